@@ -1,0 +1,29 @@
+"""The law: what exists and what may happen. Imports nothing of ours."""
+
+from models.agent import Agent
+from models.api_key import ApiKey
+from models.delivery import Delivery
+from models.event import Event
+from models.grant import Grant
+from models.idempotency import Idempotency
+from models.label import Label
+from models.lifecycle import PauseKind, Reason, State, Status, Verb
+from models.log import Log
+from models.outbox import Outbox
+from models.payload import Payload
+from models.queue import Queue
+from models.run import Run
+from models.schedule import Schedule
+from models.signal import Signal
+from models.step import Step
+from models.tenant_share import TenantShare
+from models.wait import Wait
+from models.webhook import Webhook
+from models.window import Window
+from models.worker import Worker
+
+__all__ = [
+    "Agent", "ApiKey", "Delivery", "Event", "Grant", "Idempotency", "Label", "Log", "Outbox", "PauseKind", "Payload",
+    "Queue", "Reason", "Run", "Schedule", "Signal", "State", "Status", "Step", "TenantShare", "Verb", "Wait", "Webhook",
+    "Window", "Worker",
+]  # fmt: skip

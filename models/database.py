@@ -1,0 +1,50 @@
+"""Opens connections to PostgreSQL: the SQLAlchemy engine for reads and configuration, psycopg for the hot path."""
+
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import Engine, create_engine
+
+from models.errors import DatabaseAway
+from models.settings import settings
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+# A peer that vanished without a word is noticed within seconds, not after the kernel's two hours.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """Give the process's engine: at most ten connections, each checked before use."""
+    url = settings().database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(
+        url,
+        pool_size=5,
+        max_overflow=5,
+        pool_pre_ping=True,
+        connect_args={"application_name": "taxiway", **_PATIENCE},
+    )
+
+
+def connect(name: str, *, direct: bool = False) -> Connection:
+    """Open an autocommit psycopg connection that yields rows as dictionaries.
+
+    `name` is shown in `pg_stat_activity`; `direct` bypasses a pooler, for session locks. Raises DatabaseAway.
+    """
+    url = settings().direct_url if direct else settings().database_url
+    try:
+        return psycopg.connect(
+            url, autocommit=True, row_factory=dict_row, application_name=f"taxiway {name}", prepare_threshold=2, **_PATIENCE
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseAway(f"PostgreSQL cannot be reached ({str(error).strip().splitlines()[0]})") from error

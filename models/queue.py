@@ -1,0 +1,22 @@
+"""A queue: what its workers may be given at all. Made by the first worker that registers for it, or by ops."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Field, SQLModel
+
+from models import columns
+
+
+class Queue(SQLModel, table=True):
+    __tablename__ = "queue"
+
+    name: str = Field(sa_column=columns.key())
+    paused: bool = Field(False, sa_column=columns.flag())
+    run_limit: int | None = Field(None, sa_column=columns.count(default=None, null=True))
+    window_name: str | None = Field(None, sa_column=columns.words())
+    rate: Any = Field(None, sa_column=columns.json_text())
+    weights: Any = Field(None, sa_column=columns.json_text())
+    hold_keys: bool = Field(False, sa_column=columns.flag())
+    virtual_time: float = Field(0, sa_column=columns.real())
+    created_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))

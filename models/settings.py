@@ -1,0 +1,100 @@
+"""Reads every setting from `TAXIWAY_*` variables into one frozen object, checked before the first connection."""
+
+import secrets
+from functools import lru_cache
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import SettingsError
+
+
+def _postgres_url(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
+        raise ValueError("must be a PostgreSQL address such as postgresql://user:password@host:5432/taxiway")
+    return f"postgresql://{rest}"
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss", "sentinel"):
+        raise ValueError("must be a Redis or Valkey address such as redis://127.0.0.1:6379/0")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an http or https address such as https://taxiway.example.com")
+    return value.rstrip("/")
+
+
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Bytes = Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process; the same for every kind, so that one environment file serves all."""
+
+    model_config = SettingsConfigDict(env_prefix="TAXIWAY_", frozen=True, extra="ignore")
+
+    database_url: PostgresUrl = Field("postgresql://localhost/taxiway", description="PostgreSQL 15 or newer: the truth.")
+    database_direct_url: PostgresUrl | None = Field(
+        None, description="Where session locks are held; set it when `TAXIWAY_DATABASE_URL` points at a pooler."
+    )
+    redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey: Celery's broker and hints.")
+    redis_prefix: str = Field("taxiway:", description="Put before every broker key, so that a server can be shared.")
+    agents: str = Field("", description="Agents that a worker serves: `./my_agents.py` or `package.module`, by comma.")
+    agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")
+    agent_env: str | None = Field(None, description="Allow-list of variables handed to agent hosts, by comma.")
+    host_user: str | None = Field(None, description="Account that agent hosts run under (needs a worker run as root).")
+    public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
+    secret_key: str = Field(
+        default_factory=lambda: secrets.token_urlsafe(32),
+        min_length=16,
+        description="Signs links; keep it secret and the same for all processes (default: a new one at each start).",
+    )
+    lease_seconds: float = Field(15, ge=3, le=300, description="How long a worker owns its runs without a renewal.")
+    cancel_grace_seconds: float = Field(5, ge=0, le=3600, description="Time between a cancel and the host's kill.")
+    host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
+    worker_name: str | None = Field(None, description="Label of the worker (default: Celery's node name).")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is logged.")
+    max_input_bytes: Bytes = Field(1 << 20, description="Largest input of a run.")
+    max_value_bytes: Bytes = Field(1 << 20, description="Largest value of a step.")
+    max_result_bytes: Bytes = Field(1 << 20, description="Largest result of a run.")
+    max_event_bytes: Bytes = Field(64 << 10, description="Largest event of an agent.")
+    max_log_bytes: Bytes = Field(1 << 20, description="Log kept of one run; then a marker.")
+    max_steps: int = Field(10_000, ge=1, description="Steps that one run may record.")
+    max_recorded_bytes: int = Field(64 << 20, ge=1024, description="Step values that one run may record, added up.")
+    max_batch: int = Field(1000, ge=1, le=10_000, description="Runs that one batch call may enqueue.")
+
+    @property
+    def direct_url(self) -> str:
+        """Address for connections that hold session locks."""
+        return self.database_direct_url or self.database_url
+
+    @property
+    def agent_specs(self) -> tuple[str, ...]:
+        """The entries of `TAXIWAY_AGENTS`, trimmed."""
+        return tuple(spec.strip() for spec in self.agents.split(",") if spec.strip())
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = "TAXIWAY_" + "_".join(str(part) for part in first["loc"]).upper()
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{name} is wrong: {said}."
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Read the settings once per process; raises SettingsError with one sentence when one of them is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
