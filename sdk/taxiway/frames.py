@@ -1,0 +1,246 @@
+"""The one codec between a worker and its agent host: JSON objects, each behind its length, over a stream socket.
+
+A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, an object whose field `frame` names its kind. No
+text in it holds NUL or half a surrogate pair, so whatever a frame carries can be stored. A stream that broke this once is
+out of step for good: every later call says so again.
+
+    FrameError         what came (or should go) is no frame; the channel is of no more use, except after a refused `send`
+    └─ FrameTooLarge   more than MAX_FRAME
+    ChannelClosed      the other end is gone, or a frame was left half written
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Final
+
+PROTOCOL: Final = 1
+MAX_FRAME: Final = 4 * 1024 * 1024
+
+_LENGTH_BYTES: Final = 4
+_CHUNK: Final = 256 * 1024
+
+Frame = dict[str, Any]
+
+
+class Kind(StrEnum):
+    """The names of frames, first those of a host, then those of a worker."""
+
+    HELLO = "hello"
+    BROKEN = "broken"
+    STEP_STARTED = "step_started"
+    STEP = "step"
+    STEP_FAILED = "step_failed"
+    RECALL = "recall"
+    EVENT = "event"
+    LOG = "log"
+    FINISH = "finish"
+    FAIL = "fail"
+    IDLE = "idle"
+
+    ACTIVATE = "activate"
+    RECORDED = "recorded"
+    ACK = "ack"
+    REFUSED = "refused"
+    RECALLED = "recalled"
+    VALID = "valid"
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class FrameError(Exception):
+    """Bytes that are no frame: garbage, oversize, not an object, cut off in the middle."""
+
+
+class FrameTooLarge(FrameError):
+    """A frame of more than MAX_FRAME bytes."""
+
+
+class ChannelClosed(Exception):
+    """The other end closed the channel, or it can no longer be written to."""
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode(frame: Frame) -> bytes:
+    """Return the bytes of a frame, its length in front; raise FrameError for what JSON or the limit does not hold."""
+    try:
+        body = _ENCODER.encode(frame).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FrameError(f"a {frame.get('frame')} frame cannot be written as JSON: {error}") from error
+    if len(body) > MAX_FRAME:
+        raise FrameTooLarge(f"a {frame.get('frame')} frame has {len(body)} bytes, {MAX_FRAME} are allowed")
+    return len(body).to_bytes(_LENGTH_BYTES, "big") + body
+
+
+def decode(body: bytes | bytearray) -> Frame:
+    """Return the object that `body` (without its length) holds; raise FrameError when it holds none."""
+    try:
+        frame = json.loads(body.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"a frame is not JSON: {error}") from error
+    if not isinstance(frame, dict) or not isinstance(frame.get("frame"), str):
+        raise FrameError("a frame must be a JSON object whose field 'frame' is a text")
+    # Only an escape can bring in what UTF-8 itself forbids, so the walk is rarely taken.
+    if b"\\u" in body and not all(map(_is_storable, _texts(frame))):
+        raise FrameError(f"a {frame['frame'][:40]!r} frame holds NUL or half a surrogate pair")
+    return frame
+
+
+class FrameSocket:
+    """One end of the channel: any thread may send, one thread receives.
+
+    Owns the socket, which must be a connected stream socket in blocking mode.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(True)
+        self._socket = sock
+        self._send_lock = threading.Lock()
+        self._buffer = bytearray()
+        self._frames: deque[Frame] = deque()
+        self._fault: FrameError | ChannelClosed | None = None
+        self._broken: str | None = None
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(sock, select.POLLOUT)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket, -1 once closed."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the channel; the other end sees the end of the stream at once, also while a child shares the socket."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the other end was faster
+            pass
+        self._socket.close()
+
+    def send(self, frame: Frame) -> None:
+        """Write a frame, waiting as long as the other end does not read.
+
+        Raises FrameError (nothing was written, the channel is as good as before) or ChannelClosed.
+        """
+        data = encode(frame)
+        with self._send_lock:
+            self._refuse_when_broken()
+            # Stands unless sendall comes back, also when a signal handler raised in the middle of it.
+            self._broken = "a frame was left half written"
+            try:
+                self._socket.sendall(data)
+            except OSError as error:
+                self._broken = str(error)
+                raise ChannelClosed(self._broken) from error
+            self._broken = None
+
+    def try_send(self, frame: Frame) -> bool:
+        """Write a frame only if that can be done at once; say whether it was written.
+
+        False means that the other end does not read, or that another thread's `send` is waiting for it. Raises
+        FrameError, or ChannelClosed (also when the frame had to be left half written).
+        """
+        data = memoryview(encode(frame))
+        if not self._send_lock.acquire(blocking=False):
+            return False
+        try:
+            self._refuse_when_broken()
+            # A writable Unix socket has three quarters of its buffer free, so that a small frame goes out whole.
+            return bool(self._writable.poll(0)) and self._send_now(data)
+        finally:
+            self._send_lock.release()
+
+    def recv(self, timeout: float | None) -> Frame | None:
+        """Return the next frame, or None when none came within `timeout` seconds (None: wait for ever; 0: only look).
+
+        Frames that came before a fault are handed out first. Raises FrameError, or ChannelClosed at the end of the stream.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._frames:
+            if self._fault is not None:
+                raise self._fault
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._readable.poll(None if remaining is None else remaining * 1000):
+                return None
+            self._read()
+        return self._frames.popleft()
+
+    def _send_now(self, data: memoryview) -> bool:
+        total = len(data)
+        while data:
+            try:
+                data = data[self._socket.send(data, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                if len(data) == total:
+                    return False
+                self._broken = "a frame was left half written, the other end does not read"
+                raise ChannelClosed(self._broken) from None
+            except OSError as error:
+                self._broken = str(error)
+                raise ChannelClosed(self._broken) from error
+        return True
+
+    def _read(self) -> None:
+        try:
+            chunk = self._socket.recv(_CHUNK)
+        except OSError as error:
+            self._fault = ChannelClosed(str(error))
+            return
+        if not chunk:
+            cut_off = FrameError("the stream ended within a frame")
+            self._fault = cut_off if self._buffer else ChannelClosed("the other end closed the channel")
+            return
+        self._buffer += chunk
+        try:
+            self._frames.extend(self._take())
+        except FrameError as error:
+            self._fault = error
+
+    def _take(self) -> Iterator[Frame]:
+        start, buffer = 0, self._buffer
+        try:
+            while len(buffer) - start >= _LENGTH_BYTES:
+                size = int.from_bytes(buffer[start : start + _LENGTH_BYTES], "big")
+                if size > MAX_FRAME:
+                    raise FrameTooLarge(f"a frame announces {size} bytes, {MAX_FRAME} are allowed")
+                end = start + _LENGTH_BYTES + size
+                if len(buffer) < end:
+                    break
+                yield decode(buffer[start + _LENGTH_BYTES : end])
+                start = end
+        finally:
+            del buffer[:start]
+
+    def _refuse_when_broken(self) -> None:
+        if self._broken is not None:
+            raise ChannelClosed(self._broken)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))
