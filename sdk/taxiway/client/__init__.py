@@ -1,0 +1,58 @@
+"""The client of a Taxiway server: enqueue runs, follow them, read and cancel them."""
+
+from taxiway.client.aio import AsyncClient, AsyncRunHandle
+from taxiway.client.calls import Accepted, NewRun
+from taxiway.client.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotConfigured,
+    NotFinished,
+    NotFound,
+    NotReachable,
+    Problem,
+    RateLimited,
+    Refused,
+    RunCanceled,
+    RunFailed,
+    RunFinished,
+    ServerFault,
+    TaxiwayError,
+    Unauthenticated,
+    Unavailable,
+)
+from taxiway.client.sync import Client, RunHandle
+from taxiway.client.views import Event, LogLine, RunError, RunView, StepView
+
+__all__ = [
+    "Accepted",
+    "AsyncClient",
+    "AsyncRunHandle",
+    "Client",
+    "Conflict",
+    "Event",
+    "FieldError",
+    "Forbidden",
+    "Invalid",
+    "LogLine",
+    "NewRun",
+    "NotConfigured",
+    "NotFinished",
+    "NotFound",
+    "NotReachable",
+    "Problem",
+    "RateLimited",
+    "Refused",
+    "RunCanceled",
+    "RunError",
+    "RunFailed",
+    "RunFinished",
+    "RunHandle",
+    "RunView",
+    "ServerFault",
+    "StepView",
+    "TaxiwayError",
+    "Unauthenticated",
+    "Unavailable",
+]

@@ -1,0 +1,200 @@
+"""The client for asyncio: the same calls as the blocking one, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+
+from taxiway.client import answers, calls, pages, waiting, wire
+from taxiway.client.address import find_address
+from taxiway.client.backoff import Backoff
+from taxiway.client.calls import Accepted, Call, NewRun
+from taxiway.client.durations import Duration
+from taxiway.client.errors import TaxiwayError
+from taxiway.client.follow import Follow
+from taxiway.client.pages import Filter, Pages
+from taxiway.client.views import Event, Json, LogLine, RunView, StepView
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Talks to one Taxiway server from one event loop. See Client for the arguments; close it, or use `async with`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = wire.TIMEOUT,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.address = find_address(url, api_key)
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(**wire.settings(self.address), transport=transport)
+
+    async def enqueue(
+        self,
+        agent: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
+        *,
+        idempotency_key: str | None = None,
+        user_id: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - the run's own timeout, not this call's
+        metadata: Mapping[str, str] | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> AsyncRunHandle:
+        """Enqueue a run; see Client.enqueue."""
+        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags)
+        return self._handle(await self.send(calls.enqueue(new, idempotency_key)))
+
+    async def enqueue_batch(
+        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[AsyncRunHandle]:
+        """Enqueue up to 1,000 runs, all or none; see Client.enqueue_batch."""
+        return [self._handle(accepted) for accepted in await self.send(calls.enqueue_batch(runs, idempotency_key))]
+
+    def run(self, run_id: str) -> AsyncRunHandle:
+        """Return a handle on a run, without asking the server whether it exists."""
+        return AsyncRunHandle(self, run_id)
+
+    def runs(
+        self,
+        *,
+        limit: int | None = None,
+        **where: Unpack[Filter],
+    ) -> AsyncIterator[RunView]:
+        """Iterate over runs, newest first; see Client.runs."""
+        return self._walk(pages.runs(where, limit))
+
+    async def agents(self) -> list[Json]:
+        """List the agents that workers serve or have served."""
+        return await self.send(calls.listing("/v1/agents", "agents"))
+
+    async def workers(self) -> list[Json]:
+        """List the workers."""
+        return await self.send(calls.listing("/v1/workers", "workers"))
+
+    async def capacity(self) -> list[Json]:
+        """List the queues with their slots, and the runs in flight, queued and parked."""
+        return await self.send(calls.listing("/v1/capacity", "queues"))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def send(self, call: Call[T]) -> T:
+        """Send one call and read its answer."""
+        try:
+            response = await self._http.request(**wire.arguments(call.request, self._timeout))
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
+        return answers.read(call, response)
+
+    def _handle(self, accepted: Accepted) -> AsyncRunHandle:
+        return AsyncRunHandle(self, accepted.run.id, accepted)
+
+    async def _walk(self, walk: Pages[T]) -> AsyncIterator[T]:
+        while not walk.over:
+            for item in await self.send(walk.call()):
+                yield item
+
+    async def _drive(self, plan: waiting.Plan) -> RunView:
+        try:
+            move = next(plan)
+            while True:
+                try:
+                    answer = await self._do(move)
+                except TaxiwayError as error:
+                    move = plan.throw(error)
+                else:
+                    move = plan.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # StopIteration does not know the plan's type
+
+    async def _do(self, move: Call[RunView] | waiting.Pause) -> RunView | None:
+        if isinstance(move, waiting.Pause):
+            await asyncio.sleep(move.seconds)
+            return None
+        return await self.send(move)
+
+    async def _connect(self, follow: Follow) -> AsyncGenerator[Event, None]:
+        """Yield the events of one connection, to its end."""
+        try:
+            async with self._http.stream(**wire.arguments(follow.request(), self._timeout)) as response:
+                if not response.is_success:
+                    await response.aread()
+                answers.expect_stream(response)
+                async for piece in response.aiter_bytes():
+                    for event in follow.feed(piece):
+                        yield event
+                    if follow.over:
+                        return
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
+
+
+class AsyncRunHandle:
+    """One run, by its id. `accepted` is set on handles that enqueue() returned."""
+
+    def __init__(self, client: AsyncClient, run_id: str, accepted: Accepted | None = None) -> None:
+        self.id = run_id
+        self.accepted = accepted
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"AsyncRunHandle({self.id!r})"
+
+    async def get(self, *, outputs: bool = False) -> RunView:
+        """Fetch the run as it stands; see RunHandle.get."""
+        return await self._client.send(calls.run(self.id, outputs=outputs))
+
+    def steps(self, *, outputs: bool = False) -> AsyncIterator[StepView]:
+        """Iterate over all steps."""
+        return self._client._walk(pages.steps(self.id, outputs=outputs))
+
+    def logs(self) -> AsyncIterator[LogLine]:
+        """Iterate over all stored log lines."""
+        return self._client._walk(pages.logs(self.id))
+
+    async def events(self, *, after: int | None = None, patience: float | None = wire.PATIENCE) -> AsyncIterator[Event]:
+        """Follow the run until `end`, reconnecting; see RunHandle.events."""
+        follow = Follow(self.id, after, Backoff(patience))
+        while not follow.over:
+            try:
+                # aclosing: a caller that stops early closes the connection now, not at some later garbage collection.
+                async with aclosing(self._client._connect(follow)) as events:
+                    async for event in events:
+                        yield event
+                pause = 0.0 if follow.over else follow.closed()
+            except TaxiwayError as error:
+                pause = follow.lost(error)
+            await asyncio.sleep(pause)
+
+    async def result(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the same signature as the blocking handle's
+        *,
+        patience: float | None = wire.PATIENCE,
+    ) -> Any:
+        """Wait until the run has ended and return its result; see RunHandle.result."""
+        return waiting.outcome(await self._client._drive(waiting.until_finished(self.id, timeout, Backoff(patience))))
+
+    async def cancel(self, reason: str | None = None, grace: Duration | None = None) -> RunView:
+        """Cancel the run and return it; see RunHandle.cancel."""
+        return await self._client.send(calls.cancel(self.id, reason, grace))

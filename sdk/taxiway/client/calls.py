@@ -1,0 +1,148 @@
+"""Every call of the API that this client makes, as a value: what to send, and how to read the answer. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from taxiway.client.durations import Duration, duration
+from taxiway.client.views import Json, RunView
+
+T = TypeVar("T")
+
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. `wait` is how many seconds the server may think before it answers."""
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer: its status, headers and decoded JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A request together with the reading of its answer."""
+
+    request: Request
+    read: Callable[[Answer], T]
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be enqueued; the server fills in what is None.
+
+    `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`.
+    """
+
+    agent: str
+    input: Mapping[str, Any] | None = None
+    user_id: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    timeout: Duration | None = None
+    metadata: Mapping[str, str] | None = None
+    tags: Iterable[str] | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The body of POST /v1/runs, with only what was given."""
+        given = {
+            "agent": self.agent,
+            "input": None if self.input is None else dict(self.input),
+            "userId": self.user_id,
+            "queue": self.queue,
+            "priority": self.priority,
+            "timeout": None if self.timeout is None else duration(self.timeout),
+            "metadata": None if self.metadata is None else dict(self.metadata),
+            "tags": None if self.tags is None else list(self.tags),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What came of an enqueue: the run, and whether the same request had already made it."""
+
+    run: RunView
+    replayed: bool
+
+
+def enqueue(new: NewRun, idempotency_key: str | None) -> Call[Accepted]:
+    """POST /v1/runs."""
+
+    def read(answer: Answer) -> Accepted:
+        return Accepted(RunView.read(answer.json), replayed=answer.status == 200)
+
+    return Call(_post("/v1/runs", new.body(), idempotency_key), read)
+
+
+def enqueue_batch(news: Iterable[NewRun | Mapping[str, Any]], idempotency_key: str | None) -> Call[list[Accepted]]:
+    """POST /v1/runs/batch; mappings hold the keyword arguments of enqueue()."""
+    bodies = [(new if isinstance(new, NewRun) else NewRun(**new)).body() for new in news]
+
+    def read(answer: Answer) -> list[Accepted]:
+        replayed = answer.status == 200
+        return [Accepted(RunView.read(run), replayed) for run in answer.json["runs"]]
+
+    return Call(_post("/v1/runs/batch", {"runs": bodies}, idempotency_key), read)
+
+
+def run(run_id: str, *, outputs: bool = False) -> Call[RunView]:
+    """GET /v1/runs/{runId}."""
+    params = (("includeOutputs", "true"),) if outputs else ()
+    return Call(Request("GET", run_path(run_id), params), _read_run)
+
+
+def wait(run_id: str, seconds: int) -> Call[RunView]:
+    """GET /v1/runs/{runId}/wait: answers when the run has ended or parked, or after these seconds."""
+    params = (("timeout", str(seconds)),)
+    return Call(Request("GET", run_path(run_id, "wait"), params, wait=seconds), _read_run)
+
+
+def cancel(run_id: str, reason: str | None, grace: Duration | None) -> Call[RunView]:
+    """POST /v1/runs/{runId}/cancel."""
+    given = {"reason": reason, "grace": None if grace is None else duration(grace)}
+    body = {name: value for name, value in given.items() if value is not None}
+    return Call(_post(run_path(run_id, "cancel"), body), _read_run)
+
+
+def listing(path: str, name: str) -> Call[list[Json]]:
+    """GET a list that comes in one piece: /v1/agents, /v1/workers, /v1/capacity."""
+    return Call(Request("GET", path), lambda answer: list(answer.json[name]))
+
+
+def run_path(run_id: str, *more: str) -> str:
+    """The path of a run; the id is quoted, so that no id can name another resource."""
+    if not run_id or run_id in (".", ".."):
+        raise ValueError(f"{run_id!r} is not a run id")
+    return "/".join(("/v1/runs", quote(run_id, safe=""), *more))
+
+
+def _read_run(answer: Answer) -> RunView:
+    return RunView.read(answer.json)
+
+
+def _post(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Request:
+    headers = {"content-type": "application/json"}
+    if idempotency_key is not None:
+        headers["idempotency-key"] = idempotency_key
+    # ensure_ascii keeps lone surrogates sendable; NaN and Infinity are not JSON and are refused here, by name.
+    text = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Request("POST", path, body=text.encode(), headers=headers)

@@ -1,0 +1,211 @@
+"""The client for ordinary code: every call blocks until it is answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+
+from taxiway.client import answers, calls, pages, waiting, wire
+from taxiway.client.address import find_address
+from taxiway.client.backoff import Backoff
+from taxiway.client.calls import Accepted, Call, NewRun
+from taxiway.client.durations import Duration
+from taxiway.client.errors import TaxiwayError
+from taxiway.client.follow import Follow
+from taxiway.client.pages import Filter, Pages
+from taxiway.client.views import Event, Json, LogLine, RunView, StepView
+
+T = TypeVar("T")
+
+
+class Client:
+    """Talks to one Taxiway server. Threads may share it; close it, or use it as a context manager.
+
+    Without arguments the address comes from TAXIWAY_URL and TAXIWAY_API_KEY, or from the nearest `.taxiway/up.env`.
+    `timeout` is how many seconds one answer may take. Raises NotConfigured where no address or key is found.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = wire.TIMEOUT,
+        *,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.address = find_address(url, api_key)
+        self._timeout = timeout
+        self._http = httpx.Client(**wire.settings(self.address), transport=transport)
+
+    def enqueue(
+        self,
+        agent: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
+        *,
+        idempotency_key: str | None = None,
+        user_id: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> RunHandle:
+        """Enqueue a run; once this returns, it is stored and will be executed.
+
+        With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority` goes
+        from -100 to 100, higher first. Raises Invalid for an unknown agent or a wrong input.
+        """
+        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags)
+        return self._handle(self.send(calls.enqueue(new, idempotency_key)))
+
+    def enqueue_batch(
+        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[RunHandle]:
+        """Enqueue up to 1,000 runs, all or none; mappings hold the keyword arguments of enqueue()."""
+        return [self._handle(accepted) for accepted in self.send(calls.enqueue_batch(runs, idempotency_key))]
+
+    def run(self, run_id: str) -> RunHandle:
+        """Return a handle on a run, without asking the server whether it exists."""
+        return RunHandle(self, run_id)
+
+    def runs(
+        self,
+        *,
+        limit: int | None = None,
+        **where: Unpack[Filter],
+    ) -> Iterator[RunView]:
+        """Iterate over runs, newest first and at most `limit`, fetching pages as needed.
+
+        `where` narrows: status (one or several), category, agent, queue, tag, metadata, user_id, created_after, created_before.
+        """
+        return self._walk(pages.runs(where, limit))
+
+    def agents(self) -> list[Json]:
+        """List the agents that workers serve or have served."""
+        return self.send(calls.listing("/v1/agents", "agents"))
+
+    def workers(self) -> list[Json]:
+        """List the workers."""
+        return self.send(calls.listing("/v1/workers", "workers"))
+
+    def capacity(self) -> list[Json]:
+        """List the queues with their slots, and the runs in flight, queued and parked."""
+        return self.send(calls.listing("/v1/capacity", "queues"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send(self, call: Call[T]) -> T:
+        """Send one call and read its answer."""
+        try:
+            response = self._http.request(**wire.arguments(call.request, self._timeout))
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
+        return answers.read(call, response)
+
+    def _handle(self, accepted: Accepted) -> RunHandle:
+        return RunHandle(self, accepted.run.id, accepted)
+
+    def _walk(self, walk: Pages[T]) -> Iterator[T]:
+        while not walk.over:
+            yield from self.send(walk.call())
+
+    def _drive(self, plan: waiting.Plan) -> RunView:
+        try:
+            move = next(plan)
+            while True:
+                try:
+                    answer = self._do(move)
+                except TaxiwayError as error:
+                    move = plan.throw(error)
+                else:
+                    move = plan.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # StopIteration does not know the plan's type
+
+    def _do(self, move: Call[RunView] | waiting.Pause) -> RunView | None:
+        if isinstance(move, waiting.Pause):
+            time.sleep(move.seconds)
+            return None
+        return self.send(move)
+
+    def _connect(self, follow: Follow) -> Iterator[Event]:
+        """Yield the events of one connection, to its end."""
+        try:
+            with self._http.stream(**wire.arguments(follow.request(), self._timeout)) as response:
+                if not response.is_success:
+                    response.read()
+                answers.expect_stream(response)
+                for piece in response.iter_bytes():
+                    yield from follow.feed(piece)
+                    if follow.over:
+                        return
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
+
+
+class RunHandle:
+    """One run, by its id. `accepted` is set on handles that enqueue() returned."""
+
+    def __init__(self, client: Client, run_id: str, accepted: Accepted | None = None) -> None:
+        self.id = run_id
+        self.accepted = accepted
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.id!r})"
+
+    def get(self, *, outputs: bool = False) -> RunView:
+        """Fetch the run as it stands, with its newest 200 steps (`outputs`: and what they returned)."""
+        return self._client.send(calls.run(self.id, outputs=outputs))
+
+    def steps(self, *, outputs: bool = False) -> Iterator[StepView]:
+        """Iterate over all steps."""
+        return self._client._walk(pages.steps(self.id, outputs=outputs))
+
+    def logs(self) -> Iterator[LogLine]:
+        """Iterate over all stored log lines."""
+        return self._client._walk(pages.logs(self.id))
+
+    def events(self, *, after: int | None = None, patience: float | None = wire.PATIENCE) -> Iterator[Event]:
+        """Follow the run from its first event (or the one after `after`) until `end`.
+
+        Reconnects by itself and repeats no event. Gives up with NotReachable or Unavailable once the server was away
+        for `patience` seconds in a row (None: never).
+        """
+        follow = Follow(self.id, after, Backoff(patience))
+        while not follow.over:
+            try:
+                yield from self._client._connect(follow)
+                pause = 0.0 if follow.over else follow.closed()
+            except TaxiwayError as error:
+                pause = follow.lost(error)
+            time.sleep(pause)
+
+    def result(self, timeout: float | None = None, *, patience: float | None = wire.PATIENCE) -> Any:
+        """Wait until the run has ended and return its result.
+
+        Raises RunFailed, RunCanceled, or NotFinished (a TimeoutError) after `timeout` seconds; the run goes on then.
+        A server that is away is waited for, up to `patience` seconds in a row.
+        """
+        return waiting.outcome(self._client._drive(waiting.until_finished(self.id, timeout, Backoff(patience))))
+
+    def cancel(self, reason: str | None = None, grace: Duration | None = None) -> RunView:
+        """Cancel the run and return it: CANCELED at once unless it is executing, then it ends within `grace`.
+
+        Raises RunFinished where the run had already ended.
+        """
+        return self._client.send(calls.cancel(self.id, reason, grace))
