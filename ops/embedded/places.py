@@ -1,0 +1,47 @@
+"""Chooses the folders of an embedded PostgreSQL: data that its user can reach, a socket path that is short enough."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from ops.embedded.errors import EmbeddedError
+from ops.embedded.identity import Identity
+from ops.embedded.programs import LASTING
+
+LONGEST_SOCKET_FOLDER = 80
+"""The address of a Unix socket holds 103 bytes on macOS and 107 on Linux, the name of the socket included."""
+
+
+def data_home(base: Path, identity: Identity, program: Path) -> Path:
+    """Return the folder that shall hold the data folder: `base`, or one outside when the server cannot reach that.
+
+    A home outside is remembered as the symbolic link `home` in `base`.
+    """
+    remembered = base / "home"
+    if remembered.exists():
+        return remembered.resolve()
+    if identity.can_run(program, cwd=base):
+        return base
+    home = Path(tempfile.mkdtemp(prefix="taxiway-", dir=LASTING))
+    home.chmod(0o711)
+    remembered.symlink_to(home)
+    return home
+
+
+def socket_folder(home: Path, identity: Identity) -> Path:
+    """Return the private folder for sockets, made and owned by the server's user."""
+    folder = home / "run"
+    if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
+        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"taxiway-{os.geteuid()}-{digest}"
+    if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
+        raise EmbeddedError(f"The path {folder} is too long for a socket: set TMPDIR to a shorter one.")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.lstat().st_uid not in (os.geteuid(), identity.uid):
+        raise EmbeddedError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own.")
+    folder.chmod(0o700)
+    identity.own(folder)
+    return folder

@@ -1,0 +1,169 @@
+"""An embedded PostgreSQL: makes its data once, runs `postgres` as a direct child, listens on a Unix socket only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from ops.child import Child, Command
+from ops.embedded.errors import ServerFailed
+from ops.embedded.identity import Way, identity_for
+from ops.embedded.ownership import owned
+from ops.embedded.places import data_home, socket_folder
+from ops.embedded.programs import copy_for_others, postgres_folder
+from ops.logfile import tail
+
+MAJOR = 18
+DURABLE: Mapping[str, str] = {"shared_buffers": "128MB", "max_connections": "200"}
+"""Settings for data that matters: `fsync` and `synchronous_commit` stay on."""
+FAST: Mapping[str, str] = {**DURABLE, "fsync": "off", "full_page_writes": "off"}
+"""Settings for tests: a crash of the machine may lose data, a crash of the server may not."""
+LINGER = 5.0
+"""Seconds for which the shared memory of a killed server may keep a new one from starting."""
+
+
+class PostgresServer:
+    """A server whose data lives below `base`; start it and stop it any number of times."""
+
+    def __init__(self, base: Path, settings: Mapping[str, str] = DURABLE, *, way: Way | None = None) -> None:
+        base = base.absolute()
+        base.mkdir(parents=True, exist_ok=True)
+        folder = postgres_folder()
+        self.settings = settings
+        self.log = base / "logs" / "postgres.log"
+        remembered = base / "home" / f"pg-{MAJOR}"
+        self.identity = identity_for(
+            folder / "postgres", remembered if remembered.exists() else base / f"pg-{MAJOR}", way
+        )
+        if not self.identity.can_run(folder / "postgres"):
+            folder = copy_for_others(folder)
+        self.programs = folder
+        self.home = data_home(base, self.identity, folder / "postgres")
+        self.data = self.home / f"pg-{MAJOR}"
+        self.sockets = socket_folder(self.home, self.identity)
+        self.child: Child | None = None
+
+    def url(self, database: str = "postgres", driver: str = "") -> str:
+        """Return the address of a database: `postgresql://…`, or `postgresql+psycopg://…` with `driver="psycopg"`."""
+        scheme = f"postgresql+{driver}" if driver else "postgresql"
+        return f"{scheme}://postgres@/{database}?host={self.sockets}"
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the postmaster."""
+        assert self.child is not None, "the server is not running"
+        return self.child.pid
+
+    def start(self, timeout: float = 30.0) -> Self:
+        """Return once connections are accepted; raise `ServerFailed` or `DataInUse`."""
+        deadline = time.monotonic() + timeout
+        with owned(self.data, self.home / f"pg-{MAJOR}.lock") as lock:
+            self._collect()
+            self._make_data()
+            self._forget_stranger()
+            give_up = time.monotonic() + LINGER
+            while not self._serve(lock, deadline):
+                if time.monotonic() > min(give_up, deadline):
+                    raise ServerFailed("PostgreSQL", self.log, tail(self.log, 12))
+                time.sleep(0.1)
+        return self
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Shut down: connections are closed at once, data is written; immediately when that takes too long."""
+        if self.child and self.child.running:
+            self.child.send(signal.SIGINT)
+            if not self.child.wait(timeout):
+                self.child.stop(timeout, signal.SIGQUIT)
+        self.child = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _make_data(self) -> None:
+        """Make the data folder under another name first, so that an interrupted `initdb` leaves none."""
+        if self.data.exists():
+            self.identity.own(self.data)
+            return
+        draft = self.data.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        self.identity.own(draft)
+        locale = "C.UTF-8" if sys.platform == "linux" else "C"
+        program = [str(self.programs / "initdb"), "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        options = [f"--locale={locale}", *(["--no-sync"] if self.settings.get("fsync") == "off" else [])]
+        made = self.identity.run([*program, *options])
+        if made.returncode != 0:
+            raise ServerFailed("PostgreSQL", self.log, made.stderr)
+        draft.rename(self.data)
+
+    def _collect(self) -> None:
+        """Collect an earlier server of this handle that was killed: PostgreSQL takes a zombie for a living one."""
+        if self.child:
+            self.child.wait(1.0)
+
+    def _forget_stranger(self) -> None:
+        """Remove the process id file of a dead server whose number still or again belongs to some process.
+
+        PostgreSQL would refuse to start because of a recycled number, or of a zombie that nobody collects. No server
+        can be working here: the lock is ours.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+            if Path(f"/proc/{pid}").exists() and not _works_in(pid, self.data):
+                (self.data / "postmaster.pid").unlink()
+
+    def _serve(self, lock: int, deadline: float) -> bool:
+        """Start the server and wait until it is ready; False when it ended instead."""
+        argv = [
+            str(self.programs / "postgres"),
+            "-D",
+            str(self.data),
+            "-k",
+            str(self.sockets),
+            "-c",
+            "listen_addresses=",
+        ]
+        for name, value in self.settings.items():
+            argv += ["-c", f"{name}={value}"]
+        self.child = Child(
+            Command(
+                "postgres",
+                argv,
+                self.log,
+                cwd=Path("/"),
+                become=self.identity.become,
+                death_signal=signal.SIGINT,
+                keep=[lock],
+            )
+        )
+        while self.child.running and time.monotonic() < deadline:
+            if self._ready():
+                return True
+            time.sleep(0.01)
+        self.stop()
+        return False
+
+    def _ready(self) -> bool:
+        """Say whether our own server accepts connections, by the file in which it says so (as `pg_ctl` does)."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd")) == folder
+    except OSError:  # a zombie has no folder
+        return False

@@ -1,0 +1,19 @@
+"""Reads the end of a log file without reading all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+READ_AT_MOST = 64 * 1024
+
+
+def tail(path: Path, lines: int) -> str:
+    """Return the last `lines` lines of `path`, or an empty string when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - READ_AT_MOST))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,165 @@
+"""Gives every test what it asks for: shared servers, a database of its own, a broker database, a whole stack.
+
+Nothing here is automatic or started unless a test asks. All processes of one pytest run share one PostgreSQL and one
+Valkey; they are kept by a process that ends when pytest does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = "taxiway_template"
+
+
+def pytest_configure() -> None:
+    """Take away what a developer's shell says about some other installation."""
+    for name in [name for name in os.environ if name.startswith(("TAXIWAY_", "FLOWER_", "CELERY_"))]:
+        if not name.endswith("_BIN"):
+            del os.environ[name]
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers shared by all processes of this pytest run."""
+
+    postgres: str
+    valkey: str
+
+    def database(self, name: str) -> str:
+        """Return the address of the PostgreSQL database `name`."""
+        return self.postgres.replace("/postgres?", f"/{name}?")
+
+    def broker(self, number: int) -> str:
+        """Return the address of the Valkey database `number`."""
+        return self.valkey.removesuffix("/0") + f"/{number}"
+
+
+@contextmanager
+def one_process_at_a_time(lock: Path) -> Iterator[None]:
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder that all processes of this pytest run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def servers(shared_folder: Path) -> Servers:
+    """Return the servers of this pytest run; the first process that asks has them started."""
+    base = shared_folder / "servers"
+    ready = base / "servers.json"
+    with one_process_at_a_time(shared_folder / "servers.lock"):
+        if not ready.exists():
+            _start_keeper(base, ready)
+    return Servers(**json.loads(ready.read_text()))
+
+
+def _start_keeper(base: Path, ready: Path) -> None:
+    controller = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    base.mkdir()
+    log = base / "keeper.log"
+    with log.open("wb") as output:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "ops.embedded.keeper", str(base), str(controller)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 60
+    while not ready.exists():
+        if keeper.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"the servers for the tests did not start:\n{log.read_text()}", pytrace=False)
+        time.sleep(0.02)
+    # It outlives this process on purpose, so nobody here will collect it: say so, or the interpreter warns.
+    keeper.returncode = 0
+
+
+@pytest.fixture(scope="session")
+def template_database(servers: Servers, shared_folder: Path) -> str:
+    """Return the name of a migrated, empty database to clone; made once per pytest run."""
+    done = shared_folder / "template.done"
+    with one_process_at_a_time(shared_folder / "template.lock"):
+        if not done.exists():
+            with psycopg.connect(servers.postgres, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {TEMPLATE}")
+            environment = {**os.environ, "TAXIWAY_DATABASE_URL": servers.database(TEMPLATE)}
+            command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+            migrated = subprocess.run(
+                command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+            )
+            if migrated.returncode != 0:
+                with psycopg.connect(servers.postgres, autocommit=True) as connection:
+                    connection.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
+                pytest.fail(
+                    f"alembic upgrade head failed:\n{(migrated.stdout + migrated.stderr)[-3000:]}", pytrace=False
+                )
+            done.touch()
+    return TEMPLATE
+
+
+@contextmanager
+def cloned_database(servers: Servers, template: str) -> Iterator[str]:
+    """Give the address of a fresh clone of `template`, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield servers.database(name)
+    finally:
+        with psycopg.connect(servers.postgres, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(servers: Servers, template_database: str) -> Iterator[str]:
+    """Give a migrated, empty database of this test's own."""
+    with cloned_database(servers, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Callable[..., psycopg.Connection[Any]]]:
+    """Give a function that opens another connection to this test's database; all are closed afterwards."""
+    opened: list[psycopg.Connection[Any]] = []
+
+    def connect(**options: Any) -> psycopg.Connection[Any]:
+        opened.append(psycopg.connect(database_url, **options))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> Iterator[str]:
+    """Give an empty Valkey database that no other process of this pytest run uses meanwhile."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    url = servers.broker(1 + int(worker.removeprefix("gw")))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
