@@ -44,7 +44,12 @@ def connect(name: str, *, direct: bool = False) -> Connection:
     url = settings().direct_url if direct else settings().database_url
     try:
         return psycopg.connect(
-            url, autocommit=True, row_factory=dict_row, application_name=f"taxiway {name}", prepare_threshold=2, **_PATIENCE
+            url,
+            autocommit=True,
+            row_factory=dict_row,
+            application_name=f"taxiway {name}",
+            prepare_threshold=2,
+            **_PATIENCE,
         )
     except psycopg.OperationalError as error:
         raise DatabaseAway(f"PostgreSQL cannot be reached ({str(error).strip().splitlines()[0]})") from error

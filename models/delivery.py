@@ -11,7 +11,9 @@ from models import columns
 
 class Delivery(SQLModel, table=True):
     __tablename__ = "delivery"
-    __table_args__ = (Index("delivery_due", "next_at", postgresql_where=text("delivered_at IS NULL AND dead_at IS NULL")),)
+    __table_args__ = (
+        Index("delivery_due", "next_at", postgresql_where=text("delivered_at IS NULL AND dead_at IS NULL")),
+    )
 
     webhook_id: UUID = Field(sa_column=columns.identity(primary=True))
     run_id: UUID = Field(sa_column=columns.identity(primary=True))

@@ -16,7 +16,9 @@ from models.lifecycle import PauseKind, Status
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
 _PAUSE_KINDS = ", ".join(f"'{kind}'" for kind in PauseKind)
-_WAITING_FOR_A_SLOT = text("ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL")
+_WAITING_FOR_A_SLOT = text(
+    "ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL"
+)
 
 
 class Run(SQLModel, table=True):

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TAXIWAY_", frozen=True, extra="ignore")
 
-    database_url: PostgresUrl = Field("postgresql://localhost/taxiway", description="PostgreSQL 15 or newer: the truth.")
+    database_url: PostgresUrl = Field(
+        "postgresql://localhost/taxiway", description="PostgreSQL 15 or newer: the truth."
+    )
     database_direct_url: PostgresUrl | None = Field(
         None, description="Where session locks are held; set it when `TAXIWAY_DATABASE_URL` points at a pooler."
     )
@@ -63,7 +65,9 @@ class Settings(BaseSettings):
     host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
     worker_name: str | None = Field(None, description="Label of the worker (default: Celery's node name).")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
     max_input_bytes: Bytes = Field(1 << 20, description="Largest input of a run.")
     max_value_bytes: Bytes = Field(1 << 20, description="Largest value of a step.")
     max_result_bytes: Bytes = Field(1 << 20, description="Largest result of a run.")

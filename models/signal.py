@@ -14,7 +14,9 @@ class Signal(SQLModel, table=True):
     __tablename__ = "signal"
     __table_args__ = (
         Index("signal_unconsumed", "run_id", "name", "id", postgresql_where=text("consumed_by IS NULL")),
-        Index("signal_once", "run_id", "name", "sender_id", unique=True, postgresql_where=text("sender_id IS NOT NULL")),
+        Index(
+            "signal_once", "run_id", "name", "sender_id", unique=True, postgresql_where=text("sender_id IS NOT NULL")
+        ),
     )
 
     id: UUID = Field(sa_column=columns.identity(primary=True))

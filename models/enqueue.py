@@ -1,0 +1,91 @@
+"""Accepts runs: the rows of a new run, its labels and its first event, in one statement.
+
+The fair-queueing tag is assigned here, once: `max(queue's virtual time, tenant's last tag) + 1 / weight` for each run, so
+that a tenant with a long backlog cannot overtake another's single run. A batch takes its tags at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models.database import Row
+from models.ids import new_id
+from models.lifecycle import MOVES, Verb
+from models.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A validated request; `input` is a JSON text, `timeout_ms` active time (None: unlimited)."""
+
+    agent: str
+    queue: str
+    input: str
+    priority: int = 0
+    timeout_ms: int | None = 3_600_000
+    user_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    id: UUID = field(default_factory=new_id)
+
+
+_ENQUEUE = f"""
+    WITH place AS (
+        INSERT INTO tenant_share AS share (queue, tenant, last_tag)
+        VALUES (%(queue)s, %(tenant)s, coalesce((SELECT virtual_time FROM queue WHERE name = %(queue)s), 0) + %(count)s)
+        ON CONFLICT (queue, tenant) DO UPDATE SET last_tag = %(count)s / share.weight
+            + greatest(share.last_tag, coalesce((SELECT virtual_time FROM queue WHERE name = %(queue)s), 0))
+        RETURNING last_tag, weight
+    ), accepted AS (
+        INSERT INTO run (id, tenant, agent, queue, priority, timeout_ms, user_id, fair_tag, ready_at, seq)
+        SELECT new.id, %(tenant)s, new.agent, %(queue)s, new.priority, new.timeout_ms, new.user_id,
+            place.last_tag - (%(count)s - new.n) / place.weight, now(), 1
+        FROM place, unnest(%(ids)s::uuid[], %(agents)s::text[], %(priorities)s::int[], %(timeouts)s::bigint[],
+            %(users)s::text[]) WITH ORDINALITY AS new (id, agent, priority, timeout_ms, user_id, n)
+        RETURNING *
+    ), paid AS (
+        INSERT INTO payload (run_id, tenant, input)
+        SELECT new.id, %(tenant)s, new.input::json FROM unnest(%(ids)s::uuid[], %(inputs)s::text[]) AS new (id, input)
+    ), labelled AS (
+        INSERT INTO label (run_id, tenant, kind, name, value)
+        SELECT new.run, %(tenant)s, new.kind, new.name, new.value
+        FROM unnest(%(label_runs)s::uuid[], %(label_kinds)s::text[], %(label_names)s::text[], %(label_values)s::text[])
+            AS new (run, kind, name, value)
+        ON CONFLICT DO NOTHING
+    ), noted AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, verb, status)
+        SELECT id, seq, tenant, created_at, '{MOVES[Verb.ENQUEUE].event}', '{Verb.ENQUEUE}', status FROM accepted
+        RETURNING *
+    )
+    SELECT noted.*, accepted.queue, accepted.agent FROM noted JOIN accepted ON accepted.id = noted.run_id
+    """
+
+
+def _labels(runs: Sequence[NewRun]) -> list[tuple[UUID, str, str, str]]:
+    tags = [(run.id, "tag", tag, "") for run in runs for tag in run.tags]
+    return tags + [(run.id, "metadata", name, value) for run in runs for name, value in run.metadata.items()]
+
+
+def _statement(tenant: str, queue: str, runs: Sequence[NewRun]) -> Statement:
+    labels = _labels(runs)
+    params: dict[str, Any] = {
+        "tenant": tenant, "queue": queue, "count": float(len(runs)),
+        "ids": [run.id for run in runs], "agents": [run.agent for run in runs], "inputs": [run.input for run in runs],
+        "priorities": [run.priority for run in runs], "timeouts": [run.timeout_ms for run in runs],
+        "users": [run.user_id for run in runs], "label_runs": [label[0] for label in labels],
+        "label_kinds": [label[1] for label in labels], "label_names": [label[2] for label in labels],
+        "label_values": [label[3] for label in labels],
+    }  # fmt: skip
+    return Statement(_ENQUEUE, params)
+
+
+def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[Row]:
+    """Insert the runs in the caller's transaction, QUEUED and ready; gives their first events' rows, in any order."""
+    rows: list[Row] = []
+    for queue, group in groupby(sorted(runs, key=lambda run: run.queue), key=lambda run: run.queue):
+        rows += _statement(tenant, queue, list(group)).all(connection)
+    return rows

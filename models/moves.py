@@ -1,0 +1,278 @@
+"""The moves of a run: the only place that writes `status`.
+
+A move is one guarded statement: it names the statuses from which it may begin (taken from the lifecycle table) and, when
+a worker makes it, the epoch and the lease under which it may. It changes the run row, takes the run's next `seq` and
+writes the event, all or nothing. No row back means that somebody else decided first: re-read and decide again.
+
+A guard reads only columns of the run row that it updates. A statement that waited for the row's lock still sees its old
+snapshot of every other table, so a guard over one of these would lose what was committed meanwhile.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from models.lifecycle import MOVES, Reason, State, Verb
+from models.statement import Statement
+
+CRASH_LIMIT = 3
+LOSS_LIMIT = 11
+
+_FENCE = "epoch = %(epoch)s AND lease_worker = %(worker)s"
+_NOT_LEASED = "lease_worker IS NULL"
+_ACTIVE_UNTIL_NOW = (
+    "active_ms + CASE WHEN lease_worker IS NULL THEN 0 ELSE (extract(epoch FROM now() - claimed_at) * 1000)::bigint END"
+)
+_LET_GO = "lease_worker = NULL, ticket_at = NULL, blocked_on = NULL, blocked_until = NULL"
+_READY = f"{_LET_GO}, ready_at = now(), resumed = TRUE"
+_PARK = f"{_LET_GO}, ready_at = NULL"
+_END = f"{_PARK}, finished_at = now()"
+_END_DATA = """json_strip_nulls(json_build_object(
+    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text, 'by', %(by)s::text, 'comment', %(comment)s::text,
+    'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
+
+
+def _is(state: State) -> str:
+    kind = f" AND pause_kind = '{state.pause_kind}'" if state.pause_kind else ""
+    return f"(status = '{state.status}'{kind})"
+
+
+def _sources(*verbs: Verb) -> str:
+    states = sorted({_is(state) for verb in verbs for state in MOVES[verb].sources})
+    return f"({' OR '.join(states)})"
+
+
+def _literal(word: str | None) -> str:
+    return "NULL" if word is None else f"'{word}'"
+
+
+def _move(verb: Verb, sets: str, guard: str, *, data: str = "NULL::json", payload: str | None = None) -> str:
+    """Write the statement of a move with one verb."""
+    move = MOVES[verb]
+    changes = (
+        f"status = '{move.target.status}', pause_kind = {_literal(move.target.pause_kind)}, reason = %(reason)s, {sets}"
+    )
+    return _statement(changes, f"{_sources(verb)} AND {guard}", f"'{move.event}'", f"'{verb}'", data, payload)
+
+
+def _statement(changes: str, where: str, event: str, verb: str, data: str, payload: str | None) -> str:
+    """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row."""
+    paid = f", paid AS (UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id)" if payload else ""
+    return f"""
+    WITH moved AS (
+        UPDATE run SET status_was = status, {changes}, seq = seq + 1, updated_at = now()
+        WHERE id = %(run)s AND {where}
+        RETURNING *
+    ), noted AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
+        SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
+        RETURNING *
+    ){paid}
+    SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
+    """
+
+
+# ------------------------------------------------------------------------------------------------ a worker takes a run
+_CLAIM = f"""
+    WITH moved AS (
+        UPDATE run SET status_was = status, status = 'RUNNING', reason = NULL, lease_worker = %(worker)s, ticket_at = NULL,
+            ready_at = NULL, resumed = TRUE, claimed_at = now(), started_at = coalesce(started_at, now()), recorded_n = 0,
+            step_in_flight = NULL, activations = activations + 1, agent_version = (%(versions)s::json ->> agent),
+            seq = seq + 1, updated_at = now()
+        WHERE id = %(run)s AND {_sources(Verb.START, Verb.CONTINUE)} AND epoch = %(epoch)s AND ticket_at IS NOT NULL
+            AND lease_worker IS NULL AND control_request IS NULL AND agent = ANY(%(served)s::text[])
+            AND (status <> 'QUEUED' OR expires_at IS NULL OR expires_at > now())
+        RETURNING *
+    ), noted AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, data)
+        SELECT id, seq, tenant, updated_at,
+            CASE status_was WHEN 'QUEUED' THEN '{MOVES[Verb.START].event}' ELSE '{MOVES[Verb.CONTINUE].event}' END,
+            CASE status_was WHEN 'QUEUED' THEN '{Verb.START}' ELSE '{Verb.CONTINUE}' END, status, status_was,
+            json_build_object('worker', %(label)s::text, 'activation', activations,
+                'promotedAt', to_char(promoted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+        FROM moved RETURNING *
+    )
+    SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations,
+        moved.timeout_ms, moved.active_ms, moved.step_count, moved.log_bytes, payload.input::text AS input,
+        (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
+        EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps
+    FROM noted JOIN moved ON moved.id = noted.run_id JOIN payload ON payload.run_id = moved.id
+    """
+
+
+def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, served: list[str]) -> Statement:
+    """`start` or `continue`: take the run whose ticket carries this epoch; an epoch is claimed at most once, ever.
+
+    `versions` is a JSON object of agent name to code digest. The row carries all that an activation needs.
+    """
+    return Statement(
+        _CLAIM, {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served}
+    )
+
+
+# ------------------------------------------------------------------------------------------- an activation ends its run
+_SUCCEED = _move(
+    Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
+    data=_END_DATA, payload="result = %(result)s::json",
+)  # fmt: skip
+_FAIL = _move(
+    Verb.FAIL, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
+    data=_END_DATA, payload="error = %(error)s::json",
+)  # fmt: skip
+_CANCEL = _move(Verb.CANCEL, f"{_END}, active_ms = active_ms + %(active_ms)s", _FENCE, data=_END_DATA)
+
+
+def _ended(**params: Any) -> dict[str, Any]:
+    return {"reason": None, "in_flight": None, "stopped": None, "by": None, "comment": None, **params}
+
+
+def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement:
+    """Finish the run with its result (JSON text). A cancel that is pending came too late, and the event says so."""
+    return Statement(_SUCCEED, _ended(run=run, epoch=epoch, worker=worker, n=n, result=result, active_ms=active_ms))
+
+
+def fail(
+    run: UUID, epoch: int, worker: UUID, *, n: int, reason: str, error: str, active_ms: int,
+    in_flight: str | None = None, stopped: str | None = None,
+) -> Statement:  # fmt: skip
+    """Finish the run with its error (JSON text)."""
+    params = _ended(run=run, epoch=epoch, worker=worker, n=n, error=error, active_ms=active_ms)
+    return Statement(_FAIL, {**params, "reason": reason, "in_flight": in_flight, "stopped": stopped})
+
+
+def cancel_executing(
+    run: UUID, epoch: int, worker: UUID, *, active_ms: int, in_flight: str | None, stopped: str,
+    by: str | None = None, comment: str | None = None,
+) -> Statement:  # fmt: skip
+    """Complete a cancel on the worker that executed the run; `stopped` says how its code was brought to an end."""
+    params = _ended(run=run, epoch=epoch, worker=worker, active_ms=active_ms, in_flight=in_flight, stopped=stopped)
+    return Statement(_CANCEL, {**params, "reason": Reason.BY_USER, "by": by, "comment": comment})
+
+
+# --------------------------------------------------------------------------------- an activation ends without an outcome
+# One statement for hand-back and recovery, because what is pending on the row decides: cancel beats pause beats going on,
+# and a run that crashed or lost its worker too often fails.
+_WORN_OUT = "(crashes + %(crash)s >= %(crash_limit)s OR losses + %(loss)s >= %(loss_limit)s)"
+_RELEASED = f"""CASE WHEN control_request = 'cancel' THEN '{MOVES[Verb.CANCEL].target.status}'
+            WHEN %(crash)s + %(loss)s > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
+            WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
+_BY_OUTCOME = "CASE status WHEN 'CANCELED' THEN {} WHEN 'FAILED' THEN {} WHEN 'PAUSED' THEN {} ELSE {} END"
+_RELEASE = _statement(
+    f"""status = {_RELEASED},
+            pause_kind = CASE {_RELEASED} WHEN 'PAUSED' THEN 'user' END,
+            reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE 'by_user' END,
+            finished_at = CASE WHEN {_RELEASED} IN ('CANCELED', 'FAILED') THEN now() END,
+            ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
+            control_request = CASE {_RELEASED} WHEN 'PAUSED' THEN NULL ELSE control_request END,
+            {_LET_GO}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
+            active_ms = {_ACTIVE_UNTIL_NOW}""",
+    f"{_sources(Verb.RECOVER)} AND {_FENCE}",
+    _BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
+    _BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
+    """json_strip_nulls(json_build_object('stepInFlight', step_in_flight, 'stopped', %(stopped)s::text,
+            'by', CASE WHEN control_request = 'cancel' THEN control_by END, 'cause', %(reason)s::text))""",
+    "error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
+)
+
+
+def release(
+    run: UUID,
+    epoch: int,
+    worker: UUID,
+    *,
+    verb: Verb,
+    reason: Reason,
+    error: str | None = None,
+    stopped: str | None = None,
+) -> Statement:
+    """`recover` or `hand_back`: make the run ready again, unless a request or a limit decides otherwise.
+
+    HOST_LOST counts a crash and WORKER_LOST a loss; the run FAILS at the third crash or the eleventh loss with `error`.
+    """
+    lost_host, lost_worker = reason is Reason.HOST_LOST, reason is Reason.WORKER_LOST
+    return Statement(
+        _RELEASE,
+        {
+            "run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error,
+            "stopped": stopped, "crash": int(lost_host), "loss": int(lost_worker), "crash_limit": CRASH_LIMIT,
+            "loss_limit": LOSS_LIMIT, "worn_out": Reason.CRASHED if lost_host else Reason.WORKER_LOST,
+        },
+    )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------- somebody outside ends the run
+_CANCEL_IDLE = _move(Verb.CANCEL, _END, f"tenant = %(tenant)s AND {_NOT_LEASED}", data=_END_DATA)
+_CANCEL_OVERDUE = _move(
+    Verb.CANCEL, f"{_END}, epoch = epoch + 1, active_ms = {_ACTIVE_UNTIL_NOW}",
+    "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=_END_DATA,
+)  # fmt: skip
+_FAIL_IDLE = _move(Verb.FAIL, _END, _NOT_LEASED, data=_END_DATA, payload="error = %(error)s::json")
+
+
+def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
+    """Cancel a run that no worker executes: at once, its ticket withdrawn."""
+    return Statement(_CANCEL_IDLE, {**_ended(run=run, by=by, comment=comment), "tenant": tenant, "reason": reason})
+
+
+def cancel_overdue(run: UUID, *, in_flight: str | None) -> Statement:
+    """Complete a cancel that its worker did not answer within the grace and five seconds; fences that worker."""
+    return Statement(
+        _CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": Reason.BY_USER}
+    )
+
+
+def fail_idle(run: UUID, *, reason: Reason, error: str) -> Statement:
+    """Fail a run that no worker executes: its queue time or its wait ran out."""
+    return Statement(_FAIL_IDLE, {**_ended(run=run), "reason": reason, "error": error})
+
+
+# --------------------------------------------------------------------------------------------------- waiting and resuming
+_PARKED = f"{_PARK}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
+_UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND control_request IS NULL"
+_PARKS = {
+    verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json")
+    for verb in (Verb.REQUIRE_AUTHORIZATION, Verb.AWAIT_APPROVAL, Verb.PAUSE_BY_AGENT)
+}
+_PAUSE_EXECUTING = _move(
+    Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
+    f"{_FENCE} AND control_request = 'pause'",
+)  # fmt: skip
+_PAUSE_IDLE = _move(Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL", _NOT_LEASED)
+_RESUME = _move(Verb.RESUME, f"{_READY}, pending_waits = 0", "control_request IS NULL")
+
+
+def park(
+    verb: Verb,
+    run: UUID,
+    epoch: int,
+    worker: UUID,
+    *,
+    inbox: int,
+    pending: int,
+    active_ms: int,
+    reason: Reason,
+    data: str | None,
+) -> Statement:
+    """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read."""
+    return Statement(
+        _PARKS[verb],
+        {
+            "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "pending": pending, "active_ms": active_ms,
+            "reason": reason, "data": data,
+        },
+    )  # fmt: skip
+
+
+def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> Statement:
+    """Park the run at a step edge because a user asked for a pause."""
+    params = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.BY_USER}
+    return Statement(_PAUSE_EXECUTING, params)
+
+
+def pause_idle(run: UUID) -> Statement:
+    """Park a started run that no worker executes because a user asked for a pause."""
+    return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER})
+
+
+def resume(run: UUID, *, reason: Reason) -> Statement:
+    """Make a parked run ready again; belongs into the transaction that satisfies its wait."""
+    return Statement(_RESUME, {"run": run, "reason": reason})

@@ -1,0 +1,159 @@
+"""What an activation writes while it goes on: steps, attempts, events, log lines, the step in flight.
+
+Every statement is fenced by epoch and lease. Items that change more than the step in flight carry their number `n`
+within the activation; the run row keeps the last one committed, so an item retried after a lost acknowledgement is
+recognised and never written twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right under which an activation writes."""
+
+    run: UUID
+    epoch: int
+    worker: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """The outcome of a step or of one attempt of it; `value` and `error` are JSON texts."""
+
+    key: str
+    name: str
+    digest: str
+    occurrence: int
+    status: str
+    attempts: int
+    duration_ms: int | None
+    value: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one run may record."""
+
+    steps: int
+    recorded_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that the agent logged (`source` agent) or its process wrote (stdout, stderr)."""
+
+    source: str
+    level: str
+    message: str
+    step: str | None = None
+    attempt: int | None = None
+
+
+_FENCE = "id = %(run)s AND epoch = %(epoch)s AND lease_worker = %(worker)s"
+
+_STEP = f"""
+    WITH fenced AS (
+        UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_count = step_count + %(finished)s,
+            recorded_bytes = recorded_bytes + %(bytes)s, step_in_flight = %(in_flight)s, updated_at = now()
+        WHERE {_FENCE} AND recorded_n < %(n)s AND step_count + %(finished)s <= %(max_steps)s
+            AND recorded_bytes + %(bytes)s <= %(max_bytes)s
+        RETURNING id, tenant, seq, status
+    ), kept AS (
+        INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, duration_ms, started_at,
+            finished_at, value, error)
+        SELECT id, %(key)s, tenant, seq, %(name)s, %(digest)s, %(occurrence)s, %(status)s, %(attempts)s, %(duration_ms)s,
+            now() - coalesce(%(duration_ms)s::bigint, 0) * interval '1 ms', CASE WHEN %(finished)s = 1 THEN now() END,
+            %(value)s::json, %(error)s::json
+        FROM fenced
+        ON CONFLICT (run_id, key) DO UPDATE SET seq = excluded.seq, status = excluded.status, attempts = excluded.attempts,
+            duration_ms = excluded.duration_ms, finished_at = excluded.finished_at, value = excluded.value,
+            error = excluded.error
+            WHERE step.status IN ('retrying', 'intended')
+        RETURNING key
+    ), noted AS (
+        INSERT INTO event (run_id, seq, tenant, type, status, data)
+        SELECT id, seq, tenant, 'step', status, json_build_object('step', json_strip_nulls(json_build_object(
+            'key', key, 'name', %(name)s::text, 'status', %(status)s::text, 'attempts', %(attempts)s::int,
+            'durationMs', %(duration_ms)s::bigint)))
+        FROM fenced, kept RETURNING *
+    )
+    SELECT noted.*, fenced.id AS fenced_id FROM fenced LEFT JOIN noted ON TRUE
+    """
+_EVENT = f"""
+    WITH fenced AS (
+        UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_in_flight = %(in_flight)s, updated_at = now()
+        WHERE {_FENCE} AND recorded_n < %(n)s
+        RETURNING id, tenant, seq, status
+    ), noted AS (
+        INSERT INTO event (run_id, seq, tenant, type, status, data)
+        SELECT id, seq, tenant, %(type)s, status, %(data)s::json FROM fenced RETURNING *
+    )
+    SELECT * FROM noted
+    """
+_IN_FLIGHT = f"UPDATE run SET step_in_flight = %(in_flight)s, updated_at = now() WHERE {_FENCE} RETURNING id"
+_LOG = f"""
+    WITH fenced AS (
+        UPDATE run SET log_lines = log_lines + %(count)s, log_bytes = log_bytes + %(bytes)s WHERE {_FENCE}
+        RETURNING id, tenant, log_lines - %(count)s AS base
+    ), kept AS (
+        INSERT INTO log (run_id, n, tenant, source, level, step, attempt, message)
+        SELECT id, base + line.n, tenant, line.source, line.level, line.step, line.attempt, line.message
+        FROM fenced, unnest(%(sources)s::text[], %(levels)s::text[], %(steps)s::text[], %(attempts)s::int[],
+            %(messages)s::text[]) WITH ORDINALITY AS line (source, level, step, attempt, message, n)
+    )
+    SELECT id FROM fenced
+    """
+FENCED = "SELECT epoch, lease_worker, recorded_n, status FROM run WHERE id = %(run)s"
+
+
+def _fenced(fence: Fence) -> dict[str, object]:
+    return {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker}
+
+
+def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: str | None) -> Statement:
+    """Record a step's outcome or a failed attempt. No row: the fence is passed, or one of the run's limits is reached.
+
+    A row without `seq` means that the step had been finished before; the caller rolls back.
+    """
+    size = len(record.value or "") + len(record.error or "")
+    finished = int(record.status in ("succeeded", "failed"))
+    fields = {
+        "key": record.key, "name": record.name, "digest": record.digest, "occurrence": record.occurrence,
+        "status": record.status, "attempts": record.attempts, "duration_ms": record.duration_ms, "value": record.value,
+        "error": record.error, "bytes": size, "finished": finished, "in_flight": in_flight, "n": n,
+        "max_steps": limits.steps, "max_bytes": limits.recorded_bytes,
+    }  # fmt: skip
+    return Statement(_STEP, {**_fenced(fence), **fields})
+
+
+def event(fence: Fence, n: int, kind: str, data: str, in_flight: str | None) -> Statement:
+    """Record a durable event of the agent; `data` is a JSON text."""
+    return Statement(_EVENT, {**_fenced(fence), "n": n, "type": kind, "data": data, "in_flight": in_flight})
+
+
+def in_flight(fence: Fence, step_key: str | None) -> Statement:
+    """Say which step executes now."""
+    return Statement(_IN_FLIGHT, {**_fenced(fence), "in_flight": step_key})
+
+
+def log(fence: Fence, lines: Sequence[LogLine]) -> Statement:
+    """Append log lines; the caller keeps within the run's log budget."""
+    return Statement(
+        _LOG,
+        {
+            **_fenced(fence),
+            "count": len(lines),
+            "bytes": sum(len(line.message) for line in lines),
+            "sources": [line.source for line in lines],
+            "levels": [line.level for line in lines],
+            "steps": [line.step for line in lines],
+            "attempts": [line.attempt for line in lines],
+            "messages": [line.message for line in lines],
+        },
+    )

@@ -1,0 +1,65 @@
+"""The ticket on the run row: which runs are promoted. Promotion changes no status and writes no event.
+
+`ticket_at` says that the run's ticket is out; the claim, or whoever withdraws it, clears it. The ticket itself carries
+run id and epoch alone; losing or doubling it costs latency only.
+"""
+
+from uuid import UUID
+
+from models.statement import Statement
+
+_WAITING = "ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL"
+
+# Locks run rows in the order of their ids; skips rows that somebody else is deciding about: they come in the next tick.
+_PROMOTE = f"""
+    WITH chosen AS (
+        SELECT id FROM run WHERE id = ANY(%(runs)s::uuid[]) AND {_WAITING} ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1
+    FROM chosen WHERE run.id = chosen.id AND {_WAITING}
+    RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
+    """
+_REPUBLISH = """
+    WITH chosen AS (
+        SELECT id FROM run WHERE queue = %(queue)s AND ticket_at IS NOT NULL
+            AND ticket_at + least(60, 5 * power(2, ticket_n - 1)) * interval '1 s' < now()
+        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE run SET ticket_n = ticket_n + 1, ticket_at = now()
+    FROM chosen WHERE run.id = chosen.id AND ticket_at IS NOT NULL
+    RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
+    """
+_DECLINE = """
+    UPDATE run SET ticket_at = NULL, blocked_on = %(gate)s,
+        blocked_until = now() + least(30, ticket_n) * %(back_off_s)s * interval '1 s'
+    WHERE id = %(run)s AND epoch = %(epoch)s AND ticket_at IS NOT NULL AND lease_worker IS NULL
+    RETURNING id
+    """
+_LIFT = """
+    WITH due AS (
+        SELECT id FROM run WHERE blocked_on = %(gate)s AND blocked_until < now() ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE run SET blocked_on = NULL, blocked_until = NULL FROM due WHERE run.id = due.id RETURNING run.queue
+    """
+DECLINED = "declined"
+
+
+def promote(runs: list[UUID]) -> Statement:
+    """Give each of these runs that may still have one a ticket, raising its epoch. Rows: what to publish."""
+    return Statement(_PROMOTE, {"runs": runs})
+
+
+def republish(queue: str) -> Statement:
+    """Take the unclaimed tickets of a queue that are older than 5 s, doubled by each try up to 60 s. Rows: what to publish."""
+    return Statement(_REPUBLISH, {"queue": queue})
+
+
+def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
+    """Give a ticket back unclaimed: at once ready again when the worker drains, else behind a short back-off gate."""
+    gate = None if draining else DECLINED
+    return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1})
+
+
+def lift_declined() -> Statement:
+    """Open the back-off gates of declined tickets whose time has come."""
+    return Statement(_LIFT, {"gate": DECLINED})

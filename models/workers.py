@@ -1,0 +1,79 @@
+"""A worker's row through its life: registered, renewed, drained, declared dead. A dead row is never revived."""
+
+from uuid import UUID
+
+from models.statement import Statement
+
+_REGISTER = """
+    WITH known AS (INSERT INTO queue (name) VALUES (%(queue)s) ON CONFLICT DO NOTHING)
+    INSERT INTO worker (id, name, host, pid, queue, slots, liveness_key, lease_until)
+    VALUES (%(worker)s, %(name)s, %(host)s, %(pid)s, %(queue)s, %(slots)s, %(liveness_key)s, now() + %(lease_s)s * interval '1 s')
+    RETURNING id
+    """
+_SERVE = "UPDATE worker SET agents = %(agents)s WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
+_KNOW_AGENT = """
+    INSERT INTO agent (name, queue, version, description, input_schema, timeout_ms)
+    VALUES (%(name)s, %(queue)s, %(version)s, %(description)s, %(schema)s::json, %(timeout_ms)s)
+    ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, version = excluded.version, last_seen_at = now(),
+        description = excluded.description, input_schema = excluded.input_schema, timeout_ms = excluded.timeout_ms
+    RETURNING name
+    """
+# One row for any number of runs. What the database says that the worker leases comes back with what was asked of it.
+_RENEW = """
+    WITH renewed AS (
+        UPDATE worker SET lease_until = now() + %(lease_s)s * interval '1 s', draining = draining OR %(draining)s,
+            consuming_at = CASE WHEN %(consuming_ago_s)s::float IS NULL THEN consuming_at
+                ELSE now() - %(consuming_ago_s)s::float * interval '1 s' END
+        WHERE id = %(worker)s AND dead_at IS NULL RETURNING id, draining
+    )
+    SELECT renewed.draining, run.id AS run_id, run.epoch, run.control_request, run.control_reason, run.control_by,
+        run.control_grace_ms
+    FROM renewed LEFT JOIN run ON run.lease_worker = renewed.id
+    """
+_LEAVE = "UPDATE worker SET dead_at = now(), lease_until = now() WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
+
+
+def register(
+    worker: UUID, *, name: str, host: str, pid: int, queue: str, slots: int, liveness_key: int, lease_s: float
+) -> Statement:
+    """Make the worker's row, and its queue if it is new. It offers no slots until it says which agents it serves."""
+    return Statement(
+        _REGISTER,
+        {
+            "worker": worker, "name": name, "host": host, "pid": pid, "queue": queue, "slots": slots,
+            "liveness_key": liveness_key, "lease_s": lease_s,
+        },
+    )  # fmt: skip
+
+
+def serve(worker: UUID, agents: list[str]) -> Statement:
+    """Say which agents the worker's hosts declared."""
+    return Statement(_SERVE, {"worker": worker, "agents": agents})
+
+
+def know_agent(
+    name: str, *, queue: str, version: str, description: str | None, schema: str, timeout_ms: int | None
+) -> Statement:
+    """Remember an agent with its input schema (JSON text), also for the time when none of its workers lives."""
+    return Statement(
+        _KNOW_AGENT,
+        {
+            "name": name,
+            "queue": queue,
+            "version": version,
+            "description": description,
+            "schema": schema,
+            "timeout_ms": timeout_ms,
+        },
+    )
+
+
+def renew(worker: UUID, *, lease_s: float, consuming_ago_s: float | None, draining: bool) -> Statement:
+    """Prolong the lease. No rows: the worker was declared dead. Rows: its runs, with requests (one empty row for none)."""
+    params = {"worker": worker, "lease_s": lease_s, "consuming_ago_s": consuming_ago_s, "draining": draining}
+    return Statement(_RENEW, params)
+
+
+def leave(worker: UUID) -> Statement:
+    """Declare a worker dead: its own last word, or the scheduler's verdict. A row comes back for the first to say so."""
+    return Statement(_LEAVE, {"worker": worker})
