@@ -11,6 +11,7 @@ threads. The process id stays the same through exec, so the caller's handle is t
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
@@ -28,8 +29,7 @@ def enter_user_namespace(uid: int, gid: int) -> None:
         ("uid_map", f"{uid} {outer_uid} 1"),
         ("gid_map", f"{gid} {outer_gid} 1"),
     ):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
+        Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
 
 
 def change_user(uid: int, gid: int) -> None:
@@ -69,7 +69,7 @@ def main(words: list[str]) -> None:
     if "parent" in options:
         die_with(int(options["parent"]), int(options["death"]))
     try:
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606 - becoming the program is the purpose
     except OSError as error:
         print(f"launch: cannot run {program[0]}: {error}", file=sys.stderr)
         sys.exit(CANNOT_RUN)

@@ -18,7 +18,7 @@ from ops.embedded.errors import NoSuchProgram
 
 POSTGRES_VARIABLE = "TAXIWAY_POSTGRES_BIN"
 VALKEY_VARIABLE = "TAXIWAY_VALKEY_BIN"
-LASTING = Path("/var/tmp")
+LASTING = Path("/var/tmp")  # noqa: S108 - names in it are unpredictable, or their owner is checked
 """Where a copy outlives a reboot, unlike in the ordinary temporary directory."""
 
 

@@ -99,7 +99,8 @@ def test_postgres_starts_over_a_dead_servers_process_id_that_now_belongs_to_some
     file = postgres.data / "postmaster.pid"
     lines = file.read_text().splitlines()
     os.kill(postgres.pid, signal.SIGKILL)
-    assert postgres.child is not None and postgres.child.wait(5)
+    assert postgres.child is not None
+    assert postgres.child.wait(5)
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")

