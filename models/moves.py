@@ -72,6 +72,10 @@ def _statement(changes: str, where: str, event: str, verb: str, data: str, paylo
 
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
+_TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
+        moved.active_ms, moved.step_count, moved.log_bytes, payload.input::text AS input,
+        (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
+        EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps"""
 _CLAIM = f"""
     WITH moved AS (
         UPDATE run SET status_was = status, status = 'RUNNING', reason = NULL, lease_worker = %(worker)s, ticket_at = NULL,
@@ -91,11 +95,11 @@ _CLAIM = f"""
                 'promotedAt', to_char(promoted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
         FROM moved RETURNING *
     )
-    SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations,
-        moved.timeout_ms, moved.active_ms, moved.step_count, moved.log_bytes, payload.input::text AS input,
-        (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
-        EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps
-    FROM noted JOIN moved ON moved.id = noted.run_id JOIN payload ON payload.run_id = moved.id
+    SELECT noted.*, {_TAKEN} FROM noted JOIN moved ON moved.id = noted.run_id JOIN payload ON payload.run_id = moved.id
+    """
+_CLAIMED = f"""
+    SELECT moved.id AS run_id, moved.tenant, moved.status, {_TAKEN} FROM run AS moved JOIN payload ON payload.run_id = moved.id
+    WHERE moved.id = %(run)s AND moved.epoch = %(epoch)s AND moved.lease_worker = %(worker)s
     """
 
 
@@ -107,6 +111,11 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
     return Statement(
         _CLAIM, {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served}
     )
+
+
+def claimed(run: UUID, epoch: int, worker: UUID) -> Statement:
+    """Give what `claim` gave, for a worker whose claim was committed although its acknowledgement was lost."""
+    return Statement(_CLAIMED, {"run": run, "epoch": epoch, "worker": worker})
 
 
 # ------------------------------------------------------------------------------------------- an activation ends its run
@@ -186,9 +195,11 @@ def release(
 ) -> Statement:
     """`recover` or `hand_back`: make the run ready again, unless a request or a limit decides otherwise.
 
-    HOST_LOST counts a crash and WORKER_LOST a loss; the run FAILS at the third crash or the eleventh loss with `error`.
+    A recovery counts: HOST_LOST a crash, WORKER_LOST a loss; the run FAILS at the third crash or the eleventh loss with
+    `error`. A hand-back counts nothing.
     """
-    lost_host, lost_worker = reason is Reason.HOST_LOST, reason is Reason.WORKER_LOST
+    lost_host = verb is Verb.RECOVER and reason is Reason.HOST_LOST
+    lost_worker = verb is Verb.RECOVER and reason is Reason.WORKER_LOST
     return Statement(
         _RELEASE,
         {

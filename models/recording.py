@@ -83,7 +83,8 @@ _STEP = f"""
             'durationMs', %(duration_ms)s::bigint)))
         FROM fenced, kept RETURNING *
     )
-    SELECT noted.*, fenced.id AS fenced_id FROM fenced LEFT JOIN noted ON TRUE
+    -- A step that had been finished before keeps no row here: the division fails and takes the whole transaction with it.
+    SELECT noted.*, 1 / (SELECT count(*) FROM kept) AS kept FROM fenced LEFT JOIN noted ON TRUE
     """
 _EVENT = f"""
     WITH fenced AS (
@@ -119,7 +120,7 @@ def _fenced(fence: Fence) -> dict[str, object]:
 def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: str | None) -> Statement:
     """Record a step's outcome or a failed attempt. No row: the fence is passed, or one of the run's limits is reached.
 
-    A row without `seq` means that the step had been finished before; the caller rolls back.
+    Raises psycopg.errors.DivisionByZero when the step had been finished before: a finished step is never overwritten.
     """
     size = len(record.value or "") + len(record.error or "")
     finished = int(record.status in ("succeeded", "failed"))
