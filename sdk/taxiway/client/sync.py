@@ -56,8 +56,8 @@ class Client:
     ) -> RunHandle:
         """Enqueue a run; once this returns, it is stored and will be executed.
 
-        With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority` goes
-        from -100 to 100, higher first. Raises Invalid for an unknown agent or a wrong input.
+        With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority`
+        goes from -100 to 100, higher first. Raises Invalid for an unknown agent or a wrong input.
         """
         new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags)
         return self._handle(self.send(calls.enqueue(new, idempotency_key)))
@@ -80,7 +80,8 @@ class Client:
     ) -> Iterator[RunView]:
         """Iterate over runs, newest first and at most `limit`, fetching pages as needed.
 
-        `where` narrows: status (one or several), category, agent, queue, tag, metadata, user_id, created_after, created_before.
+        `where` narrows: status (one or several), category, agent, queue, tag, metadata, user_id, created_after,
+        created_before.
         """
         return self._walk(pages.runs(where, limit))
 

@@ -1,0 +1,76 @@
+"""The command line as a whole: its commands, its version, and the one place where errors become sentences."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from taxiway.cli import enqueue, exits, fleet, runs, watch
+from taxiway.cli.output import Output
+from taxiway.client import TaxiwayError
+from taxiway.client.wire import sdk_version
+
+
+class Shell(TyperGroup):
+    """Runs a command; an error of the client ends it with a sentence on stderr and its exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except TaxiwayError as error:
+            output = Output(as_json="--json" in self._arguments)
+            output.note(exits.sentence(error))
+            if output.as_json:
+                output.document(exits.document(error))
+            raise typer.Exit(exits.of_error(error)) from error
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Remember what was typed: an error may come before a command has told how it prints."""
+        self._arguments = list(args)
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=Shell,
+    name="taxiway",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables would print keys and inputs.
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"taxiway {sdk_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Enqueue, follow and manage agent runs on a Taxiway server.
+
+    Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 server not reachable, 4 the run was canceled.
+    """
+
+
+app.command()(enqueue.enqueue)
+app.command()(runs.runs)
+app.command()(runs.show)
+app.command()(runs.steps)
+app.command()(watch.watch)
+app.command()(runs.logs)
+app.command()(runs.cancel)
+app.command()(fleet.agents)
+app.command()(fleet.workers)
+app.command()(fleet.capacity)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app()

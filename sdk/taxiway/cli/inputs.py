@@ -1,0 +1,65 @@
+"""From what somebody typed to a run's input, metadata and files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+
+def read_input(document: str | None, pairs: Sequence[str]) -> dict[str, Any]:
+    """Build a run's input: `--input` (JSON, `@file`, or `@-` for stdin) with the `-i key=value` pairs laid over it."""
+    given: dict[str, Any] = {}
+    if document is not None:
+        text = _text(document)
+        try:
+            parsed = json.loads(text)
+        except ValueError as error:
+            raise typer.BadParameter(f"this is not JSON: {error}", param_hint="--input") from error
+        if not isinstance(parsed, dict):
+            raise typer.BadParameter('must be a JSON object, such as {"path": "/srv"}', param_hint="--input")
+        given.update(parsed)
+    for name, text in _split(pairs, "-i"):
+        given[name] = value(text)
+    return given
+
+
+def value(text: str) -> Any:
+    """Read a value as JSON where it is JSON (`3`, `true`, `["a"]`, `"3"`), else as the text itself."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def read_metadata(pairs: Sequence[str]) -> dict[str, str] | None:
+    """Read `key=value` pairs whose values stay text; None where there are none."""
+    return dict(_split(pairs, "--metadata")) or None
+
+
+def _split(pairs: Sequence[str], option: str) -> list[tuple[str, str]]:
+    split = []
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{pair!r} must look like key=value", param_hint=option)
+        split.append((name, text))
+    return split
+
+
+def _text(document: str) -> str:
+    if not document.startswith("@"):
+        return document
+    try:
+        return sys.stdin.read() if document == "@-" else Path(document[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"cannot read {document[1:]}: {error}", param_hint="--input") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    # NaN and Infinity are Python's, not JSON's: as an input they stay the words that were typed.
+    raise ValueError(name)

@@ -1,0 +1,106 @@
+"""What one event of a run says to a person, in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from taxiway.client import Event
+from taxiway.client.views import moment
+
+_LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
+_STEPS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "retrying": ("↻", "yellow")}
+LONGEST = 400
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line and its Rich style."""
+
+    text: str
+    style: str = ""
+
+
+def describe(event: Event) -> Line | None:
+    """Return the line for an event; None for progress and end, which the views show in their own way."""
+    data = event.data
+    match event.type:
+        case "progress" | "end":
+            return None
+        case "start":
+            return Line("started", "cyan")
+        case "status":
+            why = f" ({data['reason']})" if data.get("reason") else ""
+            return Line(f"{data.get('to') or data.get('runStatus')}{why}", "cyan")
+        case "step":
+            return _step(data.get("step") or {})
+        case "log":
+            level = str(data.get("level") or "info")
+            return Line(f"{level}: {data.get('message') or ''}", _LEVELS.get(level, ""))
+        case "authentication":
+            return _waiting("authorization", data, "authUrl")
+        case "run_approval":
+            return _waiting(str(data.get("prompt") or "approval"), data, "approvalUrl")
+        case "agent":
+            return Line(f"{data.get('type') or 'agent'} {_rest(data, 'type', 'step', 'attempt')}".rstrip(), "magenta")
+        case other:
+            return Line(f"{other} {_rest(data)}".rstrip())
+
+
+def clock(event: Event) -> str:
+    """When the event happened, as the local time of day."""
+    at = moment(event.data.get("timestamp"))
+    return f"{at.astimezone():%H:%M:%S}" if at else "--:--:--"
+
+
+def amount(data: Mapping[str, Any]) -> str:
+    """A progress event in words: `3/64 certifi`."""
+    done, total, note = data.get("done"), data.get("total"), data.get("note")
+    count = f"{done or 0}/{total}" if total is not None else f"{done}" if done is not None else ""
+    return f"{count} {note or ''}".strip()
+
+
+def took(duration_ms: float | None) -> str:
+    """A duration as people say it: `12 ms`, `3.4 s`, `2 min 5 s`."""
+    if duration_ms is None:
+        return ""
+    if duration_ms < 1000:
+        return f"{duration_ms:.0f} ms"
+    if duration_ms < 60_000:
+        return f"{duration_ms / 1000:.1f} s"
+    minutes, seconds = divmod(round(duration_ms / 1000), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def _step(step: Mapping[str, Any]) -> Line:
+    status = str(step.get("status") or "")
+    sign, style = _STEPS.get(status, ("·", "yellow"))
+    text = f"{sign} {step.get('name') or 'step'}"
+    if status != "succeeded":
+        text += f" {status}"
+    attempts = step.get("attempts") or 0
+    details = [f"attempt {attempts}"] if attempts > 1 else []
+    if step.get("durationMs") is not None:
+        details.append(took(step["durationMs"]))
+    if details:
+        text += f" ({', '.join(details)})"
+    error = step.get("error")
+    if isinstance(error, Mapping) and error.get("message"):
+        text += f": {error['message']}"
+    return Line(text, style)
+
+
+def _waiting(what: str, data: Mapping[str, Any], link: str) -> Line:
+    if data.get("outcome"):
+        return Line(f"{what}: {data['outcome']}", "cyan")
+    where = f": {data[link]}" if data.get(link) else ""
+    return Line(f"waits for {what}{where}", "bold yellow")
+
+
+def _rest(data: Mapping[str, Any], *but: str) -> str:
+    known = {"runId", "runStatus", "timestamp", "seq", "event", *but}
+    rest = {name: value for name, value in data.items() if name not in known}
+    text = json.dumps(rest, ensure_ascii=False) if rest else ""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

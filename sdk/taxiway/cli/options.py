@@ -1,0 +1,42 @@
+"""The options that commands share, declared once."""
+
+from typing import Annotated
+
+import typer
+
+from taxiway.client import Client
+from taxiway.client.durations import duration
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="The server's address. Default: TAXIWAY_URL, else .taxiway/up.env.", show_default=False),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", help="Default: TAXIWAY_API_KEY, else .taxiway/up.env.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
+
+
+def _checked_duration(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            duration(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return text
+
+
+def duration_option(name: str, text: str) -> typer.models.OptionInfo:
+    """An option that takes a duration such as 90, 90s, 15m, 1h30m or PT15M."""
+    option: typer.models.OptionInfo = typer.Option(
+        name, help=text, metavar="DURATION", callback=_checked_duration, show_default=False
+    )
+    return option
+
+
+def connect(url: str | None, api_key: str | None) -> Client:
+    """The client that a command talks through."""
+    return Client(url, api_key)

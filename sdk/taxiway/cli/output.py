@@ -1,0 +1,61 @@
+"""Where a command's words go: one JSON document for machines, tables for terminals, plain lines for pipes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Agents' words reach the terminal: control characters, lone surrogates and direction overrides must not steer it.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Make text from elsewhere safe to print."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+class Output:
+    """What one command prints."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.console = Console(highlight=False, markup=False, emoji=False)
+        self.errors = Console(highlight=False, markup=False, emoji=False, stderr=True)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a person looks at a terminal."""
+        return self.console.is_terminal and not self.as_json
+
+    def document(self, value: Any) -> None:
+        """Print one JSON document on one line (ASCII, so that it survives any pipe)."""
+        typer.echo(json.dumps(value))
+
+    def line(self, text: str, style: str = "") -> None:
+        """Print a line, never wrapped or cut."""
+        self.console.print(Text(clean(text), style=style), soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print a line for people beside the command's real output, on stderr."""
+        self.errors.print(Text(clean(text)), soft_wrap=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table; in a pipe, tab-separated lines under a heading, so that nothing is cut."""
+        cells = [["" if cell is None else clean(str(cell)) for cell in row] for row in rows]
+        if not self.is_live:
+            for row in ([name.upper() for name in columns], *cells):
+                typer.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for index, name in enumerate(columns):
+            table.add_column(name, no_wrap=index == 0, overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        self.console.print(table)

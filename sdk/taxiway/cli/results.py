@@ -1,0 +1,82 @@
+"""How a run's result is shown and saved: Markdown as Markdown, everything else as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import typer
+from rich.console import JustifyMethod
+from rich.markdown import Heading, Markdown, MarkdownElement
+
+from taxiway.cli.output import Output, clean
+
+SHOWN = 20_000
+
+
+class _LeftHeading(Heading):
+    """A heading that starts where the text starts: Rich centres the first level."""
+
+    LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = {}
+
+
+class _CompactMarkdown(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _LeftHeading}
+
+
+def show(output: Output, result: Any) -> None:
+    """Print a result for people: its `markdown` member where it has one, else indented JSON."""
+    if result is None:
+        return
+    markdown = result.get("markdown") if isinstance(result, dict) else None
+    if not isinstance(markdown, str):
+        text = json.dumps(result, indent=2, ensure_ascii=False)
+        output.line(
+            text
+            if len(text) <= SHOWN
+            else f"{text[:SHOWN]}\n… {len(text) - SHOWN} more characters: use --save or --json"
+        )
+    elif output.is_live:
+        # hyperlinks=False prints addresses, so that a link cannot pretend to lead elsewhere.
+        output.console.print(_CompactMarkdown(clean(markdown), hyperlinks=False))
+    else:
+        output.line(markdown.rstrip("\n"))
+
+
+def prepare(folder: Path | None) -> None:
+    """Make the folder to save into before anything runs, so that a wrong one is noticed first."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot make {folder}: {error.strerror}", param_hint="--save") from error
+
+
+def save(result: Any, folder: Path) -> list[Path]:
+    """Write a result into a folder: report.md and report.json where it has these members, else result.json."""
+    written = []
+    try:
+        for name, text in _files(result):
+            (folder / name).write_text(text, "utf-8", errors="backslashreplace")
+            written.append(folder / name)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write into {folder}: {error.strerror}", param_hint="--save") from error
+    return written
+
+
+def _files(result: Any) -> Iterator[tuple[str, str]]:
+    members = result if isinstance(result, dict) else {}
+    markdown = members.get("markdown")
+    if isinstance(markdown, str):
+        yield "report.md", markdown if markdown.endswith("\n") else f"{markdown}\n"
+    if "json" in members:
+        yield "report.json", _json(members["json"])
+    if not isinstance(markdown, str) and "json" not in members:
+        yield "result.json", _json(result)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,161 @@
+"""Commands that read runs and cancel them: `runs`, `show`, `steps`, `logs`, `cancel`."""
+
+from typing import Annotated
+
+import typer
+
+from taxiway.cli import inputs, lines, options, results
+from taxiway.cli.output import Output
+from taxiway.cli.watch import explain
+from taxiway.client import RunView, StepView
+
+
+def runs(
+    status: Annotated[list[str] | None, typer.Option("--status", help="Such as RUNNING; may be repeated.")] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", help="processing, awaiting, paused or terminal.", show_default=False)
+    ] = None,
+    agent: Annotated[str | None, typer.Option("--agent", show_default=False)] = None,
+    queue: Annotated[str | None, typer.Option("--queue", show_default=False)] = None,
+    tag: Annotated[str | None, typer.Option("--tag", show_default=False)] = None,
+    metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE")] = None,
+    user_id: Annotated[str | None, typer.Option("--user-id", show_default=False)] = None,
+    created_after: Annotated[
+        str | None, typer.Option("--created-after", metavar="TIME", help="RFC 3339.", show_default=False)
+    ] = None,
+    created_before: Annotated[
+        str | None, typer.Option("--created-before", metavar="TIME", help="RFC 3339.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    output = Output(as_json)
+    with options.connect(url, api_key) as client:
+        found = list(
+            client.runs(
+                status=[name.upper() for name in status or ()],
+                category=category,
+                agent=agent,
+                queue=queue,
+                tag=tag,
+                metadata=inputs.read_metadata(metadata or ()),
+                user_id=user_id,
+                created_after=created_after,
+                created_before=created_before,
+                limit=limit,
+            )
+        )
+    if as_json:
+        output.document({"runs": [dict(run.raw) for run in found]})
+    else:
+        output.table(("run", "status", "agent", "steps", "created", "active"), map(_row, found))
+
+
+def show(
+    run: options.RunId,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show one run: where it stands, its error or result."""
+    output = Output(as_json)
+    with options.connect(url, api_key) as client:
+        seen = client.run(run).get()
+    if as_json:
+        output.document(dict(seen.raw))
+        return
+    for name, value in _facts(seen):
+        if value not in (None, "", ()):
+            output.line(f"{name:<10} {value}")
+    if seen.result is not None:
+        output.line("")
+        results.show(output, seen.result)
+
+
+def steps(
+    run: options.RunId,
+    outputs: Annotated[bool, typer.Option("--outputs", help="With --json: include what the steps returned.")] = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the steps of a run."""
+    output = Output(as_json)
+    with options.connect(url, api_key) as client:
+        found = list(client.run(run).steps(outputs=outputs))
+    if as_json:
+        output.document({"steps": [dict(step.raw) for step in found]})
+    else:
+        output.table(("step", "status", "attempts", "finished", "took"), map(_step_row, found))
+
+
+def logs(
+    run: options.RunId,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print what a run has logged so far."""
+    output = Output(as_json)
+    with options.connect(url, api_key) as client:
+        found = client.run(run).logs()
+        if as_json:
+            output.document({"logs": [dict(line.raw) for line in found]})
+            return
+        for line in found:
+            at = f"{line.at.astimezone():%Y-%m-%d %H:%M:%S}" if line.at else "-"
+            where = f" [{line.step}]" if line.step else ""
+            output.line(f"{at} {line.level}{where} {line.message}")
+
+
+def cancel(
+    run: options.RunId,
+    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the run.", show_default=False)] = None,
+    grace: Annotated[
+        str | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")
+    ] = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Cancel a run that has not ended."""
+    output = Output(as_json)
+    with options.connect(url, api_key) as client:
+        seen = client.run(run).cancel(reason, grace)
+    if as_json:
+        output.document(dict(seen.raw))
+    elif seen.finished:
+        output.line(f"Run {seen.id} is {seen.status}.")
+    else:
+        output.line(f"Run {seen.id} is executing and was asked to stop. Follow it with: taxiway watch {seen.id}")
+
+
+def _row(run: RunView) -> tuple[object, ...]:
+    created = f"{run.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if run.created_at else ""
+    return (run.id, run.status, run.agent, run.steps_total, created, lines.took(run.active_ms or None))
+
+
+def _step_row(step: StepView) -> tuple[object, ...]:
+    finished = f"{step.finished_at.astimezone():%H:%M:%S}" if step.finished_at else ""
+    return (step.name, step.status, step.attempts, finished, lines.took(step.duration_ms))
+
+
+def _facts(run: RunView) -> list[tuple[str, object]]:
+    in_flight = run.step_in_flight
+    return [
+        ("run", run.id),
+        ("agent", run.agent),
+        ("status", f"{run.status} ({run.reason})" if run.reason else run.status),
+        ("error", explain(run.error) if run.error else None),
+        ("queue", run.queue),
+        ("steps", run.steps_total),
+        ("in flight", in_flight.get("name") if isinstance(in_flight, dict) else in_flight),
+        ("created", f"{run.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if run.created_at else None),
+        ("active", lines.took(run.active_ms or None)),
+        ("user", run.user_id),
+        ("tags", ", ".join(run.tags)),
+        ("metadata", ", ".join(f"{name}={value}" for name, value in run.metadata.items())),
+    ]
