@@ -35,7 +35,7 @@ def enqueue(
         int | None, typer.Option("--priority", min=-100, max=100, help="Higher goes first.", show_default=False)
     ] = None,
     timeout: Annotated[
-        str | None, options.duration_option("--timeout", "How long the run may be active, such as 90s or 15m.")
+        float | None, options.duration_option("--timeout", "How long the run may be active, such as 90s or 15m.")
     ] = None,
     user_id: Annotated[
         str | None, typer.Option("--user-id", help="On whose behalf the run acts.", show_default=False)

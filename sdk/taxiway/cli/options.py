@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from taxiway.client import Client
-from taxiway.client.durations import duration
+from taxiway.durations import seconds
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
@@ -20,19 +20,18 @@ ApiKey = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 
 
-def _checked_duration(text: str | None) -> str | None:
-    if text is not None:
-        try:
-            duration(text)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
-    return text
+def read_duration(text: str) -> float:
+    """Read a duration in seconds; a bare number is seconds already."""
+    try:
+        return seconds(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def duration_option(name: str, text: str) -> typer.models.OptionInfo:
     """An option that takes a duration such as 90, 90s, 15m, 1h30m or PT15M."""
     option: typer.models.OptionInfo = typer.Option(
-        name, help=text, metavar="DURATION", callback=_checked_duration, show_default=False
+        name, help=text, metavar="DURATION", parser=read_duration, show_default=False
     )
     return option
 

@@ -115,7 +115,7 @@ def cancel(
     run: options.RunId,
     reason: Annotated[str | None, typer.Option("--reason", help="Kept with the run.", show_default=False)] = None,
     grace: Annotated[
-        str | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")
+        float | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")
     ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,

@@ -18,12 +18,12 @@ from taxiway.client.errors import (
     RunFailed,
     RunFinished,
     ServerFault,
-    TaxiwayError,
     Unauthenticated,
     Unavailable,
 )
 from taxiway.client.sync import Client, RunHandle
 from taxiway.client.views import Event, LogLine, RunError, RunView, StepView
+from taxiway.errors import TaxiwayError
 
 __all__ = [
     "Accepted",

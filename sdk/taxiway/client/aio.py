@@ -14,11 +14,11 @@ from taxiway.client import answers, calls, pages, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
-from taxiway.client.durations import Duration
-from taxiway.client.errors import TaxiwayError
 from taxiway.client.follow import Follow
 from taxiway.client.pages import Filter, Pages
 from taxiway.client.views import Event, Json, LogLine, RunView, StepView
+from taxiway.durations import Duration
+from taxiway.errors import TaxiwayError
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from taxiway.client.errors import NotReachable, RateLimited, TaxiwayError, Unavailable
+from taxiway.client.errors import NotReachable, RateLimited, Unavailable
+from taxiway.errors import TaxiwayError
 
 FIRST = 0.25
 FACTOR = 2.0

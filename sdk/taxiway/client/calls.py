@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from taxiway.client.durations import Duration, duration
 from taxiway.client.views import Json, RunView
+from taxiway.durations import Duration, seconds
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class NewRun:
             "userId": self.user_id,
             "queue": self.queue,
             "priority": self.priority,
-            "timeout": None if self.timeout is None else duration(self.timeout),
+            "timeout": None if self.timeout is None else seconds(self.timeout),
             "metadata": None if self.metadata is None else dict(self.metadata),
             "tags": None if self.tags is None else list(self.tags),
         }
@@ -110,15 +110,15 @@ def run(run_id: str, *, outputs: bool = False) -> Call[RunView]:
     return Call(Request("GET", run_path(run_id), params), _read_run)
 
 
-def wait(run_id: str, seconds: int) -> Call[RunView]:
-    """GET /v1/runs/{runId}/wait: answers when the run has ended or parked, or after these seconds."""
-    params = (("timeout", str(seconds)),)
-    return Call(Request("GET", run_path(run_id, "wait"), params, wait=seconds), _read_run)
+def wait(run_id: str, longest: int) -> Call[RunView]:
+    """GET /v1/runs/{runId}/wait: answers when the run has ended or parked, or after so many seconds."""
+    params = (("timeout", str(longest)),)
+    return Call(Request("GET", run_path(run_id, "wait"), params, wait=longest), _read_run)
 
 
 def cancel(run_id: str, reason: str | None, grace: Duration | None) -> Call[RunView]:
     """POST /v1/runs/{runId}/cancel."""
-    given = {"reason": reason, "grace": None if grace is None else duration(grace)}
+    given = {"reason": reason, "grace": None if grace is None else seconds(grace)}
     body = {name: value for name, value in given.items() if value is not None}
     return Call(_post(run_path(run_id, "cancel"), body), _read_run)
 

@@ -1,6 +1,6 @@
 """What can go wrong between a caller and a Taxiway server: one class per decision that the caller takes.
 
-TaxiwayError
+TaxiwayError                 (the root of the whole package, see taxiway.errors)
 ├── NotConfigured            no usable server address or key was given: fix the settings
 ├── NotReachable             no answer arrived: start the server, or wait for it
 ├── ServerFault              an answer arrived that no Taxiway server should give: report it
@@ -24,12 +24,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from taxiway.errors import TaxiwayError
+
 if TYPE_CHECKING:
     from taxiway.client.views import RunView
-
-
-class TaxiwayError(Exception):
-    """Anything that this client raises about a server or a run."""
 
 
 class NotConfigured(TaxiwayError):

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Request, run_path
-from taxiway.client.errors import NotReachable, TaxiwayError
+from taxiway.client.errors import NotReachable
 from taxiway.client.sse import Decoder, Frame
 from taxiway.client.views import Event
+from taxiway.errors import TaxiwayError
 
 # The server sends a keepalive every 20 s: three missed ones mean that the connection is dead.
 SILENCE = 60.0

@@ -14,8 +14,9 @@ from typing import Any
 
 from taxiway.client import calls
 from taxiway.client.backoff import Backoff
-from taxiway.client.errors import NotFinished, RunCanceled, RunFailed, TaxiwayError
+from taxiway.client.errors import NotFinished, RunCanceled, RunFailed
 from taxiway.client.views import RunView
+from taxiway.errors import TaxiwayError
 
 LONG_POLL = 25
 # A parked run answers a long poll at once; without a pause the client would ask in a tight loop.
