@@ -1,6 +1,6 @@
 """Prints the exact versions of everything that the server, its extras and the SDK need, as installed right now.
 
-    python -m ops.constraints > constraints.txt
+python -m ops.constraints > constraints.txt
 """
 
 from __future__ import annotations

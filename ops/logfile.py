@@ -1,4 +1,4 @@
-"""Reads the end of a log file without reading all of it."""
+"""Log files: their last lines, and room for new ones."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def tail(path: Path, lines: int) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def rotate(folder: Path) -> None:
+    """Put the logs of the last time aside, so that what is read next is about this time."""
+    for log in folder.glob("*.log"):
+        log.replace(log.with_suffix(".log.1"))

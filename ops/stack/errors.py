@@ -1,0 +1,53 @@
+"""What can go wrong with a stack, by what the user does about it.
+
+StackError
+├── AlreadyRunning   use that one, or stop it
+├── SetupFailed      a command that must end well did not: read its last words
+├── ChildEnded       a process that must stay ended: read its log
+├── NotReady         all run, but something never happened: read the logs
+└── Halted           somebody asked to stop: do so
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ops.child import Child
+
+
+class StackError(Exception):
+    """The stack cannot be had; the message is what the user should read."""
+
+
+class AlreadyRunning(StackError):
+    def __init__(self, where: str, pid: int) -> None:
+        place = f" at {where}" if where else ""
+        super().__init__(f"Taxiway is already running here{place} (process {pid}): use it, or stop that process first.")
+
+
+class SetupFailed(StackError):
+    def __init__(self, what: str, last_words: str) -> None:
+        super().__init__(f"{what} failed:\n{last_words}")
+
+
+class ChildEnded(StackError):
+    def __init__(self, child: Child) -> None:
+        super().__init__(ended(child))
+
+
+class NotReady(StackError):
+    def __init__(self, fact: str, seconds: float, logs: Path) -> None:
+        super().__init__(f"Waited {seconds:.0f} s in vain until {fact}. The logs are in {logs}.")
+
+
+class Halted(StackError):
+    def __init__(self) -> None:
+        super().__init__("Stopped as asked.")
+
+
+def ended(child: Child) -> str:
+    """Say how a child ended, with its last lines and where to read on."""
+    code = child.exit_code or 0
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+    words = "".join(f"\n    {line}" for line in child.last_words().splitlines())
+    return f"{child.name} {how}; the end of {child.command.log} says:{words or ' nothing'}"

@@ -1,0 +1,29 @@
+"""The few questions that the runner asks over HTTP, each with an answer also when nobody listens yet."""
+
+from __future__ import annotations
+
+import httpx
+
+TIMEOUT = 3.0
+
+
+def answers_ok(url: str, *, api_key: str | None = None) -> bool:
+    """Say whether a GET of `url` is answered with success."""
+    try:
+        return httpx.get(url, headers=_headers(api_key), timeout=TIMEOUT).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def slots_of(url: str, api_key: str, queue: str) -> int:
+    """Return how many slots live workers of `queue` offer, by `GET /v1/capacity`."""
+    try:
+        answer = httpx.get(f"{url}/v1/capacity", headers=_headers(api_key), timeout=TIMEOUT)
+        queues = answer.json().get("queues", []) if answer.is_success else []
+    except httpx.HTTPError:
+        return 0
+    return sum(int(entry["slots"]) for entry in queues if entry["queue"] == queue)
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {"x-api-key": api_key} if api_key else {}

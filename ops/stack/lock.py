@@ -1,0 +1,41 @@
+"""Lets one stack at a time use a base folder, and tells a second one where the first is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from ops.stack import upfile
+from ops.stack.errors import AlreadyRunning
+
+
+class BaseLock:
+    """A lock that ends with the process that holds it, however it ends."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, or raise `AlreadyRunning` with the address of the holder."""
+        self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (self.base / "up.lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = int(file.read() or 0)
+            file.close()
+            raise AlreadyRunning(upfile.read(self.base).get("TAXIWAY_URL", ""), holder) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self.file = file
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self.file:
+            self.file.close()
+        self.file = None

@@ -1,0 +1,53 @@
+"""Runs the short commands that prepare a stack, each of which must end well."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from ops.child import Command
+from ops.stack.errors import SetupFailed
+
+LOOK_EVERY = 0.1
+LAST_WORDS = 2000
+"""Characters of a failed command's output that are shown."""
+
+
+def run_to_end(what: str, command: Command, look: Callable[[], None]) -> str:
+    """Return the standard output of `command`, calling `look` meanwhile, which may raise; raise `SetupFailed`.
+
+    The output goes into no log: it may be a key.
+    """
+    with subprocess.Popen(
+        command.launch_argv(),
+        env=command.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, errors = _communicate(process, look)
+        except BaseException:
+            process.kill()
+            raise
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    _keep(command.log, errors)
+    if process.returncode != 0:
+        raise SetupFailed(what, (out + errors).strip()[-LAST_WORDS:])
+    return out
+
+
+def _communicate(process: subprocess.Popen[str], look: Callable[[], None]) -> tuple[str, str]:
+    while True:
+        try:
+            return process.communicate(timeout=LOOK_EVERY)
+        except subprocess.TimeoutExpired:
+            look()
+
+
+def _keep(log: Path, text: str) -> None:
+    with log.open("a") as file:
+        file.write(text)
