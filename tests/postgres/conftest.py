@@ -1,0 +1,58 @@
+"""Gives the tests of the law one database for runs of their own, and connections to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.postgres.factory import World
+
+Connect = Callable[[], psycopg.Connection[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def law_url(servers: Any, template_database: str) -> Iterator[str]:
+    """Give a database that many tests share: each touches only the runs that it made. Cloning one each costs 0.3 s."""
+    name = f"law_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield servers.database(name)
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _law_connection(law_url: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    with psycopg.connect(law_url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def world(_law_connection: psycopg.Connection[dict[str, Any]]) -> World:
+    """Give the factory over the shared database."""
+    return World(_law_connection)
+
+
+@pytest.fixture
+def connect(law_url: str) -> Iterator[Connect]:
+    """Give a function that opens one more connection to the shared database, in autocommit."""
+    opened: list[psycopg.Connection[dict[str, Any]]] = []
+
+    def open_one() -> psycopg.Connection[dict[str, Any]]:
+        opened.append(psycopg.connect(law_url, autocommit=True, row_factory=dict_row))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def own_world(database: Callable[..., psycopg.Connection[Any]]) -> World:
+    """Give the factory over an empty database of this test's own."""
+    return World(database(autocommit=True, row_factory=dict_row))
