@@ -21,13 +21,14 @@ _TICKET = {"ready_at": "now()", "ticket_at": "now()", "ticket_n": "1"}
 _LEASE = {"status": "'RUNNING'", "lease_worker": "%(worker)s", "claimed_at": "now() - interval '2 s'"}
 _PAUSE = {"control_request": "'pause'", "control_at": "now()"}
 _CANCEL = {"control_request": "'cancel'", "control_at": "now()", "control_grace_ms": "5000", "control_by": "'ann'"}
+_BLOCKED = {"ready_at": "now()", "blocked_on": "'declined'", "blocked_until": "now() - interval '1 s'"}
 _STARTED = ("enqueue", "start")
 _ENDED = {"finished_at": "now()"}
 
 SITUATIONS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "queued": ({"ready_at": "now()"}, ("enqueue",)),
     "held": ({"ready_at": "now()", **_PAUSE}, ("enqueue",)),
-    "blocked": ({"ready_at": "now()", "blocked_on": "'declined'", "blocked_until": "now() - interval '1 s'"}, ("enqueue",)),
+    "blocked": (_BLOCKED, ("enqueue",)),
     "promoted": (_TICKET, ("enqueue",)),
     "promoted and held": ({**_TICKET, **_PAUSE}, ("enqueue",)),
     "executing": (_LEASE, _STARTED),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from models import control, moves, recording, tickets
-from tests.postgres.calls import APART, ERROR, MOVES, RECORDS, TICKETS, functions
+from tests.postgres.calls import APART, MOVES, RECORDS, TICKETS, functions
 from tests.postgres.factory import SITUATIONS, TERMINAL, World
 
 
@@ -36,7 +36,10 @@ def _released(verb: str) -> dict[str, After]:
 
 
 ALLOWED: dict[str, dict[str, After]] = {
-    "claim": {"promoted": After("RUNNING", None, "start", "start"), "cleared": After("RUNNING", None, "status", "continue")},
+    "claim": {
+        "promoted": After("RUNNING", None, "start", "start"),
+        "cleared": After("RUNNING", None, "status", "continue"),
+    },
     "succeed": dict.fromkeys(_EXECUTING, _SUCCEEDED),
     "fail": dict.fromkeys(_EXECUTING, _FAILED),
     "cancel_executing": dict.fromkeys(_EXECUTING, _CANCELED),

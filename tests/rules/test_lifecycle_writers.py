@@ -1,0 +1,66 @@
+"""Who may write what: found by reading the source of every package, so that a second writer cannot slip in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("models", "scheduler", "executor", "api", "ops", "sdk")
+_NOT_OURS = {".venv", "build", "node_modules", "__pycache__"}
+
+# From UPDATE run to the end of its SET list; f-string placeholders stand in it as they are written.
+_UPDATE_RUN = re.compile(
+    r"UPDATE\s+(?:ONLY\s+)?\"?run\"?(?:\s+(?:AS\s+)?\w+)?\s+SET\b(?P<sets>.*?)(?=\bWHERE\b|\bRETURNING\b|\"\"\"|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SETS_STATUS = re.compile(
+    r"(?<![\w.])\"?status\"?\s*=(?!=)|\(\s*(?:\w+\s*,\s*)*status\s*(?:,\s*\w+\s*)*\)\s*=", re.IGNORECASE
+)
+_INSERTS_STATUS = re.compile(r"INSERT\s+INTO\s+\"?run\"?\s*(?:AS\s+\w+\s*)?\([^)]*\bstatus\b", re.IGNORECASE)
+_SETS_BY_OBJECT = re.compile(r"\brun\.(?:status|pause_kind)\s*=(?!=)|\b(?:update|insert)\(\s*(?:models\.)?Run\b")
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.suffix in {".py", ".sql"} and not _NOT_OURS & set(path.parts):
+                yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def _writes_status(text: str) -> bool:
+    updates = any(_SETS_STATUS.search(update["sets"]) for update in _UPDATE_RUN.finditer(text))
+    return bool(updates or _INSERTS_STATUS.search(text) or _SETS_BY_OBJECT.search(text))
+
+
+def test_only_the_moves_write_the_status_of_a_run() -> None:
+    assert [path for path, text in _sources() if _writes_status(text)] == ["models/moves.py"]
+
+
+def test_the_search_would_find_a_second_writer() -> None:
+    assert _writes_status("UPDATE run SET seq = seq + 1, status = 'FAILED' WHERE id = 1")
+    assert _writes_status('"""\n  update run as r\n  set\n status=%(s)s\n"""')
+    assert _writes_status("UPDATE run SET (status, reason) = ('FAILED', 'x')")
+    assert _writes_status("INSERT INTO run (id, status) VALUES (1, 'RUNNING')")
+    assert _writes_status("run.status = Status.FAILED")
+    assert _writes_status("session.execute(update(Run).values(status='FAILED'))")
+    assert not _writes_status("UPDATE run SET seq = seq + 1 WHERE status = 'RUNNING'")
+    assert not _writes_status("UPDATE wait SET status = 'x'")
+    assert not _writes_status("if run.status == 'FAILED': ...")
+
+
+def test_no_value_of_an_agent_is_kept_as_jsonb() -> None:
+    """One NUL escape in `jsonb` makes a whole batch fail; prose may name it, SQL and types may not."""
+    code = {
+        path: re.sub(r"`[^`]*`", "", text) for path, text in _sources() if path.startswith(("models/", "executor/"))
+    }
+
+    assert [path for path, text in code.items() if re.search(r"jsonb", text, re.IGNORECASE)] == []
+
+
+def test_skip_locked_is_written_in_one_place() -> None:
+    """Whoever skips what others decide about must come again; one module says so, with the order of the locks."""
+    places = {path for path, text in _sources() if re.search(r"FOR\s+UPDATE\s+SKIP\s+LOCKED", text, re.IGNORECASE)}
+
+    assert places == {"models/tickets.py"}
