@@ -1,0 +1,64 @@
+"""What `make up` and `make demo` write to the terminal: their own sentences, and what the processes' logs say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
+_NOTEWORTHY = re.compile(r"\b(warning|error|critical|fatal|panic)\b", re.IGNORECASE)
+HEAD = 120
+"""Characters of a line in which its level stands."""
+
+console = Console(highlight=False, markup=False, emoji=False)
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Print a line of our own, never wrapped."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Print a sentence about what went wrong, on stderr."""
+    Console(stderr=True, highlight=False, markup=False, emoji=False).print(Text(text, style="red"), soft_wrap=True)
+
+
+class LogFollower:
+    """Prints new lines of log files, each after the name of its process: warnings and worse, or all of them."""
+
+    def __init__(self, logs: Path, *, verbose: bool) -> None:
+        self.logs = logs
+        self.verbose = verbose
+        self.read: dict[Path, int] = {}
+
+    def skip(self) -> None:
+        """Take what is written so far as read."""
+        self.read = {log: log.stat().st_size for log in self._files()}
+
+    def step(self) -> None:
+        """Print what is new."""
+        for log in self._files():
+            for line in self._new_lines(log):
+                if self.verbose or _NOTEWORTHY.search(line[:HEAD]):
+                    self._print(log.stem, line)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.logs.glob("*.log"))
+
+    def _new_lines(self, log: Path) -> Iterable[str]:
+        """Return whole lines only: the rest of a line that is being written comes next time."""
+        with log.open("rb") as file:
+            file.seek(self.read.get(log, 0))
+            text = file.read()
+        whole = text.rfind(b"\n") + 1
+        self.read[log] = self.read.get(log, 0) + whole
+        return text[:whole].decode(errors="replace").splitlines()
+
+    @staticmethod
+    def _print(name: str, line: str) -> None:
+        colour = COLOURS[sum(name.encode()) % len(COLOURS)]
+        console.print(Text.assemble((f"{name:<12} ", colour), Text.from_ansi(line)), soft_wrap=True)

@@ -1,0 +1,96 @@
+"""`make demo`: the sample agent runs through the whole system once, on real input, and everything is stopped again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from taxiway import Client
+from taxiway.cli.output import Output
+from taxiway.cli.results import save
+from taxiway.cli.views import view
+from taxiway.client import RunHandle, RunView, TaxiwayError
+
+from ops.console import complain, console, say
+from ops.embedded import EmbeddedError
+from ops.stack import Halt, Halted, Stack, StackError, StackOptions
+from ops.stack.environment import with_password
+
+AGENT = "license_audit"
+SAVED = Path("build/demo")
+SHOWN = 8
+"""Rows of the report that are shown."""
+PATIENCE = 120.0
+"""Seconds that the run may take."""
+
+
+class DemoFailed(Exception):
+    """The run did not end as it should; the message says how it did."""
+
+
+def demo(options: StackOptions) -> int:
+    """Return the exit code: 0 only when the run ended with a report of every distribution."""
+    halt = Halt()
+    halt.listen()
+    stack = Stack(options, halt)
+    say("Starting PostgreSQL, Valkey, API, scheduler, workers and Flower …")
+    began = time.monotonic()
+    try:
+        with stack:
+            say(f"Everything is up after {time.monotonic() - began:.1f} s. Enqueuing {AGENT} over HTTP.\n", "green")
+            show(stack, run_sample(stack))
+            say("\nStopping everything …")
+    except Halted:
+        complain("Stopped before the run had ended.")
+        return 130
+    except (DemoFailed, StackError, EmbeddedError, TaxiwayError) as error:
+        complain(f"The demo failed. {error}")
+        complain(f"The logs are in {stack.logs}.")
+        return 1
+    say("Done. `make up` starts it again to stay; the run is kept.")
+    return 0
+
+
+def run_sample(stack: Stack) -> RunView:
+    """Enqueue the sample, show its events as they come, and return the finished run."""
+    with Client(stack.url, api_key=stack.api_key) as client:
+        handle = client.enqueue(AGENT)
+        follow(stack, handle)
+        run = handle.get()
+    if run.status != "SUCCESS":
+        raise DemoFailed(f"Run {run.id} ended as {run.status}: {run.error or run.reason}.")
+    return run
+
+
+def follow(stack: Stack, handle: RunHandle) -> None:
+    """Show a run live until it ends, looking meanwhile whether everything still runs."""
+    deadline = time.monotonic() + PATIENCE
+    with view(Output(as_json=False), AGENT) as shown:
+        for event in handle.events(patience=PATIENCE):
+            shown.show(event)
+            stack.look()
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"Run {handle.id} had not ended after {PATIENCE:.0f} s.")
+
+
+def show(stack: Stack, run: RunView) -> None:
+    """Print what came out, what happened, and where one could look."""
+    result: dict[str, Any] = run.result
+    saved = save(result, SAVED)
+    counts = Table(title="Licences of the distributions in this environment", title_justify="left", box=None)
+    counts.add_column("category")
+    counts.add_column("distributions", justify="right")
+    for category, count in result["counts"].items():
+        counts.add_row(category, str(count))
+    console.print(counts)
+    say("\nFirst in the report, what a reader must look at:", "bold")
+    for row in result["json"]["distributions"][:SHOWN]:
+        say(f"  {row['name']:<28} {row['version']:<12} {row['category']:<16} {row['licence'] or '?'}")
+    say(f"\nThe whole report: {', '.join(map(str, saved))}")
+    steps = run.steps_total or len(run.steps)
+    took = f"{(run.finished_at - run.created_at).total_seconds() * 1000:.0f} ms" if run.finished_at else "?"
+    say(f"Run {run.id} ended as {run.status}: {steps} steps, each recorded, in {took}.")
+    say(f"API documentation: {stack.url}/docs")
+    say(f"Flower:            {with_password(stack.flower_url, stack.flower_auth)}")

@@ -1,0 +1,109 @@
+"""Keeps a stack up: starts ended processes anew, and workers anew when agent files change.
+
+A process that ends is started again after one second, twice as long each time up to half a minute, as long as it does
+not stay up. A change replaces the workers one after the other, so that the others go on; a worker that waits for its
+next start because its agents were broken gets it at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ops.child import Child
+from ops.embedded import EmbeddedError
+from ops.stack.changes import Changes, folders
+from ops.stack.errors import ended
+from ops.stack.fleet import ROOT
+from ops.stack.stack import PATIENCE, Stack
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
+STAYED_UP = 60.0
+"""Seconds after which an end counts as the first one again."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the agent files."""
+
+
+@dataclass
+class Relaunch:
+    """When an ended process is started again, and how long the next wait will be."""
+
+    at: float
+    wait: float
+
+
+class Supervisor:
+    """Call `step` again and again."""
+
+    def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
+        self.stack = stack
+        self.say = say
+        self.changes = Changes(folders(stack.options.agents, ROOT))
+        self.look_at = 0.0
+        self.due: dict[str, Relaunch] = {}
+        self.started: dict[str, float] = {}
+        self.waits: dict[str, float] = {}
+        self.to_replace: list[Child] = []
+        self.replacing: tuple[Child, float] | None = None
+
+    def step(self) -> None:
+        """Look at everything once; never waits."""
+        now = time.monotonic()
+        if now >= self.look_at:
+            self.look_at = now + LOOK_EVERY
+            if self.changes.happened():
+                self._agents_changed(now)
+        self._replace(now)
+        for child in list(self.stack.fleet.children.values()):
+            if not child.running:
+                self._ended(child, now)
+        for child in self.stack.servers.children():
+            if not child.running:
+                self._server_ended(child)
+
+    def _agents_changed(self, now: float) -> None:
+        self.say("Agent files changed: replacing the workers.")
+        self.to_replace = [worker for worker in self.stack.workers if worker.running]
+        for name, relaunch in self.due.items():
+            if name.startswith("worker-"):
+                relaunch.at = now
+
+    def _replace(self, now: float) -> None:
+        if self.replacing is None and self.to_replace:
+            worker = self.to_replace.pop(0)
+            worker.send(signal.SIGTERM)
+            self.replacing = (worker, now + PATIENCE)
+        elif self.replacing:
+            worker, deadline = self.replacing
+            if worker.running and now > deadline:
+                worker.kill()
+            if not worker.running:
+                self.replacing = None
+                self._start(worker, now)
+
+    def _ended(self, child: Child, now: float) -> None:
+        if self.replacing and self.replacing[0] is child:
+            return
+        if child.name not in self.due:
+            stayed = now - self.started.get(child.name, float("-inf")) > STAYED_UP
+            wait = FIRST_WAIT if stayed else min(LONGEST_WAIT, 2 * self.waits.get(child.name, FIRST_WAIT / 2))
+            self.waits[child.name] = wait
+            self.due[child.name] = Relaunch(now + wait, wait)
+            self.say(f"{ended(child)}\nIt is started again in {wait:.0f} s.")
+        elif now >= self.due[child.name].at:
+            del self.due[child.name]
+            self._start(child, now)
+
+    def _start(self, child: Child, now: float) -> None:
+        self.started[child.name] = now
+        self.stack.fleet.launch(child.command)
+        self.stack.write_upfile()
+
+    def _server_ended(self, child: Child) -> None:
+        self.say(f"{ended(child)}\nIt is started again.")
+        try:
+            self.stack.servers.restart(child)
+        except EmbeddedError as error:
+            self.say(str(error))
