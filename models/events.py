@@ -29,9 +29,11 @@ def public(row: Mapping[str, Any]) -> dict[str, Any]:
         message["status"] = row["status"]
     if row["reason"]:
         message["reason"] = row["reason"]
-    return message | (json.loads(data) if isinstance(data, str) else data or {})
+    # An agent's data may use our names; a stream resumes by `seq`, so ours win.
+    return message | (json.loads(data) if isinstance(data, str) else data or {}) | message
 
 
 def live(run_id: str, status: str, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Give the object of a live-only message: it has no `seq`, is stored nowhere and may be lost."""
-    return {"event": kind, "runId": run_id, "runStatus": status, "timestamp": timestamp(datetime.now(UTC)), **data}
+    message = {"event": kind, "runId": run_id, "runStatus": status, "timestamp": timestamp(datetime.now(UTC))}
+    return message | {name: value for name, value in data.items() if name != "seq"} | message
