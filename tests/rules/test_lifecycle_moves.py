@@ -10,7 +10,8 @@ from models import lifecycle
 
 # Nine states: the seven public statuses, PAUSED told apart by its kind.
 STATES = (
-    "QUEUED", "RUNNING", "AUTH_REQUIRED", "PAUSED approval", "PAUSED user", "PAUSED agent", "SUCCESS", "FAILED", "CANCELED",
+    "QUEUED", "RUNNING", "AUTH_REQUIRED", "PAUSED approval", "PAUSED user", "PAUSED agent",
+    "SUCCESS", "FAILED", "CANCELED",
 )  # fmt: skip
 TERMINAL = ("SUCCESS", "FAILED", "CANCELED")
 WAITING = ("AUTH_REQUIRED", "PAUSED approval", "PAUSED user", "PAUSED agent")
@@ -64,8 +65,8 @@ CATEGORY = {
 # The page on the run's lifecycle: QUEUED → RUNNING → (AUTH_REQUIRED | PAUSED)* → (SUCCESS | FAILED | CANCELED).
 DRAWN = {
     ("QUEUED", "RUNNING"), ("RUNNING", "AUTH_REQUIRED"), ("AUTH_REQUIRED", "RUNNING"), ("PAUSED", "RUNNING"),
-    ("RUNNING", "PAUSED"), ("RUNNING", "SUCCESS"), ("RUNNING", "FAILED"), ("RUNNING", "CANCELED"), ("PAUSED", "CANCELED"),
-    ("QUEUED", "CANCELED"),
+    ("RUNNING", "PAUSED"), ("RUNNING", "SUCCESS"), ("RUNNING", "FAILED"), ("RUNNING", "CANCELED"),
+    ("PAUSED", "CANCELED"), ("QUEUED", "CANCELED"),
 }  # fmt: skip
 
 
