@@ -12,6 +12,7 @@ from taxiway.client import RunHandle
 
 def enqueue(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
+    *,
     pairs: Annotated[
         list[str] | None,
         typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,28 +25,11 @@ class Line:
 
 def describe(event: Event) -> Line | None:
     """Return the line for an event; None for progress and end, which the views show in their own way."""
-    data = event.data
-    match event.type:
-        case "progress" | "end":
-            return None
-        case "start":
-            return Line("started", "cyan")
-        case "status":
-            why = f" ({data['reason']})" if data.get("reason") else ""
-            return Line(f"{data.get('to') or data.get('runStatus')}{why}", "cyan")
-        case "step":
-            return _step(data.get("step") or {})
-        case "log":
-            level = str(data.get("level") or "info")
-            return Line(f"{level}: {data.get('message') or ''}", _LEVELS.get(level, ""))
-        case "authentication":
-            return _waiting("authorization", data, "authUrl")
-        case "run_approval":
-            return _waiting(str(data.get("prompt") or "approval"), data, "approvalUrl")
-        case "agent":
-            return Line(f"{data.get('type') or 'agent'} {_rest(data, 'type', 'step', 'attempt')}".rstrip(), "magenta")
-        case other:
-            return Line(f"{other} {_rest(data)}".rstrip())
+    if event.type in ("progress", "end"):
+        return None
+    describe_it = _BY_TYPE.get(event.type)
+    # A newer server may send events that this version does not know.
+    return describe_it(event.data) if describe_it else Line(f"{event.type} {_rest(event.data)}".rstrip())
 
 
 def clock(event: Event) -> str:
@@ -74,7 +57,22 @@ def took(duration_ms: float | None) -> str:
     return f"{minutes} min {seconds} s"
 
 
-def _step(step: Mapping[str, Any]) -> Line:
+def _status(data: Mapping[str, Any]) -> Line:
+    why = f" ({data['reason']})" if data.get("reason") else ""
+    return Line(f"{data.get('to') or data.get('runStatus')}{why}", "cyan")
+
+
+def _log(data: Mapping[str, Any]) -> Line:
+    level = str(data.get("level") or "info")
+    return Line(f"{level}: {data.get('message') or ''}", _LEVELS.get(level, ""))
+
+
+def _agent(data: Mapping[str, Any]) -> Line:
+    return Line(f"{data.get('type') or 'agent'} {_rest(data, 'type', 'step', 'attempt')}".rstrip(), "magenta")
+
+
+def _step(data: Mapping[str, Any]) -> Line:
+    step = data.get("step") or {}
     status = str(step.get("status") or "")
     sign, style = _STEPS.get(status, ("·", "yellow"))
     text = f"{sign} {step.get('name') or 'step'}"
@@ -104,3 +102,14 @@ def _rest(data: Mapping[str, Any], *but: str) -> str:
     rest = {name: value for name, value in data.items() if name not in known}
     text = json.dumps(rest, ensure_ascii=False) if rest else ""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+_BY_TYPE: dict[str, Callable[[Mapping[str, Any]], Line]] = {
+    "start": lambda _: Line("started", "cyan"),
+    "status": _status,
+    "step": _step,
+    "log": _log,
+    "agent": _agent,
+    "authentication": lambda data: _waiting("authorization", data, "authUrl"),
+    "run_approval": lambda data: _waiting(str(data.get("prompt") or "approval"), data, "approvalUrl"),
+}

@@ -11,6 +11,7 @@ from taxiway.client import RunView, StepView
 
 
 def runs(
+    *,
     status: Annotated[list[str] | None, typer.Option("--status", help="Such as RUNNING; may be repeated.")] = None,
     category: Annotated[
         str | None, typer.Option("--category", help="processing, awaiting, paused or terminal.", show_default=False)
@@ -56,6 +57,7 @@ def runs(
 
 def show(
     run: options.RunId,
+    *,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -77,6 +79,7 @@ def show(
 
 def steps(
     run: options.RunId,
+    *,
     outputs: Annotated[bool, typer.Option("--outputs", help="With --json: include what the steps returned.")] = False,
     url: options.Url = None,
     api_key: options.ApiKey = None,
@@ -94,6 +97,7 @@ def steps(
 
 def logs(
     run: options.RunId,
+    *,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -113,6 +117,7 @@ def logs(
 
 def cancel(
     run: options.RunId,
+    *,
     reason: Annotated[str | None, typer.Option("--reason", help="Kept with the run.", show_default=False)] = None,
     grace: Annotated[
         float | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")

@@ -29,6 +29,7 @@ Save = Annotated[
 
 def watch(
     run: options.RunId,
+    *,
     save: Save = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,

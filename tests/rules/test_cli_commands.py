@@ -1,0 +1,265 @@
+"""The `taxiway` command against a canned server: what it prints, where, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from taxiway.cli import app, options
+from taxiway.client import Client, backoff
+from typer.testing import CliRunner, Result
+
+from tests.rules.canned import END, RUN_ID, URL, Canned, frame, problem, run, stream
+
+Invoke = Callable[..., Result]
+
+ACCEPTED = httpx.Response(201, json=run())
+FAILED = frame("end", 9, status="FAILED", error={"code": "step_error", "message": "no such file", "step": "read"})
+CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
+COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Run the command line against a canned server, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(backoff, "FIRST", 0.0)
+
+    def call(server: Canned, *arguments: str, **kwargs: Any) -> Result:
+        monkeypatch.setattr(options, "Client", partial(Client, transport=server.transport))
+        return CliRunner().invoke(app, [*arguments, "--url", URL, "--api-key", "key"], **kwargs)
+
+    return call
+
+
+def test_enqueue_prints_the_bare_id_into_a_pipe(invoke: Invoke) -> None:
+    server = Canned(ACCEPTED)
+    result = invoke(
+        server,
+        *("enqueue", "greet", "-i", "name=Ann", "-i", "n=3", "--input", '{"n": 1, "m": 2}'),
+        *("--queue", "fast", "--priority", "-5", "--timeout", "15m", "--idempotency-key", "k"),
+        *("--metadata", "team=7", "--tag", "a", "--tag", "b", "--user-id", "u"),
+    )
+    assert (result.exit_code, result.stdout) == (0, f"{RUN_ID}\n")
+    assert server.last.headers["idempotency-key"] == "k"
+    assert server.body() == {
+        "agent": "greet",
+        "input": {"name": "Ann", "n": 3, "m": 2},
+        "queue": "fast",
+        "priority": -5,
+        "timeout": 900,
+        "metadata": {"team": "7"},
+        "tags": ["a", "b"],
+        "userId": "u",
+    }
+
+
+@pytest.mark.parametrize(("end", "code"), [(END, 0), (FAILED, 1), (CANCELED, 4)])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_watching_ends_with_the_outcome_of_the_run(invoke: Invoke, end: bytes, code: int, as_json: bool) -> None:
+    server = Canned(ACCEPTED, stream(frame("start", 1), end))
+    result = invoke(server, "enqueue", "greet", "--watch", *(["--json"] if as_json else []))
+    assert result.exit_code == code
+    server = Canned(httpx.Response(200, json=run("RUNNING")), stream(frame("start", 1), end))
+    assert invoke(server, "watch", RUN_ID, *(["--json"] if as_json else [])).exit_code == code
+
+
+def test_watching_in_a_pipe_is_plain_lines_and_the_result(invoke: Invoke) -> None:
+    events = [
+        frame("start", 1, timestamp="2026-01-02T03:04:05.678Z"),
+        frame("progress", done=1, total=2, note="one"),
+        frame("progress", done=1, total=2, note="skipped, too soon"),
+        frame("log", level="info", message="hello\x1b[2J"),
+        frame("step", 2, step={"name": "read", "status": "succeeded", "attempts": 1, "durationMs": 5}),
+        frame("progress", done=2, total=2, note="two"),
+        END,
+    ]
+    result = invoke(Canned(ACCEPTED, stream(*events)), "enqueue", "greet", "--watch")
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"Enqueued greet {RUN_ID}"
+    assert [line[10:] for line in lines[1:6]] == ["started", "1/2 one", "info: hello�[2J", "✓ read (5 ms)", "2/2 two"]
+    assert lines[6] == "SUCCESS"
+    assert json.loads("".join(lines[7:])) == {"greeting": "hello"}
+    assert "\x1b" not in result.stdout
+
+
+def test_watching_for_machines_is_one_object_per_event(invoke: Invoke) -> None:
+    result = invoke(Canned(ACCEPTED, stream(frame("start", 1), END)), "enqueue", "greet", "--watch", "--json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["event"], line["id"]) for line in lines] == [("start", 1), ("end", 9)]
+    assert lines[1]["data"]["result"] == {"greeting": "hello"}
+
+
+def test_a_failure_is_explained(invoke: Invoke) -> None:
+    result = invoke(Canned(ACCEPTED, stream(FAILED)), "enqueue", "greet", "--watch")
+    assert "FAILED step_error in step read: no such file" in result.stdout
+
+
+def test_a_result_that_the_stream_leaves_out_is_fetched(invoke: Invoke, tmp_path: Path) -> None:
+    whole = httpx.Response(200, json=run("SUCCESS", result={"markdown": "# Report", "json": [1]}))
+    server = Canned(ACCEPTED, stream(frame("end", 9, status="SUCCESS")), whole)
+    result = invoke(server, "enqueue", "greet", "--save", "out/deep")
+    assert result.exit_code == 0
+    assert "# Report" in result.stdout
+    assert (tmp_path / "out" / "deep" / "report.md").read_text() == "# Report\n"
+    assert json.loads((tmp_path / "out" / "deep" / "report.json").read_text()) == [1]
+
+
+def test_the_request_that_had_already_made_a_run_says_so(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json=run("RUNNING")), stream(END))
+    assert invoke(server, "enqueue", "greet", "--watch").stdout.startswith("Already enqueued: greet")
+
+
+def test_ctrl_c_stops_watching_but_not_the_run(invoke: Invoke) -> None:
+    server = Canned(ACCEPTED, stream(frame("start", 1), KeyboardInterrupt()))
+    result = invoke(server, "enqueue", "greet", "--watch")
+    assert result.exit_code == 130
+    assert f"taxiway watch {RUN_ID}" in result.stderr
+    assert f"taxiway cancel {RUN_ID}" in result.stderr
+    assert all(request.method == "GET" or request.url.path == "/v1/runs" for request in server.requests)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_unreachable_server_is_one_sentence_and_exit_code_3(invoke: Invoke, command: str, as_json: bool) -> None:
+    result = invoke(Canned(httpx.ConnectError("refused")), *command.split(), *(["--json"] if as_json else []))
+    assert result.exit_code == 3
+    assert "Traceback" not in result.output
+    assert result.stderr.startswith(f"No Taxiway server answers at {URL} (refused). Start one with `make up`")
+    assert result.stderr.count("\n") == 1
+    assert json.loads(result.stdout)["error"]["code"] == "not_reachable" if as_json else result.stdout == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_key_is_one_sentence_that_names_the_fix(invoke: Invoke, command: str) -> None:
+    result = invoke(Canned(problem(401, "unauthenticated", "This key is not known here.")), *command.split())
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "This key is not known here. Use a key of this server: set TAXIWAY_API_KEY or pass --api-key.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (problem(404, "run_not_found", "No such run"), 2),
+        (problem(409, "run_finished", "It has ended"), 2),
+        (problem(422, "invalid_input", "Wrong input", errors=[{"field": "input.n", "detail": "is no number"}]), 2),
+        (problem(429, "rate_limited", "Slow down"), 3),
+        (problem(503, "unavailable", "The database is away"), 3),
+        (httpx.Response(500, html="<h1>oops</h1>"), 3),
+    ],
+)
+def test_exit_codes_of_refusals(invoke: Invoke, answer: httpx.Response, code: int) -> None:
+    assert invoke(Canned(answer), "cancel", RUN_ID).exit_code == code
+
+
+def test_a_refused_input_names_each_field(invoke: Invoke) -> None:
+    errors = [{"field": "input.n", "detail": "is no number"}]
+    server = Canned(problem(422, "invalid_input", "The input does not fit", errors=errors))
+    result = invoke(server, "enqueue", "greet", "--json")
+    assert result.stderr == "The input does not fit.\n  input.n: is no number\n"
+    assert json.loads(result.stdout)["error"]["errors"] == errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["enqueue"],
+        ["enqueue", "greet", "-i", "nonsense"],
+        ["enqueue", "greet", "--input", "[1]"],
+        ["enqueue", "greet", "--timeout", "soon"],
+        ["enqueue", "greet", "--priority", "101"],
+        ["runs", "--limit", "0"],
+        ["runs", "--metadata", "x"],
+        ["fly"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_sends_nothing(invoke: Invoke, arguments: list[str]) -> None:
+    server = Canned(ACCEPTED)
+    assert invoke(server, *arguments).exit_code == 2
+    assert server.requests == []
+
+
+def test_without_any_address_the_sentence_names_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["runs"])
+    assert result.exit_code == 2
+    assert "TAXIWAY_URL" in result.stderr
+
+
+def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json={"runs": [run("RUNNING", stepsTotal=4)], "nextCursor": None}))
+    result = invoke(server, "runs", "--status", "running", "--agent", "greet", "--metadata", "a=b", "--limit", "5")
+    assert result.exit_code == 0
+    heading, line = result.stdout.splitlines()
+    assert heading.split("\t")[:4] == ["RUN", "STATUS", "AGENT", "STEPS"]
+    assert line.split("\t")[:4] == [RUN_ID, "RUNNING", "greet", "4"]
+    assert dict(server.last.url.params) == {"status": "RUNNING", "agent": "greet", "metadata.a": "b", "limit": "5"}
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("runs", {"runs": [run()], "nextCursor": None}),
+        ("show x", run("SUCCESS", result={"a": 1}, futureMember=True)),
+        ("steps x", {"steps": [{"key": "a", "name": "a", "status": "succeeded", "attempts": 1}]}),
+        ("logs x", {"logs": [{"level": "info", "message": "hello"}]}),
+        ("agents", {"agents": [{"name": "greet", "inputSchema": {}}]}),
+        ("workers", {"workers": [{"name": "w1", "slots": 4}]}),
+        ("capacity", {"queues": [{"queue": "default", "slots": 4}]}),
+        ("cancel x", run("CANCELED")),
+        ("enqueue x", run()),
+    ],
+)
+def test_json_is_one_document_that_keeps_everything(invoke: Invoke, command: str, answer: dict[str, Any]) -> None:
+    result = invoke(Canned(httpx.Response(200, json=answer)), *command.split(), "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document == {name: value for name, value in answer.items() if name != "nextCursor"}
+
+
+def test_show_tells_where_a_run_stands(invoke: Invoke) -> None:
+    error = {"code": "step_error", "type": "ValueError", "message": "no", "step": "read", "attempts": 3}
+    result = invoke(Canned(httpx.Response(200, json=run("FAILED", error=error, tags=["a", "b"]))), "show", RUN_ID)
+    assert "step_error in step read after 3 attempts: ValueError: no" in result.stdout
+    assert "a, b" in result.stdout
+
+
+def test_steps_and_logs_are_lines(invoke: Invoke) -> None:
+    steps = {"steps": [{"key": "k", "name": "read", "status": "succeeded", "attempts": 2, "durationMs": 1500}]}
+    result = invoke(Canned(httpx.Response(200, json=steps)), "steps", RUN_ID)
+    assert result.stdout.splitlines()[1].split("\t") == ["read", "succeeded", "2", "", "1.5 s"]
+    logs = {"logs": [{"level": "error", "message": "oh\x1b[0m", "step": "read"}]}
+    assert invoke(Canned(httpx.Response(200, json=logs)), "logs", RUN_ID).stdout == "- error [read] oh�[0m\n"
+
+
+def test_cancel_says_whether_the_run_is_canceled_yet(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json=run("CANCELED")))
+    result = invoke(server, "cancel", RUN_ID, "--reason", "wrong", "--grace", "2s")
+    assert (result.exit_code, result.stdout) == (0, f"Run {RUN_ID} is CANCELED.\n")
+    assert server.body() == {"reason": "wrong", "grace": 2}
+    assert "was asked to stop" in invoke(Canned(httpx.Response(202, json=run("RUNNING"))), "cancel", RUN_ID).stdout
+
+
+def test_the_fleet_is_listed_by_what_the_server_says(invoke: Invoke) -> None:
+    rows = {"workers": [{"slots": 4, "name": "w1", "agents": ["a", "b"], "draining": False, "host": "h"}]}
+    lines = invoke(Canned(httpx.Response(200, json=rows)), "workers").stdout.splitlines()
+    assert [line.split("\t") for line in lines] == [
+        ["NAME", "SLOTS", "AGENTS", "DRAINING", "HOST"],
+        ["w1", "4", "a, b", "no", "h"],
+    ]
+    assert invoke(Canned(httpx.Response(200, json={"agents": []})), "agents").stderr == "There are no agents yet.\n"
+
+
+@pytest.mark.parametrize("command", [["-m", "taxiway"], ["-c", "from taxiway.cli import main; main()"]])
+def test_the_version_is_printed(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, *command, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "taxiway")

@@ -1,0 +1,257 @@
+"""Enqueueing, listing, waiting for and cancelling runs: what is sent, and what comes back."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from taxiway import client as api
+from taxiway.client import backoff, waiting
+from taxiway.client.backoff import Backoff
+
+from tests.rules.canned import KINDS, RUN_ID, Canned, Speaker, problem, run
+
+both = pytest.mark.parametrize("speak", KINDS)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.0)
+    monkeypatch.setattr(waiting, "PAUSES", (0.0,))
+
+
+@both
+def test_enqueue_sends_what_was_given_and_nothing_else(speak: Speaker) -> None:
+    server = Canned(httpx.Response(201, json=run()))
+    handle = speak(server).call("enqueue", "greet", {"name": "Ann"}, idempotency_key="k1", timeout="15m", tags=("a",))
+    assert server.last.method == "POST"
+    assert server.last.url.path == "/v1/runs"
+    assert server.body() == {"agent": "greet", "input": {"name": "Ann"}, "timeout": 900, "tags": ["a"]}
+    assert server.last.headers["idempotency-key"] == "k1"
+    assert server.last.headers["x-api-key"] == "key"
+    assert server.last.headers["content-type"] == "application/json"
+    assert handle.id == RUN_ID
+    assert handle.accepted is not None
+    assert not handle.accepted.replayed
+
+
+@both
+def test_enqueue_says_when_the_same_request_had_made_the_run(speak: Speaker) -> None:
+    handle = speak(Canned(httpx.Response(200, json=run("RUNNING")))).call("enqueue", "greet", idempotency_key="k1")
+    assert handle.accepted is not None
+    assert handle.accepted.replayed
+
+
+def test_enqueue_names_every_field_as_the_api_does() -> None:
+    server = Canned(httpx.Response(201, json=run()))
+    new = api.NewRun("greet", {}, "u1", "fast", -5, timedelta(minutes=2), {"team": "a"}, ["x", "y"])
+    server.answers = [httpx.Response(201, json={"runs": [run(), run()]})]
+    handles = KINDS[0](server).call("enqueue_batch", [new, {"agent": "other"}], idempotency_key="b1")
+    assert [handle.id for handle in handles] == [RUN_ID, RUN_ID]
+    assert server.last.headers["idempotency-key"] == "b1"
+    assert server.body()["runs"] == [
+        {
+            "agent": "greet",
+            "input": {},
+            "userId": "u1",
+            "queue": "fast",
+            "priority": -5,
+            "timeout": 120,
+            "metadata": {"team": "a"},
+            "tags": ["x", "y"],
+        },
+        {"agent": "other"},
+    ]
+
+
+@both
+@pytest.mark.parametrize("value", [math.nan, math.inf, object()])
+def test_an_input_that_json_cannot_hold_is_never_sent(speak: Speaker, value: object) -> None:
+    server = Canned(httpx.Response(201, json=run()))
+    with pytest.raises((ValueError, TypeError)):
+        speak(server).call("enqueue", "greet", {"x": value})
+    assert server.requests == []
+
+
+@both
+def test_a_run_is_read_into_a_view_that_keeps_everything(speak: Speaker) -> None:
+    raw = run(
+        "FAILED",
+        error={"code": "step_error", "type": "ValueError", "message": "no", "step": "fetch", "attempts": 3},
+        stepsFinished=[{"key": "a#b#1", "name": "a", "status": "succeeded", "attempts": 1, "durationMs": 12}],
+        stepsTotal=1,
+        somethingNew=True,
+    )
+    server = Canned(httpx.Response(200, json=raw))
+    view = speak(server).on_run("get", outputs=True)
+    assert server.last.url.query == b"includeOutputs=true"
+    assert view.finished
+    assert view.error is not None
+    assert (view.error.code, view.error.step, view.error.attempts) == ("step_error", "fetch", 3)
+    assert (view.steps[0].name, view.steps[0].duration_ms) == ("a", 12)
+    assert view.created_at == datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+    assert view.raw["somethingNew"] is True
+
+
+@both
+def test_runs_walks_all_pages_and_sends_every_criterion(speak: Speaker) -> None:
+    pages = [{"runs": [run()] * 2, "nextCursor": "c1"}, {"runs": [run()], "nextCursor": None}]
+    server = Canned(*(httpx.Response(200, json=page) for page in pages))
+    found = speak(server).listed(
+        "runs",
+        status=["FAILED", "CANCELED"],
+        agent="greet",
+        tag="t",
+        user_id="u1",
+        metadata={"team": "a b"},
+        created_after=datetime(2026, 1, 1, tzinfo=UTC),
+        queue=None,
+    )
+    assert len(found) == 3
+    first, second = (request.url.params for request in server.requests)
+    assert first.get_list("status") == ["FAILED", "CANCELED"]
+    assert dict(first) | {"status": ""} == {
+        "status": "",
+        "agent": "greet",
+        "tag": "t",
+        "userId": "u1",
+        "metadata.team": "a b",
+        "createdAfter": "2026-01-01T00:00:00+00:00",
+        "limit": "200",
+    }
+    assert second["cursor"] == "c1"
+    assert second["agent"] == "greet"
+
+
+@both
+def test_runs_stops_at_its_limit_without_asking_for_more(speak: Speaker) -> None:
+    server = Canned(httpx.Response(200, json={"runs": [run()] * 3, "nextCursor": "c1"}))
+    assert len(speak(server).listed("runs", limit=3)) == 3
+    assert len(server.requests) == 1
+    assert server.last.url.params["limit"] == "3"
+
+
+def test_a_cursor_that_repeats_itself_does_not_walk_for_ever() -> None:
+    server = Canned(httpx.Response(200, json={"runs": [run()], "nextCursor": "same"}))
+    assert len(KINDS[0](server).listed("runs")) == 2
+
+
+def test_an_unknown_criterion_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        KINDS[0](Canned(httpx.Response(500))).listed("runs", colour="red")
+
+
+@both
+@pytest.mark.parametrize(("method", "member"), [("agents", "agents"), ("workers", "workers"), ("capacity", "queues")])
+def test_the_installation_is_listed(speak: Speaker, method: str, member: str) -> None:
+    server = Canned(httpx.Response(200, json={member: [{"name": "x"}]}))
+    assert speak(server).call(method) == [{"name": "x"}]
+    assert server.last.url.path == f"/v1/{method}"
+
+
+@both
+def test_cancel_sends_reason_and_grace(speak: Speaker) -> None:
+    server = Canned(httpx.Response(202, json=run("RUNNING", controlRequest="cancel")))
+    view = speak(server).on_run("cancel", "wrong file", grace="2s")
+    assert server.last.url.path == f"/v1/runs/{RUN_ID}/cancel"
+    assert server.body() == {"reason": "wrong file", "grace": 2}
+    assert not view.finished
+
+
+def test_no_run_id_can_name_another_resource() -> None:
+    server = Canned(httpx.Response(200, json=run()))
+    with api.Client("http://host", "key", transport=server.transport) as client:
+        client.run("../keys?x=1").get()
+        assert server.last.url.raw_path == b"/v1/runs/..%2Fkeys%3Fx%3D1"
+        with pytest.raises(ValueError, match="run id"):
+            client.run("..").get()
+
+
+@both
+def test_result_polls_until_the_run_has_ended(speak: Speaker) -> None:
+    answers = [httpx.Response(202, json=run("RUNNING")), httpx.Response(200, json=run("SUCCESS", result={"n": 1}))]
+    server = Canned(*answers)
+    assert speak(server).on_run("result") == {"n": 1}
+    assert [request.url.path for request in server.requests] == [f"/v1/runs/{RUN_ID}/wait"] * 2
+    assert server.last.url.params["timeout"] == "25"
+
+
+@both
+def test_result_waits_for_a_server_that_is_away(speak: Speaker) -> None:
+    away = [httpx.ConnectError("refused"), problem(503, "unavailable", "The database is away.")]
+    server = Canned(*away, httpx.Response(200, json=run("SUCCESS", result=5)))
+    assert speak(server).on_run("result") == 5
+    with pytest.raises(api.NotReachable):
+        speak(Canned(httpx.ConnectError("refused"))).on_run("result", patience=0.0)
+
+
+@both
+def test_result_of_a_failed_run_says_code_message_and_step(speak: Speaker) -> None:
+    error = {"code": "step_error", "type": "ValueError", "message": "no such file", "step": "read"}
+    with pytest.raises(api.RunFailed) as caught:
+        speak(Canned(httpx.Response(200, json=run("FAILED", error=error)))).on_run("result")
+    assert (caught.value.code, caught.value.message, caught.value.step) == ("step_error", "no such file", "read")
+    assert "in step read" in str(caught.value)
+
+
+@both
+def test_result_of_a_canceled_run_says_why(speak: Speaker) -> None:
+    with pytest.raises(api.RunCanceled) as caught:
+        speak(Canned(httpx.Response(200, json=run("CANCELED", reason="by_user")))).on_run("result")
+    assert (caught.value.code, caught.value.step) == ("by_user", None)
+
+
+@both
+def test_result_gives_up_after_its_timeout(speak: Speaker) -> None:
+    with pytest.raises(TimeoutError) as caught:
+        speak(Canned(httpx.Response(200, json=run("PAUSED")))).on_run("result", timeout=0)
+    assert isinstance(caught.value, api.NotFinished)
+    assert "PAUSED" in str(caught.value)
+
+
+def test_a_long_poll_never_asks_for_longer_than_is_left_and_pauses_when_answered_at_once() -> None:
+    now = 0.0
+    plan = waiting.until_finished(RUN_ID, 30.0, Backoff(None), clock=lambda: now)
+    view = api.RunView.read(run("PAUSED"))
+    asked: list[tuple[str, ...]] = []
+
+    def drive() -> None:
+        nonlocal now
+        move = next(plan)
+        while True:
+            if isinstance(move, waiting.Pause):
+                move = next(plan)
+                continue
+            asked.append((move.request.path.rpartition("/")[2], *(value for _, value in move.request.params)))
+            now += 12.0 if len(asked) < 3 else 5.5
+            move = plan.send(view)
+
+    with pytest.raises(api.NotFinished):
+        drive()
+    assert asked == [("wait", "25"), ("wait", "18"), ("wait", "6"), (RUN_ID,), (RUN_ID,)]
+
+
+def test_pauses_grow_while_a_parked_run_is_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PAUSES", (0.5, 1.0, 2.0, 5.0))
+    plan = waiting.until_finished(RUN_ID, None, Backoff(None), clock=lambda: 0.0)
+    view = api.RunView.read(run("PAUSED"))
+    next(plan)
+    pauses = []
+    for _ in range(6):
+        pause = plan.send(view)
+        assert isinstance(pause, waiting.Pause)
+        pauses.append(pause.seconds)
+        next(plan)
+    assert pauses == [0.5, 1.0, 2.0, 5.0, 5.0, 5.0]
+
+
+def test_back_off_grows_to_ten_seconds_and_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.25)
+    away = Backoff(None)
+    waits = [away.after(api.NotReachable("away")) for _ in range(12)]
+    assert all(0.5 * 0.25 * 2**n <= wait <= 0.25 * 2**n for n, wait in enumerate(waits[:5]))
+    assert all(5.0 <= wait <= 10.0 for wait in waits[-3:])
+    away.reset()
+    assert away.after(api.NotReachable("away")) <= 0.25
