@@ -1,0 +1,57 @@
+"""Write, run and follow durable agent runs: what an agent's author needs, and on demand the client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from taxiway.agents import agent
+from taxiway.errors import Canceled, Fatal, NotAvailable, RetryAfter, StepFailed, TaxiwayError
+from taxiway.inside import StepInfo, cancelled, emit, log, progress, step_info
+from taxiway.retry import Retry
+from taxiway.run import Run
+from taxiway.steps import step
+
+if TYPE_CHECKING:
+    from taxiway.async_run import AsyncRun
+    from taxiway.client import AsyncClient, Client, RunHandle
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncClient",
+    "AsyncRun",
+    "Canceled",
+    "Client",
+    "Fatal",
+    "NotAvailable",
+    "Retry",
+    "RetryAfter",
+    "Run",
+    "RunHandle",
+    "StepFailed",
+    "StepInfo",
+    "TaxiwayError",
+    "agent",
+    "cancelled",
+    "emit",
+    "log",
+    "progress",
+    "step",
+    "step_info",
+]
+
+# Imported when first asked for: an agent host needs no HTTP client, and most of them no asyncio.
+_ON_DEMAND = {
+    "AsyncRun": "taxiway.async_run",
+    "AsyncClient": "taxiway.client",
+    "Client": "taxiway.client",
+    "RunHandle": "taxiway.client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'taxiway' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_ON_DEMAND[name]), name)

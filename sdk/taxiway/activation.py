@@ -1,0 +1,276 @@
+"""Carries one activation of a run: what it was given, what it says to the worker, whether it may still say anything.
+
+The agent's thread (or loop) speaks, the reader thread answers. Three things end what an agent may do: a cancel, a halt, and
+its own end; from then on every verb is refused, so that no agent code can turn an end into progress.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from taxiway.conduct import Script, StepCall, conduct
+from taxiway.encode import json_text
+from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded
+from taxiway.frames import Frame, FrameError, Kind
+from taxiway.identity import arguments_digest
+from taxiway.ledger import Ledger, Recorded
+from taxiway.outcome import Finished, Outcome, stopped
+from taxiway.report import MAX_LOG, storable
+from taxiway.retry import Retry
+from taxiway.steps import StepOptions, plan
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most bytes of JSON that a step's value, a result and an event may have."""
+
+    value: int = 1024 * 1024
+    result: int = 1024 * 1024
+    event: int = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the worker wants executed."""
+
+    activation: str
+    run_id: str
+    number: int
+    agent: str
+    input: str
+    user_id: str | None
+    metadata: dict[str, str]
+    limits: Limits
+
+    @classmethod
+    def from_frame(cls, frame: Frame) -> Order:
+        """Read an `activate` frame."""
+        limits = frame["limits"]
+        return cls(
+            activation=frame["activation"],
+            run_id=frame["runId"],
+            number=frame["number"],
+            agent=frame["agent"],
+            input=frame["input"],
+            user_id=frame["userId"],
+            metadata=dict(frame["metadata"]),
+            limits=Limits(limits["value"], limits["result"], limits["event"]),
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a run something was said: in a step's attempt, or (both None) in the agent itself."""
+
+    step: str | None = None
+    attempt: int | None = None
+
+
+IN_AGENT = Place()
+
+
+class Activation:
+    """One activation; see the module.
+
+    `write` puts a frame on the channel, `lock` must keep interrupts out while it is held. `agent_retry` is the agent's
+    default for its steps. With `in_order` a new step while recorded ones lie unmatched halts the activation.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        recorded: list[Recorded],
+        write: Callable[[Frame], None],
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self.order = order
+        self.agent_retry: Retry | None = None
+        self.in_order = False
+        self.canceled = threading.Event()
+        self._ledger = Ledger(recorded)
+        self._write = write
+        # Protects everything below. Numbering and writing are one act, so that frames leave in the order of their n.
+        self._lock = threading.Lock() if lock is None else lock
+        self._n = 0
+        self._unanswered: dict[int, Future[None]] = {}
+        self._recalls: dict[str, Future[str]] = {}
+        self._stopped: Halt | Canceled | None = None
+        self._cancel_kind: str | None = None
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether its end was sent."""
+        return self._over
+
+    # What the agent's side does.
+
+    def check(self) -> None:
+        """Raise Canceled or Halt (again) when no verb is accepted any more."""
+        reason = self._stopped
+        if isinstance(reason, Halt):
+            raise Halt(reason.code, reason.message, reason.step)
+        if reason is not None:
+            raise Canceled(*reason.args)
+        if self._over:
+            raise Canceled("the activation is over")
+
+    def open_step(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, said: StepOptions) -> Script:
+        """Return the script of a step's call; matching happens now, in the order of the calls."""
+        self.check()
+        settled = plan(function, said, self.agent_retry)
+        digest = "" if settled.pinned else arguments_digest(args, kwargs)
+        key, occurrence = self._ledger.next_key(settled.name, digest)
+        past = self._ledger.take(key)
+        if past is None and self.in_order and (left := self._ledger.unmatched_names()):
+            raise self.stop(Halt(CODE_MISMATCH, _mismatch(settled.name, left), settled.name))
+        call = StepCall(key, digest, occurrence, settled, function, args, kwargs)
+        return self._halting(conduct(call, past, self.order.limits.value))
+
+    def tell(self, kind: Kind, fields: dict[str, Any]) -> None:
+        """Write a frame that is not answered."""
+        with self._lock:
+            self.check()
+            if kind is Kind.STEP_STARTED:
+                self._n += 1
+                fields = {**fields, "n": self._n}
+            self._write({"frame": kind, "activation": self.order.activation, **fields})
+
+    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[None]:
+        """Write a numbered frame; the future ends when it is recorded, with NotRecorded when that was refused."""
+        with self._lock:
+            self.check()
+            return self._commit(kind, fields)
+
+    def recall(self, key: str) -> Future[str]:
+        """Ask for a large recorded value."""
+        with self._lock:
+            self.check()
+            self._write({"frame": Kind.RECALL, "activation": self.order.activation, "key": key})
+            return self._recalls.setdefault(key, _running(Future()))
+
+    def event(self, type: str, data: object, *, durable: bool = False, place: Place = IN_AGENT) -> Future[None] | None:
+        """Say something of the agent's own; a durable event is recorded, the future tells when."""
+        if not isinstance(type, str) or not type.strip():
+            raise TypeError("an event's type is a text, such as 'page_fetched'")
+        return self._event("agent", {"type": storable(type), "data": data}, durable, place)
+
+    def progress(self, done: float, total: float | None, note: str | None, place: Place = IN_AGENT) -> None:
+        """Say how far the agent is."""
+        said = note if note is None else storable(str(note))
+        self._event("progress", {"done": done, "total": total, "note": said}, False, place)
+
+    def log(self, message: object, level: str, place: Place = IN_AGENT) -> None:
+        """Write a line of the run's log."""
+        if level not in ("debug", "info", "warning", "error"):
+            raise ValueError(f"a log level is debug, info, warning or error, not {level!r}")
+        fields = {
+            "level": level,
+            "message": storable(str(message), MAX_LOG),
+            "step": place.step,
+            "attempt": place.attempt,
+        }
+        self.tell(Kind.LOG, fields)
+
+    def stop(self, reason: Halt | Canceled) -> Halt | Canceled:
+        """Refuse every further verb for this reason, unless there is one already; return the one that holds."""
+        with self._lock:
+            if self._stopped is None:
+                self._stopped = reason
+            return self._stopped
+
+    def conclude(self, outcome: Outcome) -> Future[None]:
+        """Send how it ended: as `outcome` says, or, when it was stopped, that it was."""
+        with self._lock:
+            if self._stopped is not None:
+                outcome = stopped(self._stopped, self._cancel_kind)
+            self._over = True
+            if isinstance(outcome, Finished):
+                return self._commit(Kind.FINISH, {"value": outcome.text})
+            return self._commit(Kind.FAIL, {"error": outcome.as_frame()})
+
+    # What the reader's side does.
+
+    def acknowledge(self, n: int) -> None:
+        """Item `n` is recorded."""
+        if future := self._answered(n):
+            future.set_result(None)
+
+    def refuse(self, n: int, code: str, message: str) -> None:
+        """Item `n` will not be recorded."""
+        if future := self._answered(n):
+            future.set_exception(NotRecorded(code, message))
+
+    def deliver(self, key: str, text: str) -> None:
+        """A recalled value came."""
+        with self._lock:
+            future = self._recalls.pop(key, None)
+        if future is not None:
+            future.set_result(text)
+
+    def cancel(self, kind: str) -> bool:
+        """End what the agent does; return False when it had ended by itself."""
+        with self._lock:
+            if self._over:
+                return False
+            reason = Canceled("the run was canceled" if kind == "cancel" else "the run used up its active time")
+            self._stopped, self._cancel_kind = reason, kind  # cancel beats a halt
+            waiting: list[Future[Any]] = [*self._unanswered.values(), *self._recalls.values()]
+            self._unanswered.clear()
+            self._recalls.clear()
+        self.canceled.set()
+        for future in waiting:
+            future.set_exception(Canceled(*reason.args))
+        return True
+
+    def _commit(self, kind: Kind, fields: dict[str, Any]) -> Future[None]:
+        self._n += 1
+        future: Future[None] = _running(Future())
+        try:
+            self._write({"frame": kind, "activation": self.order.activation, "n": self._n, **fields})
+        except FrameError as error:  # nothing was written, and the number is free again
+            self._n -= 1
+            future.set_exception(NotRecorded("output_too_large", str(error)))
+            return future
+        self._unanswered[self._n] = future
+        return future
+
+    def _event(self, type: str, data: dict[str, Any], durable: bool, place: Place) -> Future[None] | None:
+        text = json_text(data)
+        if (size := len(text.encode())) > self.order.limits.event:
+            raise ValueError(f"an event has {size:,} bytes of JSON, {self.order.limits.event:,} are allowed")
+        fields = {"type": type, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
+        if durable:
+            return self.commit(Kind.EVENT, fields)
+        self.tell(Kind.EVENT, fields)
+        return None
+
+    def _answered(self, n: int) -> Future[None] | None:
+        with self._lock:
+            return self._unanswered.pop(n, None)
+
+    def _halting(self, script: Script) -> Script:
+        try:
+            return (yield from script)
+        except Halt as halt:
+            self.stop(halt)
+            raise
+
+
+def _running(future: Future[T]) -> Future[T]:
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _mismatch(new: str, left: list[str]) -> str:
+    names = ", ".join(map(repr, left[:10])) + (" …" if len(left) > 10 else "")
+    return (
+        f"the agent's code has changed under the run: it would execute step {new!r} while recorded {names} lie unused"
+    )

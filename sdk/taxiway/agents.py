@@ -1,0 +1,177 @@
+"""Lets a function declare itself an agent, and reads its inputs from its signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Final, TypeVar, overload
+
+from taxiway.decode import decode
+from taxiway.durations import Duration, milliseconds
+from taxiway.errors import InvalidValue
+from taxiway.identity import checked_name, step_name
+from taxiway.retry import Retry
+from taxiway.schema import Schema, object_schema
+from taxiway.shapes import Shape, UnknownType, hints_of, shape_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NO_DEFAULT: Final = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A declared agent."""
+
+    name: str
+    queue: str
+    timeout_ms: int | None
+    retry: Retry | None
+    description: str | None
+    function: Callable[..., Any]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the agent is an `async def` and gets an AsyncRun."""
+        return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def place(self) -> str:
+        """The file and line of the agent's function."""
+        code = inspect.unwrap(self.function).__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema of the input; raise UnknownType for a parameter that JSON cannot fill."""
+        return object_schema(self._inputs.named, self._inputs.rest)
+
+    def read_input(self, text: str) -> dict[str, Any]:
+        """Return the keyword arguments that a run's input stands for; raise InvalidValue where it does not fit."""
+        given = json.loads(text)
+        if not isinstance(given, dict):
+            raise InvalidValue("$", "expected an object")
+        inputs = self._inputs
+        arguments: dict[str, Any] = {}
+        for name, value in given.items():
+            shape = inputs.named[name][0] if name in inputs.named else inputs.rest
+            if shape is None:
+                raise InvalidValue(f"$.{name}", f"agent {self.name!r} has no such input")
+            arguments[name] = decode(shape, value, f"$.{name}")
+        for name, (_, default) in inputs.named.items():
+            if default is _NO_DEFAULT and name not in given:
+                raise InvalidValue(f"$.{name}", "is missing")
+        return arguments
+
+    @functools.cached_property
+    def _inputs(self) -> _Inputs:
+        return _read_inputs(self.function)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    named: dict[str, tuple[Shape, Any]]
+    rest: Shape | None
+
+
+DECLARED: Final[list[Agent]] = []
+"""Every agent that this process has declared, in order. The host looks here once it has imported the agents' modules."""
+
+
+@overload
+def agent(function: F, /) -> F: ...
+@overload
+def agent(
+    name: str | None = None,
+    queue: str = "default",
+    timeout: Duration | None = None,
+    retry: Retry | None = None,
+    description: str | None = None,
+) -> Callable[[F], F]: ...
+def agent(
+    name: F | str | None = None,
+    queue: str = "default",
+    timeout: Duration | None = None,
+    retry: Retry | None = None,
+    description: str | None = None,
+) -> F | Callable[[F], F]:
+    """Declare a function an agent; it stays an ordinary function.
+
+    Its first parameter gets the Run (AsyncRun for `async def`); the others, by their type hints, are its input. `timeout`
+    limits the active time of a run, `retry` is the default of its steps, `description` is the docstring's first line
+    unless given. Raises TypeError for a function that cannot be one.
+    """
+    given_name = name if isinstance(name, str) else None
+
+    def declare(function: F) -> F:
+        _check_signature(function)
+        if retry is not None and not isinstance(retry, Retry):
+            raise TypeError(f"retry=… takes a taxiway.Retry, not {retry!r}")
+        DECLARED.append(
+            Agent(
+                name=checked_name(given_name) if given_name is not None else step_name(function),
+                queue=checked_name(queue),
+                timeout_ms=milliseconds(timeout),
+                retry=retry,
+                description=description or _first_line(function),
+                function=function,
+            )
+        )
+        return function
+
+    if name is None or isinstance(name, str):
+        return declare
+    return declare(name)
+
+
+def _first_line(function: Callable[..., Any]) -> str | None:
+    text = inspect.getdoc(function)
+    return text.partition("\n")[0] if text else None
+
+
+def _check_signature(function: Callable[..., Any]) -> None:
+    if not inspect.isfunction(inspect.unwrap(function)):
+        raise TypeError(f"an agent is a function, not {function!r:.80}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"agent {function.__qualname__} is a generator; an agent returns its result")
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or parameters[0].kind not in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    ):
+        raise TypeError(
+            f"agent {function.__qualname__} needs a first parameter for its run: def {function.__name__}(run, …)"
+        )
+    for parameter in parameters[1:]:
+        if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
+            raise TypeError(f"agent {function.__qualname__}: input {parameter} must be accepted by name")
+
+
+def _read_inputs(function: Callable[..., Any]) -> _Inputs:
+    named: dict[str, tuple[Shape, Any]] = {}
+    rest: Shape | None = None
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        shape = _parameter_shape(function, parameter)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            rest = shape
+        else:
+            named[parameter.name] = (shape, parameter.default)
+    return _Inputs(named, rest)
+
+
+def _parameter_shape(function: Callable[..., Any], parameter: inspect.Parameter) -> Shape:
+    if parameter.annotation is _NO_DEFAULT:
+        return shape_of(Any)
+    # One at a time: that of `run` may be importable by type checkers only.
+    single = SimpleNamespace(
+        __annotations__={parameter.name: parameter.annotation},
+        __globals__=inspect.unwrap(function).__globals__,
+        __qualname__=function.__qualname__,
+    )
+    try:
+        return shape_of(hints_of(single)[parameter.name])
+    except UnknownType as error:
+        raise UnknownType(f"input {parameter.name!r}: {error}") from error

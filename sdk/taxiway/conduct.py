@@ -1,0 +1,217 @@
+"""Decides what happens between a step's call and its value: replay, attempts, records, back-off.
+
+`conduct` is a generator that performs nothing itself. It yields commands; whoever plays it (the main thread for `def`
+agents, the event loop for `async def` ones) carries each out and sends the answer back in, so that the rules stand here
+once. A command that cannot be carried out is answered by an exception thrown in.
+
+    yielded    answered with
+    Tell       None, as soon as the frame is written
+    Commit     None, once the worker has committed it (NotRecorded is thrown in when it refuses)
+    Recall     the recorded JSON text
+    Execute    an Attempt: value or error, whichever the function came to
+    Wait       None, when the time is over
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from taxiway.decode import rebuild
+from taxiway.encode import json_text
+from taxiway.errors import (
+    INVALID_OUTPUT,
+    ONCE_UNKNOWN,
+    OUTPUT_TOO_LARGE,
+    STEP_ERROR,
+    TIMEOUT,
+    Halt,
+    InvalidValue,
+    NotRecorded,
+    StepFailed,
+)
+from taxiway.frames import Kind
+from taxiway.ledger import Recorded, Status, StepError
+from taxiway.report import message_of, report_of
+from taxiway.steps import StepPlan
+
+
+@dataclass(frozen=True)
+class StepCall:
+    """One call of a step in this activation."""
+
+    key: str
+    digest: str
+    occurrence: int
+    plan: StepPlan
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.plan.name
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that name the step in its frames."""
+        return {"key": self.key, "name": self.name, "digest": self.digest, "occurrence": self.occurrence}
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Write a frame."""
+
+    kind: Kind
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Write a frame and wait until it is recorded."""
+
+    kind: Kind
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Fetch a large recorded value."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Call the step's function, once."""
+
+    call: StepCall
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Let time pass before the next attempt."""
+
+    seconds: float
+
+
+Command = Tell | Commit | Recall | Execute | Wait
+Script = Generator[Command, Any, Any]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of calling a step's function; `timed_out` holds whatever else it did afterwards."""
+
+    value: Any = None
+    error: BaseException | None = None
+    timed_out: bool = False
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: StepError
+    retry_in: float | None
+    report: str | None
+
+
+def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Script:
+    """Lead one step from its call to its value; raise StepFailed when it has none, Halt when nobody can know."""
+    match past:
+        case None:
+            attempt = 1
+        case Recorded(status=Status.SUCCEEDED):
+            text = (yield Recall(call.key)) if past.large else past.value
+            return _replayed(call, past, text)
+        case Recorded(status=Status.FAILED):
+            raise _step_failed(call, past.attempts, past.error or StepError("Exception", "", STEP_ERROR))
+        case Recorded(status=Status.INTENDED):
+            raise Halt(ONCE_UNKNOWN, "it was begun once before and nobody knows how that ended", call.name)
+        case Recorded():
+            attempt = past.attempts + 1
+    return (yield from _attempts(call, attempt, max_value_bytes))
+
+
+def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
+    while True:
+        yield _started(call, attempt)
+        begun = time.monotonic()
+        outcome: Attempt = yield Execute(call, attempt)
+        fields = {**call.identity(), "attempts": attempt, "durationMs": round((time.monotonic() - begun) * 1000)}
+        result = _judge(call, attempt, outcome, max_value_bytes)
+        if isinstance(result, _Failure):
+            failure = result
+        else:
+            text, value = result
+            try:
+                yield Commit(Kind.STEP, {**fields, "value": text})
+            except NotRecorded as refusal:
+                failure = _Failure(StepError("NotRecorded", str(refusal), refusal.code), None, None)
+            else:
+                return value
+        yield from _record_failure(call, fields, failure)
+        if failure.retry_in is None:
+            raise _step_failed(call, attempt, failure.error, failure.report)
+        yield Wait(failure.retry_in)
+        attempt += 1
+
+
+def _started(call: StepCall, attempt: int) -> Command:
+    timeout_ms = None if call.plan.timeout is None else round(call.plan.timeout * 1000)
+    fields = {**call.identity(), "attempt": attempt, "timeoutMs": timeout_ms, "once": call.plan.once}
+    # The intent must be on record before a step begins that nobody may ever begin again.
+    return Commit(Kind.STEP_STARTED, fields) if call.plan.once else Tell(Kind.STEP_STARTED, fields)
+
+
+def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int) -> _Failure | tuple[str, Any]:
+    """Return the text to record and the value to hand over, or what is wrong."""
+    if outcome.timed_out:
+        return _timed_out(call, attempt)
+    if outcome.error is not None:
+        error = StepError(type(outcome.error).__name__, message_of(outcome.error), STEP_ERROR)
+        return _Failure(error, call.plan.retry.delay_after(attempt, outcome.error), report_of(outcome.error))
+    try:
+        text = json_text(outcome.value)
+        # What is handed over is what a replay will hand over, so that no agent can tell the two apart.
+        value = rebuild(call.plan.shape, json.loads(text))
+    except InvalidValue as problem:
+        return _Failure(StepError("InvalidValue", f"step {call.name!r} returned {problem}", INVALID_OUTPUT), None, None)
+    if (size := len(text.encode())) > max_value_bytes:
+        message = f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed"
+        return _Failure(StepError("ValueTooLarge", message, OUTPUT_TOO_LARGE), None, None)
+    return text, value
+
+
+def _timed_out(call: StepCall, attempt: int) -> _Failure:
+    error = TimeoutError(f"took longer than {call.plan.timeout:g} s")
+    # What a once-only step did before it was interrupted is as unknown as after a kill.
+    delay = None if call.plan.once else call.plan.retry.delay_after(attempt, error)
+    return _Failure(StepError("TimeoutError", str(error), TIMEOUT), delay, None)
+
+
+def _record_failure(call: StepCall, fields: dict[str, Any], failure: _Failure) -> Script:
+    final = failure.retry_in is None
+    retry_in_ms = None if failure.retry_in is None else round(failure.retry_in * 1000)
+    error = failure.error.as_frame()
+    try:
+        yield Commit(Kind.STEP_FAILED, {**fields, "error": error, "final": final, "retryInMs": retry_in_ms})
+    except NotRecorded as refusal:  # a run whose history is full cannot go on
+        raise Halt(refusal.code, str(refusal), call.name) from refusal
+
+
+def _replayed(call: StepCall, past: Recorded, text: str | None) -> Any:
+    try:
+        return rebuild(call.plan.shape, json.loads(text or "null"))
+    except InvalidValue as problem:
+        message = f"what step {call.name!r} recorded no longer fits its return type: {problem}"
+        raise StepFailed(call.name, past.attempts, "InvalidValue", message, INVALID_OUTPUT) from None
+
+
+def _step_failed(call: StepCall, attempts: int, error: StepError, report: str | None = None) -> StepFailed:
+    failed = StepFailed(call.name, attempts, error.type, error.message, error.code)
+    failed.report = report
+    return failed

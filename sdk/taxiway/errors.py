@@ -1,0 +1,112 @@
+"""What a run can go wrong with, as an agent's author sees it and may catch it.
+
+    Exception
+    └─ TaxiwayError
+       ├─ StepFailed        a step ended without a value; catch it to go another way
+       ├─ NotAvailable      a verb that this version does not have yet
+       ├─ RetryAfter        raised by a step: try again, not before …
+       ├─ Fatal             raised by a step: do not try again
+       ├─ NotRecorded       the worker refused to record an item
+       └─ InvalidValue      a value that JSON cannot hold, or that does not fit its type
+    BaseException
+    ├─ Canceled             the run ends now; clean up and let it pass
+    └─ Halt                 the activation can only fail: no further verb is accepted
+
+The last two are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host also remembers them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from taxiway.durations import seconds
+
+AGENT_ERROR: Final = "agent_error"
+STEP_ERROR: Final = "step_error"
+TIMEOUT: Final = "timeout"
+OUTPUT_TOO_LARGE: Final = "output_too_large"
+INVALID_OUTPUT: Final = "invalid_output"
+INVALID_INPUT: Final = "invalid_input"
+CODE_MISMATCH: Final = "code_mismatch"
+ONCE_UNKNOWN: Final = "once_unknown"
+CANCELED: Final = "canceled"
+NOT_AVAILABLE: Final = "not_available"
+
+
+class TaxiwayError(Exception):
+    """The root of what Taxiway raises into agents and steps."""
+
+
+class StepFailed(TaxiwayError):
+    """A step ended without a value, its attempts used up; a replay raises the same.
+
+    `step` is its name, `attempts` how often it was tried, `type` and `message` describe the last error, and `code` is
+    `step_error`, `timeout`, `invalid_output` or `output_too_large`.
+    """
+
+    def __init__(self, step: str, attempts: int, type: str, message: str, code: str = STEP_ERROR) -> None:
+        tries = f" after {attempts} attempts" if attempts > 1 else ""
+        super().__init__(f"step {step!r} failed{tries}: {type}: {message}")
+        self.step = step
+        self.attempts = attempts
+        self.type = type
+        self.message = message
+        self.code = code
+        # Not __cause__: a replay has no such thing, and an agent that looked at it would decide differently.
+        self.report: str | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.step, self.attempts, self.type, self.message, self.code)
+
+
+class NotAvailable(TaxiwayError):
+    """The verb exists in Taxiway's design, but not in this version."""
+
+
+class RetryAfter(TaxiwayError):
+    """Raise it in a step to have the next attempt wait at least `delay`; it uses up an attempt like any error."""
+
+    def __init__(self, delay: float | str | timedelta, message: str | None = None) -> None:
+        self.delay = seconds(delay)
+        super().__init__(message or f"asked to be tried again after {delay}")
+
+
+class Fatal(TaxiwayError):
+    """Raise it in a step to fail at once, whatever the retry policy says."""
+
+
+class NotRecorded(TaxiwayError):
+    """The worker refused to record an item; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InvalidValue(TaxiwayError):
+    """A value cannot be carried: `path` leads to the offending place, `problem` says what is wrong there."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class Canceled(BaseException):
+    """The run was canceled or ran out of time; whatever the agent does now, the activation ends."""
+
+
+class Halt(BaseException):
+    """The activation can only fail from here; the reason is `code` and `message`, and `step` where one is to blame."""
+
+    def __init__(self, code: str, message: str, step: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.step = step
+
+    @property
+    def type(self) -> str:
+        """The code as the name of an error."""
+        return self.code.title().replace("_", "")

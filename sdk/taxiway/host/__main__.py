@@ -1,0 +1,35 @@
+"""Starts an agent host: `python -I -m taxiway.host --fd N --lease-ms 15000 --parent PID --agents SPEC[,SPEC…]`."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import socket
+import sys
+
+from taxiway.frames import FrameSocket
+from taxiway.host.death import tie_to
+from taxiway.host.service import Service
+
+
+def main() -> int:
+    """Serve the worker at the other end of the descriptor, until it says stop."""
+    parser = argparse.ArgumentParser(prog="taxiway.host", description="Executes agents for the worker that started it.")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--lease-ms", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--agents", required=True)
+    given = parser.parse_args()
+    os.set_inheritable(given.fd, False)
+    tie_to(given.parent)
+    faulthandler.enable()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr] # both are files
+    channel = FrameSocket(socket.socket(fileno=given.fd))
+    specs = [spec.strip() for spec in given.agents.split(",")]
+    return Service(channel, given.lease_ms / 1000).run([spec for spec in specs if spec])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Raises in the main thread what other threads decided, and only while agent code runs there.
+
+A signal is sent to the main thread, so that a sleep or a system call ends too; Python runs its handler between two
+instructions of that thread. The handler raises only while the gate is open, which it is exactly while agent code runs: a
+frame is never left half written, a lock never left held. A handler that raises just before the gate is closed leaves it
+open for the moment; therefore the lock of the channel closes it again for itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType, TracebackType
+from typing import Final
+
+from taxiway.errors import Canceled
+from taxiway.host.watch import Alarm, Watch
+
+AGAIN_AFTER: Final = 1.0
+"""Seconds between two interrupts of code that swallowed the first."""
+
+
+class StepTimeout(BaseException):
+    """Interrupts a step that used up its time."""
+
+
+class Limit:
+    """The time limit of one attempt of a step."""
+
+    def __init__(self) -> None:
+        self.expired = False
+        self.over = False
+        self.alarm: Alarm | None = None
+
+
+_limit: Final[ContextVar[Limit | None]] = ContextVar("taxiway_limit", default=None)
+
+
+class Interrupts:
+    """The gate between the main thread and those who may interrupt it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.lock = _GatedLock(self)
+        self._watch = watch
+        self._open = False
+        self._canceled = False
+
+    def install(self) -> None:
+        """Take the signal; agents may have set a handler of their own meanwhile."""
+        signal.signal(signal.SIGUSR1, self._deliver)
+
+    def enter(self) -> None:
+        """Agent code runs from here; raise Canceled when that was decided meanwhile."""
+        self._open = True
+        if self._canceled:
+            raise Canceled("the run was canceled")
+
+    def leave(self) -> None:
+        """Code of the host runs from here."""
+        self._open = False
+
+    def cancel(self) -> None:
+        """Raise Canceled in agent code, now or when it next runs. Called by other threads."""
+        self._canceled = True
+        self._press()
+
+    @contextmanager
+    def limited(self, seconds: float | None) -> Iterator[Limit]:
+        """Limit the time of the code within, which is interrupted by StepTimeout once a second from then on."""
+        limit = Limit()
+        token = _limit.set(limit)
+        if seconds is not None:
+            limit.alarm = self._watch.after(seconds, lambda: self._expire(limit))
+        try:
+            yield limit
+        finally:
+            limit.over = True
+            _limit.reset(token)
+            if limit.alarm is not None:
+                limit.alarm.cancel()
+
+    def _expire(self, limit: Limit) -> None:
+        if not limit.over:
+            limit.expired = True
+            limit.alarm = self._watch.after(AGAIN_AFTER, lambda: self._expire(limit))
+            self._press()
+
+    def _press(self) -> None:
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    def _deliver(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._open:
+            return
+        if self._canceled:
+            raise Canceled("the run was canceled")
+        # The handler runs in the context of the code that it interrupts: that of the step, or of somebody else.
+        if (limit := _limit.get()) is not None and limit.expired:
+            raise StepTimeout
+
+
+class _GatedLock:
+    """A lock that keeps interrupts out of the main thread while it holds it."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+        self._lock = threading.Lock()
+        self._was_open = False  # written by the holder alone
+
+    def __enter__(self) -> None:
+        if not _in_main_thread():
+            self._lock.acquire()
+            return
+        was_open = self._interrupts._open  # noqa: SLF001 - one class in two halves
+        self._interrupts.leave()
+        self._lock.acquire()
+        self._was_open = was_open
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        was_open = self._was_open
+        self._was_open = False
+        self._lock.release()
+        if was_open and _in_main_thread():
+            self._interrupts.enter()
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,0 +1,142 @@
+"""Imports the modules that declare agents, or says in one sentence why that cannot be done, and where."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from taxiway.agents import DECLARED, Agent
+from taxiway.report import message_of
+
+DIGEST_LENGTH = 16
+
+
+class Broken(Exception):
+    """The agents cannot be served; `kind` names the error and `where` the place to look at."""
+
+    def __init__(self, kind: str, message: str, where: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.where = where
+
+
+@dataclass(frozen=True)
+class Served:
+    """An agent and what the worker is told about it."""
+
+    agent: Agent
+    schema: dict[str, Any]
+    digest: str
+
+    def as_frame(self) -> dict[str, Any]:
+        """Return the agent as a `hello` frame lists it."""
+        return {
+            "name": self.agent.name,
+            "queue": self.agent.queue,
+            "timeoutMs": self.agent.timeout_ms,
+            "schema": self.schema,
+            "digest": self.digest,
+            "isAsync": self.agent.is_async,
+            "description": self.agent.description,
+        }
+
+
+def load(specs: list[str]) -> dict[str, Served]:
+    """Import what `specs` name (paths of .py files, or modules) and return the agents declared on the way, by name.
+
+    The folders of the files (the current one for modules) come first on the path, in the order of `specs`. Raises Broken.
+    """
+    if not specs:
+        raise Broken("NoAgents", "no agents are named: set TAXIWAY_AGENTS to ./my_agents.py or package.module", "")
+    folders = [str(Path(spec).resolve().parent) if _is_file(spec) else str(Path.cwd()) for spec in specs]
+    sys.path[:0] = dict.fromkeys(folders)
+    for spec in specs:
+        _import(spec)
+    if not DECLARED:
+        raise Broken("NoAgents", "no function there is declared with @taxiway.agent", ", ".join(specs))
+    served: dict[str, Served] = {}
+    for agent in DECLARED:
+        if agent.name in served:
+            other = served[agent.name].agent.place
+            raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
+        served[agent.name] = _serve(agent)
+    return served
+
+
+def _serve(agent: Agent) -> Served:
+    try:
+        schema = agent.schema()
+    except Exception as error:  # noqa: BLE001 - annotations are foreign code
+        raise Broken(type(error).__name__, f"agent {agent.name!r}: {message_of(error)}", agent.place) from error
+    return Served(agent, schema, _digest(agent))
+
+
+def _digest(agent: Agent) -> str:
+    try:
+        source = Path(inspect.unwrap(agent.function).__code__.co_filename).read_bytes()
+    except OSError:  # in a zip file, or made by a program: then its bytecode stands for it
+        source = inspect.unwrap(agent.function).__code__.co_code
+    return hashlib.sha256(source).hexdigest()[:DIGEST_LENGTH]
+
+
+def _is_file(spec: str) -> bool:
+    return spec.endswith(".py") or os.sep in spec
+
+
+def _import(spec: str) -> None:
+    try:
+        _import_file(Path(spec).resolve()) if _is_file(spec) else importlib.import_module(spec)
+    except Broken:
+        raise
+    except BaseException as error:  # noqa: BLE001 - also sys.exit and what else a module may do while it is imported
+        raise Broken(type(error).__name__, _sentence(spec, error), _place(spec, error)) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = path.stem
+    if not path.is_file():
+        raise Broken("FileNotFoundError", f"there is no file {path}", str(path))
+    if not name.isidentifier():
+        raise Broken("ImportError", f"{path.name} cannot be imported: rename it to letters, digits and _", str(path))
+    if name in sys.modules or name in sys.stdlib_module_names:
+        raise Broken(
+            "ImportError", f"{path.name} has the name of a module that Python itself needs: rename it", str(path)
+        )
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def _sentence(spec: str, error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"{spec} called sys.exit({error.code!r}) while it was imported"
+    if isinstance(error, SyntaxError):
+        return f"{spec} cannot be imported: SyntaxError: {error.msg}"
+    return f"{spec} cannot be imported: {type(error).__name__}: {message_of(error)}"
+
+
+def _place(spec: str, error: BaseException) -> str:
+    """Return file and line of the last place in the user's own code."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    foreign = [(file, line) for file, line in frames if file != __file__ and not file.startswith("<frozen")]
+    own = [
+        (file, line) for file, line in foreign if file.startswith(sys.path[0] + os.sep) and "site-packages" not in file
+    ]
+    file, line = (own or foreign or [(spec, None)])[-1]
+    return f"{file}:{line}" if line else file

@@ -1,0 +1,119 @@
+"""Carries out a `def` agent and its steps in the main thread, where they can be interrupted."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, assert_never
+
+from taxiway.activation import Activation
+from taxiway.agents import Agent
+from taxiway.conduct import Attempt, Command, Commit, Execute, Recall, Script, Tell, Wait
+from taxiway.host.interrupts import Interrupts
+from taxiway.inside import stepping
+from taxiway.outcome import Outcome, raised, returned
+from taxiway.run import Run
+
+
+class MainThread:
+    """The player of `def` agents. While `play` works, interrupts wait; while the agent's own code runs, they do not."""
+
+    def __init__(self, activation: Activation, interrupts: Interrupts) -> None:
+        self._activation = activation
+        self._interrupts = interrupts
+        self.spoilt = False
+        """Whether agent code was interrupted here, which may have left anything behind."""
+
+    def carry(self, agent: Agent, inputs: dict[str, Any]) -> Outcome:
+        """Execute the agent to its end."""
+        run = Run(self._activation, self)
+        try:
+            # In a copy of the context, so that nothing of one run is seen by the next.
+            value = contextvars.copy_context().run(self._agent_code, lambda: agent.function(run, **inputs))
+        except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
+            self._interrupts.leave()
+            return raised(error)
+        return returned(value, self._activation.order.limits.result)
+
+    def cancel(self) -> None:
+        """Interrupt what runs. Called by other threads, again each second."""
+        self._interrupts.cancel()
+
+    def play(self, script: Script) -> Any:
+        """Carry out a script and return its value."""
+        self._interrupts.leave()
+        try:
+            command = next(script)
+            while True:
+                try:
+                    answer = self._perform(command)
+                except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
+                    command = script.throw(error)
+                else:
+                    command = script.send(answer)
+        except StopIteration as done:
+            return done.value
+        finally:
+            self._interrupts.enter()
+
+    def wait_for(self, future: Future[Any]) -> Any:
+        """Return what a future ends with; interrupts wait, but a cancel ends the future."""
+        self._interrupts.leave()
+        try:
+            return future.result()
+        finally:
+            self._interrupts.enter()
+
+    def refuse_other_threads(self, verb: str) -> None:
+        """Raise RuntimeError when not called by the agent's own thread."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                f"run.{verb} was called in a thread of the agent's own; only its main thread may do that"
+            )
+
+    def _perform(self, command: Command) -> Any:
+        match command:
+            case Tell(kind, fields):
+                return self._activation.tell(kind, fields)
+            case Commit(kind, fields):
+                return self._activation.commit(kind, fields).result()
+            case Recall(key):
+                return self._activation.recall(key).result()
+            case Execute():
+                return self._execute(command)
+            case Wait(seconds):
+                self._activation.canceled.wait(seconds)
+                return self._activation.check()
+            case _:
+                assert_never(command)
+
+    def _execute(self, command: Execute) -> Attempt:
+        if inspect.iscoroutinefunction(command.call.function):
+            return Attempt(
+                error=TypeError(f"step {command.call.name!r} is a coroutine function; make the agent async def")
+            )
+        attempt = contextvars.copy_context().run(self._attempt, command)
+        self.spoilt |= attempt.timed_out
+        self._activation.check()  # a cancel beats whatever the step came to
+        return attempt
+
+    def _attempt(self, command: Execute) -> Attempt:
+        call = command.call
+        value, error = None, None
+        with stepping(self._activation, command), self._interrupts.limited(call.plan.timeout) as limit:
+            try:
+                value = self._agent_code(lambda: call.function(*call.args, **call.kwargs))
+            except BaseException as raised_by_step:  # noqa: BLE001 - whatever a step lets out is its error
+                error = raised_by_step
+            self._interrupts.leave()
+            return Attempt(value, error, timed_out=limit.expired)
+
+    def _agent_code(self, code: Callable[[], Any]) -> Any:
+        self._interrupts.enter()
+        try:
+            return code()
+        finally:
+            self._interrupts.leave()

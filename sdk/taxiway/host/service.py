@@ -1,0 +1,197 @@
+"""Serves one worker: takes its activations one after the other, and listens to it all the while."""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import threading
+import time
+from typing import Final, Protocol
+
+import taxiway
+from taxiway.activation import Activation, Order
+from taxiway.agents import Agent
+from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
+from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
+from taxiway.host.death import die, leave
+from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
+from taxiway.host.loading import Broken, Served, load
+from taxiway.host.main_thread import MainThread
+from taxiway.host.watch import Watch
+from taxiway.ledger import Recorded
+from taxiway.outcome import Failed, Outcome
+
+EXIT_BROKEN: Final = 3
+_LAST_WORDS: Final = 1.0
+
+
+class _Player(Protocol):
+    @property
+    def spoilt(self) -> bool: ...
+    def carry(self, agent: Agent, inputs: dict[str, object]) -> Outcome: ...
+    def cancel(self) -> None: ...
+
+
+class Service:
+    """A host at work. The main thread carries activations, a reader takes frames, a watch keeps times."""
+
+    def __init__(self, channel: FrameSocket, lease_seconds: float) -> None:
+        self._channel = channel
+        self._lease = lease_seconds
+        self._valid_at = time.monotonic()
+        self._watch = Watch()
+        self._interrupts = Interrupts(self._watch)
+        self._agents: dict[str, Served] = {}
+        self._orders: queue.SimpleQueue[Activation | None] = queue.SimpleQueue()
+        self._arriving: tuple[Order, list[Recorded]] | None = None
+        self._activation: Activation | None = None
+        self._player: _Player | None = None
+
+    def run(self, specs: list[str]) -> int:
+        """Serve until told to stop; return the exit status."""
+        self._watch.start()
+        self._watch_lease()
+        threading.Thread(target=self._read, name="taxiway-reader", daemon=True).start()
+        try:
+            self._agents = load(specs)
+        except Broken as broken:
+            error = {"type": broken.kind, "message": broken.message}
+            self._write({"frame": Kind.BROKEN, "error": error, "where": broken.where})
+            leave(EXIT_BROKEN)
+        self._write(self._hello())
+        while (activation := self._orders.get()) is not None:
+            if not self._carry(activation):
+                leave(0)  # at once: nothing that was interrupted may hold up the end
+            self._write({"frame": Kind.IDLE, "activation": activation.order.activation})
+        self._watch.after(_LAST_WORDS, lambda: leave(0))  # an agent's own threads may keep Python from ending
+        return 0
+
+    def _hello(self) -> Frame:
+        return {
+            "frame": Kind.HELLO,
+            "protocol": PROTOCOL,
+            "sdk": taxiway.__version__,
+            "python": platform.python_version(),
+            "pid": os.getpid(),
+            "agents": [served.as_frame() for served in self._agents.values()],
+        }
+
+    # The main thread.
+
+    def _carry(self, activation: Activation) -> bool:
+        """Execute one activation to its acknowledged end; return whether this process may take another."""
+        served = self._agents.get(activation.order.agent)
+        if served is None:
+            message = f"this host has no agent {activation.order.agent!r}"
+            self._conclude(activation, Failed("agent_error", "UnknownAgent", message))
+            return True
+        activation.agent_retry = served.agent.retry
+        activation.in_order = not served.agent.is_async
+        self._interrupts.install()
+        player = self._player = self._player_for(served.agent, activation)
+        outcome = self._outcome(served.agent, activation, player)
+        self._conclude(activation, outcome)
+        self._player = None
+        return not (player.spoilt or activation.canceled.is_set())
+
+    def _outcome(self, agent: Agent, activation: Activation, player: _Player) -> Outcome:
+        try:
+            inputs = agent.read_input(activation.order.input)
+        except (InvalidValue, ValueError) as problem:
+            return Failed(INVALID_INPUT, "InvalidInput", f"agent {agent.name!r}: {problem}")
+        if activation.canceled.is_set():  # before there was a player to interrupt
+            return Failed("canceled", "Canceled", "the run was canceled")
+        return player.carry(agent, inputs)
+
+    def _player_for(self, agent: Agent, activation: Activation) -> _Player:
+        if not agent.is_async:
+            return MainThread(activation, self._interrupts)
+        from taxiway.host.event_loop import EventLoop  # brings in asyncio, which hosts of `def` agents do without
+
+        return EventLoop(activation, self._interrupts, self._watch)
+
+    def _conclude(self, activation: Activation, outcome: Outcome) -> None:
+        try:
+            activation.conclude(outcome).result()
+        except NotRecorded as refusal:
+            if not isinstance(
+                outcome, Failed
+            ):  # a refused result is a failure; a refused failure is the worker's affair
+                self._conclude(activation, Failed(refusal.code, "NotRecorded", str(refusal)))
+
+    # The reader thread.
+
+    def _read(self) -> None:
+        try:
+            while True:
+                frame = self._channel.recv(None)
+                assert frame is not None
+                self._take(frame)
+        except ChannelClosed:
+            die("the worker closed the channel")
+        except FrameError as error:
+            die(f"the worker sent no frame: {error}")
+        except Exception as error:  # noqa: BLE001 - a frame without its fields; nothing after it can be trusted
+            die(f"the worker sent a frame that makes no sense: {type(error).__name__}: {error}")
+
+    def _take(self, frame: Frame) -> None:
+        match frame["frame"]:
+            case Kind.VALID:
+                self._valid_at = time.monotonic()
+            case Kind.ACTIVATE:
+                self._arriving = (Order.from_frame(frame), [])
+            case Kind.RECORDED:
+                self._take_recorded(frame)
+            case Kind.STOP:
+                self._orders.put(None)
+            case Kind.ACK | Kind.REFUSED | Kind.RECALLED | Kind.CANCEL:
+                self._take_answer(frame)
+            case Kind.PAUSE:
+                pass  # reserved
+            case kind:
+                raise ValueError(f"unknown frame {kind!r}")
+
+    def _take_recorded(self, frame: Frame) -> None:
+        assert self._arriving is not None, "recorded before activate"
+        order, recorded = self._arriving
+        recorded.extend(map(Recorded.from_frame, frame["steps"]))
+        if frame["last"]:
+            self._arriving = None
+            self._activation = Activation(order, recorded, self._write, self._interrupts.lock)
+            self._orders.put(self._activation)
+
+    def _take_answer(self, frame: Frame) -> None:
+        activation = self._activation
+        if activation is None or frame["activation"] != activation.order.activation:
+            return  # of an activation that is over
+        match frame["frame"]:
+            case Kind.ACK:
+                activation.acknowledge(frame["n"])
+            case Kind.REFUSED:
+                activation.refuse(frame["n"], frame["code"], frame["message"])
+            case Kind.RECALLED:
+                activation.deliver(frame["key"], frame["value"])
+            case Kind.CANCEL:
+                if activation.cancel(frame["kind"]):
+                    self._interrupt(activation)
+
+    def _interrupt(self, activation: Activation) -> None:
+        if activation is self._activation and not activation.over:
+            if (player := self._player) is not None:
+                player.cancel()
+            self._watch.after(AGAIN_AFTER, lambda: self._interrupt(activation))
+
+    # Both, and the watch.
+
+    def _write(self, frame: Frame) -> None:
+        try:
+            self._channel.send(frame)
+        except ChannelClosed:
+            die("the worker closed the channel")
+
+    def _watch_lease(self) -> None:
+        remaining = self._valid_at + self._lease - time.monotonic()
+        if remaining <= 0:
+            die(f"the worker has not called itself valid for {self._lease:g} s")
+        self._watch.after(remaining, self._watch_lease)

@@ -1,0 +1,96 @@
+"""Knows whether code runs inside a step, and gives it the few verbs that are allowed there.
+
+The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_thread`, not threads that a step starts itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from taxiway.activation import Activation, Place
+from taxiway.conduct import Execute
+from taxiway.identity import idempotency_key
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What a step may want to know about itself.
+
+    `idempotency_key` is the same for every attempt and every replay of this step, and for no other: hand it to outside
+    systems that can recognise repeats. `attempt` counts from 1.
+    """
+
+    name: str
+    key: str
+    attempt: int
+    idempotency_key: str
+
+
+@dataclass(frozen=True)
+class _Inside:
+    info: StepInfo
+    activation: Activation
+
+    @property
+    def place(self) -> Place:
+        return Place(self.info.key, self.info.attempt)
+
+
+_here: Final[ContextVar[_Inside | None]] = ContextVar("taxiway_step", default=None)
+
+
+@contextmanager
+def stepping(activation: Activation, command: Execute) -> Iterator[None]:
+    """Have the code within know that it runs in a step."""
+    call = command.call
+    info = StepInfo(call.name, call.key, command.attempt, idempotency_key(activation.order.run_id, call.key))
+    token = _here.set(_Inside(info, activation))
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def refuse_inside_step(verb: str) -> None:
+    """Raise RuntimeError when called inside a step."""
+    if (here := _here.get()) is not None:
+        raise RuntimeError(f"run.{verb} was called inside step {here.info.name!r}; only the agent itself may do that")
+
+
+def step_info() -> StepInfo:
+    """Return what the step that calls it may want to know about itself; raise RuntimeError outside a step."""
+    return _inside("step_info").info
+
+
+def emit(type: str, data: object = None) -> None:
+    """Send an event of the step's own to whoever watches the run now."""
+    here = _inside("emit")
+    here.activation.event(type, data, place=here.place)
+
+
+def progress(done: float, total: float | None = None, note: str | None = None) -> None:
+    """Say how far the step is."""
+    here = _inside("progress")
+    here.activation.progress(done, total, note, here.place)
+
+
+def log(message: object, level: str = "info") -> None:
+    """Write a line of the run's log; `level` is debug, info, warning or error."""
+    here = _inside("log")
+    here.activation.log(message, level, here.place)
+
+
+def cancelled() -> bool:
+    """Return whether the run is being canceled: for steps in threads, which nothing can interrupt."""
+    return _inside("cancelled").activation.canceled.is_set()
+
+
+def _inside(verb: str) -> _Inside:
+    here = _here.get()
+    if here is None:
+        raise RuntimeError(f"taxiway.{verb}() works inside a step only; in the agent itself use its run")
+    return here

@@ -1,0 +1,82 @@
+"""Remembers what earlier activations of a run recorded, and which of it the present one has asked for again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from taxiway.identity import step_key
+
+
+class Status(StrEnum):
+    """How far a recorded step came."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RETRYING = "retrying"
+    INTENDED = "intended"
+
+
+@dataclass(frozen=True)
+class StepError:
+    """Why a step failed."""
+
+    type: str
+    message: str
+    code: str
+
+    def as_frame(self) -> dict[str, str]:
+        """Return the error as frames carry it."""
+        return {"type": self.type, "message": self.message, "code": self.code}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One step as an earlier activation left it; a `large` value is not here and must be recalled."""
+
+    key: str
+    name: str
+    status: Status
+    attempts: int
+    value: str | None
+    error: StepError | None
+    large: bool
+
+    @classmethod
+    def from_frame(cls, item: dict[str, Any]) -> Recorded:
+        """Read one item of a `recorded` frame."""
+        error = item.get("error")
+        return cls(
+            key=item["key"],
+            name=item["name"],
+            status=Status(item["status"]),
+            attempts=item["attempts"],
+            value=item.get("value"),
+            error=StepError(error["type"], error["message"], error["code"]) if error else None,
+            large=bool(item.get("large")),
+        )
+
+
+class Ledger:
+    """Matches the calls of this activation with the records of those before, by name, arguments and order among equals."""
+
+    def __init__(self, recorded: Iterable[Recorded] = ()) -> None:
+        self._unmatched = {record.key: record for record in recorded}
+        self._calls: Counter[tuple[str, str]] = Counter()
+
+    def next_key(self, name: str, digest: str) -> tuple[str, int]:
+        """Return the key and the occurrence of one more call of this name and digest."""
+        self._calls[name, digest] += 1
+        occurrence = self._calls[name, digest]
+        return step_key(name, digest, occurrence), occurrence
+
+    def take(self, key: str) -> Recorded | None:
+        """Return what is recorded of a step; from now on it counts as matched."""
+        return self._unmatched.pop(key, None)
+
+    def unmatched_names(self) -> list[str]:
+        """Return the names of recorded steps that no call has asked for yet, in the order in which they were recorded."""
+        return list(dict.fromkeys(record.name for record in self._unmatched.values()))

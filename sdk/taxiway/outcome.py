@@ -1,0 +1,96 @@
+"""Says how an activation ended: with a result, or with an error that has a code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from taxiway.encode import json_text
+from taxiway.errors import (
+    AGENT_ERROR,
+    CANCELED,
+    INVALID_OUTPUT,
+    NOT_AVAILABLE,
+    OUTPUT_TOO_LARGE,
+    TIMEOUT,
+    Canceled,
+    Halt,
+    InvalidValue,
+    NotAvailable,
+    StepFailed,
+)
+from taxiway.report import message_of, report_of
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The agent returned; `text` is its result as JSON."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run fails with this error."""
+
+    code: str
+    type: str
+    message: str
+    step: str | None = None
+    attempts: int | None = None
+    traceback: str | None = None
+
+    def as_frame(self) -> dict[str, Any]:
+        """Return the error as a `fail` frame carries it."""
+        return {
+            "code": self.code,
+            "type": self.type,
+            "message": self.message,
+            "step": self.step,
+            "attempts": self.attempts,
+            "traceback": self.traceback,
+        }
+
+
+Outcome = Finished | Failed
+
+
+def returned(value: object, max_bytes: int) -> Outcome:
+    """Return the outcome of an agent that returned `value`."""
+    try:
+        text = json_text(value)
+    except InvalidValue as problem:
+        return Failed(INVALID_OUTPUT, "InvalidValue", f"the agent returned {problem}")
+    if (size := len(text.encode())) > max_bytes:
+        message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed"
+        return Failed(OUTPUT_TOO_LARGE, "ValueTooLarge", message)
+    return Finished(text)
+
+
+def raised(error: BaseException) -> Failed:
+    """Return the outcome of an agent that let `error` out."""
+    match _innermost(error):
+        case StepFailed() as failed:
+            return Failed(failed.code, failed.type, failed.message, failed.step, failed.attempts, failed.report)
+        case NotAvailable():
+            return Failed(NOT_AVAILABLE, "NotAvailable", message_of(error), traceback=report_of(error))
+        case _:
+            return Failed(AGENT_ERROR, type(error).__name__, message_of(error), traceback=report_of(error))
+
+
+def stopped(reason: Halt | Canceled, kind: str | None) -> Failed:
+    """Return the outcome of an activation that was made to end; `kind` is that of its cancel."""
+    if isinstance(reason, Halt):
+        return Failed(reason.code, reason.type, reason.message, reason.step)
+    if kind == TIMEOUT:
+        return Failed(TIMEOUT, "TimeoutError", "the run used up its active time")
+    return Failed(CANCELED, "Canceled", "the run was canceled")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the error that a task group merely wrapped (the first, when all are failed steps), or the error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        if len(error.exceptions) > 1 and error.split(StepFailed)[1] is not None:
+            break
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,135 @@
+"""Writes the JSON Schema (draft 2020-12) of an agent's input from its type hints."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final, assert_never
+
+from taxiway.encode import plain
+from taxiway.errors import InvalidValue
+from taxiway.shapes import (
+    Anything,
+    Choice,
+    Fixed,
+    Model,
+    OneOf,
+    Parsed,
+    Record,
+    Scalar,
+    Sequence,
+    Shape,
+    Table,
+    shape_of,
+)
+
+Schema = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+
+def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) -> Schema:
+    """Return the schema of an object with one property for each parameter (shape, default or `inspect.Parameter.empty`).
+
+    `rest` is the shape of all other properties; None allows no other.
+    """
+    writer = _Writer()
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    for name, (shape, default) in parameters.items():
+        properties[name] = writer.write(shape)
+        if default is inspect.Parameter.empty:
+            required.append(name)
+        else:
+            properties[name] = _with_default(properties[name], default)
+    schema: Schema = {"$schema": DIALECT, "type": "object", "properties": properties, "required": required}
+    schema["additionalProperties"] = False if rest is None else (writer.write(rest) or True)
+    if writer.definitions:
+        schema["$defs"] = {name: definition for name, definition in sorted(writer.definitions.items())}
+    return schema
+
+
+class _Writer:
+    """Writes shapes, collecting classes under `$defs`, where they may refer to themselves."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Schema] = {}
+        self._names: dict[Any, str] = {}
+
+    def write(self, shape: Shape) -> Schema:
+        match shape:
+            case Anything():
+                return {}
+            case Scalar(kind):
+                return {"type": _SCALARS[kind]}
+            case Parsed(format=name):
+                return {"type": "string", "format": name}
+            case Choice(options):
+                return {"enum": [plain(constant) for constant, _ in options]}
+            case Sequence(item):
+                return {"type": "array", "items": self.write(item)}
+            case Fixed(items):
+                return self._fixed(items)
+            case Table(value):
+                return {"type": "object", "additionalProperties": self.write(value) or True}
+            case OneOf(options):
+                return {"anyOf": [self.write(option) for option in options]}
+            case Record(kind=kind):
+                return self._defined(kind, lambda: self._record(shape))
+            case Model(kind):
+                return self._defined(kind, lambda: self._model(kind))
+            case _:
+                assert_never(shape)
+
+    def _fixed(self, items: tuple[Shape, ...]) -> Schema:
+        schema: Schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
+        if items:
+            schema["prefixItems"] = [self.write(item) for item in items]
+        return schema
+
+    def _defined(self, kind: Any, write: Any) -> Schema:
+        if kind not in self._names:
+            self._names[kind] = self._free_name(kind)
+            self.definitions[self._names[kind]] = {}  # taken, while the class below may refer to it
+            self.definitions[self._names[kind]] = write()
+        return {"$ref": f"#/$defs/{self._names[kind]}"}
+
+    def _record(self, record: Record) -> Schema:
+        fields = [field for field in record.fields if field.init]
+        return {
+            "type": "object",
+            "properties": {field.name: self.write(shape_of(field.annotation)) for field in fields},
+            "required": [field.name for field in fields if field.required],
+            "additionalProperties": False,
+        }
+
+    def _model(self, kind: Any) -> Schema:
+        schema: Schema = kind.model_json_schema()
+        nested: Schema = schema.pop("$defs", {})
+        # pydantic refers to its definitions from the root of its own document, which ends up inside ours.
+        prefix = self._names[kind]
+        self.definitions.update({f"{prefix}.{name}": _moved(part, prefix) for name, part in nested.items()})
+        moved: Schema = _moved(schema, prefix)
+        return moved
+
+    def _free_name(self, kind: Any) -> str:
+        name = kind.__name__.replace("[", "_").replace("]", "_")
+        return name if name not in self.definitions else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _moved(part: Any, prefix: str) -> Any:
+    if isinstance(part, dict):
+        moved = {key: _moved(value, prefix) for key, value in part.items()}
+        reference = part.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#/$defs/"):
+            moved["$ref"] = f"#/$defs/{prefix}.{reference.removeprefix('#/$defs/')}"
+        return moved
+    return [_moved(item, prefix) for item in part] if isinstance(part, list) else part
+
+
+def _with_default(schema: Schema, default: Any) -> Schema:
+    try:
+        return {**schema, "default": plain(default)}
+    except InvalidValue:
+        return schema  # the default is Python's own affair then
