@@ -63,8 +63,8 @@ class Retry:
             return longest
 
 
-NO_RETRY: Final = Retry()
-
-
 def _as_tuple(kinds: ErrorTypes) -> tuple[type[BaseException], ...]:
     return kinds if isinstance(kinds, tuple) else (kinds,)
+
+
+NO_RETRY: Final = Retry()
