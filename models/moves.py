@@ -97,7 +97,8 @@ _CLAIM = f"""
     )
     SELECT noted.*, {_TAKEN} FROM noted JOIN moved ON moved.id = noted.run_id JOIN payload ON payload.run_id = moved.id
     """
-_CLAIMED = f"""
+# What `claim` gave, for a worker whose claim was committed although its acknowledgement was lost.
+CLAIMED = f"""
     SELECT moved.id AS run_id, moved.tenant, moved.status, {_TAKEN} FROM run AS moved JOIN payload ON payload.run_id = moved.id
     WHERE moved.id = %(run)s AND moved.epoch = %(epoch)s AND moved.lease_worker = %(worker)s
     """
@@ -111,11 +112,6 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
     return Statement(
         _CLAIM, {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served}
     )
-
-
-def claimed(run: UUID, epoch: int, worker: UUID) -> Statement:
-    """Give what `claim` gave, for a worker whose claim was committed although its acknowledgement was lost."""
-    return Statement(_CLAIMED, {"run": run, "epoch": epoch, "worker": worker})
 
 
 # ------------------------------------------------------------------------------------------- an activation ends its run

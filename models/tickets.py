@@ -41,6 +41,7 @@ _LIFT = """
     )
     UPDATE run SET blocked_on = NULL, blocked_until = NULL FROM due WHERE run.id = due.id RETURNING run.queue
     """
+_ADVANCE = "UPDATE queue SET virtual_time = greatest(virtual_time, %(tag)s) WHERE name = %(queue)s RETURNING name"
 DECLINED = "declined"
 
 
@@ -63,3 +64,8 @@ def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
 def lift_declined() -> Statement:
     """Open the back-off gates of declined tickets whose time has come."""
     return Statement(_LIFT, {"gate": DECLINED})
+
+
+def advance(queue: str, tag: float) -> Statement:
+    """Move the queue's virtual time on to the tag of a promoted run, so that new tenants start where the others stand."""
+    return Statement(_ADVANCE, {"queue": queue, "tag": tag})

@@ -30,7 +30,7 @@ _RENEW = """
         run.control_grace_ms
     FROM renewed LEFT JOIN run ON run.lease_worker = renewed.id
     """
-_LEAVE = "UPDATE worker SET dead_at = now(), lease_until = now() WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
+LEAVE = "UPDATE worker SET dead_at = now(), lease_until = now() WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
 
 
 def register(
@@ -76,4 +76,4 @@ def renew(worker: UUID, *, lease_s: float, consuming_ago_s: float | None, draini
 
 def leave(worker: UUID) -> Statement:
     """Declare a worker dead: its own last word, or the scheduler's verdict. A row comes back for the first to say so."""
-    return Statement(_LEAVE, {"worker": worker})
+    return Statement(LEAVE, {"worker": worker})

@@ -1,0 +1,167 @@
+"""One activation as a pipeline over one value: claim → prepare → supervise → classify → record."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+from uuid import UUID
+
+from executor.errors import CannotServe
+from executor.hosts import Host, HostPool
+from executor.lane import Answer, Settled
+from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Succeeded, word
+from executor.supervision import Supervision, Surroundings
+from models import moves, tickets
+from models.bus import PROMOTE
+from models.database import Row
+from models.facts import fact
+from models.lifecycle import Reason, Verb
+from models.recording import Fence
+from models.statement import Statement
+
+_WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
+
+
+class Home(Surroundings, Protocol):
+    """What the pipeline needs of the worker, beyond what an activation under supervision needs."""
+
+    worker_id: UUID
+    name: str
+    pool: HostPool
+    active: dict[tuple[UUID, int], Supervision]
+
+    @property
+    def served(self) -> list[str]: ...
+    @property
+    def versions(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What crossed the broker."""
+
+    run: UUID
+    epoch: int
+
+
+def advance(worker: Home, ticket: Ticket) -> str:
+    """Execute the ticket's run until it parks, ends or is let go; gives the outcome as a word for Flower."""
+    fence = Fence(ticket.run, ticket.epoch, worker.worker_id)
+    if worker.draining:
+        return _decline(worker, ticket, draining=True)
+    claim = _claim(worker, fence)
+    if claim is None:
+        return _unclaimed(worker, ticket)
+    fact("run.claimed", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
+    try:
+        host = worker.pool.take()
+    except CannotServe:
+        return _record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), 0)
+    supervision = Supervision(worker, claim, host, fence)
+    worker.active[ticket.run, ticket.epoch] = supervision
+    try:
+        outcome = supervision.supervise()
+        return _record(worker, fence, claim, outcome, supervision.active_ms(), host)
+    finally:
+        del worker.active[ticket.run, ticket.epoch]
+        worker.pool.give_back(host)
+
+
+def _claim(worker: Home, fence: Fence) -> Row | None:
+    statement = moves.claim(
+        fence.run, fence.epoch, fence.worker, label=worker.name, versions=worker.versions, served=worker.served
+    )
+    answer = worker.recorder.write(fence.run, statement)
+    if isinstance(answer, Exception) and not isinstance(answer, Settled):
+        raise answer
+    if isinstance(answer, dict):
+        return answer
+    # No row; but when its acknowledgement was lost, the first try had claimed the run.
+    rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
+    return rows[0] if rows and (fence.run, fence.epoch) not in worker.active else None
+
+
+def _unclaimed(worker: Home, ticket: Ticket) -> str:
+    rows = worker.read(_WHOSE, {"run": ticket.run})
+    row = rows[0] if rows else None
+    if row and row["epoch"] == ticket.epoch and row["ticket_at"] and row["agent"] not in worker.served:
+        return _decline(worker, ticket, draining=False)
+    return word(Dropped("stale"))
+
+
+def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
+    worker.recorder.write(ticket.run, tickets.decline(ticket.run, ticket.epoch, draining=draining))
+    why = "draining" if draining else "not_served"
+    fact("run.declined", run=ticket.run, epoch=ticket.epoch, why=why)
+    worker.bus.wake(PROMOTE)
+    return f"declined:{why}"
+
+
+def _record(worker: Home, fence: Fence, claim: Row, outcome: Outcome, active_ms: int, host: Host | None = None) -> str:
+    """Write the outcome under the fence; when the epoch has passed, the outcome is nobody's any more."""
+    statement = _move(fence, outcome, active_ms)
+    if statement is not None:
+        n = outcome.n if isinstance(outcome, Succeeded | Failed) else 0
+        size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
+        answer = worker.recorder.write(fence.run, statement, size=size, fence=fence, n=n)
+        outcome = _judged(worker, fence, outcome, answer, active_ms)
+        if host is not None and n:
+            host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
+    name = word(outcome)
+    fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
+    worker.bus.wake(PROMOTE, claim["queue"])
+    return name
+
+
+def _judged(worker: Home, fence: Fence, outcome: Outcome, answer: Answer, active_ms: int) -> Outcome:
+    if isinstance(answer, dict | Settled):
+        return outcome
+    if isinstance(answer, Exception) and isinstance(outcome, Succeeded):
+        # PostgreSQL refuses the result itself: that is the run's failure, not ours.
+        failed = Failed(
+            outcome.n, Reason.INVALID_OUTPUT, {"code": "invalid_output", "message": "the result cannot be stored"}
+        )
+        again = _move(fence, failed, active_ms)
+        assert again is not None
+        return _judged(
+            worker, fence, failed, worker.recorder.write(fence.run, again, fence=fence, n=outcome.n), active_ms
+        )
+    if isinstance(answer, Exception):
+        raise answer
+    return Dropped("fenced")
+
+
+def _move(fence: Fence, outcome: Outcome, active_ms: int) -> Statement | None:
+    at = (fence.run, fence.epoch, fence.worker)
+    match outcome:
+        case Succeeded(n, value):
+            return moves.succeed(*at, n=n, result=value, active_ms=active_ms)
+        case Failed(n, reason, error, in_flight, stopped):
+            text = json.dumps(error)
+            return moves.fail(
+                *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped
+            )
+        case Canceled(in_flight, stopped, by, comment):
+            return moves.cancel_executing(
+                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
+            )
+        case HandedBack(reason, _):
+            return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), stopped="killed")
+        case HostLost(in_flight, detail):
+            error = {"code": Reason.CRASHED, "type": "HostLost", "message": detail, "step": in_flight}
+            return moves.release(
+                *at, verb=Verb.RECOVER, reason=Reason.HOST_LOST, error=json.dumps(error), stopped="died"
+            )
+        case Dropped():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def cancel_all(worker: Home, rows: list[Row], default_grace_s: float) -> None:
+    """Pass the requests that a lease renewal brought back on to the activations that they are for."""
+    for row in rows:
+        supervision = worker.active.get((row["run_id"], row["epoch"]))
+        if supervision is not None and row["control_request"] == "cancel":
+            grace_ms: Any = row["control_grace_ms"]
+            grace = default_grace_s if grace_ms is None else grace_ms / 1000
+            supervision.cancel(grace, row["control_by"], row["control_reason"])

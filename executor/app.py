@@ -1,0 +1,50 @@
+"""The Celery application: every setting with its reason."""
+
+import sys
+from typing import Any
+
+from celery import Celery, signals
+
+from executor import lifecycle
+from models.broker import TASK, broker_settings
+from models.errors import SettingsError
+from models.facts import set_up_logging
+from models.settings import Settings, settings
+
+
+def _read_settings() -> Settings:
+    try:
+        return settings()
+    except SettingsError as error:
+        sys.exit(f"taxiway: {error}")
+
+
+_settings = _read_settings()
+app = Celery("taxiway")
+app.conf.update(
+    broker_settings(_settings),
+    task_acks_late=True,  # an unacked ticket is what keeps a full worker from taking another's; acks carry no meaning
+    task_reject_on_worker_lost=False,  # the epoch decides who goes on, not the broker
+    worker_prefetch_multiplier=1,  # with late acks: never more tickets than slots
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # a broker blip must not end hours of work
+    worker_disable_rate_limits=True,  # limits are the scheduler's
+    worker_send_task_events=True,  # Flower shows the runs
+    task_send_sent_event=False,  # twice the events for nothing
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_proc_alive_timeout=30.0,
+)
+
+
+@signals.setup_logging.connect
+def _logging(**_: Any) -> None:
+    set_up_logging(_settings, "worker")
+
+
+@app.task(name=TASK)
+def advance(run: str, epoch: int) -> str:
+    """Advance a run until it parks, ends or is let go; returns the outcome as a word."""
+    return lifecycle.current().execute(lifecycle.run_id(run), int(epoch))
+
+
+lifecycle.attach(app)

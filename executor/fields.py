@@ -1,0 +1,52 @@
+"""Reads the fields of a host's frames: nothing a host sends is trusted, a malformed field raises ValueError or KeyError."""
+
+import json
+from typing import Any
+
+from taxiway.frames import Frame
+
+from executor.values import storable
+from models.recording import StepRecord
+
+MAX_WORD = 500
+MAX_MESSAGE = 4 << 10
+
+
+def word(frame: Frame, name: str) -> str:
+    value = frame[name]
+    if not isinstance(value, str) or len(value) > MAX_WORD:
+        raise ValueError(name)
+    return value
+
+
+def optional_word(frame: Frame, name: str) -> str | None:
+    return None if frame.get(name) is None else word(frame, name)
+
+
+def step_record(frame: Frame, status: str, *, value: str | None = None, error: str | None = None) -> StepRecord:
+    duration = frame.get("durationMs")
+    return StepRecord(
+        word(frame, "key"), word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), status,
+        int(frame["attempts"]), None if duration is None else int(duration), value, error,
+    )  # fmt: skip
+
+
+def error_object(error: Any) -> dict[str, Any]:
+    """Take over the known members of an error that a host sent, each bounded."""
+    kept: dict[str, Any] = {
+        name: storable(str(error[name])[:MAX_MESSAGE])
+        for name in ("code", "type", "message", "step", "traceback")
+        if error.get(name) is not None
+    }
+    if error.get("attempts") is not None:
+        kept["attempts"] = int(error["attempts"])
+    return {"code": "agent_error", **kept}
+
+
+def object_of(data: str) -> dict[str, Any]:
+    decoded = json.loads(data)
+    return decoded if isinstance(decoded, dict) else {"value": decoded}
+
+
+def object_text(data: str) -> str:
+    return json.dumps(object_of(data))

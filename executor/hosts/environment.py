@@ -1,0 +1,33 @@
+"""Decides which variables an agent host sees: none of ours, and nothing that carries a credential of ours."""
+
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from models.settings import Settings
+
+_OURS = ("TAXIWAY_", "CELERY_", "FLOWER_", "PG", "PYTHON")
+_SHORT = 6  # a shorter "secret" (a user name, a test password) would strip innocent variables
+
+
+def _credentials(settings: Settings) -> set[str]:
+    found = {settings.secret_key}
+    for url in (settings.database_url, settings.direct_url, settings.redis_url):
+        found.add(url)
+        password = urlsplit(url).password
+        if password:
+            found |= {password, unquote(password)}
+    return {secret for secret in found if len(secret) >= _SHORT}
+
+
+def host_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Give the host's environment: the worker's without what is ours, or only what `TAXIWAY_AGENT_ENV` allows."""
+    secrets = _credentials(settings)
+    allowed = None
+    if settings.agent_env is not None:
+        allowed = {name.strip() for name in settings.agent_env.split(",")} | {"PATH", "LANG", "LC_ALL", "TZ"}
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in allowed if allowed is not None else not name.startswith(_OURS))
+        and not any(secret in value for secret in secrets)
+    }

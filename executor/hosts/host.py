@@ -1,0 +1,168 @@
+"""One agent host as its worker sees it: a process group of its own, a frame channel, and the agents that it declared."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket
+
+from executor.errors import CannotServe, HostGone
+from executor.hosts.output import OutputDrain
+from models.settings import Settings
+
+HELLO_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAgent:
+    """An agent that hosts of this worker declared in their `hello`."""
+
+    name: str
+    queue: str
+    version: str
+    schema: dict[str, Any]
+    timeout_ms: int | None
+    description: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """A started host. Exactly one activation uses it at a time; `kill` may be called from any thread, any number of times."""
+
+    process: subprocess.Popen[bytes]
+    channel: FrameSocket
+    agents: tuple[ServedAgent, ...] = ()
+    activations: int = 0
+    busy_with: str | None = None
+    killed: str | None = None
+    on_output: Any = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, frame: Frame) -> None:
+        """Write a frame, waiting for a slow reader; raises HostGone."""
+        try:
+            self.channel.send(frame)
+        except (ChannelClosed, FrameError) as error:
+            raise HostGone(str(error)) from error
+
+    def tell(self, frame: Frame) -> bool:
+        """Write a frame only if that is possible at once; False when the host is gone or does not read."""
+        try:
+            return self.channel.try_send(frame)
+        except (ChannelClosed, FrameError):
+            return False
+
+    def receive(self, timeout: float) -> Frame | None:
+        """Give the next frame, or None after `timeout` seconds; raises HostGone when the channel ended or was fouled."""
+        try:
+            return self.channel.recv(timeout)
+        except (ChannelClosed, FrameError) as error:
+            raise HostGone(self.epitaph(str(error))) from error
+
+    def kill(self, why: str) -> None:
+        """End the whole process group now; `why` is kept when this was the first to say so."""
+        with self._lock:
+            self.killed = self.killed or why
+            if self.process.poll() is None:
+                try:
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    self.process.kill()
+
+    def bury(self) -> None:
+        """Kill what is left, reap it and close the channel."""
+        self.kill(self.killed or "finished")
+        self.process.wait()
+        self.channel.close()
+
+    def epitaph(self, otherwise: str) -> str:
+        """Say how the process ended, for the run's error."""
+        try:
+            code = self.process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            return otherwise
+        if code < 0:
+            return f"the agent host was killed by {signal.Signals(-code).name}"
+        return f"the agent host exited with status {code}"
+
+    def output(self, stream: str, line: str) -> None:
+        """Hand a printed line to whoever uses the host now."""
+        sink = self.on_output
+        if sink is not None:
+            sink(stream, line)
+
+
+def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain) -> Host:
+    """Start a host by `exec` and wait for its `hello`; raises CannotServe with the sentence that the host gave.
+
+    Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
+    """
+    ours, theirs = socket.socketpair()
+    command = [
+        settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
+        "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()), "--agents", ",".join(settings.agent_specs),
+    ]  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=dict(environment), start_new_session=True, user=settings.host_user,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError, KeyError) as error:
+        ours.close()
+        raise CannotServe(
+            f"no agent host can be started with {command[0]}: {error}; check TAXIWAY_AGENT_PYTHON."
+        ) from error
+    finally:
+        theirs.close()
+    host = Host(process, FrameSocket(ours))
+    assert process.stdout and process.stderr
+    first_words: list[str] = []
+    host.on_output = lambda stream, line: first_words.append(line)
+    for pipe, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+        drain.watch(os.dup(pipe.fileno()), stream, host.output)
+        pipe.close()
+    try:
+        return _greeted(host)
+    except HostGone as error:
+        host.bury()
+        said = f" It said: {first_words[-1]}" if first_words else ""
+        raise CannotServe(f"{error}.{said}") from error
+    finally:
+        host.on_output = None
+
+
+def _greeted(host: Host) -> Host:
+    deadline = time.monotonic() + HELLO_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        frame = host.receive(min(left, 1.0))
+        if frame is None:
+            continue
+        if frame["frame"] == "broken":
+            raise HostGone(
+                f"The agents cannot be loaded: {frame.get('error', {}).get('message', 'no reason was given')}"
+            )
+        if frame["frame"] == "hello" and frame.get("protocol") == PROTOCOL:
+            host.agents = tuple(_served(agent) for agent in frame["agents"])
+            return host
+        raise HostGone(
+            f"The agent host speaks protocol {frame.get('protocol')!r}, this worker {PROTOCOL}; install the same taxiway"
+        )
+    raise HostGone(f"The agents were not loaded within {HELLO_SECONDS:.0f} s")
+
+
+def _served(agent: Mapping[str, Any]) -> ServedAgent:
+    return ServedAgent(
+        agent["name"],
+        agent["queue"],
+        agent["digest"],
+        agent["schema"],
+        agent.get("timeoutMs"),
+        agent.get("description"),
+    )

@@ -1,0 +1,130 @@
+"""Keeps the worker's lease: one row renewed for any number of runs, in a thread that nothing else can hold up.
+
+The renewal runs on the very connection that holds the liveness lock, so that the lock's end is the end of the renewals.
+The monotonic clock is stamped before a renewal is sent: at stamp + lease - margin without a success nobody can know
+whether the worker still owns its runs, so its hosts are killed. Each renewal brings back the runs that the database
+says this worker leases, with what was asked of them; one that the worker does not hold is handed back.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+from uuid import UUID
+
+import psycopg
+
+from models import workers
+from models.database import Connection, Row, connect
+from models.errors import DatabaseAway
+from models.facts import fact
+from models.ids import liveness_key
+
+MARGIN_SECONDS = 2.0
+RETRY_SECONDS = 0.5
+
+
+class Holder(Protocol):
+    """What the keeper keeps the lease for."""
+
+    worker_id: UUID
+
+    def renewed(self, rows: list[Row]) -> None: ...
+    def lease_in_doubt(self) -> None: ...
+    def declared_dead(self) -> None: ...
+    def consuming_ago(self) -> float | None: ...
+    @property
+    def draining(self) -> bool: ...
+
+
+class LeaseKeeper:
+    """Renews every third of a lease, and at once when woken."""
+
+    def __init__(self, holder: Holder, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._holder = holder
+        self._lease_s = lease_s
+        self._clock = clock
+        self._stamp = clock()
+        self._doubted = False
+        self._away = False
+        self._connection: Connection | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+
+    def start(self) -> None:
+        """Take the liveness lock and renew once; raises DatabaseAway."""
+        self._open()
+        self.step()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Renew now: something was asked of a run."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stop renewing and let go of the liveness lock."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(5)
+        if self._connection:
+            self._connection.close()
+
+    def step(self) -> float:
+        """Renew once; gives the seconds to wait until the next try."""
+        sent = self._clock()
+        try:
+            rows = self._renew()
+        except (psycopg.Error, DatabaseAway) as error:
+            return self._failed(error)
+        self._stamp, self._doubted = sent, False
+        if self._away:
+            self._away = False
+            fact("lease.database_back")
+        if rows:
+            self._holder.renewed(rows)
+            return self._lease_s / 3
+        self._holder.declared_dead()
+        self._close()  # the next renewal takes the new identity's liveness lock
+        return 0.0
+
+    def _run(self) -> None:
+        wait = self._lease_s / 3
+        while not self._stopping:
+            self._wake.wait(wait)
+            self._wake.clear()
+            if not self._stopping:
+                wait = self.step()
+
+    def _renew(self) -> list[Row]:
+        if self._connection is None or self._connection.closed:
+            self._open()
+        assert self._connection is not None
+        return workers.renew(
+            self._holder.worker_id,
+            lease_s=self._lease_s,
+            consuming_ago_s=self._holder.consuming_ago(),
+            draining=self._holder.draining,
+        ).all(self._connection)
+
+    def _failed(self, error: Exception) -> float:
+        if not self._away:
+            self._away = True
+            fact("lease.database_away", level="warning", error=type(error).__name__)
+        self._close()
+        if not self._doubted and self._clock() > self._stamp + self._lease_s - MARGIN_SECONDS:
+            self._doubted = True
+            fact("lease.in_doubt", level="error")
+            self._holder.lease_in_doubt()
+        return RETRY_SECONDS
+
+    def _open(self) -> None:
+        self._connection = connect("lease", direct=True)
+        # A statement that hangs on a cut-off server must not hang this thread past the lease.
+        self._connection.execute(f"SET statement_timeout = {int(self._lease_s * 1000 / 3)}")
+        self._connection.execute("SELECT pg_advisory_lock(%s)", [liveness_key(self._holder.worker_id)])
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None

@@ -1,0 +1,80 @@
+"""Ties the worker process to Celery's own life: started before the first ticket, drained on SIGTERM, stopped last."""
+
+import sys
+from typing import Any
+from uuid import UUID
+
+from celery import Celery, bootsteps, signals
+
+from executor.errors import CannotServe
+from executor.worker import Worker, only_queue
+from models.errors import DatabaseAway
+from models.settings import settings
+
+TICK_SECONDS = 2.0
+EXIT_CANNOT_START = 3
+_current: Worker | None = None
+
+
+def current() -> Worker:
+    """Give the process's worker; raises RuntimeError outside a started Celery worker."""
+    if _current is None:
+        raise RuntimeError("executor.advance runs only in a Celery worker of this application")
+    return _current
+
+
+def run_id(text: str) -> UUID:
+    """Read the run's id out of a ticket; raises ValueError without repeating what somebody put there."""
+    try:
+        return UUID(text)
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError("the ticket carries no run id") from None
+
+
+class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
+    """Notes that the consumer's hub turns; a worker whose hub stands still is offered no slots."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        current().tick()
+        self.timer = parent.timer.call_repeatedly(TICK_SECONDS, current().tick)
+
+    def stop(self, parent: Any) -> None:
+        timer = getattr(self, "timer", None)
+        if timer is not None:
+            timer.cancel()
+
+
+def attach(app: Celery) -> None:
+    """Connect the worker process to the application's workers."""
+    app.steps["consumer"].add(Consuming)
+    signals.celeryd_after_setup.connect(_start, weak=False)
+    signals.worker_shutting_down.connect(_drain, weak=False)
+    signals.worker_shutdown.connect(_stop, weak=False)
+
+
+def _start(sender: str, instance: Any, **_: Any) -> None:
+    global _current
+    try:
+        if "thread" not in instance.pool_cls.__module__:
+            raise ValueError(
+                "Start the worker with --pool threads: each thread is a slot that supervises one agent host."
+            )
+        queue = only_queue(list(instance.app.amqp.queues.consume_from))
+        worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
+        worker.start()
+    except (ValueError, DatabaseAway, CannotServe) as error:
+        print(f"taxiway: {error}", file=sys.stderr)
+        sys.exit(EXIT_CANNOT_START)
+    _current = worker
+
+
+def _drain(**_: Any) -> None:
+    if _current is not None:
+        _current.drain(settings().cancel_grace_seconds)
+
+
+def _stop(**_: Any) -> None:
+    if _current is not None:
+        _current.stop()

@@ -1,0 +1,78 @@
+"""How an activation ended: data, matched exhaustively by whoever records it or names it for Flower."""
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The agent returned; `value` is the result's JSON text."""
+
+    n: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run fails; `error` is the public error object, `reason` its machine-readable cause."""
+
+    n: int
+    reason: str
+    error: dict[str, Any]
+    in_flight: str | None = None
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted` or `killed`."""
+
+    in_flight: str | None
+    stopped: str
+    by: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """The host died, hung or spoke nonsense: a crash."""
+
+    in_flight: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """The worker let go of the run, which goes on elsewhere from its last step; no crash."""
+
+    reason: str
+    in_flight: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nothing is to be recorded: the ticket was stale, was declined, or the epoch has passed."""
+
+    why: str
+
+
+Outcome = Succeeded | Failed | Canceled | HostLost | HandedBack | Dropped
+
+
+def word(outcome: Outcome) -> str:
+    """Name the outcome as Flower shows it; never holds anything of the run's data."""
+    match outcome:
+        case Succeeded():
+            return "succeeded"
+        case Failed(reason=reason):
+            return f"failed:{reason}"
+        case Canceled():
+            return "canceled"
+        case HostLost():
+            return "recovered:host_lost"
+        case HandedBack(reason=reason):
+            return f"handed_back:{reason}"
+        case Dropped(why=why):
+            return f"dropped:{why}"
+        case _:
+            assert_never(outcome)

@@ -1,0 +1,86 @@
+"""All writes of one worker: routed so that the items of one run keep their order.
+
+Large items commit alone on a second connection, so that a megabyte of step value does not hold back everybody's small
+ones. A run with a large item under way sends its later items the same way.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from executor.lane import Answer, Item, Lane, wait_for
+from models import recording
+from models.bus import Bus
+from models.database import Connection, Row
+from models.events import public
+from models.recording import Fence
+from models.statement import Statement
+
+LARGE = 128 << 10
+
+
+class Recorder:
+    """Commits the items of all activations of the worker and publishes their events after the commit."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._small = Lane("small", self._publish)
+        self._large = Lane("large", self._publish)
+        self._lock = threading.Lock()
+        self._going_large: Counter[UUID] = Counter()
+
+    def start(self) -> None:
+        """Open both connections; raises DatabaseAway."""
+        self._small.start()
+        self._large.start()
+
+    def stop(self, deadline: float) -> None:
+        """Commit what waits, then close."""
+        self._small.stop(deadline)
+        self._large.stop(deadline)
+
+    def put(
+        self,
+        run: UUID,
+        statement: Statement,
+        done: Callable[[Answer], None],
+        *,
+        size: int = 0,
+        fence: Fence | None = None,
+        n: int = 0,
+    ) -> None:
+        """Queue an item of a run. With `fence` and `n`, a lost acknowledgement is settled by the run row."""
+        settle = (lambda connection: committed(connection, fence, n)) if fence and n else None
+        with self._lock:
+            large = size > LARGE or self._going_large[run] > 0
+            if large:
+                self._going_large[run] += 1
+        if large:
+            self._large.put(Item(statement, self._leave_large(run, done), size, settle))
+        else:
+            self._small.put(Item(statement, done, size, settle))
+
+    def write(self, run: UUID, statement: Statement, **options: Any) -> Answer:
+        """Queue an item and wait until it is committed or refused."""
+        return wait_for(lambda item: self.put(run, item.statement, item.done, **options), statement)
+
+    def _leave_large(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
+        def finished(answer: Answer) -> None:
+            with self._lock:
+                self._going_large[run] -= 1
+                if not self._going_large[run]:
+                    del self._going_large[run]
+            done(answer)
+
+        return finished
+
+    def _publish(self, row: Row) -> None:
+        self._bus.say(row["tenant"], public(row))
+
+
+def committed(connection: Connection, fence: Fence, n: int) -> bool:
+    """Say whether item `n` of the activation was committed, by the number that the run row keeps."""
+    row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
+    return bool(row and row["epoch"] == fence.epoch and row["recorded_n"] >= n)

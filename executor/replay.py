@@ -1,0 +1,39 @@
+"""Reads what earlier activations of a run recorded and cuts it into `recorded` frames for the host."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from taxiway.frames import Frame
+
+from models.database import Row
+
+FRAME_BYTES = 1 << 20
+INLINE_BYTES = 32 << 10  # a larger value is recalled when the agent reaches its step
+
+RECORDED = """
+    SELECT key, name, digest, occurrence, status, attempts, error,
+        CASE WHEN octet_length(value::text) <= %(inline)s THEN value::text END AS value,
+        value IS NOT NULL AND octet_length(value::text) > %(inline)s AS large
+    FROM step WHERE run_id = %(run)s ORDER BY seq
+    """
+VALUE = "SELECT value::text AS value FROM step WHERE run_id = %(run)s AND key = %(key)s AND status = 'succeeded'"
+
+
+def recorded_params(run: UUID) -> dict[str, Any]:
+    """Give the parameters of RECORDED."""
+    return {"run": run, "inline": INLINE_BYTES}
+
+
+def recorded_frames(activation: str, rows: list[Row]) -> Iterator[Frame]:
+    """Give the frames that carry the recorded steps; the last one is marked and starts the agent."""
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        row_size = len(row["value"] or "") + len(str(row["error"] or "")) + 300
+        if chunk and size + row_size > FRAME_BYTES:
+            yield {"frame": "recorded", "activation": activation, "steps": chunk, "last": False}
+            chunk, size = [], 0
+        chunk.append(row)
+        size += row_size
+    yield {"frame": "recorded", "activation": activation, "steps": chunk, "last": True}

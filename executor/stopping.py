@@ -1,0 +1,57 @@
+"""Why and until when an activation is being stopped: a cancel by somebody, or its time limit."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["cancel", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stop that was told to the host: when its grace ends, the host is killed."""
+
+    kind: Kind
+    kill_at: float
+    in_flight: str | None
+    by: str | None = None
+    comment: str | None = None
+
+
+class StopSwitch:
+    """Decides between a finish and a stop: whichever comes first holds, seen by both threads alike."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._finished = False
+        self.stop: Stop | None = None
+
+    def ask(
+        self, kind: Kind, grace_s: float, in_flight: str | None, by: str | None = None, comment: str | None = None
+    ) -> bool:
+        """Begin to stop; False when the activation has finished or is being stopped already (a shorter grace is taken over)."""
+        kill_at = time.monotonic() + grace_s
+        with self._lock:
+            if self._finished:
+                return False
+            if self.stop is not None:
+                sooner = min(kill_at, self.stop.kill_at)
+                # A cancel beats a time limit that is being enforced.
+                keep = self.stop if self.stop.kind == "cancel" or kind == "timeout" else None
+                self.stop = Stop(
+                    keep.kind if keep else kind,
+                    sooner,
+                    self.stop.in_flight,
+                    by or self.stop.by,
+                    comment or self.stop.comment,
+                )
+                return False
+            self.stop = Stop(kind, kill_at, in_flight, by, comment)
+            return True
+
+    def finish(self) -> bool:
+        """Let the agent's own end hold; False when a stop was told to the host before."""
+        with self._lock:
+            self._finished = self.stop is None
+            return self._finished

@@ -1,0 +1,50 @@
+"""Judges JSON texts that come from agent code before they may reach a batch that others share."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from executor.errors import Refused
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def checked(text: Any, limit: int, what: str) -> str:
+    """Give the JSON text back when it is one, within `limit` bytes and free of NUL and half surrogates; else raise Refused."""
+    if not isinstance(text, str):
+        raise Refused("invalid_output", f"{what} is missing")
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size > limit:
+        raise Refused("output_too_large", f"{what} has {size:,} bytes; {limit:,} are allowed")
+    try:
+        decoded = json.loads(text, parse_constant=_no_constant)
+        text.encode()
+        # Only an escape can smuggle in what PostgreSQL's text cannot hold.
+        if "\\u" in text and not all(map(_is_storable, _texts(decoded))):
+            raise ValueError("it contains NUL or half a surrogate pair")
+    except (ValueError, RecursionError) as error:
+        raise Refused("invalid_output", f"{what} is not valid JSON: {error}") from None
+    return text
+
+
+def storable(text: str) -> str:
+    """Make a line of free text storable: no NUL, no half surrogates."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

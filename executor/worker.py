@@ -1,0 +1,195 @@
+"""The worker process around Celery's pool: identity, lease, recorder, hosts and what executes now.
+
+Celery gives slots and tickets; this gives the right to use them. Start: connections, one host (whose `hello` names the
+agents), the row, the lease. A worker that was declared dead is never revived: it kills its hosts and registers anew.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from executor.activation import Ticket, advance, cancel_all
+from executor.hosts import HostPool
+from executor.hosts.host import ServedAgent
+from executor.lease import LeaseKeeper
+from models.listener import Listener
+from executor.recorder import Recorder
+from executor.supervision import Supervision
+from models import moves, workers
+from models.bus import PROMOTE, Bus, worker_channel
+from models.database import Connection, Row, connect
+from models.errors import DatabaseAway
+from models.facts import fact
+from models.ids import WorkerId, liveness_key, new_id
+from models.lifecycle import Reason, Verb
+from models.settings import Settings
+
+VALID = {"frame": "valid"}
+
+
+class Worker:
+    """One worker process, serving one queue with a number of slots."""
+
+    def __init__(self, settings: Settings, name: str, queue: str, slots: int) -> None:
+        self.settings, self.name, self.queue, self.slots = settings, name, queue, slots
+        self.worker_id = WorkerId(new_id())
+        self.bus = Bus(settings.redis_url)
+        self.recorder = Recorder(self.bus)
+        self.pool = HostPool(settings, slots)
+        self.active: dict[tuple[UUID, int], Supervision] = {}
+        self._agents: tuple[ServedAgent, ...] = ()
+        self._keeper = LeaseKeeper(self, settings.lease_seconds)
+        self._listener = Listener(settings.redis_url, lambda: worker_channel(self.worker_id), self._keeper.wake)
+        self._strangers: set[tuple[UUID, int]] = set()
+        self._consumed_at: float | None = None
+        self._drain_until: float | None = None
+        self._read_lock = threading.Lock()
+        self._reader: Connection | None = None
+
+    # ----------------------------------------------------------------------------------------------------------- life cycle
+    def start(self) -> None:
+        """Be ready to take tickets; raises DatabaseAway or CannotServe."""
+        self.bus.start()
+        self.recorder.start()
+        self._agents = self.pool.start()
+        self._register()
+        self._keeper.start()
+        self._listener.start()
+        fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
+
+    def drain(self, seconds: float) -> None:
+        """Take nothing new; let running steps reach their end for `seconds`, then hand the runs back."""
+        if self._drain_until is None:
+            self._drain_until = time.monotonic() + seconds
+            self._keeper.wake()
+
+    def stop(self) -> None:
+        """Leave: everything that was executing has been handed back by now."""
+        self._listener.stop()
+        self._keeper.stop()
+        self.pool.stop()
+        self.recorder.stop(5)
+        try:
+            self.read(workers.LEAVE, {"worker": self.worker_id})
+        except (DatabaseAway, psycopg.Error):
+            fact("worker.left_silently", level="warning", worker=self.worker_id)
+        self.bus.wake(PROMOTE, self.queue)
+        self.bus.stop()
+        fact("worker.stopped", worker=self.worker_id)
+
+    def execute(self, run: UUID, epoch: int) -> str:
+        """Execute the run of a ticket in the calling thread; gives the outcome as a word."""
+        return advance(self, Ticket(run, epoch))
+
+    def tick(self) -> None:
+        """Note that the consumer's hub turns; called by the hub."""
+        self._consumed_at = time.monotonic()
+
+    # ------------------------------------------------------------------------------------------------- what activations ask
+    @property
+    def draining(self) -> bool:
+        return self._drain_until is not None
+
+    @property
+    def served(self) -> list[str]:
+        return [agent.name for agent in self._agents]
+
+    @property
+    def versions(self) -> str:
+        return json.dumps({agent.name: agent.version for agent in self._agents})
+
+    def must_leave(self, steps_in_flight: int) -> bool:
+        """Say whether a draining worker lets go of an activation now: at a step's edge, or when its time is over."""
+        return self._drain_until is not None and (not steps_in_flight or time.monotonic() > self._drain_until)
+
+    def read(self, sql: str, params: dict[str, Any]) -> list[Row]:
+        """Read on the worker's one reading connection, reopened when it was lost."""
+        with self._read_lock:
+            for attempt in (1, 2):
+                try:
+                    if self._reader is None or self._reader.closed:
+                        self._reader = self._connect_patiently("reader")
+                    return self._reader.execute(sql, params).fetchall()
+                except psycopg.OperationalError:
+                    if attempt == 2:
+                        raise
+        raise AssertionError("unreachable")
+
+    # ------------------------------------------------------------------------------------------------ what the lease brings
+    def consuming_ago(self) -> float | None:
+        return None if self._consumed_at is None else time.monotonic() - self._consumed_at
+
+    def renewed(self, rows: list[Row]) -> None:
+        """The lease holds: tell the hosts, pass requests on, hand back what is leased to us and executes nowhere here."""
+        for host in self.pool.hosts():
+            host.tell(VALID)
+        leased = [row for row in rows if row["run_id"] is not None]
+        cancel_all(self, leased, self.settings.cancel_grace_seconds)
+        held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
+        for run, epoch in held & self._strangers:
+            statement = moves.release(run, epoch, self.worker_id, verb=Verb.HAND_BACK, reason=Reason.HOST_LOST)
+            self.recorder.put(run, statement, lambda answer: self.bus.wake(PROMOTE, self.queue))
+        self._strangers = held
+
+    def lease_in_doubt(self) -> None:
+        """Nobody can know any more whether the lease holds: no agent code of ours may go on."""
+        self._kill_busy("lease")
+
+    def declared_dead(self) -> None:
+        """The scheduler gave our runs to others: end what executes and come back as a new worker."""
+        fact("worker.declared_dead", level="error", worker=self.worker_id)
+        self._kill_busy("fenced")
+        self.worker_id = WorkerId(new_id())
+        self._register()
+
+    # ---------------------------------------------------------------------------------------------------------------- parts
+    def _kill_busy(self, why: str) -> None:
+        for host in self.pool.hosts():
+            if host.busy_with:
+                host.kill(why)
+
+    def _register(self) -> None:
+        with self._connect_patiently("register") as connection, connection.transaction():
+            workers.register(
+                self.worker_id, name=self.name, host=socket.gethostname(), pid=os.getpid(), queue=self.queue, slots=self.slots,
+                liveness_key=liveness_key(self.worker_id), lease_s=self.settings.lease_seconds,
+            ).one(connection)  # fmt: skip
+            for agent in sorted(
+                self._agents, key=lambda agent: agent.name
+            ):  # in one order, so that workers never deadlock
+                _know(agent).one(connection)
+            workers.serve(self.worker_id, self.served).one(connection)
+
+    def _connect_patiently(self, name: str) -> Connection:
+        wait = 0.1
+        while True:
+            try:
+                return connect(name)
+            except DatabaseAway:
+                if self._keeper is None or not self.active:
+                    raise
+                time.sleep(wait)
+                wait = min(2 * wait, 2.0)
+
+
+def _know(agent: ServedAgent) -> Any:
+    return workers.know_agent(
+        agent.name, queue=agent.queue, version=agent.version, description=agent.description,
+        schema=json.dumps(agent.schema), timeout_ms=agent.timeout_ms,
+    )  # fmt: skip
+
+
+def only_queue(queues: Sequence[str]) -> str:
+    """Give the one queue that the worker serves; raises ValueError with the fix when there are more."""
+    if len(queues) != 1:
+        raise ValueError(
+            f"A worker serves one queue, not {len(queues)} ({', '.join(queues)}): start one worker for each, with -Q."
+        )
+    return queues[0]

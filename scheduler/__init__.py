@@ -1,0 +1,1 @@
+"""Decides when: promotion, capacity and recovery. Never runs agent code."""

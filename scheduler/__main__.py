@@ -1,0 +1,57 @@
+"""The scheduler process: `python -m scheduler`."""
+
+import signal
+import sys
+
+from models.bus import PROMOTE, Bus
+from models.errors import SettingsError
+from models.facts import fact, set_up_logging
+from models.listener import Listener
+from models.settings import Settings, settings
+from scheduler.housekeeping import Housekeeping
+from scheduler.loop import Loop
+from scheduler.overdue import OverdueCancels
+from scheduler.promotion import Promotion
+from scheduler.publisher import Publisher
+from scheduler.recovery import Recovery
+from scheduler.republication import Republication
+
+
+def serve(config: Settings) -> None:
+    """Run a scheduler until SIGTERM or SIGINT."""
+    bus, publisher = Bus(config.redis_url), Publisher(config)
+    loop = Loop(
+        lambda: [
+            Promotion(publisher.publish),
+            Recovery(bus, config.lease_seconds),
+            OverdueCancels(bus),
+            Republication(publisher.publish, bus),
+            Housekeeping(),
+        ]
+    )
+    listener = Listener(config.redis_url, lambda: PROMOTE, loop.hint)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    bus.start()
+    publisher.start()
+    listener.start()
+    fact("scheduler.started")
+    loop.run()
+    listener.stop()
+    publisher.stop(5)
+    bus.stop()
+    fact("scheduler.stopped")
+
+
+def main() -> None:
+    """Check the settings, then serve."""
+    try:
+        config = settings()
+    except SettingsError as error:
+        sys.exit(f"taxiway: {error}")
+    set_up_logging(config, "scheduler")
+    serve(config)
+
+
+if __name__ == "__main__":
+    main()

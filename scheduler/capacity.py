@@ -1,0 +1,44 @@
+"""Reads what each queue's workers can take now: only live, consuming workers that do not drain offer slots."""
+
+from dataclasses import dataclass
+
+from models.database import Connection
+
+_CAPACITY = """
+    WITH live AS (
+        SELECT id, queue, slots, agents FROM worker
+        WHERE dead_at IS NULL AND NOT draining AND lease_until > now() AND consuming_at > now() - interval '10 s'
+            AND agents <> '{}'
+    ), leased AS (
+        SELECT lease_worker, count(*) AS runs FROM run WHERE lease_worker IS NOT NULL GROUP BY lease_worker
+    ), promoted AS (
+        SELECT queue, count(*) AS tickets FROM run WHERE ticket_at IS NOT NULL GROUP BY queue
+    ), offered AS (
+        SELECT live.queue, sum(greatest(0, live.slots - coalesce(leased.runs, 0)))::int AS open_slots
+        FROM live LEFT JOIN leased ON leased.lease_worker = live.id GROUP BY live.queue
+    )
+    SELECT offered.queue, open_slots, coalesce(promoted.tickets, 0)::int AS tickets,
+        ARRAY(SELECT DISTINCT unnest(live.agents) FROM live WHERE live.queue = offered.queue) AS agents
+    FROM offered LEFT JOIN promoted USING (queue) ORDER BY queue
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """One queue's offer: slots that execute nothing, tickets that are out for them, and the agents served."""
+
+    queue: str
+    open_slots: int
+    tickets: int
+    agents: tuple[str, ...]
+
+    @property
+    def free(self) -> int:
+        """How many runs may be promoted now."""
+        return max(0, self.open_slots - self.tickets)
+
+
+def read_capacity(connection: Connection) -> list[Capacity]:
+    """Read the offer of every queue that has a live worker."""
+    rows = connection.execute(_CAPACITY).fetchall()
+    return [Capacity(row["queue"], row["open_slots"], row["tickets"], tuple(row["agents"])) for row in rows]

@@ -1,0 +1,20 @@
+"""Forgets what nobody may ask for any more: idempotency keys after 7 days, dead workers after a day."""
+
+from models.database import Connection
+
+TICK_SECONDS = 600.0
+
+_FORGET = (
+    "DELETE FROM idempotency WHERE created_at < now() - interval '7 days'",
+    "DELETE FROM worker WHERE dead_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM run WHERE lease_worker = worker.id)",
+)
+
+
+class Housekeeping:
+    """Cleans every ten minutes."""
+
+    def step(self, connection: Connection) -> float:
+        """Delete what is too old."""
+        for statement in _FORGET:
+            connection.execute(statement)
+        return TICK_SECONDS

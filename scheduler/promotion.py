@@ -1,0 +1,39 @@
+"""Promotes runs: as many as the workers of a queue can take now, in the order of the ready index."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from models import tickets
+from models.database import Connection, Row
+from scheduler.candidates import read_candidates
+from scheduler.capacity import Capacity, read_capacity
+from scheduler.choosing import Turn, choose
+
+TICK_SECONDS = 0.5
+
+
+class Promotion:
+    """Gives free slots to ready runs. The broker never mirrors the backlog: a ticket is made for a free slot only."""
+
+    def __init__(self, publish: Callable[[list[Row]], None]) -> None:
+        self._publish = publish
+        self._turns: defaultdict[str, Turn] = defaultdict(Turn)
+
+    def step(self, connection: Connection) -> float:
+        """Promote once in every queue; tickets are published after the commit."""
+        for capacity in read_capacity(connection):
+            if capacity.free:
+                self._publish(self._promote(connection, capacity))
+        return TICK_SECONDS
+
+    def _promote(self, connection: Connection, capacity: Capacity) -> list[Row]:
+        candidates = read_candidates(connection, capacity.queue, capacity.agents, capacity.free)
+        chosen = choose(candidates, capacity.free, self._turns[capacity.queue])
+        if not chosen:
+            return []
+        with connection.transaction():
+            rows = tickets.promote([run.id for run in chosen]).all(connection)
+            if rows:
+                tickets.advance(capacity.queue, max(row["fair_tag"] for row in rows)).one(connection)
+        place = {run.id: n for n, run in enumerate(chosen)}
+        return sorted(rows, key=lambda row: place[row["id"]])
