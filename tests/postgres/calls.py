@@ -88,8 +88,8 @@ TICKETS: dict[str, Call] = {
     "decline": lambda m: tickets.decline(m.id, m.epoch, draining=False),
     "request_cancel": lambda m: control.request_cancel(m.id, TENANT, by="ann", comment=None, grace_ms=5000),
 }
-# These read, or are over a whole queue; they have tests of their own.
-APART = {"claimed", "republish", "lift_declined"}
+# These are over a whole queue; they have tests of their own.
+APART = {"republish", "lift_declined"}
 
 
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:
