@@ -90,7 +90,13 @@ def show(stack: Stack, run: RunView) -> None:
         say(f"  {row['name']:<28} {row['version']:<12} {row['category']:<16} {row['licence'] or '?'}")
     say(f"\nThe whole report: {', '.join(map(str, saved))}")
     steps = run.steps_total or len(run.steps)
-    took = f"{(run.finished_at - run.created_at).total_seconds() * 1000:.0f} ms" if run.finished_at else "?"
-    say(f"Run {run.id} ended as {run.status}: {steps} steps, each recorded, in {took}.")
+    say(f"Run {run.id} ended as {run.status}: {steps} steps, each recorded, in {milliseconds(run)} ms.")
     say(f"API documentation: {stack.url}/docs")
     say(f"Flower:            {with_password(stack.flower_url, stack.flower_auth)}")
+
+
+def milliseconds(run: RunView) -> int:
+    """Return how long the run took, from its acceptance to its end."""
+    assert run.created_at, "every run has a beginning"
+    assert run.finished_at, "a finished run has an end"
+    return round((run.finished_at - run.created_at).total_seconds() * 1000)

@@ -1,0 +1,71 @@
+"""Writes `docs/settings.md` from `models.settings`."""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from models.settings import Settings
+
+HEAD = """# Settings
+
+Environment variables, read once at the start of each process and checked before the first connection. A wrong one ends
+the process with one sentence that names it. The same variables serve every kind of process.
+
+| variable | values | default | what it decides |
+|---|---|---|---|
+"""
+
+
+def text() -> str:
+    """Return the whole document."""
+    prefix = Settings.model_config.get("env_prefix", "")
+    rows = (_row(f"{prefix}{name}".upper(), field) for name, field in Settings.model_fields.items())
+    return HEAD + "".join(f"{row}\n" for row in rows)
+
+
+def _row(variable: str, field: FieldInfo) -> str:
+    return f"| `{variable}` | {_values(field)} | {_default(field)} | {field.description} |"
+
+
+def _values(field: FieldInfo) -> str:
+    kinds = [kind for kind in _alternatives(field.annotation) if kind is not type(None)]
+    names = [_kind_name(kind) for kind in kinds]
+    return " or ".join(names) + _bounds(field)
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _kind_name(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " ".join(f"`{value}`" for value in get_args(kind))
+    bare = getattr(kind, "__origin__", kind)
+    return {"str": "text", "int": "whole number", "float": "number", "bool": "`true` or `false`"}[bare.__name__]
+
+
+def _bounds(field: FieldInfo) -> str:
+    """Return `, 3 to 300`, where the field has bounds."""
+    bounds: dict[str, Any] = {}
+    for rule in field.metadata:
+        for side in ("ge", "le"):
+            if getattr(rule, side, None) is not None:
+                bounds[side] = getattr(rule, side)
+    match bounds:
+        case {"ge": least, "le": most}:
+            return f", {least:,} to {most:,}"
+        case {"ge": least}:
+            return f", at least {least:,}"
+        case _:
+            return ""
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if default is None or default is PydanticUndefined or default == "":
+        return ""
+    return f"`{default}`"

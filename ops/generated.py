@@ -1,0 +1,60 @@
+"""Writes every generated file, or with `--check` says which are stale: `python -m ops.generated [--check]`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ops.documents import lifecycle, reasons, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def printed_by(*module: str) -> Callable[[], str]:
+    """Return a generator whose text is what `python -m module …` prints."""
+
+    def text() -> str:
+        return subprocess.run(
+            [sys.executable, "-m", *module], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    return text
+
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/lifecycle.md": lifecycle.text,
+    "docs/reasons.md": reasons.text,
+    "docs/settings.md": settings.text,
+}
+
+
+def stale() -> list[str]:
+    """Return the paths whose content is not what their generator gives."""
+    return [path for path, text in GENERATED.items() if _content(ROOT / path) != text()]
+
+
+def write() -> None:
+    """Write all of them."""
+    for path, text in GENERATED.items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text())
+
+
+def _content(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+def main(arguments: list[str]) -> int:
+    if arguments != ["--check"]:
+        write()
+        return 0
+    old = stale()
+    for path in old:
+        print(f"{path} is stale: run `python -m ops.generated` and commit it.", file=sys.stderr)
+    return 1 if old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
