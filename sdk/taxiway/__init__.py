@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from taxiway.agents import agent
@@ -52,6 +53,4 @@ _ON_DEMAND = {
 def __getattr__(name: str) -> Any:
     if name not in _ON_DEMAND:
         raise AttributeError(f"module 'taxiway' has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(_ON_DEMAND[name]), name)

@@ -1,7 +1,7 @@
 """Carries one activation of a run: what it was given, what it says to the worker, whether it may still say anything.
 
-The agent's thread (or loop) speaks, the reader thread answers. Three things end what an agent may do: a cancel, a halt, and
-its own end; from then on every verb is refused, so that no agent code can turn an end into progress.
+The agent's thread (or loop) speaks, the reader thread answers. Three things end what an agent may do: a cancel, a halt,
+and its own end; from then on every verb is refused, so that no agent code can turn an end into progress.
 """
 
 from __future__ import annotations
@@ -156,11 +156,11 @@ class Activation:
             self._write({"frame": Kind.RECALL, "activation": self.order.activation, "key": key})
             return self._recalls.setdefault(key, _running(Future()))
 
-    def event(self, type: str, data: object, *, durable: bool = False, place: Place = IN_AGENT) -> Future[None] | None:
+    def event(self, named: str, data: object, *, durable: bool = False, place: Place = IN_AGENT) -> Future[None] | None:
         """Say something of the agent's own; a durable event is recorded, the future tells when."""
-        if not isinstance(type, str) or not type.strip():
+        if not isinstance(named, str) or not named.strip():
             raise TypeError("an event's type is a text, such as 'page_fetched'")
-        return self._event("agent", {"type": storable(type), "data": data}, durable, place)
+        return self._event("agent", {"type": storable(named), "data": data}, durable, place)
 
     def progress(self, done: float, total: float | None, note: str | None, place: Place = IN_AGENT) -> None:
         """Say how far the agent is."""
@@ -242,11 +242,11 @@ class Activation:
         self._unanswered[self._n] = future
         return future
 
-    def _event(self, type: str, data: dict[str, Any], durable: bool, place: Place) -> Future[None] | None:
+    def _event(self, kind: str, data: dict[str, Any], durable: bool, place: Place) -> Future[None] | None:
         text = json_text(data)
         if (size := len(text.encode())) > self.order.limits.event:
             raise ValueError(f"an event has {size:,} bytes of JSON, {self.order.limits.event:,} are allowed")
-        fields = {"type": type, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
+        fields = {"type": kind, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
         if durable:
             return self.commit(Kind.EVENT, fields)
         self.tell(Kind.EVENT, fields)

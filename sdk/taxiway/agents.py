@@ -78,7 +78,7 @@ class _Inputs:
 
 
 DECLARED: Final[list[Agent]] = []
-"""Every agent that this process has declared, in order. The host looks here once it has imported the agents' modules."""
+"""Every agent that this process has declared, in order; the host looks here once it has imported their modules."""
 
 
 @overload
@@ -100,9 +100,9 @@ def agent(
 ) -> F | Callable[[F], F]:
     """Declare a function an agent; it stays an ordinary function.
 
-    Its first parameter gets the Run (AsyncRun for `async def`); the others, by their type hints, are its input. `timeout`
-    limits the active time of a run, `retry` is the default of its steps, `description` is the docstring's first line
-    unless given. Raises TypeError for a function that cannot be one.
+    Its first parameter gets the Run (AsyncRun for `async def`); the others, by their type hints, are its input.
+    `timeout` limits the active time of a run, `retry` is the default of its steps, `description` is the docstring's
+    first line unless given. Raises TypeError for a function that cannot be one.
     """
     given_name = name if isinstance(name, str) else None
 

@@ -48,9 +48,9 @@ class AsyncRun(RunFacts):
     def step(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Execute `function(*args, **kwargs)` once in the life of the run, and return its recorded value from then on.
 
-        Equal calls are told apart by the order in which `step` was called, not in which they are awaited or end. Raises
-        StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return annotation, the
-        first time too.
+        Equal calls are told apart by the order in which `step` was called, not in which they are awaited or end.
+        Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return
+        annotation, the first time too.
         """
         return self._step(NOTHING_SAID, function, args, kwargs)
 
@@ -68,7 +68,7 @@ class AsyncRun(RunFacts):
         """
         return AsyncUsing(self, StepOptions(name=name, retry=retry, timeout=timeout, once=once))
 
-    def emit(self, type: str, data: object = None, *, durable: bool = False) -> Awaitable[None]:
+    def emit(self, type: str, data: object = None, *, durable: bool = False) -> Awaitable[None]:  # noqa: A002 - it is called so
         """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
         self._guard("emit")
         return Said(self._activation.event(type, data, durable=durable))

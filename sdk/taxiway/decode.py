@@ -1,7 +1,7 @@
 """Rebuilds Python values from JSON by their shape.
 
-Input is held to its annotation. A recorded value is not: it already is what the step returned, so that a part which does
-not fit the annotation is handed over as JSON has it; only a class that refuses its own fields is an error.
+Input is held to its annotation. A recorded value is not: it already is what the step returned, so that a part which
+does not fit the annotation is handed over as JSON has it; only a class that refuses its own fields is an error.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Reader:
                 return value
             raise
 
-    def _read(self, shape: Shape, value: Any, path: str) -> Any:
+    def _read(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: C901, PLR0911 - one line for each shape
         match shape:
             case Anything():
                 return value

@@ -81,7 +81,7 @@ def place(key: str | int) -> str:
     return f"[{json.dumps(key)}]"
 
 
-def _plain(value: object, depth: int) -> Any:
+def _plain(value: object, depth: int) -> Any:  # noqa: C901, PLR0911 - one line for each kind of value
     if value is None or value is True or value is False:
         return value
     if isinstance(value, Enum):  # before str and int: a StrEnum is both
@@ -102,7 +102,7 @@ def _plain(value: object, depth: int) -> Any:
         return _plain(rich_to_plain(value), depth - 1)
     except _Unfit:
         raise
-    except Exception as error:  # also what a model's own serialiser raises
+    except Exception as error:  # noqa: BLE001 - also what a model's own serialiser raises
         raise _Unfit(str(error)) from None
 
 
@@ -150,5 +150,5 @@ def _integer(value: int) -> int:
 
 def _number(value: float) -> float:
     if not math.isfinite(value):
-        raise _Unfit("NaN is not JSON" if value != value else "Infinity is not JSON")
+        raise _Unfit("NaN is not JSON" if math.isnan(value) else "Infinity is not JSON")
     return float(value)

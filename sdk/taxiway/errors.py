@@ -12,7 +12,7 @@
     ├─ Canceled             the run ends now; clean up and let it pass
     └─ Halt                 the activation can only fail: no further verb is accepted
 
-The last two are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host also remembers them.
+The last two are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host remembers them too.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class StepFailed(TaxiwayError):
     `step_error`, `timeout`, `invalid_output` or `output_too_large`.
     """
 
-    def __init__(self, step: str, attempts: int, type: str, message: str, code: str = STEP_ERROR) -> None:
+    def __init__(self, step: str, attempts: int, kind: str, message: str, code: str = STEP_ERROR) -> None:
         tries = f" after {attempts} attempts" if attempts > 1 else ""
-        super().__init__(f"step {step!r} failed{tries}: {type}: {message}")
+        super().__init__(f"step {step!r} failed{tries}: {kind}: {message}")
         self.step = step
         self.attempts = attempts
-        self.type = type
+        self.type = kind
         self.message = message
         self.code = code
         # Not __cause__: a replay has no such thing, and an agent that looked at it would decide differently.

@@ -1,16 +1,17 @@
 """The one codec between a worker and its agent host: JSON objects, each behind its length, over a stream socket.
 
-A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, an object whose field `frame` names its kind. No
-text in it holds NUL or half a surrogate pair, so whatever a frame carries can be stored. A stream that broke this once is
-out of step for good: every later call says so again.
+A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, an object whose field `frame` names its kind.
+No text in it holds NUL or half a surrogate pair, so whatever a frame carries can be stored. A stream that broke this
+once is out of step for good: every later call says so again.
 
-    FrameError         what came (or should go) is no frame; the channel is of no more use, except after a refused `send`
+    FrameError         what came (or should go) is no frame; the channel is of no more use, except after a refused send
     └─ FrameTooLarge   more than MAX_FRAME
     ChannelClosed      the other end is gone, or a frame was left half written
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -121,10 +122,8 @@ class FrameSocket:
 
     def close(self) -> None:
         """Close the channel; the other end sees the end of the stream at once, also while a child shares the socket."""
-        try:
+        with contextlib.suppress(OSError):  # the other end was faster
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the other end was faster
-            pass
         self._socket.close()
 
     def send(self, frame: Frame) -> None:
@@ -163,7 +162,7 @@ class FrameSocket:
     def recv(self, timeout: float | None) -> Frame | None:
         """Return the next frame, or None when none came within `timeout` seconds (None: wait for ever; 0: only look).
 
-        Frames that came before a fault are handed out first. Raises FrameError, or ChannelClosed at the end of the stream.
+        Frames that came before a fault are handed out first. Raises FrameError, or ChannelClosed at the stream's end.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._frames:

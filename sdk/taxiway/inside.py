@@ -1,6 +1,6 @@
 """Knows whether code runs inside a step, and gives it the few verbs that are allowed there.
 
-The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_thread`, not threads that a step starts itself.
+The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_thread`, not threads that a step starts.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def step_info() -> StepInfo:
     return _inside("step_info").info
 
 
-def emit(type: str, data: object = None) -> None:
+def emit(type: str, data: object = None) -> None:  # noqa: A002 - it is called so
     """Send an event of the step's own to whoever watches the run now."""
     here = _inside("emit")
     here.activation.event(type, data, place=here.place)

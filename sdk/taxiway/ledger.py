@@ -61,7 +61,7 @@ class Recorded:
 
 
 class Ledger:
-    """Matches the calls of this activation with the records of those before, by name, arguments and order among equals."""
+    """Matches calls of this activation with the records of earlier ones: by name, arguments and order among equals."""
 
     def __init__(self, recorded: Iterable[Recorded] = ()) -> None:
         self._unmatched = {record.key: record for record in recorded}
@@ -78,5 +78,5 @@ class Ledger:
         return self._unmatched.pop(key, None)
 
     def unmatched_names(self) -> list[str]:
-        """Return the names of recorded steps that no call has asked for yet, in the order in which they were recorded."""
+        """Return the names of recorded steps that no call has asked for yet, in the order of their records."""
         return list(dict.fromkeys(record.name for record in self._unmatched.values()))

@@ -16,8 +16,8 @@ ErrorTypes = type[BaseException] | tuple[type[BaseException], ...]
 class Retry:
     """A retry policy: up to `attempts` tries, `initial` apart, then `factor` times longer each, at most `max`.
 
-    `jitter` spreads each delay by that share in both directions. Only errors of the types `on` are tried again, and never
-    those of `give_up`; `raise RetryAfter("20s")` sets the delay itself and `raise Fatal(…)` ends the step at once.
+    `jitter` spreads each delay by that share in both directions. Only errors of the types `on` are tried again, and
+    never those of `give_up`; `raise RetryAfter("20s")` sets the delay itself, `raise Fatal(…)` ends the step at once.
     """
 
     attempts: int = 1

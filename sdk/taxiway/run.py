@@ -41,8 +41,8 @@ class Run(RunFacts):
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Execute `function(*args, **kwargs)` once in the life of the run, and return its recorded value from then on.
 
-        Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return annotation,
-        the first time too.
+        Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return
+        annotation, the first time too.
         """
         value: T = self._step(NOTHING_SAID, function, args, kwargs)
         return value
@@ -61,7 +61,7 @@ class Run(RunFacts):
         """
         return Using(self, StepOptions(name=name, retry=retry, timeout=timeout, once=once))
 
-    def emit(self, type: str, data: object = None, *, durable: bool = False) -> None:
+    def emit(self, type: str, data: object = None, *, durable: bool = False) -> None:  # noqa: A002 - it is called so
         """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
         self._guard("emit")
         if (recorded := self._activation.event(type, data, durable=durable)) is not None:

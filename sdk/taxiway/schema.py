@@ -30,7 +30,7 @@ _SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolea
 
 
 def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) -> Schema:
-    """Return the schema of an object with one property for each parameter (shape, default or `inspect.Parameter.empty`).
+    """Return the schema of an object with a property for each parameter (shape, default or `inspect.Parameter.empty`).
 
     `rest` is the shape of all other properties; None allows no other.
     """
@@ -46,7 +46,7 @@ def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) 
     schema: Schema = {"$schema": DIALECT, "type": "object", "properties": properties, "required": required}
     schema["additionalProperties"] = False if rest is None else (writer.write(rest) or True)
     if writer.definitions:
-        schema["$defs"] = {name: definition for name, definition in sorted(writer.definitions.items())}
+        schema["$defs"] = dict(sorted(writer.definitions.items()))
     return schema
 
 
@@ -57,7 +57,8 @@ class _Writer:
         self.definitions: dict[str, Schema] = {}
         self._names: dict[Any, str] = {}
 
-    def write(self, shape: Shape) -> Schema:
+    def write(self, shape: Shape) -> Schema:  # noqa: C901, PLR0911 - one line for each shape
+        """Return the schema of a shape."""
         match shape:
             case Anything():
                 return {}

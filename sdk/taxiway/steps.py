@@ -75,7 +75,8 @@ def step(
     """Declare how a function is executed as a step; it stays an ordinary function.
 
     `name` (default: the function's own) is what the step is recorded and recognised by, together with its arguments.
-    `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool` marks a tool call.
+    `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the
+    step as a tool call.
     """
     options = StepOptions(name, retry, timeout, once, tool)
 

@@ -10,9 +10,9 @@ from taxiway.activation import Activation
 from taxiway.errors import NotAvailable
 from taxiway.inside import refuse_inside_step
 
-NOT_YET: Final = frozenset(
-    "approve ask authorize wait_for sleep pause spawn map gather first restart approval signal timer child".split()
-)
+_WAITS: Final = ("approve", "ask", "authorize", "wait_for", "sleep", "pause", "gather", "first")
+_UNOPENED: Final = ("approval", "signal", "timer", "child")
+NOT_YET: Final = frozenset((*_WAITS, *_UNOPENED, "spawn", "map", "restart"))
 
 
 class RunFacts:

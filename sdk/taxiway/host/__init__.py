@@ -1,1 +1,1 @@
-"""The agent host: a process that imports agents and executes one activation at a time for the worker that started it."""
+"""The agent host: a process that executes agents, one activation at a time, for the worker that started it."""

@@ -1,13 +1,14 @@
 """Makes sure that no host, and no process that an agent started, outlives the worker for long.
 
-A host that loses its channel or its worker's word kills its process group itself. For a host that cannot (a C call holds
-the interpreter) the kernel is asked for a SIGHUP at the parent's death, which libc's own `alarm` handles: the signal's
-number, 1, becomes a second's delay before SIGALRM ends the process. That second is for the host's own, better way: a
-SIGKILL from the kernel would win the race against it and leave the agent's children behind.
+A host that loses its channel or its worker's word kills its process group itself. For a host that cannot (a C call
+holds the interpreter) the kernel is asked for a SIGHUP at the parent's death, which libc's own `alarm` handles: the
+signal's number, 1, becomes a second's delay before SIGALRM ends the process. That second is for the host's own, better
+way: a SIGKILL from the kernel would win the race against it and leave the agent's children behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -43,8 +44,6 @@ def die(reason: str) -> NoReturn:
 def leave(code: int) -> NoReturn:
     """End this process now, whatever threads an agent left behind."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):  # the worker reads no more, or the agent closed it
             stream.flush()
-        except (OSError, ValueError):  # the worker reads no more, or the agent closed it
-            pass
     os._exit(code)

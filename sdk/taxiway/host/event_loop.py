@@ -1,7 +1,7 @@
 """Carries out an `async def` agent in an event loop of its own, plain functions among its steps in threads.
 
-A cancel is a cancel of the root task, as Python programmers expect. Only a loop that is stuck in a step's or the agent's
-own blocking code is interrupted like a `def` agent.
+A cancel is a cancel of the root task, as Python programmers expect. Only a loop that is stuck in blocking code, of a
+step or of the agent itself, is interrupted like a `def` agent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
 from taxiway.conduct import Attempt, Command, Commit, Execute, Recall, Script, Tell, Wait
 from taxiway.errors import Canceled
-from taxiway.host.interrupts import Interrupts, StepTimeout
+from taxiway.host.interrupts import Interrupts
 from taxiway.host.watch import Watch
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -135,7 +135,7 @@ class EventLoop:
             try:
                 async with timer:
                     value = await call.function(*call.args, **call.kwargs)
-            except BaseException as error:  # noqa: BLE001 - whatever a step lets out is its error
+            except BaseException as error:
                 if isinstance(error, GeneratorExit) or _is_canceled(error):
                     raise
                 return Attempt(error=error, timed_out=timer.expired() or limit.expired)
@@ -188,4 +188,6 @@ def _is_canceled(error: BaseException) -> bool:
 
 
 def _is_coroutine_function(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    if inspect.iscoroutinefunction(function):
+        return True
+    return inspect.iscoroutinefunction(type(function).__call__)  # an object that is called like one

@@ -1,9 +1,9 @@
 """Raises in the main thread what other threads decided, and only while agent code runs there.
 
 A signal is sent to the main thread, so that a sleep or a system call ends too; Python runs its handler between two
-instructions of that thread. The handler raises only while the gate is open, which it is exactly while agent code runs: a
-frame is never left half written, a lock never left held. A handler that raises just before the gate is closed leaves it
-open for the moment; therefore the lock of the channel closes it again for itself.
+instructions of that thread. The handler raises only while the gate is open, which it is exactly while agent code runs:
+a frame is never left half written, a lock never left held. A handler that raises just before the gate is closed leaves
+it open for the moment; therefore the lock of the channel closes it again for itself.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Served:
 def load(specs: list[str]) -> dict[str, Served]:
     """Import what `specs` name (paths of .py files, or modules) and return the agents declared on the way, by name.
 
-    The folders of the files (the current one for modules) come first on the path, in the order of `specs`. Raises Broken.
+    The folders of the files (the current one for modules) come first on the path, in this order. Raises Broken.
     """
     if not specs:
         raise Broken("NoAgents", "no agents are named: set TAXIWAY_AGENTS to ./my_agents.py or package.module", "")
@@ -76,7 +76,7 @@ def load(specs: list[str]) -> dict[str, Served]:
 def _serve(agent: Agent) -> Served:
     try:
         schema = agent.schema()
-    except Exception as error:  # noqa: BLE001 - annotations are foreign code
+    except Exception as error:
         raise Broken(type(error).__name__, f"agent {agent.name!r}: {message_of(error)}", agent.place) from error
     return Served(agent, schema, _digest(agent))
 
@@ -98,7 +98,7 @@ def _import(spec: str) -> None:
         _import_file(Path(spec).resolve()) if _is_file(spec) else importlib.import_module(spec)
     except Broken:
         raise
-    except BaseException as error:  # noqa: BLE001 - also sys.exit and what else a module may do while it is imported
+    except BaseException as error:
         raise Broken(type(error).__name__, _sentence(spec, error), _place(spec, error)) from error
 
 

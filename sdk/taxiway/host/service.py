@@ -107,7 +107,8 @@ class Service:
     def _player_for(self, agent: Agent, activation: Activation) -> _Player:
         if not agent.is_async:
             return MainThread(activation, self._interrupts)
-        from taxiway.host.event_loop import EventLoop  # brings in asyncio, which hosts of `def` agents do without
+
+        from taxiway.host.event_loop import EventLoop  # noqa: PLC0415
 
         return EventLoop(activation, self._interrupts, self._watch)
 
