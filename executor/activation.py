@@ -61,6 +61,9 @@ def advance(worker: Home, ticket: Ticket) -> str:
     try:
         outcome = supervision.supervise()
         return _record(worker, fence, claim, outcome, supervision.active_ms(), host)
+    except BaseException:
+        host.kill("fault")
+        raise
     finally:
         del worker.active[ticket.run, ticket.epoch]
         worker.pool.give_back(host)

@@ -1,9 +1,11 @@
 """The Celery application: every setting with its reason."""
 
 import sys
+import warnings
 from typing import Any
 
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 
 from executor import lifecycle
 from models.broker import TASK, broker_settings
@@ -19,6 +21,8 @@ def _read_settings() -> Settings:
         sys.exit(f"taxiway: {error}")
 
 
+# Celery warns of root because of pickled messages; here only JSON is accepted, and TAXIWAY_HOST_USER needs root.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 _settings = _read_settings()
 app = Celery("taxiway")
 app.conf.update(

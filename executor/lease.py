@@ -94,7 +94,14 @@ class LeaseKeeper:
             self._wake.wait(wait)
             self._wake.clear()
             if not self._stopping:
-                wait = self.step()
+                wait = self._step()
+
+    def _step(self) -> float:
+        try:
+            return self.step()
+        except Exception:  # the process's one broad except: whatever goes wrong here, the lease must be kept
+            fact("lease.failed", level="exception")
+            return RETRY_SECONDS
 
     def _renew(self) -> list[Row]:
         if self._connection is None or self._connection.closed:

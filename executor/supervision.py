@@ -154,7 +154,7 @@ class Supervision:
                 self._steps.pop(word(frame, "key"), None)
                 status = "failed" if frame["final"] else "retrying"
                 self._record(
-                    int(frame["n"]), step_record(frame, status, error=json.dumps(errorobject_of(frame["error"])))
+                    int(frame["n"]), step_record(frame, status, error=json.dumps(error_object(frame["error"])))
                 )
             case Kind.STEP_STARTED:
                 self._step_started(frame)
@@ -168,7 +168,7 @@ class Supervision:
             case Kind.FINISH:
                 return self._finished(int(frame["n"]), frame)
             case Kind.FAIL:
-                return self._failed(int(frame["n"]), errorobject_of(frame["error"]))
+                return self._failed(int(frame["n"]), error_object(frame["error"]))
             case _:
                 raise ValueError(frame["frame"])
         return None

@@ -90,7 +90,9 @@ class Worker:
 
     def tick(self) -> None:
         """Note that the consumer's hub turns; called by the hub."""
-        self._consumed_at = time.monotonic()
+        first, self._consumed_at = self._consumed_at is None, time.monotonic()
+        if first:
+            self._keeper.wake()  # the slots are offered from now on
 
     # ------------------------------------------------------------------------------------------------- what activations ask
     @property
