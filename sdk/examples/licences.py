@@ -19,6 +19,7 @@ from spdx import Category
 
 LONGEST_FILE = 256 * 1024
 LONGEST_QUOTE = 80
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NO_LICENCE = re.compile(r"^(authors|contributors|notice)", re.IGNORECASE)
 
 
@@ -50,8 +51,9 @@ def classify(metadata: Path) -> Verdict:
             or from_field(_field(headers, "License"))
             or from_files(licence_files(headers, metadata))
         )
-    except OSError as error:
-        return Verdict("", Category.UNKNOWN, "none", f"metadata cannot be read: {error.strerror or error}")
+    except (OSError, ValueError, RuntimeError) as error:  # the last one is a loop of symbolic links
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return Verdict("", Category.UNKNOWN, "none", f"metadata cannot be read: {why}")
     return verdict or Verdict("", Category.UNKNOWN, "none", _what_was_said(headers))
 
 
@@ -129,7 +131,9 @@ def _field(headers: Message, name: str) -> str:
 
 def _read(file: Path) -> str:
     with file.open("rb") as opened:
-        return opened.read(LONGEST_FILE).decode("utf-8", "replace")
+        text = opened.read(LONGEST_FILE).decode("utf-8", "replace")
+    # No database and no terminal wants NUL and its like; in broken metadata they do occur.
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _short(text: str) -> str:

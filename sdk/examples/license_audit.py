@@ -6,6 +6,7 @@ any point, the run goes on with the first distribution that is not recorded yet.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def license_audit(run: Run, path: str | None = None) -> Row:
     audited: list[Row] = []
     for done, distribution in enumerate(found):
         run.progress(done, len(found), note=distribution["name"])
-        audited.append(run.using(name=f"classify {distribution['name']}").step(audit, distribution))
+        audited.append(run.using(name=f"classify {distribution['name']:.100}").step(audit, distribution))
     run.progress(len(found), len(found), note="report")
     return run.step(report, audited)
 
@@ -73,6 +74,8 @@ def _folders(path: str | None) -> list[Path]:
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
         raise Fatal(f"{folder} is no folder; give the site-packages folder of a Python environment")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise Fatal(f"{folder} cannot be read by the user that executes agents")
     return [folder]
 
 
@@ -84,7 +87,13 @@ def _identify(metadata: Path) -> dict[str, str]:
         name, version = str(headers.get("Name") or name), str(headers.get("Version") or version)
     except OSError:
         pass  # classify() says so in the report
-    return {"name": name, "version": version, "metadata": str(metadata)}
+    return {"name": _plain(name), "version": _plain(version), "metadata": _plain(str(metadata))}
+
+
+def _plain(text: str) -> str:
+    """Printable text that UTF-8 can hold, whatever lay on the disk."""
+    held = text.encode("utf-8", "replace").decode()
+    return "".join(character if character.isprintable() else "?" for character in held)
 
 
 def _markdown(rows: list[Row], counts: dict[str, int]) -> str:

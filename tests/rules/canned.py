@@ -15,12 +15,13 @@ URL = "http://127.0.0.1:8000"
 RUN_ID = "01890000-0000-7000-8000-000000000001"
 
 Reply = httpx.Response | Exception
+Answer = Reply | Callable[[httpx.Request], Reply]
 
 
 class Canned:
     """Gives out its answers one by one, the last one again and again, and keeps what it was asked."""
 
-    def __init__(self, *answers: Reply | Callable[[httpx.Request], Reply]) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
 
@@ -78,7 +79,7 @@ END = frame("end", 9, status="SUCCESS", result={"greeting": "hello"})
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body that arrives in these pieces; an exception among them breaks the connection there."""
 
-    def __init__(self, *pieces: bytes | Exception) -> None:
+    def __init__(self, *pieces: bytes | BaseException) -> None:
         self.pieces = pieces
         self.closed = False
 
@@ -99,7 +100,7 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.closed = True
 
 
-def stream(*pieces: bytes | Exception) -> httpx.Response:
+def stream(*pieces: bytes | BaseException) -> httpx.Response:
     """An event stream that arrives in these pieces."""
     return httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, stream=Pieces(*pieces))
 
@@ -162,5 +163,5 @@ class Awaited:
         return asyncio.run(go())
 
 
-KINDS = [Blocking, Awaited]
 Speaker = Callable[[Canned], Blocking | Awaited]
+KINDS: list[Speaker] = [Blocking, Awaited]

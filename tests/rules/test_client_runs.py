@@ -11,7 +11,7 @@ from taxiway import client as api
 from taxiway.client import backoff, waiting
 from taxiway.client.backoff import Backoff
 
-from tests.rules.canned import KINDS, RUN_ID, Canned, Speaker, problem, run
+from tests.rules.canned import KINDS, RUN_ID, Answer, Canned, Speaker, problem, run
 
 both = pytest.mark.parametrize("speak", KINDS)
 
@@ -180,7 +180,7 @@ def test_result_polls_until_the_run_has_ended(speak: Speaker) -> None:
 
 @both
 def test_result_waits_for_a_server_that_is_away(speak: Speaker) -> None:
-    away = [httpx.ConnectError("refused"), problem(503, "unavailable", "The database is away.")]
+    away: list[Answer] = [httpx.ConnectError("refused"), problem(503, "unavailable", "The database is away.")]
     server = Canned(*away, httpx.Response(200, json=run("SUCCESS", result=5)))
     assert speak(server).on_run("result") == 5
     with pytest.raises(api.NotReachable):

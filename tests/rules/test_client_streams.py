@@ -15,6 +15,7 @@ from tests.rules.canned import (
     KINDS,
     RUN_ID,
     URL,
+    Answer,
     Canned,
     Pieces,
     Speaker,
@@ -76,7 +77,12 @@ def test_an_event_that_is_sent_again_is_not_given_out_again(speak: Speaker) -> N
 
 @both
 def test_a_server_that_is_away_is_tried_again(speak: Speaker) -> None:
-    away = [httpx.ConnectError("refused"), problem(503, "unavailable", "Away."), httpx.Response(502), stream()]
+    away: list[Answer] = [
+        httpx.ConnectError("refused"),
+        problem(503, "unavailable", "Away."),
+        httpx.Response(502),
+        stream(),
+    ]
     server = Canned(stream(frame("start", 1)), *away, stream(END))
     assert ids(speak(server).events()) == [1, 9]
     assert [request.headers.get("last-event-id") for request in server.requests] == [None, "1", "1", "1", "1", "1"]
