@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+
+from ops.stack import Stack, StackOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "taxiway_template"
@@ -154,12 +156,54 @@ def database(database_url: str) -> Iterator[Callable[..., psycopg.Connection[Any
         connection.close()
 
 
-@pytest.fixture
-def redis_url(servers: Servers) -> Iterator[str]:
-    """Give an empty Valkey database that no other process of this pytest run uses meanwhile."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    url = servers.broker(1 + int(worker.removeprefix("gw")))
+@contextmanager
+def empty_broker(servers: Servers, first: int) -> Iterator[str]:
+    """Give the address of an empty Valkey database that no other process of this run uses, counted from `first`."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    url = servers.broker(first + process)
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url
         client.flushdb()
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> Iterator[str]:
+    """Give an empty Valkey database of this test's own."""
+    with empty_broker(servers, 1) as url:
+        yield url
+
+
+class StackFactory:
+    """Builds a whole Taxiway on a database of its own; a new one replaces the one before."""
+
+    def __init__(self, servers: Servers, template: str, folder: Path) -> None:
+        self.servers = servers
+        self.template = template
+        self.folder = folder
+        self.number = 0
+        self.open = ExitStack()
+
+    def __call__(self, *, own_servers: bool = False, **options: Any) -> Stack:
+        """Start a stack with `StackOptions(**options)`: a free port and no Flower unless asked.
+
+        It uses the shared servers, or for tests that kill them (`own_servers=True`) durable ones of its own.
+        """
+        self.open.close()
+        self.number += 1
+        if not own_servers:
+            options["database_url"] = self.open.enter_context(cloned_database(self.servers, self.template))
+            options["redis_url"] = self.open.enter_context(empty_broker(self.servers, 32))
+        chosen = {"base": self.folder / f"stack-{self.number}", "port": 0, "flower": False, **options}
+        return self.open.enter_context(Stack(StackOptions(**chosen)))
+
+
+@pytest.fixture(scope="module")
+def stack(
+    servers: Servers, template_database: str, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StackFactory]:
+    """Give a factory of stacks to one module at a time: two whole stacks would disturb each other's clocks."""
+    with one_process_at_a_time(shared_folder / "stack.lock"):
+        factory = StackFactory(servers, template_database, tmp_path_factory.mktemp("stack"))
+        with factory.open:
+            yield factory
