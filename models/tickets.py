@@ -19,10 +19,11 @@ _PROMOTE = f"""
     FROM chosen WHERE run.id = chosen.id AND {_WAITING}
     RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
     """
+# The exponent is bounded: a ticket that nobody claims for a day would otherwise overflow it, for its whole queue.
 _REPUBLISH = """
     WITH chosen AS (
         SELECT id FROM run WHERE queue = %(queue)s AND ticket_at IS NOT NULL
-            AND ticket_at + least(60, 5 * power(2, ticket_n - 1)) * interval '1 s' < now()
+            AND ticket_at + least(60, 5 * power(2, least(ticket_n, 5) - 1)) * interval '1 s' < now()
         ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
     )
     UPDATE run SET ticket_n = ticket_n + 1, ticket_at = now()
