@@ -224,7 +224,7 @@ def _second_event(made: Made) -> Statement:
 
 
 def test_two_requests_with_one_idempotency_key_make_one_entry(world: World, connect: Connect) -> None:
-    """The second waits until the first is committed and is told no row; in a new statement it reads the first's runs."""
+    """The second waits until the first is committed, is told no row, and reads the first's runs in a new statement."""
     key, one, two = str(new_id()), new_id(), new_id()
 
     won, lost = duel(connect, claim_key("t", key, "d1", [one]), claim_key("t", key, "d2", [two]))

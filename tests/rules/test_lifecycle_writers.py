@@ -59,8 +59,14 @@ def test_no_value_of_an_agent_is_kept_as_jsonb() -> None:
     assert [path for path, text in code.items() if re.search(r"jsonb", text, re.IGNORECASE)] == []
 
 
-def test_skip_locked_is_written_in_one_place() -> None:
-    """Whoever skips what others decide about must come again; one module says so, with the order of the locks."""
-    places = {path for path, text in _sources() if re.search(r"FOR\s+UPDATE\s+SKIP\s+LOCKED", text, re.IGNORECASE)}
+def test_whoever_skips_locked_runs_locks_them_in_the_order_of_their_ids() -> None:
+    """Two schedulers that lock several runs in different orders would wait for one another."""
+    before = [
+        (path, text[max(0, found.start() - 90) : found.start()])
+        for path, text in _sources()
+        for found in re.finditer(r"FOR\s+(?:NO\s+KEY\s+)?UPDATE[^\"]*?SKIP\s+LOCKED", text, re.IGNORECASE)
+    ]
 
-    assert places == {"models/tickets.py"}
+    assert len(before) >= 3
+    for path, sql in before:
+        assert re.search(r"ORDER BY (run\.)?id( LIMIT [^\n]+)? *$", sql), (path, sql)
