@@ -113,6 +113,10 @@ _LOG = f"""
 FENCED = "SELECT epoch, lease_worker, recorded_n, status FROM run WHERE id = %(run)s"
 
 
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
+
+
 def _fenced(fence: Fence) -> dict[str, object]:
     return {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker}
 
@@ -122,7 +126,7 @@ def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: st
 
     Raises psycopg.errors.DivisionByZero when the step had been finished before: a finished step is never overwritten.
     """
-    size = len(record.value or "") + len(record.error or "")
+    size = _bytes(record.value or "") + _bytes(record.error or "")
     finished = int(record.status in ("succeeded", "failed"))
     fields = {
         "key": record.key, "name": record.name, "digest": record.digest, "occurrence": record.occurrence,
@@ -150,7 +154,7 @@ def log(fence: Fence, lines: Sequence[LogLine]) -> Statement:
         {
             **_fenced(fence),
             "count": len(lines),
-            "bytes": sum(len(line.message) for line in lines),
+            "bytes": sum(_bytes(line.message) for line in lines),
             "sources": [line.source for line in lines],
             "levels": [line.level for line in lines],
             "steps": [line.step for line in lines],
