@@ -7,9 +7,10 @@ from uuid import UUID
 
 from executor.errors import CannotServe
 from executor.hosts import Host, HostPool
+from executor.intake import Surroundings
 from executor.lane import Answer, Settled
 from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Succeeded, word
-from executor.supervision import Supervision, Surroundings
+from executor.supervision import NO_ITEM, Supervision
 from models import moves, tickets
 from models.bus import PROMOTE
 from models.database import Row
@@ -24,11 +25,12 @@ _WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run W
 class Home(Surroundings, Protocol):
     """What the pipeline needs of the worker, beyond what an activation under supervision needs."""
 
-    worker_id: UUID
     name: str
     pool: HostPool
     active: dict[tuple[UUID, int], Supervision]
 
+    @property
+    def worker_id(self) -> UUID: ...
     @property
     def served(self) -> list[str]: ...
     @property
@@ -55,12 +57,12 @@ def advance(worker: Home, ticket: Ticket) -> str:
     try:
         host = worker.pool.take()
     except CannotServe:
-        return _record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), 0)
+        return _record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), active_ms=0)
     supervision = Supervision(worker, claim, host, fence)
     worker.active[ticket.run, ticket.epoch] = supervision
     try:
         outcome = supervision.supervise()
-        return _record(worker, fence, claim, outcome, supervision.active_ms(), host)
+        return _record(worker, fence, claim, outcome, active_ms=supervision.active_ms(), host=host)
     except BaseException:
         host.kill("fault")
         raise
@@ -99,15 +101,17 @@ def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
     return f"declined:{why}"
 
 
-def _record(worker: Home, fence: Fence, claim: Row, outcome: Outcome, active_ms: int, host: Host | None = None) -> str:
+def _record(
+    worker: Home, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
+) -> str:
     """Write the outcome under the fence; when the epoch has passed, the outcome is nobody's any more."""
     statement = _move(fence, outcome, active_ms)
     if statement is not None:
-        n = outcome.n if isinstance(outcome, Succeeded | Failed) else 0
+        n = outcome.n if isinstance(outcome, Succeeded | Failed | Canceled) else 0
         size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
         answer = worker.recorder.write(fence.run, statement, size=size, fence=fence, n=n)
         outcome = _judged(worker, fence, outcome, answer, active_ms)
-        if host is not None and n:
+        if host is not None and 0 < n < NO_ITEM:
             host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
     name = word(outcome)
     fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
@@ -143,7 +147,7 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int) -> Statement | None:
             return moves.fail(
                 *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped
             )
-        case Canceled(in_flight, stopped, by, comment):
+        case Canceled(_, in_flight, stopped, by, comment):
             return moves.cancel_executing(
                 *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
             )

@@ -1,4 +1,4 @@
-"""Commits what waits in groups, on one connection and in one thread: throughput grows with slots, a lone run pays one commit.
+"""Commits what waits in groups, on one connection: throughput grows with slots, a lone run pays one commit.
 
 Items are taken in the order in which they came and executed in one pipelined transaction. When a group fails, its items
 are tried one by one and only the bad one is answered with an error. When the connection is lost, the lane waits until it
@@ -165,10 +165,11 @@ class Lane:
         while True:
             try:
                 self._connection = self._open()
-                return
             except (DatabaseAway, psycopg.Error):
                 time.sleep(wait)
                 wait = min(wait * 2, 5.0)
+            else:
+                return
 
 
 def wait_for(put: Callable[[Item], None], statement: Statement, **options: Any) -> Answer:

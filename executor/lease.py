@@ -27,8 +27,8 @@ RETRY_SECONDS = 0.5
 class Holder(Protocol):
     """What the keeper keeps the lease for."""
 
-    worker_id: UUID
-
+    @property
+    def worker_id(self) -> UUID: ...
     def renewed(self, rows: list[Row]) -> None: ...
     def lease_in_doubt(self) -> None: ...
     def declared_dead(self) -> None: ...
@@ -99,7 +99,7 @@ class LeaseKeeper:
     def _step(self) -> float:
         try:
             return self.step()
-        except Exception:  # the process's one broad except: whatever goes wrong here, the lease must be kept
+        except Exception:  # noqa: BLE001  the process's one broad except: whatever goes wrong here, the lease must be kept
             fact("lease.failed", level="exception")
             return RETRY_SECONDS
 

@@ -40,7 +40,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
         current().tick()
         self.timer = parent.timer.call_repeatedly(TICK_SECONDS, current().tick)
 
-    def stop(self, parent: Any) -> None:
+    def stop(self, parent: Any) -> None:  # noqa: ARG002  Celery passes it
         timer = getattr(self, "timer", None)
         if timer is not None:
             timer.cancel()
@@ -55,7 +55,7 @@ def attach(app: Celery) -> None:
 
 
 def _start(sender: str, instance: Any, **_: Any) -> None:
-    global _current
+    global _current  # noqa: PLW0603  Celery's signals carry no state of ours
     try:
         if "thread" not in instance.pool_cls.__module__:
             raise ValueError(
@@ -65,7 +65,7 @@ def _start(sender: str, instance: Any, **_: Any) -> None:
         worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
         worker.start()
     except (ValueError, DatabaseAway, CannotServe) as error:
-        print(f"taxiway: {error}", file=sys.stderr)
+        sys.stderr.write(f"taxiway: {error}\n")
         sys.exit(EXIT_CANNOT_START)
     _current = worker
 

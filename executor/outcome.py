@@ -25,8 +25,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted` or `killed`."""
+    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted`, `killed` or `died`."""
 
+    n: int
     in_flight: str | None
     stopped: str
     by: str | None = None

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["cancel", "timeout"]
@@ -36,16 +36,7 @@ class StopSwitch:
             if self._finished:
                 return False
             if self.stop is not None:
-                sooner = min(kill_at, self.stop.kill_at)
-                # A cancel beats a time limit that is being enforced.
-                keep = self.stop if self.stop.kind == "cancel" or kind == "timeout" else None
-                self.stop = Stop(
-                    keep.kind if keep else kind,
-                    sooner,
-                    self.stop.in_flight,
-                    by or self.stop.by,
-                    comment or self.stop.comment,
-                )
+                self.stop = _sooner(self.stop, kind, kill_at, by, comment)
                 return False
             self.stop = Stop(kind, kill_at, in_flight, by, comment)
             return True
@@ -55,3 +46,11 @@ class StopSwitch:
         with self._lock:
             self._finished = self.stop is None
             return self._finished
+
+
+def _sooner(stop: Stop, kind: Kind, kill_at: float, by: str | None, comment: str | None) -> Stop:
+    """Tighten a stop that is under way; a cancel beats a time limit that is being enforced."""
+    kill_at = min(kill_at, stop.kill_at)
+    if stop.kind == "timeout" and kind == "cancel":
+        return Stop("cancel", kill_at, stop.in_flight, by, comment)
+    return replace(stop, kill_at=kill_at)

@@ -28,7 +28,7 @@ def _is_storable(text: str) -> bool:
 
 
 def checked(text: Any, limit: int, what: str) -> str:
-    """Give the JSON text back when it is one, within `limit` bytes and free of NUL and half surrogates; else raise Refused."""
+    """Give the JSON text back when it may be stored: within `limit` bytes, no NaN, NUL or half surrogates; else raise Refused."""
     if not isinstance(text, str):
         raise Refused("invalid_output", f"{what} is missing")
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

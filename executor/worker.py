@@ -19,7 +19,6 @@ from executor.activation import Ticket, advance, cancel_all
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
-from models.listener import Listener
 from executor.recorder import Recorder
 from executor.supervision import Supervision
 from models import moves, workers
@@ -29,6 +28,7 @@ from models.errors import DatabaseAway
 from models.facts import fact
 from models.ids import WorkerId, liveness_key, new_id
 from models.lifecycle import Reason, Verb
+from models.listener import Listener
 from models.settings import Settings
 
 VALID = {"frame": "valid"}
@@ -137,7 +137,7 @@ class Worker:
         held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
         for run, epoch in held & self._strangers:
             statement = moves.release(run, epoch, self.worker_id, verb=Verb.HAND_BACK, reason=Reason.HOST_LOST)
-            self.recorder.put(run, statement, lambda answer: self.bus.wake(PROMOTE, self.queue))
+            self.recorder.put(run, statement, lambda _: self.bus.wake(PROMOTE, self.queue))
         self._strangers = held
 
     def lease_in_doubt(self) -> None:
@@ -195,3 +195,9 @@ def only_queue(queues: Sequence[str]) -> str:
             f"A worker serves one queue, not {len(queues)} ({', '.join(queues)}): start one worker for each, with -Q."
         )
     return queues[0]
+
+
+def check_pool(module: str) -> None:
+    """Refuse Celery pools whose slots are not threads; raises ValueError with the fix."""
+    if module != "celery.concurrency.thread":
+        raise ValueError("Start the worker with --pool threads: each thread is a slot that supervises one agent host.")

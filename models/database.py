@@ -14,7 +14,7 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 # A peer that vanished without a word is noticed within seconds, not after the kernel's two hours.
-_PATIENCE = {
+_PATIENCE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,

@@ -51,10 +51,11 @@ def _move(verb: Verb, sets: str, guard: str, *, data: str = "NULL::json", payloa
     changes = (
         f"status = '{move.target.status}', pause_kind = {_literal(move.target.pause_kind)}, reason = %(reason)s, {sets}"
     )
-    return _statement(changes, f"{_sources(verb)} AND {guard}", f"'{move.event}'", f"'{verb}'", data, payload)
+    where = f"{_sources(verb)} AND {guard}"
+    return _statement(changes, where, event=f"'{move.event}'", verb=f"'{verb}'", data=data, payload=payload)
 
 
-def _statement(changes: str, where: str, event: str, verb: str, data: str, payload: str | None) -> str:
+def _statement(changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None) -> str:
     """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row."""
     paid = f", paid AS (UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id)" if payload else ""
     return f"""
@@ -171,11 +172,11 @@ _RELEASE = _statement(
             {_LET_GO}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
             active_ms = {_ACTIVE_UNTIL_NOW}""",
     f"{_sources(Verb.RECOVER)} AND {_FENCE}",
-    _BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
-    _BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
-    """json_strip_nulls(json_build_object('stepInFlight', step_in_flight, 'stopped', %(stopped)s::text,
+    event=_BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
+    verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
+    data="""json_strip_nulls(json_build_object('stepInFlight', step_in_flight, 'stopped', %(stopped)s::text,
             'by', CASE WHEN control_request = 'cancel' THEN control_by END, 'cause', %(reason)s::text))""",
-    "error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
+    payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
 )
 
 

@@ -26,7 +26,9 @@ class Run(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(f"status IN ({_STATUSES})", name="run_status_known"),
         CheckConstraint(f"pause_kind IN ({_PAUSE_KINDS})", name="run_pause_kind_known"),
-        CheckConstraint("(status IN ('SUCCESS', 'FAILED', 'CANCELED')) = (finished_at IS NOT NULL)", name="run_terminal_is_finished"),
+        CheckConstraint(
+            "(status IN ('SUCCESS', 'FAILED', 'CANCELED')) = (finished_at IS NOT NULL)", name="run_terminal_is_finished"
+        ),
         CheckConstraint("(status = 'PAUSED') = (pause_kind IS NOT NULL)", name="run_paused_has_kind"),
         CheckConstraint("ticket_at IS NULL OR lease_worker IS NULL", name="run_ticket_or_lease"),
         CheckConstraint("lease_worker IS NULL OR status = 'RUNNING'", name="run_only_running_is_leased"),

@@ -78,7 +78,7 @@ class Loop:
             if session.closed:
                 raise
             fact("scheduler.duty_failed", level="exception", duty=type(duty).__name__)
-        except Exception:  # the loop's one broad except: a fault in one duty must not end the others
+        except Exception:  # noqa: BLE001  the loop's one broad except: a fault in one duty must not end the others
             fact("scheduler.duty_failed", level="exception", duty=type(duty).__name__)
         return RETRY_SECONDS
 

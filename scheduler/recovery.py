@@ -15,6 +15,7 @@ from models.database import Connection, Row
 from models.events import public
 from models.facts import fact
 from models.lifecycle import Reason, Verb
+from models.statement import Statement
 
 LOCK_FREE_SECONDS = 2.0
 TICK_SECONDS = 0.5
@@ -24,7 +25,8 @@ _WATCHED = """
     SELECT worker.id, lease_until < now() AS expired,
         EXISTS (
             SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
-                AND classid = ((liveness_key >> 32) & 4294967295)::bigint::oid AND objid = (liveness_key & 4294967295)::bigint::oid
+                AND classid = ((liveness_key >> 32) & 4294967295)::bigint::oid
+                AND objid = (liveness_key & 4294967295)::bigint::oid
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         ) AS locked
     FROM worker WHERE dead_at IS NULL
@@ -78,7 +80,7 @@ class Recovery:
         return len(orphans)
 
 
-def _release(orphan: Row) -> moves.Statement:
+def _release(orphan: Row) -> Statement:
     error = {
         "code": Reason.WORKER_LOST,
         "type": "WorkerLost",

@@ -45,6 +45,11 @@ class Host:
     on_output: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def begin(self, activation: str) -> None:
+        """Note that an activation has the host now."""
+        self.activations += 1
+        self.busy_with = activation
+
     def send(self, frame: Frame) -> None:
         """Write a frame, waiting for a slow reader; raises HostGone."""
         try:
@@ -107,7 +112,8 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     ours, theirs = socket.socketpair()
     command = [
         settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
-        "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()), "--agents", ",".join(settings.agent_specs),
+        "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),
+        "--agents", ",".join(settings.agent_specs),
     ]  # fmt: skip
     try:
         process = subprocess.Popen(
@@ -122,9 +128,10 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     finally:
         theirs.close()
     host = Host(process, FrameSocket(ours))
-    assert process.stdout and process.stderr
+    assert process.stdout is not None
+    assert process.stderr is not None
     first_words: list[str] = []
-    host.on_output = lambda stream, line: first_words.append(line)
+    host.on_output = lambda _, line: first_words.append(line)
     for pipe, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
         drain.watch(os.dup(pipe.fileno()), stream, host.output)
         pipe.close()

@@ -1,0 +1,185 @@
+"""Takes in what a host says during an activation: items go to the recorder, acknowledgements come back out.
+
+Nothing that a host sends is trusted: a malformed frame ends the host (HostGone), a bad value ends its step (Refused). An
+item is acknowledged by the recorder's thread after its commit; the host goes on only then.
+"""
+
+import json
+from collections import deque
+from dataclasses import replace
+from typing import Any, Protocol
+
+import psycopg
+from taxiway.frames import Frame, Kind
+
+from executor import replay
+from executor.errors import HostGone, Refused
+from executor.fields import error_object, object_of, object_text, optional_word, step_record, word
+from executor.hosts import Host
+from executor.in_flight import StepsInFlight
+from executor.lane import Answer, Settled
+from executor.notes import Notes
+from executor.recorder import Recorder
+from executor.values import checked
+from models import recording
+from models.bus import Bus
+from models.database import Row
+from models.events import live
+from models.recording import Fence, Limits, LogLine, StepRecord
+from models.settings import Settings
+from models.statement import Statement
+
+
+class Surroundings(Protocol):
+    """What an activation needs of its worker."""
+
+    settings: Settings
+    recorder: Recorder
+    bus: Bus
+
+    def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
+    def must_leave(self, steps_in_flight: int) -> bool: ...
+    @property
+    def draining(self) -> bool: ...
+
+
+class Intake:
+    """The items of one activation between its host and the recorder."""
+
+    def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
+        self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
+        self.activation = f"{fence.run}.{fence.epoch}"
+        self.steps = StepsInFlight()
+        self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
+        self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
+        self._doubts: deque[int] = deque()
+        self._last_n = 0
+
+    def tell(self, frame: Frame) -> None:
+        """Send a frame of this activation without ever waiting; a host that does not read is killed."""
+        if not self._host.tell({**frame, "activation": self.activation}):
+            self._host.kill("deaf")
+
+    def take(self, frame: Frame) -> None:
+        """Take in a frame that does not end the activation; raises HostGone when it is malformed."""
+        try:
+            self._take(frame)
+        except Refused as refused:
+            self._refuse(frame.get("n"), refused.code, str(refused))
+
+    def expire(self, attempt: StepRecord) -> None:
+        """Record a failed attempt of a step that had to be killed because its time was over; the run goes on after it."""
+        error = {"code": "timeout", "type": "Timeout", "message": "the step outlasted its timeout and was killed"}
+        self._record(self._last_n + 1, replace(attempt, error=json.dumps(error)))
+
+    def settle_doubts(self) -> None:
+        """Find out why items were not recorded: the epoch has passed, or the run has reached one of its limits."""
+        while self._doubts:
+            n = self._doubts.popleft()
+            rows = self._worker.read(recording.FENCED, {"run": self._fence.run})
+            if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (self._fence.epoch, self._fence.worker):
+                self._host.kill("fenced")
+            else:
+                most = f"{self._limits.steps:,} steps and {self._limits.recorded_bytes:,} bytes"
+                self._refuse(n, "history_limit", f"a run records at most {most}")
+
+    def show_in_flight(self) -> None:
+        """Write which step executes when no item of the run has carried it yet."""
+        key = self.steps.oldest
+        if key not in (None, self.steps.shown):
+            self.steps.shown = key
+            self._worker.recorder.put(self._fence.run, recording.in_flight(self._fence, key), _nobody_waits)
+
+    def _take(self, frame: Frame) -> None:
+        match frame["frame"]:
+            case Kind.STEP:
+                self.steps.ended(word(frame, "key"))
+                what = f"the value of step {word(frame, 'name')!r}"
+                value = checked(frame["value"], self._worker.settings.max_value_bytes, what)
+                self._record(int(frame["n"]), step_record(frame, "succeeded", value=value))
+            case Kind.STEP_FAILED:
+                self.steps.ended(word(frame, "key"))
+                status = "failed" if frame["final"] else "retrying"
+                error = json.dumps(error_object(frame["error"]))
+                self._record(int(frame["n"]), step_record(frame, status, error=error))
+            case Kind.STEP_STARTED:
+                self._step_started(frame)
+            case Kind.EVENT:
+                self._event(frame)
+            case Kind.LOG:
+                step = optional_word(frame, "step")
+                self.notes.add("agent", word(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
+            case Kind.RECALL:
+                self._recall(word(frame, "key"))
+            case unknown:
+                raise ValueError(unknown)
+
+    def _step_started(self, frame: Frame) -> None:
+        attempt = step_record({**frame, "attempts": frame["attempt"]}, "retrying")
+        limit_ms, grace = frame.get("timeoutMs"), self._worker.settings.cancel_grace_seconds
+        self.steps.started(attempt, None if limit_ms is None else int(limit_ms) / 1000 + grace)
+        if frame.get("once"):
+            self._record(int(frame["n"]), replace(attempt, status="intended"))
+
+    def _record(self, n: int, record: StepRecord) -> None:
+        self.steps.shown = self.steps.oldest
+        statement = recording.step(self._fence, n, record, self._limits, self.steps.shown)
+        self._put(n, statement, len(record.value or "") + 500)
+
+    def _event(self, frame: Frame) -> None:
+        kind = "progress" if frame["type"] == "progress" else "agent"
+        data = checked(frame["data"], self._worker.settings.max_event_bytes, "the event")
+        if frame.get("durable"):
+            n = int(frame["n"])
+            self.steps.shown = self.steps.oldest
+            statement = recording.event(self._fence, n, kind, object_text(data), self.steps.shown)
+            self._put(n, statement, len(data) + 500)
+        else:
+            about = {name: frame[name] for name in ("step", "attempt") if frame.get(name) is not None}
+            self._show(kind, {**object_of(data), **about})
+
+    def _recall(self, key: str) -> None:
+        rows = self._worker.read(replay.VALUE, {"run": self._fence.run, "key": key})
+        if not rows:
+            raise HostGone("the agent host recalled a step that was not recorded")
+        value = rows[0]["value"]
+        self._host.send({"frame": Kind.RECALLED, "activation": self.activation, "key": key, "value": value})
+
+    def _put(self, n: int, statement: Statement, size: int) -> None:
+        self._last_n = max(self._last_n, n)
+
+        def done(answer: Answer) -> None:
+            self._recorded(n, answer)
+
+        self._worker.recorder.put(self._fence.run, statement, done, size=size, fence=self._fence, n=n)
+
+    def _recorded(self, n: int, answer: Answer) -> None:
+        """Tell the host what became of item `n`; in the recorder's thread."""
+        match answer:
+            case None:
+                self._doubts.append(n)
+            case dict() | Settled():
+                if not self._worker.draining:  # a draining worker lets no agent past the edge of a step
+                    self.tell({"frame": Kind.ACK, "n": n})
+            case psycopg.errors.DivisionByZero():
+                self._refuse(n, "invalid_output", "this step was finished before")
+            case error:
+                self._refuse(n, "invalid_output", f"it cannot be stored (SQLSTATE {getattr(error, 'sqlstate', None)})")
+
+    def _refuse(self, n: Any, code: str, message: str) -> None:
+        self.tell({"frame": Kind.REFUSED, "n": n, "code": code, "message": message})
+
+    def _write_log(self, lines: list[LogLine]) -> None:
+        size = sum(len(line.message) for line in lines)
+        self._worker.recorder.put(self._fence.run, recording.log(self._fence, lines), _nobody_waits, size=size)
+
+    def _show_log(self, line: LogLine) -> None:
+        about = {"step": line.step, "attempt": line.attempt} if line.step else {}
+        self._show("log", {"level": line.level, "message": line.message, "source": line.source, **about})
+
+    def _show(self, kind: str, data: dict[str, Any]) -> None:
+        self._worker.bus.say(self._tenant, live(str(self._fence.run), "RUNNING", kind, data))
+
+
+def _nobody_waits(_: Answer) -> None:
+    """Nobody waits for this item; if the fence has passed, one that somebody waits for will say so."""
