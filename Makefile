@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
 PINS   := pyproject.toml sdk/pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help

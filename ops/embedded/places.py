@@ -1,18 +1,43 @@
-"""Chooses the folders of an embedded PostgreSQL: data that its user can reach, a socket path that is short enough."""
+"""Chooses user and folders of an embedded PostgreSQL: data that its user can reach, a socket path that is short."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from ops.embedded.errors import EmbeddedError
-from ops.embedded.identity import Identity
-from ops.embedded.programs import LASTING
+from ops.embedded.identity import Identity, Way, identity_for
+from ops.embedded.programs import LASTING, copy_for_others, major_version, postgres_folder
 
 LONGEST_SOCKET_FOLDER = 80
 """The address of a Unix socket holds 103 bytes on macOS and 107 on Linux, the name of the socket included."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a server's things are, and whose they are. A data folder belongs to one major version and says which."""
+
+    identity: Identity
+    programs: Path
+    home: Path
+    data: Path
+    sockets: Path
+
+
+def choose_places(base: Path, way: Way | None) -> Places:
+    """Return the places below `base`, or outside where its user cannot reach that; `way` forces how root runs it."""
+    base.mkdir(parents=True, exist_ok=True)
+    programs = postgres_folder()
+    name = f"pg-{major_version(programs)}"
+    known = base / "home" / name
+    identity = identity_for(programs / "postgres", known if known.exists() else base / name, way)
+    if not identity.can_run(programs / "postgres"):
+        programs = copy_for_others(programs)
+    home = data_home(base, identity, programs / "postgres")
+    return Places(identity, programs, home, home / name, socket_folder(home, identity))
 
 
 def data_home(base: Path, identity: Identity, program: Path) -> Path:

@@ -13,13 +13,11 @@ from typing import Self
 
 from ops.child import Child, Command
 from ops.embedded.errors import ServerFailed
-from ops.embedded.identity import Way, identity_for
+from ops.embedded.identity import Way
 from ops.embedded.ownership import owned
-from ops.embedded.places import data_home, socket_folder
-from ops.embedded.programs import copy_for_others, postgres_folder
+from ops.embedded.places import choose_places
 from ops.logfile import tail
 
-MAJOR = 18
 DURABLE: Mapping[str, str] = {"shared_buffers": "128MB", "max_connections": "200"}
 """Settings for data that matters: `fsync` and `synchronous_commit` stay on."""
 FAST: Mapping[str, str] = {**DURABLE, "fsync": "off", "full_page_writes": "off"}
@@ -33,20 +31,11 @@ class PostgresServer:
 
     def __init__(self, base: Path, settings: Mapping[str, str] = DURABLE, *, way: Way | None = None) -> None:
         base = base.absolute()
-        base.mkdir(parents=True, exist_ok=True)
-        folder = postgres_folder()
         self.settings = settings
         self.log = base / "logs" / "postgres.log"
-        remembered = base / "home" / f"pg-{MAJOR}"
-        self.identity = identity_for(
-            folder / "postgres", remembered if remembered.exists() else base / f"pg-{MAJOR}", way
-        )
-        if not self.identity.can_run(folder / "postgres"):
-            folder = copy_for_others(folder)
-        self.programs = folder
-        self.home = data_home(base, self.identity, folder / "postgres")
-        self.data = self.home / f"pg-{MAJOR}"
-        self.sockets = socket_folder(self.home, self.identity)
+        places = choose_places(base, way)
+        self.identity, self.programs, self.home = places.identity, places.programs, places.home
+        self.data, self.sockets = places.data, places.sockets
         self.child: Child | None = None
 
     def url(self, database: str = "postgres", driver: str = "") -> str:
@@ -63,7 +52,7 @@ class PostgresServer:
     def start(self, timeout: float = 30.0) -> Self:
         """Return once connections are accepted; raise `ServerFailed` or `DataInUse`."""
         deadline = time.monotonic() + timeout
-        with owned(self.data, self.home / f"pg-{MAJOR}.lock") as lock:
+        with owned(self.data, self.data.with_suffix(".lock")) as lock:
             self._collect()
             self._make_data()
             self._forget_stranger()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +35,12 @@ def postgres_folder() -> Path:
     if not (folder / "postgres").exists() or not (folder / "initdb").exists():
         raise NoSuchProgram(f"PostgreSQL in {folder}", POSTGRES_VARIABLE)
     return folder
+
+
+def major_version(folder: Path) -> int:
+    """Return the major version of the PostgreSQL in `folder`."""
+    said = subprocess.run([str(folder / "postgres"), "--version"], check=True, capture_output=True, text=True).stdout
+    return int(re.findall(r"\d+", said)[0])
 
 
 def valkey_program() -> Path:

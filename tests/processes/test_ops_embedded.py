@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +145,8 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody_and_finds_its_data
     with PostgresServer(tmp_path, FAST) as again:
         assert again.identity.way == "setuid"
         assert read(again) == 42
+    if again.home != tmp_path:
+        shutil.rmtree(again.home)
 
 
 def test_an_ordinary_user_runs_postgres_as_oneself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
