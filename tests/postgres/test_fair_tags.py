@@ -1,0 +1,138 @@
+"""The fair order between tenants: a tag is given once, at enqueue, by weight, and no later tag goes back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from models import tickets
+from models.database import Row
+from models.enqueue import NewRun, enqueue
+from models.ids import new_id
+from tests.postgres.duel import Connection, Waiting, until_blocked
+from tests.postgres.factory import World
+
+
+@pytest.fixture
+def queue(world: World) -> str:
+    """A queue of this test's own."""
+    name = f"q-{new_id()}"
+    world.insert("queue", {"name": name})
+    return name
+
+
+def _enqueue(world: World, tenant: str, queue: str, count: int = 1, **fields: object) -> list[NewRun]:
+    runs = [NewRun(agent="echo", queue=queue, input="{}", **fields) for _ in range(count)]  # type: ignore[arg-type]
+    assert len(enqueue(world.connection, tenant, runs)) == count
+    return runs
+
+
+def _tags(world: World, runs: list[NewRun]) -> list[float]:
+    return [world.row(run.id)["fair_tag"] for run in runs]
+
+
+def _order(world: World, queue: str, limit: int) -> list[str]:
+    sql = "SELECT tenant FROM run WHERE queue = %s ORDER BY priority DESC, fair_tag, id LIMIT %s"
+    return [row["tenant"] for row in world.connection.execute(sql, [queue, limit]).fetchall()]
+
+
+def test_runs_one_by_one_and_a_batch_take_the_same_tags(world: World, queue: str) -> None:
+    singly = [tag for _ in range(5) for tag in _tags(world, _enqueue(world, "a", queue))]
+    batch = _tags(world, _enqueue(world, "b", queue, 5))
+
+    assert singly == batch == [1, 2, 3, 4, 5]
+
+
+def test_a_single_run_overtakes_the_backlog_of_another_tenant(world: World, queue: str) -> None:
+    _enqueue(world, "big", queue, 100)
+    _enqueue(world, "small", queue)
+
+    assert "small" in _order(world, queue, 2)
+
+
+def test_tenants_share_by_weight(world: World, queue: str) -> None:
+    world.insert("tenant_share", {"queue": queue, "tenant": "heavy", "weight": 3.0})
+    _enqueue(world, "heavy", queue, 300)
+    _enqueue(world, "light", queue, 300)
+
+    assert Counter(_order(world, queue, 200)) == {"heavy": 150, "light": 50}
+
+
+def test_a_new_tenant_starts_where_the_others_stand_and_cannot_claim_the_past(world: World, queue: str) -> None:
+    _enqueue(world, "old", queue, 50)
+    assert tickets.advance(queue, 40).one(world.connection) is not None
+
+    assert _tags(world, _enqueue(world, "new", queue, 2)) == [41, 42]
+    assert _tags(world, _enqueue(world, "old", queue)) == [51]
+
+
+def test_a_tenant_that_was_away_gets_no_credit_for_it(world: World, queue: str) -> None:
+    _enqueue(world, "a", queue)
+    assert tickets.advance(queue, 90).one(world.connection) is not None
+
+    assert _tags(world, _enqueue(world, "a", queue, 2)) == [91, 92]
+
+
+def test_virtual_time_never_goes_back(world: World, queue: str) -> None:
+    for tag in (7, 3, 5):
+        assert tickets.advance(queue, tag).one(world.connection) is not None
+
+    row = world.connection.execute("SELECT virtual_time FROM queue WHERE name = %s", [queue]).fetchone()
+    assert row == {"virtual_time": 7}
+    assert tickets.advance("nobody's", 1).one(world.connection) is None
+
+
+def test_no_tag_of_a_tenant_goes_back_whatever_happens(world: World, queue: str) -> None:
+    world.insert("tenant_share", {"queue": queue, "tenant": "a", "weight": 0.5})
+    tags: list[float] = []
+    for count, virtual_time in ((1, 0), (3, 100), (2, 1), (4, 90)):
+        assert tickets.advance(queue, virtual_time).one(world.connection) is not None
+        tags += _tags(world, _enqueue(world, "a", queue, count))
+
+    assert tags == sorted(set(tags))
+    assert tags[1] - tags[0] > 2
+    assert tags[2] - tags[1] == 2
+
+
+def test_queues_are_fair_each_for_itself(world: World, queue: str) -> None:
+    other = f"q-{new_id()}"
+    _enqueue(world, "a", queue, 10)
+
+    assert _tags(world, _enqueue(world, "a", other)) == [1]
+
+
+def test_a_batch_over_several_queues_takes_its_tags_in_each(world: World, queue: str) -> None:
+    other = f"q-{new_id()}"
+    runs = [NewRun(agent="echo", queue=name, input="{}") for name in (queue, other, queue, other)]
+    rows = enqueue(world.connection, "a", runs)
+
+    assert {row["run_id"] for row in rows} == {run.id for run in runs}
+    assert _tags(world, runs) == [1, 1, 2, 2]
+
+
+def test_enqueues_of_one_tenant_wait_for_one_another_and_take_different_tags(
+    world: World, connect: Callable[[], Connection], queue: str
+) -> None:
+    first, second = (NewRun(agent="echo", queue=queue, input="{}") for _ in range(2))
+    holder, other, watcher = connect(), connect(), connect()
+    holder.execute("BEGIN")
+    enqueue(holder, "a", [first])
+
+    def work(connection: Connection) -> list[Row]:
+        return enqueue(connection, "a", [second])
+
+    waiting = Waiting(other, work)
+    until_blocked(watcher, waiting.pid, holder.info.backend_pid)
+    holder.execute("COMMIT")
+
+    assert len(waiting.rows()) == 1
+    assert _tags(world, [first, second]) == [1, 2]
+
+
+def test_a_promotion_and_a_resumption_keep_the_tag(world: World, queue: str) -> None:
+    [run] = _enqueue(world, "a", queue)
+    [row] = tickets.promote([run.id]).all(world.connection)
+
+    assert row["fair_tag"] == 1
