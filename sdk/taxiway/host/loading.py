@@ -10,14 +10,15 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import CodeType
+from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
 from taxiway.report import message_of
 
-DIGEST_LENGTH = 16
+DIGEST_LENGTH: Final = 16
 
 
 class Broken(Exception):
@@ -49,6 +50,15 @@ class Served:
             "isAsync": self.agent.is_async,
             "description": self.agent.description,
         }
+
+
+class _Fresh(SourceFileLoader):
+    """Loads a file as it is now: cached bytecode would hide a change made within the second of the last import."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
 
 
 def load(specs: list[str]) -> dict[str, Served]:
@@ -102,7 +112,7 @@ def _import(spec: str) -> None:
         raise Broken(type(error).__name__, _sentence(spec, error), _place(spec, error)) from error
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path) -> None:
     name = path.stem
     if not path.is_file():
         raise Broken("FileNotFoundError", f"there is no file {path}", str(path))
@@ -112,13 +122,12 @@ def _import_file(path: Path) -> ModuleType:
         raise Broken(
             "ImportError", f"{path.name} has the name of a module that Python itself needs: rename it", str(path)
         )
-    found = importlib.util.spec_from_file_location(name, path)
+    found = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     found.loader.exec_module(module)
-    return module
 
 
 def _sentence(spec: str, error: BaseException) -> str:
