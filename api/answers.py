@@ -1,0 +1,60 @@
+"""Writes answers as JSON; text that is JSON already (inputs, results, step values) is passed through as it stands.
+
+Stored JSON is never decoded on its way out: what agents recorded may be deeper, or hold larger numbers and stranger
+characters, than Python reads back without loss.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from api.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A value that is JSON text already."""
+
+    text: str
+
+
+def as_stored(text: str | None) -> JsonText | None:
+    """Wrap a stored JSON text; None where there is none."""
+    return None if text is None else JsonText(text)
+
+
+def encode(value: Any) -> str:
+    """Write a value as compact JSON; JsonText may stand anywhere in its dicts and lists."""
+    if isinstance(value, JsonText):
+        return value.text
+    if isinstance(value, dict):
+        members = [f"{json.dumps(key, ensure_ascii=False)}:{encode(item)}" for key, item in value.items()]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([encode(item) for item in value]) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+class Answer(Response):
+    """A JSON answer."""
+
+    media_type = "application/json"
+
+    def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(content, status_code, {"cache-control": "no-store", **(headers or {})})
+
+    def render(self, content: Any) -> bytes:
+        """Encode the content; a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+        return encode(content).encode("utf-8", "replace")
+
+
+class Refusal(Answer):
+    """A problem document."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.document(), problem.status, problem.headers)

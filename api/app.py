@@ -1,0 +1,23 @@
+"""The application that uvicorn serves: `uvicorn api.app:app`. A wrong setting ends the process with one sentence."""
+
+import logging
+import sys
+
+from api.application import build
+from models.errors import SettingsError
+from models.facts import set_up_logging
+from models.settings import settings
+
+try:
+    set_up_logging(settings(), "api")
+except SettingsError as _error:
+    sys.stderr.write(f"{_error}\n")
+    raise SystemExit(2) from None
+
+# uvicorn's own lines go where ours go. Its access log is off: it would write down query strings.
+for _name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    _logger = logging.getLogger(_name)
+    _logger.handlers.clear()
+    _logger.propagate = _name != "uvicorn.access"
+
+app = build()

@@ -1,0 +1,35 @@
+"""Puts the application together: its calls, its refusals, its document."""
+
+from fastapi import FastAPI
+
+from api.faults import add_faults
+from api.installation import agents, capacity, health, keys, workers
+from api.lifespan import lifespan
+from api.runs import cancel, create, listing, read, stream, wait
+from api.version import VERSION
+
+_ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
+
+Every call but `/health` and `/ready` needs an API key in the header `x-api-key` (or `Authorization: Bearer`). Every
+refusal is a problem document (RFC 9457) whose `code` is stable."""
+
+_ROUTERS = (create, listing, read, stream, wait, cancel, agents, workers, capacity, keys, health)
+
+
+def build() -> FastAPI:
+    """Make the application; it reads settings and opens connections only when it starts."""
+    app = FastAPI(
+        title="Taxiway",
+        version=VERSION,
+        description=_ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+        # The Swagger page loads its script from a public CDN: a browser needs the internet for it, the server never does.
+        docs_url="/docs",
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    add_faults(app)
+    return app

@@ -1,0 +1,56 @@
+"""What the OpenAPI document says about a call beyond its signature: its body, its refusals, its examples."""
+
+from collections import defaultdict
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.problems import CODES
+from api.shapes import ProblemDocument
+
+Responses = dict[int | str, dict[str, Any]]
+
+ALWAYS = ("unauthenticated", "forbidden", "internal", "unavailable")
+BODY = ("invalid_json", "invalid_request", "payload_too_large", "unsupported_media_type", "unknown_field")
+
+
+def refusals(*codes: str, open_to_all: bool = False) -> Responses:
+    """Name the problem codes that a call may answer with, besides those that every call may."""
+    by_status = defaultdict[int, list[str]](list)
+    for code in (*codes, *(("internal",) if open_to_all else ALWAYS)):
+        by_status[CODES[code][0]].append(code)
+    return {status: _refusal(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
+    return {
+        "description": "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
+        "model": ProblemDocument,
+        "content": {
+            "application/problem+json": {"examples": {code: {"value": _example(status, code)} for code in codes}}
+        },
+    }
+
+
+def _example(status: int, code: str) -> dict[str, Any]:
+    title = CODES[code][1]
+    return {
+        "type": f"urn:taxiway:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": f"{title}.",
+        "code": code,
+    }
+
+
+def takes(model: type[BaseModel], example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Describe a JSON body that the call reads by itself."""
+    schema = model.model_json_schema()
+    return {
+        "requestBody": {"required": required, "content": {"application/json": {"schema": schema, "example": example}}}
+    }
+
+
+def shows(status: int, description: str, model: Any = None) -> Responses:
+    """Describe an answer that is no refusal."""
+    return {status: {"description": description} | ({"model": model} if model else {})}

@@ -1,0 +1,109 @@
+"""Answers everything that goes wrong in a call with a problem document, and nothing else.
+
+The one broad `except` of this process is here. It states where a fault happened but not what the exception said: the
+texts of database and validation errors quote the data they choked on, and no payload may reach a log.
+"""
+
+import re
+import traceback
+
+import psycopg
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import exc
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.answers import Refusal
+from api.problems import FieldError, Problem
+from models.errors import DatabaseAway
+from models.facts import fact
+
+_RETRY_SOON = {"retry-after": "2"}
+_LATER = re.compile(
+    r"/v1/(runs/[^/]+/(pause|resume|signals/[^/]+|retry|explain)|runs/(bulk/[^/]+|approval)|events/sse|approvals.*"
+    r"|auth/.*|providers.*|grants.*|windows.*|queues.*|agents/.+|schedules.*|workers/.+|webhooks.*|deliveries.*)|/metrics"
+)
+
+# The last one: no connection of the pool became free.
+_AWAY = (
+    DatabaseAway, psycopg.OperationalError, psycopg.InterfaceError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError,
+)  # fmt: skip
+
+
+def _away(error: BaseException) -> bool:
+    """Whether the error means that PostgreSQL is not there, or has no connection left, rather than that we are wrong."""
+    return isinstance(error, _AWAY)
+
+
+def _unavailable() -> Refusal:
+    detail = "The database cannot be reached at the moment. Nothing was changed; try again soon."
+    return Refusal(Problem("unavailable", detail, headers=_RETRY_SOON))
+
+
+async def _on_problem(_request: Request, error: Exception) -> Refusal:
+    assert isinstance(error, Problem)
+    return Refusal(error)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Refusal:
+    assert isinstance(error, HTTPException)
+    path, headers = request.url.path, dict(error.headers or {})
+    if error.status_code == 405:
+        return Refusal(Problem("method_not_allowed", f"{request.method} is not allowed here.", headers=headers))
+    if error.status_code == 404 and _LATER.fullmatch(path):
+        return Refusal(Problem("not_found", "This call is not available in this version."))
+    if error.status_code == 404:
+        return Refusal(Problem("not_found", "There is nothing at this address. The calls are listed at /openapi.json."))
+    return Refusal(Problem("invalid_request", "The request cannot be read."))
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Refusal:
+    assert isinstance(error, RequestValidationError)
+    errors = [FieldError(str(item["loc"][-1]), item["msg"]) for item in error.errors()]
+    named = "; ".join(f"{item.field}: {item.detail}" for item in errors)
+    return Refusal(Problem("invalid_request", f"The request cannot be used: {named}.", errors))
+
+
+class LastResort:
+    """Outermost layer: an exception that nobody expected becomes a 503 or 500, stated as a fact without its text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception as error:  # noqa: BLE001  the one place that may: see the top of this file
+            answer = self._state(error)
+            if not started:
+                await answer(scope, receive, send)
+
+    @staticmethod
+    def _state(error: Exception) -> Refusal:
+        if _away(error):
+            fact("database.away", level="warning", error=type(error).__name__)
+            return _unavailable()
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+        fact("api.fault", level="error", error=type(error).__name__, where=where)
+        return Refusal(Problem("internal", "This is a fault of the server; its log says where."))
+
+
+def add_faults(app: FastAPI) -> None:
+    """Make the application answer with problem documents only."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_middleware(LastResort)

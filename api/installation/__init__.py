@@ -1,0 +1,1 @@
+"""What belongs to the installation: agents, workers, capacity, keys, health."""

@@ -1,0 +1,52 @@
+"""GET /v1/agents: what can be enqueued, and who serves it now."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from sqlmodel import Session, col, select
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.documented import refusals
+from api.durations import iso
+from api.installation.workers import offers_slots
+from api.shapes import AgentBody, AgentList
+from api.transactions import reading
+from models.agent import Agent
+from models.events import timestamp
+from models.worker import Worker
+
+router = APIRouter(tags=["Installation"])
+
+
+@router.get("/v1/agents", response_model=AgentList, summary="Agents", responses=refusals())
+def list_agents(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
+    """List every agent ever served, with the schema of its input and the live workers that serve it."""
+    with reading() as session:
+        agents = session.exec(select(Agent).order_by(col(Agent.name))).all()
+        serving = _serving(session)
+        return Answer({"agents": [_agent(agent, serving.get((agent.name, agent.queue), [])) for agent in agents]})
+
+
+def _serving(session: Session) -> dict[tuple[str, str], list[int]]:
+    slots: dict[tuple[str, str], list[int]] = {}
+    for worker in session.exec(select(Worker).where(offers_slots())):
+        for name in worker.agents:
+            slots.setdefault((name, worker.queue), []).append(worker.slots)
+    return slots
+
+
+def _agent(agent: Agent, slots: list[int]) -> AgentBody:
+    schema: Any = agent.input_schema
+    return {
+        "name": agent.name,
+        "description": agent.description,
+        "queue": agent.queue,
+        "version": agent.version,
+        "inputSchema": schema,
+        "timeout": None if agent.timeout_ms is None else iso(agent.timeout_ms),
+        "workers": len(slots),
+        "slots": sum(slots),
+        "firstSeenAt": timestamp(agent.first_seen_at),
+        "lastSeenAt": timestamp(agent.last_seen_at),
+    }

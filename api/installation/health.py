@@ -1,0 +1,33 @@
+"""GET /health and GET /ready: whether the process lives, and whether it can do its job."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import text
+
+from api.answers import Answer
+from api.documented import refusals
+from api.problems import Problem
+from api.resources import Resources, resources
+from api.shapes import Health, Readiness
+from api.transactions import reading
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get("/health", response_model=Health, summary="Does it live?", responses=refusals(open_to_all=True))
+async def health() -> Answer:
+    """Answer as long as the process can, whatever else is away."""
+    return Answer({"status": "alive"})
+
+
+@router.get(
+    "/ready", response_model=Readiness, summary="Can it work?", responses=refusals("unavailable", open_to_all=True)
+)
+def ready(shared: Annotated[Resources, Depends(resources)]) -> Answer:
+    """Answer 200 while the database is there and has its tables. Redis may be away: that costs latency only."""
+    with reading() as session:
+        migrated = session.connection().execute(text("SELECT to_regclass('run') IS NOT NULL")).scalar()
+    if not migrated:
+        raise Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
+    return Answer({"status": "ready", "database": "there", "redis": "there" if shared.hub.redis_there else "away"})

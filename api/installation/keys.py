@@ -1,0 +1,90 @@
+"""GET, POST and DELETE /v1/keys: the API keys of the caller's own tenant."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from api import keyring
+from api.answers import Answer
+from api.auth import Caller, forget_keys, may
+from api.body import body_within, json_object, small_limit
+from api.documented import BODY, refusals, shows, takes
+from api.fields import Text
+from api.problems import Problem
+from api.requests import Body, read_as
+from api.shapes import KeyBody, KeyList, NewKeyAnswer
+from models.api_key import ApiKey
+from models.events import timestamp
+from models.facts import fact
+
+router = APIRouter(tags=["Keys"])
+
+Admin = Annotated[Caller, Depends(may("admin"))]
+
+
+class NewKeyBody(Body):
+    """A request to make an API key."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=128, description="What people will know it by.")]
+    scopes: Annotated[list[Text], Field(min_length=1, max_length=16, description=f"Of {', '.join(keyring.SCOPES)}.")]
+    roles: Annotated[list[Text], Field(max_length=32)] | None = None
+
+
+@router.get("/v1/keys", response_model=KeyList, summary="API keys", responses=refusals())
+def list_keys(caller: Admin) -> Answer:
+    """List the tenant's keys, revoked ones too, never their secrets."""
+    return Answer({"keys": [_shown(key) for key in keyring.stored(caller.tenant)]})
+
+
+@router.post(
+    "/v1/keys",
+    status_code=201,
+    response_model=NewKeyAnswer,
+    summary="Make an API key",
+    responses=refusals(*BODY),
+    openapi_extra=takes(NewKeyBody, {"name": "backend", "scopes": ["enqueue", "read"]}),
+)
+def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
+    """Make a key for the caller's tenant; its secret is in this answer and nowhere else."""
+    body = read_as(NewKeyBody, json_object(raw))
+    try:
+        made = keyring.create(caller.tenant, body.name, body.scopes, body.roles or [])
+    except ValueError as error:
+        raise Problem("invalid_request", str(error)) from None
+    fact("key.created", key=made.id, by=caller.key)
+    key = next(key for key in keyring.stored(caller.tenant) if key.id == made.id)
+    return Answer({**_shown(key), "key": made.secret}, 201)
+
+
+@router.delete(
+    "/v1/keys/{keyId}",
+    status_code=204,
+    response_model=None,
+    summary="Revoke an API key",
+    responses=shows(204, "It is revoked.") | refusals("not_found"),
+)
+def delete_key(keyId: str, caller: Admin) -> Answer:  # noqa: N803  as the API spells it
+    """Revoke a key for good: here at once, in other processes within five seconds."""
+    try:
+        key = UUID(keyId)
+    except ValueError:
+        key = UUID(int=0)
+    if not keyring.revoke(key, caller.tenant):
+        raise Problem("not_found", "There is no valid key with this id.")
+    forget_keys()
+    fact("key.revoked", key=key, by=caller.key)
+    return Answer("", 204)
+
+
+def _shown(key: ApiKey) -> KeyBody:
+    return {
+        "id": str(key.id),
+        "tenant": key.tenant,
+        "name": key.name,
+        "scopes": key.scopes,
+        "roles": key.roles,
+        "createdAt": timestamp(key.created_at),
+        "revokedAt": timestamp(key.revoked_at),
+    }

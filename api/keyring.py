@@ -1,0 +1,84 @@
+"""Makes, lists and revokes API keys. A key is shown once, when it is made; only its SHA-256 is kept."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, insert
+from sqlmodel import Session, col, select, update
+
+from models.api_key import ApiKey
+from models.database import engine
+from models.ids import new_id
+
+SCOPES = ("enqueue", "read", "decide", "operate", "admin")
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made, and the only sight of its secret."""
+
+    id: UUID
+    secret: str
+
+
+def digest(secret: str) -> str:
+    """Hash a key for storage. The keys are 256 random bits, so a slow hash would protect nothing more."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def check(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> None:
+    """Raise ValueError with a sentence when a key like this cannot be made."""
+    if not _TENANT.fullmatch(tenant):
+        raise ValueError(
+            "A tenant is 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit."
+        )
+    words = [("name", name), *(("role", role) for role in roles)]
+    for kind, word in words:
+        if not 1 <= len(word) <= 128 or not word.isprintable():
+            raise ValueError(f"A {kind} is 1 to 128 printable characters.")
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise ValueError(f"The scopes of a key are one or more of: {', '.join(SCOPES)}.")
+
+
+def create(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> NewKey:
+    """Store a new key and give its secret: `tw_` and 43 characters. Raises ValueError like check()."""
+    check(tenant, name, scopes, roles)
+    made = NewKey(new_id(), f"tw_{secrets.token_urlsafe(32)}")
+    scopes, roles = list(dict.fromkeys(scopes)), list(dict.fromkeys(roles))
+    with engine().begin() as connection:
+        key = {"id": made.id, "tenant": tenant, "name": name, "hash": digest(made.secret)}
+        connection.execute(insert(ApiKey).values(**key, scopes=scopes, roles=roles))
+    return made
+
+
+def stored(tenant: str | None = None) -> Sequence[ApiKey]:
+    """Give the keys of a tenant, or of all, oldest first; revoked ones too."""
+    wanted = select(ApiKey).order_by(col(ApiKey.id))
+    if tenant is not None:
+        wanted = wanted.where(col(ApiKey.tenant) == tenant)
+    with Session(engine(), expire_on_commit=False) as session:
+        return session.exec(wanted).all()
+
+
+def revoke(key: UUID, tenant: str | None = None) -> bool:
+    """Revoke a key for good; False when there is no such key (of this tenant), or it was revoked before."""
+    change = update(ApiKey).where(col(ApiKey.id) == key, col(ApiKey.revoked_at).is_(None)).values(revoked_at=func.now())
+    if tenant is not None:
+        change = change.where(col(ApiKey.tenant) == tenant)
+    with Session(engine()) as session:
+        changed = session.exec(change.returning(col(ApiKey.id))).all()
+        session.commit()
+    return bool(changed)
+
+
+def find(secret: str) -> ApiKey | None:
+    """Give the key with this secret, unless it was revoked."""
+    wanted = select(ApiKey).where(col(ApiKey.hash) == digest(secret), col(ApiKey.revoked_at).is_(None))
+    with Session(engine(), expire_on_commit=False) as session:
+        return session.exec(wanted).first()

@@ -1,0 +1,72 @@
+"""Starts and stops what the calls of this process share.
+
+On SIGTERM uvicorn waits for open answers *before* it tells the application to stop, and a stream would never end by itself.
+So the signal is also taken here, to end the streams; their clients reconnect elsewhere from the last id.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+
+from fastapi import FastAPI
+
+from api.resources import Resources
+from api.streams.hub import Hub
+from models.bus import Bus
+from models.database import connect
+from models.errors import DatabaseAway
+from models.facts import fact
+from models.settings import settings
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run the process's bus and hub as long as the application serves."""
+    shared = Resources(settings(), Bus(settings().redis_url).start(), Hub(settings().redis_url))
+    app.state.resources = shared
+    shared.hub.start()
+    await asyncio.to_thread(_look_for_database)
+    fact("api.started")
+    try:
+        with on_signal(shared.hub.close):
+            yield
+    finally:
+        await shared.hub.stop()
+        await asyncio.to_thread(shared.bus.stop)
+        fact("api.stopped")
+
+
+def _look_for_database() -> None:
+    try:
+        connect("api").close()
+    except DatabaseAway as error:
+        fact("database.away", level="warning", detail=f"{error}; answering 503 until it is there")
+
+
+@contextmanager
+def on_signal(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` on the event loop when the process is told to stop, then let the signal go on as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(act)
+        earlier = before[signal.Signals(number)]
+        if callable(earlier):
+            earlier(number, frame)
+
+    for number in _SIGNALS:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -1,0 +1,75 @@
+"""Every refusal of the API: one problem document (RFC 9457) per decision that a client takes, with a stable `code`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# The codes of this version, each with its status and its title. A code is interface: never renamed.
+CODES: dict[str, tuple[int, str]] = {
+    "invalid_json": (400, "The body is not a JSON object"),
+    "invalid_request": (400, "A part of the request is missing, of the wrong type or out of range"),
+    "invalid_cursor": (400, "The cursor was not issued by this call"),
+    "unauthenticated": (401, "An API key is needed"),
+    "forbidden": (403, "The API key lacks the scope"),
+    "not_found": (404, "There is nothing here"),
+    "run_not_found": (404, "There is no such run"),
+    "method_not_allowed": (405, "This address does not take the method"),
+    "run_finished": (409, "The run has finished"),
+    "idempotency_mismatch": (409, "The idempotency key was used for another request"),
+    "payload_too_large": (413, "The request is too large"),
+    "unsupported_media_type": (415, "The body must be JSON"),
+    "unknown_field": (422, "The request has a field that is not known"),
+    "unknown_agent": (422, "No worker has ever served this agent"),
+    "unknown_queue": (422, "There is no such queue"),
+    "invalid_input": (422, "The input does not fit the agent"),
+    "internal": (500, "The server failed"),
+    "unavailable": (503, "The server cannot do this now"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+@dataclass(eq=False)  # not frozen: whatever handles an exception sets its traceback
+class Problem(Exception):
+    """A refusal, raised anywhere in a call and answered as its problem document."""
+
+    code: str
+    detail: str
+    errors: Sequence[FieldError] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that belongs to the code."""
+        return CODES[self.code][0]
+
+    def document(self) -> dict[str, Any]:
+        """Give the members of the problem document."""
+        status, title = CODES[self.code]
+        document: dict[str, Any] = {
+            "type": f"urn:taxiway:problem:{self.code}",
+            "title": title,
+            "status": status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.errors:
+            document["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
+        return document | dict(self.more)
+
+
+def invalid(field_name: str, detail: str) -> Problem:
+    """Say that a listed part of the request is missing, of the wrong type or out of range."""
+    return Problem("invalid_request", f"{field_name} {detail}.", [FieldError(field_name, detail)])
+
+
+def run_not_found() -> Problem:
+    """Say that the caller's tenant has no such run; the same words whether another tenant has it or nobody."""
+    return Problem("run_not_found", "There is no run with this id. Check the id, and the API key that you use.")

@@ -1,0 +1,110 @@
+"""Stores accepted runs, at most once per idempotency key: what is answered with 201 is durable."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from api.auth import Caller
+from api.problems import Problem
+from api.transactions import reading, transaction
+from models import bus, enqueue, events
+from models.database import Row
+from models.facts import fact
+from models.idempotency import KEPT, Idempotency, claim_key
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What makes two requests the same: the key that the client chose, and the digest of the body."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The runs of a request; `replayed` when an earlier, equal request made them."""
+
+    ids: list[UUID]
+    replayed: bool
+
+
+def same_request(key: str | None, call: str, body: Any) -> Request | None:
+    """Describe a request by its idempotency key; the digest ignores white space and the order of names."""
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or not all("!" <= character <= "~" for character in key):
+        raise Problem("invalid_request", "The header Idempotency-Key takes 1 to 255 visible ASCII characters.")
+    canonical = json.dumps([call, body], sort_keys=True, separators=(",", ":"))
+    return Request(key, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def accept(
+    caller: Caller, request: Request | None, prepare: Callable[[], Sequence[enqueue.NewRun]], hints: bus.Bus
+) -> Accepted:
+    """Answer with the runs of an equal request made before, or validate with `prepare` and store new ones.
+
+    Of any number of equal requests at once exactly one stores; the others wait for it and answer with its runs.
+    """
+    earlier = request and _earlier(caller.tenant, request)
+    if earlier:
+        return earlier
+    runs = prepare()
+    with transaction() as connection:
+        stored = _store(connection, caller.tenant, request, runs)
+    if stored is None:
+        # Read in a new transaction: the statement that lost the race still sees the world as it was before.
+        assert request is not None
+        return _earlier(caller.tenant, request) or _vanished()
+    _tell(caller.tenant, stored, hints)
+    return Accepted([run.id for run in runs], replayed=False)
+
+
+def _store(
+    connection: psycopg.Connection[Any], tenant: str, request: Request | None, runs: Sequence[enqueue.NewRun]
+) -> list[Row] | None:
+    ids = [run.id for run in runs]
+    if request and claim_key(tenant, request.key, request.digest, ids).one(connection) is None:
+        return None
+    return enqueue.enqueue(connection, tenant, runs)
+
+
+def _earlier(tenant: str, request: Request) -> Accepted | None:
+    with reading() as session:
+        kept = _kept(session, tenant, request.key)
+    if kept is None:
+        return None
+    if kept.body_digest != request.digest:
+        raise Problem(
+            "idempotency_mismatch", "This idempotency key was used for a request with another body. Use a new key."
+        )
+    return Accepted(list(kept.run_ids), replayed=True)
+
+
+def _kept(session: Session, tenant: str, key: str) -> Idempotency | None:
+    young = col(Idempotency.created_at) > func.now() - KEPT
+    wanted = select(Idempotency).where(Idempotency.tenant == tenant, Idempotency.key == key, young)
+    return session.exec(wanted).first()
+
+
+def _vanished() -> Accepted:
+    raise Problem("unavailable", "The equal request that came first was not kept. Send this one again.")
+
+
+def _tell(tenant: str, rows: list[Row], hints: bus.Bus) -> None:
+    for row in rows:
+        hints.say(tenant, events.public(row))
+    for queue in {row["queue"] for row in rows}:
+        hints.wake(bus.PROMOTE, queue)
+    if len(rows) == 1:
+        fact("run.accepted", run=rows[0]["run_id"], agent=rows[0]["agent"], queue=rows[0]["queue"])
+    else:
+        ids = sorted(row["run_id"] for row in rows)
+        fact("batch.accepted", runs=len(ids), first=ids[0], last=ids[-1])

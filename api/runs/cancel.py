@@ -1,0 +1,115 @@
+"""DELETE /v1/runs/{runId} and POST …/cancel: abort a run, at once or through the worker that executes it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import body_within, json_object, small_limit
+from api.documented import BODY, refusals, shows, takes
+from api.problems import Problem
+from api.requests import read_as
+from api.resources import Resources, resources
+from api.runs.envelope import CancelBody
+from api.runs.find import run_id
+from api.runs.whole import read_whole
+from api.shapes import RunBody
+from api.transactions import transaction
+from models import bus, control, events, moves
+from models.facts import fact
+from models.lifecycle import TERMINAL, Reason
+
+router = APIRouter(tags=["Runs"])
+
+# Each try loses only to a claim or an end of the same run that was committed between two statements.
+_TRIES = 10
+_ANSWERS = shows(202, "Asked of the worker that executes it.", RunBody)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    caller: Caller
+    run: UUID
+    comment: str | None
+    grace_ms: int
+
+
+@router.delete(
+    "/v1/runs/{runId}",
+    response_model=RunBody,
+    summary="Abort a run",
+    responses=_ANSWERS | refusals("run_not_found", "run_finished"),
+)
+def delete_run(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Cancel a run that has not ended. History is never deleted by this call."""
+    return _cancel(_Wish(caller, run_id(runId), None, _default_grace(shared)), shared)
+
+
+@router.post(
+    "/v1/runs/{runId}/cancel",
+    response_model=RunBody,
+    summary="Abort a run, with options",
+    responses=_ANSWERS | refusals(*BODY, "run_not_found", "run_finished"),
+    openapi_extra=takes(CancelBody, {"reason": "ordered twice", "grace": "PT10S"}, required=False),
+)
+def cancel_run(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Cancel a run that has not ended, saying why and how long its code may take to end by itself."""
+    body = read_as(CancelBody, json_object(raw) if raw.strip() else {})
+    grace = _default_grace(shared) if body.grace is None else body.grace
+    return _cancel(_Wish(caller, run_id(runId), body.reason, grace), shared)
+
+
+def _default_grace(shared: Resources) -> int:
+    return round(shared.settings.cancel_grace_seconds * 1000)
+
+
+def _cancel(wish: _Wish, shared: Resources) -> Answer:
+    for _ in range(_TRIES):
+        if _end_idle(wish, shared):
+            return Answer(read_whole(wish.caller.tenant, wish.run))
+        if _ask_worker(wish, shared):
+            return Answer(read_whole(wish.caller.tenant, wish.run), 202)
+        run = read_whole(wish.caller.tenant, wish.run)
+        if run["status"] in TERMINAL:
+            raise Problem(
+                "run_finished", f"The run has ended as {run['status']}; nothing changes it now.", more={"run": run}
+            )
+    raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")
+
+
+def _end_idle(wish: _Wish, shared: Resources) -> bool:
+    by, tenant = wish.caller.name, wish.caller.tenant
+    move = moves.cancel_idle(wish.run, tenant, reason=Reason.BY_USER, by=by, comment=wish.comment)
+    with transaction() as connection:
+        event = move.one(connection)
+    if event is None:
+        return False
+    shared.bus.say(tenant, events.public(event))
+    shared.bus.wake(bus.PROMOTE, event["queue"])
+    fact("run.canceled", run=wish.run)
+    return True
+
+
+def _ask_worker(wish: _Wish, shared: Resources) -> bool:
+    request = control.request_cancel(
+        wish.run, wish.caller.tenant, by=wish.caller.name, comment=wish.comment, grace_ms=wish.grace_ms
+    )
+    with transaction() as connection:
+        asked = request.one(connection)
+    if asked is None:
+        return False
+    shared.bus.wake(bus.worker_channel(asked["lease_worker"]))
+    fact("run.cancel_requested", run=wish.run, worker=asked["lease_worker"], epoch=asked["epoch"])
+    return True

@@ -1,0 +1,119 @@
+"""POST /v1/runs and POST /v1/runs/batch: accept runs, at most once for each idempotency key."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+from sqlmodel import col, select
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import batch_limit, body_within, json_object, single_limit
+from api.documented import BODY, refusals, shows, takes
+from api.problems import invalid
+from api.requests import read_as
+from api.resources import Resources, resources
+from api.runs.accept import Accepted, accept, same_request
+from api.runs.envelope import LATER, BatchBody, NewRunBody
+from api.runs.fitting import fitting_input
+from api.runs.view import summaries
+from api.runs.whole import read_whole
+from api.shapes import BatchOfRuns, RunBody, RunSummary
+from api.transactions import reading
+from models.enqueue import NewRun
+from models.run import Run
+
+router = APIRouter(tags=["Runs"])
+
+_DEFAULT_TIMEOUT_MS = 3_600_000
+_EXAMPLE = {
+    "agent": "license_audit",
+    "input": {},
+    "metadata": {"team": "platform"},
+    "tags": ["nightly"],
+    "timeout": "PT15M",
+}
+_REFUSALS = refusals(*BODY, "idempotency_mismatch", "unknown_agent", "unknown_queue", "invalid_input")
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", description="1 to 255 visible characters; an equal request answers with the same runs."
+    ),
+]
+
+
+def _new_run(body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
+    agent = shared.catalogue.agent(body.agent, f"{place}agent")
+    if body.queue is not None:
+        shared.catalogue.check_queue(body.queue, f"{place}queue")
+    return NewRun(
+        agent=agent.name,
+        queue=body.queue or agent.queue,
+        input=fitting_input(body.input, agent, shared.settings.max_input_bytes, f"{place}input"),
+        priority=body.priority or 0,
+        timeout_ms=body.timeout or agent.timeout_ms or _DEFAULT_TIMEOUT_MS,
+        user_id=body.userId,
+        metadata=body.metadata or {},
+        tags=body.tags or [],
+    )
+
+
+def _answer(accepted: Accepted, content: Any) -> Answer:
+    return Answer(content, 200, {"idempotency-replayed": "true"}) if accepted.replayed else Answer(content, 201)
+
+
+@router.post(
+    "/v1/runs",
+    status_code=201,
+    response_model=RunBody,
+    summary="Accept a run",
+    responses=shows(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody) | _REFUSALS,
+    openapi_extra=takes(NewRunBody, _EXAMPLE),
+)
+def create_run(
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    raw: Annotated[bytes, Depends(body_within(single_limit))],
+    shared: Annotated[Resources, Depends(resources)],
+    idempotency_key: Key = None,
+) -> Answer:
+    """Store a run, QUEUED: once this is answered with 201 the run survives a crash of anything."""
+    fields = json_object(raw)
+    request = same_request(idempotency_key, "one", fields)
+    accepted = accept(caller, request, lambda: [_new_run(read_as(NewRunBody, fields, later=LATER), shared)], shared.bus)
+    return _answer(accepted, read_whole(caller.tenant, accepted.ids[0]))
+
+
+@router.post(
+    "/v1/runs/batch",
+    status_code=201,
+    response_model=BatchOfRuns,
+    summary="Accept several runs, all or none",
+    responses=shows(200, "An equal request made these runs before.", BatchOfRuns) | _REFUSALS,
+    openapi_extra=takes(BatchBody, {"runs": [_EXAMPLE, _EXAMPLE]}),
+)
+def create_batch(
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    raw: Annotated[bytes, Depends(body_within(batch_limit))],
+    shared: Annotated[Resources, Depends(resources)],
+    idempotency_key: Key = None,
+) -> Answer:
+    """Store up to 1,000 runs in one transaction; each is a body as POST /v1/runs takes it."""
+    fields = json_object(raw)
+    request = same_request(idempotency_key, "batch", fields)
+    accepted = accept(caller, request, lambda: _new_runs(fields, shared), shared.bus)
+    return _answer(accepted, {"runs": _in_order(caller.tenant, accepted)})
+
+
+def _new_runs(fields: dict[str, Any], shared: Resources) -> list[NewRun]:
+    asked = read_as(BatchBody, fields).runs
+    if len(asked) > shared.settings.max_batch:
+        raise invalid("runs", f"may hold {shared.settings.max_batch:,} runs at most")
+    bodies = [read_as(NewRunBody, one, later=LATER, place=f"runs[{n}].") for n, one in enumerate(asked)]
+    return [_new_run(body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
+
+
+def _in_order(tenant: str, accepted: Accepted) -> list[RunSummary]:
+    wanted = select(Run).where(col(Run.id).in_(accepted.ids), Run.tenant == tenant)
+    with reading() as session:
+        found = {run.id: run for run in session.exec(wanted)}
+        return summaries(session, [found[run] for run in accepted.ids if run in found])

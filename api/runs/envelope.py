@@ -1,0 +1,43 @@
+"""The bodies of the calls under /v1/runs: which fields this version takes."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from api.fields import ActiveTime, Grace, Input, Metadata, Name, Tags, Text
+from api.requests import Body
+
+# Documented fields whose behaviour this version does not have.
+LATER = frozenset(
+    {"notBefore", "expiresIn", "window", "concurrencyKey", "onConflict", "approvalStrategy", "callbackUrl"}
+)
+
+
+class NewRunBody(Body):
+    """A request to make one run."""
+
+    agent: Annotated[Name, Field(description="Who does it.", examples=["license_audit"])]
+    input: Annotated[Input, Field(description="Fits the agent's input schema.")] = Field(default_factory=dict)
+    userId: Annotated[Text, Field(max_length=255)] | None = None  # noqa: N815  as the API spells it
+    queue: Annotated[Name, Field(description="Default: the agent's own.")] | None = None
+    priority: Annotated[int, Field(ge=-100, le=100, description="Higher first; default 0.")] | None = None
+    timeout: Annotated[
+        ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")
+    ] | None = None  # fmt: skip
+    metadata: Metadata | None = None
+    tags: Tags | None = None
+
+
+class BatchBody(Body):
+    """A request to make several runs, all or none."""
+
+    runs: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+
+class CancelBody(Body):
+    """How to cancel."""
+
+    reason: Annotated[Text, Field(max_length=500, description="For people; the `end` event keeps it.")] | None = None
+    grace: Annotated[
+        Grace, Field(description="Time that the run's code gets to end by itself: seconds or ISO 8601, at most an hour.")
+    ] | None = None  # fmt: skip

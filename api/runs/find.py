@@ -1,0 +1,27 @@
+"""Finds a caller's run by the id in the address, and says the same of a foreign run as of none."""
+
+from uuid import UUID
+
+from sqlmodel import Session, select
+
+from api.problems import run_not_found
+from models.run import Run
+
+
+def run_id(text: str) -> UUID:
+    """Read a run id in its canonical spelling; raises Problem `run_not_found` for anything else."""
+    try:
+        value = UUID(text)
+    except ValueError:
+        raise run_not_found() from None
+    if str(value) != text.lower():
+        raise run_not_found()
+    return value
+
+
+def find(session: Session, tenant: str, run: UUID) -> Run:
+    """Give the run; raises Problem `run_not_found` when this tenant has none with the id."""
+    found = session.exec(select(Run).where(Run.id == run, Run.tenant == tenant)).first()
+    if found is None:
+        raise run_not_found()
+    return found

@@ -1,0 +1,50 @@
+"""Reads what happened to a run, in its order, and what it logged."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Text
+from sqlalchemy import cast as as_type
+from sqlmodel import Session, col, select
+
+from api.shapes import EventBody, LogLineBody
+from models.event import Event
+from models.events import public, timestamp
+from models.log import Log
+
+_COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.status, Event.status_was, Event.reason)
+
+
+def told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the public object of an event row whose data is JSON text; without the data when nobody could read it."""
+    try:
+        return public(row)
+    except RecursionError:
+        return public({**row, "data": None})
+
+
+def events_after(session: Session, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
+    """Read the events after a `seq`, all of them when there is no limit."""
+    # As text: an agent's data may be nested more deeply than the driver would decode.
+    columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
+    wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
+    wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
+    return [cast("EventBody", told(row._mapping)) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+
+
+def log_after(session: Session, run: UUID, after: int, limit: int) -> list[LogLineBody]:
+    """Read the log lines after a number."""
+    wanted = select(Log).where(Log.run_id == run, col(Log.n) > after).order_by(col(Log.n)).limit(limit)
+    return [
+        {
+            "n": line.n,
+            "timestamp": timestamp(line.at),
+            "source": cast("Any", line.source),
+            "level": line.level,
+            "step": line.step,
+            "attempt": line.attempt,
+            "message": line.message,
+        }
+        for line in session.exec(wanted)
+    ]

@@ -1,0 +1,109 @@
+"""GET /v1/runs: find runs, newest first. Pages stay put while new runs arrive: each begins below the last id seen."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from sqlmodel import col, exists, or_, select
+from starlette.requests import Request
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.cursors import cursor as write_cursor
+from api.cursors import invalid_cursor, place
+from api.documented import refusals
+from api.problems import invalid
+from api.runs.view import summaries
+from api.shapes import Category, RunPage, RunStatus
+from api.transactions import reading
+from models.label import Label
+from models.lifecycle import STATES, category
+from models.run import Run
+
+router = APIRouter(tags=["Runs"])
+
+_KNOWN = frozenset(
+    {"status", "category", "agent", "queue", "tag", "createdAfter", "createdBefore", "userId", "limit", "cursor"}
+)
+_METADATA = "metadata."
+Words = Annotated[list[str] | None, Query()]
+
+
+@router.get(
+    "/v1/runs",
+    response_model=RunPage,
+    summary="Find runs",
+    description="Newest first. Any number of `metadata.KEY=value` parameters filters by metadata.",
+    responses=refusals("invalid_request", "invalid_cursor"),
+)
+def list_runs(
+    *,
+    request: Request,
+    caller: Annotated[Caller, Depends(may("read"))],
+    status: Annotated[list[RunStatus] | None, Query(description="Repeatable.")] = None,
+    category: Annotated[Category | None, Query()] = None,
+    agent: Annotated[str | None, Query()] = None,
+    queue: Annotated[str | None, Query()] = None,
+    tag: Annotated[list[str] | None, Query(description="Repeatable: runs that have all of them.")] = None,
+    created_after: Annotated[datetime | None, Query(alias="createdAfter")] = None,
+    created_before: Annotated[datetime | None, Query(alias="createdBefore")] = None,
+    user_id: Annotated[str | None, Query(alias="userId")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Answer:
+    wanted = [Run.tenant == caller.tenant, *_labelled(request, caller.tenant, tag or [])]
+    wanted += [col(Run.status).in_(status)] if status else []
+    wanted += [_in_category(category)] if category else []
+    wanted += [
+        column == value
+        for column, value in ((Run.agent, agent), (Run.queue, queue), (Run.user_id, user_id))
+        if value is not None
+    ]
+    wanted += [col(Run.created_at) > _zoned("createdAfter", created_after)] if created_after else []
+    wanted += [col(Run.created_at) < _zoned("createdBefore", created_before)] if created_before else []
+    wanted += [col(Run.id) < _below(cursor)] if cursor is not None else []
+    with reading() as session:
+        found = session.exec(select(Run).where(*wanted).order_by(col(Run.id).desc()).limit(limit + 1)).all()
+        shown = summaries(session, found[:limit])
+    more = write_cursor("runs", found[limit - 1].id.hex) if len(found) > limit else None
+    return Answer({"runs": shown, "nextCursor": more})
+
+
+def _below(cursor: str) -> UUID:
+    try:
+        return UUID(hex=place("runs", cursor))
+    except ValueError:
+        raise invalid_cursor() from None
+
+
+def _zoned(name: str, moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise invalid(name, "needs an offset, for example 2026-03-01T09:30:00Z")
+    return moment
+
+
+def _in_category(name: str) -> Any:
+    states = [state for state in STATES if category(state) == name]
+    return or_(
+        *(
+            (col(Run.status) == state.status)
+            & (col(Run.pause_kind) == state.pause_kind if state.pause_kind else col(Run.pause_kind).is_(None))
+            for state in states
+        )
+    )
+
+
+def _labelled(request: Request, tenant: str, tags: list[str]) -> list[Any]:
+    labels = [("tag", tag, "") for tag in tags]
+    for name, value in request.query_params.multi_items():
+        if name.startswith(_METADATA) and len(name) > len(_METADATA):
+            labels.append(("metadata", name.removeprefix(_METADATA), value))
+        elif name not in _KNOWN:
+            raise invalid(name[:100], "is not a filter of this call")
+    return [_has(tenant, *label) for label in labels]
+
+
+def _has(tenant: str, kind: str, name: str, value: str) -> Any:
+    of_the_run = (col(Label.run_id) == col(Run.id)) & (col(Label.tenant) == tenant)
+    return exists().where(of_the_run, col(Label.kind) == kind, col(Label.name) == name, col(Label.value) == value)

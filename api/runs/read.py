@@ -1,0 +1,93 @@
+"""GET /v1/runs/{runId} and what hangs below it: steps, events, logs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.cursors import cursor as write_cursor
+from api.cursors import number
+from api.documented import refusals
+from api.runs.find import find, run_id
+from api.runs.history import events_after, log_after
+from api.runs.steps import steps_after
+from api.runs.whole import read_whole
+from api.shapes import EventPage, LogPage, RunBody, StepPage
+from api.transactions import reading
+
+router = APIRouter(tags=["Runs"])
+
+Reader = Annotated[Caller, Depends(may("read"))]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(max_length=200)]
+_PAGES = refusals("invalid_request", "invalid_cursor", "run_not_found")
+
+
+@router.get(
+    "/v1/runs/{runId}",
+    response_model=RunBody,
+    summary="Read a run",
+    responses=refusals("invalid_request", "run_not_found"),
+)
+def read_run(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Reader,
+    events: Annotated[bool, Query(alias="includeEvents")] = False,
+    outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
+) -> Answer:
+    """Give the run with its newest 200 steps; on request with its events, and with what its steps returned."""
+    return Answer(read_whole(caller.tenant, run_id(runId), events=events, outputs=outputs))
+
+
+@router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="All finished steps of a run", responses=_PAGES)
+def read_steps(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Reader,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+    outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
+) -> Answer:
+    """Give finished steps, oldest first."""
+    after = number("steps", cursor)
+    with reading() as session:
+        run = find(session, caller.tenant, run_id(runId)).id
+        found = steps_after(session, run, after, limit + 1, outputs=outputs)
+    more = write_cursor("steps", str(found[limit - 1][0])) if len(found) > limit else None
+    return Answer({"steps": [step for _, step in found[:limit]], "nextCursor": more})
+
+
+@router.get(
+    "/v1/runs/{runId}/events",
+    response_model=EventPage,
+    summary="All events of a run",
+    responses=refusals("invalid_request", "run_not_found"),
+)
+def read_events(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Reader,
+    after: Annotated[int, Query(alias="afterSeq", ge=0, le=2**31 - 1)] = 0,
+    limit: Limit = 200,
+) -> Answer:
+    """Give events in their order, after `afterSeq`."""
+    with reading() as session:
+        run = find(session, caller.tenant, run_id(runId)).id
+        found = events_after(session, run, after, limit + 1)
+    more = found[limit - 1]["seq"] if len(found) > limit else None
+    return Answer({"events": found[:limit], "nextAfterSeq": more})
+
+
+@router.get("/v1/runs/{runId}/logs", response_model=LogPage, summary="What a run logged", responses=_PAGES)
+def read_logs(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Reader,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> Answer:
+    """Give log lines, oldest first."""
+    after = number("logs", cursor)
+    with reading() as session:
+        run = find(session, caller.tenant, run_id(runId)).id
+        found = log_after(session, run, after, limit + 1)
+    more = write_cursor("logs", str(found[limit - 1]["n"])) if len(found) > limit else None
+    return Answer({"logs": found[:limit], "nextCursor": more})

@@ -1,0 +1,104 @@
+"""Turns rows into the Run that the API shows: every member present, null when there is nothing to say."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Text
+from sqlalchemy import cast as sql_cast
+from sqlmodel import Session, col, select
+
+from api.answers import as_stored
+from api.runs.pause import pauses
+from api.shapes import PauseBody, RunSummary
+from models.events import timestamp
+from models.label import Label
+from models.lifecycle import TERMINAL, PauseKind, State, Status, category, execution_status
+from models.payload import Payload
+from models.run import Run
+
+
+@dataclass
+class Labels:
+    """The tags and the metadata of one run."""
+
+    tags: list[str] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def labels_of(session: Session, runs: Sequence[UUID]) -> Mapping[UUID, Labels]:
+    """Read the labels of several runs at once."""
+    found: dict[UUID, Labels] = defaultdict(Labels)
+    for label in session.exec(select(Label).where(col(Label.run_id).in_(runs)).order_by(col(Label.name))):
+        if label.kind == "tag":
+            found[label.run_id].tags.append(label.name)
+        else:
+            found[label.run_id].metadata[label.name] = label.value
+    return found
+
+
+def _errors_of(session: Session, runs: Sequence[Run]) -> Mapping[UUID, str]:
+    failed = [run.id for run in runs if run.status == Status.FAILED]
+    if not failed:
+        return {}
+    wanted = select(Payload.run_id, sql_cast(col(Payload.error), Text)).where(col(Payload.run_id).in_(failed))
+    return dict(session.exec(wanted).all())
+
+
+def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
+    """Show runs as lists do, in the order given."""
+    ids = [run.id for run in runs]
+    labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs)
+    return [summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id)) for run in runs]
+
+
+def state_of(run: Run) -> State:
+    """Give the lifecycle state that the row is in."""
+    return State(Status(run.status), PauseKind(run.pause_kind) if run.pause_kind else None)
+
+
+def _id(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def summary(run: Run, labels: Labels, error: str | None, pause: PauseBody | None) -> RunSummary:
+    """Show one run without what may be large."""
+    state = state_of(run)
+    executing = run.lease_worker is not None
+    return {
+        "runId": str(run.id),
+        "status": cast("Any", run.status),
+        "executionStatus": execution_status(state),
+        "category": cast("Any", category(state)),
+        "executing": executing,
+        "agent": run.agent,
+        "agentVersion": run.agent_version,
+        "error": cast("Any", as_stored(error)),
+        "reason": run.reason,
+        "pause": pause,
+        "stepsTotal": run.step_count,
+        "stepInFlight": run.step_in_flight if executing else None,
+        "controlRequest": None if state.status in TERMINAL else run.control_request,
+        "queue": run.queue,
+        "priority": run.priority,
+        "window": run.window_name or None,
+        "concurrencyKey": run.concurrency_key,
+        "userId": run.user_id,
+        "metadata": labels.metadata,
+        "tags": labels.tags,
+        "activations": run.activations,
+        "crashes": run.crashes,
+        "losses": run.losses,
+        "activeMs": run.active_ms,
+        "parentRunId": _id(run.parent_run_id),
+        "retryOf": _id(run.retry_of),
+        "continuedAs": _id(run.continued_as),
+        "createdAt": timestamp(run.created_at),
+        "readyAt": timestamp(run.ready_at),
+        "promotedAt": timestamp(run.promoted_at),
+        "startedAt": timestamp(run.started_at),
+        "finishedAt": timestamp(run.finished_at),
+        "updatedAt": timestamp(run.updated_at),
+    }

@@ -1,0 +1,54 @@
+"""GET /v1/runs/{runId}/wait: answers when the run has ended or parked, or when the time is over."""
+
+import time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.concurrency import run_in_threadpool
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.documented import refusals, shows
+from api.resources import Resources, resources
+from api.runs.find import find, run_id
+from api.runs.whole import read_whole
+from api.shapes import RunBody
+from api.transactions import reading
+from models.lifecycle import Status
+
+router = APIRouter(tags=["Runs"])
+
+_UNDER_WAY = (Status.QUEUED, Status.RUNNING)
+
+
+@router.get(
+    "/v1/runs/{runId}/wait",
+    response_model=RunBody,
+    summary="Wait for a run",
+    responses=shows(202, "Neither ended nor parked yet; ask again.", RunBody)
+    | refusals("invalid_request", "run_not_found"),
+)
+async def wait_for_run(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("read"))],
+    shared: Annotated[Resources, Depends(resources)],
+    timeout: Annotated[int, Query(ge=1, le=25, description="Seconds.")] = 25,  # noqa: ASYNC109  it is the client's
+) -> Answer:
+    """Wait for a run to end or park: 200 then, else 202 with the run as it stands."""
+    run = run_id(runId)
+    deadline = time.monotonic() + timeout
+    seq, under_way = await run_in_threadpool(_standing, caller.tenant, run)
+    if under_way:
+        async with shared.hub.mailbox(run, seq) as box:
+            while under_way and not box.closed and time.monotonic() < deadline:
+                if await box.take(deadline - time.monotonic()):
+                    _, under_way = await run_in_threadpool(_standing, caller.tenant, run)
+    shown = await run_in_threadpool(read_whole, caller.tenant, run)
+    return Answer(shown, 202 if shown["status"] in _UNDER_WAY else 200)
+
+
+def _standing(tenant: str, run: UUID) -> tuple[int, bool]:
+    with reading() as session:
+        row = find(session, tenant, run)
+        return row.seq, row.status in _UNDER_WAY

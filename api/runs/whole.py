@@ -1,0 +1,41 @@
+"""Reads one run whole: with its input, its outcome and its newest steps."""
+
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import Text
+from sqlalchemy import cast as as_type
+from sqlmodel import Session, col, select
+
+from api.answers import as_stored
+from api.runs.find import find
+from api.runs.history import events_after
+from api.runs.steps import newest_steps
+from api.runs.view import summaries
+from api.shapes import RunBody
+from api.transactions import reading
+from models.payload import Payload
+
+NEWEST_STEPS = 200
+
+
+def whole(session: Session, tenant: str, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
+    """Show a run with everything that belongs to it; raises Problem `run_not_found`."""
+    row = find(session, tenant, run)
+    wanted = select(as_type(col(Payload.input), Text), as_type(col(Payload.result), Text))
+    put_in, came_out = session.exec(wanted.where(Payload.run_id == run)).one()
+    body = {
+        **summaries(session, [row])[0],
+        "input": as_stored(put_in),
+        "result": as_stored(came_out),
+        "stepsFinished": newest_steps(session, run, NEWEST_STEPS, outputs=outputs),
+    }
+    if events:
+        body["events"] = events_after(session, run, 0)
+    return cast("RunBody", body)
+
+
+def read_whole(tenant: str, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
+    """Show a run as whole() does, in a session of its own."""
+    with reading() as session:
+        return whole(session, tenant, run, events=events, outputs=outputs)

@@ -1,0 +1,275 @@
+"""The shapes of answers: what the views build, type-checked, and what the OpenAPI document shows."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+Moment = Annotated[str, Field(description="RFC 3339, UTC, milliseconds.", examples=["2026-03-01T09:30:00.125Z"])]
+Id = Annotated[str, Field(description="UUIDv7.", examples=["019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80"])]
+RunStatus = Literal["QUEUED", "RUNNING", "AUTH_REQUIRED", "PAUSED", "SUCCESS", "FAILED", "CANCELED"]
+Category = Literal["processing", "awaiting", "paused", "terminal"]
+
+
+class StepBody(TypedDict):
+    """A step that is finished: never executed again, only replayed."""
+
+    key: str
+    name: str
+    status: Literal["succeeded", "failed"]
+    attempts: int
+    startedAt: Moment | None
+    finishedAt: Moment | None
+    durationMs: int | None
+    output: NotRequired[Annotated[Any, Field(description="With includeOutputs=true: the value; null when it failed.")]]
+
+
+class WaitBody(TypedDict):
+    """What a parked run waits for."""
+
+    waitId: Id
+    kind: str
+    openedAt: Moment | None
+    expiresAt: Moment | None
+
+
+class PauseBody(TypedDict):
+    """Why a run is parked."""
+
+    kind: Literal["authorization", "approval", "user", "agent"]
+    reason: str | None
+    since: Moment | None
+    expiresAt: Moment | None
+    waits: list[WaitBody]
+
+
+class ErrorBody(TypedDict):
+    """Why a run failed."""
+
+    code: str
+    type: str | None
+    message: str
+    step: str | None
+    attempts: int | None
+
+
+class EventBody(TypedDict):
+    """One event of a run; some kinds carry more members."""
+
+    seq: NotRequired[int]
+    event: str
+    runId: Id
+    runStatus: RunStatus
+    timestamp: Moment
+
+
+class RunSummary(TypedDict):
+    """A run as lists show it."""
+
+    runId: Id
+    status: RunStatus
+    executionStatus: str
+    category: Category
+    executing: Annotated[bool, Field(description="Whether a worker holds the run now.")]
+    agent: str
+    agentVersion: str | None
+    error: ErrorBody | None
+    reason: str | None
+    pause: PauseBody | None
+    stepsTotal: Annotated[int, Field(description="Steps that are finished.")]
+    stepInFlight: str | None
+    controlRequest: Annotated[str | None, Field(description="`cancel` or `pause`, asked for and not yet done.")]
+    queue: str
+    priority: int
+    window: str | None
+    concurrencyKey: str | None
+    userId: str | None
+    metadata: dict[str, str]
+    tags: list[str]
+    activations: int
+    crashes: int
+    losses: int
+    activeMs: int
+    parentRunId: Id | None
+    retryOf: Id | None
+    continuedAs: Id | None
+    createdAt: Moment | None
+    readyAt: Moment | None
+    promotedAt: Moment | None
+    startedAt: Moment | None
+    finishedAt: Moment | None
+    updatedAt: Moment | None
+
+
+class RunBody(RunSummary):
+    """A run."""
+
+    input: Any
+    result: Any
+    stepsFinished: Annotated[list[StepBody], Field(description="The newest 200, oldest first.")]
+    events: NotRequired[list[EventBody]]
+
+
+class RunPage(TypedDict):
+    """A page of runs, newest first."""
+
+    runs: list[RunSummary]
+    nextCursor: str | None
+
+
+class BatchOfRuns(TypedDict):
+    """The runs of a batch, in the order of the request."""
+
+    runs: list[RunSummary]
+
+
+class StepPage(TypedDict):
+    """A page of a run's finished steps, oldest first."""
+
+    steps: list[StepBody]
+    nextCursor: str | None
+
+
+class EventPage(TypedDict):
+    """A page of a run's events in their order."""
+
+    events: list[EventBody]
+    nextAfterSeq: Annotated[int | None, Field(description="Ask for the next page with afterSeq; null at the end.")]
+
+
+class LogLineBody(TypedDict):
+    """A line that the agent logged, or that its process wrote."""
+
+    n: int
+    timestamp: Moment | None
+    source: Literal["agent", "stdout", "stderr"]
+    level: str
+    step: str | None
+    attempt: int | None
+    message: str
+
+
+class LogPage(TypedDict):
+    """A page of a run's log, oldest first."""
+
+    logs: list[LogLineBody]
+    nextCursor: str | None
+
+
+class AgentBody(TypedDict):
+    """An agent, whether or not a worker serves it now."""
+
+    name: str
+    description: str | None
+    queue: str
+    version: str
+    inputSchema: dict[str, Any]
+    timeout: Annotated[str | None, Field(description="Its own default active time, ISO 8601.")]
+    workers: Annotated[int, Field(description="Live workers that serve it.")]
+    slots: Annotated[int, Field(description="Their slots together.")]
+    firstSeenAt: Moment | None
+    lastSeenAt: Moment | None
+
+
+class AgentList(TypedDict):
+    """All agents ever served."""
+
+    agents: list[AgentBody]
+
+
+class WorkerBody(TypedDict):
+    """A worker process."""
+
+    id: Id
+    name: str
+    host: str
+    pid: int
+    queue: str
+    slots: int
+    leased: Annotated[int, Field(description="Runs that it executes now.")]
+    agents: list[str]
+    alive: Annotated[bool, Field(description="Whether its lease holds.")]
+    draining: bool
+    consuming: Annotated[bool, Field(description="Whether it took part in the broker's queue in the last ten seconds.")]
+    startedAt: Moment | None
+    leaseUntil: Moment | None
+
+
+class WorkerList(TypedDict):
+    """The workers that have not been declared dead."""
+
+    workers: list[WorkerBody]
+
+
+class QueueCapacity(TypedDict):
+    """How busy a queue is, over all tenants."""
+
+    queue: str
+    workers: int
+    slots: int
+    inFlight: Annotated[int, Field(description="Leases and tickets.")]
+    executing: Annotated[int, Field(description="Leases.")]
+    queued: Annotated[int, Field(description="Runs that are ready and wait for a slot.")]
+    parked: int
+
+
+class Capacity(TypedDict):
+    """The capacity of every queue."""
+
+    queues: list[QueueCapacity]
+
+
+class KeyBody(TypedDict):
+    """An API key, without its secret."""
+
+    id: Id
+    tenant: str
+    name: str
+    scopes: list[str]
+    roles: list[str]
+    createdAt: Moment | None
+    revokedAt: Moment | None
+
+
+class NewKeyAnswer(KeyBody):
+    """A key that was just made."""
+
+    key: Annotated[str, Field(description="The secret; shown only this once.")]
+
+
+class KeyList(TypedDict):
+    """The tenant's keys."""
+
+    keys: list[KeyBody]
+
+
+class Health(TypedDict):
+    """Whether the process lives."""
+
+    status: Literal["alive"]
+
+
+class Readiness(TypedDict):
+    """Whether the process can do its job."""
+
+    status: Literal["ready"]
+    database: Literal["there"]
+    redis: Annotated[Literal["there", "away"], Field(description="Away costs latency, nothing else.")]
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(TypedDict):
+    """Why a call was refused (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: NotRequired[list[FieldProblem]]

@@ -1,0 +1,1 @@
+"""Live streams: one Redis subscription and one reader per process feed every open stream."""

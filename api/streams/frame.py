@@ -1,0 +1,27 @@
+"""Writes server-sent events (WHATWG HTML, section 9.2): what goes over the wire for one event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.answers import encode
+
+KEEPALIVE = b"event: keepalive\ndata: null\n\n"
+_LINE_ENDS = str.maketrans("\r\n", "  ")  # stored JSON has them between its parts only, never inside a text
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event, ready to be sent; `seq` is None for a live-only one."""
+
+    seq: int | None
+    wire: bytes
+    end: bool = False
+
+
+def frame(message: Mapping[str, Any]) -> Frame:
+    """Write an event's public object; only what has a `seq` gets an id, because only that can be resumed from."""
+    seq, kind = message.get("seq"), str(message["event"])
+    head = f"event: {kind}\n" if seq is None else f"id: {seq}\nevent: {kind}\n"
+    data = encode(dict(message)).translate(_LINE_ENDS)
+    return Frame(seq, f"{head}data: {data}\n\n".encode("utf-8", "replace"), end=kind == "end" and seq is not None)

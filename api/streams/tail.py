@@ -1,0 +1,50 @@
+"""Reads the new events of many streams with one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from api.answers import as_stored
+from api.runs.history import told
+from api.streams.frame import Frame, frame
+from api.transactions import transaction
+
+PAGE = 100
+JOINED_BYTES = 64 << 10
+
+# An event row never holds a result: it is joined when `end` is delivered, unless it is large.
+_TAIL = f"""
+    SELECT wanted.n, event.*, event.data_text AS data,
+        CASE WHEN octet_length(payload.result::text) <= {JOINED_BYTES} THEN payload.result::text END AS result,
+        octet_length(payload.result::text) > {JOINED_BYTES} AS result_omitted, payload.error::text AS error
+    FROM unnest(%(runs)s::uuid[], %(afters)s::int[]) WITH ORDINALITY AS wanted (run, after, n)
+    CROSS JOIN LATERAL (
+        SELECT run_id, seq, at, type, verb, status, status_was, reason, event.data::text AS data_text FROM event
+        WHERE event.run_id = wanted.run AND event.seq > wanted.after ORDER BY event.seq LIMIT {PAGE}
+    ) AS event
+    LEFT JOIN payload ON event.type = 'end' AND payload.run_id = event.run_id
+    ORDER BY wanted.n, event.seq
+    """
+
+
+def tails(places: Sequence[tuple[UUID, int]]) -> list[list[Frame]]:
+    """Give the frames after each (run, seq), at most a page for each, in the order of the places."""
+    found: list[list[Frame]] = [[] for _ in places]
+    params = {"runs": [run for run, _ in places], "afters": [after for _, after in places]}
+    with transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(_TAIL, params):
+            found[row["n"] - 1].append(frame(_delivered(row)))
+    return found
+
+
+def _delivered(row: dict[str, Any]) -> dict[str, Any]:
+    message = told(row)
+    if row["result"] is not None:
+        message["result"] = as_stored(row["result"])
+    if row["result_omitted"]:
+        message["resultOmitted"] = True
+    if row["error"] is not None:
+        message["error"] = as_stored(row["error"])
+    return message

@@ -1,0 +1,3 @@
+"""The version of the API."""
+
+VERSION = "0.1.0"
