@@ -53,7 +53,7 @@ def advance(worker: Home, ticket: Ticket) -> str:
     claim = _claim(worker, fence)
     if claim is None:
         return _unclaimed(worker, ticket)
-    fact("run.claimed", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
+    fact("run.claimed", level="debug", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
     try:
         host = worker.pool.take()
     except CannotServe:

@@ -1,5 +1,6 @@
 """The Celery application: every setting with its reason."""
 
+import logging
 import sys
 import warnings
 from typing import Any
@@ -43,6 +44,8 @@ app.conf.update(
 @signals.setup_logging.connect
 def _logging(**_: Any) -> None:
     set_up_logging(_settings, "worker")
+    for name in ("celery.worker.strategy", "celery.app.trace"):  # two lines per task beside our `run.left`
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @app.task(name=TASK)

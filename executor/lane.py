@@ -103,8 +103,10 @@ class Lane:
             self._answer(group, answers)
 
     def _execute(self, group: list[Item]) -> list[Answer]:
-        """Execute the group in one transaction and one round trip."""
+        """Execute the group in one transaction and one round trip; a lone statement is a transaction of its own."""
         assert self._connection is not None
+        if len(group) == 1:
+            return [group[0].statement.one(self._connection)]
         with self._connection.pipeline(), self._connection.transaction():
             cursors = [self._connection.execute(item.statement.sql, item.statement.params) for item in group]
         return [cursor.fetchone() for cursor in cursors]

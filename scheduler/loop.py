@@ -17,6 +17,7 @@ from scheduler.leader import open_session, try_to_lead
 STANDBY_SECONDS = 1.0
 TICK_SECONDS = 0.5  # the session would be ended after two seconds of silence
 RETRY_SECONDS = 1.0
+GATHER_SECONDS = 0.004  # the least time between two promotions: hints that come faster are answered together
 
 
 class Loop:
@@ -64,10 +65,12 @@ class Loop:
     def _lead(self, session: Connection, duties: list[Duty]) -> None:
         due = dict.fromkeys(range(len(duties)), 0.0)
         while not self._stopping:
+            began = time.monotonic()
             for n, duty in enumerate(duties):
                 if time.monotonic() >= due[n]:
                     due[n] = time.monotonic() + self._do(duty, session)
             if self._wake.wait(max(0.0, min(TICK_SECONDS, min(due.values()) - time.monotonic()))):
+                time.sleep(max(0.0, GATHER_SECONDS - (time.monotonic() - began)))
                 self._wake.clear()
                 due[0] = 0.0
 
