@@ -68,7 +68,12 @@ class Intake:
             self._refuse(frame.get("n"), refused.code, str(refused))
 
     def expire(self, attempt: StepRecord) -> None:
-        """Record a failed attempt of a step that had to be killed because its time was over; the run goes on after it."""
+        """Record a failed attempt of a step that had to be killed because its time was over; the run goes on after it.
+
+        Of a `once` step the intent stays on record: nobody knows what it did, so it is never attempted again.
+        """
+        if attempt.status == "intended":
+            return
         error = {"code": "timeout", "type": "Timeout", "message": "the step outlasted its timeout and was killed"}
         self._record(self._last_n + 1, replace(attempt, error=json.dumps(error)))
 
@@ -115,11 +120,11 @@ class Intake:
                 raise ValueError(unknown)
 
     def _step_started(self, frame: Frame) -> None:
-        attempt = step_record({**frame, "attempts": frame["attempt"]}, "retrying")
+        attempt = step_record({**frame, "attempts": frame["attempt"]}, "intended" if frame.get("once") else "retrying")
         limit_ms, grace = frame.get("timeoutMs"), self._worker.settings.cancel_grace_seconds
         self.steps.started(attempt, None if limit_ms is None else int(limit_ms) / 1000 + grace)
         if frame.get("once"):
-            self._record(int(frame["n"]), replace(attempt, status="intended"))
+            self._record(int(frame["n"]), attempt)
 
     def _record(self, n: int, record: StepRecord) -> None:
         self.steps.shown = self.steps.oldest

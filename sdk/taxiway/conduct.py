@@ -131,6 +131,9 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
             raise _step_failed(call, past.attempts, past.error or StepError("Exception", "", STEP_ERROR))
         case Recorded(status=Status.INTENDED):
             raise Halt(ONCE_UNKNOWN, "it was begun once before and nobody knows how that ended", call.name)
+        case Recorded() if past.attempts >= call.plan.retry.attempts:
+            # The worker killed the last attempt that there was, and could not know that it was the last.
+            yield from _give_up(call, past)
         case Recorded():
             attempt = past.attempts + 1
     return (yield from _attempts(call, attempt, max_value_bytes))
@@ -158,6 +161,13 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
             raise _step_failed(call, attempt, failure.error, failure.report)
         yield Wait(failure.retry_in)
         attempt += 1
+
+
+def _give_up(call: StepCall, past: Recorded) -> Script:
+    error = past.error or StepError("Exception", "", STEP_ERROR)
+    fields = {**call.identity(), "attempts": past.attempts, "durationMs": 0}
+    yield from _record_failure(call, fields, _Failure(error, None, None))
+    raise _step_failed(call, past.attempts, error)
 
 
 def _started(call: StepCall, attempt: int) -> Command:
