@@ -2,9 +2,11 @@
 
 from fastapi import FastAPI
 
+from api.door import Door
 from api.faults import add_faults
 from api.installation import agents, capacity, health, keys, workers
 from api.lifespan import lifespan
+from api.openapi import install
 from api.runs import cancel, create, listing, read, stream, wait
 from api.version import VERSION
 
@@ -31,5 +33,7 @@ def build() -> FastAPI:
     )
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.add_middleware(Door)
     add_faults(app)
+    install(app)
     return app

@@ -6,29 +6,28 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.problems import CODES
-from api.shapes import ProblemDocument
 
 Responses = dict[int | str, dict[str, Any]]
 
-ALWAYS = ("unauthenticated", "forbidden", "internal", "unavailable")
+_ANY_CALL = ("invalid_request", "internal")
+_WITH_KEY = ("unauthenticated", "forbidden", "unavailable")
 BODY = ("invalid_json", "invalid_request", "payload_too_large", "unsupported_media_type", "unknown_field")
 
 
 def refusals(*codes: str, open_to_all: bool = False) -> Responses:
     """Name the problem codes that a call may answer with, besides those that every call may."""
     by_status = defaultdict[int, list[str]](list)
-    for code in (*codes, *(("internal",) if open_to_all else ALWAYS)):
+    for code in dict.fromkeys((*codes, *_ANY_CALL, *(() if open_to_all else _WITH_KEY))):
         by_status[CODES[code][0]].append(code)
     return {status: _refusal(status, by_status[status]) for status in sorted(by_status)}
 
 
 def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
+    schema = {"allOf": [{"$ref": "#/components/schemas/ProblemDocument"}, {"properties": {"code": {"enum": codes}}}]}
+    examples = {code: {"value": _example(status, code)} for code in codes}
     return {
         "description": "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
-        "model": ProblemDocument,
-        "content": {
-            "application/problem+json": {"examples": {code: {"value": _example(status, code)} for code in codes}}
-        },
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
     }
 
 

@@ -13,10 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import Refusal
 from api.problems import FieldError, Problem
+from api.requests import plain
 from models.errors import DatabaseAway
 from models.facts import fact
 
@@ -49,9 +51,10 @@ async def _on_problem(_request: Request, error: Exception) -> Refusal:
 
 async def _on_http_error(request: Request, error: Exception) -> Refusal:
     assert isinstance(error, HTTPException)
-    path, headers = request.url.path, dict(error.headers or {})
+    path = request.url.path
     if error.status_code == 405:
-        return Refusal(Problem("method_not_allowed", f"{request.method} is not allowed here.", headers=headers))
+        allow = ", ".join(_methods_at(request))
+        return Refusal(Problem("method_not_allowed", f"Only {allow} may be used here.", headers={"allow": allow}))
     if error.status_code == 404 and _LATER.fullmatch(path):
         return Refusal(Problem("not_found", "This call is not available in this version."))
     if error.status_code == 404:
@@ -59,11 +62,19 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
     return Refusal(Problem("invalid_request", "The request cannot be read."))
 
 
+def _methods_at(request: Request) -> list[str]:
+    """Name every method of this address; the router's own error names those of its first call there only."""
+    calls = [route for route in request.app.routes if isinstance(route, Route)]
+    return sorted(
+        {method for call in calls if call.path_regex.match(request.url.path) for method in call.methods or ()}
+    )
+
+
 async def _on_invalid(_request: Request, error: Exception) -> Refusal:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(str(item["loc"][-1]), item["msg"]) for item in error.errors()]
-    named = "; ".join(f"{item.field}: {item.detail}" for item in errors)
-    return Refusal(Problem("invalid_request", f"The request cannot be used: {named}.", errors))
+    errors = [FieldError(str(item["loc"][-1]), plain(item["msg"])) for item in error.errors()]
+    named = "; ".join(f"{item.field} {item.detail}" for item in errors)
+    return Refusal(Problem("invalid_request", f"{named}.", errors))
 
 
 class LastResort:

@@ -1,5 +1,6 @@
 """Turns a JSON object into a request's fields: 422 for a field that is not taken, 400 for one that is wrong."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -29,9 +30,7 @@ def read_as(model: type[B], fields: Mapping[str, Any], *, later: frozenset[str] 
         found = error.errors(include_url=False, include_input=False, include_context=False)
     unknown = [_name(place, item["loc"]) for item in found if item["type"] == "extra_forbidden"]
     wrong = [
-        FieldError(_name(place, item["loc"]), _detail(item["msg"]))
-        for item in found
-        if item["type"] != "extra_forbidden"
+        FieldError(_name(place, item["loc"]), plain(item["msg"])) for item in found if item["type"] != "extra_forbidden"
     ]
     if unknown:
         later_names = {f"{place}{name}" for name in later}
@@ -45,16 +44,15 @@ def _name(place: str, where: tuple[int | str, ...]) -> str:
     return (place + "".join(parts).removeprefix("."))[:_LONGEST_NAME]
 
 
-def _detail(message: str) -> str:
-    return (
-        message.removeprefix("Value error, ")
-        .replace("Input should be", "must be")
-        .replace("String should have", "must have")
-    )
+def plain(message: str) -> str:
+    """Say a validation message as a phrase that continues after the field's name."""
+    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    message = re.sub(r"^(String|List|Dictionary) should", "must", message)
+    return message if message.startswith(("must", "is ", "needs")) else f"is wrong: {message[:1].lower()}{message[1:]}"
 
 
 def _sentence(errors: list[FieldError]) -> str:
     first, more = errors[0], len(errors) - 1
+    verb = "is " if first.detail == NOT_YET else ""
     and_more = f" (and {more} more)" if more else ""
-    said = first.detail if first.detail.startswith(("must", "is ")) else f"is wrong: {first.detail}"
-    return f"The field {first.field} {said if said != f'is wrong: {NOT_YET}' else f'is {NOT_YET}'}{and_more}."
+    return f"{first.field} {verb}{first.detail}{and_more}."

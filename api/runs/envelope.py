@@ -31,7 +31,10 @@ class NewRunBody(Body):
 class BatchBody(Body):
     """A request to make several runs, all or none."""
 
-    runs: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    # Each is read as a NewRunBody of its own, so that what is wrong with it can be named by its place.
+    runs: Annotated[
+        list[dict[str, Any]], Field(min_length=1, json_schema_extra={"items": NewRunBody.model_json_schema()})
+    ]
 
 
 class CancelBody(Body):

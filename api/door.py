@@ -1,0 +1,20 @@
+"""Turns away requests whose address no call could use, before any of them looks at it."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.answers import Refusal
+from api.problems import Problem
+
+
+class Door:
+    """Refuses the character NUL in paths and queries: PostgreSQL can neither store nor compare it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (b"%00" in scope["query_string"] or "\0" in scope["path"]):
+            refusal = Refusal(Problem("invalid_request", "The address contains the character NUL."))
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

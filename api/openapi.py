@@ -1,0 +1,89 @@
+"""The OpenAPI document: generated, complete, committed at docs/openapi.json. `python -m api.openapi [--check]`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+
+from api.examples import SHOWN
+from api.shapes import ProblemDocument
+
+PLACE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
+_OPEN_TO_ALL = ("/health", "/ready")
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Generate the document, and set right what FastAPI cannot know: it describes errors that are never sent."""
+    made = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
+    )
+    schemas: dict[str, Any] = made["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem = TypeAdapter(ProblemDocument).json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["ProblemDocument"] = problem
+    for name, example in SHOWN.items():
+        schemas[name]["examples"] = [example]
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
+            _set_right(operation, open_to_all=path in _OPEN_TO_ALL)
+            _share_refusals(operation["responses"], made["components"].setdefault("responses", {}))
+    return made
+
+
+def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Say each set of refusals once, by reference: most calls refuse in the same ways."""
+    for status, response in responses.items():
+        refusal = response.get("content", {}).get("application/problem+json")
+        if refusal:
+            name = f"{status}_{'_or_'.join(refusal['examples'])}"
+            shared[name] = response
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _set_right(operation: dict[str, Any], *, open_to_all: bool) -> None:
+    if "HTTPValidationError" in str(operation["responses"].get("422")):
+        del operation["responses"]["422"]
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+    # Either header will do; FastAPI would say that both are needed.
+    operation.pop("security", None)
+    if not open_to_all:
+        operation["security"] = [{"apiKey": []}, {"bearer": []}]
+
+
+def install(app: FastAPI) -> None:
+    """Let the application serve this document at /openapi.json."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def main() -> int:
+    """Write the document, or with --check say whether the committed one is fresh."""
+    from api.application import build  # noqa: PLC0415  the application imports this module
+
+    parser = argparse.ArgumentParser(prog="python -m api.openapi", description="Write docs/openapi.json.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the committed document is stale")
+    check = parser.parse_args().check
+    text = json.dumps(build().openapi(), indent=2, ensure_ascii=False) + "\n"
+    if not check:
+        PLACE.parent.mkdir(exist_ok=True)
+        PLACE.write_text(text)
+    elif not PLACE.exists() or PLACE.read_text() != text:
+        sys.stderr.write("docs/openapi.json is stale: run `python -m api.openapi`.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
