@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from ops.console import complain, say
 from ops.demo import demo
@@ -17,15 +19,17 @@ from ops.up import up
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ops", description="Runs Taxiway on this machine.")
+    parser.add_argument("--base", type=Path, help="folder of data, logs and up.env (default: .taxiway)")
     commands = parser.add_subparsers(dest="command", required=True)
     up_parser = commands.add_parser("up", help="start everything and stay up until Ctrl-C")
     up_parser.add_argument("--verbose", action="store_true", help="show all log lines, not only warnings")
     commands.add_parser("demo", help="run the sample agent through everything once")
     commands.add_parser("servers", help="start PostgreSQL and Valkey alone, until Ctrl-C")
     arguments = parser.parse_args()
+    base = (arguments.base or ROOT / ".taxiway").absolute()
     os.chdir(ROOT)
     try:
-        options = StackOptions.from_environment()
+        options = replace(StackOptions.from_environment(), base=base)
         return COMMANDS[arguments.command](options, arguments)
     except (StackError, EmbeddedError) as error:
         complain(str(error))

@@ -78,8 +78,10 @@ def follow(stack: Stack, handle: RunHandle) -> None:
 def show(stack: Stack, run: RunView) -> None:
     """Print what came out, what happened, and where one could look."""
     result: dict[str, Any] = run.result
+    SAVED.mkdir(parents=True, exist_ok=True)
     saved = save(result, SAVED)
-    counts = Table(title="Licences of the distributions in this environment", title_justify="left", box=None)
+    say("\nLicences of the distributions in this environment:", "bold")
+    counts = Table(box=None)
     counts.add_column("category")
     counts.add_column("distributions", justify="right")
     for category, count in result["counts"].items():

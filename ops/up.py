@@ -9,6 +9,7 @@ from ops.embedded import EmbeddedError
 from ops.stack import Halt, Halted, Stack, StackError, StackOptions
 from ops.stack.environment import with_password
 from ops.stack.supervision import Supervisor
+from ops.stack.upfile import NAME
 
 LOOK_EVERY = 0.2
 
@@ -39,7 +40,7 @@ def up(options: StackOptions, *, verbose: bool) -> int:
         say("\nStopping (Ctrl-C again: at once) …")
     finally:
         stack.stop()
-    say("Stopped. The data stays in .taxiway.")
+    say(f"Stopped. The data stays in {stack.options.base}.")
     return 0
 
 
@@ -57,7 +58,7 @@ def greet(stack: Stack, seconds: float) -> None:
     say(f"  Agents     {options.agents}")
     say(f"  Logs       {stack.logs}")
     say("\nTry it in another terminal:\n")
-    say("  source .taxiway/up.env")
+    say(f"  source {options.base / NAME}")
     say('  curl -H "x-api-key: $TAXIWAY_API_KEY" $TAXIWAY_URL/v1/agents')
     say(
         "  curl -H \"x-api-key: $TAXIWAY_API_KEY\" -H 'content-type: application/json' \\\n"

@@ -18,6 +18,10 @@ class BaseLock:
         self.base = base
         self.file: IO[str] | None = None
 
+    @property
+    def held(self) -> bool:
+        return self.file is not None
+
     def acquire(self) -> None:
         """Take the lock, or raise `AlreadyRunning` with the address of the holder."""
         self.base.mkdir(mode=0o700, parents=True, exist_ok=True)

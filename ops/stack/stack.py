@@ -1,6 +1,6 @@
 """Starts everything in order, knows what runs, and stops it in reverse.
 
-    lock ─► servers ─► migrate ─► api, schedulers, workers, Flower ─► key ─► all ready ─► up.env
+    lock ─► servers ─► migrate ─► api, schedulers, workers ─► key ─► slots offered ─► Flower ─► up.env
 
 Whatever goes wrong on the way up takes down what already runs. Nothing is restarted here: `ops.stack.supervision` does
 that for a stack that shall stay up.
@@ -89,6 +89,8 @@ class Stack:
         end([*self.schedulers, *self.fleet.of_kind("api")], PATIENCE, self.halt)
         self.fleet.children.clear()
         self.servers.stop()
+        if self._lock.held:
+            self._forget_addresses()
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -138,6 +140,11 @@ class Stack:
             values[f"TAXIWAY_PIDS_{kind.upper()}"] = ",".join(pids)
         upfile.write(self.options.base, values)
 
+    def _forget_addresses(self) -> None:
+        """Keep the key for the next time: what else `up.env` says is true only while the stack runs."""
+        kept = {name: value for name, value in upfile.read(self.options.base).items() if name == "TAXIWAY_API_KEY"}
+        upfile.write(self.options.base, kept)
+
     def _bring_up(self) -> None:
         rotate(self.logs)
         port, flower_port = choose_port(self.options.port), free_port()
@@ -156,6 +163,8 @@ class Stack:
         self._find_or_create_key()
         self.wait_for_slots(self.options.workers * self.options.slots)
         if self.flower_url:
+            # Last: Flower asks the workers who they are when it starts, and seldom again.
+            self.fleet.start_flower()
             self.wait_until("Flower answered", lambda: http.answers_ok(f"{self.flower_url}/healthcheck"))
         self.write_upfile()
 
@@ -165,8 +174,6 @@ class Stack:
             self.fleet.start_scheduler(number)
         for number in range(1, self.options.workers + 1):
             self.fleet.start_worker(number)
-        if self.options.flower:
-            self.fleet.start_flower()
 
     def _find_or_create_key(self) -> None:
         """Keep the key of the last time while the database still knows it."""
