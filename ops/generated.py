@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from api.application import build
 from ops.documents import lifecycle, reasons, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def printed_by(*module: str) -> Callable[[], str]:
-    """Return a generator whose text is what `python -m module …` prints."""
-
-    def text() -> str:
-        return subprocess.run(
-            [sys.executable, "-m", *module], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-
-    return text
+def openapi() -> str:
+    """Return the API's document, as `python -m api.openapi` writes it."""
+    return json.dumps(build().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/lifecycle.md": lifecycle.text,
+    "docs/openapi.json": openapi,
     "docs/reasons.md": reasons.text,
     "docs/settings.md": settings.text,
 }
