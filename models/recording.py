@@ -55,7 +55,8 @@ class LogLine:
     attempt: int | None = None
 
 
-_FENCE = "id = %(run)s AND epoch = %(epoch)s AND lease_worker = %(worker)s"
+# `coalesce` keeps the planner on the run's key; see `models.moves`.
+_FENCE = "id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
 
 _STEP = f"""
     WITH fenced AS (

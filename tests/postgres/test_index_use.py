@@ -1,0 +1,185 @@
+"""With many runs, whoever looks for work finds it by an index: PostgreSQL's own plans say so."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Literal
+
+from models import recording, tickets, workers
+from models.ids import new_id
+from models.statement import Statement
+from scheduler import candidates, capacity, overdue, recovery
+from tests.postgres.calls import MOVES, RECORDS, TICKETS
+from tests.postgres.factory import Made, World
+
+RUNS = 20_000
+
+# Mostly finished and parked runs, a backlog, a few blocked; what is in flight is few, as it is in life.
+_FILL = """
+    INSERT INTO run (id, tenant, agent, queue, status, pause_kind, finished_at, ready_at, fair_tag, resumed, blocked_on,
+        blocked_until, epoch)
+    SELECT gen_random_uuid(), 't' || n %% 10, 'agent' || n %% 7, 'queue' || n %% 3,
+        CASE WHEN n %% 10 < 5 THEN 'SUCCESS' WHEN n %% 10 < 7 THEN 'PAUSED' ELSE 'QUEUED' END,
+        CASE WHEN n %% 10 BETWEEN 5 AND 6 THEN 'approval' END, CASE WHEN n %% 10 < 5 THEN now() END,
+        CASE WHEN n %% 10 >= 7 THEN now() END, n, n %% 4 = 0, CASE WHEN n %% 1000 = 7 THEN 'declined' END,
+        CASE WHEN n %% 1000 = 7 THEN now() - interval '1 s' END, 1
+    FROM generate_series(1, %(runs)s) AS n
+    """
+_EVENTS = "INSERT INTO event (run_id, seq, tenant, type, status) SELECT id, 1, tenant, 'status', status FROM run"
+_PAYLOADS = "INSERT INTO payload (run_id, tenant, input) SELECT id, tenant, '{}' FROM run"
+
+
+@pytest.fixture(scope="module")
+def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
+    """A database with many runs, one of which executes on the worker that is named."""
+    name = f"crowd_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
+        world = World(connection)
+        for sql in (_FILL, _EVENTS, _PAYLOADS):
+            connection.execute(sql, {"runs": RUNS})
+        made = world.run("executing", queue="queue1")
+        for _ in range(20):
+            world.run("executing", queue="queue1")
+            world.run("promoted", queue="queue1")
+        connection.execute("VACUUM ANALYZE")
+        yield world, made
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+def _plan(world: World, sql: str, params: Mapping[str, Any], *, generic: bool) -> Mapping[str, Any]:
+    """The plan for these values, or the one that PostgreSQL keeps for any values once it was asked often enough."""
+    if not generic:
+        row = world.connection.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
+    else:
+        types = {UUID: "uuid", int: "integer", bool: "boolean", float: "float8"}
+        declared = ", ".join(types.get(type(value), "unknown") for value in params.values())
+        numbered = _numbered(sql, params)
+        values = SQL(", ").join(Literal(value) for value in params.values()).as_string(world.connection)
+        with world.connection.transaction(force_rollback=True):
+            world.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            world.connection.execute(f"PREPARE asked ({declared}) AS {numbered}")
+            row = world.connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})").fetchone()
+            world.connection.execute("DEALLOCATE asked")
+    assert row is not None
+    return row["QUERY PLAN"][0]["Plan"]  # type: ignore[no-any-return]  # JSON
+
+
+def _numbered(sql: str, params: Mapping[str, Any]) -> str:
+    places = {name: f"${n}" for n, name in enumerate(params, start=1)}
+    return re.sub(r"%\((\w+)\)s", lambda found: places[found[1]], sql).replace("%%", "%")
+
+
+def _scans(world: World, sql: str, params: Mapping[str, Any], *, generic: bool = False) -> dict[str, set[str]]:
+    """How each table is read: by which indexes, or `whole` for a sequential scan."""
+    scans: dict[str, set[str]] = {}
+    for node in _nodes(_plan(world, sql, params, generic=generic)):
+        if node["Node Type"] == "Seq Scan":
+            scans.setdefault(node["Relation Name"], set()).add("whole")
+        elif "Index Name" in node:
+            scans.setdefault(node.get("Relation Name", "run"), set()).add(node["Index Name"])
+    return scans
+
+
+def test_the_plans_are_read_rightly(crowd: tuple[World, Made]) -> None:
+    world, made = crowd
+
+    assert _scans(world, "SELECT FROM run WHERE user_id = 'x'", {})["run"] == {"whole"}
+    assert _scans(world, "SELECT FROM run WHERE id = %(id)s", {"id": made.id})["run"] == {"run_pkey"}
+
+
+def test_candidates_are_read_from_the_head_of_the_ready_index(crowd: tuple[World, Made]) -> None:
+    world, _ = crowd
+    params = {"queue": "queue1", "agents": [f"agent{n}" for n in range(7)], "limit": 8}
+
+    assert _scans(world, candidates.CANDIDATES, params)["run"] == {"run_ready"}
+
+
+def test_the_head_of_the_ready_index_needs_no_sort(crowd: tuple[World, Made]) -> None:
+    """The index is in the order of promotion, so a class costs as many rows as are taken from it, whatever waits behind."""
+    world, _ = crowd
+    params = {"queue": "queue1", "agents": ["agent1", "agent2"], "limit": 8}
+    row = world.connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {candidates.CANDIDATES}", params).fetchone()
+    assert row is not None
+    nodes = list(_nodes(row["QUERY PLAN"][0]["Plan"]))
+
+    assert not [node for node in nodes if "Sort" in node["Node Type"]]
+    scans = [node for node in nodes if node.get("Index Name") == "run_ready"]
+    assert [(node["Actual Rows"] <= 8, node["Actual Loops"]) for node in scans] == [(True, 4)]
+
+
+STATEMENTS: dict[str, tuple[str, set[str]]] = {
+    "capacity": (capacity._CAPACITY, {"run_in_flight"}),
+    "orphans": (recovery._ORPHANS, {"run_in_flight"}),
+    "overdue cancels": (overdue._OVERDUE, {"run_in_flight"}),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_what_is_in_flight_is_found_by_its_index(crowd: tuple[World, Made], name: str) -> None:
+    sql, indexes = STATEMENTS[name]
+
+    assert _scans(crowd[0], sql, {})["run"] == indexes
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_a_renewal_reads_only_its_own_runs(crowd: tuple[World, Made], generic: bool) -> None:
+    world, made = crowd
+    statement = workers.renew(made.worker, lease_s=15, consuming_ago_s=1.0, draining=False)
+
+    assert _scans(world, statement.sql, statement.params, generic=generic)["run"] == {"run_in_flight"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (tickets.republish("queue1"), "run_in_flight"),
+        (tickets.lift_declined(), "run_blocked"),
+        (tickets.promote([new_id() for _ in range(64)]), "run_pkey"),
+    ],
+    ids=["republish", "lift_declined", "promote"],
+)
+def test_tickets_are_found_by_an_index(crowd: tuple[World, Made], statement: Statement, index: str) -> None:
+    scans = _scans(crowd[0], statement.sql, statement.params)["run"]
+
+    assert index in scans
+    assert "whole" not in scans
+
+
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize("name", [*MOVES, *RECORDS, "decline", "request_cancel"])
+def test_every_write_finds_its_run_by_its_key(crowd: tuple[World, Made], name: str, generic: bool) -> None:
+    """And not among all that its worker has in flight: the entries of past runs stay there while a snapshot is open."""
+    world, made = crowd
+    statement = {**MOVES, **RECORDS, **TICKETS}[name](made)
+    scans = _scans(world, statement.sql, statement.params, generic=generic)
+
+    # The tenant's list ends in the run's id: as good as its key where a statement names both.
+    assert scans["run"] <= ({"run_pkey", "run_tenant"} if "tenant" in statement.params else {"run_pkey"})
+    assert not [table for table, how in scans.items() if "whole" in how and table in {"payload", "event"}]
+
+
+def test_a_tenants_newest_runs_are_listed_by_an_index(crowd: tuple[World, Made]) -> None:
+    sql = "SELECT id FROM run WHERE tenant = 't1' ORDER BY id DESC LIMIT 50"
+
+    assert _scans(crowd[0], sql, {})["run"] == {"run_tenant"}
+
+
+def test_what_settles_a_doubt_is_read_by_the_runs_key(crowd: tuple[World, Made]) -> None:
+    assert _scans(crowd[0], recording.FENCED, {"run": crowd[1].id})["run"] == {"run_pkey"}
