@@ -1,0 +1,170 @@
+"""The migrated schema is the one that the models declare, and migrating again changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine
+from sqlmodel import SQLModel
+
+from models import database, settings
+from models.errors import DatabaseAway
+from tests.postgres.factory import World
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_COLUMNS = """
+    SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
+    WHERE table_schema = %(schema)s AND table_name <> 'alembic_version' ORDER BY table_name, column_name
+    """
+_CONSTRAINTS = """
+    SELECT conrelid::regclass::text AS "table", conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+    WHERE connamespace = %(schema)s::regnamespace AND contype <> 'n' AND conname <> 'alembic_version_pkc'
+    ORDER BY conname
+    """
+_INDEXES = """
+    SELECT tablename, indexname, indexdef FROM pg_indexes
+    WHERE schemaname = %(schema)s AND tablename <> 'alembic_version' ORDER BY indexname
+    """
+_STORAGE = """
+    SELECT relname, reloptions FROM pg_class
+    WHERE relnamespace = %(schema)s::regnamespace AND relkind = 'r' AND relname <> 'alembic_version' ORDER BY relname
+    """
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
+    yield engine
+    engine.dispose()
+
+
+def _catalogue(connection: Any, schema: str) -> dict[str, list[tuple[Any, ...]]]:
+    kinds = {"columns": _COLUMNS, "constraints": _CONSTRAINTS, "indexes": _INDEXES, "storage": _STORAGE}
+    return {
+        kind: [
+            tuple(str(value).replace(f"{schema}.", "") for value in row.values())
+            for row in connection.execute(sql, {"schema": schema}).fetchall()
+        ]
+        for kind, sql in kinds.items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["columns", "constraints", "indexes", "storage"])
+def test_the_migrated_schema_is_the_declared_one(own_world: World, engine: Engine, kind: str) -> None:
+    """Read from PostgreSQL's catalogue, because Alembic compares neither checks nor predicates nor fill factors."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA declared")
+        SQLModel.metadata.create_all(connection.execution_options(schema_translate_map={None: "declared"}))
+
+    migrated, declared = (_catalogue(own_world.connection, schema)[kind] for schema in ("public", "declared"))
+
+    assert len(migrated) > 10
+    assert migrated == declared
+
+
+def test_alembic_finds_nothing_to_generate(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_migrating_again_changes_nothing(own_world: World, database_url: str) -> None:
+    before = _catalogue(own_world.connection, "public")
+    environment = {**os.environ, "TAXIWAY_DATABASE_URL": database_url}
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-m", "alembic", "upgrade", "head"],
+            cwd=ROOT, env=environment, check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+
+    assert _catalogue(own_world.connection, "public") == before
+    assert own_world.connection.execute("SELECT count(*) AS n FROM alembic_version").fetchone() == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://h/db", "TAXIWAY_DATABASE_URL is wrong: "),
+        ("postgresql://127.0.0.1:1/db", "PostgreSQL cannot be reached"),
+    ],
+)
+def test_migrating_without_a_database_is_one_sentence(url: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT, env={**os.environ, "TAXIWAY_DATABASE_URL": url}, check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert done.stderr.startswith("taxiway: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_has_six_indexes_and_none_is_a_gin(world: World) -> None:
+    rows = world.connection.execute(
+        """
+        SELECT indexrelid::regclass::text AS name, amname FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid
+        JOIN pg_am ON pg_am.oid = i.relam WHERE indrelid = 'run'::regclass
+        """
+    ).fetchall()
+
+    names = {"run_pkey", "run_ready", "run_in_flight", "run_blocked", "run_tenant", "run_parent"}
+    assert {(row["name"], row["amname"]) for row in rows} == {(name, "btree") for name in names}
+
+
+def test_a_page_of_runs_keeps_room_for_updates(world: World) -> None:
+    row = world.connection.execute("SELECT reloptions FROM pg_class WHERE oid = 'run'::regclass").fetchone()
+    assert row == {"reloptions": ["fillfactor=80"]}
+
+
+def test_no_column_is_of_a_type_that_refuses_a_nul_escape(world: World) -> None:
+    sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' AND udt_name = 'jsonb'"
+    assert world.connection.execute(sql).fetchall() == []
+
+
+def test_what_a_tenant_owns_says_whose_it_is(world: World) -> None:
+    """Queues, windows, agents and workers belong to the installation; all else to a tenant, every row of it."""
+    sql = """
+        SELECT c.relname FROM pg_class AS c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant' AND attnotnull)
+        """
+    without = {row["relname"] for row in world.connection.execute(sql).fetchall()}
+
+    assert without == {"agent", "alembic_version", "queue", "window", "worker"}
+
+
+def test_a_connection_says_who_it_is(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXIWAY_DATABASE_URL", database_url)
+    settings.settings.cache_clear()
+    try:
+        with database.connect("test") as connection:
+            row = connection.execute(
+                "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+            ).fetchone()
+            assert row == {"application_name": "taxiway test"}
+            assert connection.autocommit
+    finally:
+        settings.settings.cache_clear()
+
+
+def test_a_database_that_is_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXIWAY_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/db")
+    settings.settings.cache_clear()
+    try:
+        with pytest.raises(DatabaseAway, match="PostgreSQL cannot be reached") as caught:
+            database.connect("test")
+    finally:
+        settings.settings.cache_clear()
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, psycopg.OperationalError)
