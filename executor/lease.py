@@ -1,11 +1,15 @@
 """Keeps the worker's lease: one row renewed for any number of runs, in a thread that nothing else can hold up.
 
-The renewal runs on the very connection that holds the liveness lock, so that the lock's end is the end of the renewals.
+The renewal runs on the very connection that holds the liveness lock, so that the lock's end is the end of the renewals. The
+keeper listens on that connection between renewals: when the server ends it, the lock is taken again at once, long before
+its absence counts as a death.
 The monotonic clock is stamped before a renewal is sent: at stamp + lease - margin without a success nobody can know
 whether the worker still owns its runs, so its hosts are killed. Each renewal brings back the runs that the database
 says this worker leases, with what was asked of them; one that the worker does not hold is handed back.
 """
 
+import os
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -48,7 +52,7 @@ class LeaseKeeper:
         self._doubted = False
         self._away = False
         self._connection: Connection | None = None
-        self._wake = threading.Event()
+        self._wake_read, self._wake_write = os.pipe()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
@@ -60,12 +64,12 @@ class LeaseKeeper:
 
     def wake(self) -> None:
         """Renew now: something was asked of a run."""
-        self._wake.set()
+        os.write(self._wake_write, b"w")
 
     def stop(self) -> None:
         """Stop renewing and let go of the liveness lock."""
         self._stopping = True
-        self._wake.set()
+        self.wake()
         self._thread.join(5)
         if self._connection:
             self._connection.close()
@@ -91,10 +95,18 @@ class LeaseKeeper:
     def _run(self) -> None:
         wait = self._lease_s / 3
         while not self._stopping:
-            self._wake.wait(wait)
-            self._wake.clear()
+            self._sleep(wait)
             if not self._stopping:
                 wait = self._step()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait until it is time, somebody wakes us, or the server ends the connection."""
+        watched = select.poll()
+        watched.register(self._wake_read, select.POLLIN)
+        if self._connection is not None and not self._connection.closed:
+            watched.register(self._connection.fileno(), select.POLLIN)
+        if self._wake_read in dict(watched.poll(seconds * 1000)):
+            os.read(self._wake_read, 1024)
 
     def _step(self) -> float:
         try:
