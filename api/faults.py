@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import Refusal
@@ -64,10 +63,9 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
 
 def _methods_at(request: Request) -> list[str]:
     """Name every method of this address; the router's own error names those of its first call there only."""
-    calls = [route for route in request.app.routes if isinstance(route, Route)]
-    return sorted(
-        {method for call in calls if call.path_regex.match(request.url.path) for method in call.methods or ()}
-    )
+    calls = request.app.openapi()["paths"].items()
+    here = [names for place, names in calls if re.fullmatch(re.sub(r"{\w+}", "[^/]+", place), request.url.path)]
+    return sorted({name.upper() for names in here for name in names})
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Refusal:

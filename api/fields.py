@@ -9,9 +9,12 @@ from api.durations import milliseconds
 LONGEST_GRACE_MS = 3_600_000
 
 
-def _text(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("must not contain the character NUL")
+def _text(value: object) -> object:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("must not contain the character NUL")
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("must not contain half of a surrogate pair")
     return value
 
 
@@ -45,19 +48,19 @@ def _once_each(words: list[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-Text = Annotated[str, AfterValidator(_text)]
-# PostgreSQL and UTF-8 can hold neither NUL nor a lone surrogate; the strict string type refuses the latter.
-Name = Annotated[str, AfterValidator(_text), Field(min_length=1, max_length=200)]
+# PostgreSQL cannot hold NUL, nor UTF-8 half of a surrogate pair; looked for first, because pydantic stumbles over the latter.
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
 ActiveTime = Annotated[int, BeforeValidator(_active_time, json_schema_input_type=float | str)]
 Grace = Annotated[int, BeforeValidator(_grace, json_schema_input_type=float | str)]
 # Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
 Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]
 Metadata = Annotated[
     dict[
-        Annotated[str, AfterValidator(_text), Field(min_length=1, max_length=64)],
-        Annotated[str, AfterValidator(_text), Field(max_length=512)],
+        Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64)],
+        Annotated[str, BeforeValidator(_text), Field(max_length=512)],
     ],
     Field(max_length=64),
 ]
-Tag = Annotated[str, AfterValidator(_text), Field(min_length=1, max_length=64)]
+Tag = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=32), AfterValidator(_once_each)]

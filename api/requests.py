@@ -11,6 +11,7 @@ from api.problems import FieldError, Problem
 _MOST_ERRORS = 20
 _LONGEST_NAME = 100
 NOT_YET = "not available in this version"
+NOT_KNOWN = "is not known"
 
 
 class Body(BaseModel):
@@ -28,19 +29,24 @@ def read_as(model: type[B], fields: Mapping[str, Any], *, later: frozenset[str] 
         return model.model_validate(fields)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-    unknown = [_name(place, item["loc"]) for item in found if item["type"] == "extra_forbidden"]
-    wrong = [
-        FieldError(_name(place, item["loc"]), plain(item["msg"])) for item in found if item["type"] != "extra_forbidden"
-    ]
+    errors = [_told(item["type"], _name(place, item["loc"]), item["msg"], later) for item in found[:_MOST_ERRORS]]
+    unknown = [error for error in errors if error.detail in (NOT_KNOWN, NOT_YET)]
     if unknown:
-        later_names = {f"{place}{name}" for name in later}
-        refused = [FieldError(name, NOT_YET if name in later_names else "is not known") for name in unknown]
-        raise Problem("unknown_field", _sentence(refused), (refused + wrong)[:_MOST_ERRORS])
-    raise Problem("invalid_request", _sentence(wrong), wrong[:_MOST_ERRORS])
+        raise Problem(
+            "unknown_field", _sentence(unknown), unknown + [error for error in errors if error not in unknown]
+        )
+    raise Problem("invalid_request", _sentence(errors), errors)
+
+
+def _told(kind: str, name: str, message: str, later: frozenset[str]) -> FieldError:
+    if kind != "extra_forbidden":
+        return FieldError(name, plain(message))
+    return FieldError(name, NOT_YET if name.rpartition(".")[2] in later else NOT_KNOWN)
 
 
 def _name(place: str, where: tuple[int | str, ...]) -> str:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in where if part != "[key]"]
+    # A name that is no text at all, being half of a surrogate pair, comes without its place.
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in where if part != "[key]"] or [".?"]
     return (place + "".join(parts).removeprefix("."))[:_LONGEST_NAME]
 
 

@@ -1,0 +1,108 @@
+"""Runs the real API as a process of its own, and gives tests keys, clients and a look at its tables."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ALL_SCOPES = ("enqueue", "read", "admin")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class ApiServer:
+    """One API process over one database."""
+
+    database_url: str
+    redis_url: str
+    log: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {"TAXIWAY_DATABASE_URL": self.database_url, "TAXIWAY_REDIS_URL": self.redis_url, **self.settings}
+        return {**os.environ, "PYTHONWARNINGS": "error", **ours}
+
+    def start(self) -> ApiServer:
+        command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", "127.0.0.1", "--port", str(self.port)]
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                httpx.get(f"{self.url}/health", timeout=2, trust_env=False).raise_for_status()
+                return self
+            except httpx.HTTPError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < deadline, self.log.read_text()
+                time.sleep(0.05)  # between two looks
+
+    def stop(self, seconds: float = 15) -> float:
+        """Ask the process to stop; gives how long it took, and kills it when it did not."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        return time.monotonic() - began
+
+    def key(self, tenant: str = "acme", scopes: tuple[str, ...] = ALL_SCOPES) -> str:
+        command = [
+            sys.executable,
+            "-m",
+            "api.keys",
+            "create",
+            "--tenant",
+            tenant,
+            "--name",
+            "test",
+            "--scopes",
+            ",".join(scopes),
+        ]
+        made = subprocess.run(
+            command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True, timeout=60
+        )
+        return made.stdout.splitlines()[-1]
+
+    def client(self, key: str | None) -> httpx.Client:
+        headers = {} if key is None else {"x-api-key": key}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+
+    def connect(self) -> psycopg.Connection[dict[str, Any]]:
+        return psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row)
+
+    def rows(self) -> dict[str, int]:
+        """Count the rows of every table that a refused request could have written to."""
+        with self.connect() as connection:
+            tables = ("run", "payload", "label", "event", "idempotency", "tenant_share")
+            return {
+                table: connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone()["n"]  # type: ignore[index]
+                for table in tables
+            }

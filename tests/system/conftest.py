@@ -1,0 +1,55 @@
+"""Gives the tests of the API one running server for each module, and what they need to talk to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.system.api_server import ApiServer
+from tests.system.hand import Hand
+
+
+@pytest.fixture(scope="module")
+def api_database(servers: Any, template_database: str) -> Iterator[str]:
+    """Give a migrated database that the tests of one module share."""
+    name = f"api_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield servers.database(name)
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """Give a running API over that database."""
+    server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log").start()
+    yield server
+    server.stop()
+    assert "api.fault" not in server.log.read_text(), server.log.read_text()[-5000:]
+
+
+@pytest.fixture(scope="module")
+def hand(api: ApiServer) -> Iterator[Hand]:
+    """Give a worker played by hand; its agents are known from then on."""
+    with api.connect() as connection:
+        yield Hand(connection)
+
+
+@pytest.fixture(scope="module")
+def acme(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+    """Give a client of tenant acme with a key that may do everything."""
+    with api.client(api.key("acme")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def other(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+    """Give a client of another tenant."""
+    with api.client(api.key("other")) as client:
+        yield client

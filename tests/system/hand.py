@@ -1,0 +1,98 @@
+"""Plays the worker: takes runs and writes what an activation would, by the law's own functions and without a process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import moves, recording, tickets, workers
+from models.ids import liveness_key, new_id
+from models.recording import Fence, Limits, LogLine, StepRecord
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"order_id": {"type": "string"}, "amount": {"type": "number"}},
+    "required": ["order_id"],
+    "additionalProperties": False,
+}
+INPUT = {"order_id": "A7", "amount": 12.5}
+LIMITS = Limits(steps=10_000, recorded_bytes=1 << 26)
+
+
+class Hand:
+    """One registered worker that serves `refund`, which checks its input, and `echo`, which takes anything."""
+
+    def __init__(self, connection: psycopg.Connection[Any], queue: str = "default", slots: int = 4) -> None:
+        self.connection = connection
+        self.worker = new_id()
+        self.n = 0
+        workers.register(
+            self.worker, name=f"w@{queue}", host="here", pid=1, queue=queue, slots=slots,
+            liveness_key=liveness_key(self.worker), lease_s=3600,
+        ).one(connection)  # fmt: skip
+        for name, schema in (("refund", SCHEMA), ("echo", {"type": "object"})):
+            workers.know_agent(
+                name, queue=queue, version="1", description=None, schema=json.dumps(schema), timeout_ms=None
+            ).one(connection)
+        workers.serve(self.worker, ["refund", "echo"]).one(connection)
+        workers.renew(self.worker, lease_s=3600, consuming_ago_s=0.0, draining=False).all(connection)
+
+    def take(self, run: str) -> Fence:
+        """Promote and claim a run."""
+        ticket = tickets.promote([UUID(run)]).one(self.connection)
+        assert ticket is not None
+        claimed = moves.claim(
+            UUID(run),
+            ticket["epoch"],
+            self.worker,
+            label="w",
+            versions='{"refund": "1", "echo": "1"}',
+            served=["refund", "echo"],
+        ).one(self.connection)
+        assert claimed is not None
+        self.n = 0
+        return Fence(UUID(run), ticket["epoch"], self.worker)
+
+    def step(
+        self, fence: Fence, name: str, value: str = "1", status: str = "succeeded", error: str | None = None
+    ) -> None:
+        self.n += 1
+        record = StepRecord(f"{name}##1", name, "", 1, status, 1, 5, None if status != "succeeded" else value, error)
+        row = recording.step(fence, self.n, record, LIMITS, None).one(self.connection)
+        assert row is not None and row["seq"]
+
+    def event(self, fence: Fence, data: str) -> None:
+        self.n += 1
+        assert recording.event(fence, self.n, "agent", data, None).one(self.connection)
+
+    def log(self, fence: Fence, *messages: str) -> None:
+        lines = [LogLine("agent", "info", message) for message in messages]
+        assert recording.log(fence, lines).one(self.connection)
+
+    def succeed(self, fence: Fence, result: str = '{"done":true}') -> None:
+        row = moves.succeed(fence.run, fence.epoch, fence.worker, n=self.n + 1, result=result, active_ms=10).one(
+            self.connection
+        )
+        assert row is not None
+
+    def fail(self, fence: Fence) -> None:
+        error = {"code": "step_error", "type": "ValueError", "message": "no", "step": "s", "attempts": 1}
+        row = moves.fail(
+            fence.run,
+            fence.epoch,
+            fence.worker,
+            n=self.n + 1,
+            reason="step_error",
+            error=json.dumps(error),
+            active_ms=10,
+        ).one(self.connection)
+        assert row is not None
+
+    def cancel(self, fence: Fence) -> None:
+        row = moves.cancel_executing(
+            fence.run, fence.epoch, fence.worker, active_ms=1, in_flight=None, stopped="interrupted"
+        ).one(self.connection)
+        assert row is not None

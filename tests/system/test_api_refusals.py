@@ -1,0 +1,290 @@
+"""Every bad request is refused with the right status and code, and stores nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system.api_server import ApiServer
+from tests.system.hand import INPUT
+
+JSON = {"content-type": "application/json"}
+GOOD = {"agent": "refund", "input": INPUT}
+
+
+@pytest.fixture
+def nothing_stored(api: ApiServer, acme: httpx.Client) -> Iterator[None]:
+    before = api.rows()
+    yield
+    assert api.rows() == before
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["status"] == status
+    assert document["type"] == f"urn:taxiway:problem:{code}"
+    assert document["title"]
+    assert document["detail"].endswith((".", "?")), document["detail"]
+    return document
+
+
+def fields(document: dict[str, Any]) -> set[str]:
+    return {error["field"] for error in document["errors"]}
+
+
+CASES: list[tuple[str, Any, int, str, set[str] | None]] = [
+    ("an unknown agent", {"agent": "refnd"}, 422, "unknown_agent", {"agent"}),
+    ("an unknown queue", {**GOOD, "queue": "defualt"}, 422, "unknown_queue", {"queue"}),
+    ("a wrong input type", {"agent": "refund", "input": {"order_id": 7}}, 422, "invalid_input", {"input.order_id"}),
+    ("a missing input field", {"agent": "refund", "input": {}}, 422, "invalid_input", {"input.order_id"}),
+    ("no input where one is needed", {"agent": "refund"}, 422, "invalid_input", {"input.order_id"}),
+    ("a surplus input field", {"agent": "refund", "input": {**INPUT, "x": 1}}, 422, "invalid_input", {"input.x"}),
+    ("NUL in the input", {"agent": "echo", "input": {"a": ["\0"]}}, 422, "invalid_input", {"input"}),
+    ("NUL in a name of the input", {"agent": "echo", "input": {"\0": 1}}, 422, "invalid_input", {"input"}),
+    ("half a surrogate pair in the input", {"agent": "echo", "input": {"a": "\ud800"}}, 422, "invalid_input", {"input"}),
+    ("an unknown field", {**GOOD, "inputs": {}}, 422, "unknown_field", {"inputs"}),
+    ("a field of a later version", {**GOOD, "window": "nightly"}, 422, "unknown_field", {"window"}),
+    ("a later field that says nothing", {**GOOD, "notBefore": None}, 422, "unknown_field", {"notBefore"}),
+    ("no agent", {"input": {}}, 400, "invalid_request", {"agent"}),
+    ("an agent that is no text", {"agent": 7}, 400, "invalid_request", {"agent"}),
+    ("an input that is no object", {"agent": "refund", "input": [1]}, 400, "invalid_request", {"input"}),
+    ("a priority that is a text", {**GOOD, "priority": "1"}, 400, "invalid_request", {"priority"}),
+    ("a priority that is a truth", {**GOOD, "priority": True}, 400, "invalid_request", {"priority"}),
+    ("a priority out of range", {**GOOD, "priority": 101}, 400, "invalid_request", {"priority"}),
+    ("a timeout of zero", {**GOOD, "timeout": 0}, 400, "invalid_request", {"timeout"}),
+    ("a timeout of months", {**GOOD, "timeout": "P1M"}, 400, "invalid_request", {"timeout"}),
+    ("a timeout beyond every number", {**GOOD, "timeout": 1e300}, 400, "invalid_request", {"timeout"}),
+    ("metadata that is no text", {**GOOD, "metadata": {"a": 1}}, 400, "invalid_request", {"metadata.a"}),
+    ("metadata that is too long", {**GOOD, "metadata": {"a": "x" * 513}}, 400, "invalid_request", {"metadata.a"}),
+    ("too much metadata", {**GOOD, "metadata": {str(n): "" for n in range(65)}}, 400, "invalid_request", {"metadata"}),
+    ("NUL in metadata", {**GOOD, "metadata": {"a": "\0"}}, 400, "invalid_request", {"metadata.a"}),
+    ("NUL in a user id", {**GOOD, "userId": "a\0"}, 400, "invalid_request", {"userId"}),
+    ("NUL in a tag", {**GOOD, "tags": ["\0"]}, 400, "invalid_request", {"tags[0]"}),
+    ("half a surrogate pair in a tag", {**GOOD, "tags": ["\udfff"]}, 400, "invalid_request", {"tags[0]"}),
+    ("NUL in the agent's name", {"agent": "a\0"}, 400, "invalid_request", {"agent"}),
+    ("too many tags", {**GOOD, "tags": [str(n) for n in range(33)]}, 400, "invalid_request", {"tags"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "named"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_bad_request_names_the_field_and_stores_nothing(
+    acme: httpx.Client, nothing_stored: None, body: Any, status: int, code: str, named: set[str] | None
+) -> None:
+    document = problem(acme.post("/v1/runs", content=json.dumps(body), headers=JSON), status, code)
+    assert fields(document) == named
+    # The same run inside a batch takes the whole batch down, and is named by its place.
+    batch = json.dumps({"runs": [GOOD, body]})
+    document = problem(acme.post("/v1/runs/batch", content=batch, headers=JSON), status, code)
+    assert fields(document) == {f"runs[1].{name}" for name in named or ()}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"{", b"[]", b'"x"', b"null", b'{"agent":"refund"', b'{"agent":NaN}', b'{"agent":-Infinity}', b"\xff\xfe",
+        b'{"agent":"a","agent":"b"}', b'{"a":' + b"9" * 5000 + b"}", b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"agent":"echo","input":{"a":' + b"[" * 300 + b"]" * 300 + b"}}",
+    ],
+)  # fmt: skip
+def test_what_is_no_json_object_is_invalid_json(acme: httpx.Client, nothing_stored: None, raw: bytes) -> None:
+    problem(acme.post("/v1/runs", content=raw, headers=JSON), 400, "invalid_json")
+    problem(acme.post("/v1/runs/batch", content=raw, headers=JSON), 400, "invalid_json")
+
+
+def test_a_number_beyond_every_double_is_invalid_input(acme: httpx.Client, nothing_stored: None) -> None:
+    raw = b'{"agent":"echo","input":{"a":1e400}}'
+    problem(acme.post("/v1/runs", content=raw, headers=JSON), 422, "invalid_input")
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_what_is_not_sent_as_json_is_an_unsupported_media_type(
+    acme: httpx.Client, nothing_stored: None, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    problem(acme.post("/v1/runs", content=json.dumps(GOOD).encode(), headers=headers), 415, "unsupported_media_type")
+
+
+def test_five_megabytes_are_too_large_however_they_come(acme: httpx.Client, nothing_stored: None) -> None:
+    raw = json.dumps({"agent": "echo", "input": {"a": "x" * 5_000_000}}).encode()
+    problem(acme.post("/v1/runs", content=raw, headers=JSON), 413, "payload_too_large")
+
+    def chunks() -> Iterator[bytes]:
+        yield from (raw[n : n + 65536] for n in range(0, len(raw), 65536))
+
+    problem(acme.post("/v1/runs", content=chunks(), headers=JSON), 413, "payload_too_large")
+
+
+def test_an_input_is_measured_as_it_would_be_stored(acme: httpx.Client, nothing_stored: None) -> None:
+    raw = json.dumps({"agent": "echo", "input": {"a": "x" * (1 << 20)}}).encode()
+    document = problem(acme.post("/v1/runs", content=raw, headers=JSON), 413, "payload_too_large")
+    assert "input" in document["detail"]
+
+
+def test_a_declared_length_is_refused_before_the_body_is_sent(api: ApiServer, acme: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as connection:
+        head = (
+            f"POST /v1/runs HTTP/1.1\r\nhost: x\r\nx-api-key: {acme.headers['x-api-key']}\r\n"
+            "content-type: application/json\r\ncontent-length: 999999999999\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_a_batch_may_be_neither_empty_nor_longer_than_allowed(acme: httpx.Client, nothing_stored: None) -> None:
+    for runs in ([], [GOOD] * 1001, "x", [1]):
+        problem(acme.post("/v1/runs/batch", json={"runs": runs}), 400, "invalid_request")
+    problem(acme.post("/v1/runs/batch", json={"runs": [GOOD], "agent": "refund"}), 422, "unknown_field")
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\tb"])
+def test_an_idempotency_key_must_be_visible_characters(acme: httpx.Client, nothing_stored: None, key: str) -> None:
+    answer = acme.post("/v1/runs", json=GOOD, headers={"idempotency-key": key.encode("latin-1")})
+    problem(answer, 400, "invalid_request")
+
+
+CALLS = [
+    ("POST", "/v1/runs"), ("POST", "/v1/runs/batch"), ("GET", "/v1/runs"), ("GET", "/v1/runs/{run}"),
+    ("GET", "/v1/runs/{run}/steps"), ("GET", "/v1/runs/{run}/events"), ("GET", "/v1/runs/{run}/logs"),
+    ("GET", "/v1/runs/{run}/sse"), ("GET", "/v1/runs/{run}/wait"), ("DELETE", "/v1/runs/{run}"),
+    ("POST", "/v1/runs/{run}/cancel"), ("GET", "/v1/agents"), ("GET", "/v1/workers"), ("GET", "/v1/capacity"),
+    ("GET", "/v1/keys"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/{run}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_every_call_needs_a_valid_key_with_the_scope(
+    api: ApiServer, no_scope: httpx.Client, nothing_stored: None, method: str, path: str
+) -> None:
+    where = path.format(run=uuid.uuid4())
+    content = json.dumps(GOOD).encode() if method == "POST" else None
+    with api.client(None) as nobody:
+        answer = nobody.request(method, where, content=content, headers=JSON)
+        problem(answer, 401, "unauthenticated")
+        assert "www-authenticate" in answer.headers
+        for headers in (
+            {"x-api-key": "tw_wrong"},
+            {"authorization": "Bearer tw_wrong"},
+            {"authorization": "Basic eDp5"},
+        ):
+            problem(nobody.request(method, where, content=content, headers=JSON | headers), 401, "unauthenticated")
+    problem(no_scope.request(method, where, content=content, headers=JSON), 403, "forbidden")
+
+
+@pytest.fixture(scope="module")
+def no_scope(api: ApiServer, acme: httpx.Client) -> Iterator[httpx.Client]:
+    with api.client(api.key("acme", ("decide",))) as client:
+        yield client
+
+
+RUN_CALLS = [call for call in CALLS if "/runs/{run}" in call[1]]
+
+
+@pytest.mark.parametrize(("method", "path"), RUN_CALLS)
+def test_a_run_of_another_tenant_is_as_unknown_as_none(
+    acme: httpx.Client, other: httpx.Client, method: str, path: str
+) -> None:
+    run = acme.post("/v1/runs", json=GOOD).json()["runId"]
+    headers = JSON if method == "POST" else {}
+    content = b"{}" if method == "POST" else None
+    foreign = other.request(method, path.format(run=run), content=content, headers=headers)
+    absent = other.request(method, path.format(run=uuid.uuid4()), content=content, headers=headers)
+    assert problem(foreign, 404, "run_not_found") == problem(absent, 404, "run_not_found")
+    assert acme.get(f"/v1/runs/{run}").json()["status"] == "QUEUED"
+
+
+@pytest.mark.parametrize(
+    "run", ["x", "0", "%F0%9F%98%80", "{00000000-0000-7000-8000-000000000000}", "a" * 500, "%2e%2e"]
+)
+def test_a_malformed_run_id_is_not_found(acme: httpx.Client, run: str) -> None:
+    problem(acme.get(f"/v1/runs/{run}"), 404, "run_not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/runs?agent=%00", "/v1/runs?metadata.%00=1", "/v1/runs/%00", "/v1/x?a=%00"])
+def test_nul_in_an_address_is_an_invalid_request(acme: httpx.Client, path: str) -> None:
+    problem(acme.get(path), 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=DONE", "category=x", "limit=0", "limit=201", "limit=x", "createdAfter=yesterday", "createdAfter=2026-01-01T00:00:00",
+        "stauts=FAILED", "metadata.=x",
+    ],
+)  # fmt: skip
+def test_a_filter_that_cannot_be_used_is_refused_rather_than_ignored(acme: httpx.Client, query: str) -> None:
+    problem(acme.get(f"/v1/runs?{query}"), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("cursor", ["x", "", "cnVuczp4", "c3RlcHM6MQ", "=", "é", "a" * 50])
+def test_a_cursor_that_this_list_did_not_issue_is_invalid(acme: httpx.Client, cursor: str) -> None:
+    run = acme.post("/v1/runs", json=GOOD).json()["runId"]
+    problem(acme.get("/v1/runs", params={"cursor": cursor}), 400, "invalid_cursor")
+    problem(acme.get(f"/v1/runs/{run}/logs", params={"cursor": cursor}), 400, "invalid_cursor")
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "99999999999999999999", "2", "١"])
+def test_a_last_event_id_that_is_none_is_an_invalid_request(acme: httpx.Client, last: str) -> None:
+    run = acme.post("/v1/runs", json=GOOD).json()["runId"]
+    problem(acme.get(f"/v1/runs/{run}/sse", params={"lastEventId": last}), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("timeout", ["0", "26", "x", "1.5"])
+def test_a_wait_lasts_between_1_and_25_seconds(acme: httpx.Client, timeout: str) -> None:
+    run = acme.post("/v1/runs", json=GOOD).json()["runId"]
+    problem(acme.get(f"/v1/runs/{run}/wait", params={"timeout": timeout}), 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"grace": -1}, "invalid_request"), ({"grace": "PT2H"}, "invalid_request"), ({"grace": True}, "invalid_request"),
+        ({"reason": "\0"}, "invalid_request"), ({"reason": "x" * 501}, "invalid_request"), ({"resaon": "x"}, "unknown_field"),
+    ],
+)  # fmt: skip
+def test_a_bad_cancel_cancels_nothing(acme: httpx.Client, body: Any, code: str) -> None:
+    run = acme.post("/v1/runs", json=GOOD).json()["runId"]
+    answer = acme.post(f"/v1/runs/{run}/cancel", json=body)
+    problem(answer, 422 if code == "unknown_field" else 400, code)
+    assert acme.get(f"/v1/runs/{run}").json()["status"] == "QUEUED"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.get("/v1/nothing"),
+        lambda client: client.get("/"),
+        lambda client: client.get("/v1/runs/"),
+        lambda client: client.post("/v1/runs/x/y/z"),
+    ],
+)
+def test_what_is_not_there_is_not_found(acme: httpx.Client, call: Callable[[httpx.Client], httpx.Response]) -> None:
+    problem(call(acme), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["x/pause", "x/resume", "x/retry", "x/signals/y", "bulk/pause"])
+def test_calls_of_a_later_version_say_that_they_are(acme: httpx.Client, path: str) -> None:
+    assert "not available in this version" in problem(acme.post(f"/v1/runs/{path}"), 404, "not_found")["detail"]
+
+
+def test_another_method_is_refused_with_the_ones_that_there_are(acme: httpx.Client) -> None:
+    answer = acme.put("/v1/runs")
+    problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, POST"
+
+
+def test_an_unknown_agent_is_told_which_there_are(acme: httpx.Client) -> None:
+    assert (
+        "did you mean refund?"
+        in problem(acme.post("/v1/runs", json={"agent": "refnd"}), 422, "unknown_agent")["detail"]
+    )
+    assert "echo, refund" in problem(acme.post("/v1/runs", json={"agent": "zzzzz"}), 422, "unknown_agent")["detail"]
