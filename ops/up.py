@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from ops.console import LogFollower, complain, say
 from ops.embedded import EmbeddedError
-from ops.stack import Halt, Halted, Stack, StackError, StackOptions
+from ops.stack import Halt, Halted, Stack, StackError, StackOptions, http
 from ops.stack.environment import with_password
 from ops.stack.supervision import Supervisor
 from ops.stack.upfile import NAME
 
 LOOK_EVERY = 0.2
+SAMPLE = "license_audit"
+"""The agent that needs no input: shown as an example where it is served."""
 
 
 def up(options: StackOptions, *, verbose: bool) -> int:
@@ -46,24 +49,27 @@ def up(options: StackOptions, *, verbose: bool) -> int:
 
 def greet(stack: Stack, seconds: float) -> None:
     """Say where everything is and what to try."""
-    options = stack.options
-    say(
-        f"Taxiway is up after {seconds:.1f} s: {options.workers} workers with {options.slots} slots each serve "
-        f"queue {options.queue}.\n",
-        "bold green",
-    )
-    say(f"  API        {stack.url}       documentation {stack.url}/docs")
-    say(f"  Flower     {with_password(stack.flower_url, stack.flower_auth)}")
-    say(f"  API key    {stack.api_key}")
-    say(f"  Agents     {options.agents}")
-    say(f"  Logs       {stack.logs}")
+    options, url = stack.options, stack.url
+    agents = http.agents_of(url, stack.api_key)
+    each = f"{options.workers} workers with {options.slots} slots each"
+    say(f"Taxiway is up after {seconds:.1f} s: {each} serve queue {options.queue}.\n", "bold green")
+    say(f"  API      {url}    documentation: {url}/docs")
+    say(f"  Flower   {with_password(stack.flower_url, stack.flower_auth)}")
+    say(f"  API key  {stack.api_key}")
+    say(f"  Agents   {', '.join(agents)} (from {options.agents}; the workers are replaced when these files change)")
+    say(f"  Logs     {os.path.relpath(stack.logs)}")
     say("\nTry it in another terminal:\n")
-    say(f"  source {options.base / NAME}")
-    say('  curl -H "x-api-key: $TAXIWAY_API_KEY" $TAXIWAY_URL/v1/agents')
-    say(
-        "  curl -H \"x-api-key: $TAXIWAY_API_KEY\" -H 'content-type: application/json' \\\n"
-        '       -d \'{"agent": "license_audit"}\' $TAXIWAY_URL/v1/runs'
-    )
-    say('  curl -N -H "x-api-key: $TAXIWAY_API_KEY" $TAXIWAY_URL/v1/runs/RUN_ID/sse')
-    say("  .venv/bin/taxiway enqueue license_audit --watch")
+    say(examples(os.path.relpath(options.base / NAME), min(agents, key=lambda name: name != SAMPLE, default="AGENT")))
     say("\nCtrl-C stops everything.")
+
+
+def examples(upfile: str, agent: str) -> str:
+    """Return commands that work as they stand once the file is sourced."""
+    curl = 'curl -H "x-api-key: $TAXIWAY_API_KEY"'
+    return (
+        f"  source {upfile}\n"
+        f"  {curl} $TAXIWAY_URL/v1/agents\n"
+        f"  {curl} -H 'content-type: application/json' -d '{{\"agent\": \"{agent}\"}}' $TAXIWAY_URL/v1/runs\n"
+        f"  {curl} -N $TAXIWAY_URL/v1/runs/RUN_ID/sse\n"
+        f"  .venv/bin/taxiway enqueue {agent} --watch"
+    )

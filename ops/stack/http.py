@@ -15,6 +15,16 @@ def answers_ok(url: str, *, api_key: str | None = None) -> bool:
         return False
 
 
+def agents_of(url: str, api_key: str) -> list[str]:
+    """Return the names of the agents that are known, by `GET /v1/agents`."""
+    try:
+        answer = httpx.get(f"{url}/v1/agents", headers=_headers(api_key), timeout=TIMEOUT)
+        agents = answer.json().get("agents", []) if answer.is_success else []
+    except httpx.HTTPError:
+        return []
+    return [str(agent["name"]) for agent in agents]
+
+
 def slots_of(url: str, api_key: str, queue: str) -> int:
     """Return how many slots live workers of `queue` offer, by `GET /v1/capacity`."""
     try:

@@ -176,14 +176,17 @@ class Stack:
             self.fleet.start_worker(number)
 
     def _find_or_create_key(self) -> None:
-        """Keep the key of the last time while the database still knows it."""
+        """Keep the key of the last time while the database still knows it; return when the API is ready."""
         old = upfile.read(self.options.base).get("TAXIWAY_API_KEY")
+        if not old:
+            self.api_key = self._create_key()  # while the API is starting
         self.wait_until("the API was ready", lambda: http.answers_ok(f"{self.url}/ready"))
-        if old and http.answers_ok(f"{self.url}/v1/capacity", api_key=old):
-            self.api_key = old
-            return
-        made = self._run("Creating an API key", "keys", commands.create_key("up"))
-        self.api_key = made.split()[-1]
+        if old:
+            known = http.answers_ok(f"{self.url}/v1/capacity", api_key=old)
+            self.api_key = old if known else self._create_key()
+
+    def _create_key(self) -> str:
+        return self._run("Creating an API key", "keys", commands.create_key("up")).split()[-1]
 
     def _run(self, what: str, name: str, argv: list[str]) -> str:
         return run_to_end(what, self.fleet.command(name, argv), self.look)
