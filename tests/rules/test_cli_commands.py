@@ -250,11 +250,11 @@ def test_cancel_says_whether_the_run_is_canceled_yet(invoke: Invoke) -> None:
 
 
 def test_the_fleet_is_listed_by_what_the_server_says(invoke: Invoke) -> None:
-    rows = {"workers": [{"slots": 4, "name": "w1", "agents": ["a", "b"], "draining": False, "host": "h"}]}
+    rows = {"workers": [{"slots": 4, "name": "w1", "agents": ["a", "b"], "draining": False, "pid": 7}]}
     lines = invoke(Canned(httpx.Response(200, json=rows)), "workers").stdout.splitlines()
     assert [line.split("\t") for line in lines] == [
-        ["NAME", "SLOTS", "AGENTS", "DRAINING", "HOST"],
-        ["w1", "4", "a, b", "no", "h"],
+        ["NAME", "QUEUE", "SLOTS", "LEASED", "ALIVE", "DRAINING", "AGENTS"],
+        ["w1", "", "4", "", "", "no", "a, b"],
     ]
     assert invoke(Canned(httpx.Response(200, json={"agents": []})), "agents").stderr == "There are no agents yet.\n"
 

@@ -64,13 +64,18 @@ def test_rate_limited_says_for_how_long() -> None:
         httpx.Response(200, json={"id": "x"}),
         httpx.Response(404, html="nginx"),
         httpx.Response(307, headers={"location": "https://elsewhere.example"}),
-        httpx.Response(500, json={"code": "internal", "title": "Internal", "detail": "secret"}),
+        httpx.Response(500, text="oops"),
     ],
 )
 @pytest.mark.parametrize("kind_of_client", KINDS)
 def test_an_answer_that_no_taxiway_server_gives_is_a_fault(kind_of_client: Speaker, answer: httpx.Response) -> None:
     with pytest.raises(api.ServerFault, match=r"GET /v1/runs/.* at 127\.0\.0\.1:8000 answered"):
         kind_of_client(Canned(answer)).on_run("get")
+
+
+def test_a_server_that_failed_is_quoted() -> None:
+    with pytest.raises(api.ServerFault, match=r"The server failed \(500\): It broke\."):
+        KINDS[0](Canned(problem(500, "internal", "It broke."))).on_run("get")
 
 
 def test_a_gateway_without_a_problem_document_means_later() -> None:

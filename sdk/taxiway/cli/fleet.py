@@ -8,34 +8,37 @@ from typing import Any
 from taxiway.cli import options
 from taxiway.cli.output import Output
 
+# The members that fit a screen; --json prints them all.
+_AGENTS = ("name", "queue", "workers", "slots", "timeout", "description")
+_WORKERS = ("name", "queue", "slots", "leased", "alive", "draining", "agents")
+_QUEUES = ("queue", "workers", "slots", "inFlight", "executing", "queued", "parked")
+
 
 def agents(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
     """List the agents that workers serve."""
     with options.connect(url, api_key) as client:
-        _print(Output(as_json), "agents", client.agents(), ("name", "queue"))
+        _print(Output(as_json), "agents", client.agents(), _AGENTS)
 
 
 def workers(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
     """List the workers."""
     with options.connect(url, api_key) as client:
-        _print(Output(as_json), "workers", client.workers(), ("name", "queue", "slots"))
+        _print(Output(as_json), "workers", client.workers(), _WORKERS)
 
 
 def capacity(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
     """Show per queue: slots, runs in flight, queued and parked."""
     with options.connect(url, api_key) as client:
-        _print(Output(as_json), "queues", client.capacity(), ("queue", "name", "slots", "inFlight", "queued", "parked"))
+        _print(Output(as_json), "queues", client.capacity(), _QUEUES)
 
 
-def _print(output: Output, member: str, rows: Sequence[Mapping[str, Any]], first: Sequence[str]) -> None:
+def _print(output: Output, member: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     if output.as_json:
         output.document({member: [dict(row) for row in rows]})
         return
     if not rows:
         output.note(f"There are no {member} yet.")
         return
-    names = {name for row in rows for name, value in row.items() if value is not None and not isinstance(value, dict)}
-    columns = [name for name in first if name in names] + sorted(names.difference(first))
     output.table(columns, ([_cell(row.get(name)) for name in columns] for row in rows))
 
 

@@ -125,6 +125,10 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _not_ours(response: httpx.Response) -> ServerFault:
+    document = _document(response) if response.status_code >= 500 else None
+    if document is not None:
+        said = document.get("detail") or document.get("title") or document.get("code")
+        return ServerFault(f"The server failed ({response.status_code}): {said}")
     request = response.request
     server = request.url.netloc.decode("ascii")
     kind = response.headers.get("content-type", "no content type").partition(";")[0]
