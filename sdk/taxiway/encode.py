@@ -111,10 +111,11 @@ def _members(value: Mapping[Any, object], depth: int) -> dict[str, Any]:
     for key, item in value.items():
         if not isinstance(key, str):
             raise _Unfit(f"key {key!r:.80} is {type_name(key)}, JSON keys are text")
+        name = _text(key)
         try:
-            members[_text(key)] = _plain(item, depth)
+            members[name] = _plain(item, depth)
         except _Unfit as unfit:
-            unfit.trail.append(str(key))
+            unfit.trail.append(name)
             raise
     return members
 

@@ -105,8 +105,15 @@ class Model:
 
 Shape = Anything | Scalar | Parsed | Choice | Sequence | Fixed | Table | OneOf | Record | Model
 
+
+def _moment(text: str) -> datetime:
+    if len(text) <= len("2026-01-02"):  # a date alone is no time, whatever Python reads it as
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
 _PARSED: Final[dict[Any, Parsed]] = {
-    datetime: Parsed("date-time", datetime, datetime.fromisoformat),
+    datetime: Parsed("date-time", datetime, _moment),
     date: Parsed("date", date, date.fromisoformat),
     time: Parsed("time", time, time.fromisoformat),
     UUID: Parsed("uuid", UUID, UUID),
@@ -130,14 +137,13 @@ def _shape(annotation: Any) -> Shape:
         return Anything()
     if annotation in (None, type(None), str, int, float, bool):
         return Scalar(type(None) if annotation is None else annotation)
-    if annotation in _PARSED:
-        return _PARSED[annotation]
     if isinstance(annotation, typing.NewType):
         return shape_of(annotation.__supertype__)
     if hasattr(annotation, "__value__"):  # `type X = …` of Python 3.12
         return shape_of(annotation.__value__)
-    origin = get_origin(annotation)
-    return _generic(annotation, origin) if origin is not None else _plain_class(annotation)
+    if (origin := get_origin(annotation)) is not None:
+        return _generic(annotation, origin)
+    return _PARSED.get(annotation) or _plain_class(annotation)
 
 
 _known_shape = functools.lru_cache(maxsize=1024)(_shape)

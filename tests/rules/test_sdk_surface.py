@@ -1,0 +1,89 @@
+"""The public surface of the SDK, pinned: a name that comes or goes must be meant."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import taxiway
+from taxiway import AsyncRun, Run, agent
+from taxiway.agents import DECLARED
+from taxiway.verbs import NOT_YET
+
+
+def test_what_agents_and_clients_import_is_exactly_this() -> None:
+    assert set(taxiway.__all__) == {
+        *("agent", "step", "Run", "AsyncRun", "Retry"),
+        *("step_info", "StepInfo", "emit", "progress", "log", "cancelled"),
+        *("TaxiwayError", "StepFailed", "NotAvailable", "RetryAfter", "Fatal", "Canceled"),
+        *("Client", "AsyncClient", "RunHandle"),
+    }
+    for name in taxiway.__all__:
+        assert getattr(taxiway, name).__name__ == name
+    assert taxiway.__version__ == "0.1.0"
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        taxiway.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", [Run, AsyncRun])
+def test_both_runs_have_the_same_verbs_with_the_same_options(kind: type) -> None:
+    public = {name for name in dir(kind) if not name.startswith("_")}
+    assert public == {"id", "user_id", "metadata", "activation", "step", "using", "emit", "progress", "log"}
+    for verb in ("using", "emit", "progress", "log"):
+        assert list(inspect.signature(getattr(kind, verb)).parameters) == list(
+            inspect.signature(getattr(Run, verb)).parameters
+        )
+
+
+def test_verbs_to_come_are_known_by_name() -> None:
+    waits = {"approve", "ask", "authorize", "wait_for", "sleep", "pause", "spawn", "map", "gather", "first", "restart"}
+    assert waits <= NOT_YET
+
+
+def test_authoring_imports_nothing_but_the_standard_library() -> None:
+    code = """if True:
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import taxiway
+        print(sorted({name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names - {'__main__'}))
+    """
+    command = [sys.executable, "-I", "-S", "-c", code, str(Path(taxiway.__file__).parents[1])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['taxiway']"
+
+
+def test_a_declared_agent_and_step_stay_ordinary_functions() -> None:
+    @taxiway.step(name="other")
+    def double(n: int) -> int:
+        return 2 * n
+
+    @agent(name="doubling", queue="q", timeout="2m", description="Doubles.")
+    def main(run: object, n: int) -> int:
+        return double(n)
+
+    declared = DECLARED.pop()
+    assert main(None, 4) == 8
+    assert (declared.name, declared.queue, declared.timeout_ms) == ("doubling", "q", 120_000)
+    assert (declared.description, declared.function, declared.is_async) == ("Doubles.", main, False)
+
+
+def test_the_bare_decorators_work_too() -> None:
+    @agent
+    async def main(run: object) -> None:
+        """Say what it does.
+
+        At length.
+        """
+
+    declared = DECLARED.pop()
+    assert (declared.name, declared.queue, declared.timeout_ms) == ("main", "default", None)
+    assert (declared.description, declared.is_async) == ("Say what it does.", True)
+
+
+@pytest.mark.parametrize("verb", ["step_info", "cancelled"])
+def test_verbs_of_steps_say_where_they_work(verb: str) -> None:
+    with pytest.raises(RuntimeError, match=rf"taxiway\.{verb}\(\) works inside a step only"):
+        getattr(taxiway, verb)()
