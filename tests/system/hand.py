@@ -62,7 +62,8 @@ class Hand:
         self.n += 1
         record = StepRecord(f"{name}##1", name, "", 1, status, 1, 5, None if status != "succeeded" else value, error)
         row = recording.step(fence, self.n, record, LIMITS, None).one(self.connection)
-        assert row is not None and row["seq"]
+        assert row is not None
+        assert row["seq"]
 
     def event(self, fence: Fence, data: str) -> None:
         self.n += 1
