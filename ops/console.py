@@ -10,9 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
-_NOTEWORTHY = re.compile(r"\b(warning|error|critical|fatal|panic)\b", re.IGNORECASE)
-HEAD = 120
-"""Characters of a line in which its level stands."""
+_NOTEWORTHY = re.compile(
+    r"\[(warning|error|critical)\s*\]"  # our facts
+    r'|"level": "(warning|error|critical)"'  # the same as JSON
+    r"|^taxiway: "  # the sentence with which a process ends
+    r"|: (WARNING|ERROR|CRITICAL)/|^(WARNING|ERROR|CRITICAL):|^\[[WE] "  # Celery, uvicorn, Flower
+)
+QUIET = {"postgres", "valkey", "migrate", "keys"}
+"""Whose lines are shown only on request: servers write about every lost connection, and their end is reported."""
 
 console = Console(highlight=False, markup=False, emoji=False)
 
@@ -20,6 +25,11 @@ console = Console(highlight=False, markup=False, emoji=False)
 def say(text: str = "", style: str = "") -> None:
     """Print a line of our own, never wrapped."""
     console.print(Text(text, style=style), soft_wrap=True)
+
+
+def near(path: Path) -> str:
+    """Return a path as one would type it here: relative where it lies below the current folder."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def complain(text: str) -> None:
@@ -43,7 +53,7 @@ class LogFollower:
         """Print what is new."""
         for log in self._files():
             for line in self._new_lines(log):
-                if self.verbose or _NOTEWORTHY.search(line[:HEAD]):
+                if self.verbose or (log.stem not in QUIET and _NOTEWORTHY.search(line)):
                     self._print(log.stem, line)
 
     def _files(self) -> list[Path]:

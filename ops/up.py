@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
-from ops.console import LogFollower, complain, say
+from ops.console import LogFollower, complain, near, say
 from ops.embedded import EmbeddedError
 from ops.stack import Halt, Halted, Stack, StackError, StackOptions, http
 from ops.stack.environment import with_password
@@ -43,7 +42,7 @@ def up(options: StackOptions, *, verbose: bool) -> int:
         say("\nStopping (Ctrl-C again: at once) …")
     finally:
         stack.stop()
-    say(f"Stopped. The data stays in {stack.options.base}.")
+    say(f"Stopped. The data stays in {near(stack.options.base)}.")
     return 0
 
 
@@ -57,9 +56,9 @@ def greet(stack: Stack, seconds: float) -> None:
     say(f"  Flower   {with_password(stack.flower_url, stack.flower_auth)}")
     say(f"  API key  {stack.api_key}")
     say(f"  Agents   {', '.join(agents)} (from {options.agents}; the workers are replaced when these files change)")
-    say(f"  Logs     {os.path.relpath(stack.logs)}")
+    say(f"  Logs     {near(stack.logs)}")
     say("\nTry it in another terminal:\n")
-    say(examples(os.path.relpath(options.base / NAME), min(agents, key=lambda name: name != SAMPLE, default="AGENT")))
+    say(examples(near(options.base / NAME), min(agents, key=lambda name: name != SAMPLE, default="AGENT")))
     say("\nCtrl-C stops everything.")
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from ops.stack import upfile
 
+pytestmark = pytest.mark.timeout(300)  # each test starts everything, some twice
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "from taxiway import agent, Run\n\n\n@agent\ndef {name}(run: Run) -> int:\n    return {answer}\n"
 Say = Callable[[str], None]
@@ -89,6 +90,16 @@ def result_of(told: dict[str, str], agent: str) -> object:
     return call(told, "GET", f"/v1/runs/{accepted.json()['runId']}/wait?timeout=25").json()["result"]
 
 
+def answers(told: dict[str, str], wanted: int) -> bool:
+    """Say whether a run gives the wanted result; an answer of 503 is no result."""
+    accepted = call(told, "POST", "/v1/runs", json={"agent": "answer"})
+    if accepted.status_code == 503:
+        return False
+    return bool(
+        call(told, "GET", f"/v1/runs/{accepted.json()['runId']}/wait?timeout=25").json().get("result") == wanted
+    )
+
+
 def run_ops(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ops", *words]
     environment = {**os.environ, "TAXIWAY_PORT": "0", "TAXIWAY_SLOTS": "2", "TAXIWAY_WORKERS": "1", **env}
@@ -158,17 +169,26 @@ def test_one_life_of_a_stack(tmp_path: Path, agents: Path) -> None:
         again.process.wait()
         assert still_there(family) == [], "nothing outlives a killed runner"
 
-    with running(base, TAXIWAY_AGENTS=str(agents)) as third:
-        third.wait_until_up()
-        killed = third.family()
+
+def test_what_dies_is_started_again_and_work_goes_on(tmp_path: Path, agents: Path) -> None:
+    base = tmp_path / "base"
+    with running(base, TAXIWAY_AGENTS=str(agents), TAXIWAY_WORKERS="1") as up:
+        up.wait_until_up()
+        family = up.family()
         worker = psutil.Process(int(upfile.read(base)["TAXIWAY_PIDS_WORKER"].split(",")[0]))
         worker.kill()
-        third.wait_until(lambda: "worker-1 was killed by signal 9" in third.said, "the end of a worker is reported")
-        third.wait_until(
+        up.wait_until(lambda: "worker-1 was killed by signal 9" in up.said, "the end of a worker is reported")
+        up.wait_until(
             lambda: str(worker.pid) not in upfile.read(base)["TAXIWAY_PIDS_WORKER"].split(","), "a new worker"
         )
-        assert third.end(signal.SIGTERM) == 0
-        assert still_there(killed) == []
+        for server in ("postgres", "valkey"):
+            (victim,) = [one for one in psutil.Process(up.process.pid).children() if one.name().startswith(server)]
+            victim.kill()
+            up.wait_until(lambda: f"{server} was killed by signal 9" in up.said, "its end is reported")  # noqa: B023
+        up.wait_until(lambda: answers(upfile.read(base), 42), "it works again on new servers")
+        family += up.family()
+        assert up.end(signal.SIGTERM) == 0
+        assert still_there(family) == []
 
 
 def test_the_demo_ends_well_and_leaves_its_report(tmp_path: Path) -> None:
