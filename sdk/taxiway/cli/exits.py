@@ -43,8 +43,8 @@ def sentence(error: TaxiwayError) -> str:
     if isinstance(error, Unauthenticated):
         return f"{_stop(str(error))} Use a key of this server: set TAXIWAY_API_KEY or pass --api-key."
     if isinstance(error, Refused):
-        fields = [f"\n  {item.field}: {item.detail}" for item in error.errors]
-        return _stop(error.detail or error.title) + "".join(fields)
+        said = _stop(error.detail or error.title)
+        return said + "".join(f"\n  {item.field}: {item.detail}" for item in error.errors if item.detail not in said)
     return str(error)
 
 
