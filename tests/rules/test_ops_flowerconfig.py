@@ -29,7 +29,7 @@ def test_every_value_has_the_type_that_flower_wants() -> None:
     values = configuration()
     assert {"address", "basic_auth", "format_task", "port", "read_only"} <= values.keys()
     for name, value in values.items():
-        option = tornado.options.options._options[name]
+        option = tornado.options.options._options[name.replace("_", "-")]
         assert all(isinstance(one, option.type) for one in (value if option.multiple else [value])), name
 
 
