@@ -27,7 +27,7 @@ class Home(Surroundings, Protocol):
 
     name: str
     pool: HostPool
-    active: dict[tuple[UUID, int], Supervision]
+    active: dict[tuple[UUID, int], Supervision | Reservation]
 
     @property
     def worker_id(self) -> UUID: ...
@@ -45,11 +45,26 @@ class Ticket:
     epoch: int
 
 
+class Reservation:
+    """Stands for an activation that has not begun yet."""
+
+
 def advance(worker: Home, ticket: Ticket) -> str:
     """Execute the ticket's run until it parks, ends or is let go; gives the outcome as a word for Flower."""
-    fence = Fence(ticket.run, ticket.epoch, worker.worker_id)
     if worker.draining:
         return _decline(worker, ticket, draining=True)
+    key, ours = (ticket.run, ticket.epoch), Reservation()
+    # The same ticket may come twice, at the same time; only one may ask whether the claim was its own.
+    if worker.active.setdefault(key, ours) is not ours:
+        return word(Dropped("stale"))
+    try:
+        return _advance(worker, ticket)
+    finally:
+        del worker.active[key]
+
+
+def _advance(worker: Home, ticket: Ticket) -> str:
+    fence = Fence(ticket.run, ticket.epoch, worker.worker_id)
     claim = _claim(worker, fence)
     if claim is None:
         return _unclaimed(worker, ticket)
@@ -67,7 +82,6 @@ def advance(worker: Home, ticket: Ticket) -> str:
         host.kill("fault")
         raise
     finally:
-        del worker.active[ticket.run, ticket.epoch]
         worker.pool.give_back(host)
 
 
@@ -82,7 +96,7 @@ def _claim(worker: Home, fence: Fence) -> Row | None:
         return answer
     # No row; but when its acknowledgement was lost, the first try had claimed the run.
     rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
-    return rows[0] if rows and (fence.run, fence.epoch) not in worker.active else None
+    return rows[0] if rows else None
 
 
 def _unclaimed(worker: Home, ticket: Ticket) -> str:
@@ -168,7 +182,7 @@ def cancel_all(worker: Home, rows: list[Row], default_grace_s: float) -> None:
     """Pass the requests that a lease renewal brought back on to the activations that they are for."""
     for row in rows:
         supervision = worker.active.get((row["run_id"], row["epoch"]))
-        if supervision is not None and row["control_request"] == "cancel":
+        if isinstance(supervision, Supervision) and row["control_request"] == "cancel":
             grace_ms: Any = row["control_grace_ms"]
             grace = default_grace_s if grace_ms is None else grace_ms / 1000
             supervision.cancel(grace, row["control_by"], row["control_reason"])

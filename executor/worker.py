@@ -15,7 +15,7 @@ from uuid import UUID
 
 import psycopg
 
-from executor.activation import Ticket, advance, cancel_all
+from executor.activation import Reservation, Ticket, advance, cancel_all
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
@@ -43,7 +43,7 @@ class Worker:
         self.bus = Bus(settings.redis_url)
         self.recorder = Recorder(self.bus)
         self.pool = HostPool(settings, slots)
-        self.active: dict[tuple[UUID, int], Supervision] = {}
+        self.active: dict[tuple[UUID, int], Supervision | Reservation] = {}
         self._agents: tuple[ServedAgent, ...] = ()
         self._keeper = LeaseKeeper(self, settings.lease_seconds)
         self._listener = Listener(settings.redis_url, lambda: worker_channel(self.worker_id), self._keeper.wake)
