@@ -22,6 +22,10 @@ from models.statement import Statement
 _WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
 
 
+class Reservation:
+    """Stands for an activation that has not begun yet."""
+
+
 class Home(Surroundings, Protocol):
     """What the pipeline needs of the worker, beyond what an activation under supervision needs."""
 
@@ -43,10 +47,6 @@ class Ticket:
 
     run: UUID
     epoch: int
-
-
-class Reservation:
-    """Stands for an activation that has not begun yet."""
 
 
 def advance(worker: Home, ticket: Ticket) -> str:
