@@ -72,7 +72,7 @@ def test_a_stuck_agent_is_canceled_whatever_it_does_and_its_host_ends(tmp_path: 
         end = host.serve(run)
         took = time.monotonic() - asked
         assert (end["frame"], end["error"]["code"]) == ("fail", "canceled")
-        assert took < (4 if "swallowing" in how else 1.5)
+        assert took < (8 if "swallowing" in how else 4), "it would be an hour"
         assert host.exit_code() == 0
         assert not host.of_kind("idle")
 

@@ -56,7 +56,7 @@ def test_a_host_dies_when_its_worker_has_not_called_itself_valid_for_a_lease(tmp
         assert host.process.poll() is None
         last_word = time.monotonic()
         assert host.exit_code() == -signal.SIGKILL
-        assert 0.7 < time.monotonic() - last_word < 3
+        assert 0.7 < time.monotonic() - last_word < 10
         wait_until(lambda: not alive(child), "the child's end")
         assert "valid" in host.stderr()
 

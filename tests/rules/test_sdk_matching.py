@@ -194,6 +194,11 @@ def test_a_step_is_told_executed_and_recorded_in_this_order() -> None:
     assert worker.frames[1]["value"] == "7"
 
 
+def test_the_first_value_is_what_a_replay_will_see() -> None:
+    worker = Worker()
+    assert worker.call(lambda: (1, Order7(2)), name="work") == [1, {"id": 2, "lock": None}]
+
+
 def test_a_succeeded_step_is_returned_and_nothing_is_said_or_executed() -> None:
     worker = Worker([recorded(KEY, Status.SUCCEEDED, value="8")])
     assert worker.call(int, "7") == 8
