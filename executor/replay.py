@@ -30,10 +30,15 @@ def recorded_frames(activation: str, rows: list[Row]) -> Iterator[Frame]:
     chunk: list[Row] = []
     size = 0
     for row in rows:
-        row_size = len(row["value"] or "") + len(str(row["error"] or "")) + 300
+        row_size = _framed_bytes(row["value"] or "") + _framed_bytes(str(row["error"] or "")) + 300
         if chunk and size + row_size > FRAME_BYTES:
             yield {"frame": "recorded", "activation": activation, "steps": chunk, "last": False}
             chunk, size = [], 0
         chunk.append(row)
         size += row_size
     yield {"frame": "recorded", "activation": activation, "steps": chunk, "last": True}
+
+
+def _framed_bytes(text: str) -> int:
+    """Give the size of a JSON text as a string within a frame: in UTF-8, and each of its quotes is escaped once more."""
+    return len(text.encode()) + text.count('"') + text.count("\\")

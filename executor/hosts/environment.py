@@ -1,7 +1,7 @@
 """Decides which variables an agent host sees: none of ours, and nothing that carries a credential of ours."""
 
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from models.settings import Settings
 
@@ -12,10 +12,12 @@ _SHORT = 6  # a shorter "secret" (a user name, a test password) would strip inno
 def _credentials(settings: Settings) -> set[str]:
     found = {settings.secret_key}
     for url in (settings.database_url, settings.direct_url, settings.redis_url):
+        parts = urlsplit(url)
         found.add(url)
-        password = urlsplit(url).password
-        if password:
-            found |= {password, unquote(password)}
+        if parts.password:  # a short one is found where it stands beside its user and server, whatever the scheme
+            found |= {parts.password, unquote(parts.password), parts.netloc}
+        for password in parse_qs(parts.query).get("password", ()):
+            found |= {password, quote(password, safe="")}
     return {secret for secret in found if len(secret) >= _SHORT}
 
 
