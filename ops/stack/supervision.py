@@ -10,7 +10,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ops.child import Child
 from ops.embedded import EmbeddedError
@@ -26,14 +25,6 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the agent files."""
 
 
-@dataclass
-class Relaunch:
-    """When an ended process is started again, and how long the next wait will be."""
-
-    at: float
-    wait: float
-
-
 class Supervisor:
     """Call `step` again and again."""
 
@@ -42,14 +33,17 @@ class Supervisor:
         self.say = say
         self.changes = Changes(folders(stack.options.agents, ROOT))
         self.look_at = 0.0
-        self.due: dict[str, Relaunch] = {}
+        self.due: dict[str, float] = {}
+        """When an ended process is started again."""
         self.started: dict[str, float] = {}
         self.waits: dict[str, float] = {}
+        """How long each process that ended waited the last time."""
         self.to_replace: list[Child] = []
         self.replacing: tuple[Child, float] | None = None
+        """The worker that was told to end because its agents changed, and until when it may take its time."""
 
     def step(self) -> None:
-        """Look at everything once; never waits."""
+        """Look at everything once; never waits for a process of ours."""
         now = time.monotonic()
         if now >= self.look_at:
             self.look_at = now + LOOK_EVERY
@@ -66,9 +60,7 @@ class Supervisor:
     def _agents_changed(self, now: float) -> None:
         self.say("Agent files changed: replacing the workers.")
         self.to_replace = [worker for worker in self.stack.workers if worker.running]
-        for name, relaunch in self.due.items():
-            if name.startswith("worker-"):
-                relaunch.at = now
+        self.due.update({name: now for name in self.due if name.startswith("worker-")})
 
     def _replace(self, now: float) -> None:
         if self.replacing is None and self.to_replace:
@@ -87,14 +79,19 @@ class Supervisor:
         if self.replacing and self.replacing[0] is child:
             return
         if child.name not in self.due:
-            stayed = now - self.started.get(child.name, float("-inf")) > STAYED_UP
-            wait = FIRST_WAIT if stayed else min(LONGEST_WAIT, 2 * self.waits.get(child.name, FIRST_WAIT / 2))
-            self.waits[child.name] = wait
-            self.due[child.name] = Relaunch(now + wait, wait)
+            wait = self._next_wait(child.name, now)
+            self.due[child.name] = now + wait
             self.say(f"{ended(child)}\nIt is started again in {wait:.0f} s.")
-        elif now >= self.due[child.name].at:
+        elif now >= self.due[child.name]:
             del self.due[child.name]
             self._start(child, now)
+
+    def _next_wait(self, name: str, now: float) -> float:
+        """Return how long a process that ended now waits: twice as long as before, unless it had stayed up."""
+        stayed_up = now - self.started.get(name, float("-inf")) > STAYED_UP
+        before = self.waits.get(name)
+        self.waits[name] = FIRST_WAIT if stayed_up or before is None else min(LONGEST_WAIT, 2 * before)
+        return self.waits[name]
 
     def _start(self, child: Child, now: float) -> None:
         self.started[child.name] = now
