@@ -38,6 +38,10 @@ def _away(error: BaseException) -> bool:
     return isinstance(error, _AWAY)
 
 
+def _without_tables(error: BaseException) -> bool:
+    return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
+
+
 def _unavailable() -> Refusal:
     detail = "The database cannot be reached at the moment. Nothing was changed; try again soon."
     return Refusal(Problem("unavailable", detail, headers=_RETRY_SOON))
@@ -101,6 +105,8 @@ class LastResort:
 
     @staticmethod
     def _state(error: Exception) -> Refusal:
+        if _without_tables(error):
+            return Refusal(Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`."))
         if _away(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()
