@@ -19,50 +19,13 @@ from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.identity import arguments_digest
 from taxiway.ledger import Ledger, Recorded
+from taxiway.orders import Order
 from taxiway.outcome import Finished, Outcome, stopped
 from taxiway.report import MAX_LOG, storable
 from taxiway.retry import Retry
 from taxiway.steps import StepOptions, plan
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most bytes of JSON that a step's value, a result and an event may have."""
-
-    value: int = 1024 * 1024
-    result: int = 1024 * 1024
-    event: int = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the worker wants executed."""
-
-    activation: str
-    run_id: str
-    number: int
-    agent: str
-    input: str
-    user_id: str | None
-    metadata: dict[str, str]
-    limits: Limits
-
-    @classmethod
-    def from_frame(cls, frame: Frame) -> Order:
-        """Read an `activate` frame."""
-        limits = frame["limits"]
-        return cls(
-            activation=frame["activation"],
-            run_id=frame["runId"],
-            number=frame["number"],
-            agent=frame["agent"],
-            input=frame["input"],
-            user_id=frame["userId"],
-            metadata=dict(frame["metadata"]),
-            limits=Limits(limits["value"], limits["result"], limits["event"]),
-        )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.host_driver import PATIENCE, Host, Run, agents_file, wait_until
+from tests.processes.host_driver import PATIENCE, Host, Run, agents_file, alive, wait_until
 
 READY = '(Path(__file__).parent / "ready").touch()'
 
@@ -137,13 +137,16 @@ def test_a_cancel_that_comes_after_the_end_changes_nothing(tmp_path: Path) -> No
         assert host.result(Run("main")) == "done"
 
 
-def test_a_cancel_interrupts_a_subprocess_that_a_step_waits_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("started", ['subprocess.run(["sleep", "3600"])', "time.sleep(3600)"])
+def test_a_canceled_host_leaves_no_process_of_its_agent_behind(tmp_path: Path, started: str) -> None:
     source = f"""
     import subprocess
 
     def work():
+        child = subprocess.Popen(["sleep", "3600"])
+        (Path(__file__).parent / "child").write_text(str(child.pid))
         {READY}
-        subprocess.run(["sleep", "3600"])
+        {started}
 
     @agent
     def main(run: Run):
@@ -156,6 +159,8 @@ def test_a_cancel_interrupts_a_subprocess_that_a_step_waits_for(tmp_path: Path) 
         wait_until((tmp_path / "ready").exists)
         host.channel.send({"frame": "cancel", "activation": activation, "kind": "cancel", "graceMs": 5000})
         assert host.serve(run)["error"]["code"] == "canceled"
+        assert host.exit_code() == 0
+        wait_until(lambda: not alive(int((tmp_path / "child").read_text())), "the child's end")
 
 
 def test_interrupts_at_any_moment_never_break_the_channel(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from taxiway import Retry, StepFailed, step
-from taxiway.activation import Activation, Limits, Order
+from taxiway.activation import Activation
 from taxiway.conduct import Attempt, Commit, Execute, Recall, Script, Tell, Wait
 from taxiway.errors import Canceled, Halt, NotRecorded
 from taxiway.frames import Kind
 from taxiway.identity import arguments_digest, idempotency_key, step_name
 from taxiway.ledger import Ledger, Recorded, Status, StepError
+from taxiway.orders import Limits, Order
 from taxiway.outcome import Failed, Finished
 from taxiway.steps import NOTHING_SAID, StepOptions
 

@@ -41,6 +41,13 @@ def die(reason: str) -> NoReturn:
     raise SystemExit(reason)  # unreachable: says so to type checkers
 
 
+def abandon() -> NoReturn:
+    """End this process after an interrupt, and ask the processes that the interrupted code left behind to end too."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    leave(0)
+
+
 def leave(code: int) -> NoReturn:
     """End this process now, whatever threads an agent left behind."""
     for stream in (sys.stdout, sys.stderr):

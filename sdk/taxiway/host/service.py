@@ -10,16 +10,17 @@ import time
 from typing import Final, Protocol
 
 import taxiway
-from taxiway.activation import Activation, Order
+from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
 from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
-from taxiway.host.death import die, leave
+from taxiway.host.death import abandon, die, leave
 from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
 from taxiway.host.loading import Broken, Served, load
 from taxiway.host.main_thread import MainThread
 from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded
+from taxiway.orders import Order
 from taxiway.outcome import Failed, Outcome
 
 EXIT_BROKEN: Final = 3
@@ -62,7 +63,7 @@ class Service:
         self._write(self._hello())
         while (activation := self._orders.get()) is not None:
             if not self._carry(activation):
-                leave(0)  # at once: nothing that was interrupted may hold up the end
+                abandon()  # at once: nothing that was interrupted may hold up the end
             self._write({"frame": Kind.IDLE, "activation": activation.order.activation})
         self._watch.after(_LAST_WORDS, lambda: leave(0))  # an agent's own threads may keep Python from ending
         return 0
@@ -108,7 +109,7 @@ class Service:
         if not agent.is_async:
             return MainThread(activation, self._interrupts)
 
-        from taxiway.host.event_loop import EventLoop  # noqa: PLC0415
+        from taxiway.host.event_loop import EventLoop  # noqa: PLC0415 - it needs asyncio, a `def` agent does not
 
         return EventLoop(activation, self._interrupts, self._watch)
 

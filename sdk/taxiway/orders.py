@@ -1,0 +1,45 @@
+"""What a worker orders: one run's agent, its input and the sizes that what it says may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from taxiway.frames import Frame
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most bytes of JSON that a step's value, a result and an event may have."""
+
+    value: int = 1024 * 1024
+    result: int = 1024 * 1024
+    event: int = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the worker wants executed."""
+
+    activation: str
+    run_id: str
+    number: int
+    agent: str
+    input: str
+    user_id: str | None
+    metadata: dict[str, str]
+    limits: Limits
+
+    @classmethod
+    def from_frame(cls, frame: Frame) -> Order:
+        """Read an `activate` frame."""
+        limits = frame["limits"]
+        return cls(
+            activation=frame["activation"],
+            run_id=frame["runId"],
+            number=frame["number"],
+            agent=frame["agent"],
+            input=frame["input"],
+            user_id=frame["userId"],
+            metadata=dict(frame["metadata"]),
+            limits=Limits(limits["value"], limits["result"], limits["event"]),
+        )
