@@ -49,7 +49,7 @@ class Live:
         made = subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, text=True, timeout=60)
         return made.stdout.split()[-1]
 
-    # -------------------------------------------------------------------------------------------------------------- runs
+    # --------------------------------------------------------------------------------------------------------- runs
     def enqueue(self, agent: str, input: dict[str, Any] | None = None, **more: Any) -> str:  # noqa: A002
         answer = self.http.post("/v1/runs", json={"agent": agent, "input": input or {}, **more})
         assert answer.status_code == 201, answer.text
@@ -86,8 +86,8 @@ class Live:
         """Return what the table says about those of these runs that have not ended."""
         with self.connect() as connection:
             return connection.execute(
-                "SELECT id::text, status, epoch, ticket_at, ticket_n, lease_worker, blocked_on, crashes, losses FROM run"
-                " WHERE id = ANY(%s::uuid[]) AND finished_at IS NULL ORDER BY id",
+                "SELECT id::text, status, epoch, ticket_at, ticket_n, lease_worker, blocked_on, crashes, losses"
+                " FROM run WHERE id = ANY(%s::uuid[]) AND finished_at IS NULL ORDER BY id",
                 [runs],
             ).fetchall()
 
@@ -121,7 +121,7 @@ class Live:
                     yield int(frame["id"]) if "id" in frame else None, frame["event"], json.loads(frame["data"])
                     frame = {}
 
-    # ------------------------------------------------------------------------------------------------------------- facts
+    # -------------------------------------------------------------------------------------------------------- facts
     def until(
         self,
         happened: Callable[[], Any],
@@ -155,7 +155,9 @@ def recorded_then_executed_again(live: Live, run: str, effects: list[dict[str, A
         elif event["event"] == "step" and event["step"]["status"] == "succeeded":
             known.add(event["step"]["key"])
     return {
-        line["key"] for line in effects if line["what"] == "begin" and line["key"] in known_to.get(line["activation"], known)
+        line["key"]
+        for line in effects
+        if line["what"] == "begin" and line["key"] in known_to.get(line["activation"], known)
     }
 
 

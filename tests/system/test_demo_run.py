@@ -41,14 +41,20 @@ def test_the_licence_audit_lists_every_installed_distribution_with_one_finished_
     assert all(f"| {name} |" in ended["result"]["markdown"] for name in names)
 
     steps = live.http.get(f"/v1/runs/{run}/steps", params={"limit": 200}).json()["steps"]
-    assert [step["name"] for step in steps] == ["collect", *(f"classify {name}" for name in sorted(names, key=canonical)), "report"]
+    assert [step["name"] for step in steps] == [
+        "collect",
+        *(f"classify {name}" for name in sorted(names, key=canonical)),
+        "report",
+    ]
     assert {step["status"] for step in steps} == {"succeeded"}
     assert {step["attempts"] for step in steps} == {1}
     assert ended["stepsTotal"] == len(steps)
     assert ended["stepsFinished"] == steps[-200:]
 
-    assert [id for id, _, _ in seen if id is not None] == list(range(1, len(steps) + 4)), "enqueue, start, steps, end"
-    assert [event for id, event, _ in seen if id is not None] == ["status", "start", *(["step"] * len(steps)), "end"]
+    assert [seq for seq, _, _ in seen if seq is not None] == list(range(1, len(steps) + 4)), (
+        "enqueue, start, steps, end"
+    )
+    assert [event for seq, event, _ in seen if seq is not None] == ["status", "start", *(["step"] * len(steps)), "end"]
     done = [data["done"] for _, event, data in seen if event == "progress"]
     assert done == sorted(done)
     assert len(done) > len(names) / 2, "a live view may miss some progress, never most of it"

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 from effects import note
 from taxiway import AsyncRun, agent, step_info
 
 SLOWEST = 0.25
+# What the steps write into their lines; no argument of theirs, because arguments are what a replay matches steps by.
+here: dict[str, Any] = {}
 
 
-async def first(log: str, run: str, activation: int, item: int) -> int:
-    await _effect(log, run, activation)
+async def first(item: int) -> int:
+    await _effect()
     return item * 2
 
 
-async def second(log: str, run: str, activation: int, item: int) -> int:
-    await _effect(log, run, activation)
-    return item + 1
+async def second(doubled: int) -> int:
+    await _effect()
+    return doubled + 1
 
 
 @agent
 async def survivor(run: AsyncRun, log: str, items: int) -> list[int]:
     """Chain two steps over the items, all at once."""
-    note(log, "agent", run.id, run.activation)
+    here.update(log=log, run=run.id, activation=run.activation)
+    note(**here, what="agent")
 
     async def chain(item: int) -> int:
-        doubled = await run.using(name=f"first {item}").step(first, log, run.id, run.activation, item)
-        return await run.using(name=f"second {item}").step(second, log, run.id, run.activation, doubled)
+        return await run.step(second, await run.step(first, item))
 
     results = await asyncio.gather(*map(chain, range(items)))
     if run.activation == 1:
@@ -36,8 +39,7 @@ async def survivor(run: AsyncRun, log: str, items: int) -> list[int]:
     return results
 
 
-async def _effect(log: str, run: str, activation: int) -> None:
-    key = step_info().key
-    note(log, "begin", run, activation, key=key)
+async def _effect() -> None:
+    note(**here, what="begin", key=step_info().key)
     await asyncio.sleep(random.uniform(0, SLOWEST))
-    note(log, "end", run, activation, key=key)
+    note(**here, what="end", key=step_info().key)
