@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from executor.hosts.output import OutputDrain
 from models.settings import Settings
 
 HELLO_SECONDS = 60.0
+EPITAPH_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,10 @@ class Host:
         """End the whole process group now; `why` is kept when this was the first to say so."""
         with self._lock:
             self.killed = self.killed or why
-            if self.process.poll() is None:
-                try:
+            # Not reaped yet, so the number is still this group's, also when its leader has exited and left children.
+            if self.process.returncode is None:
+                with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.process.pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    self.process.kill()
 
     def bury(self) -> None:
         """Kill what is left, reap it and close the channel."""
@@ -87,15 +88,26 @@ class Host:
         self.process.wait()
         self.channel.close()
 
+    def exited(self) -> bool:
+        """Say whether the process has ended, without reaping it."""
+        return self.process.returncode is not None or self._exit() is not None
+
     def epitaph(self, otherwise: str) -> str:
         """Say how the process ended, for the run's error."""
-        try:
-            code = self.process.wait(0.2)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + EPITAPH_SECONDS
+        while (end := self._exit()) is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if end is None:
             return otherwise
-        if code < 0:
-            return f"the agent host was killed by {signal.Signals(-code).name}"
-        return f"the agent host exited with status {code}"
+        if end.si_code == os.CLD_EXITED:
+            return f"the agent host exited with status {end.si_status}"
+        return f"the agent host was killed by {signal.Signals(end.si_status).name}"
+
+    def _exit(self) -> os.waitid_result | None:
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        except ChildProcessError:  # reaped already
+            return None
 
     def output(self, stream: str, line: str) -> None:
         """Hand a printed line to whoever uses the host now."""

@@ -121,7 +121,7 @@ class HostPool:
 
 def _is_ready(host: Host) -> bool:
     """Read what an earlier activation left behind, up to its `idle`."""
-    if host.process.poll() is not None:
+    if host.exited():
         return False
     if not host.activations:
         return True
