@@ -299,7 +299,7 @@ def test_any_sequence_of_calls_keeps_the_law(world: World) -> None:
     run_state_machine_as_test(
         OneRunHere,
         settings=settings(
-            max_examples=80, stateful_step_count=40, deadline=None, database=None,
+            max_examples=50, stateful_step_count=40, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
