@@ -14,20 +14,24 @@ from taxiway.steps import step
 
 if TYPE_CHECKING:
     from taxiway.async_run import AsyncRun
-    from taxiway.client import AsyncClient, Client, RunHandle
+    from taxiway.client import AsyncClient, AsyncRunHandle, Client, NewRun, RunCanceled, RunFailed, RunHandle
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
     "AsyncRun",
+    "AsyncRunHandle",
     "Canceled",
     "Client",
     "Fatal",
+    "NewRun",
     "NotAvailable",
     "Retry",
     "RetryAfter",
     "Run",
+    "RunCanceled",
+    "RunFailed",
     "RunHandle",
     "StepFailed",
     "StepInfo",
@@ -44,9 +48,9 @@ __all__ = [
 # Imported when first asked for: an agent host needs no HTTP client, and most of them no asyncio.
 _ON_DEMAND = {
     "AsyncRun": "taxiway.async_run",
-    "AsyncClient": "taxiway.client",
-    "Client": "taxiway.client",
-    "RunHandle": "taxiway.client",
+    **dict.fromkeys(
+        ("AsyncClient", "AsyncRunHandle", "Client", "NewRun", "RunCanceled", "RunFailed", "RunHandle"), "taxiway.client"
+    ),
 }
 
 

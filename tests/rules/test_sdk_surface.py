@@ -19,7 +19,7 @@ def test_what_agents_and_clients_import_is_exactly_this() -> None:
         *("agent", "step", "Run", "AsyncRun", "Retry"),
         *("step_info", "StepInfo", "emit", "progress", "log", "cancelled"),
         *("TaxiwayError", "StepFailed", "NotAvailable", "RetryAfter", "Fatal", "Canceled"),
-        *("Client", "AsyncClient", "RunHandle"),
+        *("Client", "AsyncClient", "RunHandle", "AsyncRunHandle", "NewRun", "RunFailed", "RunCanceled"),
     }
     for name in taxiway.__all__:
         assert getattr(taxiway, name).__name__ == name
