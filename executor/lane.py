@@ -1,8 +1,10 @@
 """Commits what waits in groups, on one connection: throughput grows with slots, a lone run pays one commit.
 
 Items are taken in the order in which they came and executed in one pipelined transaction. When a group fails, its items
-are tried one by one and only the bad one is answered with an error. When the connection is lost, the lane waits until it
-is back and tries again; whether a lost acknowledgement was a commit is asked of the run row (see `Item.settle`).
+are tried one by one and only the bad one is answered with an error. An item whose run is locked by somebody is put aside
+together with those that follow it in that run, and tried again now and then, so that nobody else waits for it. When the
+connection is lost, the lane waits until it is back and tries again; whether a lost acknowledgement was a commit is asked
+of the run row (see `Item.settle`).
 """
 
 import threading
@@ -11,8 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from models.database import Connection, Row, connect
 from models.errors import DatabaseAway
@@ -21,7 +25,9 @@ from models.statement import Statement
 
 MAX_ITEMS = 128
 MAX_BYTES = 1 << 20
-LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row; a single item may
+LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
+LOCKED_TIMEOUT_MS = 10  # one that was found locked is only looked at again
+LOCKED_SECONDS = 0.25
 
 Answer = Row | None | Exception
 
@@ -30,13 +36,16 @@ Answer = Row | None | Exception
 class Item:
     """One statement to commit; `done` gets its row, None (the guard did not hold) or the error, in the lane's thread.
 
-    `settle` is asked after a lost connection: True when the item had been committed although nobody said so.
+    Items of one `run` are committed in their order. `settle` is asked after a lost connection: True when the item had been
+    committed although nobody said so; `unsure` says that this may be so.
     """
 
     statement: Statement
     done: Callable[[Answer], None]
     size: int = 0
     settle: Callable[[Connection], bool] | None = None
+    run: UUID | None = None
+    unsure: bool = False
 
 
 class Settled(Exception):
@@ -52,6 +61,10 @@ class Lane:
         self._waiting: deque[Item] = deque()
         self._wake = threading.Condition()
         self._stopping = False
+        self._locked: dict[UUID | None, deque[Item]] = {}
+        self._look_at = 0.0
+        self._away = False
+        self._wait = 0.0
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name=f"recorder-{name}", daemon=True)
 
@@ -74,31 +87,42 @@ class Lane:
         self._thread.join(deadline)
 
     def _run(self) -> None:
-        while group := self._take():
-            self._commit(group)
+        while not self._stopping or self._waiting or self._locked:
+            if group := self._take():
+                self._commit(group)
+            if self._locked and time.monotonic() >= self._look_at:
+                self._look_again()
         if self._connection:
             self._connection.close()
 
     def _take(self) -> list[Item]:
         with self._wake:
-            while not self._waiting and not self._stopping:
-                self._wake.wait()
+            while not self._waiting and (left := self._until_look()) > 0 and (self._locked or not self._stopping):
+                self._wake.wait(left)
             group: list[Item] = []
             size = 0
             while self._waiting and len(group) < MAX_ITEMS and (not group or size + self._waiting[0].size <= MAX_BYTES):
-                size += self._waiting[0].size
-                group.append(self._waiting.popleft())
+                item = self._waiting.popleft()
+                if item.run in self._locked:
+                    self._locked[item.run].append(item)
+                else:
+                    size += item.size
+                    group.append(item)
             return group
+
+    def _until_look(self) -> float:
+        return self._look_at - time.monotonic() if self._locked else threading.TIMEOUT_MAX
 
     def _commit(self, group: list[Item]) -> None:
         try:
             answers = self._execute(group)
-        except psycopg.Error as error:
-            lost = self._is_lost(error)
-            if lost:
+        except Exception as error:  # noqa: BLE001  one item's fault must never end the thread that commits everybody's
+            if self._is_lost(error):
                 self._recover(error)
+                for item in group:
+                    item.unsure = True
             for item in group:
-                self._commit_one(item, lost)
+                self._commit_one(item)
         else:
             self._answer(group, answers)
 
@@ -111,45 +135,83 @@ class Lane:
             cursors = [self._connection.execute(item.statement.sql, item.statement.params) for item in group]
         return [cursor.fetchone() for cursor in cursors]
 
-    def _commit_one(self, item: Item, unsure: bool) -> None:
-        """Commit an item alone, as often as the connection is lost; `unsure` when it may have been committed before."""
-        answer: Answer = None
+    def _commit_one(self, item: Item) -> None:
+        """Commit an item alone, as often as the connection is lost; put it aside when its run is locked."""
+        if item.run in self._locked:
+            self._locked[item.run].append(item)
+            return
+        try:
+            self._answer([item], [self._tried(item, LOCK_TIMEOUT_MS)])
+        except LockNotAvailable:
+            self._locked[item.run] = deque([item])
+            self._look_at = time.monotonic() + LOCKED_SECONDS
+
+    def _look_again(self) -> None:
+        """Try the first item of each locked run; what waits behind one that is committed comes next, before all others."""
+        for run, items in list(self._locked.items()):
+            try:
+                answer = self._tried(items[0], LOCKED_TIMEOUT_MS)
+            except LockNotAvailable:
+                continue
+            del self._locked[run]
+            first = items.popleft()
+            with self._wake:
+                self._waiting.extendleft(reversed(items))
+            self._answer([first], [answer])
+        self._look_at = time.monotonic() + LOCKED_SECONDS
+
+    def _tried(self, item: Item, lock_timeout_ms: int) -> Answer:
+        """Give the item's answer, which may be an error; raises LockNotAvailable."""
         while True:
             try:
-                answer = Settled() if unsure and self._was_committed(item) else self._alone(item)
-                break
-            except psycopg.Error as error:
+                return Settled() if item.unsure and self._was_committed(item) else self._alone(item, lock_timeout_ms)
+            except LockNotAvailable:
+                raise
+            except Exception as error:  # noqa: BLE001  it is the answer
                 if not self._is_lost(error):
-                    answer = error
-                    break
+                    return error
                 self._recover(error)
-                unsure = True
-        self._answer([item], [answer])
+                item.unsure = True
 
     def _was_committed(self, item: Item) -> bool:
         assert self._connection is not None
         return bool(item.settle and item.settle(self._connection))
 
-    def _alone(self, item: Item) -> Answer:
+    def _alone(self, item: Item, lock_timeout_ms: int) -> Answer:
         assert self._connection is not None
         with self._connection.transaction():
-            self._connection.execute("SET LOCAL lock_timeout = '30s'")
+            self._connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")
             return item.statement.one(self._connection)
 
-    def _is_lost(self, error: psycopg.Error) -> bool:
-        """Say whether PostgreSQL went away or is out of its means, rather than that it refused what it was given."""
+    def _is_lost(self, error: Exception) -> bool:
+        """Say whether PostgreSQL went away, may not write or is out of its means, rather than refused what it was given."""
+        if self._connection is None or self._connection.closed:
+            return True
+        state = getattr(error, "sqlstate", None) or ""
         return (
-            self._connection is None
-            or self._connection.closed
-            or (error.sqlstate or "")[:2] in ("08", "53", "57", "58")
-        )
+            state[:2] in ("08", "53", "57", "58") or state == "25006"
+        )  # the last: a standby that was not promoted yet
 
-    def _recover(self, error: psycopg.Error) -> None:
-        fact("database.away", level="warning", lane=self._name, error=type(error).__name__)
-        self._reconnect()
-        fact("database.back", lane=self._name)
+    def _recover(self, error: Exception) -> None:
+        """Connect anew: at once the first time, then ever more slowly until something is committed."""
+        if not self._away:
+            self._away, self._wait = True, 0.0
+            fact("database.away", level="warning", lane=self._name, error=type(error).__name__)
+        while True:
+            time.sleep(self._wait)
+            self._wait = min(max(2 * self._wait, 0.1), 5.0)
+            try:
+                if self._connection:
+                    self._connection.close()
+                self._connection = self._open()
+            except (DatabaseAway, psycopg.Error):
+                continue
+            return
 
     def _answer(self, group: list[Item], answers: list[Answer]) -> None:
+        if self._away:
+            self._away = False
+            fact("database.back", lane=self._name)
         for item, answer in zip(group, answers, strict=True):
             if isinstance(answer, dict) and answer.get("seq") is not None:
                 self._published(answer)
@@ -159,19 +221,6 @@ class Lane:
         connection = connect(f"recorder {self._name}")
         connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
         return connection
-
-    def _reconnect(self) -> None:
-        if self._connection:
-            self._connection.close()
-        wait = 0.1
-        while True:
-            try:
-                self._connection = self._open()
-            except (DatabaseAway, psycopg.Error):
-                time.sleep(wait)
-                wait = min(wait * 2, 5.0)
-            else:
-                return
 
 
 def wait_for(put: Callable[[Item], None], statement: Statement, **options: Any) -> Answer:

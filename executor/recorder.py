@@ -1,11 +1,10 @@
 """All writes of one worker: routed so that the items of one run keep their order.
 
 Large items commit alone on a second connection, so that a megabyte of step value does not hold back everybody's small
-ones. A run with a large item under way sends its later items the same way.
+ones. A run that has items under way sends its later ones the same way, whatever their size.
 """
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -29,7 +28,7 @@ class Recorder:
         self._small = Lane("small", self._publish)
         self._large = Lane("large", self._publish)
         self._lock = threading.Lock()
-        self._going_large: Counter[UUID] = Counter()
+        self._under_way: dict[UUID, tuple[Lane, int]] = {}
 
     def start(self) -> None:
         """Open both connections; raises DatabaseAway."""
@@ -54,24 +53,20 @@ class Recorder:
         """Queue an item of a run. With `fence` and `n`, a lost acknowledgement is settled by the run row."""
         settle = (lambda connection: committed(connection, fence, n)) if fence and n else None
         with self._lock:
-            large = size > LARGE or self._going_large[run] > 0
-            if large:
-                self._going_large[run] += 1
-        if large:
-            self._large.put(Item(statement, self._leave_large(run, done), size, settle))
-        else:
-            self._small.put(Item(statement, done, size, settle))
+            lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
+            self._under_way[run] = (lane, items + 1)
+            lane.put(Item(statement, self._leaving(run, done), size, settle, run))
 
     def write(self, run: UUID, statement: Statement, **options: Any) -> Answer:
         """Queue an item and wait until it is committed or refused."""
         return wait_for(lambda item: self.put(run, item.statement, item.done, **options), statement)
 
-    def _leave_large(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
+    def _leaving(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
         def finished(answer: Answer) -> None:
             with self._lock:
-                self._going_large[run] -= 1
-                if not self._going_large[run]:
-                    del self._going_large[run]
+                lane, items = self._under_way.pop(run)
+                if items > 1:
+                    self._under_way[run] = (lane, items - 1)
             done(answer)
 
         return finished
