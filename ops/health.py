@@ -32,7 +32,7 @@ def session_is_open(name: str) -> bool:
         with psycopg.connect(settings().direct_url, connect_timeout=PATIENCE) as connection:
             row = connection.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE starts_with(application_name, %s)"
-                " AND client_addr IS NOT DISTINCT FROM inet_client_addr()",
+                " AND datname = current_database() AND client_addr IS NOT DISTINCT FROM inet_client_addr()",
                 [name],
             ).fetchone()
     except psycopg.OperationalError:

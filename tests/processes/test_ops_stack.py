@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import httpx
 import pytest
 
 from ops.stack import ChildEnded
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -18,10 +23,19 @@ def agents(tmp_path: Path) -> str:
     return str(file)
 
 
+def healthy(running: Any, kind: str) -> bool:
+    command = [sys.executable, "-m", "ops.health", kind]
+    env = {**os.environ, "TAXIWAY_DATABASE_URL": running.database_url}
+    return subprocess.run(command, check=False, cwd=ROOT, env=env, timeout=30).returncode == 0
+
+
 def test_a_killed_worker_is_missed_and_can_be_replaced(stack: Any, agents: str) -> None:
     running = stack(agents=agents, workers=1, slots=2)
     (worker,) = running.workers
+    assert healthy(running, "worker")
+    assert healthy(running, "scheduler")
     worker.kill()
+    assert not healthy(running, "worker")
     with pytest.raises(ChildEnded, match="worker-1 was killed by signal 9"):
         running.look()
     running.fleet.start_worker(1)
