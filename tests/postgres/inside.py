@@ -1,0 +1,62 @@
+"""Lets code of the application that reads the settings run inside a test, against a test's own servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from models.settings import settings
+from tests.postgres.proxy import Proxy
+
+PATIENCE = 20.0
+
+
+@contextmanager
+def settings_of(monkeypatch: pytest.MonkeyPatch, **values: str) -> Iterator[None]:
+    """Have `settings()` read these values: `settings_of(monkeypatch, DATABASE_URL=…)`."""
+    for name, value in values.items():
+        monkeypatch.setenv(f"TAXIWAY_{name}", value)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        settings.cache_clear()
+
+
+def proxy_to(database_url: str) -> Proxy:
+    """Put a proxy in front of the server of this address."""
+    told = conninfo_to_dict(database_url)
+    return Proxy(f"{told['host']}/.s.PGSQL.{told.get('port', 5432)}")
+
+
+def through(proxy: Proxy, database_url: str) -> str:
+    """Give the same database's address through the proxy."""
+    return f"postgresql://postgres@127.0.0.1:{proxy.port}/{conninfo_to_dict(database_url)['dbname']}"
+
+
+def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Wait until `fact()` is true and return it."""
+    deadline = time.monotonic() + seconds
+    while not (seen := fact()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.005)  # the fact is another thread's or session's; there is nothing to wait on
+    return seen
+
+
+class Deaf:
+    """A bus that nobody hears; it keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, Mapping[str, Any]]] = []
+        self.woken: list[tuple[str, str]] = []
+
+    def say(self, tenant: str, message: Mapping[str, Any]) -> None:
+        self.said.append((tenant, message))
+
+    def wake(self, channel: str, text: str = "") -> None:
+        self.woken.append((channel, text))
