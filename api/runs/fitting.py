@@ -93,8 +93,11 @@ def _told(error: ValidationError, place: str) -> list[FieldError]:
 def _message(error: ValidationError) -> str:
     """Say what is asked for, rather than quote what came: the value may be long, or secret."""
     wanted = error.validator_value
+    if error.validator == "type":
+        return f"must be of type {' or '.join(_types(error.schema))}"
+    if error.validator == "anyOf" and (types := _types(error.schema)):
+        return f"must be of type {' or '.join(types)}"
     said = {
-        "type": f"must be of type {' or '.join(wanted) if isinstance(wanted, list) else wanted}",
         "enum": f"must be one of {json.dumps(wanted)}",
         "const": f"must be {json.dumps(wanted)}",
         "minimum": f"must be at least {wanted}",
@@ -105,6 +108,14 @@ def _message(error: ValidationError) -> str:
         "format": f"must be a {wanted}",
     }
     return said.get(str(error.validator), f"does not satisfy {error.validator} of the agent's schema")
+
+
+def _types(schema: Any) -> list[str]:
+    """List the types that a schema and its alternatives name."""
+    if isinstance(schema, dict) and "anyOf" in schema:
+        return list(dict.fromkeys(name for branch in schema["anyOf"] for name in _types(branch)))
+    wanted = schema.get("type", []) if isinstance(schema, dict) else []
+    return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
 def _cut(text: str) -> str:
