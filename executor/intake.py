@@ -5,6 +5,8 @@ item is acknowledged by the recorder's thread after its commit; the host goes on
 """
 
 import json
+import threading
+import time
 from collections import deque
 from dataclasses import replace
 from typing import Any, Protocol
@@ -28,6 +30,8 @@ from models.events import live
 from models.recording import Fence, Limits, LogLine, StepRecord
 from models.settings import Settings
 from models.statement import Statement
+
+DEAF_SECONDS = 10.0  # a host that takes nothing for so long is of no more use
 
 
 class Surroundings(Protocol):
@@ -54,11 +58,30 @@ class Intake:
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
         self._doubts: deque[int] = deque()
         self._last_n = 0
+        self._unsaid: deque[Frame] = deque()
+        self._unsaid_since = 0.0
+        self._telling = threading.Lock()  # keeps frames of several threads in their order
 
     def tell(self, frame: Frame) -> None:
-        """Send a frame of this activation without ever waiting; a host that does not read is killed."""
-        if not self._host.tell({**frame, "activation": self.activation}):
-            self._host.kill("deaf")
+        """Send a frame of this activation without ever waiting; what the host cannot take at once waits for `say_again`."""
+        with self._telling:
+            if not self._unsaid:
+                self._unsaid_since = time.monotonic()
+            self._unsaid.append({**frame, "activation": self.activation})
+            self._say()
+
+    def say_again(self) -> bool:
+        """Send what waited because the host was busy reading; says whether all is sent. A deaf host is killed."""
+        with self._telling:
+            self._say()
+            if self._unsaid and time.monotonic() > self._unsaid_since + DEAF_SECONDS:
+                self._host.kill("deaf")
+            return not self._unsaid
+
+    def _say(self) -> None:
+        while self._unsaid and self._host.tell(self._unsaid[0]):
+            self._unsaid.popleft()
+            self._unsaid_since = time.monotonic()
 
     def take(self, frame: Frame) -> None:
         """Take in a frame that does not end the activation; raises HostGone when it is malformed."""

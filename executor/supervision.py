@@ -24,6 +24,7 @@ from models.lifecycle import Reason
 from models.recording import Fence
 
 TICK_SECONDS = 0.2  # also how long a step runs before it is shown in flight without another item to ride on
+BUSY_SECONDS = 0.01  # until a host is told again what it could not take
 _REASONS = frozenset(Reason)
 
 
@@ -52,7 +53,7 @@ class Supervision:
         try:
             self._activate()
             while True:
-                frame = self._host.receive(TICK_SECONDS)
+                frame = self._received()
                 outcome = self._handled(frame) if frame else None
                 if outcome is not None:
                     return outcome
@@ -90,12 +91,25 @@ class Supervision:
         steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
         for part in replay.recorded_frames(self._intake.activation, steps):
             self._host.send(part)
+        stop = self._switch.stop
+        if stop is not None:  # a host takes no cancel of an activation that it does not have yet
+            self._intake.tell({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
 
     def _time_left(self) -> float:
         left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
         return max(0, left) / 1000
 
     # ----------------------------------------------------------------------------------------------------------- going on
+    def _received(self) -> Frame | None:
+        """Give the next frame, if one comes soon; raises HostGone."""
+        frame = self._host.receive(TICK_SECONDS if self._intake.say_again() else BUSY_SECONDS)
+        if frame is None and self._host.exited():
+            # A process that the agent started may hold the channel open; what the host wrote before its end comes first.
+            frame = self._host.receive(0)
+            if frame is None:
+                raise HostGone(self._host.epitaph("the agent host has ended"))
+        return frame
+
     def _handled(self, frame: Frame) -> Outcome | None:
         if frame.get("activation") != self._intake.activation:
             return None  # the last words of the activation before this one

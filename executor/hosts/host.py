@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from executor.hosts.output import OutputDrain
 from models.settings import Settings
 
 HELLO_SECONDS = 60.0
+DEAF_SECONDS = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use
 EPITAPH_SECONDS = 0.2
 
 
@@ -122,6 +124,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
     """
     ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
     command = [
         settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
         "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),

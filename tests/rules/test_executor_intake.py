@@ -1,0 +1,161 @@
+"""What a worker tells a host arrives in order; a host that is busy reading is told again, a deaf one is ended."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from executor import intake as intakes
+from executor.intake import Intake
+from models.recording import Fence
+from models.settings import Settings
+
+RUN = UUID(int=1)
+
+
+class BusyHost:
+    """A host whose channel takes frames only while it is `open`."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self.told: list[dict[str, Any]] = []
+        self.killed: str | None = None
+
+    def tell(self, frame: dict[str, Any]) -> bool:
+        if self.open:
+            self.told.append(frame)
+        return self.open
+
+    def kill(self, why: str) -> None:
+        self.killed = why
+
+
+class Recorded:
+    """A recorder that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.put_in: list[tuple[Any, Any, dict[str, Any]]] = []
+
+    def put(self, run: UUID, statement: Any, done: Any, **options: Any) -> None:
+        self.put_in.append((statement, done, options))
+
+
+@pytest.fixture
+def host() -> BusyHost:
+    return BusyHost()
+
+
+@pytest.fixture
+def worker() -> SimpleNamespace:
+    settings = Settings(secret_key="k" * 16, max_value_bytes=1024)
+    return SimpleNamespace(settings=settings, recorder=Recorded(), bus=None, draining=False, read=lambda *_: [])
+
+
+@pytest.fixture
+def intake(host: BusyHost, worker: SimpleNamespace) -> Intake:
+    claim = {"tenant": "acme", "log_bytes": 0}
+    return Intake(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
+
+
+def _step(n: Any, **fields: Any) -> dict[str, Any]:
+    told = {"key": f"a#{n}", "name": "a", "digest": "", "occurrence": n, "attempts": 1, "durationMs": 1, "value": "1"}
+    return {"frame": "step", "activation": f"{RUN}.3", "n": n, **told, **fields}
+
+
+def test_a_frame_is_told_at_once_with_the_activation_it_belongs_to(intake: Intake, host: BusyHost) -> None:
+    intake.tell({"frame": "ack", "n": 1})
+    assert host.told == [{"frame": "ack", "n": 1, "activation": f"{RUN}.3"}]
+
+
+def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: Intake, host: BusyHost) -> None:
+    host.open = False
+    intake.tell({"frame": "ack", "n": 1})
+    intake.tell({"frame": "ack", "n": 2})
+    assert intake.say_again() is False
+    host.open = True
+    intake.tell({"frame": "ack", "n": 3})
+
+    assert intake.say_again() is True
+    assert [frame["n"] for frame in host.told] == [1, 2, 3]
+    assert host.killed is None
+
+
+def test_a_host_that_takes_nothing_for_long_is_ended(
+    intake: Intake, host: BusyHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(intakes, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    host.open = False
+    intake.tell({"frame": "ack", "n": 1})
+    now[0] += intakes.DEAF_SECONDS - 1
+    intake.tell({"frame": "ack", "n": 2})
+    intake.say_again()
+    assert host.killed is None
+
+    now[0] += 2
+    intake.say_again()
+    assert host.killed == "deaf"
+
+
+def test_a_step_is_acknowledged_only_after_its_commit(intake: Intake, host: BusyHost, worker: SimpleNamespace) -> None:
+    intake.take(_step(1))
+    [(statement, done, options)] = worker.recorder.put_in
+    assert (statement.params["key"], statement.params["n"], options["n"], host.told) == ("a#1", 1, 1, [])
+
+    done({"seq": 4})
+    assert [(frame["frame"], frame["n"]) for frame in host.told] == [("ack", 1)]
+
+
+def test_a_draining_worker_lets_no_agent_past_a_step(intake: Intake, host: BusyHost, worker: SimpleNamespace) -> None:
+    intake.take(_step(1))
+    worker.draining = True
+    worker.recorder.put_in[0][1]({"seq": 4})
+    assert host.told == []
+
+
+@pytest.mark.parametrize("value", ["NaN", r'"\u0000"', r'"\ud800"', "{", '"' + "x" * 1024 + '"', None, 7])
+def test_a_value_that_cannot_be_kept_is_refused_before_it_reaches_the_recorder(
+    intake: Intake, host: BusyHost, worker: SimpleNamespace, value: Any
+) -> None:
+    intake.take(_step(1, value=value))
+    assert worker.recorder.put_in == []
+    [refused] = host.told
+    assert (refused["frame"], refused["n"]) == ("refused", 1)
+    assert refused["code"] == ("output_too_large" if isinstance(value, str) and len(value) > 1024 else "invalid_output")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"frame": "nonsense"}, {"frame": "step"}, _step(1, key=None), _step("x"), _step(None), {"frame": "log"},
+        {"frame": "step_failed", "key": "a"}, {**_step(1), "frame": "step_failed", "final": True, "error": []},
+        {"frame": "event", "type": "x"}, {"frame": "recall", "key": 7}, _step(1, attempts=[]), {"frame": "step_started"},
+    ],
+)  # fmt: skip
+def test_a_frame_that_makes_no_sense_raises_what_a_supervision_takes_for_malformed(
+    intake: Intake, worker: SimpleNamespace, frame: dict[str, Any]
+) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        intake.take(frame)
+    assert worker.recorder.put_in == []
+
+
+def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(intake: Intake, host: BusyHost) -> None:
+    intake.take(_step(1))
+    intake._recorded(1, None)
+    intake.settle_doubts()  # the run row is another's, or gone
+    assert (host.killed, host.told) == ("fenced", [])
+
+
+def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
+    intake: Intake, host: BusyHost, worker: SimpleNamespace
+) -> None:
+    worker.read = lambda *_: [{"epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 0, "status": "RUNNING"}]
+    intake._recorded(5, None)
+    intake.settle_doubts()
+    [refused] = host.told
+    assert (refused["code"], refused["n"], host.killed) == ("history_limit", 5, None)
+    assert "10,000 steps" in refused["message"]
