@@ -8,27 +8,31 @@ from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
 from api.answers import as_stored
-from api.runs.find import find
+from api.problems import run_not_found
 from api.runs.history import events_after
 from api.runs.steps import newest_steps
 from api.runs.view import summaries
 from api.shapes import RunBody
 from api.transactions import reading
 from models.payload import Payload
+from models.run import Run
 
 NEWEST_STEPS = 200
 
 
 def whole(session: Session, tenant: str, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
     """Show a run with everything that belongs to it; raises Problem `run_not_found`."""
-    row = find(session, tenant, run)
-    wanted = select(as_type(col(Payload.input), Text), as_type(col(Payload.result), Text))
-    put_in, came_out = session.exec(wanted.where(Payload.run_id == run)).one()
+    wanted = select(Run, as_type(col(Payload.input), Text), as_type(col(Payload.result), Text))
+    joined = wanted.join(Payload, col(Payload.run_id) == col(Run.id)).where(Run.id == run, Run.tenant == tenant)
+    found = session.exec(joined).first()
+    if found is None:
+        raise run_not_found()
+    row, put_in, came_out = found
     body = {
         **summaries(session, [row])[0],
         "input": as_stored(put_in),
         "result": as_stored(came_out),
-        "stepsFinished": newest_steps(session, run, NEWEST_STEPS, outputs=outputs),
+        "stepsFinished": newest_steps(session, run, NEWEST_STEPS, outputs=outputs) if row.step_count else [],
     }
     if events:
         body["events"] = events_after(session, run, 0)

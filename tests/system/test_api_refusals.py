@@ -289,3 +289,26 @@ def test_an_unknown_agent_is_told_which_there_are(acme: httpx.Client) -> None:
         in problem(acme.post("/v1/runs", json={"agent": "refnd"}), 422, "unknown_agent")["detail"]
     )
     assert "echo, refund" in problem(acme.post("/v1/runs", json={"agent": "zzzzz"}), 422, "unknown_agent")["detail"]
+
+
+def test_nothing_that_was_sent_is_written_to_the_log(api: ApiServer, acme: httpx.Client) -> None:
+    secret = f"s3cret{uuid.uuid4().hex}"
+    body = {
+        "agent": "echo",
+        "input": {secret: secret},
+        "userId": secret,
+        "metadata": {secret: secret},
+        "tags": [secret],
+    }
+    run = acme.post("/v1/runs", json=body, headers={"idempotency-key": secret}).json()["runId"]
+    acme.get("/v1/runs", params={"tag": secret, f"metadata.{secret}": secret})
+    acme.get("/v1/runs", params={secret: secret})
+    acme.post("/v1/runs", json={"agent": secret, secret: secret})
+    acme.post("/v1/runs", content=secret, headers=JSON)
+    acme.post(f"/v1/runs/{run}/cancel", json={"reason": secret})
+    acme.get("/v1/runs", headers={"x-api-key": secret})
+    acme.get(f"/{secret}")
+    log = api.log.read_text()
+    assert run in log
+    assert secret not in log
+    assert acme.headers["x-api-key"] not in log
