@@ -1,14 +1,16 @@
 """The same work as `ops.bench.agents`, written for DBOS; runs under the interpreter of DBOS's own environment.
 
-    python dbos_program.py ROLE DATABASE_URL POLL_SECONDS
+    python dbos_program.py ROLE DATABASE_URL [SETTINGS]
 
-ROLE `worker` serves the queue until its standard input ends. ROLE `client` (enqueues) and ROLE `direct` (executes in its
-own threads, without a queue) answer each line of JSON on standard input with one on standard output.
+ROLE `worker` serves the queue, declared with JSON arguments of `register_queue`, until its standard input ends. ROLE
+`client` (enqueues) and ROLE `direct` (executes in its own threads, without a queue) answer each line of JSON on standard
+input with one on standard output.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig  # type: ignore[import-not-found]  # lives in another environment
+from sqlalchemy import create_engine
 
 QUEUE = "bench"
 
@@ -55,6 +58,7 @@ def paced(steps: int) -> list[float]:
 def launch(url: str) -> None:
     config: DBOSConfig = {
         "name": "bench",
+        "executor_id": str(os.getpid()),
         "system_database_url": url,
         "application_version": "1",  # the client's runs have none of their own: any worker takes them
         "run_admin_server": False,
@@ -64,10 +68,9 @@ def launch(url: str) -> None:
     DBOS.launch()
 
 
-def work(url: str, poll: float) -> None:
-    """Serve the queue without a limit per worker: with one, DBOS starts at most that many runs per poll."""
+def work(url: str, settings: dict[str, Any]) -> None:
     launch(url)
-    DBOS.register_queue(QUEUE, polling_interval_sec=poll)
+    DBOS.register_queue(QUEUE, **settings)
     say({"ready": True})
     sys.stdin.read()
     DBOS.destroy()
@@ -78,20 +81,33 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.client = DBOSClient(system_database_url=url)
+        self.engine = create_engine(url)
 
-    def enqueue(self, workflow: str, count: int, arguments: list[Any]) -> float:
-        """Return when the first of `count` runs was about to be enqueued; the last one is enqueued by now."""
+    def enqueue(self, queue: str, steps: int, count: int) -> list[float]:
+        """Enqueue runs one by one; return the times of beginning and end."""
         began = time.time()
         for _ in range(count):
-            self.client.enqueue({"queue_name": QUEUE, "workflow_name": workflow}, *arguments)
-        return began
+            self.client.enqueue({"queue_name": queue, "workflow_name": "sums"}, steps)
+        return [began, time.time()]
 
-    def latency(self, pause: float) -> float:
-        """Return the seconds from enqueuing a run until its first step started."""
-        time.sleep(pause)
+    def enqueue_together(self, queue: str, steps: int, count: int) -> list[float]:
+        """Enqueue runs in one transaction; return the times of beginning and end."""
         began = time.time()
-        handle = self.client.enqueue({"queue_name": QUEUE, "workflow_name": "stamp"})
-        return float(handle.get_result(polling_interval_sec=0.01)) - began
+        with self.engine.begin() as connection:
+            for _ in range(count):
+                options = {"queue_name": queue, "workflow_name": "sums"}
+                self.client.enqueue_in_transaction(connection, options, steps)
+        return [began, time.time()]
+
+    def starts(self, pauses: list[float]) -> list[float]:
+        """Enqueue a run before each pause; return the seconds from enqueuing each until its first step started."""
+        enqueued = []
+        for pause in pauses:
+            began = time.time()
+            handle = self.client.enqueue({"queue_name": QUEUE, "workflow_name": "stamp"})
+            enqueued.append((began, handle))
+            time.sleep(pause)
+        return [float(handle.get_result()) - began for began, handle in enqueued]
 
 
 class Direct:
@@ -125,8 +141,8 @@ def answer_lines(answerer: object) -> None:
 
 
 if __name__ == "__main__":
-    role, database_url, poll_seconds = sys.argv[1:]
+    role, database_url, *rest = sys.argv[1:]
     if role == "worker":
-        work(database_url, float(poll_seconds))
+        work(database_url, json.loads(rest[0]))
     else:
         answer_lines((Client if role == "client" else Direct)(database_url))

@@ -1,0 +1,97 @@
+"""`python -m ops.bench [--short] [--only WORKLOAD] [--write-docs]`: what `make bench` calls."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ops.bench import figures, report, rounds
+from ops.bench.document import write_documents
+from ops.bench.grounds import Grounds
+from ops.bench.machine import describe
+from ops.bench.plan import LONG, SHORT, Plan
+from ops.bench.systems.bare_celery import BareCelery
+from ops.bench.systems.conversation import Broken
+from ops.bench.systems.dbos import DbosDirect, DbosQueue
+from ops.bench.systems.environment import EnvironmentMissing, peer_python
+from ops.bench.systems.system import System
+from ops.bench.systems.taxiway import Taxiway
+from ops.bench.workloads import BY_KEY
+from ops.console import complain, say
+from ops.embedded import EmbeddedError
+from ops.stack import StackError
+from ops.stack.fleet import ROOT
+
+BUILD = ROOT / "build"
+RESULT = BUILD / "bench.json"
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.bench", description="Measures Taxiway beside DBOS and bare Celery."
+    )
+    parser.add_argument("--short", action="store_true", help="less of everything: under a minute")
+    parser.add_argument("--only", action="append", choices=BY_KEY, metavar="WORKLOAD", help=f"of {', '.join(BY_KEY)}")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md from what was measured")
+    chosen = parser.parse_args(given)
+    if chosen.write_docs and (chosen.short or chosen.only):
+        parser.error("--write-docs needs the whole of the long form")
+    return chosen
+
+
+def planned(chosen: argparse.Namespace) -> Plan:
+    """Return the plan; a workload that is asked for by name is measured in the short form too."""
+    plan = SHORT if chosen.short else LONG
+    if not chosen.only:
+        return plan
+    least_once = {name: max(1, getattr(plan, name)) for name in ("worker_kills", "blocked")}
+    return replace(plan, workloads=tuple(BY_KEY[key] for key in BY_KEY if key in chosen.only), **least_once)
+
+
+def systems() -> list[System]:
+    """Return whatever can be measured here; say what cannot."""
+    found: list[System] = [Taxiway()]
+    try:
+        python = peer_python(BUILD / "bench" / "dbos")
+        found += [DbosQueue(python), DbosDirect(python)]
+    except (EnvironmentMissing, OSError) as error:
+        complain(f"DBOS is left out: its environment could not be installed ({error}).")
+    return [*found, BareCelery()]
+
+
+def bench(chosen: argparse.Namespace) -> int:
+    load, plan = os.getloadavg()[0], planned(chosen)
+    if load > 0.5 * (os.cpu_count() or 1):
+        say(f"The machine is busy (load {load:.1f}): these figures will be worth little.", "yellow")
+    order = rounds.turns(systems(), plan)
+    with Grounds(BUILD / "bench" / "run") as grounds:
+        machine = describe(grounds, load)
+        with report.Shown(order) as shown:
+            measured = rounds.measure(order, grounds, plan, shown).figures()
+    RESULT.write_text(figures.to_json(measured))
+    report.print_figures(measured)
+    report.print_ratios(measured)
+    say(f"\nWritten to {RESULT.relative_to(ROOT)}.")
+    if chosen.write_docs:
+        say(f"Written to {', '.join(write_documents(ROOT / 'docs', machine, measured))}.")
+    return 0
+
+
+def main(given: Sequence[str]) -> int:
+    chosen = arguments(given)
+    os.chdir(ROOT)
+    try:
+        return bench(chosen)
+    except (StackError, EmbeddedError, Broken) as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("Stopped.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""The agents that are measured. Each step does next to nothing, so that what is measured is what Taxiway adds."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from taxiway import Run, agent
+
+
+def add(total: int, i: int) -> int:
+    return total + i
+
+
+def now() -> float:
+    return time.time()
+
+
+@agent
+def sums(run: Run, steps: int) -> int:
+    """Execute so many steps, one after the other."""
+    total = 0
+    for i in range(steps):
+        total = run.step(add, total, i)
+    return total
+
+
+@agent
+def stamp(run: Run) -> float:
+    """Return when the first step started."""
+    return float(run.step(now))
+
+
+@agent
+def paced(run: Run, steps: int) -> list[float]:
+    """Return when each step had been recorded, after the moment before the first one."""
+    stamps = [time.perf_counter()]
+    for _ in range(steps):
+        run.step(add, 0, 1)
+        stamps.append(time.perf_counter())
+    return stamps
+
+
+def leave_mark(path: str) -> None:
+    """Append when this step started, in which process, and which process started that one."""
+    with Path(path).open("a") as marks:
+        marks.write(f"{time.time()} {os.getpid()} {os.getppid()}\n")
+
+
+def hold(path: str) -> None:
+    leave_mark(path)
+    time.sleep(600)
+
+
+def loop(path: str) -> None:
+    leave_mark(path)
+    while True:
+        pass
+
+
+def block(path: str) -> None:
+    """Stay inside one call of C code that holds the interpreter and never looks at signals."""
+    leave_mark(path)
+    sum(range(10**14))
+
+
+@agent
+def held(run: Run, path: str) -> None:
+    run.step(hold, path)
+
+
+@agent
+def looped(run: Run, path: str) -> None:
+    run.step(loop, path)
+
+
+@agent
+def blocked(run: Run, path: str) -> None:
+    run.step(block, path)

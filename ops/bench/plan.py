@@ -1,0 +1,64 @@
+"""How much is measured: the sizes of the long and of the short form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ops.bench.workloads import Workload
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One form of the benchmark; sizes hold for each repetition and are the same for every system."""
+
+    repetitions: int
+    workloads: tuple[Workload, ...]
+    one_step_runs: int
+    ten_step_runs: int
+    tasks: int
+    """Tasks of bare Celery, which are quicker than any run."""
+    steps: int
+    """Steps of the one run that measures a step."""
+    starts: int
+    enqueues: int
+    batches: int
+    cancels: int
+    host_kills: int
+    worker_kills: int
+    blocked: int
+    batch: int = 1000
+
+
+LONG = Plan(
+    repetitions=5,
+    workloads=tuple(Workload),
+    one_step_runs=1000,
+    ten_step_runs=300,
+    tasks=3000,
+    steps=200,
+    starts=40,
+    enqueues=300,
+    batches=2,
+    cancels=20,
+    host_kills=3,
+    worker_kills=2,
+    blocked=2,
+)
+NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED}
+"""Each of these waits for a lease or a grace period."""
+SHORT = Plan(
+    repetitions=2,
+    workloads=tuple(workload for workload in Workload if workload not in NOT_SHORT),
+    one_step_runs=150,
+    ten_step_runs=30,
+    tasks=500,
+    steps=100,
+    starts=10,
+    enqueues=50,
+    batches=1,
+    cancels=3,
+    host_kills=1,
+    worker_kills=0,
+    blocked=0,
+    batch=200,
+)

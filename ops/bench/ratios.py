@@ -1,0 +1,62 @@
+"""Compares Taxiway with others: how many times better, whichever way a unit counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ops.bench.figures import Figure
+from ops.bench.workloads import Workload, more_is_better
+
+US = "taxiway"
+
+
+class Against(StrEnum):
+    """Whom a ratio is about; of several ways to use a system the better one counts."""
+
+    DBOS = "DBOS"
+    CELERY = "bare Celery"
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        return ("dbos", "dbos without queue") if self is Against.DBOS else ("celery",)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Above one: Taxiway is better, by that factor."""
+
+    workload: str
+    metric: str
+    against: Against
+    value: float
+
+
+def figure_of(figures: Sequence[Figure], system: str, workload: str, metric: str) -> Figure | None:
+    """Return the one figure, or None when it was not measured."""
+    return next((f for f in figures if (f.system, f.workload, f.metric) == (system, workload, metric)), None)
+
+
+def times_better(figures: Sequence[Figure], workload: str, metric: str, against: Against) -> float | None:
+    """Return by which factor Taxiway's median is better than the best of the other's, or None without both."""
+    ours = figure_of(figures, US, workload, metric)
+    theirs = [f for system in against.systems if (f := figure_of(figures, system, workload, metric))]
+    if ours is None or not theirs:
+        return None
+    if more_is_better(ours.unit):
+        return ours.median / max(figure.median for figure in theirs)
+    return min(figure.median for figure in theirs) / ours.median
+
+
+def ratios(figures: Sequence[Figure]) -> list[Ratio]:
+    """Return every ratio that the figures allow, in the order of the workloads."""
+    metrics = dict.fromkeys((figure.workload, figure.metric) for figure in figures if figure.system == US)
+    order = {str(workload): n for n, workload in enumerate(Workload)}
+    found = []
+    for workload, metric in sorted(metrics, key=lambda key: order.get(key[0], len(order))):
+        for against in Against:
+            value = times_better(figures, workload, metric, against)
+            if value is not None:
+                found.append(Ratio(workload, metric, against, value))
+    return found

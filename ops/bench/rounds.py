@@ -1,0 +1,51 @@
+"""The order of measuring: each repetition gives every system one turn, so that a passing disturbance meets them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ops.bench.figures import Sample, Samples
+from ops.bench.grounds import Grounds
+from ops.bench.plan import Plan
+from ops.bench.systems.system import System
+from ops.bench.workloads import Workload
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One system measures its workloads in one repetition."""
+
+    repetition: int
+    system: System
+    workloads: tuple[Workload, ...]
+
+
+def turns(systems: Sequence[System], plan: Plan) -> list[Turn]:
+    """Return A B C A B C …, leaving out systems that take part in nothing of the plan."""
+    found = []
+    for repetition in range(1, plan.repetitions + 1):
+        for system in systems:
+            workloads = tuple(workload for workload in plan.workloads if workload in system.workloads)
+            if workloads:
+                found.append(Turn(repetition, system, workloads))
+    return found
+
+
+def measure(
+    planned: Iterable[Turn], grounds: Grounds, plan: Plan, show: Callable[[Turn, Workload | None, list[Sample]], None]
+) -> Samples:
+    """Take all turns; `show` is told of each start (with no workload) and of each measured workload."""
+    samples = Samples()
+    for turn in planned:
+        show(turn, None, [])
+        turn.system.up(grounds)
+        try:
+            for workload in turn.workloads:
+                measured = list(turn.system.measure(workload, plan))
+                for sample in measured:
+                    samples.add(turn.system.name, sample)
+                show(turn, workload, measured)
+        finally:
+            turn.system.down()
+    return samples

@@ -1,0 +1,43 @@
+"""Finds out when the last of many runs had ended, by the system's own record, and that all ended well."""
+
+from __future__ import annotations
+
+import time
+from typing import LiteralString
+
+import psycopg
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks; the time of the end comes from the record, so it costs no precision."""
+PATIENCE = 120.0
+
+TAXIWAY: LiteralString = """
+    SELECT count(*) FILTER (WHERE finished_at IS NULL), count(*) FILTER (WHERE status IN ('FAILED', 'CANCELED')),
+        extract(epoch FROM max(finished_at))::float8
+    FROM run
+    """
+DBOS: LiteralString = """
+    SELECT count(*) FILTER (WHERE status IN ('ENQUEUED', 'PENDING')), count(*) FILTER (WHERE status LIKE '%%ERROR%%'),
+        max(updated_at)::float8 / 1000
+    FROM dbos.workflow_status
+    """
+
+
+class NotDone(Exception):
+    """The runs did not all end well in time: there is nothing to measure."""
+
+
+def end_of_last(connection: psycopg.Connection, question: LiteralString) -> float:
+    """Wait until no run is unfinished and return when the last one ended, in seconds since 1970; raise `NotDone`."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        row = connection.execute(question).fetchone()
+        assert row is not None, "an aggregate always gives a row"
+        unfinished, failed, ended = row
+        if failed:
+            raise NotDone(f"{failed} runs failed")
+        if not unfinished:
+            return float(ended)
+        if time.monotonic() > deadline:
+            raise NotDone(f"{unfinished} runs had not ended after {PATIENCE:.0f} s")
+        time.sleep(LOOK_EVERY)

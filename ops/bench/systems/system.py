@@ -1,0 +1,28 @@
+"""What every measured system offers: it comes up for its turn alone, is measured, and goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from ops.bench.figures import Sample
+from ops.bench.grounds import Grounds
+from ops.bench.plan import Plan
+from ops.bench.workloads import Workload
+
+
+class System(Protocol):
+    """A system under measurement."""
+
+    name: str
+    workloads: frozenset[Workload]
+    """The workloads in which it takes part."""
+
+    def up(self, grounds: Grounds) -> None:
+        """Return when everything is warm; on an error leave nothing running."""
+
+    def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
+        """Measure one repetition."""
+
+    def down(self) -> None:
+        """End all processes."""

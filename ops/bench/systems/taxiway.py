@@ -1,0 +1,141 @@
+"""Taxiway as `make up` runs it, without Flower and without task events: API, scheduler, two workers with four slots each."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Iterable
+
+import psycopg
+from taxiway import Client
+from taxiway.client import NewRun
+
+from ops.bench.figures import Sample, quantile
+from ops.bench.grounds import Grounds
+from ops.bench.plan import Plan
+from ops.bench.systems.backlog import TAXIWAY, end_of_last
+from ops.bench.systems.faults import Faults
+from ops.bench.workloads import (
+    BATCH,
+    MILLISECONDS,
+    P50,
+    P99,
+    PER_SECOND,
+    SECONDS,
+    SINGLE,
+    THROUGHPUT,
+    TIME,
+    Workload,
+)
+from ops.stack import Stack, StackOptions, commands
+from ops.stack.fleet import ROOT
+
+WORKERS, SLOTS, QUEUE = 2, 4, "default"
+AGENTS = ROOT / "ops" / "bench" / "agents.py"
+LARGEST_BATCH = 1000
+WARM_UP = 20
+
+
+class Taxiway:
+    """The whole stack on the common servers; everything goes through HTTP."""
+
+    name = "taxiway"
+    workloads = frozenset(Workload)
+
+    def up(self, grounds: Grounds) -> None:
+        database = grounds.fresh_database("bench_taxiway")
+        options = StackOptions(
+            base=grounds.base / "taxiway",
+            agents=str(AGENTS),
+            workers=0,  # ours are started below, without task events
+            port=0,
+            flower=False,
+            database_url=database,
+            redis_url=grounds.fresh_broker(),
+        )
+        self.stack = Stack(options).start()
+        try:
+            for number in range(1, WORKERS + 1):
+                command = self.stack.fleet.command(f"worker-{number}", _quiet(commands.worker(QUEUE, number, SLOTS)))
+                self.stack.fleet.launch(command)
+            self.stack.wait_for_slots(WORKERS * SLOTS)
+            self.client = Client(self.stack.url, self.stack.api_key)
+            self.connection = psycopg.connect(database, autocommit=True)
+            self.faults = Faults(self.stack, self.client, grounds.base / "marks", WORKERS * SLOTS)
+            self._throughput(WARM_UP, 1)
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        self.stack.stop()
+
+    def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
+        match workload:
+            case Workload.ONE_STEP:
+                yield Sample(workload, THROUGHPUT, PER_SECOND, self._throughput(plan.one_step_runs, 1))
+            case Workload.TEN_STEPS:
+                yield Sample(workload, THROUGHPUT, PER_SECOND, self._throughput(plan.ten_step_runs, 10))
+            case Workload.STEP:
+                yield from _p50_p99(workload, self._steps(plan.steps))
+            case Workload.START:
+                yield from _p50_p99(workload, self._starts(plan.starts))
+            case Workload.ENQUEUE:
+                yield from self._enqueue(plan)
+            case Workload.CANCEL_LOOP:
+                seconds = [self.faults.cancel("looped") for _ in range(plan.cancels)]
+                yield from _p50_p99(workload, [1000 * each for each in seconds])
+            case _:
+                yield from (Sample(workload, TIME, SECONDS, each) for each in self._recover(workload, plan))
+
+    def _recover(self, workload: Workload, plan: Plan) -> Iterable[float]:
+        if workload is Workload.HOST_KILLED:
+            return [self.faults.kill_host() for _ in range(plan.host_kills)]
+        if workload is Workload.WORKER_KILLED:
+            return [self.faults.kill_worker() for _ in range(plan.worker_kills)]
+        return [self.faults.cancel("blocked") for _ in range(plan.blocked)]
+
+    def _throughput(self, runs: int, steps: int) -> float:
+        began = time.time()
+        for first in range(0, runs, LARGEST_BATCH):
+            count = min(LARGEST_BATCH, runs - first)
+            self.client.enqueue_batch([NewRun("sums", {"steps": steps})] * count)
+        return runs / (end_of_last(self.connection, TAXIWAY) - began)
+
+    def _steps(self, steps: int) -> list[float]:
+        """Return the milliseconds of each step of one run, measured by the agent."""
+        stamps = self.client.enqueue("paced", {"steps": steps}).result(timeout=60)
+        return [1000 * (after - before) for before, after in itertools.pairwise(stamps)]
+
+    def _starts(self, count: int) -> list[float]:
+        """Return the milliseconds from each request until its first step started; nobody asks meanwhile."""
+        enqueued = []
+        for _ in range(count):
+            began = time.time()
+            enqueued.append((began, self.client.enqueue("stamp")))
+            time.sleep(random.uniform(0.06, 0.1))
+        return [1000 * (handle.result(timeout=60) - began) for began, handle in enqueued]
+
+    def _enqueue(self, plan: Plan) -> Iterable[Sample]:
+        """Enqueue with the workers stopped, so that executing does not compete; nothing can be measured after it."""
+        for worker in self.stack.workers:
+            worker.stop(patience=15)
+        began = time.perf_counter()
+        for _ in range(plan.enqueues):
+            self.client.enqueue("sums", {"steps": 1})
+        yield Sample(Workload.ENQUEUE, SINGLE, PER_SECOND, plan.enqueues / (time.perf_counter() - began))
+        began = time.perf_counter()
+        self.client.enqueue_batch([NewRun("sums", {"steps": 1})] * plan.batch)
+        yield Sample(Workload.ENQUEUE, BATCH, PER_SECOND, plan.batch / (time.perf_counter() - began))
+
+
+def _quiet(argv: list[str]) -> list[str]:
+    """Return a worker's command line with task events off; leaving out `-E` alone would leave its setting on."""
+    place = argv.index("executor")
+    return [*argv[:place], "ops.bench.programs.quiet_executor", *(word for word in argv[place + 1 :] if word != "-E")]
+
+
+def _p50_p99(workload: Workload, milliseconds: list[float]) -> Iterable[Sample]:
+    yield Sample(workload, P50, MILLISECONDS, quantile(milliseconds, 0.5))
+    yield Sample(workload, P99, MILLISECONDS, quantile(milliseconds, 0.99))

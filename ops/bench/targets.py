@@ -1,0 +1,60 @@
+"""What Taxiway promises first of its own speed, beside which every figure is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ops.bench.figures import Figure, rounded
+from ops.bench.ratios import US, Against, figure_of, times_better
+from ops.bench.workloads import MILLISECONDS, P50, P99, SECONDS, THROUGHPUT, TIME, Workload
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound for a figure: in its own unit, or `times` better than another system."""
+
+    workload: Workload
+    metric: str
+    at_most: float | None = None
+    unit: str = MILLISECONDS
+    times: float | None = None
+    against: Against | None = None
+
+    def text(self) -> str:
+        """Say it as a table does."""
+        if self.against:
+            return f"≥ {self.times:g} times {self.against}"
+        return f"≤ {self.at_most:g} {self.unit}"
+
+    def measured(self, figures: Sequence[Figure]) -> float | None:
+        """Return what the bound is held against: a ratio, or a figure (of times to recover the worst), or None."""
+        if self.against:
+            ratio = times_better(figures, self.workload, self.metric, self.against)
+            return None if ratio is None else rounded(ratio)
+        figure = figure_of(figures, US, self.workload, self.metric)
+        if figure is None:
+            return None
+        return figure.max if self.metric == TIME else figure.median
+
+    def met(self, figures: Sequence[Figure]) -> bool | None:
+        """Say whether it is met; None when it was not measured."""
+        measured = self.measured(figures)
+        if measured is None:
+            return None
+        return measured <= self.at_most if self.at_most is not None else measured >= (self.times or 0)
+
+
+TARGETS = (
+    Target(Workload.ONE_STEP, THROUGHPUT, times=2, against=Against.DBOS),
+    Target(Workload.ONE_STEP, THROUGHPUT, times=0.35, against=Against.CELERY),
+    Target(Workload.TEN_STEPS, THROUGHPUT, times=4, against=Against.DBOS),
+    Target(Workload.STEP, P50, at_most=1.2),
+    Target(Workload.STEP, P50, times=3.5, against=Against.DBOS),
+    Target(Workload.START, P50, at_most=15),
+    Target(Workload.START, P99, at_most=40),
+    Target(Workload.CANCEL_LOOP, P99, at_most=1000),
+    Target(Workload.HOST_KILLED, TIME, at_most=0.5, unit=SECONDS),
+    Target(Workload.CANCEL_BLOCKED, TIME, at_most=6, unit=SECONDS),
+    Target(Workload.WORKER_KILLED, TIME, at_most=4, unit=SECONDS),
+)

@@ -1,0 +1,81 @@
+"""The order of turns and what the command line chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from ops.bench.__main__ import arguments, planned
+from ops.bench.figures import Sample
+from ops.bench.grounds import Grounds
+from ops.bench.plan import LONG, SHORT, Plan
+from ops.bench.rounds import measure, turns
+from ops.bench.workloads import MILLISECONDS, P50, Workload
+
+
+class Pretended:
+    """A system that measures nothing and notes what it is asked."""
+
+    def __init__(self, name: str, *workloads: Workload, broken: bool = False) -> None:
+        self.name, self.workloads, self.broken = name, frozenset(workloads), broken
+        self.asked: list[str] = []
+
+    def up(self, grounds: Grounds) -> None:
+        self.asked.append("up")
+
+    def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
+        self.asked.append(workload.key)
+        if self.broken:
+            raise RuntimeError("broken")
+        yield Sample(workload, P50, MILLISECONDS, len(self.asked))
+
+    def down(self) -> None:
+        self.asked.append("down")
+
+
+def order(plan: Plan) -> list[tuple[int, str]]:
+    systems = [Pretended("a", Workload.STEP), Pretended("b", Workload.STEP), Pretended("c", Workload.WORKER_KILLED)]
+    return [(turn.repetition, turn.system.name) for turn in turns(systems, plan)]
+
+
+def test_repetitions_are_interleaved_and_systems_that_take_no_part_have_no_turn():
+    assert order(SHORT) == [(1, "a"), (1, "b"), (2, "a"), (2, "b")]
+
+
+def test_a_system_is_up_during_its_turn_only():
+    system = Pretended("a", Workload.STEP, Workload.START)
+    samples = measure(turns([system], SHORT), None, SHORT, lambda *_: None)
+    assert system.asked == ["up", "step", "start", "down"] * SHORT.repetitions
+    assert [figure.n for figure in samples.figures()] == [SHORT.repetitions] * 2
+
+
+def test_a_system_goes_down_when_measuring_fails():
+    system = Pretended("a", Workload.STEP, broken=True)
+    with pytest.raises(RuntimeError, match="broken"):
+        measure(turns([system], SHORT), None, SHORT, lambda *_: None)
+    assert system.asked == ["up", "step", "down"]
+
+
+def test_the_long_form_measures_everything():
+    assert planned(arguments([])) == LONG
+    assert set(LONG.workloads) == set(Workload)
+
+
+def test_a_workload_asked_for_by_name_is_measured_in_the_short_form_too():
+    plan = planned(arguments(["--short", "--only", "worker-killed"]))
+    assert plan.workloads == (Workload.WORKER_KILLED,)
+    assert plan.worker_kills == 1
+
+
+def test_enqueueing_is_measured_last_because_it_stops_the_workers():
+    assert planned(arguments(["--only", "enqueue", "--only", "step"])).workloads == (Workload.STEP, Workload.ENQUEUE)
+    assert LONG.workloads[-1] is Workload.ENQUEUE
+    assert SHORT.workloads[-1] is Workload.ENQUEUE
+
+
+@pytest.mark.parametrize("words", [["--short", "--write-docs"], ["--only", "step", "--write-docs"], ["--only", "all"]])
+def test_what_cannot_be_published_or_measured_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        arguments(words)
+    assert "error:" in capsys.readouterr().err
