@@ -44,7 +44,8 @@ def connect(law_url: str) -> Iterator[Connect]:
     opened: list[psycopg.Connection[dict[str, Any]]] = []
 
     def open_one() -> psycopg.Connection[dict[str, Any]]:
-        opened.append(psycopg.connect(law_url, autocommit=True, row_factory=dict_row))
+        # Who waits for a lock longer than this waits for a connection of its own test.
+        opened.append(psycopg.connect(law_url, autocommit=True, row_factory=dict_row, options="-c lock_timeout=10s"))
         return opened[-1]
 
     yield open_one
