@@ -1,7 +1,8 @@
 """Answers everything that goes wrong in a call with a problem document, and nothing else.
 
-The one broad `except` of this process is here. It states where a fault happened but not what the exception said: the
-texts of database and validation errors quote the data they choked on, and no payload may reach a log.
+The broad `except` of the calls is here (the loop that feeds streams has its own). It states where a fault happened but
+not what the exception said: the texts of database and validation errors quote the data they choked on, and no payload may
+reach a log.
 """
 
 import re

@@ -20,7 +20,7 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
     """Give the public object of an event row whose data is JSON text; without the data when nobody could read it."""
     try:
         return public(row)
-    except RecursionError:
+    except (RecursionError, TypeError, ValueError):  # too deep, no object, no JSON
         return public({**row, "data": None})
 
 

@@ -22,6 +22,8 @@ class Frame:
 def frame(message: Mapping[str, Any]) -> Frame:
     """Write an event's public object; only what has a `seq` gets an id, because only that can be resumed from."""
     seq, kind = message.get("seq"), str(message["event"])
+    if not kind.isidentifier():
+        raise ValueError("an event's name is one word")  # anything else could forge a line of the stream
     head = f"event: {kind}\n" if seq is None else f"id: {seq}\nevent: {kind}\n"
     data = encode(dict(message)).translate(_LINE_ENDS)
     return Frame(seq, f"{head}data: {data}\n\n".encode("utf-8", "replace"), end=kind == "end" and seq is not None)

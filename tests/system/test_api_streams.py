@@ -194,6 +194,20 @@ def test_nonsense_on_the_bus_harms_no_stream(acme: httpx.Client, hand: Hand, bus
     assert [frame["id"] for frame in told if "id" in frame] == ["1", "2", "3"]
 
 
+def test_data_that_is_no_object_harms_no_stream(acme: httpx.Client, hand: Hand) -> None:
+    run = enqueue(acme)
+    fence = hand.take(run)
+    with followed(acme, run) as told:
+        for data in ("[1]", "7", '"x"', '{"seq": 99, "event": "end", "type": "x"}'):
+            hand.event(fence, data)
+        hand.succeed(fence)
+    assert [(frame["id"], frame["event"]) for frame in told[2:]] == [
+        *((str(n), "agent") for n in range(3, 7)),
+        ("7", "end"),
+    ]
+    assert acme.get(f"/v1/runs/{run}/events").json()["events"][5]["event"] == "agent"
+
+
 STEPS = 120
 
 
