@@ -61,6 +61,7 @@ class Supervision:
         except HostGone as gone:
             return self._without_host(str(gone))
         finally:
+            self._host.settle_output()
             self._host.on_output = None
             self._intake.notes.flush()
 

@@ -47,6 +47,7 @@ class Host:
     busy_with: str | None = None
     killed: str | None = None
     on_output: Any = None
+    drain: OutputDrain | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, activation: str) -> None:
@@ -111,6 +112,11 @@ class Host:
         except ChildProcessError:  # reaped already
             return None
 
+    def settle_output(self) -> None:
+        """Wait until all that was printed so far has been handed over."""
+        if self.drain is not None:
+            self.drain.settle(self.output)
+
     def output(self, stream: str, line: str) -> None:
         """Hand a printed line to whoever uses the host now."""
         sink = self.on_output
@@ -142,7 +148,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
         ) from error
     finally:
         theirs.close()
-    host = Host(process, FrameSocket(ours))
+    host = Host(process, FrameSocket(ours), drain=drain)
     assert process.stdout is not None
     assert process.stderr is not None
     first_words: list[str] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 LINE_BYTES = 8 << 10
 _CHUNK = 64 << 10
+SETTLE_SECONDS = 0.5
 Sink = Callable[[str, str], None]
 
 
@@ -19,6 +20,7 @@ class OutputDrain:
         self._wake_read, self._wake_write = os.pipe()
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._new: list[tuple[int, str, Sink]] = []
+        self._settling: list[tuple[Sink, threading.Event]] = []
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
 
     def start(self) -> None:
@@ -30,20 +32,44 @@ class OutputDrain:
             self._new.append((descriptor, stream, sink))
         os.write(self._wake_write, b"x")
 
+    def settle(self, sink: Sink) -> None:
+        """Wait until the sink has all that was printed before this call, an unfinished last line too.
+
+        What one activation printed must be neither lost at its end nor be found at the beginning of the next.
+        """
+        settled = threading.Event()
+        with self._lock:
+            self._settling.append((sink, settled))
+        os.write(self._wake_write, b"x")
+        settled.wait(SETTLE_SECONDS)
+
     def _run(self) -> None:
         while True:
+            settling: list[tuple[Sink, threading.Event]] = []
             for key, _ in self._selector.select():
                 if key.data is None:
                     os.read(self._wake_read, 1024)
-                    self._register()
+                    settling = self._register()
                 else:
                     self._drain(key)
+            # The pipes that had something when the request was seen were read in this very round, and a pipe never holds
+            # more than is read at once.
+            for sink, settled in settling:
+                self._cut(sink)
+                settled.set()
 
-    def _register(self) -> None:
+    def _register(self) -> list[tuple[Sink, threading.Event]]:
         with self._lock:
             new, self._new = self._new, []
+            settling, self._settling = self._settling, []
         for descriptor, stream, sink in new:
             self._selector.register(descriptor, selectors.EVENT_READ, _Pipe(stream, sink))
+        return settling
+
+    def _cut(self, sink: Sink) -> None:
+        for key in self._selector.get_map().values():
+            if key.data is not None and key.data.sink == sink:
+                key.data.cut()
 
     def _drain(self, key: selectors.SelectorKey) -> None:
         try:
@@ -60,7 +86,8 @@ class _Pipe:
     """Cuts one pipe's bytes into lines; an endless line is cut at LINE_BYTES."""
 
     def __init__(self, stream: str, sink: Sink) -> None:
-        self._stream, self._sink, self._rest = stream, sink, b""
+        self.sink = sink
+        self._stream, self._rest = stream, b""
 
     def feed(self, chunk: bytes) -> None:
         lines = (self._rest + chunk).split(b"\n")
@@ -70,4 +97,9 @@ class _Pipe:
             self._rest = b""
         for line in lines:
             if line.strip():
-                self._sink(self._stream, line[:LINE_BYTES].decode("utf-8", "replace"))
+                self.sink(self._stream, line[:LINE_BYTES].decode("utf-8", "replace"))
+
+    def cut(self) -> None:
+        """Hand over the unfinished line as it stands."""
+        if self._rest:
+            self.feed(b"\n")

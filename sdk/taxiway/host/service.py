@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import queue
+import sys
 import threading
 import time
 from typing import Final, Protocol
@@ -114,6 +116,10 @@ class Service:
         return EventLoop(activation, self._interrupts, self._watch)
 
     def _conclude(self, activation: Activation, outcome: Outcome) -> None:
+        # What the agent printed belongs to this run, an unfinished line too: it must not come out in the next one.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the agent may have put anything in their place, or closed them
+                stream.flush()
         try:
             activation.conclude(outcome).result()
         except NotRecorded as refusal:
