@@ -23,6 +23,7 @@ class Proxy:
         self.muted = self.frozen = self.refusing = False
         self.accepted = 0
         self._open: list[tuple[socket.socket, socket.socket]] = []
+        self._orphans: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -36,14 +37,15 @@ class Proxy:
 
     def cut(self) -> None:
         """End every connection on the client's side; the server is told as well."""
-        self.cut_clients()
-        for _, server in self._open:
+        for client, server in self._open:
+            _end(client)
             _end(server)
         self._open.clear()
 
     def cut_clients(self) -> None:
         """End every connection on the client's side only: the server does not learn of it."""
-        for client, _ in self._open:
+        for client, server in self._open:
+            self._orphans.add(server)
             _end(client)
 
     def _accept(self) -> None:
@@ -69,7 +71,7 @@ class Proxy:
                 if self.frozen or (answers and self.muted):
                     continue
                 target.sendall(chunk)
-        if answers or not self.frozen:  # while frozen the server does not learn that its client is gone
+        if target not in self._orphans:
             _end(target)
 
 
