@@ -123,10 +123,13 @@ def test_both_forms_of_the_postgres_address_name_the_socket_and_the_database(pos
     assert with_driver == plain.replace("postgresql://", "postgresql+psycopg://")
 
 
-def test_a_postgres_that_cannot_start_says_why_with_its_last_words(tmp_path: Path) -> None:
+def test_a_postgres_that_cannot_start_says_why_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.embedded.postgres.LINGER", 0.0)
     server = PostgresServer(tmp_path, {**FAST, "shared_buffers": "nonsense"})
     with pytest.raises(ServerFailed, match="shared_buffers"):
-        server.start(timeout=2)
+        server.start()
 
 
 def test_a_socket_folder_stays_short_however_deep_the_data_lies(tmp_path: Path) -> None:
