@@ -1,10 +1,12 @@
 """Judges JSON texts that come from agent code before they may reach a batch that others share."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from executor.errors import Refused
+
+MAX_DEPTH = 200
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -27,6 +29,22 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
+def _too_deep(text: str, decoded: object) -> bool:
+    """Whoever decodes it later may stand deeper in Python's stack than we do here."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    level = [decoded]
+    for _ in range(MAX_DEPTH):
+        level = [item for value in level for item in _inside(value)]
+    return bool(level)
+
+
+def _inside(value: object) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def checked(text: Any, limit: int, what: str) -> str:
     """Give the JSON text back when it may be stored: within `limit` bytes, no NaN, NUL or half surrogates; else raise Refused."""
     if not isinstance(text, str):
@@ -37,6 +55,8 @@ def checked(text: Any, limit: int, what: str) -> str:
     try:
         decoded = json.loads(text, parse_constant=_no_constant)
         text.encode()
+        if _too_deep(text, decoded):
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
         # Only an escape can smuggle in what PostgreSQL's text cannot hold.
         if "\\u" in text and not all(map(_is_storable, _texts(decoded))):
             raise ValueError("it contains NUL or half a surrogate pair")

@@ -32,6 +32,7 @@ def engine() -> Engine:
         pool_size=5,
         max_overflow=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text ends up in logs, and its parameters are payloads
         connect_args={"application_name": "taxiway", **_PATIENCE},
     )
 

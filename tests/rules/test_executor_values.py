@@ -90,3 +90,14 @@ def test_any_free_text_becomes_storable(text: str) -> None:
 
 def test_free_text_that_was_storable_is_untouched() -> None:
     assert storable("Grüße \N{GRINNING FACE}\n") == "Grüße \N{GRINNING FACE}\n"
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_too_deep_for_whoever_reads_it_later_is_refused(opening: str, closing: str) -> None:
+    assert checked(opening * 200 + "1" + closing * 200, 10_000, "it")
+    with pytest.raises(Refused, match="200 levels"):
+        checked(opening * 201 + "1" + closing * 201, 10_000, "it")
+
+
+def test_what_is_wide_and_not_deep_is_taken() -> None:
+    assert checked("[" + ",".join(["[1]"] * 500) + "]", 10_000, "it")
