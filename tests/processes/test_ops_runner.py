@@ -44,6 +44,9 @@ LEISURELY = (
     "print('ready', flush=True)\n"
     "time.sleep(600)\n"
 )
+IGNORANT = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+)
 STUBBORN = (
     "import signal, subprocess, sys, time\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -161,7 +164,7 @@ def test_a_hastened_halt_does_not_wait_for_the_patience(start: Callable[..., Chi
 def test_children_die_with_the_runner(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from ops.child import Child, Command\n"
-        f"child = Child(Command('worker-1', [sys.executable, '-c', {STUBBORN!r}], Path({str(tmp_path / 'w.log')!r})))\n"
+        f"child = Child(Command('worker-1', [sys.executable, '-c', {IGNORANT!r}], Path({str(tmp_path / 'w.log')!r})))\n"
         "print(child.pid, flush=True); sys.stdin.read()\n"
     )
     argv = [sys.executable, "-c", program]
