@@ -8,16 +8,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from taxiway.client import TaxiwayError
+
 from ops.bench import figures, report, rounds
 from ops.bench.document import write_documents
 from ops.bench.grounds import Grounds
 from ops.bench.machine import describe
 from ops.bench.plan import LONG, SHORT, Plan
 from ops.bench.systems.bare_celery import BareCelery
-from ops.bench.systems.conversation import Broken
 from ops.bench.systems.dbos import DbosDirect, DbosQueue
 from ops.bench.systems.environment import EnvironmentMissing, peer_python
-from ops.bench.systems.system import System
+from ops.bench.systems.system import CannotMeasure, System
 from ops.bench.systems.taxiway import Taxiway
 from ops.bench.workloads import BY_KEY
 from ops.console import complain, say
@@ -85,7 +86,7 @@ def main(given: Sequence[str]) -> int:
     os.chdir(ROOT)
     try:
         return bench(chosen)
-    except (StackError, EmbeddedError, Broken) as error:
+    except (StackError, EmbeddedError, TaxiwayError, CannotMeasure) as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:

@@ -39,7 +39,9 @@ class Shown:
         if workload:
             self.progress.advance(self.task)
             said = "  ".join(f"{sample.metric} {number(sample.value)} {sample.unit}" for sample in samples)
-            self.progress.print(f"  {turn.repetition}  {turn.system.name:<20}{workload:<46}{said}")
+            self.progress.console.print(
+                f"  {turn.repetition}  {turn.system.name:<20}{workload:<46}{said}", soft_wrap=True
+            )
 
 
 def print_figures(figures: Sequence[Figure]) -> None:

@@ -27,6 +27,8 @@ class Workload(StrEnum):
 BY_KEY = {workload.key: workload for workload in Workload}
 
 THROUGHPUT = "throughput"
+UNQUEUED = "throughput, called directly"
+"""Of a system that has nothing to enqueue: shown, but no ratio is made of it."""
 P50, P99 = "p50", "p99"
 TIME = "time"
 SINGLE, BATCH = "one by one", "in batches"

@@ -7,6 +7,8 @@ from typing import LiteralString
 
 import psycopg
 
+from ops.bench.systems.system import CannotMeasure
+
 LOOK_EVERY = 0.05
 """Seconds between two looks; the time of the end comes from the record, so it costs no precision."""
 PATIENCE = 120.0
@@ -23,21 +25,17 @@ DBOS: LiteralString = """
     """
 
 
-class NotDone(Exception):
-    """The runs did not all end well in time: there is nothing to measure."""
-
-
 def end_of_last(connection: psycopg.Connection, question: LiteralString) -> float:
-    """Wait until no run is unfinished and return when the last one ended, in seconds since 1970; raise `NotDone`."""
+    """Wait until no run is unfinished and return when the last one ended, in seconds since 1970; raise `CannotMeasure`."""
     deadline = time.monotonic() + PATIENCE
     while True:
         row = connection.execute(question).fetchone()
         assert row is not None, "an aggregate always gives a row"
         unfinished, failed, ended = row
         if failed:
-            raise NotDone(f"{failed} runs failed")
+            raise CannotMeasure(f"{failed} runs failed")
         if not unfinished:
             return float(ended)
         if time.monotonic() > deadline:
-            raise NotDone(f"{unfinished} runs had not ended after {PATIENCE:.0f} s")
+            raise CannotMeasure(f"{unfinished} runs had not ended after {PATIENCE:.0f} s")
         time.sleep(LOOK_EVERY)

@@ -17,6 +17,7 @@ from models.settings import Settings
 from ops.bench.figures import Sample, quantile
 from ops.bench.grounds import CELERY_DATABASE, Grounds
 from ops.bench.plan import Plan
+from ops.bench.systems.system import CannotMeasure
 from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, THROUGHPUT, Workload
 from ops.child import Child, Command
 from ops.stack.fleet import ROOT
@@ -102,7 +103,7 @@ class BareCelery:
         empty, ended = 0, 0.0
         while empty < 3:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"Celery had not finished after {PATIENCE:.0f} s")
+                raise CannotMeasure(f"Celery had not finished after {PATIENCE:.0f} s")
             with self.redis.pipeline(transaction=False) as pipeline:
                 pipeline.llen(f"{self.prefix}{QUEUE}")
                 pipeline.hlen(f"{self.prefix}unacked")
@@ -116,7 +117,7 @@ class BareCelery:
         deadline = time.monotonic() + PATIENCE
         while len(self.app.control.ping(timeout=0.3)) < WORKERS:
             if time.monotonic() > deadline:
-                raise TimeoutError(self.workers[0].last_words())
+                raise CannotMeasure(f"Celery's workers did not answer:\n{self.workers[0].last_words()}")
 
 
 def _worker(number: int) -> list[str]:

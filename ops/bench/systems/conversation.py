@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from ops.bench.systems.system import CannotMeasure
 from ops.logfile import tail
 
 PATIENCE = 10.0
 """Seconds that the process has to end when its input has ended."""
-
-
-class Broken(Exception):
-    """The process ended instead of answering; the message holds its last words."""
 
 
 class Conversation:
@@ -30,11 +27,11 @@ class Conversation:
             )
 
     def wait_until_ready(self) -> None:
-        """Wait for its first line; raise `Broken`."""
+        """Wait for its first line; raise `CannotMeasure`."""
         self._answer()
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Have something done and return what came of it; raise `Broken`."""
+        """Have something done and return what came of it; raise `CannotMeasure`."""
         stdin = self._stream(self.process.stdin)
         try:
             stdin.write(json.dumps({"do": do, **arguments}) + "\n")
@@ -61,8 +58,8 @@ class Conversation:
             raise self._broken()
         return json.loads(line)
 
-    def _broken(self) -> Broken:
-        return Broken(f"A process that is measured ended:\n{tail(self.log, 12)}")
+    def _broken(self) -> CannotMeasure:
+        return CannotMeasure(f"A process that is measured ended:\n{tail(self.log, 12)}")
 
     @staticmethod
     def _stream(stream: IO[str] | None) -> IO[str]:

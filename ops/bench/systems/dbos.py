@@ -20,7 +20,7 @@ from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
 from ops.bench.systems.backlog import DBOS, end_of_last
 from ops.bench.systems.conversation import Conversation
-from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, SINGLE, THROUGHPUT, Workload
+from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, SINGLE, THROUGHPUT, UNQUEUED, Workload
 
 PROGRAM = Path(__file__).resolve().parents[1] / "programs" / "dbos_program.py"
 QUEUE, NOBODYS_QUEUE = "bench", "nobody"
@@ -108,7 +108,7 @@ class DbosDirect(_Dbos):
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
         match workload:
             case Workload.ONE_STEP:
-                yield Sample(workload, THROUGHPUT, PER_SECOND, self._throughput(plan.one_step_runs, 1))
+                yield Sample(workload, UNQUEUED, PER_SECOND, self._throughput(plan.one_step_runs, 1))
             case Workload.TEN_STEPS:
                 yield Sample(workload, THROUGHPUT, PER_SECOND, self._throughput(plan.ten_step_runs, 10))
             case Workload.STEP:

@@ -15,6 +15,7 @@ from pathlib import Path
 from taxiway import Client, RunHandle
 from taxiway.client import RunCanceled
 
+from ops.bench.systems.system import CannotMeasure
 from ops.stack import Stack
 
 LEASE = 15.0
@@ -83,7 +84,7 @@ class Faults:
                 at, host, worker = lines[number - 1].split()
                 return Mark(float(at), int(host), int(worker))
             time.sleep(0.002)
-        raise TimeoutError(f"Mark {number} was not left within {PATIENCE:.0f} s.")
+        raise CannotMeasure(f"Mark {number} was not left within {PATIENCE:.0f} s.")
 
     def _end(self, handle: RunHandle) -> None:
         handle.cancel()
@@ -91,7 +92,7 @@ class Faults:
             handle.result(timeout=PATIENCE)
         except RunCanceled:
             return
-        raise RuntimeError(f"Run {handle.id} ended by itself although its step never ends.")
+        raise CannotMeasure(f"Run {handle.id} ended by itself although its step never ends.")
 
     def _wait_for_idleness(self) -> None:
         """Wait until all slots are free, so that a slot that stays taken cannot go unseen."""

@@ -11,6 +11,10 @@ from ops.bench.plan import Plan
 from ops.bench.workloads import Workload
 
 
+class CannotMeasure(Exception):
+    """What should be measured did not happen; the message says what."""
+
+
 class System(Protocol):
     """A system under measurement."""
 
