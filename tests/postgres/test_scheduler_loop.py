@@ -1,0 +1,195 @@
+"""One scheduler leads at a time, on a session that the server ends when it falls silent; no duty's fault ends another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from models.database import Connection
+from scheduler import loop as loops
+from scheduler.duty import Duty
+from scheduler.leader import open_session, try_to_lead
+from scheduler.loop import Loop
+from tests.postgres.inside import proxy_to, settings_of, through, until
+from tests.postgres.proxy import Proxy
+
+
+class Counting:
+    """A duty that counts how often it is done, and may fail or stand still."""
+
+    def __init__(self, every: float = 0.05, step: Callable[[Connection], None] = lambda _: None) -> None:
+        self.every, self.done, self._step = every, 0, step
+
+    def step(self, connection: Connection) -> float:
+        self.done += 1
+        self._step(connection)
+        return self.every
+
+
+Start = Callable[..., Loop]
+
+
+@pytest.fixture
+def proxy(law_url: str) -> Iterator[Proxy]:
+    with proxy_to(law_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def _settings(proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with settings_of(monkeypatch, DATABASE_URL=law_url, DATABASE_DIRECT_URL=through(proxy, law_url)):
+        yield
+
+
+@pytest.fixture
+def start(proxy: Proxy) -> Iterator[Start]:
+    """Give a function that runs a loop with duties in a thread."""
+    running: list[tuple[Loop, threading.Thread]] = []
+
+    def run(*duties: Duty) -> Loop:
+        loop = Loop(lambda: list(duties))
+        thread = threading.Thread(target=loop.run)
+        running.append((loop, thread))
+        thread.start()
+        return loop
+
+    yield run
+    proxy.refusing = proxy.frozen = False
+    for loop, _ in running:
+        loop.stop()
+    for _, thread in running:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_of_two_schedulers_one_leads_and_the_other_follows_when_it_stops(start: Start) -> None:
+    first, second = Counting(), Counting()
+    leader = start(first)
+    until(lambda: leader.leads, "the first leads")
+    standby = start(second)
+    done = first.done
+    until(lambda: first.done >= done + 20, "the leader goes on")
+    assert (standby.leads, second.done) == (False, 0)
+
+    leader.stop()
+    until(lambda: second.done, "the standby leads", 5)
+
+
+def test_the_lock_is_one_for_all_sessions() -> None:
+    with open_session() as one, open_session() as two:
+        assert (try_to_lead(one), try_to_lead(two)) == (True, False)
+        one.close()
+        until(lambda: try_to_lead(two), "the other leads")
+
+
+@pytest.mark.parametrize("inside", ["", "BEGIN"])
+def test_a_silent_session_is_ended_by_the_server_and_with_it_its_lead(inside: str) -> None:
+    """A leader that is frozen, or cut off in the middle of a transaction, says nothing any more."""
+    with open_session() as silent, open_session() as standby:
+        assert try_to_lead(silent)
+        if inside:
+            silent.execute(inside)
+        began = time.monotonic()
+
+        def leads() -> bool:
+            time.sleep(0.2)  # between two questions, so that the standby is not silent itself
+            return try_to_lead(standby)
+
+        until(leads, "the standby leads", 5)
+        assert 1.5 < time.monotonic() - began < 4
+        with pytest.raises(psycopg.Error):
+            silent.execute("SELECT 1")
+
+
+def test_a_standby_takes_over_from_a_leader_that_hangs(start: Start) -> None:
+    stuck = threading.Event()
+
+    def hang(connection: Connection) -> None:
+        stuck.wait(20)
+        connection.execute("SELECT 1")
+
+    hanging = Counting(step=hang)
+    leader = start(hanging)
+    until(lambda: hanging.done, "the leader hangs in a duty")
+    following = Counting()
+    start(following)
+    began = time.monotonic()
+    until(lambda: following.done, "the standby leads", 6)
+    assert time.monotonic() - began < 5
+
+    stuck.set()  # what the old leader does now, it does on a session that is gone
+    until(lambda: not leader.leads, "the old leader knows")
+
+
+def test_a_duty_that_raises_ends_neither_the_others_nor_itself(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr(loops, "fact", lambda name, **fields: said.append((name, str(fields.get("duty")))))
+    monkeypatch.setattr(loops, "RETRY_SECONDS", 0.05)
+
+    def fault(_: Connection) -> None:
+        raise RuntimeError("no")
+
+    def bad_sql(connection: Connection) -> None:
+        connection.execute("SELECT nonsense")
+
+    def half_done(connection: Connection) -> None:
+        with connection.transaction():
+            connection.execute("SELECT 1/0")
+
+    duties = [Counting(step=fault), Counting(step=bad_sql), Counting(step=half_done), Counting()]
+    loop = start(*duties)
+    until(lambda: all(duty.done >= 3 for duty in duties), "all go on")
+    assert loop.leads
+    assert ("scheduler.duty_failed", "Counting") in said
+
+
+def test_a_lost_session_is_replaced_and_said_once(start: Start, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(loops, "fact", lambda name, **_: said.append(name))
+    monkeypatch.setattr(loops, "RETRY_SECONDS", 0.05)
+    duty = Counting(step=lambda connection: (connection.execute("SELECT 1"), None)[1])
+    start(duty)
+    until(lambda: duty.done, "it leads")
+    proxy.refusing = True
+    proxy.cut()
+    tries = proxy.accepted
+    until(lambda: proxy.accepted > tries + 3, "it tries again and again")
+    proxy.refusing = False
+    done = duty.done
+    until(lambda: duty.done > done, "it leads again")
+    assert said == ["scheduler.leads", "scheduler.database_away", "scheduler.database_back", "scheduler.leads"]
+
+
+def test_duties_are_made_anew_with_each_session(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a duty remembers (who has been silent for how long) holds for one unbroken session only."""
+    monkeypatch.setattr(loops, "RETRY_SECONDS", 0.05)
+    made: list[Counting] = []
+
+    def make() -> list[Duty]:
+        made.append(Counting(step=lambda connection: (connection.execute("SELECT 1"), None)[1]))
+        return [made[-1]]
+
+    loop = Loop(make)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    until(lambda: made and made[0].done, "it leads")
+    proxy.cut()
+    until(lambda: len(made) == 2 and made[1].done, "it leads again")
+    loop.stop()
+    thread.join(10)
+
+
+def test_a_hint_makes_the_first_duty_due_at_once_and_no_other(start: Start) -> None:
+    first, second = Counting(every=30), Counting(every=30)
+    loop = start(first, second)
+    until(lambda: second.done, "both were done")
+    began = time.monotonic()
+    for times in range(2, 6):
+        loop.hint()
+        until(lambda times=times: first.done >= times, "the hint is followed")
+    assert time.monotonic() - began < 1
+    assert second.done == 1
