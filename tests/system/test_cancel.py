@@ -83,7 +83,8 @@ def test_a_stuck_run_ends_in_time_its_host_is_gone_and_the_next_run_gets_its_slo
 
     asked = time.monotonic()
     answer = live.cancel(run, reason="stuck", grace=GRACE)
-    assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING")
+    assert answer.status_code == 202
+    assert answer.json()["status"] in ("RUNNING", "CANCELED"), "it may be over before it is shown"
     ended = live.end(run, 20)
     took = time.monotonic() - asked
 
@@ -110,8 +111,11 @@ def test_a_cancel_without_options_gives_the_default_grace(live: Live, log: Path)
     run = live.enqueue("stuck", {"log": str(log), "how": "sleep"})
     host_of(live, log, run)
     answer = live.http.delete(f"/v1/runs/{run}")
-    assert (answer.status_code, answer.json()["controlRequest"]) == (202, "cancel")
+    assert answer.status_code == 202
     assert live.end(run, 5)["status"] == "CANCELED", "interrupted, long before the grace of 5 s is over"
+    with live.connect() as connection:
+        asked = connection.execute("SELECT control_request, control_grace_ms FROM run WHERE id = %s", [run]).fetchone()
+    assert asked == {"control_request": "cancel", "control_grace_ms": 5000}
 
 
 def test_a_second_cancel_may_shorten_the_grace_of_the_first(live: Live, log: Path) -> None:

@@ -60,7 +60,7 @@ def hosts(live: Live) -> list[psutil.Process]:
 
 
 def test_all_accepted_runs_finish_after_the_sudden_death_of_every_process_of_ours(live: Live, log: Path) -> None:
-    runs = [live.enqueue("durable", {"log": str(log), "seconds": 0.15}) for _ in range(50)]
+    runs = [live.enqueue("durable", {"log": str(log), "seconds": 0.25}) for _ in range(50)]
     children = [live.stack.api, *live.stack.schedulers, *live.stack.workers]
     orphans = hosts(live)
     for child in children:
@@ -71,7 +71,7 @@ def test_all_accepted_runs_finish_after_the_sudden_death_of_every_process_of_our
     assert alive == [], "no agent host outlives its worker"
     with live.connect() as connection:
         left = connection.execute("SELECT status, lease_worker FROM run WHERE finished_at IS NULL").fetchall()
-    assert len(left) > 30, "most were still to be done"
+    assert len(left) > 10, "there was work left, also for workers that had been busy since the first was accepted"
     assert any(run["lease_worker"] for run in left), "some were executing"
 
     for child in children:
