@@ -165,12 +165,17 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int) -> Statement | None:
             return moves.cancel_executing(
                 *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
             )
-        case HandedBack(reason, _):
-            return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), stopped="killed")
+        case HandedBack(reason, in_flight):
+            return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), in_flight=in_flight, stopped="killed")
         case HostLost(in_flight, detail):
             error = {"code": Reason.CRASHED, "type": "HostLost", "message": detail, "step": in_flight}
             return moves.release(
-                *at, verb=Verb.RECOVER, reason=Reason.HOST_LOST, error=json.dumps(error), stopped="died"
+                *at,
+                verb=Verb.RECOVER,
+                reason=Reason.HOST_LOST,
+                error=json.dumps(error),
+                in_flight=in_flight,
+                stopped="died",
             )
         case Dropped():
             return None

@@ -176,7 +176,8 @@ _RELEASE = _statement(
     f"{_sources(Verb.RECOVER)} AND {_FENCE}",
     event=_BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
     verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
-    data="""json_strip_nulls(json_build_object('stepInFlight', step_in_flight, 'stopped', %(stopped)s::text,
+    data="""json_strip_nulls(json_build_object(
+            'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
             'by', CASE WHEN control_request = 'cancel' THEN control_by END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
 )
@@ -190,12 +191,13 @@ def release(
     verb: Verb,
     reason: Reason,
     error: str | None = None,
+    in_flight: str | None = None,
     stopped: str | None = None,
 ) -> Statement:
     """`recover` or `hand_back`: make the run ready again, unless a request or a limit decides otherwise.
 
     A recovery counts: HOST_LOST a crash, WORKER_LOST a loss; the run FAILS at the third crash or the eleventh loss with
-    `error`. A hand-back counts nothing.
+    `error`. A hand-back counts nothing. `in_flight` names the step for the event, where the row may not show it yet.
     """
     lost_host = verb is Verb.RECOVER and reason is Reason.HOST_LOST
     lost_worker = verb is Verb.RECOVER and reason is Reason.WORKER_LOST
@@ -203,8 +205,8 @@ def release(
         _RELEASE,
         {
             "run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error,
-            "stopped": stopped, "crash": int(lost_host), "loss": int(lost_worker), "crash_limit": CRASH_LIMIT,
-            "loss_limit": LOSS_LIMIT, "worn_out": Reason.CRASHED if lost_host else Reason.WORKER_LOST,
+            "in_flight": in_flight, "stopped": stopped, "crash": int(lost_host), "loss": int(lost_worker),
+            "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT, "worn_out": Reason.CRASHED if lost_host else Reason.WORKER_LOST,
         },
     )  # fmt: skip
 
