@@ -19,7 +19,8 @@ def _read_settings() -> Settings:
     try:
         return settings()
     except SettingsError as error:
-        sys.exit(f"taxiway: {error}")
+        sys.stderr.write(f"taxiway: {error}\n")
+        sys.exit(2)
 
 
 # Celery warns of root because of pickled messages; here only JSON is accepted, and TAXIWAY_HOST_USER needs root.

@@ -1,14 +1,16 @@
 """Ties the worker process to Celery's own life: started before the first ticket, drained on SIGTERM, stopped last."""
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
+import psycopg
 from celery import Celery, bootsteps, signals
 
 from executor.errors import CannotServe
 from executor.worker import Worker, only_queue
 from models.errors import DatabaseAway
+from models.facts import fact
 from models.settings import settings
 
 TICK_SECONDS = 2.0
@@ -65,9 +67,18 @@ def _start(sender: str, instance: Any, **_: Any) -> None:
         worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
         worker.start()
     except (ValueError, DatabaseAway, CannotServe) as error:
-        sys.stderr.write(f"taxiway: {error}\n")
-        sys.exit(EXIT_CANNOT_START)
+        _give_up(str(error))
+    except psycopg.errors.UndefinedTable:
+        _give_up("The database has no tables of Taxiway: run `alembic upgrade head` first.")
+    except Exception as error:  # noqa: BLE001  Celery would log it and consume tickets without a worker
+        fact("worker.cannot_start", level="exception")
+        _give_up(f"The worker cannot start: {type(error).__name__}.")
     _current = worker
+
+
+def _give_up(sentence: str) -> NoReturn:
+    sys.stderr.write(f"taxiway: {sentence}\n")
+    sys.exit(EXIT_CANNOT_START)
 
 
 def _drain(**_: Any) -> None:

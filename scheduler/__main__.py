@@ -48,7 +48,8 @@ def main() -> None:
     try:
         config = settings()
     except SettingsError as error:
-        sys.exit(f"taxiway: {error}")
+        sys.stderr.write(f"taxiway: {error}\n")
+        sys.exit(2)
     set_up_logging(config, "scheduler")
     serve(config)
 
