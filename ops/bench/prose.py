@@ -15,7 +15,8 @@ in one run of `make bench`, on the same servers. The ratios travel to other mach
 """
 
 RATIOS = """Of the two ways to use DBOS the better one counts, for each figure. Bare Celery's task does nothing and
-records nothing, so a ratio below 1 is the price of a durable run.
+records nothing, so a ratio below 1 is the price of a durable run. Neither of the two is enqueued to over HTTP: there
+the ratio compares our request with a call of their library.
 """
 
 
