@@ -2,25 +2,18 @@
 
 import os
 import signal
-import socket
-import struct
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket
+from taxiway.frames import ChannelClosed, Frame, FrameError, FrameSocket
 
-from executor.errors import CannotServe, HostGone
+from executor.errors import HostGone
 from executor.hosts.output import OutputDrain
-from models.settings import Settings
 
-HELLO_SECONDS = 60.0
-DEAF_SECONDS = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use
 EPITAPH_SECONDS = 0.2
 
 
@@ -122,75 +115,3 @@ class Host:
         sink = self.on_output
         if sink is not None:
             sink(stream, line)
-
-
-def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain) -> Host:
-    """Start a host by `exec` and wait for its `hello`; raises CannotServe with the sentence that the host gave.
-
-    Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
-    """
-    ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
-    command = [
-        settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
-        "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),
-        "--agents", ",".join(settings.agent_specs),
-    ]  # fmt: skip
-    try:
-        process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(environment), start_new_session=True, user=settings.host_user,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError, KeyError) as error:
-        ours.close()
-        raise CannotServe(
-            f"no agent host can be started with {command[0]}: {error}; check TAXIWAY_AGENT_PYTHON."
-        ) from error
-    finally:
-        theirs.close()
-    host = Host(process, FrameSocket(ours), drain=drain)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    first_words: list[str] = []
-    host.on_output = lambda _, line: first_words.append(line)
-    for pipe, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
-        drain.watch(os.dup(pipe.fileno()), stream, host.output)
-        pipe.close()
-    try:
-        return _greeted(host)
-    except HostGone as error:
-        host.bury()
-        said = f" It said: {first_words[-1]}" if first_words else ""
-        raise CannotServe(f"{error}.{said}") from error
-    finally:
-        host.on_output = None
-
-
-def _greeted(host: Host) -> Host:
-    deadline = time.monotonic() + HELLO_SECONDS
-    while (left := deadline - time.monotonic()) > 0:
-        frame = host.receive(min(left, 1.0))
-        if frame is None:
-            continue
-        if frame["frame"] == "broken":
-            raise HostGone(
-                f"The agents cannot be loaded: {frame.get('error', {}).get('message', 'no reason was given')}"
-            )
-        if frame["frame"] == "hello" and frame.get("protocol") == PROTOCOL:
-            host.agents = tuple(_served(agent) for agent in frame["agents"])
-            return host
-        raise HostGone(
-            f"The agent host speaks protocol {frame.get('protocol')!r}, this worker {PROTOCOL}; install the same taxiway"
-        )
-    raise HostGone(f"The agents were not loaded within {HELLO_SECONDS:.0f} s")
-
-
-def _served(agent: Mapping[str, Any]) -> ServedAgent:
-    return ServedAgent(
-        agent["name"],
-        agent["queue"],
-        agent["digest"],
-        agent["schema"],
-        agent.get("timeoutMs"),
-        agent.get("description"),
-    )

@@ -11,8 +11,9 @@ from collections import deque
 
 from executor.errors import CannotServe, HostGone
 from executor.hosts.environment import host_environment
-from executor.hosts.host import Host, ServedAgent, spawn
+from executor.hosts.host import Host, ServedAgent
 from executor.hosts.output import OutputDrain
+from executor.hosts.spawning import spawn
 from models.facts import fact
 from models.settings import Settings
 
