@@ -29,7 +29,9 @@ _READY = f"{_LET_GO}, ready_at = now(), resumed = TRUE"
 _PARK = f"{_LET_GO}, ready_at = NULL"
 _END = f"{_PARK}, finished_at = now()"
 _END_DATA = """json_strip_nulls(json_build_object(
-    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text, 'by', %(by)s::text, 'comment', %(comment)s::text,
+    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text,
+    'by', coalesce(%(by)s::text, CASE status WHEN 'CANCELED' THEN control_by END),
+    'comment', coalesce(%(comment)s::text, CASE status WHEN 'CANCELED' THEN control_reason END),
     'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
 
 
@@ -178,7 +180,8 @@ _RELEASE = _statement(
     verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
     data="""json_strip_nulls(json_build_object(
             'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
-            'by', CASE WHEN control_request = 'cancel' THEN control_by END, 'cause', %(reason)s::text))""",
+            'by', CASE WHEN control_request = 'cancel' THEN control_by END,
+            'comment', CASE WHEN control_request = 'cancel' THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
 )
 

@@ -103,7 +103,7 @@ def test_a_cancel_that_its_worker_did_not_answer_fences_that_worker(world: World
 
     assert row is not None
     assert row["epoch"] == made.epoch + 1
-    assert world.events(made.id)[-1]["data"] == {"stepInFlight": "a##1", "stopped": "fenced"}
+    assert world.events(made.id)[-1]["data"] == {"stepInFlight": "a##1", "stopped": "fenced", "by": "ann"}
     for name in _BY_LEASE:
         _changes_nothing(world, _ALL[name], made)
 
