@@ -19,6 +19,9 @@ from models.settings import Settings
 
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
+FAULT_SECONDS = (
+    10.0  # a run that was handed back at once would come back at once, for as long as no host can be started
+)
 
 
 class HostPool:
@@ -48,10 +51,15 @@ class HostPool:
             return self._agents
 
     def take(self) -> Host:
-        """Give a host that is ready for an activation, waiting for one to be started if need be; raises CannotServe."""
+        """Give a host that is ready for an activation, waiting for one to be started if need be; raises CannotServe.
+
+        While none can be started it waits for a while, too: somebody may be repairing the agents.
+        """
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._warm or self._fault or self._stopping)
+                if not self._warm and not self._stopping:
+                    self._changed.wait_for(lambda: self._warm or self._stopping, FAULT_SECONDS)
                 if not self._warm:
                     raise self._fault or CannotServe("the worker is stopping")
                 host = self._warm.popleft()
@@ -122,7 +130,7 @@ class HostPool:
 
 def _is_ready(host: Host) -> bool:
     """Read what an earlier activation left behind, up to its `idle`."""
-    if host.exited():
+    if host.killed or host.exited():
         return False
     if not host.activations:
         return True

@@ -26,6 +26,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
 
     Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
     """
+    account = _account(settings.host_user)
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
     command = [
@@ -36,7 +37,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     try:
         process = subprocess.Popen(
             command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(environment), start_new_session=True, **_account(settings.host_user),
+            env=dict(environment), start_new_session=True, **account,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         ours.close()
@@ -57,6 +58,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
         return _greeted(host)
     except HostGone as error:
         host.bury()
+        host.settle_output()
         said = f" It said: {first_words[-1]}" if first_words else ""
         raise CannotServe(f"{error}.{said}") from error
     finally:
@@ -70,9 +72,9 @@ def _greeted(host: Host) -> Host:
         if frame is None:
             continue
         if frame["frame"] == "broken":
-            raise HostGone(
-                f"The agents cannot be loaded: {frame.get('error', {}).get('message', 'no reason was given')}"
-            )
+            error = frame.get("error")
+            why = error.get("message") if isinstance(error, dict) else None
+            raise HostGone(f"The agents cannot be loaded: {why or 'no reason was given'}")
         if frame["frame"] == "hello" and frame.get("protocol") == PROTOCOL:
             return _introduced(host, frame)
         raise HostGone(
