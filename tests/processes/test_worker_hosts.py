@@ -1,0 +1,213 @@
+"""The pool keeps real agent hosts warm, replaces those that are worn or dead, and says why none can be started."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from executor.errors import CannotServe, HostGone
+from executor.hosts import Host, HostPool, spawning
+from executor.hosts import pool as pools
+from models.settings import Settings
+from tests.processes.fleet import HEAD, PATIENCE, pid_is_gone
+
+GOOD = """
+    @agent(queue="money", timeout="2m")
+    def echo(run: Run, value: int = 1) -> int:
+        "Give it back."
+        return value
+"""
+
+
+@pytest.fixture
+def pool_of(tmp_path: Path) -> Iterator[Callable[..., HostPool]]:
+    """Give a function that makes a pool serving the source; all are stopped afterwards."""
+    made: list[HostPool] = []
+
+    def make(source: str | None = GOOD, slots: int = 1, **settings: Any) -> HostPool:
+        agents = tmp_path / "my_agents.py"
+        if source is not None:
+            agents.write_text(HEAD + textwrap.dedent(source))
+        given = {"agents": str(agents), "secret_key": "k" * 16, **settings}
+        made.append(HostPool(Settings(**given), slots))
+        return made[-1]
+
+    yield make
+    for pool in made:
+        pool.stop()
+
+
+def _until(fact: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)  # another process's fact
+
+
+def _carry(host: Host, activation: str, agent: str = "echo") -> dict[str, Any]:
+    """Take the host through an activation, as a supervision does, and give its end."""
+    host.begin(activation)
+    told = {"runId": "r", "epoch": 1, "number": 1, "input": "{}", "userId": None, "metadata": {}, "tenant": "t"}
+    limits = {"value": 1 << 20, "result": 1 << 20, "event": 1 << 16}
+    host.send(
+        {"frame": "activate", "activation": activation, "agent": agent, "timeoutMs": None, "limits": limits, **told}
+    )
+    host.send({"frame": "recorded", "activation": activation, "steps": [], "last": True})
+    while True:
+        frame = host.receive(PATIENCE)
+        assert frame is not None
+        if frame["frame"] in ("finish", "fail"):
+            host.tell({"frame": "ack", "activation": activation, "n": frame["n"]})
+            return frame
+
+
+def test_a_pool_says_which_agents_its_hosts_declare(pool_of: Callable[..., HostPool]) -> None:
+    [agent] = pool_of().start()
+    assert (agent.name, agent.queue, agent.timeout_ms, agent.description) == ("echo", "money", 120_000, "Give it back.")
+    assert agent.schema["properties"]["value"] == {"type": "integer", "default": 1}
+    assert len(agent.version) == 16
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ('raise RuntimeError("no such model")', "no such model"), ("def broken(:", "invalid syntax"), ("x = 1", "agent"),
+        (GOOD + GOOD, "echo"), ("sys.exit(7)", "exit"), ("os._exit(7)", "exited with status 7"),
+        ("os.kill(os.getpid(), 9)", "killed by SIGKILL"), (None, "my_agents.py"),
+        ("print('words of mine', file=sys.stderr); os._exit(1)", "words of mine"), ("os.close(int(sys.argv[2]))", "agent"),
+    ],
+)  # fmt: skip
+def test_agents_that_cannot_be_loaded_are_explained_in_one_line(
+    pool_of: Callable[..., HostPool], source: str | None, why: str
+) -> None:
+    with pytest.raises(CannotServe) as caught:
+        pool_of(source).start()
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interpreter_that_is_missing_names_the_setting(pool_of: Callable[..., HostPool]) -> None:
+    with pytest.raises(CannotServe, match="TAXIWAY_AGENT_PYTHON"):
+        pool_of(agent_python="/no/such/python").start()
+
+
+def test_there_is_one_host_more_than_slots_and_a_dead_one_is_replaced(pool_of: Callable[..., HostPool]) -> None:
+    pool = pool_of(slots=2)
+    pool.start()
+    _until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
+    dead = pool.hosts()[0]
+    os.kill(dead.process.pid, signal.SIGKILL)
+    _until(dead.exited, "it is dead")
+
+    taken = [pool.take() for _ in range(3)]
+    assert dead not in taken
+    assert [_carry(host, f"r.{n}")["frame"] for n, host in enumerate(taken)] == ["finish"] * 3
+    _until(lambda: len(pool.hosts()) == 3, "the dead one is replaced")
+
+
+def test_a_host_is_reused_until_it_is_worn(pool_of: Callable[..., HostPool]) -> None:
+    pool = pool_of(host_activations=2)
+    pool.start()
+    used: list[int] = []
+    for n in range(6):
+        host = pool.take()
+        assert _carry(host, f"r.{n}")["value"] == "1"
+        used.append(host.process.pid)
+        pool.give_back(host)
+    assert max(used.count(pid) for pid in used) == 2
+    assert all(host.activations <= 2 for host in pool.hosts())
+
+
+def test_a_killed_host_is_not_reused_and_no_process_of_its_group_is_left(
+    pool_of: Callable[..., HostPool], tmp_path: Path
+) -> None:
+    pool = pool_of(
+        GOOD + "\n    CHILD = subprocess.Popen(['sleep', '600'])\n    effect(f'{os.getpid()} {CHILD.pid}')\n"
+    )
+    pool.start()
+    host = pool.take()
+    host.kill("cancel")
+    pool.give_back(host)
+
+    pid = host.process.pid
+    children = dict(map(int, line.split()) for line in (tmp_path / "effects").read_text().splitlines())
+    _until(lambda: pid_is_gone(pid) and pid_is_gone(children[pid]), "both are gone")
+    assert pool.take().process.pid != pid
+
+
+def test_a_host_has_a_session_and_a_group_of_its_own(pool_of: Callable[..., HostPool]) -> None:
+    pool = pool_of()
+    pool.start()
+    pid = pool.take().process.pid
+    assert os.getsid(pid) == os.getpgid(pid) == pid
+
+
+def test_a_host_that_reads_nothing_is_given_up(
+    pool_of: Callable[..., HostPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawning, "DEAF_SECONDS", 1)
+    pool = pool_of()
+    pool.start()
+    host = pool.take()
+    os.kill(host.process.pid, signal.SIGSTOP)
+    with pytest.raises(HostGone):
+        host.send({"frame": "recorded", "activation": "x", "steps": ["x" * 3_000_000], "last": False})
+    assert host.tell({"frame": "valid"}) is False
+
+
+def test_agents_that_break_later_keep_no_slot_busy_with_trying(
+    pool_of: Callable[..., HostPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is handed back at once would be promoted again at once, for as long as nobody repairs the file."""
+    monkeypatch.setattr(pools, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(pools, "FAULT_SECONDS", 1.0)
+    pool = pool_of()
+    pool.start()
+    _until(lambda: len(pool.hosts()) == 2, "both are warm")
+    (tmp_path / "my_agents.py").write_text("raise RuntimeError('later')")
+    for host in pool.hosts():
+        host.kill("test")
+    began = time.monotonic()
+    with pytest.raises(CannotServe, match="later"):
+        pool.take()
+    assert time.monotonic() - began > 0.9
+
+    (tmp_path / "my_agents.py").write_text(HEAD + textwrap.dedent(GOOD))
+    assert _carry(pool.take(), "r.1")["frame"] == "finish"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may start processes of another account")
+def test_a_host_under_an_account_of_its_own_keeps_none_of_our_groups(pool_of: Callable[..., HostPool]) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other accounts
+        teller = Path(folder) / "python"
+        teller.write_text("#!/bin/sh\necho $(id -u) $(id -g) $(id -G) >&2; exit 1\n")
+        teller.chmod(0o755)
+        Path(folder).chmod(0o755)
+        account = pwd.getpwnam("nobody")
+        with pytest.raises(CannotServe, match=f"It said: {account.pw_uid} {account.pw_gid} {account.pw_gid}$"):
+            pool_of(agent_python=str(teller), host_user="nobody").start()
+
+
+def test_an_unknown_account_is_refused_with_the_setting(pool_of: Callable[..., HostPool]) -> None:
+    with pytest.raises(CannotServe, match="TAXIWAY_HOST_USER"):
+        pool_of(host_user="nobody-of-this-name").start()
+
+
+def test_stopping_leaves_no_host(pool_of: Callable[..., HostPool]) -> None:
+    pool = pool_of(slots=2)
+    pool.start()
+    pids = [host.process.pid for host in pool.hosts()]
+    pool.stop()
+    _until(
+        lambda: not [c for c in psutil.Process().children() if c.pid in pids and not pid_is_gone(c.pid)], "all are gone"
+    )

@@ -1,0 +1,92 @@
+"""A worker or a scheduler that cannot serve says why in one sentence and ends, without a traceback."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Servers
+from tests.processes.fleet import HEAD, Fleet, Process, fleet_of
+
+GOOD = """
+    @agent
+    def echo(run: Run):
+        return 1
+"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A start that must fail: what is wrong, and how it must be said."""
+
+    code: int
+    says: str
+    source: str | None = GOOD
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    scheduler: bool = False
+
+
+AWAY = "postgresql://somebody:secret-word@127.0.0.1:9/taxiway"
+REFUSALS = {
+    "agents that raise": Refusal(3, "no such model", 'raise RuntimeError("no such model")'),
+    "two queues": Refusal(3, "one worker for each", options=("-Q", "default,money")),
+    "a prefork pool": Refusal(3, "--pool threads", options=("--pool", "prefork")),
+    "a wrong setting": Refusal(2, "TAXIWAY_LEASE_SECONDS is wrong: ", environment={"TAXIWAY_LEASE_SECONDS": "soon"}),
+    "a wrong setting of a scheduler": Refusal(
+        2, "TAXIWAY_DATABASE_URL is wrong: ", environment={"TAXIWAY_DATABASE_URL": "mysql://x"}, scheduler=True
+    ),
+    "no database": Refusal(3, "PostgreSQL cannot be reached", environment={"TAXIWAY_DATABASE_URL": AWAY}),
+    "no tables": Refusal(3, "alembic upgrade head", environment={"TAXIWAY_DATABASE_URL": "empty"}),
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    servers: Servers, template_database: str, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    with fleet_of(servers, template_database, shared_folder, tmp_path_factory.mktemp("refusals")) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def started(fleet: Fleet, servers: Servers) -> dict[str, Process]:
+    """Start them all, and use the machine's cores."""
+    return {name: _start(fleet, name, refusal, servers.database("postgres")) for name, refusal in REFUSALS.items()}
+
+
+def _start(fleet: Fleet, name: str, refusal: Refusal, empty: str) -> Process:
+    label = name.replace(" ", "-")
+    agents = fleet.folder / label / "missing_agents.py"
+    agents.parent.mkdir()
+    if refusal.source is not None:
+        agents.write_text(HEAD + textwrap.dedent(refusal.source))
+    command = ["scheduler"] if refusal.scheduler else [*fleet.worker_command(label, 1, "default"), *refusal.options]
+    told = {key: empty if value == "empty" else value for key, value in refusal.environment.items()}
+    return fleet.start(label, *command, **{"TAXIWAY_AGENTS": str(agents), **told})
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_process_that_cannot_serve_says_why_in_one_sentence_and_ends(started: dict[str, Process], name: str) -> None:
+    process, refusal = started[name], REFUSALS[name]
+
+    assert process.exit_code() == refusal.code, process.said()
+    said = process.said()
+    [sentence] = [line for line in said.splitlines() if line.startswith("taxiway: ")]
+    assert refusal.says in sentence
+    assert "Traceback" not in said
+    assert not [secret for secret in ("s" * 32, "secret-word") if secret in said]
+
+
+def test_a_scheduler_without_its_database_says_so_once_and_waits(fleet: Fleet) -> None:
+    process = fleet.start("waiting", "scheduler", TAXIWAY_DATABASE_URL=AWAY)
+    fleet.until(lambda: "scheduler.database_away" in process.said(), "it says so")
+    process.terminate()
+    assert process.exit_code() == 0
+    assert process.said().count("scheduler.database_away") == 1
+    assert "secret-word" not in process.said()
+    assert "Traceback" not in process.said()
