@@ -195,9 +195,3 @@ def only_queue(queues: Sequence[str]) -> str:
             f"A worker serves one queue, not {len(queues)} ({', '.join(queues)}): start one worker for each, with -Q."
         )
     return queues[0]
-
-
-def check_pool(module: str) -> None:
-    """Refuse Celery pools whose slots are not threads; raises ValueError with the fix."""
-    if module != "celery.concurrency.thread":
-        raise ValueError("Start the worker with --pool threads: each thread is a slot that supervises one agent host.")

@@ -50,6 +50,8 @@ class Publisher:
                 if not self._away:
                     fact("broker.away", level="warning", error=type(error).__name__, tickets=len(tickets))
                 self._away = True
+            except Exception:  # noqa: BLE001  without this thread nothing would ever be published again
+                fact("publisher.failed", level="exception")
             else:
                 if self._away:
                     fact("broker.back")
