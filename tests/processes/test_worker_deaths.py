@@ -14,6 +14,7 @@ import pytest
 
 from models.ids import liveness_key
 from tests.conftest import Servers
+from tests.postgres.inside import proxy_to, through
 from tests.processes.fleet import Fleet, Process, fleet_of, pid_is_gone
 
 AGENTS = """
@@ -205,6 +206,38 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_writes_nothing_and_c
     assert fifth.popen.poll() is None
     locks = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = %s"
     assert fleet.one(locks, liveness_key(fleet.worker_row("fourth")["id"]))["n"] == 1
+
+
+def test_a_worker_that_is_cut_off_kills_its_hosts_before_its_lease_ends(fleet: Fleet) -> None:
+    for process in fleet.processes:
+        if process.name in ("fourth", "fifth"):
+            process.terminate()
+            assert process.exit_code() == 0
+    with proxy_to(fleet.database_url) as proxy:
+        cut_off = fleet.worker("cut-off", TAXIWAY_DATABASE_URL=through(proxy, fleet.database_url))
+        run = fleet.enqueue("hold")
+        fleet.in_step(run, "holding")
+        [line] = fleet.effects(f"{run} hold")
+        old = fleet.worker_row("cut-off")["id"]
+        fleet.worker("sixth")
+        began = time.monotonic()
+        proxy.frozen = True
+
+        fleet.until(lambda: pid_is_gone(int(line.split()[2])), "its host is gone", 6)
+        assert time.monotonic() - began < 3 + 1
+        fleet.until(lambda: len(fleet.effects(f"{run} hold")) == 2, "it runs elsewhere", 15)
+        proxy.frozen = False
+        proxy.cut()  # what was sent meanwhile is lost, as are these connections
+        fleet.until(
+            lambda: (row := fleet.worker_row("cut-off"))["id"] != old and row["consuming_at"],
+            "it comes back as another",
+        )
+        _free(fleet, run)
+        assert fleet.result(run) == "held"
+        assert fleet.verbs(run) == ["enqueue", "start", "recover", "continue", "succeed"]
+        assert "lease.in_doubt" in cut_off.said()
+        assert "Traceback" not in cut_off.said()
+        cut_off.kill()
 
 
 def test_a_scheduler_that_is_killed_or_frozen_is_followed_by_a_standby(fleet: Fleet) -> None:
