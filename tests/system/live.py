@@ -164,7 +164,8 @@ def recorded_then_executed_again(live: Live, run: str, effects: list[dict[str, A
 def effects_in(log: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the lines of an effect log by run."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for line in log.read_text().splitlines() if log.exists() else []:
+    text = log.read_text() if log.exists() else ""
+    for line in text[: text.rfind("\n") + 1].splitlines():  # what stands behind it is being written just now
         effect = json.loads(line)
         found.setdefault(effect["run"], []).append(effect)
     return found
