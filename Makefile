@@ -30,7 +30,7 @@ check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated f
 	@echo "check: all is well"
 
 bench: $(VENV)/.for-development ## Measure speed against bare Celery and DBOS
-	@$(BIN)/python -m ops.bench
+	@$(BIN)/python -m ops.bench $(ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \

@@ -131,8 +131,15 @@ class Lane:
         assert self._connection is not None
         if len(group) == 1:
             return [group[0].statement.one(self._connection)]
-        with self._connection.pipeline(), self._connection.transaction():
-            cursors = [self._connection.execute(item.statement.sql, item.statement.params) for item in group]
+        try:
+            with self._connection.pipeline():
+                self._connection.execute("BEGIN")
+                cursors = [self._connection.execute(item.statement.sql, item.statement.params) for item in group]
+                self._connection.execute("COMMIT")
+        except psycopg.Error:
+            if not self._connection.closed:
+                self._connection.rollback()
+            raise
         return [cursor.fetchone() for cursor in cursors]
 
     def _commit_one(self, item: Item) -> None:

@@ -4,6 +4,7 @@ Celery gives slots and tickets; this gives the right to use them. Start: connect
 agents), the row, the lease. A worker that was declared dead is never revived: it kills its hosts and registers anew.
 """
 
+import gc
 import json
 import os
 import socket
@@ -62,6 +63,7 @@ class Worker:
         self._register()
         self._keeper.start()
         self._listener.start()
+        gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
         fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
 
     def drain(self, seconds: float) -> None:

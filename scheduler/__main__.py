@@ -1,5 +1,6 @@
 """The scheduler process: `python -m scheduler`."""
 
+import gc
 import signal
 import sys
 
@@ -35,6 +36,7 @@ def serve(config: Settings) -> None:
     bus.start()
     publisher.start()
     listener.start()
+    gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
     fact("scheduler.started")
     loop.run()
     listener.stop()

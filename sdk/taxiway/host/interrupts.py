@@ -50,7 +50,8 @@ class Interrupts:
 
     def install(self) -> None:
         """Take the signal; agents may have set a handler of their own meanwhile."""
-        signal.signal(signal.SIGUSR1, self._deliver)
+        if signal.getsignal(signal.SIGUSR1) != self._deliver:
+            signal.signal(signal.SIGUSR1, self._deliver)
 
     def enter(self) -> None:
         """Agent code runs from here; raise Canceled when that was decided meanwhile."""
