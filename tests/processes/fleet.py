@@ -71,8 +71,8 @@ class Process:
         self.popen.send_signal(signal.SIGTERM)
 
     def exit_code(self) -> int:
-        """Wait for its end."""
-        return self.popen.wait(PATIENCE)
+        """Wait for its end; several starts at once take their time."""
+        return self.popen.wait(2 * PATIENCE)
 
     def hosts(self) -> list[psutil.Process]:
         """List its living agent hosts."""
