@@ -3,24 +3,26 @@
 import os
 import selectors
 import threading
+from collections import defaultdict
 from collections.abc import Callable
+from enum import Enum
 
 LINE_BYTES = 8 << 10
 _CHUNK = 64 << 10
-SETTLE_SECONDS = 0.5
+MOST_READS = 4  # a pipe holds no more than one read takes; whatever a host prints beyond is of its next breath
 Sink = Callable[[str, str], None]
 
 
 class OutputDrain:
-    """Reads the hosts' pipes and hands complete lines to their sinks: `sink(stream, line)`, in the drain's thread."""
+    """Reads the hosts' pipes and hands complete lines to their sinks: `sink(stream, line)`, mostly in the drain's thread."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        self._new: list[tuple[int, str, Sink]] = []
-        self._settling: list[tuple[Sink, threading.Event]] = []
+        self._new: list[_Pipe] = []
+        self._pipes: defaultdict[Sink, list[_Pipe]] = defaultdict(list)
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
 
     def start(self) -> None:
@@ -28,68 +30,96 @@ class OutputDrain:
 
     def watch(self, descriptor: int, stream: str, sink: Sink) -> None:
         """Drain `descriptor` until it ends, then close it."""
+        os.set_blocking(descriptor, False)
+        pipe = _Pipe(descriptor, stream, sink)
         with self._lock:
-            self._new.append((descriptor, stream, sink))
+            self._new.append(pipe)
+            self._pipes[sink].append(pipe)
         os.write(self._wake_write, b"x")
 
     def settle(self, sink: Sink) -> None:
-        """Wait until the sink has all that was printed before this call, an unfinished last line too.
+        """Hand over all that was printed before this call, an unfinished last line too, in the calling thread.
 
         What one activation printed must be neither lost at its end nor be found at the beginning of the next.
         """
-        settled = threading.Event()
         with self._lock:
-            self._settling.append((sink, settled))
-        os.write(self._wake_write, b"x")
-        settled.wait(SETTLE_SECONDS)
+            pipes = list(self._pipes.get(sink, ()))
+        for pipe in pipes:
+            pipe.settle()
 
     def _run(self) -> None:
         while True:
-            settling: list[tuple[Sink, threading.Event]] = []
             for key, _ in self._selector.select():
                 if key.data is None:
                     os.read(self._wake_read, 1024)
-                    settling = self._register()
-                else:
-                    self._drain(key)
-            # The pipes that had something when the request was seen were read in this very round, and a pipe never holds
-            # more than is read at once.
-            for sink, settled in settling:
-                self._cut(sink)
-                settled.set()
+                    self._register()
+                elif key.data.drain() is Read.ENDED:
+                    self._forget(key.data)
 
-    def _register(self) -> list[tuple[Sink, threading.Event]]:
+    def _register(self) -> None:
         with self._lock:
             new, self._new = self._new, []
-            settling, self._settling = self._settling, []
-        for descriptor, stream, sink in new:
-            self._selector.register(descriptor, selectors.EVENT_READ, _Pipe(stream, sink))
-        return settling
+        for pipe in new:
+            self._selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
 
-    def _cut(self, sink: Sink) -> None:
-        for key in self._selector.get_map().values():
-            if key.data is not None and key.data.sink == sink:
-                key.data.cut()
+    def _forget(self, pipe: "_Pipe") -> None:
+        self._selector.unregister(pipe.descriptor)
+        with self._lock:
+            self._pipes[pipe.sink].remove(pipe)
+            if not self._pipes[pipe.sink]:
+                del self._pipes[pipe.sink]
+        pipe.close()
 
-    def _drain(self, key: selectors.SelectorKey) -> None:
-        try:
-            chunk = os.read(key.fd, _CHUNK)
-        except OSError:
-            chunk = b""
-        key.data.feed(chunk)
-        if not chunk:
-            self._selector.unregister(key.fd)
-            os.close(key.fd)
+
+class Read(Enum):
+    """What one read of a pipe came to."""
+
+    SOME = "some"
+    NOTHING = "nothing"
+    ENDED = "ended"
 
 
 class _Pipe:
-    """Cuts one pipe's bytes into lines; an endless line is cut at LINE_BYTES."""
+    """Cuts one pipe's bytes into lines; an endless line is cut at LINE_BYTES. Whoever reads holds the lock until it is told."""
 
-    def __init__(self, stream: str, sink: Sink) -> None:
-        self.sink = sink
+    def __init__(self, descriptor: int, stream: str, sink: Sink) -> None:
+        self.descriptor, self.sink = descriptor, sink
         self._stream, self._rest = stream, b""
+        self._lock = threading.Lock()
+        self._ended = False
 
-    def feed(self, chunk: bytes) -> None:
+    def drain(self) -> Read:
+        """Read once and hand over what is complete."""
+        with self._lock:
+            return self._read()
+
+    def settle(self) -> None:
+        """Read until there is nothing, then hand over the unfinished line as it stands."""
+        with self._lock:
+            for _ in range(MOST_READS):
+                if self._read() is not Read.SOME:
+                    break
+            if self._rest:
+                self._feed(b"\n")
+
+    def close(self) -> None:
+        with self._lock:
+            os.close(self.descriptor)
+
+    def _read(self) -> Read:
+        if self._ended:
+            return Read.ENDED
+        try:
+            chunk = os.read(self.descriptor, _CHUNK)
+        except BlockingIOError:
+            return Read.NOTHING
+        except OSError:
+            chunk = b""
+        self._ended = not chunk
+        self._feed(chunk)
+        return Read.ENDED if self._ended else Read.SOME
+
+    def _feed(self, chunk: bytes) -> None:
         lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
         if self._rest and (not chunk or len(self._rest) > LINE_BYTES):
@@ -98,8 +128,3 @@ class _Pipe:
         for line in lines:
             if line.strip():
                 self.sink(self._stream, line[:LINE_BYTES].decode("utf-8", "replace"))
-
-    def cut(self) -> None:
-        """Hand over the unfinished line as it stands."""
-        if self._rest:
-            self.feed(b"\n")
