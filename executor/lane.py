@@ -136,11 +136,18 @@ class Lane:
                 self._connection.execute("BEGIN")
                 cursors = [self._connection.execute(item.statement.sql, item.statement.params) for item in group]
                 self._connection.execute("COMMIT")
-        except psycopg.Error:
-            if not self._connection.closed:
-                self._connection.rollback()
+        except BaseException:
+            self._roll_back()
             raise
         return [cursor.fetchone() for cursor in cursors]
+
+    def _roll_back(self) -> None:
+        """Leave no transaction open, whatever failed: what came later would be acknowledged without ever being committed."""
+        assert self._connection is not None
+        try:
+            self._connection.rollback()
+        except psycopg.Error:
+            self._connection.close()
 
     def _commit_one(self, item: Item) -> None:
         """Commit an item alone, as often as the connection is lost; put it aside when its run is locked."""
@@ -171,7 +178,11 @@ class Lane:
         """Give the item's answer, which may be an error; raises LockNotAvailable."""
         while True:
             try:
-                return Settled() if item.unsure and self._was_committed(item) else self._alone(item, lock_timeout_ms)
+                if item.unsure and self._was_committed(item):
+                    return Settled()
+                answer = self._alone(item, lock_timeout_ms)
+                # The lost session may have been committing while it was asked about; by now it is through.
+                return Settled() if answer is None and item.unsure and self._was_committed(item) else answer
             except LockNotAvailable:
                 raise
             except Exception as error:  # noqa: BLE001  it is the answer

@@ -146,16 +146,26 @@ def test_of_twenty_items_only_the_bad_one_is_answered_with_an_error(
 
 
 @pytest.mark.parametrize("bad", [{"key": "\0"}, {"key": "\ud800"}, {"attempts": 1 << 40}, {"digest": {"a": object()}}])
+@pytest.mark.parametrize("alone", [True, False])
 def test_an_item_that_cannot_even_be_sent_is_the_only_one_answered_with_an_error(
-    world: World, recorder: Recorder, bad: dict[str, Any]
+    world: World, recorder: Recorder, connect: Connect, bad: dict[str, Any], alone: bool
 ) -> None:
-    made, other, answers = world.run("executing"), world.run("executing"), Answers()
+    blocker, made, answers = world.run("executing"), world.run("executing"), Answers()
+    others = [world.run("executing") for _ in range(3)]
+    held = Held(connect(), blocker)
+    if not alone:  # what follows waits behind the blocker, so that it comes as one group
+        put(recorder, blocker, 1, answers.of("blocker"))
+    put(recorder, others[0], 1, answers.of(0))
     recorder.put(made.id, recording.step(fence(made), 1, record(**bad), LIMITS, None), answers.of("bad"))
-    put(recorder, other, 1, answers.of("other"))
+    put(recorder, others[1], 1, answers.of(1))
+    held.let_go()
+    answers.wait(3 if alone else 4)
+    put(recorder, others[2], 1, answers.of(2))
 
-    answered = dict(answers.wait(2))
+    answered = dict(answers.wait(4 if alone else 5))
     assert isinstance(answered["bad"], Exception)
-    assert isinstance(answered["other"], dict)
+    assert [recorded(world, other) for other in others] == [["s1##1"]] * 3  # as another session sees it
+    assert [message["seq"] for _, message in recorder._bus.said].count(3) == len(answered) - 1  # type: ignore[attr-defined]
 
 
 def test_an_item_past_its_fence_is_answered_with_no_row(world: World, recorder: Recorder) -> None:
@@ -310,17 +320,19 @@ def test_sessions_that_are_ended_in_the_middle_lose_and_double_nothing(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE application_name LIKE 'taxiway recorder %' AND datname = current_database()"""
             )
-            time.sleep(0.03)  # long enough for some of the groups to be committed
+            time.sleep(0.1)  # long enough for some of the groups to be committed
 
     thread = threading.Thread(target=terminate)
     thread.start()
-    for n in range(1, 41):
-        for made in runs:
-            put(recorder, made, n, answers.of((made.id, n)), value=f'"{"x" * (LARGE + 1)}"' if n % 13 == 0 else "1")
-        if n % 10 == 0:
-            until(lambda n=n: len(answers.got) == 6 * n, "a tenth is answered")
-    going.set()
-    thread.join()
+    try:
+        for n in range(1, 41):
+            for made in runs:
+                put(recorder, made, n, answers.of((made.id, n)), value=f'"{"x" * (LARGE + 1)}"' if n % 13 == 0 else "1")
+            if n % 10 == 0:
+                until(lambda n=n: len(answers.got) == 6 * n, "a quarter is answered", 60)
+    finally:
+        going.set()
+        thread.join()
 
     for made in runs:
         assert recorded(world, made) == [f"s{n}##1" for n in range(1, 41)]
