@@ -13,8 +13,9 @@ import pytest
 
 from executor import lane as lanes
 from executor.lane import Answer, Item, Lane, Settled
-from executor.recorder import LARGE, Recorder
+from executor.recorder import LARGE, Recorder, committed
 from models import moves, recording
+from models.database import Connection
 from models.recording import LogLine
 from models.statement import Statement
 from tests.postgres.calls import LIMITS, fence, record
@@ -305,6 +306,28 @@ def test_a_finish_whose_acknowledgement_was_lost_is_answered_as_done(
     [(_, answer)] = answers.wait(1)
     assert isinstance(answer, Settled)
     assert [event["verb"] for event in world.events(made.id)] == ["enqueue", "start", "succeed"]
+
+
+def test_a_commit_of_a_lost_session_that_comes_late_is_still_found(
+    world: World, recorder: Recorder, connect: Connect
+) -> None:
+    made, answers, lost = world.run("executing"), Answers(), connect()
+    lost.execute("BEGIN")
+    assert step(made, 1).one(lost) is not None
+    asked: list[bool] = []
+
+    def settle(connection: Connection) -> bool:
+        if not asked:  # not committed when it is asked about, but before the item gets the row's lock
+            threading.Timer(0.05, lambda: lost.execute("COMMIT")).start()
+        asked.append(committed(connection, fence(made), 1))
+        return asked[-1]
+
+    recorder._small.put(Item(step(made, 1), answers.of(1), settle=settle, run=made.id, unsure=True))
+
+    [(_, answer)] = answers.wait(1)
+    assert isinstance(answer, Settled)
+    assert asked == [False, True]
+    assert recorded(world, made) == ["s1##1"]
 
 
 def test_sessions_that_are_ended_in_the_middle_lose_and_double_nothing(
