@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constr
 PINS   := pyproject.toml sdk/pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench
+.PHONY: help demo up test check bench chaos
 .SUFFIXES:
 
 help: ## Show this list
@@ -31,6 +31,9 @@ check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated f
 
 bench: $(VENV)/.for-development ## Measure speed against bare Celery and DBOS
 	@$(BIN)/python -m ops.bench $(ARGS)
+
+chaos: $(VENV)/.for-development ## Break everything while it works (SEED=7 SECONDS=300), and check what is promised
+	@exec $(BIN)/python -m ops.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \

@@ -24,8 +24,8 @@ from models.facts import fact
 
 _RETRY_SOON = {"retry-after": "2"}
 _LATER = re.compile(
-    r"/v1/(runs/[^/]+/(pause|resume|signals/[^/]+|retry|explain)|runs/(bulk/[^/]+|approval)|events/sse|approvals.*"
-    r"|auth/.*|providers.*|grants.*|windows.*|queues.*|agents/.+|schedules.*|workers/.+|webhooks.*|deliveries.*)|/metrics"
+    r"/v1/(runs/[^/]+/(pause|signals/[^/]+|retry|explain)|runs/(bulk/[^/]+|approval)|events/sse|approvals.*"
+    r"|auth/.*|providers.*|grants.*|windows.*|queues.*|agents/.+|schedules.*|webhooks.*|deliveries.*)|/metrics"
 )
 
 # The last one: no connection of the pool became free.

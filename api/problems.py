@@ -15,6 +15,7 @@ CODES: dict[str, tuple[int, str]] = {
     "run_not_found": (404, "There is no such run"),
     "method_not_allowed": (405, "This address does not take the method"),
     "run_finished": (409, "The run has finished"),
+    "illegal_move": (409, "The run's status does not allow this"),
     "idempotency_mismatch": (409, "The idempotency key was used for another request"),
     "payload_too_large": (413, "The request is too large"),
     "unsupported_media_type": (415, "The body must be JSON"),

@@ -201,6 +201,13 @@ class WorkerList(TypedDict):
     workers: list[WorkerBody]
 
 
+class DrainBody(TypedDict):
+    """A worker that was asked to drain."""
+
+    id: str
+    draining: bool
+
+
 class QueueCapacity(TypedDict):
     """How busy a queue is, over all tenants."""
 

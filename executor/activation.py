@@ -1,23 +1,22 @@
 """One activation as a pipeline over one value: claim → prepare → supervise → classify → record."""
 
-import json
 from dataclasses import dataclass
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 from uuid import UUID
 
+from executor.ending import record
 from executor.errors import CannotServe
-from executor.hosts import Host, HostPool
+from executor.hosts import HostPool
 from executor.intake import Surroundings
-from executor.lane import Answer, Settled
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Succeeded, word
-from executor.supervision import NO_ITEM, Supervision
+from executor.lane import Settled
+from executor.outcome import Dropped, HandedBack, word
+from executor.supervision import Supervision
 from models import moves, tickets
 from models.bus import PROMOTE
 from models.database import Row
 from models.facts import fact
-from models.lifecycle import Reason, Verb
+from models.lifecycle import Reason
 from models.recording import Fence
-from models.statement import Statement
 
 _WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
 
@@ -72,12 +71,12 @@ def _advance(worker: Home, ticket: Ticket) -> str:
     try:
         host = worker.pool.take()
     except CannotServe:
-        return _record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), active_ms=0)
+        return record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), active_ms=0)
     supervision = Supervision(worker, claim, host, fence)
     worker.active[ticket.run, ticket.epoch] = supervision
     try:
         outcome = supervision.supervise()
-        return _record(worker, fence, claim, outcome, active_ms=supervision.active_ms(), host=host)
+        return record(worker, fence, claim, outcome, active_ms=supervision.active_ms(), host=host)
     except BaseException:
         host.kill("fault")
         raise
@@ -113,74 +112,6 @@ def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
     fact("run.declined", run=ticket.run, epoch=ticket.epoch, why=why)
     worker.bus.wake(PROMOTE)
     return f"declined:{why}"
-
-
-def _record(
-    worker: Home, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
-) -> str:
-    """Write the outcome under the fence; when the epoch has passed, the outcome is nobody's any more."""
-    statement = _move(fence, outcome, active_ms)
-    if statement is not None:
-        n = outcome.n if isinstance(outcome, Succeeded | Failed | Canceled) else 0
-        size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
-        answer = worker.recorder.write(fence.run, statement, size=size, fence=fence, n=n)
-        outcome = _judged(worker, fence, outcome, answer, active_ms)
-        if host is not None and 0 < n < NO_ITEM:
-            host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
-    name = word(outcome)
-    fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
-    worker.bus.wake(PROMOTE, claim["queue"])
-    return name
-
-
-def _judged(worker: Home, fence: Fence, outcome: Outcome, answer: Answer, active_ms: int) -> Outcome:
-    if isinstance(answer, dict | Settled):
-        return outcome
-    if isinstance(answer, Exception) and isinstance(outcome, Succeeded):
-        # PostgreSQL refuses the result itself: that is the run's failure, not ours.
-        failed = Failed(
-            outcome.n, Reason.INVALID_OUTPUT, {"code": "invalid_output", "message": "the result cannot be stored"}
-        )
-        again = _move(fence, failed, active_ms)
-        assert again is not None
-        return _judged(
-            worker, fence, failed, worker.recorder.write(fence.run, again, fence=fence, n=outcome.n), active_ms
-        )
-    if isinstance(answer, Exception):
-        raise answer
-    return Dropped("fenced")
-
-
-def _move(fence: Fence, outcome: Outcome, active_ms: int) -> Statement | None:
-    at = (fence.run, fence.epoch, fence.worker)
-    match outcome:
-        case Succeeded(n, value):
-            return moves.succeed(*at, n=n, result=value, active_ms=active_ms)
-        case Failed(n, reason, error, in_flight, stopped):
-            text = json.dumps(error)
-            return moves.fail(
-                *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped
-            )
-        case Canceled(_, in_flight, stopped, by, comment):
-            return moves.cancel_executing(
-                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
-            )
-        case HandedBack(reason, in_flight):
-            return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), in_flight=in_flight, stopped="killed")
-        case HostLost(in_flight, detail):
-            error = {"code": Reason.CRASHED, "type": "HostLost", "message": detail, "step": in_flight}
-            return moves.release(
-                *at,
-                verb=Verb.RECOVER,
-                reason=Reason.HOST_LOST,
-                error=json.dumps(error),
-                in_flight=in_flight,
-                stopped="died",
-            )
-        case Dropped():
-            return None
-        case _:
-            assert_never(outcome)
 
 
 def cancel_all(worker: Home, rows: list[Row], default_grace_s: float) -> None:

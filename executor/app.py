@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
-from executor import lifecycle, transport
+from executor import channel, lifecycle
 from models.broker import TASK, broker_settings
 from models.errors import SettingsError
 from models.facts import set_up_logging
@@ -26,7 +26,6 @@ def _read_settings() -> Settings:
 # Celery warns of root because of pickled messages; here only JSON is accepted, and TAXIWAY_HOST_USER needs root.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 _settings = _read_settings()
-transport.use()
 app = Celery("taxiway")
 app.conf.update(
     broker_settings(_settings),
@@ -56,4 +55,5 @@ def advance(run: str, epoch: int) -> str:
     return lifecycle.current().execute(lifecycle.run_id(run), int(epoch))
 
 
+channel.install()
 lifecycle.attach(app)

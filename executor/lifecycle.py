@@ -1,6 +1,7 @@
 """Ties the worker process to Celery's own life: started before the first ticket, drained on SIGTERM, stopped last."""
 
 import sys
+import time
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -9,11 +10,12 @@ from celery import Celery, bootsteps, signals
 
 from executor.errors import CannotServe
 from executor.worker import Worker, only_queue
-from models.errors import DatabaseAway
+from models.errors import DatabaseAway, SettingsError
 from models.facts import fact
 from models.settings import settings
 
 TICK_SECONDS = 2.0
+DEAF_SECONDS = 4.0
 EXIT_CANNOT_START = 3
 _current: Worker | None = None
 
@@ -34,18 +36,32 @@ def run_id(text: str) -> UUID:
 
 
 class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
-    """Notes that the consumer's hub turns; a worker whose hub stands still is offered no slots."""
+    """Notes that the consumer's hub turns and that its broker answers; otherwise the worker is offered no slots."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
         current().tick()
-        self.timer = parent.timer.call_repeatedly(TICK_SECONDS, current().tick)
+        self.timer = parent.timer.call_repeatedly(TICK_SECONDS, self._tick, (parent,))
+
+    def _tick(self, parent: Any) -> None:
+        if not is_deaf(parent.task_consumer):
+            current().tick()
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002  Celery passes it
         timer = getattr(self, "timer", None)
         if timer is not None:
             timer.cancel()
+
+
+def is_deaf(consumer: Any) -> bool:
+    """Say whether the broker owes the consumer an answer: a waiting BRPOP is answered every second, with a ticket or without.
+
+    Only Redis transports tell when they asked (`_brpop_sent_at`, a monotonic time); others are taken at their word.
+    """
+    channel = getattr(consumer, "channel", None)
+    asked = getattr(channel, "_brpop_sent_at", None)
+    return bool(getattr(channel, "_in_poll", None) and asked is not None and time.monotonic() - asked > DEAF_SECONDS)
 
 
 def attach(app: Celery) -> None:
@@ -66,7 +82,7 @@ def _start(sender: str, instance: Any, **_: Any) -> None:
         queue = only_queue(list(instance.app.amqp.queues.consume_from))
         worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
         worker.start()
-    except (ValueError, DatabaseAway, CannotServe) as error:
+    except (ValueError, DatabaseAway, SettingsError, CannotServe) as error:
         _give_up(str(error))
     except psycopg.errors.UndefinedTable:
         _give_up("The database has no tables of Taxiway: run `alembic upgrade head` first.")
@@ -82,8 +98,9 @@ def _give_up(sentence: str) -> NoReturn:
 
 
 def _drain(**_: Any) -> None:
+    """SIGTERM or SIGINT: drain; a second signal: at once."""
     if _current is not None:
-        _current.drain(settings().cancel_grace_seconds)
+        _current.drain(0 if _current.draining else settings().drain_seconds)
 
 
 def _stop(**_: Any) -> None:

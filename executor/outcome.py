@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
@@ -35,6 +38,21 @@ class Canceled:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """The run waits; until when is in `waits`, and until then it holds nothing."""
+
+    n: int
+    verb: Verb
+    reason: Reason
+    waits: tuple[NewWait, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A user asked for a pause while the run came to a halt."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostLost:
     """The host died, hung or spoke nonsense: a crash."""
 
@@ -57,7 +75,7 @@ class Dropped:
     why: str
 
 
-Outcome = Succeeded | Failed | Canceled | HostLost | HandedBack | Dropped
+Outcome = Succeeded | Failed | Canceled | Parked | Paused | HostLost | HandedBack | Dropped
 
 
 def word(outcome: Outcome) -> str:
@@ -69,6 +87,10 @@ def word(outcome: Outcome) -> str:
             return f"failed:{reason}"
         case Canceled():
             return "canceled"
+        case Parked(reason=reason):
+            return f"parked:{reason}"
+        case Paused():
+            return "parked:by_user"
         case HostLost():
             return "recovered:host_lost"
         case HandedBack(reason=reason):

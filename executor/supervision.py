@@ -15,12 +15,13 @@ from executor.errors import HostGone, Refused
 from executor.fields import error_object
 from executor.hosts import Host
 from executor.intake import Intake, Surroundings
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Succeeded
+from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Succeeded
 from executor.stopping import Kind as StopKind
 from executor.stopping import StopSwitch
 from executor.values import checked
 from models.database import Row
-from models.lifecycle import Reason
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
 from models.recording import Fence
 
 TICK_SECONDS = 0.2  # also how long a step runs before it is shown in flight without another item to ride on
@@ -168,6 +169,10 @@ class Supervision:
             self._intake.notes.add("agent", "error", traceback, error.get("step"))
         if not self._switch.finish():
             return self._stopped(n, "interrupted" if error["code"] in ("canceled", "timeout") else "returned")
+        if error["code"] == Reason.CODE_MISMATCH:
+            # A bad deploy must not kill a run that may have waited for weeks: it goes on when the code is right again.
+            wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
+            return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         return Failed(n, error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR, error)
 
     def _stopped(self, n: int, how: str) -> Outcome:
@@ -194,6 +199,9 @@ class Supervision:
                 return HandedBack(Reason.DRAINED, in_flight)
             case "step_timeout":
                 return HandedBack(Reason.TIMEOUT, in_flight)
+            case _ if self._host.has_given_up(self._worker.settings.lease_seconds):
+                # The worker was frozen, or could not renew: the host did what it must, and that is no crash.
+                return HandedBack(Reason.WORKER_LOST, in_flight)
             case _:
                 return HostLost(in_flight, epitaph)
 

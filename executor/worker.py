@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -30,9 +31,10 @@ from models.facts import fact
 from models.ids import WorkerId, liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.listener import Listener
+from models.probe import Probe
 from models.settings import Settings
 
-VALID = {"frame": "valid"}
+CONSUMING_SECONDS = 10.0  # as in the scheduler: an older tick offers no slots
 
 
 class Worker:
@@ -51,6 +53,8 @@ class Worker:
         self._strangers: set[tuple[UUID, int]] = set()
         self._consumed_at: float | None = None
         self._drain_until: float | None = None
+        self._renewed_at = time.monotonic()
+        self._probe = Probe(settings, self._alive, self._ready)
         self._read_lock = threading.Lock()
         self._reader: Connection | None = None
 
@@ -63,17 +67,20 @@ class Worker:
         self._register()
         self._keeper.start()
         self._listener.start()
+        self._probe.start()
         gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
         fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
 
     def drain(self, seconds: float) -> None:
-        """Take nothing new; let running steps reach their end for `seconds`, then hand the runs back."""
-        if self._drain_until is None:
-            self._drain_until = time.monotonic() + seconds
+        """Take nothing new; let running steps reach their end for `seconds` at most, then hand the runs back."""
+        until = time.monotonic() + seconds
+        if self._drain_until is None or until < self._drain_until:
+            self._drain_until = until
             self._keeper.wake()
 
     def stop(self) -> None:
         """Leave: everything that was executing has been handed back by now."""
+        self._probe.stop()
         self._listener.stop()
         self._keeper.stop()
         self.pool.stop()
@@ -132,8 +139,12 @@ class Worker:
 
     def renewed(self, rows: list[Row]) -> None:
         """The lease holds: tell the hosts, pass requests on, hand back what is leased to us and executes nowhere here."""
+        self._renewed_at = time.monotonic()
         for host in self.pool.hosts():
-            host.tell(VALID)
+            host.assure()
+        if rows[0]["draining"] and not self.draining:
+            fact("worker.drains", worker=self.worker_id)
+            self.drain(inf)  # asked for through the API: every step may take its time
         leased = [row for row in rows if row["run_id"] is not None]
         cancel_all(self, leased, self.settings.cancel_grace_seconds)
         held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
@@ -152,6 +163,19 @@ class Worker:
         self._kill_busy("fenced")
         self.worker_id = WorkerId(new_id())
         self._register()
+
+    # --------------------------------------------------------------------------------------------------------------- probes
+    def _alive(self) -> dict[str, bool]:
+        """A worker that cannot renew for ten leases is of no use any more: whoever probes may start it anew."""
+        return {"renewing": time.monotonic() - self._renewed_at < 10 * self.settings.lease_seconds}
+
+    def _ready(self) -> dict[str, bool]:
+        leased = time.monotonic() - self._renewed_at < self.settings.lease_seconds
+        return {"leased": leased, "consuming": self._consuming(), "taking": not self.draining}
+
+    def _consuming(self) -> bool:
+        ago = self.consuming_ago()
+        return ago is not None and ago < CONSUMING_SECONDS
 
     # ---------------------------------------------------------------------------------------------------------------- parts
     def _kill_busy(self, why: str) -> None:

@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import Engine, create_engine
 
 from models.errors import DatabaseAway
+from models.patience import PatientConnection
 from models.settings import settings
 
 Row = dict[str, Any]
@@ -33,7 +34,7 @@ def engine() -> Engine:
         max_overflow=5,
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text ends up in logs, and its parameters are payloads
-        connect_args={"application_name": "taxiway", **_PATIENCE},
+        creator=lambda: PatientConnection.connect(settings().database_url, application_name="taxiway", **_PATIENCE),
     )
 
 
@@ -44,7 +45,7 @@ def connect(name: str, *, direct: bool = False) -> Connection:
     """
     url = settings().direct_url if direct else settings().database_url
     try:
-        return psycopg.connect(
+        return PatientConnection.connect(
             url,
             autocommit=True,
             row_factory=dict_row,

@@ -1,4 +1,8 @@
-"""Hears hints on a Redis channel in a thread of its own; whoever listens polls as well, so a lost hint costs latency only."""
+"""Hears hints on a Redis channel in a thread of its own; whoever listens polls as well, so a lost hint costs latency only.
+
+A subscription whose network went away without a word hears nothing, as one does to which nobody speaks. So a silent one
+is asked, and one that does not answer is thrown away: otherwise its owner would poll for ever.
+"""
 
 import threading
 import time
@@ -9,6 +13,7 @@ import redis
 from models.bus import open_redis
 
 BACK_OFF_SECONDS = 2.0
+SILENCE_SECONDS = 5.0
 
 
 class Listener:
@@ -34,8 +39,17 @@ class Listener:
 
     def _listen(self) -> None:
         channel = self._channel()
-        with open_redis(self._url) as client, client.pubsub(ignore_subscribe_messages=True) as subscription:
+        with open_redis(self._url) as client, client.pubsub() as subscription:
             subscription.subscribe(channel)
+            heard_at, asked = time.monotonic(), False
             while not self._stopping and channel == self._channel():
-                if subscription.get_message(timeout=1.0):
-                    self._heard()
+                message = subscription.get_message(timeout=1.0)
+                if message is not None:
+                    heard_at, asked = time.monotonic(), False
+                    if message["type"] == "message":
+                        self._heard()
+                elif time.monotonic() > heard_at + 2 * SILENCE_SECONDS:
+                    raise redis.ConnectionError("no answer")
+                elif not asked and time.monotonic() > heard_at + SILENCE_SECONDS:
+                    subscription.ping()
+                    asked = True

@@ -8,9 +8,13 @@ A guard reads only columns of the run row that it updates. A statement that wait
 snapshot of every other table, so a guard over one of these would lose what was committed meanwhile.
 """
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from models.ids import new_id
 from models.lifecycle import MOVES, Reason, State, Verb
 from models.statement import Statement
 
@@ -78,7 +82,7 @@ def _statement(changes: str, where: str, *, event: str, verb: str, data: str, pa
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
 _TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
-        moved.active_ms, moved.step_count, moved.log_bytes, payload.input::text AS input,
+        moved.active_ms, moved.step_count, moved.log_bytes, moved.inbox, payload.input::text AS input,
         (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
         EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps"""
 _CLAIM = f"""
@@ -243,8 +247,15 @@ def fail_idle(run: UUID, *, reason: Reason, error: str) -> Statement:
 # --------------------------------------------------------------------------------------------------- waiting and resuming
 _PARKED = f"{_PARK}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
 _UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND control_request IS NULL"
+# The waits are inserted by the statement that parks the run: a run is never parked without what it waits for.
+_WITH_WAITS = """, opened AS (
+        INSERT INTO wait (id, run_id, tenant, key, kind, request)
+        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, new.request
+        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json)
+    )
+    SELECT noted.*, moved"""
 _PARKS = {
-    verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json")
+    verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json").replace("\n    SELECT noted.*, moved", _WITH_WAITS)
     for verb in (Verb.REQUIRE_AUTHORIZATION, Verb.AWAIT_APPROVAL, Verb.PAUSE_BY_AGENT)
 }
 _PAUSE_EXECUTING = _move(
@@ -255,6 +266,16 @@ _PAUSE_IDLE = _move(Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL", _NOT
 _RESUME = _move(Verb.RESUME, f"{_READY}, pending_waits = 0", "control_request IS NULL")
 
 
+@dataclass(frozen=True, slots=True)
+class NewWait:
+    """A wait that a park opens; `request` is what whoever answers it is shown."""
+
+    key: str
+    kind: str
+    request: Mapping[str, Any] = field(default_factory=dict)
+    id: UUID = field(default_factory=new_id)
+
+
 def park(
     verb: Verb,
     run: UUID,
@@ -262,17 +283,18 @@ def park(
     worker: UUID,
     *,
     inbox: int,
-    pending: int,
     active_ms: int,
     reason: Reason,
-    data: str | None,
+    waits: Sequence[NewWait] = (),
+    data: str | None = None,
 ) -> Statement:
     """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read."""
+    opened = [{"id": str(wait.id), "key": wait.key, "kind": wait.kind, "request": wait.request} for wait in waits]
     return Statement(
         _PARKS[verb],
         {
-            "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "pending": pending, "active_ms": active_ms,
-            "reason": reason, "data": data,
+            "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "pending": len(waits), "active_ms": active_ms,
+            "reason": reason, "data": data, "waits": json.dumps(opened),
         },
     )  # fmt: skip
 

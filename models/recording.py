@@ -111,7 +111,10 @@ _LOG = f"""
     )
     SELECT id FROM fenced
     """
-FENCED = "SELECT epoch, lease_worker, recorded_n, status FROM run WHERE id = %(run)s"
+FENCED = """
+    SELECT epoch, lease_worker, recorded_n, status, inbox, control_request, control_by, control_reason
+    FROM run WHERE id = %(run)s
+    """
 
 
 def _bytes(text: str) -> int:

@@ -62,6 +62,13 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(15, ge=3, le=300, description="How long a worker owns its runs without a renewal.")
     cancel_grace_seconds: float = Field(5, ge=0, le=3600, description="Time between a cancel and the host's kill.")
+    drain_seconds: float = Field(
+        20, ge=0, le=86_400, description="How long SIGTERM lets running steps reach their end."
+    )
+    ops_port: int | None = Field(
+        None, ge=0, le=65_535, description="Port of `/health` and `/ready` of a scheduler or worker (default: none)."
+    )
+    ops_host: str = Field("127.0.0.1", description="Address of the same; `0.0.0.0` in a container.")
     host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
     worker_name: str | None = Field(None, description="Label of the worker (default: Celery's node name).")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")

@@ -30,6 +30,7 @@ _RENEW = """
         run.control_grace_ms
     FROM renewed LEFT JOIN run ON run.lease_worker = renewed.id
     """
+_DRAIN = "UPDATE worker SET draining = TRUE WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
 LEAVE = "UPDATE worker SET dead_at = now(), lease_until = now() WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
 
 
@@ -77,3 +78,8 @@ def renew(worker: UUID, *, lease_s: float, consuming_ago_s: float | None, draini
 def leave(worker: UUID) -> Statement:
     """Declare a worker dead: its own last word, or the scheduler's verdict. A row comes back for the first to say so."""
     return Statement(LEAVE, {"worker": worker})
+
+
+def drain(worker: UUID) -> Statement:
+    """Ask a worker to take nothing new and to hand its runs back; its next renewal tells it. No row: it is not alive."""
+    return Statement(_DRAIN, {"worker": worker})

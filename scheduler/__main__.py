@@ -8,6 +8,7 @@ from models.bus import PROMOTE, Bus
 from models.errors import SettingsError
 from models.facts import fact, set_up_logging
 from models.listener import Listener
+from models.probe import Probe
 from models.settings import Settings, settings
 from scheduler.housekeeping import Housekeeping
 from scheduler.loop import Loop
@@ -33,12 +34,15 @@ def serve(config: Settings) -> None:
     listener = Listener(config.redis_url, lambda: PROMOTE, loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
+    probe = Probe(config, loop.alive, loop.ready)
+    probe.start()
     bus.start()
     publisher.start()
     listener.start()
     gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
     fact("scheduler.started")
     loop.run()
+    probe.stop()
     listener.stop()
     publisher.stop(5)
     bus.stop()
@@ -53,7 +57,10 @@ def main() -> None:
         sys.stderr.write(f"taxiway: {error}\n")
         sys.exit(2)
     set_up_logging(config, "scheduler")
-    serve(config)
+    try:
+        serve(config)
+    except SettingsError as error:
+        sys.exit(f"taxiway: {error}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ STANDBY_SECONDS = 1.0
 TICK_SECONDS = 0.5  # the session would be ended after two seconds of silence
 RETRY_SECONDS = 1.0
 GATHER_SECONDS = 0.008  # the least time between two promotions: hints that come faster are answered together
+STUCK_SECONDS = 30.0
 
 
 class Loop:
@@ -29,6 +30,15 @@ class Loop:
         self._stopping = False
         self._away = False
         self.leads = False
+        self._turned_at = time.monotonic()
+
+    def alive(self) -> dict[str, bool]:
+        """Say whether the loop turns, leading, standing by or waiting for its database."""
+        return {"turning": time.monotonic() - self._turned_at < STUCK_SECONDS}
+
+    def ready(self) -> dict[str, bool]:
+        """Say whether the scheduler could lead; a standby is as ready as the leader."""
+        return {**self.alive(), "database": not self._away}
 
     def hint(self) -> None:
         """Say that there may be something to promote."""
@@ -42,6 +52,7 @@ class Loop:
     def run(self) -> None:
         """Lead, or stand by to lead, until stopped."""
         while not self._stopping:
+            self._turned_at = time.monotonic()
             try:
                 with open_session() as session:
                     self._back()
@@ -54,6 +65,7 @@ class Loop:
 
     def _hold(self, session: Connection) -> None:
         while not self._stopping and not try_to_lead(session):
+            self._turned_at = time.monotonic()
             self._wake.wait(STANDBY_SECONDS)
             self._wake.clear()
         if self._stopping:
@@ -65,7 +77,7 @@ class Loop:
     def _lead(self, session: Connection, duties: list[Duty]) -> None:
         due = dict.fromkeys(range(len(duties)), 0.0)
         while not self._stopping:
-            began = time.monotonic()
+            began = self._turned_at = time.monotonic()
             for n, duty in enumerate(duties):
                 if time.monotonic() >= due[n]:
                     due[n] = time.monotonic() + self._do(duty, session)

@@ -34,7 +34,8 @@ _WATCHED = """
 _SERVER_AGE = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float AS seconds"
 # Locks run rows in the order of their ids; a row that somebody is deciding about comes in the next tick.
 _ORPHANS = f"""
-    SELECT run.id, run.epoch, run.lease_worker, run.step_in_flight FROM run JOIN worker ON worker.id = run.lease_worker
+    SELECT run.id, run.epoch, run.lease_worker, run.step_in_flight, run.claimed_at > worker.dead_at AS claimed_late
+    FROM run JOIN worker ON worker.id = run.lease_worker
     WHERE worker.dead_at IS NOT NULL ORDER BY run.id LIMIT {BATCH} FOR UPDATE OF run SKIP LOCKED
     """
 
@@ -91,7 +92,8 @@ def _release(orphan: Row) -> Statement:
         orphan["id"],
         orphan["epoch"],
         orphan["lease_worker"],
-        verb=Verb.RECOVER,
+        # A worker that was cut off may claim a run before it learns that it was declared dead: nothing was lost with that.
+        verb=Verb.HAND_BACK if orphan["claimed_late"] else Verb.RECOVER,
         reason=Reason.WORKER_LOST,
         error=json.dumps(error),
     )

@@ -14,6 +14,7 @@ from taxiway.frames import ChannelClosed, Frame, FrameError, FrameSocket
 from executor.errors import HostGone
 from executor.hosts.output import OutputDrain
 
+VALID: Frame = {"frame": "valid"}
 EPITAPH_SECONDS = 0.2
 
 
@@ -41,6 +42,7 @@ class Host:
     killed: str | None = None
     on_output: Any = None
     drain: OutputDrain | None = None
+    assured_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, activation: str) -> None:
@@ -61,6 +63,15 @@ class Host:
             return self.channel.try_send(frame)
         except (ChannelClosed, FrameError):
             return False
+
+    def assure(self) -> None:
+        """Tell the host that its worker's lease holds; without that it ends itself after a lease."""
+        if self.tell(VALID):
+            self.assured_at = time.monotonic()
+
+    def has_given_up(self, lease_s: float) -> bool:
+        """Say whether the host was told nothing of a lease for so long that it has ended itself."""
+        return time.monotonic() - self.assured_at >= lease_s
 
     def receive(self, timeout: float) -> Frame | None:
         """Give the next frame, or None after `timeout` seconds; raises HostGone when the channel ended or was fouled."""

@@ -58,7 +58,7 @@ class _Reader:
                 return value
             raise
 
-    def _read(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: C901, PLR0911 - one line for each shape
+    def _read(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: C901 - one line for each shape
         match shape:
             case Anything():
                 return value

@@ -81,7 +81,7 @@ def place(key: str | int) -> str:
     return f"[{json.dumps(key)}]"
 
 
-def _plain(value: object, depth: int) -> Any:  # noqa: C901, PLR0911 - one line for each kind of value
+def _plain(value: object, depth: int) -> Any:  # noqa: C901 - one line for each kind of value
     if value is None or value is True or value is False:
         return value
     if isinstance(value, Enum):  # before str and int: a StrEnum is both

@@ -159,7 +159,7 @@ def hints_of(owner: Any) -> dict[str, Any]:
         ) from error
 
 
-def _generic(annotation: Any, origin: Any) -> Shape:  # noqa: PLR0911 - one case for each kind of annotation
+def _generic(annotation: Any, origin: Any) -> Shape:
     arguments = get_args(annotation)
     if origin is typing.Annotated or origin in (typing.Required, typing.NotRequired):
         return shape_of(arguments[0])
@@ -182,7 +182,7 @@ def _generic(annotation: Any, origin: Any) -> Shape:  # noqa: PLR0911 - one case
     raise UnknownType(f"{annotation} has no counterpart in JSON")
 
 
-def _plain_class(annotation: Any) -> Shape:  # noqa: PLR0911 - as above
+def _plain_class(annotation: Any) -> Shape:
     if annotation in _SEQUENCES:
         return Sequence(Anything(), list)
     if annotation is tuple:

@@ -46,7 +46,7 @@ def claim(made: Made) -> Statement:
 def _park(verb: Verb) -> Call:
     def call(made: Made, /) -> Statement:
         return moves.park(
-            verb, made.id, made.epoch, made.worker, inbox=0, pending=1, active_ms=5, reason=Reason.WAITING, data=None
+            verb, made.id, made.epoch, made.worker, inbox=0, active_ms=5, reason=Reason.WAITING, data=None
         )
 
     return call

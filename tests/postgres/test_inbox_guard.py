@@ -7,19 +7,20 @@ from collections.abc import Callable
 import pytest
 
 from models import moves
-from models.ids import new_id
 from models.lifecycle import Reason, Verb
+from models.moves import NewWait
 from models.statement import Statement
 from tests.postgres.duel import Connection, Waiting, duel, until_blocked
-from tests.postgres.factory import TENANT, Made, World
+from tests.postgres.factory import Made, World
 
 Connect = Callable[[], Connection]
 VERBS = (Verb.REQUIRE_AUTHORIZATION, Verb.AWAIT_APPROVAL, Verb.PAUSE_BY_AGENT)
 
 
 def _park(made: Made, verb: Verb, inbox: int = 0) -> Statement:
+    waits = (NewWait("first", "signal"), NewWait("second", "signal", {"name": "note"}))
     return moves.park(
-        verb, made.id, made.epoch, made.worker, inbox=inbox, pending=2, active_ms=1, reason=Reason.WAITING, data=None
+        verb, made.id, made.epoch, made.worker, inbox=inbox, active_ms=1, reason=Reason.WAITING, waits=waits
     )
 
 
@@ -46,7 +47,6 @@ def test_a_signal_that_came_second_finds_the_wait_of_the_park(world: World, conn
     made = world.run("executing")
     parking, signaling, watcher = connect(), connect(), connect()
     parking.execute("BEGIN")
-    World(parking).insert("wait", {"id": new_id(), "run_id": made.id, "tenant": TENANT, "key": "k", "kind": "signal"})
     assert _park(made, verb).one(parking) is not None
 
     signaling.execute("BEGIN")
@@ -54,8 +54,8 @@ def test_a_signal_that_came_second_finds_the_wait_of_the_park(world: World, conn
     until_blocked(watcher, knocking.pid, parking.info.backend_pid)
     parking.execute("COMMIT")
     assert len(knocking.rows()) == 1
-    open_waits = "SELECT key FROM wait WHERE run_id = %s AND resolved_at IS NULL"
-    assert signaling.execute(open_waits, [made.id]).fetchall() == [{"key": "k"}]
+    open_waits = "SELECT key FROM wait WHERE run_id = %s AND resolved_at IS NULL ORDER BY key"
+    assert signaling.execute(open_waits, [made.id]).fetchall() == [{"key": "first"}, {"key": "second"}]
     assert moves.resume(made.id, reason=Reason.WAIT_OVER).one(signaling) is not None
     signaling.execute("COMMIT")
 
@@ -81,6 +81,11 @@ def test_a_parked_run_holds_nothing(world: World, verb: Verb) -> None:
     held = ("lease_worker", "ticket_at", "ready_at", "blocked_on", "blocked_until")
     assert {name: row[name] for name in held} == dict.fromkeys(held)
     assert (row["pending_waits"], row["epoch"]) == (2, made.epoch)
+    waits = world.connection.execute("SELECT key, kind, request FROM wait WHERE run_id = %s ORDER BY key", [made.id])
+    assert waits.fetchall() == [
+        {"key": "first", "kind": "signal", "request": {}},
+        {"key": "second", "kind": "signal", "request": {"name": "note"}},
+    ]
 
 
 def test_a_resumed_run_waits_for_a_slot_behind_no_gate_and_is_promoted_with_a_new_epoch(world: World) -> None:

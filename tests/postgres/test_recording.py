@@ -61,7 +61,8 @@ def test_the_same_item_sent_twice_is_recorded_once(world: World, made: Made) -> 
     assert recording.event(fence(made), 1, "agent", "{}", None).one(world.connection) is None
     assert world.whole(made.id) == before
     kept = world.connection.execute(recording.FENCED, {"run": made.id}).fetchone()
-    assert kept == {"epoch": made.epoch, "lease_worker": made.worker, "recorded_n": 1, "status": "RUNNING"}
+    assert kept is not None
+    assert (kept["epoch"], kept["lease_worker"], kept["recorded_n"]) == (made.epoch, made.worker, 1)
 
 
 def test_an_item_that_comes_after_a_later_one_is_not_recorded(world: World, made: Made) -> None:
@@ -170,7 +171,7 @@ def test_strange_texts_pass_as_input_result_error_and_wait_data(world: World, te
             "fail": moves.fail(*at, n=1, reason="agent_error", error=text, active_ms=1),
             "release": moves.release(*at, verb=Verb.RECOVER, reason=Reason.HOST_LOST, error=text),
             "park": moves.park(
-                Verb.AWAIT_APPROVAL, *at, inbox=0, pending=1, active_ms=1, reason=Reason.APPROVAL_NEEDED, data=text
+                Verb.AWAIT_APPROVAL, *at, inbox=0, active_ms=1, reason=Reason.APPROVAL_NEEDED, data=text
             ),
         }[name]
         assert statement.one(world.connection) is not None, name

@@ -1,0 +1,51 @@
+"""POST /v1/workers/{id}/drain: the worker takes nothing new and hands back what it holds, step by step."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.documented import refusals
+from api.problems import Problem
+from api.resources import Resources, resources
+from api.shapes import DrainBody
+from api.transactions import transaction
+from models import bus, workers
+from models.facts import fact
+
+router = APIRouter(tags=["Installation"])
+
+
+@router.post(
+    "/v1/workers/{workerId}/drain",
+    response_model=DrainBody,
+    status_code=202,
+    summary="Drain a worker",
+    responses=refusals("not_found"),
+)
+def drain_worker(
+    workerId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("operate"))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Ask a worker to drain. Its runs go on elsewhere from their last recorded step; draining is not undone."""
+    worker = _worker_id(workerId)
+    with transaction() as connection:
+        if workers.drain(worker).one(connection) is None:
+            raise _unknown()
+    shared.bus.wake(bus.worker_channel(worker))
+    fact("worker.drain_requested", worker=worker, by=caller.name)
+    return Answer({"id": str(worker), "draining": True}, 202)
+
+
+def _worker_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise _unknown() from None
+
+
+def _unknown() -> Problem:
+    return Problem("not_found", "There is no such worker, or it is no longer alive: see GET /v1/workers.")

@@ -1,0 +1,123 @@
+"""Records how an activation ended: one move under its fence, decided again when somebody else decided first.
+
+When the epoch has passed, the outcome is nobody's any more. A park is undone by what came meanwhile: a request to cancel or
+to pause takes its place, and a signal makes it read the inbox again.
+"""
+
+import json
+from typing import Protocol, assert_never
+
+from executor.hosts import Host
+from executor.lane import Answer, Settled
+from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, word
+from executor.recorder import Recorder
+from executor.supervision import NO_ITEM
+from models import moves, recording
+from models.bus import PROMOTE, Bus
+from models.database import Row
+from models.facts import fact
+from models.lifecycle import Reason, Verb
+from models.recording import Fence
+from models.statement import Statement
+
+_TRIES = 10
+
+
+class Office(Protocol):
+    """What recording an end needs of the worker."""
+
+    recorder: Recorder
+    bus: Bus
+
+    def read(self, sql: str, params: dict[str, object]) -> list[Row]: ...
+
+
+def record(
+    office: Office, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
+) -> str:
+    """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
+    n = outcome.n if isinstance(outcome, Succeeded | Failed | Canceled | Parked) else 0
+    recorded = _decided(office, fence, claim, outcome, active_ms)
+    if host is not None and 0 < n < NO_ITEM:
+        host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
+    name = word(recorded)
+    fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
+    office.bus.wake(PROMOTE, claim["queue"])
+    return name
+
+
+def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
+    """Try the outcome's move; while somebody else decides first, decide again by what the run row says now."""
+    inbox = claim["inbox"]
+    for _ in range(_TRIES):
+        statement = _move(fence, outcome, active_ms, inbox)
+        if statement is None:
+            return outcome
+        answer = _write(office, fence, outcome, statement)
+        if isinstance(answer, dict | Settled):
+            return outcome
+        if isinstance(answer, Exception):
+            outcome = _unstorable(outcome, answer)
+            continue
+        rows = office.read(recording.FENCED, {"run": fence.run})
+        if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (fence.epoch, fence.worker):
+            return Dropped("fenced")
+        inbox = rows[0]["inbox"]
+        outcome = _given_way(outcome, rows[0])
+    return Dropped("undecided")
+
+
+def _write(office: Office, fence: Fence, outcome: Outcome, statement: Statement) -> Answer:
+    n = outcome.n if isinstance(outcome, Succeeded | Failed) else 0
+    size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
+    return office.recorder.write(fence.run, statement, size=size, fence=fence, n=n)
+
+
+def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
+    """PostgreSQL refuses a result itself: that is the run's failure. Whatever else it refuses is ours, and is raised."""
+    if not isinstance(outcome, Succeeded):
+        raise error
+    message = "the result cannot be stored"
+    return Failed(
+        outcome.n, Reason.INVALID_OUTPUT, {"code": "invalid_output", "type": "ResultRefused", "message": message}
+    )
+
+
+def _given_way(outcome: Outcome, row: Row) -> Outcome:
+    """A park gives way to a request that came meanwhile; cancel beats pause. Any other outcome is tried again."""
+    if isinstance(outcome, Parked) and row["control_request"] == "cancel":
+        return Canceled(outcome.n, None, "returned", row["control_by"], row["control_reason"])
+    if isinstance(outcome, Parked) and row["control_request"] == "pause":
+        return Paused()
+    return outcome
+
+
+def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Statement | None:
+    at = (fence.run, fence.epoch, fence.worker)
+    match outcome:
+        case Succeeded(n, value):
+            return moves.succeed(*at, n=n, result=value, active_ms=active_ms)
+        case Failed(n, reason, error, in_flight, stopped):
+            text = json.dumps(error)
+            return moves.fail(
+                *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped
+            )
+        case Canceled(_, in_flight, stopped, by, comment):
+            return moves.cancel_executing(
+                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
+            )
+        case Parked(_, verb, reason, waits):
+            return moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=waits)
+        case Paused():
+            return moves.pause_executing(*at, active_ms=active_ms)
+        case HandedBack(reason, in_flight):
+            return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), in_flight=in_flight, stopped="killed")
+        case HostLost(in_flight, detail):
+            lost = json.dumps({"code": Reason.CRASHED, "type": "HostLost", "message": detail, "step": in_flight})
+            return moves.release(
+                *at, verb=Verb.RECOVER, reason=Reason.HOST_LOST, error=lost, in_flight=in_flight, stopped="died"
+            )
+        case Dropped():
+            return None
+        case _:
+            assert_never(outcome)

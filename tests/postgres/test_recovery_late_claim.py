@@ -1,0 +1,36 @@
+"""A worker that was cut off may claim a run after it was declared dead; with that run nothing was lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from scheduler.recovery import Recovery
+from tests.postgres.factory import World
+
+
+class Deaf:
+    """A bus that nobody listens to."""
+
+    def say(self, *_: Any) -> None:
+        """Tell nobody."""
+
+    def wake(self, *_: Any) -> None:
+        """Wake nobody."""
+
+
+@pytest.mark.parametrize(("claimed_s_later", "losses"), [(-1, 1), (1, 0)])
+def test_a_run_counts_as_lost_only_if_it_was_claimed_while_its_worker_was_alive(
+    own_world: World, claimed_s_later: int, losses: int
+) -> None:
+    died = datetime.now(UTC)
+    worker = own_world.worker(dead_at=died)
+    made = own_world.run("executing", worker=worker, claimed_at=died + timedelta(seconds=claimed_s_later))
+
+    Recovery(Deaf(), 15).step(own_world.connection)  # type: ignore[arg-type]  # all that it wants of a bus
+
+    row = own_world.row(made.id)
+    assert (row["lease_worker"], row["epoch"], row["losses"]) == (None, made.epoch + 1, losses)
+    assert own_world.events(made.id)[-1]["verb"] == ("recover" if losses else "hand_back")

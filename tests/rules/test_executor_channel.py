@@ -1,0 +1,34 @@
+"""A broker connection that is closed under a ticket is a lost connection, and no fault of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from kombu import Connection
+from kombu.transport import redis as transport
+
+from executor.channel import Channel, install
+
+
+@pytest.fixture(autouse=True)
+def channels_as_they_were() -> Iterator[None]:
+    before = transport.Transport.Channel
+    yield
+    transport.Transport.Channel = before
+
+
+def test_every_channel_to_redis_is_of_this_kind() -> None:
+    install()
+    assert transport.Transport.Channel is Channel
+
+
+@pytest.mark.parametrize("gone", ["connection", "client"])
+def test_a_channel_whose_connection_is_gone_says_what_celery_takes_for_a_lost_connection(gone: str) -> None:
+    lost = Connection("redis://127.0.0.1:1/0").transport.connection_errors
+    channel = object.__new__(Channel)
+    channel.connection = None if gone == "connection" else object.__new__(transport.Transport)
+    if gone == "client":
+        channel.connection.client = None
+    with pytest.raises(lost, match="was closed"):
+        channel._connparams()
