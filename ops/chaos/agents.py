@@ -1,0 +1,144 @@
+"""The agents of the load: each begin and end of a step is written to a log outside the system, at once.
+
+They need no argument for that log: arguments are what a replay matches steps by. `secret` is carried through inputs and
+values, so that it can be looked for where no payload may ever be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from typing import Any
+
+from taxiway import AsyncRun, Retry, Run, agent, step, step_info
+
+TICK = 0.2
+DIE_AFTER = 2
+BULK = 200_000
+# A host carries one activation at a time, so this is the one whose steps run here.
+here: dict[str, Any] = {}
+
+
+def at(run: Run | AsyncRun) -> None:
+    here.update(run=run.id, activation=run.activation)
+
+
+def note(what: str, **more: Any) -> None:
+    """Append one line; lines of many processes never mix."""
+    line = {"what": what, **here, "pid": os.getpid(), "at": time.time(), **more}
+    file = os.open(os.environ["CHAOS_EFFECTS"], os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
+    try:
+        os.write(file, (json.dumps(line) + "\n").encode())
+    finally:
+        os.close(file)
+
+
+def say(what: str) -> None:
+    info = step_info()
+    note(what, key=info.key, attempt=info.attempt)
+
+
+def work(n: int, millis: int, secret: str) -> str:
+    say("begin")
+    until = time.monotonic() + millis / 1000
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, TICK))
+        say("tick")
+    say("end")
+    return f"{n}:{secret}"
+
+
+async def await_work(n: int, millis: int, secret: str) -> str:
+    say("begin")
+    until = time.monotonic() + millis / 1000
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, TICK))
+        say("tick")
+    say("end")
+    return f"{n}:{secret}"
+
+
+@step(retry=Retry(attempts=4, initial="0.05s", factor=1))
+def stumble(times: int, secret: str) -> str:
+    say("begin")
+    time.sleep(0.05)
+    say("end")
+    if step_info().attempt <= times:
+        raise ValueError("stumbled")
+    return secret
+
+
+@step(once=True)
+def pay(n: int, millis: int, secret: str) -> str:
+    return work(n, millis, secret)
+
+
+def bulk(n: int, size: int, secret: str) -> str:
+    say("begin")
+    say("end")
+    return f"{n}:{secret}" + "x" * size
+
+
+@agent
+def tiny(run: Run, secret: str) -> list[str]:
+    """One step, at once."""
+    at(run)
+    return [run.step(work, 0, 0, secret)]
+
+
+@agent
+def sequence(run: Run, steps: int, millis: int, secret: str) -> list[str]:
+    """Steps one after the other; a long one shows that it still runs."""
+    at(run)
+    return [run.step(work, n, millis, secret) for n in range(steps)]
+
+
+@agent
+async def fan_out(run: AsyncRun, items: int, millis: int, secret: str) -> list[str]:
+    """Two steps for each item, all items at once."""
+    at(run)
+
+    async def chain(n: int) -> str:
+        await run.step(await_work, n, millis, secret)
+        return await run.step(await_work, n + 1000, millis, secret)
+
+    return await asyncio.gather(*map(chain, range(items)))
+
+
+@agent
+def flaky(run: Run, times: int, secret: str) -> list[str]:
+    """A step that fails a number of times; from four on, for good."""
+    at(run)
+    return [run.step(work, 0, 50, secret), run.step(stumble, times, secret)]
+
+
+@agent
+def only_once(run: Run, millis: int, secret: str) -> list[str]:
+    """A step between two others that must never be begun twice."""
+    at(run)
+    return [run.step(work, 0, 50, secret), run.step(pay, 1, millis, secret), run.step(work, 2, 50, secret)]
+
+
+@agent
+def bulky(run: Run, steps: int, secret: str) -> list[str]:
+    """Values that are recorded apart and recalled one by one."""
+    at(run)
+    values = [run.step(bulk, n, BULK, secret) for n in range(steps)]
+    run.step(work, 0, 300, secret)
+    return [value.rstrip("x") for value in values]
+
+
+@agent
+def turncoat(run: Run, secret: str) -> list[str]:
+    """Kills its own host, then comes back with other code, which must be parked, then with the right one."""
+    at(run)
+    if run.activation % 2 == 0:
+        run.step(work, 99, 0, secret)
+    values = [run.step(work, n, 50, secret) for n in range(DIE_AFTER)]
+    if run.activation == 1:
+        note("suicide")
+        os.killpg(0, signal.SIGKILL)
+    return [*values, run.step(work, DIE_AFTER, 50, secret)]

@@ -1,0 +1,85 @@
+"""The harness's own record: what was accepted, what was done to the system, and what was wrong."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Accepted:
+    """A run that somebody was told is accepted."""
+
+    run: str
+    key: str
+    agent: str
+    input: dict[str, Any]
+    cancel_asked: bool = False
+
+
+@dataclass
+class Incident:
+    """One fault: what it hit, from when to when (wall clock; `ended` None while it lasts)."""
+
+    fault: str
+    target: str
+    began: float = field(default_factory=time.time)
+    ended: float | None = None
+    runs: dict[str, int] = field(default_factory=dict)
+    """The runs that it hit while a step was shown in flight, with their activation."""
+    note: str = ""
+
+    def covers(self, at: float, linger: float) -> bool:
+        """Say whether something at that time may be its work: until it ended, and for `linger` seconds more."""
+        return self.began - 0.5 <= at <= (self.ended or time.time()) + linger
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken, with what shows it."""
+
+    invariant: str
+    run: str
+    evidence: str
+
+
+class Book:
+    """Written by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.accepted: dict[str, Accepted] = {}
+        self.incidents: list[Incident] = []
+        self.skipped: list[str] = []
+        self.violations: list[Violation] = []
+        self.gaps: list[dict[str, Any]] = []
+        """Times without a promotion while work was waiting and slots were free."""
+
+    def accept(self, runs: list[Accepted]) -> None:
+        with self._lock:
+            self.accepted.update({run.run: run for run in runs})
+
+    def strike(self, incident: Incident) -> Incident:
+        with self._lock:
+            self.incidents.append(incident)
+        return incident
+
+    def complain(self, invariant: str, run: str, evidence: str) -> None:
+        """Note a violation, once for each run and invariant."""
+        with self._lock:
+            if not any((known.invariant, known.run) == (invariant, run) for known in self.violations):
+                self.violations.append(Violation(invariant, run, evidence))
+
+    def of(self, *faults: str) -> list[Incident]:
+        """Return the incidents of these faults."""
+        return [incident for incident in self.incidents if incident.fault in faults]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "incidents": [asdict(incident) for incident in self.incidents],
+            "skipped": self.skipped,
+            "violations": [asdict(violation) for violation in self.violations],
+            "gaps": self.gaps,
+        }

@@ -1,0 +1,40 @@
+"""The harness's own threads: one that dies unseen would prove nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class Crew:
+    """Starts threads, and raises for whoever waits for them what went wrong in any."""
+
+    def __init__(self) -> None:
+        self.faults: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+
+    def go(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """Do something in a thread of its own."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever joins
+                self.faults.append(error)
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
+    def join(self, thread: threading.Thread, seconds: float) -> None:
+        """Wait for one of them; raises what went wrong."""
+        thread.join(seconds)
+        if thread.is_alive():
+            raise TimeoutError(f"the harness's thread {thread.name} did not end")
+        if self.faults:
+            raise self.faults[0]
+
+    def join_all(self, seconds: float) -> None:
+        for thread in self._threads:
+            self.join(thread, seconds)

@@ -1,0 +1,148 @@
+"""One whole exercise: start the system, load it, break it, heal it, wait for rest, check everything."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from functools import partial
+from random import Random
+
+import psycopg
+
+from ops.chaos.book import Book
+from ops.chaos.cluster import Cluster
+from ops.chaos.crew import Crew
+from ops.chaos.effects import Effects
+from ops.chaos.eyes import Eyes
+from ops.chaos.faults import Lane, World
+from ops.chaos.invariants import CHECKS, Facts, keeps_secrets
+from ops.chaos.lane import Striker
+from ops.chaos.load import Api, Client, People
+from ops.chaos.orders import orders
+from ops.chaos.plan import Plan, Result
+from ops.chaos.recovery import times, undisturbed
+from ops.chaos.sampler import EVERY, Sampler
+from ops.chaos.schedule import rounds
+
+CLIENTS = 3
+LANES: tuple[Lane, ...] = ("quick", "slow")
+
+
+class Harness:
+    """Carries out a plan; `progress` is called now and then with a line that says how it goes."""
+
+    def __init__(self, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> None:
+        self.plan, self.progress = plan, progress
+        self.book = Book()
+        self.secret = f"secret-{secrets.token_hex(16)}"
+        self.cluster = Cluster(plan.base, plan.size, self.book)
+        self.effects = Effects(self.cluster.effects_log)
+        self.stopping, self.resting = threading.Event(), threading.Event()
+        self.crew = Crew()
+        self.open = ExitStack()
+
+    def run(self) -> Result:
+        """Do everything, and return what came out; raises what went wrong in the harness itself."""
+        shutil.rmtree(self.plan.base, ignore_errors=True)
+        self.plan.base.mkdir(parents=True)
+        try:
+            self.cluster.start()
+            return self._exercise()
+        finally:
+            self.stopping.set()
+            self.resting.set()
+            self.cluster.stop()
+            self.open.close()
+
+    def _exercise(self) -> Result:
+        eyes, plan = self._eyes(), self.plan
+        stack = self.cluster.stack
+        hidden = [self.secret, stack.api_key, str(stack.fleet.env["TAXIWAY_SECRET_KEY"])]
+        sampler = Sampler(self._eyes(), self.book, stack.redis_url, hidden)
+        sampler.step()
+        clients = [self._client(number, sampler) for number in range(CLIENTS)]
+        people = People(self._api(), self.book, clients, lambda: _parked(eyes))
+        self.crew.go("sampler", lambda: self._sample(sampler))
+        self.crew.go("people", lambda: people.run(self.resting))
+        loading = [self.crew.go("client", partial(client.run, self.stopping)) for client in clients]
+        strikers = [self._striker(lane) for lane in LANES]
+        for striker in strikers:
+            striker.start()
+        self._wait(time.monotonic() + plan.seconds, strikers)
+        self.stopping.set()
+        for striker in strikers:
+            striker.join(120)
+        self.cluster.heal()
+        for thread in loading:
+            self.crew.join(thread, 120)
+        result = Result(plan, self.book)
+        result.rested_after = self._rest()
+        self.resting.set()
+        self.crew.join_all(60)
+        sampler.look_at_ended()
+        sampler.look_at_keys()
+        self._check(eyes, result, hidden)
+        return result
+
+    def _check(self, eyes: Eyes, result: Result, hidden: list[str]) -> None:
+        facts = Facts(self.book, self.plan.size.lease, self.cluster.worker_of)
+        facts.read(eyes, self.effects.follow().by_run)
+        for check in CHECKS:
+            check(facts)
+        keeps_secrets(sorted(self.cluster.stack.logs.glob("*.log")), hidden, facts)
+        for run in facts.runs:
+            result.statuses[run["status"]] = result.statuses.get(run["status"], 0) + 1
+        result.times = times(facts, self.effects, undisturbed(self.book, self.plan.size.lease))
+        result.all_times = times(facts, self.effects, self.book)
+
+    def _client(self, number: int, sampler: Sampler) -> Client:
+        made = orders(self.plan.seed, number, self.plan.mix, self.secret)
+        return Client(self._api(), made, self.book, lambda: sampler.last["waiting"] > self.plan.most_waiting)
+
+    def _api(self) -> Api:
+        return self.open.enter_context(closing(Api(self.cluster.stack.url, self.cluster.stack.api_key)))
+
+    def _eyes(self) -> Eyes:
+        return self.open.enter_context(closing(Eyes(self.cluster.stack.database_url)))
+
+    def _striker(self, lane: Lane) -> Striker:
+        effects = Effects(self.cluster.effects_log)
+        world = World(self.cluster, self._eyes(), effects, self.book, self.stopping, Random())
+        plan = self.plan
+        drawn = rounds(plan.seed, lane, plan.faults, plan.size.lease, plan.pause)
+        return Striker(lane, drawn, world, self.stopping)
+
+    def _sample(self, sampler: Sampler) -> None:
+        while not self.resting.wait(EVERY):
+            self.cluster.tend()
+            sampler.step()
+
+    def _wait(self, until: float, strikers: list[Striker]) -> None:
+        while (left := until - time.monotonic()) > 0 and not self.crew.faults:
+            now = ", ".join(filter(None, (striker.now for striker in strikers))) or "nothing"
+            done = f"{len(self.book.accepted)} runs accepted, {len(self.book.incidents)} faults"
+            self.progress(f"{left:4.0f} s  {done}, {len(self.book.violations)} violations; now: {now}")
+            time.sleep(0.5)
+
+    def _rest(self) -> float | None:
+        """Wait until nothing is under way any more; None when that took too long."""
+        began = time.monotonic()
+        eyes = self._eyes()
+        while time.monotonic() < began + self.plan.rest and not self.crew.faults:
+            going = eyes.rows("SELECT count(*)::int AS n FROM run WHERE finished_at IS NULL")[0]["n"]
+            if not going:
+                return time.monotonic() - began
+            self.progress(f"all is healed; {going} runs are still to end")
+            time.sleep(0.2)
+        return None
+
+
+def _parked(eyes: Eyes) -> list[str]:
+    with suppress(psycopg.OperationalError):
+        rows = eyes.rows("SELECT id::text FROM run WHERE status = 'PAUSED' AND updated_at < now() - interval '0.7 s'")
+        return [row["id"] for row in rows]
+    return []

@@ -1,0 +1,20 @@
+"""The promises that are checked on the tables and the effect log, each by the number that it has in the design."""
+
+from ops.chaos.invariants import counting, execution, history
+from ops.chaos.invariants.facts import Check, Facts
+
+CHECKS: tuple[Check, ...] = (
+    history.ends_for_good,
+    execution.begins_once,
+    execution.runs_alone,
+    execution.is_not_executed_again,
+    history.is_gapless,
+    history.holds_nothing_while_parked,
+    history.is_all_there,
+    history.ends_as_it_should,
+    counting.crashes_have_a_cause,
+    counting.losses_have_a_cause,
+)
+keeps_secrets = counting.keeps_secrets
+
+__all__ = ["CHECKS", "Facts", "keeps_secrets"]

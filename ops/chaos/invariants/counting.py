@@ -1,0 +1,71 @@
+"""Whether what was counted against a run, and what was done to it, has a cause among the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ops.chaos.invariants.facts import Facts, Row, worker_label
+
+LOSING = frozenset({"kill_worker", "skew_clock", "freeze_worker", "freeze_machine", "hole_database"})
+LINGER = 10.0
+"""Seconds after which the work of a fault may still show, beyond a lease: somebody must notice and have time to write."""
+
+
+def crashes_have_a_cause(facts: Facts) -> None:
+    """A crash is counted only for a host that was killed: no restart, stall, drain or freeze counts."""
+    for run in facts.runs:
+        crashes = [event for event in facts.events[run["id"]] if _is_recovery(event, "host_lost")]
+        for event in crashes:
+            began = facts.began_before(run["id"], event["seq"])
+            activation = began["data"]["activation"] if began else 0
+            kills = [one for one in facts.book.of("kill_host") if one.runs.get(run["id"]) == activation]
+            own = [
+                line
+                for line in facts.effects.get(run["id"], [])
+                if line.what == "suicide" and line.activation == activation
+            ]
+            if not kills and not own:
+                facts.book.complain(
+                    "crashes", run["id"], f"activation {activation} counted as a crash; nobody killed its host"
+                )
+        if run["crashes"] != len(crashes):
+            facts.book.complain("crashes", run["id"], f"{run['crashes']} counted, {len(crashes)} in its events")
+
+
+def losses_have_a_cause(facts: Facts) -> None:
+    """A loss is counted only for a worker that was killed, frozen or cut off for longer than its lease."""
+    for run in facts.runs:
+        losses = [event for event in facts.events[run["id"]] if _is_recovery(event, "worker_lost")]
+        for event in losses:
+            began = facts.began_before(run["id"], event["seq"])
+            worker = facts.worker_of(worker_label(began)) if began else "nobody"
+            hits = facts.hits(worker, LOSING, event["at"], facts.lease + LINGER)
+            if not [one for one in hits if began and began["at"] < (one.ended or event["at"])]:
+                facts.book.complain(
+                    "losses", run["id"], f"{worker} counted as lost at event {event['seq']} without a cause"
+                )
+        if run["losses"] != len(losses):
+            facts.book.complain("losses", run["id"], f"{run['losses']} counted, {len(losses)} in its events")
+
+
+def keeps_secrets(logs: Iterable[Path], secrets: list[str], facts: Facts) -> None:
+    """11: no log of any process holds a payload or a credential."""
+    for log in logs:
+        text = log.read_text(errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            if any(secret in line for secret in secrets):
+                facts.book.complain("11 secrets", "", f"{log.name}, line {number}: {line[:160]}")
+
+
+def _is_recovery(event: Row, cause: str) -> bool:
+    """Say whether an event counted a crash (`host_lost`) or a loss (`worker_lost`).
+
+    A cancel that was pending takes the place of the recovery, which is counted all the same; what the worker itself
+    ended (`stopped: killed`) is a hand-back and counts nothing.
+    """
+    if event["verb"] == "recover":
+        return bool(event["reason"] == cause)
+    data = event["data"] or {}
+    stopped = data.get("stopped")
+    return data.get("cause") == cause and stopped == ("died" if cause == "host_lost" else None)

@@ -1,0 +1,98 @@
+"""What the effect log says against the event log: what was recorded is not executed again, and nothing runs beside itself.
+
+What is allowed (design: zombies): while a worker, or the whole of its machine, is frozen or cut off, a step that was in
+flight there may overlap with its repetition elsewhere, for at most a lease after the thaw.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from ops.chaos.effects import Effect
+from ops.chaos.invariants.facts import Facts, Row, step_of, worker_label
+
+CUT_OFF = frozenset({"freeze_worker", "freeze_machine", "hole_database", "stall_database"})
+SLACK = 0.25
+"""Seconds that a host needs to die; its last line may be so late."""
+
+
+def is_not_executed_again(facts: Facts) -> None:
+    """3: an activation executes no step, and no attempt, that was recorded before it began."""
+    for run in facts.runs:
+        done: dict[str, int] = {}
+        known: dict[int, dict[str, int]] = {}
+        for event in facts.events[run["id"]]:
+            if event["verb"] in ("start", "continue"):
+                known[event["data"]["activation"]] = dict(done)
+            elif step := step_of(event):
+                for_good = step["status"] in ("succeeded", "failed")
+                done[step["key"]] = 1_000_000 if for_good else step["attempts"] if step["status"] == "retrying" else 0
+        for line in facts.effects.get(run["id"], []):
+            recorded = known.get(line.activation, {}).get(line.key or "", 0)
+            if line.what == "begin" and (line.attempt or 0) <= recorded:
+                what = f"attempt {line.attempt} of {line.key} in activation {line.activation}"
+                facts.book.complain("3 recorded", run["id"], f"{what} was executed although it was recorded before")
+
+
+def begins_once(facts: Facts) -> None:
+    """2: an activation has one host and begins each attempt once; a `once` step is begun once in the run's life."""
+    for run in facts.runs:
+        begun: set[tuple[int, str | None, int | None]] = set()
+        hosts: dict[int, set[int]] = {}
+        paid: list[Effect] = []
+        for line in facts.effects.get(run["id"], []):
+            hosts.setdefault(line.activation, set()).add(line.pid)
+            if line.what != "begin":
+                continue
+            what = (line.activation, line.key, line.attempt)
+            if what in begun:
+                facts.book.complain("2 one writer", run["id"], f"begun twice: {what}")
+            begun.add(what)
+            paid += [line] if (line.key or "").startswith("pay#") else []
+        if len(paid) > 1:
+            facts.book.complain("3 once", run["id"], f"a once step was begun {len(paid)} times: {paid}")
+        for activation, pids in hosts.items():
+            if len(pids) > 1 or activation > run["activations"]:
+                facts.book.complain(
+                    "2 one writer", run["id"], f"activation {activation} ran in the hosts {sorted(pids)}"
+                )
+
+
+def runs_alone(facts: Facts) -> None:
+    """2: no step executes beside a later activation, but for what a frozen or cut off worker's host still has in flight."""
+    for run in facts.runs:
+        lines = facts.effects.get(run["id"], [])
+        by_activation = {
+            n: [line for line in lines if line.activation == n] for n in {line.activation for line in lines}
+        }
+        for earlier, later in pairwise(sorted(by_activation)):
+            began = min(line.at for line in by_activation[later])
+            late = [line for line in by_activation[earlier] if line.at > began]
+            if late and not _is_excused(facts, run, earlier, began, late):
+                facts.book.complain("2 one writer", run["id"], _describe(earlier, later, began, late))
+
+
+def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: list[Effect]) -> bool:
+    start = next((e for e in facts.activations(run["id"]) if e["data"]["activation"] == activation), None)
+    if start is None:
+        return False
+    worker = facts.worker_of(worker_label(start))
+    hits = [
+        one for one in facts.book.incidents
+        if one.fault in CUT_OFF and (worker in one.target.split() or one.target == "all")
+        and one.began < began and (one.ended or began) + facts.lease > start["at"]
+    ]  # fmt: skip
+    if not hits:
+        return False
+    thaw = max(one.ended or began for one in hits)
+    # An acknowledgement that lay unread in a frozen host lets it begin one more step before it notices.
+    new_steps = sum(line.what == "begin" for line in late)
+    allowed = (
+        0 if not any(one.fault == "freeze_machine" for one in hits) else 1 if run["agent"] != "fan_out" else len(late)
+    )
+    return new_steps <= allowed and all(line.at < max(began, thaw) + facts.lease + SLACK for line in late)
+
+
+def _describe(earlier: int, later: int, began: float, late: list[Effect]) -> str:
+    shown = [(line.what, line.key, f"{line.at - began:+.3f} s") for line in late[:4]]
+    return f"activation {earlier} still executed after {later} had begun: {shown}"

@@ -1,0 +1,79 @@
+"""All that is known when everything has come to rest: tables, effects, and what the harness itself did."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.chaos.book import Book, Incident
+from ops.chaos.effects import Effect
+from ops.chaos.eyes import Eyes
+
+Row = dict[str, Any]
+_RUNS = """
+    SELECT run.id::text AS id, agent, status, pause_kind, reason, seq, crashes, losses, activations, ticket_at, lease_worker,
+        ready_at, control_request, blocked_on, epoch, ticket_n, payload.result, payload.error,
+        (SELECT count(*) FROM wait WHERE run_id = run.id AND resolved_at IS NULL)::int AS open_waits
+    FROM run JOIN payload ON payload.run_id = run.id ORDER BY run.id
+    """
+_EVENTS = """
+    SELECT run_id::text AS run, seq, extract(epoch FROM at)::float AS at, type, verb, status, status_was, reason, data,
+        extract(epoch FROM (data ->> 'promotedAt')::timestamptz)::float AS promoted
+    FROM event ORDER BY run_id, seq
+    """
+_KEYS = "SELECT key, run_ids::text[] AS runs FROM idempotency"
+
+
+@dataclass
+class Facts:
+    """What the invariants are checked on."""
+
+    book: Book
+    lease: float
+    worker_of: Callable[[str], str]
+    """Gives the process behind the label of a worker."""
+    runs: list[Row] = field(default_factory=list)
+    events: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
+
+    def read(self, eyes: Eyes, effects: dict[str, list[Effect]]) -> Facts:
+        self.runs = eyes.rows(_RUNS)
+        for row in eyes.rows(_EVENTS):
+            self.events[row["run"]].append(row)
+        self.keys = {row["key"]: row["runs"] for row in eyes.rows(_KEYS)}
+        self.effects = effects
+        return self
+
+    def activations(self, run: str) -> list[Row]:
+        """Return the events with which activations of a run began."""
+        return [event for event in self.events[run] if event["verb"] in ("start", "continue")]
+
+    def began_before(self, run: str, seq: int) -> Row | None:
+        """Return the beginning of the activation that an event ended."""
+        return next((event for event in reversed(self.activations(run)) if event["seq"] < seq), None)
+
+    def hits(self, worker: str, faults: frozenset[str], at: float, linger: float) -> list[Incident]:
+        """Return the incidents of these faults that hit a worker (or everybody) and may have shown at that time."""
+        mine = [
+            one
+            for one in self.book.incidents
+            if one.fault in faults and (worker in one.target.split() or one.target == "all")
+        ]
+        return [one for one in mine if one.covers(at, linger)]
+
+
+def worker_label(event: Row) -> str:
+    """Return which worker an activation began on."""
+    return str(event["data"]["worker"])
+
+
+def step_of(event: Row) -> Row | None:
+    """Return the step that an event tells of."""
+    step: Row | None = event["data"].get("step") if event["type"] == "step" and event["data"] else None
+    return step
+
+
+Check = Callable[[Facts], None]

@@ -1,0 +1,105 @@
+"""What a run's row and its events say about each other: nothing lost, nothing skipped, nothing after the end."""
+
+from __future__ import annotations
+
+from models.lifecycle import MOVES, TERMINAL, Status, Verb
+from ops.chaos.invariants.facts import Facts, Row
+from ops.chaos.orders import FAILING, expected
+
+
+def ends_for_good(facts: Facts) -> None:
+    """1: nothing follows a terminal event, and the row says what that event said."""
+    for run in facts.runs:
+        events = facts.events[run["id"]]
+        ends = [event for event in events if event["verb"] and event["status"] in TERMINAL]
+        if len(ends) > 1 or (ends and ends[-1] is not events[-1]):
+            facts.book.complain("1 terminal", run["id"], f"events after its end: {[e['type'] for e in events[-3:]]}")
+        if run["status"] in TERMINAL and (not ends or ends[-1]["status"] != run["status"]):
+            facts.book.complain("1 terminal", run["id"], f"the row says {run['status']}, its events do not")
+
+
+def is_gapless(facts: Facts) -> None:
+    """4: `seq` counts 1, 2, 3 … up to the row's, and every status change has its one, legal event."""
+    for run in facts.runs:
+        events = facts.events[run["id"]]
+        numbers = [event["seq"] for event in events]
+        if numbers != list(range(1, run["seq"] + 1)):
+            facts.book.complain("4 events", run["id"], f"seq {run['seq']}, but the events are {numbers}")
+        status: str | None = None
+        for event in events:
+            if wrong := _illegal(event, status):
+                facts.book.complain("4 events", run["id"], f"event {event['seq']}: {wrong}")
+            status = event["status"]
+        if status != run["status"]:
+            facts.book.complain("4 events", run["id"], f"the row says {run['status']}, the last event {status}")
+
+
+def _illegal(event: Row, status: str | None) -> str | None:
+    verb = event["verb"]
+    if verb is None:
+        return None if event["status"] == status else f"{event['type']} says {event['status']} while it was {status}"
+    move = MOVES[Verb(verb)]
+    sources = {source.status for source in move.sources}
+    if verb == Verb.ENQUEUE:
+        legal = status is None
+    else:
+        legal = event["status_was"] == status and status is not None and Status(status) in sources
+    return None if legal and event["status"] == move.target.status else f"{verb} from {status} to {event['status']}"
+
+
+def holds_nothing_while_parked(facts: Facts) -> None:
+    """5: a parked run has no lease, no ticket, a wait that can be answered, and none of its steps executes."""
+    for run in facts.runs:
+        if run["status"] in ("PAUSED", "AUTH_REQUIRED") and (
+            run["lease_worker"] or run["ticket_at"] or run["ready_at"] or not run["open_waits"]
+        ):
+            facts.book.complain("5 parked", run["id"], f"it is parked and holds something, or waits for nothing: {run}")
+        since: float | None = None
+        for event in facts.events[run["id"]]:
+            if event["verb"] and since is not None:
+                _is_quiet(facts, run["id"], since, event["at"])
+            since = event["at"] if event["status"] in ("PAUSED", "AUTH_REQUIRED") else None
+
+
+def _is_quiet(facts: Facts, run: str, since: float, until: float) -> None:
+    """Complain when a step ran while the run was parked; the last line may be as late as its frame was early."""
+    for effect in facts.effects.get(run, []):
+        if since + 0.5 < effect.at < until - 0.01:
+            facts.book.complain(
+                "5 parked", run, f"{effect.what} of {effect.key} {effect.at - since:.2f} s after parking"
+            )
+
+
+def is_all_there(facts: Facts) -> None:
+    """9: what was accepted exists, nothing else does, and a request has made its runs once."""
+    stored = {run["id"] for run in facts.runs}
+    for run in facts.book.accepted.keys() - stored:
+        facts.book.complain("9 accepted", run, "it was accepted and does not exist")
+    for run in stored - facts.book.accepted.keys():
+        facts.book.complain("9 accepted", run, "it exists, but its request was answered with another run")
+    for run, accepted in facts.book.accepted.items():
+        if run not in facts.keys.get(accepted.key, []):
+            facts.book.complain("9 accepted", run, f"its key {accepted.key} stands for {facts.keys.get(accepted.key)}")
+
+
+def ends_as_it_should(facts: Facts) -> None:
+    """6 and 9: every accepted run ends, with the right result, unless it was canceled or had a reason of its own to fail."""
+    for run in facts.runs:
+        accepted = facts.book.accepted.get(run["id"])
+        if accepted is None:
+            continue
+        right = expected(accepted.agent, accepted.input)
+        match run["status"]:
+            case "SUCCESS":
+                good = run["result"] == right
+            case "CANCELED":
+                good = accepted.cancel_asked
+            case "FAILED":
+                doomed = accepted.agent == "flaky" and accepted.input["times"] >= FAILING
+                unknown = run["reason"] == "once_unknown" and accepted.agent == "only_once" and run["activations"] > 1
+                good = unknown or (doomed and run["reason"] == "step_error")
+            case _:
+                good = False
+        if not good:
+            shown = {name: value for name, value in run.items() if name not in ("result", "ready_at")}
+            facts.book.complain("6, 9 ends", run["id"], f"{accepted.agent} stands so: {shown}")

@@ -1,0 +1,73 @@
+"""Decides by a seed what is enqueued: which agents with which inputs, in batches or alone, and what is canceled."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+FAILING = 4
+"""From so many stumbles on the flaky agent's step has used up its attempts."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One request: a run, or several as a batch."""
+
+    key: str
+    agent: str
+    inputs: list[dict[str, Any]]
+    batch: bool
+    pause: float
+    """Seconds until the next order, unless too much is waiting already."""
+    cancel_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What the load is made of: an agent's weight, and how its input is drawn."""
+
+    long_seconds: float = 6.0
+    pause: float = 0.25
+    weights: dict[str, int] = field(
+        default_factory=lambda: {
+            "tiny": 5, "sequence": 6, "patient": 3, "fan_out": 3, "flaky": 3, "only_once": 3, "bulky": 1, "turncoat": 1,
+        }
+    )  # fmt: skip
+
+
+def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
+    """Give the endless list of orders of one client; the same for the same seed."""
+    rng = Random(f"{seed}/load/{client}")
+    for number in itertools.count():
+        kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
+        batch = kind in ("tiny", "sequence") and rng.random() < 0.1
+        inputs = [_input(kind, rng, mix, secret) for _ in range(rng.randint(2, 12) if batch else 1)]
+        cancel_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
+        agent = "sequence" if kind == "patient" else kind
+        yield Order(f"{seed}-{client}-{number}", agent, inputs, batch, rng.uniform(0, 2 * mix.pause), cancel_after)
+
+
+def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
+    drawn: dict[str, dict[str, Any]] = {
+        "sequence": {"steps": rng.randint(2, 8), "millis": rng.choice([0, 20, 100, 250])},
+        "patient": {"steps": 2, "millis": int(rng.uniform(0.3, 1) * mix.long_seconds * 1000)},
+        "fan_out": {"items": rng.randint(2, 8), "millis": rng.choice([20, 100, 400])},
+        "flaky": {"times": rng.choice([1, 2, 3, FAILING])},
+        "only_once": {"millis": rng.choice([20, 300, 1000])},
+        "bulky": {"steps": rng.randint(1, 4)},
+    }
+    return {**drawn.get(kind, {}), "secret": secret}
+
+
+def expected(agent: str, given: dict[str, Any]) -> list[str] | None:
+    """Return what a run must return when it succeeds; None when it cannot."""
+    secret = given["secret"]
+    counted = {"tiny": 1, "sequence": given.get("steps"), "only_once": 3, "bulky": given.get("steps"), "turncoat": 3}
+    if agent == "flaky":
+        return [f"0:{secret}", secret] if given["times"] < FAILING else None
+    if agent == "fan_out":
+        return [f"{n + 1000}:{secret}" for n in range(given["items"])]
+    return [f"{n}:{secret}" for n in range(counted[agent] or 0)]

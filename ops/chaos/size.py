@@ -1,0 +1,47 @@
+"""How large the system under test is, how it is set up, and which of its schedulers leads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.stack import StackOptions
+
+AGENTS = Path(__file__).with_name("agents.py")
+SETTINGS = {"max_connections": "80", "shared_buffers": "64MB"}
+"""Of PostgreSQL: few connections, so that it takes little to exhaust them; `fsync` stays on."""
+_LEADS = re.compile(r"^(\S+) .*scheduler\.leads", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the stack is."""
+
+    workers: int = 2
+    slots: int = 4
+    schedulers: int = 2
+    lease: float = 15.0
+    drain: float = 8.0
+
+
+def options(base: Path, size: Size, effects: Path) -> StackOptions:
+    """Return the stack of that size, whose agents write to the log `effects`."""
+    env = {
+        "CHAOS_EFFECTS": str(effects),
+        "TAXIWAY_LEASE_SECONDS": str(size.lease),
+        "TAXIWAY_DRAIN_SECONDS": str(size.drain),
+    }
+    return StackOptions(
+        base=base, agents=str(AGENTS), workers=size.workers, slots=size.slots, schedulers=size.schedulers, port=0,
+        flower=False, env=env, postgres_settings=SETTINGS, patience=120,
+    )  # fmt: skip
+
+
+def leader(logs: Path, names: list[str]) -> str | None:
+    """Return which of these schedulers said last that it leads."""
+    said = []
+    for name in names:
+        found = _LEADS.findall((logs / f"{name}.log").read_text(errors="replace"))
+        said += [(found[-1], name)] if found else []
+    return max(said)[1] if said else None
