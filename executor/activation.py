@@ -38,6 +38,7 @@ class Home(Surroundings, Protocol):
     def served(self) -> list[str]: ...
     @property
     def versions(self) -> str: ...
+    def may_execute(self, identity: UUID) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ def _advance(worker: Home, ticket: Ticket) -> str:
     claim = _claim(worker, fence)
     if claim is None:
         return _unclaimed(worker, ticket)
+    if not worker.may_execute(fence.worker):
+        # The claim had waited for the database for so long that others may take us for dead, and execute the run.
+        return record(worker, fence, claim, HandedBack(Reason.WORKER_LOST, None), active_ms=0)
     fact("run.claimed", level="debug", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
     try:
         host = worker.pool.take()

@@ -67,6 +67,10 @@ class LeaseKeeper:
         self._thread.start()
         self._watch.start()
 
+    def holds(self) -> bool:
+        """Say whether the lease holds for certain, by the last renewal that succeeded."""
+        return self._clock() < self._stamp + self._lease_s - min(MARGIN_SECONDS, self._lease_s / 5)
+
     def wake(self) -> None:
         """Renew now: something was asked of a run."""
         os.write(self._wake_write, b"w")

@@ -120,6 +120,10 @@ class Worker:
         """Say whether a draining worker lets go of an activation now: at a step's edge, or when its time is over."""
         return self._drain_until is not None and (not steps_in_flight or time.monotonic() > self._drain_until)
 
+    def may_execute(self, identity: UUID) -> bool:
+        """Say whether what was claimed under this identity may be executed: it is still ours, and its lease holds."""
+        return identity == self.worker_id and self._keeper.holds()
+
     def read(self, sql: str, params: dict[str, Any]) -> list[Row]:
         """Read on the worker's one reading connection, reopened when it was lost."""
         with self._read_lock:
