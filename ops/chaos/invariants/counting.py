@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ops.chaos.invariants.facts import Facts, Row, worker_label
 
-LOSING = frozenset({"kill_worker", "skew_clock", "freeze_worker", "freeze_machine", "hole_database"})
+KILLING = ("kill_worker", "skew_clock")
+AWAY = frozenset({"freeze_worker", "freeze_machine", "hole_database"})
 LINGER = 10.0
 """Seconds after which the work of a fault may still show, beyond a lease: somebody must notice and have time to write."""
 
@@ -40,13 +41,22 @@ def losses_have_a_cause(facts: Facts) -> None:
         for event in losses:
             began = facts.began_before(run["id"], event["seq"])
             worker = facts.worker_of(worker_label(began)) if began else "nobody"
-            hits = facts.hits(worker, LOSING, event["at"], facts.lease + LINGER)
-            if not [one for one in hits if began and began["at"] < (one.ended or event["at"])]:
+            if began is None or not _explains(facts, worker, began["at"], event["at"]):
                 facts.book.complain(
                     "losses", run["id"], f"{worker} counted as lost at event {event['seq']} without a cause"
                 )
         if run["losses"] != len(losses):
             facts.book.complain("losses", run["id"], f"{run['losses']} counted, {len(losses)} in its events")
+
+
+def _explains(facts: Facts, worker: str, claimed: float, lost: float) -> bool:
+    """Say whether a fault of that worker explains a loss: a frozen or cut off one comes back, a killed one never does.
+
+    Its death may be found out late: nobody is declared dead during the first lease of a leader's session.
+    """
+    killed = [one for one in facts.book.of(*KILLING) if one.target == worker and claimed < one.began < lost]
+    away = facts.hits(worker, AWAY, lost, facts.lease + LINGER)
+    return bool(killed) or any(claimed < (one.ended or lost) for one in away)
 
 
 def keeps_secrets(logs: Iterable[Path], secrets: list[str], facts: Facts) -> None:
