@@ -51,7 +51,8 @@ class Cluster:
         self.stack.stop()
         self.links.stop()
         for child in children:
-            if child.exit_code not in _good_ends(child):
+            young = time.monotonic() - self.started[child.name] < 2 * SETTLED
+            if child.exit_code not in _good_ends(child, young):
                 self.book.complain("process", "", f"at the end, {ended(child)}")
 
     def child(self, name: str) -> Child:
@@ -143,6 +144,6 @@ class Cluster:
         self.started[name] = time.monotonic()
 
 
-def _good_ends(child: Child) -> tuple[int, ...]:
-    # uvicorn passes the signal on to itself once it has shut down
-    return (0, -signal.SIGTERM) if child.name == "api" else (0,)
+def _good_ends(child: Child, young: bool) -> tuple[int, ...]:
+    # uvicorn passes the signal on to itself once it has shut down; whoever is still starting has no handler yet
+    return (0, -signal.SIGTERM) if young or child.name == "api" else (0,)
