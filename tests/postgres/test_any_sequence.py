@@ -151,9 +151,7 @@ class OneRun(RuleBasedStateMachine):
         verb, missed = draw(st.sampled_from(list(PARKS))), draw(st.sampled_from([0, 0, 1]))
         epoch, worker, right = self._fence(draw)
         inbox, reason = self.model.inbox - missed, Reason.WAITING
-        statement = moves.park(
-            verb, self.run, epoch, worker, inbox=inbox, pending=1, active_ms=1, reason=reason, data=None
-        )
+        statement = moves.park(verb, self.run, epoch, worker, inbox=inbox, active_ms=1, reason=reason)
         self._call(statement, right and not missed and self.model.asked is None, self.model.to(*PARKS[verb]))
 
     def pause_executing(self, draw: Draw) -> None:

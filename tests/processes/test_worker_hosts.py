@@ -160,6 +160,7 @@ def test_a_host_that_reads_nothing_is_given_up(
     pool.start()
     host = pool.take()
     os.kill(host.process.pid, signal.SIGSTOP)
+    _until(lambda: psutil.Process(host.process.pid).status() == psutil.STATUS_STOPPED, "it stands still")
     with pytest.raises(HostGone):
         host.send({"frame": "recorded", "activation": "x", "steps": ["x" * 3_000_000], "last": False})
     assert host.tell({"frame": "valid"}) is False
