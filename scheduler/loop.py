@@ -17,7 +17,7 @@ from scheduler.leader import open_session, try_to_lead
 STANDBY_SECONDS = 1.0
 TICK_SECONDS = 0.5  # the session would be ended after two seconds of silence
 RETRY_SECONDS = 1.0
-GATHER_SECONDS = 0.008  # the least time between two promotions: hints that come faster are answered together
+GATHER_SECONDS = 0.002  # the least time between two promotions: hints that come faster are answered together
 STUCK_SECONDS = 30.0
 
 
