@@ -30,7 +30,7 @@ class Plan:
 
 
 LONG = Plan(
-    repetitions=5,
+    repetitions=3,
     workloads=tuple(Workload),
     one_step_runs=1000,
     ten_step_runs=300,
