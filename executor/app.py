@@ -8,7 +8,8 @@ from typing import Any
 from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
-from executor import channel, lifecycle
+from executor import lifecycle
+from models import channel
 from models.broker import TASK, broker_settings
 from models.errors import SettingsError
 from models.facts import set_up_logging

@@ -19,7 +19,7 @@ from models.facts import fact
 PROMOTE = "taxiway:promote"
 CAPACITY = 10_000
 BATCH = 200
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.005
 
 
 def run_channel(run: object) -> str:

@@ -8,16 +8,28 @@ from uuid import UUID
 
 from models.statement import Statement
 
-_WAITING = "ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL"
+# `coalesce` hides from the planner that the ready index holds just these rows. Without it, it may read the whole backlog
+# for each promotion instead of the few rows by their keys (measured: 500 ready runs made a promotion three times slower).
+_WAITING = """coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL, FALSE)"""
 
-# Locks run rows in the order of their ids; skips rows that somebody else is deciding about: they come in the next tick.
+# Locks the run rows in the order in which they are named, that of their ids; skips those that somebody else is deciding
+# about: they come in the next tick.
+# The queue's virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand.
 _PROMOTE = f"""
     WITH chosen AS (
-        SELECT id FROM run WHERE id = ANY(%(runs)s::uuid[]) AND {_WAITING} ORDER BY id FOR UPDATE SKIP LOCKED
+        SELECT locked.id FROM unnest(%(runs)s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+            SELECT id FROM run WHERE id = wanted.id AND {_WAITING} FOR UPDATE SKIP LOCKED
+        ) AS locked
+    ), promoted AS (
+        UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1
+        FROM chosen WHERE run.id = chosen.id AND {_WAITING}
+        RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
+    ), advanced AS (
+        UPDATE queue SET virtual_time = latest.tag
+        FROM (SELECT queue, max(fair_tag) AS tag FROM promoted GROUP BY queue) AS latest
+        WHERE queue.name = latest.queue AND queue.virtual_time < latest.tag
     )
-    UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1
-    FROM chosen WHERE run.id = chosen.id AND {_WAITING}
-    RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
+    SELECT * FROM promoted
     """
 # The exponent is bounded: a ticket that nobody claims for a day would otherwise overflow it, for its whole queue.
 _REPUBLISH = """
@@ -42,13 +54,12 @@ _LIFT = """
     )
     UPDATE run SET blocked_on = NULL, blocked_until = NULL FROM due WHERE run.id = due.id RETURNING run.queue
     """
-_ADVANCE = "UPDATE queue SET virtual_time = greatest(virtual_time, %(tag)s) WHERE name = %(queue)s RETURNING name"
 DECLINED = "declined"
 
 
 def promote(runs: list[UUID]) -> Statement:
-    """Give each of these runs that may still have one a ticket, raising its epoch. Rows: what to publish."""
-    return Statement(_PROMOTE, {"runs": runs})
+    """Give each of these runs that may still have one a ticket, raising its epoch; rows: what to publish, in any order."""
+    return Statement(_PROMOTE, {"runs": sorted(runs)})
 
 
 def republish(queue: str) -> Statement:
@@ -65,8 +76,3 @@ def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
 def lift_declined() -> Statement:
     """Open the back-off gates of declined tickets whose time has come."""
     return Statement(_LIFT, {"gate": DECLINED})
-
-
-def advance(queue: str, tag: float) -> Statement:
-    """Move the queue's virtual time on to the tag of a promoted run, so that new tenants start where the others stand."""
-    return Statement(_ADVANCE, {"queue": queue, "tag": tag})

@@ -4,22 +4,23 @@ from dataclasses import dataclass
 
 from models.database import Connection
 
+# Each worker's runs and each queue's tickets are counted by the index of what is in flight, however the planner sees it.
 _CAPACITY = """
     WITH live AS (
         SELECT id, queue, slots, agents FROM worker
         WHERE dead_at IS NULL AND NOT draining AND lease_until > now() AND consuming_at > now() - interval '10 s'
             AND agents <> '{}'
-    ), leased AS (
-        SELECT lease_worker, count(*) AS runs FROM run WHERE lease_worker IS NOT NULL GROUP BY lease_worker
-    ), promoted AS (
-        SELECT queue, count(*) AS tickets FROM run WHERE ticket_at IS NOT NULL GROUP BY queue
     ), offered AS (
-        SELECT live.queue, sum(greatest(0, live.slots - coalesce(leased.runs, 0)))::int AS open_slots
-        FROM live LEFT JOIN leased ON leased.lease_worker = live.id GROUP BY live.queue
+        SELECT live.queue, sum(greatest(0, live.slots - leased.runs))::int AS open_slots
+        FROM live CROSS JOIN LATERAL (SELECT count(*) AS runs FROM run WHERE lease_worker = live.id) AS leased
+        GROUP BY live.queue
     )
-    SELECT offered.queue, open_slots, coalesce(promoted.tickets, 0)::int AS tickets,
+    SELECT offered.queue, open_slots, promoted.tickets::int AS tickets,
         ARRAY(SELECT DISTINCT unnest(live.agents) FROM live WHERE live.queue = offered.queue) AS agents
-    FROM offered LEFT JOIN promoted USING (queue) ORDER BY queue
+    FROM offered CROSS JOIN LATERAL (
+        SELECT count(*) AS tickets FROM run WHERE lease_worker IS NULL AND ticket_at IS NOT NULL AND run.queue = offered.queue
+    ) AS promoted
+    ORDER BY queue
     """
 
 

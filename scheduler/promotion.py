@@ -31,9 +31,6 @@ class Promotion:
         chosen = choose(candidates, capacity.free, self._turns[capacity.queue])
         if not chosen:
             return []
-        with connection.transaction():
-            rows = tickets.promote([run.id for run in chosen]).all(connection)
-            if rows:
-                tickets.advance(capacity.queue, max(row["fair_tag"] for row in rows)).one(connection)
+        rows = tickets.promote([run.id for run in chosen]).all(connection)
         place = {run.id: n for n, run in enumerate(chosen)}
         return sorted(rows, key=lambda row: place[row["id"]])

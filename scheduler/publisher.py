@@ -9,8 +9,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from celery import Celery
+from kombu.messaging import Producer
 from kombu.exceptions import KombuError, OperationalError
 
+from models import channel
 from models.broker import TASK, broker_settings
 from models.database import Row
 from models.facts import fact
@@ -23,6 +25,7 @@ class Publisher:
     """Sends one small message per ticket: ids and the epoch only."""
 
     def __init__(self, settings: Settings) -> None:
+        channel.install()
         self._app = Celery("taxiway-scheduler", set_as_current=False)
         self._app.conf.update(broker_settings(settings))
         self._waiting: SimpleQueue[list[Row] | None] = SimpleQueue()
@@ -60,7 +63,14 @@ class Publisher:
     def _send(self, tickets: list[Row]) -> None:
         with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch(max_size=BATCH):
             for ticket in tickets:
-                self._app.send_task(TASK, producer=producer, retry=False, ignore_result=True, **message(ticket))
+                self._put(producer, ticket)
+
+    def _put(self, producer: Producer, ticket: Row) -> None:
+        """Publish straight to the queue; `send_task` would look up routes and a result that no ticket has."""
+        headers, properties, body, _ = self._app.amqp.as_task_v2(name=TASK, ignore_result=True, **message(ticket))
+        producer.publish(  # type: ignore[no-untyped-call]  # kombu is untyped
+            body, exchange="", routing_key=ticket["queue"], headers=headers, serializer="json", retry=False, **properties
+        )
 
 
 def message(ticket: Row) -> dict[str, Any]:
@@ -69,7 +79,6 @@ def message(ticket: Row) -> dict[str, Any]:
     return {
         "kwargs": {"run": str(run), "epoch": epoch},
         "task_id": f"{run}.{epoch}" if n == 1 else f"{run}.{epoch}.{n}",
-        "queue": ticket["queue"],
         "shadow": f"agent:{ticket['agent']}",
         "argsrepr": f"run={run} epoch={epoch}",
         "kwargsrepr": "",

@@ -8,7 +8,7 @@ import pytest
 from kombu import Connection
 from kombu.transport import redis as transport
 
-from executor.channel import Channel, install
+from models.channel import Channel, install
 
 
 @pytest.fixture(autouse=True)
