@@ -42,9 +42,6 @@ def connect(name: str, *, direct: bool = False) -> Connection:
     """Open an autocommit psycopg connection that yields rows as dictionaries.
 
     `name` is shown in `pg_stat_activity`; `direct` bypasses a pooler, for session locks. Raises DatabaseAway.
-
-    What runs on it finds its rows by an index. A plan is made once and kept: made while a table is small or its statistics
-    are old it would read the whole table, and go on doing so when the table has grown (measured: half a leader's time).
     """
     url = settings().direct_url if direct else settings().database_url
     try:
@@ -56,7 +53,16 @@ def connect(name: str, *, direct: bool = False) -> Connection:
             prepare_threshold=2,
             **_PATIENCE,
         )
-        connection.execute("SET enable_seqscan = off")
+        set_up(connection)
         return connection
     except psycopg.OperationalError as error:
         raise DatabaseAway(f"PostgreSQL cannot be reached ({str(error).strip().splitlines()[0]})") from error
+
+
+def set_up(connection: psycopg.Connection[Any]) -> None:
+    """Have what runs on a connection of the hot path find its rows by an index.
+
+    A plan is made once and kept: made while a table is small or its statistics are old it would read the whole table, and
+    go on doing so when the table has grown (measured: half of a leader's time).
+    """
+    connection.execute("SET enable_seqscan = off")

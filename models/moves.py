@@ -91,8 +91,8 @@ _CLAIM = f"""
             ready_at = NULL, resumed = TRUE, claimed_at = now(), started_at = coalesce(started_at, now()), recorded_n = 0,
             step_in_flight = NULL, activations = activations + 1, agent_version = (%(versions)s::json ->> agent),
             seq = seq + 1, updated_at = now()
-        WHERE id = %(run)s AND {_sources(Verb.START, Verb.CONTINUE)} AND epoch = %(epoch)s AND ticket_at IS NOT NULL
-            AND lease_worker IS NULL AND control_request IS NULL AND agent = ANY(%(served)s::text[])
+        WHERE id = %(run)s AND {_sources(Verb.START, Verb.CONTINUE)} AND epoch = %(epoch)s
+            AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE) AND control_request IS NULL AND agent = ANY(%(served)s::text[])
             AND (status <> 'QUEUED' OR expires_at IS NULL OR expires_at > now())
         RETURNING *
     ), noted AS (

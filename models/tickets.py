@@ -10,7 +10,9 @@ from models.statement import Statement
 
 # `coalesce` hides from the planner that the ready index holds just these rows. Without it, it may read the whole backlog
 # for each promotion instead of the few rows by their keys (measured: 500 ready runs made a promotion three times slower).
-_WAITING = """coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL, FALSE)"""
+_WAITING = (
+    """coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL, FALSE)"""
+)
 
 # Locks the run rows in the order in which they are named, that of their ids; skips those that somebody else is deciding
 # about: they come in the next tick.
@@ -45,7 +47,7 @@ _REPUBLISH = """
 _DECLINE = """
     UPDATE run SET ticket_at = NULL, blocked_on = %(gate)s,
         blocked_until = now() + least(30, ticket_n) * %(back_off_s)s * interval '1 s'
-    WHERE id = %(run)s AND epoch = %(epoch)s AND ticket_at IS NOT NULL AND lease_worker IS NULL
+    WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
     RETURNING id
     """
 _LIFT = """

@@ -9,8 +9,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from celery import Celery
-from kombu.messaging import Producer
 from kombu.exceptions import KombuError, OperationalError
+from kombu.messaging import Producer
 
 from models import channel
 from models.broker import TASK, broker_settings
@@ -69,7 +69,13 @@ class Publisher:
         """Publish straight to the queue; `send_task` would look up routes and a result that no ticket has."""
         headers, properties, body, _ = self._app.amqp.as_task_v2(name=TASK, ignore_result=True, **message(ticket))
         producer.publish(  # type: ignore[no-untyped-call]  # kombu is untyped
-            body, exchange="", routing_key=ticket["queue"], headers=headers, serializer="json", retry=False, **properties
+            body,
+            exchange="",
+            routing_key=ticket["queue"],
+            headers=headers,
+            serializer="json",
+            retry=False,
+            **properties,
         )
 
 

@@ -89,7 +89,7 @@ TICKETS: dict[str, Call] = {
     "request_cancel": lambda m: control.request_cancel(m.id, TENANT, by="ann", comment=None, grace_ms=5000),
 }
 # These are over a whole queue; they have tests of their own.
-APART = {"republish", "lift_declined", "advance"}
+APART = {"republish", "lift_declined"}
 
 
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:
