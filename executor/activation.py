@@ -10,6 +10,7 @@ from executor.hosts import HostPool
 from executor.intake import Surroundings
 from executor.lane import Settled
 from executor.outcome import Dropped, HandedBack, word
+from executor.recorder import claimed
 from executor.supervision import Supervision
 from models import moves, tickets
 from models.bus import PROMOTE
@@ -54,7 +55,7 @@ def advance(worker: Home, ticket: Ticket) -> str:
     if worker.draining:
         return _decline(worker, ticket, draining=True)
     key, ours = (ticket.run, ticket.epoch), Reservation()
-    # The same ticket may come twice, at the same time; only one may ask whether the claim was its own.
+    # The same ticket may come twice, at the same time; one of them is enough.
     if worker.active.setdefault(key, ours) is not ours:
         return word(Dropped("stale"))
     try:
@@ -92,14 +93,14 @@ def _claim(worker: Home, fence: Fence) -> Row | None:
     statement = moves.claim(
         fence.run, fence.epoch, fence.worker, label=worker.name, versions=worker.versions, served=worker.served
     )
-    answer = worker.recorder.write(fence.run, statement)
-    if isinstance(answer, Exception) and not isinstance(answer, Settled):
+    answer = worker.recorder.write(fence.run, statement, settle=lambda connection: claimed(connection, fence))
+    if isinstance(answer, Settled):
+        # The claim had been committed; what it gave is read again. A ticket that came twice never gets here.
+        rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
+        return rows[0] if rows else None
+    if isinstance(answer, Exception):
         raise answer
-    if isinstance(answer, dict):
-        return answer
-    # No row; but when its acknowledgement was lost, the first try had claimed the run.
-    rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
-    return rows[0] if rows else None
+    return answer
 
 
 def _unclaimed(worker: Home, ticket: Ticket) -> str:

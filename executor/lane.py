@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import UUID
 
@@ -58,8 +59,8 @@ class Lane:
     def __init__(self, name: str, published: Callable[[Row], None]) -> None:
         self._name = name
         self._published = published
+        self._coming: SimpleQueue[Item | None] = SimpleQueue()
         self._waiting: deque[Item] = deque()
-        self._wake = threading.Condition()
         self._stopping = False
         self._locked: dict[UUID | None, deque[Item]] = {}
         self._look_at = 0.0
@@ -75,15 +76,11 @@ class Lane:
 
     def put(self, item: Item) -> None:
         """Queue an item; never blocks."""
-        with self._wake:
-            self._waiting.append(item)
-            self._wake.notify()
+        self._coming.put(item)
 
     def stop(self, deadline: float) -> None:
         """Commit what waits, for `deadline` seconds at most."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._coming.put(None)
         self._thread.join(deadline)
 
     def _run(self) -> None:
@@ -96,22 +93,36 @@ class Lane:
             self._connection.close()
 
     def _take(self) -> list[Item]:
-        with self._wake:
-            while not self._waiting and (left := self._until_look()) > 0 and (self._locked or not self._stopping):
-                self._wake.wait(left)
-            group: list[Item] = []
-            size = 0
-            while self._waiting and len(group) < MAX_ITEMS and (not group or size + self._waiting[0].size <= MAX_BYTES):
-                item = self._waiting.popleft()
-                if item.run in self._locked:
-                    self._locked[item.run].append(item)
-                else:
-                    size += item.size
-                    group.append(item)
-            return group
+        self._collect()
+        group: list[Item] = []
+        size = 0
+        while self._waiting and len(group) < MAX_ITEMS and (not group or size + self._waiting[0].size <= MAX_BYTES):
+            item = self._waiting.popleft()
+            if item.run in self._locked:
+                self._locked[item.run].append(item)
+            else:
+                size += item.size
+                group.append(item)
+        return group
 
-    def _until_look(self) -> float:
-        return self._look_at - time.monotonic() if self._locked else threading.TIMEOUT_MAX
+    def _collect(self) -> None:
+        """Wait until there is something to do, then take over all that has come."""
+        try:
+            if not self._waiting and not (self._stopping and not self._locked):
+                self._receive(self._coming.get(timeout=self._until_look()))
+            while True:
+                self._receive(self._coming.get_nowait())
+        except Empty:
+            pass
+
+    def _receive(self, item: Item | None) -> None:
+        if item is None:
+            self._stopping = True
+        else:
+            self._waiting.append(item)
+
+    def _until_look(self) -> float | None:
+        return max(0.0, self._look_at - time.monotonic()) if self._locked else None
 
     def _commit(self, group: list[Item]) -> None:
         try:
@@ -169,8 +180,7 @@ class Lane:
                 continue
             del self._locked[run]
             first = items.popleft()
-            with self._wake:
-                self._waiting.extendleft(reversed(items))
+            self._waiting.extendleft(reversed(items))
             self._answer([first], [answer])
         self._look_at = time.monotonic() + LOCKED_SECONDS
 
@@ -243,13 +253,6 @@ class Lane:
 
 def wait_for(put: Callable[[Item], None], statement: Statement, **options: Any) -> Answer:
     """Queue a statement and wait for its answer; for callers that go on only when it is committed."""
-    answered = threading.Event()
-    box: list[Answer] = []
-
-    def done(answer: Answer) -> None:
-        box.append(answer)
-        answered.set()
-
-    put(Item(statement, done, **options))
-    answered.wait()
-    return box[0]
+    answers: SimpleQueue[Answer] = SimpleQueue()
+    put(Item(statement, answers.put, **options))
+    return answers.get()

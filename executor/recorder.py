@@ -49,9 +49,11 @@ class Recorder:
         size: int = 0,
         fence: Fence | None = None,
         n: int = 0,
+        settle: Callable[[Connection], bool] | None = None,
     ) -> None:
-        """Queue an item of a run. With `fence` and `n`, a lost acknowledgement is settled by the run row."""
-        settle = (lambda connection: committed(connection, fence, n)) if fence and n else None
+        """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row."""
+        if fence and n:
+            settle = lambda connection: committed(connection, fence, n)  # noqa: E731
         with self._lock:
             lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
             self._under_way[run] = (lane, items + 1)
@@ -79,3 +81,9 @@ def committed(connection: Connection, fence: Fence, n: int) -> bool:
     """Say whether item `n` of the activation was committed, by the number that the run row keeps."""
     row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
     return bool(row and row["epoch"] == fence.epoch and row["recorded_n"] >= n)
+
+
+def claimed(connection: Connection, fence: Fence) -> bool:
+    """Say whether the run is leased under this fence: a claim whose acknowledgement was lost had been committed."""
+    row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
+    return bool(row and (row["epoch"], row["lease_worker"]) == (fence.epoch, fence.worker))

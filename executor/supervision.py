@@ -88,10 +88,11 @@ class Supervision:
                 "event": settings.max_event_bytes,
             },
         }
-        self._host.send(frame)
         params = replay.recorded_params(self._fence.run)
         steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
-        for part in replay.recorded_frames(self._intake.activation, steps):
+        first, *others = replay.recorded_frames(self._intake.activation, steps)
+        self._host.send(frame, first)  # all that most runs need, at once
+        for part in others:
             self._host.send(part)
         stop = self._switch.stop
         if stop is not None:  # a host takes no cancel of an activation that it does not have yet

@@ -13,6 +13,9 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -53,7 +56,7 @@ def checked(text: Any, limit: int, what: str) -> str:
     if size > limit:
         raise Refused("output_too_large", f"{what} has {size:,} bytes; {limit:,} are allowed")
     try:
-        decoded = json.loads(text, parse_constant=_no_constant)
+        decoded = _DECODER.decode(text)
         text.encode()
         if _too_deep(text, decoded):
             raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")

@@ -92,7 +92,8 @@ _CLAIM = f"""
             step_in_flight = NULL, activations = activations + 1, agent_version = (%(versions)s::json ->> agent),
             seq = seq + 1, updated_at = now()
         WHERE id = %(run)s AND {_sources(Verb.START, Verb.CONTINUE)} AND epoch = %(epoch)s
-            AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE) AND control_request IS NULL AND agent = ANY(%(served)s::text[])
+            AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE) AND control_request IS NULL
+            AND agent = ANY(%(served)s::text[])
             AND (status <> 'QUEUED' OR expires_at IS NULL OR expires_at > now())
         RETURNING *
     ), noted AS (

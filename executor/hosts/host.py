@@ -50,10 +50,10 @@ class Host:
         self.activations += 1
         self.busy_with = activation
 
-    def send(self, frame: Frame) -> None:
-        """Write a frame, waiting for a slow reader; raises HostGone."""
+    def send(self, *frames: Frame) -> None:
+        """Write frames, waiting for a slow reader; raises HostGone."""
         try:
-            self.channel.send(frame)
+            self.channel.send(*frames)
         except (ChannelClosed, FrameError) as error:
             raise HostGone(str(error)) from error
 

@@ -34,7 +34,9 @@ class HostPool:
         self._drain = OutputDrain()
         self._warm: deque[Host] = deque()
         self._all: set[Host] = set()
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # a host is ready, or none ever will be
+        self._wanting = threading.Condition(lock)  # the spawner has something to do
         self._stopping = False
         self._fault: CannotServe | None = None
         self._agents: tuple[ServedAgent, ...] = ()
@@ -83,7 +85,7 @@ class HostPool:
         host.bury()
         with self._changed:
             self._all.discard(host)
-            self._changed.notify_all()
+            self._wanting.notify()
 
     def hosts(self) -> list[Host]:
         """List all living hosts."""
@@ -95,13 +97,14 @@ class HostPool:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+            self._wanting.notify()
         for host in self.hosts():
             self.discard(host)
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: len(self._all) < self._wanted or self._stopping)
+            with self._wanting:
+                self._wanting.wait_for(lambda: len(self._all) < self._wanted or self._stopping)
                 if self._stopping:
                     return
             self._start_one()

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,10 +14,11 @@ import pytest
 
 from executor import lane as lanes
 from executor.lane import Answer, Item, Lane, Settled
-from executor.recorder import LARGE, Recorder, committed
+from executor.recorder import LARGE, Recorder, claimed, committed
 from models import moves, recording
 from models.database import Connection
-from models.recording import LogLine
+from models.ids import new_id
+from models.recording import Fence, LogLine
 from models.statement import Statement
 from tests.postgres.calls import LIMITS, fence, record
 from tests.postgres.conftest import Connect
@@ -306,6 +308,25 @@ def test_a_finish_whose_acknowledgement_was_lost_is_answered_as_done(
     [(_, answer)] = answers.wait(1)
     assert isinstance(answer, Settled)
     assert [event["verb"] for event in world.events(made.id)] == ["enqueue", "start", "succeed"]
+
+
+def test_only_a_claim_whose_acknowledgement_was_lost_is_ours_without_a_row(
+    world: World, recorder: Recorder, proxy: Proxy
+) -> None:
+    """A ticket that comes again, though its run is still leased to this worker, must not execute the run again."""
+    made, answers, worker = world.run("promoted"), Answers(), new_id()
+    statement = moves.claim(made.id, made.epoch, worker, label="w", versions="{}", served=["echo"])
+    settle = partial(claimed, fence=Fence(made.id, made.epoch, worker))
+    proxy.muted = True
+    recorder.put(made.id, statement, answers.of("lost"), settle=settle)
+    _gone_after_commit(proxy, lambda: world.row(made.id)["lease_worker"] == worker)
+    answers.wait(1)
+    recorder.put(made.id, statement, answers.of("doubled"), settle=settle)
+    answers.wait(2)
+
+    said = dict(answers.got)
+    assert isinstance(said["lost"], Settled)
+    assert said["doubled"] is None
 
 
 def test_a_commit_of_a_lost_session_that_comes_late_is_still_found(

@@ -1,0 +1,37 @@
+"""A ticket executes its run only when its own claim was committed."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from executor.activation import Home, Ticket, advance
+from models import moves
+
+RUN, WORKER = uuid4(), uuid4()
+
+
+class _Recorder:
+    def write(self, run: UUID, statement: object, **options: Any) -> None:
+        """Somebody else decided first: there is no row."""
+
+
+class _Worker:
+    """Holds the run in the database, from an activation that ended with an error of ours."""
+
+    draining, name, served, versions, worker_id = False, "w", ["echo"], "{}", WORKER
+    recorder = _Recorder()
+
+    def __init__(self) -> None:
+        self.active: dict[Any, Any] = {}
+
+    def read(self, sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        assert sql != moves.CLAIMED, "only a lost acknowledgement is a reason to ask"
+        return [{"agent": "echo", "epoch": 1, "ticket_at": None, "lease_worker": WORKER, "status": "RUNNING"}]
+
+
+def test_a_ticket_that_comes_again_executes_nothing_though_this_worker_holds_the_run() -> None:
+    worker = _Worker()
+
+    assert advance(cast(Home, worker), Ticket(RUN, 1)) == "dropped:stale"
+    assert not worker.active
