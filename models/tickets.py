@@ -14,13 +14,13 @@ _WAITING = (
     """coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL, FALSE)"""
 )
 
-# Locks the run rows in the order in which they are named, that of their ids; skips those that somebody else is deciding
-# about: they come in the next tick.
+# Locks run rows in the order of their ids, each by its key; skips those that somebody else is deciding about: they come
+# in the next tick.
 # The queue's virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand.
 _PROMOTE = f"""
     WITH chosen AS (
-        SELECT locked.id FROM unnest(%(runs)s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE id = wanted.id AND {_WAITING} FOR UPDATE SKIP LOCKED
+        SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
+            SELECT id FROM run WHERE run.id = wanted.id AND {_WAITING} FOR UPDATE SKIP LOCKED
         ) AS locked
     ), promoted AS (
         UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1
@@ -61,7 +61,7 @@ DECLINED = "declined"
 
 def promote(runs: list[UUID]) -> Statement:
     """Give each of these runs that may still have one a ticket, raising its epoch; rows: what to publish, in any order."""
-    return Statement(_PROMOTE, {"runs": sorted(runs)})
+    return Statement(_PROMOTE, {"runs": runs})
 
 
 def republish(queue: str) -> Statement:

@@ -30,7 +30,7 @@ class Plan:
 
 
 LONG = Plan(
-    repetitions=3,
+    repetitions=5,
     workloads=tuple(Workload),
     one_step_runs=1000,
     ten_step_runs=300,

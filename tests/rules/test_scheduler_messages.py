@@ -21,9 +21,9 @@ def test_a_message_holds_ids_epoch_and_names_only() -> None:
 
     assert SENTINEL not in json.dumps(sent)
     assert sent["kwargs"] == {"run": str(RUN), "epoch": 3}
-    assert (sent["queue"], sent["shadow"]) == ("money", "agent:refund")
+    assert sent["shadow"] == "agent:refund"
     assert (sent["argsrepr"], sent["kwargsrepr"]) == (f"run={RUN} epoch=3", "")
-    assert set(sent) == {"kwargs", "task_id", "queue", "shadow", "argsrepr", "kwargsrepr"}
+    assert set(sent) == {"kwargs", "task_id", "shadow", "argsrepr", "kwargsrepr"}
 
 
 def test_a_ticket_published_again_has_an_id_of_its_own() -> None:

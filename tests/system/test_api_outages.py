@@ -66,13 +66,18 @@ def test_when_the_database_goes_and_comes_back_calls_and_streams_go_on(
     name = urlsplit(api.database_url).path.strip("/")
     run = acme.post("/v1/runs", json=GOOD).json()["runId"]
     told: list[str] = []
+    began = threading.Event()
 
     def follow() -> None:
         with acme.stream("GET", f"/v1/runs/{run}/sse") as response:
-            told.extend(line for line in response.iter_lines() if line.startswith("id: "))
+            for line in response.iter_lines():
+                if line.startswith("id: "):
+                    told.append(line)
+                    began.set()
 
     stream = threading.Thread(target=follow)
     stream.start()
+    assert began.wait(15), "the stream says what has been so far"
     with psycopg.connect(servers.postgres, autocommit=True) as server:
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
