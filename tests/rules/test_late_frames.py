@@ -1,0 +1,99 @@
+"""A frame of an activation that is over changes nothing, whichever it is, on either end of the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from taxiway.activation import Activation
+from taxiway.frames import Frame, Kind
+from taxiway.host.service import Service
+from taxiway.orders import Limits, Order
+
+from executor.errors import HostGone
+from executor.supervision import Supervision
+from models.recording import Fence
+from models.settings import Settings
+
+RUN = UUID(int=1)
+MINE, LATE = f"{RUN}.3", f"{RUN}.2"
+_STEP = {"key": "a##1", "name": "a", "digest": "", "occurrence": 1, "attempts": 1, "attempt": 1, "durationMs": 1}
+_ERROR = {"code": "step_error", "type": "ValueError", "message": "no"}
+
+# What a host says, so well formed that its activation alone decides whether it is heard.
+SAID: dict[Kind, Frame] = {
+    Kind.STEP_STARTED: {**_STEP, "n": 1, "timeoutMs": None, "once": True},
+    Kind.STEP: {**_STEP, "n": 1, "value": "1"},
+    Kind.STEP_FAILED: {**_STEP, "n": 1, "error": _ERROR, "final": True},
+    Kind.RECALL: {"key": "a##1"},
+    Kind.EVENT: {"n": 1, "type": "agent", "data": '{"type": "x"}', "durable": True},
+    Kind.LOG: {"level": "info", "message": "hello"},
+    Kind.FINISH: {"n": 1, "value": "1"},
+    Kind.FAIL: {"n": 1, "error": _ERROR},
+    Kind.IDLE: {},
+}
+# What a worker says about an activation that its host carries.
+TOLD: dict[Kind, Frame] = {
+    Kind.ACK: {"n": 1},
+    Kind.REFUSED: {"n": 1, "code": "history_limit", "message": "no"},
+    Kind.RECALLED: {"key": "a##1", "value": "1"},
+    Kind.CANCEL: {"kind": "cancel", "graceMs": 0},
+}
+# These belong to the process, or begin an activation.
+OF_NONE = {Kind.HELLO, Kind.BROKEN, Kind.ACTIVATE, Kind.RECORDED, Kind.VALID, Kind.STOP, Kind.PAUSE}
+
+
+def test_every_frame_there_is_was_thought_of() -> None:
+    assert SAID.keys() | TOLD.keys() | OF_NONE == set(Kind)
+
+
+def _heard_by_the_worker(frame: Frame) -> list[object]:
+    """Return everything that a frame of a host makes its worker do."""
+    heard: list[object] = []
+
+    def note(*what: object, **more: object) -> Any:
+        heard.append((what, more))
+        return [{"value": "1"}]
+
+    host = SimpleNamespace(tell=note, send=note, kill=note)
+    recorder, bus = SimpleNamespace(put=note), SimpleNamespace(say=note)
+    settings = Settings(secret_key="k" * 16)
+    worker: Any = SimpleNamespace(settings=settings, recorder=recorder, bus=bus, draining=False, read=note)
+    claim = {"tenant": "acme", "log_bytes": 0, "timeout_ms": None, "active_ms": 0}
+    supervision = Supervision(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
+    with suppress(HostGone):
+        if (outcome := supervision._handled(frame)) is not None:
+            heard.append(outcome)
+        return heard
+    return [*heard, "malformed"]
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_a_worker_does_nothing_for_an_activation_that_is_over(kind: Kind) -> None:
+    assert _heard_by_the_worker({"frame": kind, "activation": MINE, **SAID[kind]})
+    assert _heard_by_the_worker({"frame": kind, "activation": LATE, **SAID[kind]}) == []
+    assert _heard_by_the_worker({"frame": kind, **SAID[kind]}) == []
+
+
+def _heard_by_the_host(frame: Frame) -> list[str]:
+    """Return what a frame of the worker changes for an activation that waits for a record and for a recalled value."""
+    channel: Any = SimpleNamespace(send=lambda *_: None)
+    service = Service(channel, 60)
+    order = Order(MINE, str(RUN), 1, "echo", "{}", None, {}, Limits())
+    activation = service._activation = Activation(order, [], lambda _: None)
+    recorded, recalled = activation.commit(Kind.STEP, {}), activation.recall("a##1")
+    service._take(frame)
+    facts: dict[str, Callable[[], bool]] = {
+        "recorded": recorded.done, "recalled": recalled.done, "canceled": activation.canceled.is_set,
+    }  # fmt: skip
+    return [name for name, fact in facts.items() if fact()]
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_a_host_does_nothing_for_an_activation_that_is_over(kind: Kind) -> None:
+    assert _heard_by_the_host({"frame": kind, "activation": MINE, **TOLD[kind]})
+    assert _heard_by_the_host({"frame": kind, "activation": LATE, **TOLD[kind]}) == []

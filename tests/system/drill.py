@@ -1,0 +1,123 @@
+"""A whole system whose parts are hit on purpose, at the size that the tests or a person ask for.
+
+`TAXIWAY_DRILLS=full make test ARGS='-k drill'` takes each drill at its full size, some minutes altogether.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ops.chaos.book import Book
+from ops.chaos.cluster import Cluster
+from ops.chaos.size import Size
+from ops.child import Child
+from tests.system.live import Live, effects_in, recorded_then_executed_again
+
+FULL = os.environ.get("TAXIWAY_DRILLS") == "full"
+SECRET = "drill"
+
+
+def size(full: int, short: int) -> int:
+    """Choose how much of a drill is done."""
+    return full if FULL else short
+
+
+class Drill(Live):
+    """Two workers of four slots, two schedulers, an API; each reaches the servers by ways that can be blocked."""
+
+    def __init__(self, base: Path) -> None:
+        self.cluster = Cluster(base, Size(lease=15.0 if FULL else 5.0), Book())
+        self.cluster.start()
+        super().__init__(self.cluster.stack)
+
+    def close(self) -> None:
+        self.http.close()
+        self.cluster.stop()
+        assert not self.cluster.book.violations
+
+    @property
+    def lease(self) -> float:
+        return self.cluster.size.lease
+
+    def sequences(self, count: int, *, steps: int, millis: int, queue: str | None = None) -> list[str]:
+        """Enqueue runs whose steps, one after the other, take so long each."""
+        one = {"agent": "sequence", "input": {"steps": steps, "millis": millis, "secret": SECRET}}
+        more = {} if queue is None else {"queue": queue}
+        answer = self.http.post("/v1/runs/batch", json={"runs": [{**one, **more}] * count})
+        assert answer.status_code == 201, answer.text
+        return [run["runId"] for run in answer.json()["runs"]]
+
+    def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        with self.connect() as connection:
+            return connection.execute(sql.encode(), params).fetchall()
+
+    def row(self, sql: str, *params: Any) -> dict[str, Any]:
+        return self.rows(sql, *params)[0]
+
+    def in_flight_on(self, worker: str) -> list[str]:
+        """Return the runs with a step shown in flight on the worker of this number."""
+        found = self.rows(
+            "SELECT run.id::text, worker.name FROM run JOIN worker ON worker.id = lease_worker"
+            " WHERE step_in_flight IS NOT NULL AND worker.dead_at IS NULL"
+        )
+        return [one["id"] for one in found if self.cluster.worker_of(one["name"]) == worker]
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes that run now."""
+        return {name: child.pid for name, child in self.cluster.fleet.children.items() if child.running}
+
+    def kill(self, child: Child) -> None:
+        child.send(signal.SIGKILL)
+        assert child.wait(10)
+
+    def all_succeed(self, runs: list[str], seconds: float) -> None:
+        """Wait for the end of all; each has the result that its steps give."""
+        self.until(lambda: not self.going(runs), f"{len(runs)} runs ended", seconds, lambda: self.going(runs)[:5])
+        ended = self.rows(
+            "SELECT status, reason, count(*) AS n FROM run WHERE id = ANY(%s::uuid[]) GROUP BY status, reason", runs
+        )
+        assert [(one["status"], one["n"]) for one in ended] == [("SUCCESS", len(runs))], ended
+
+    def counted(self, runs: list[str]) -> tuple[int, int]:
+        """Return the crashes and the losses of these runs."""
+        row = self.row(
+            "SELECT sum(crashes)::int AS crashes, sum(losses)::int AS losses FROM run WHERE id = ANY(%s::uuid[])", runs
+        )
+        return row["crashes"], row["losses"]
+
+    def begun(self, runs: Iterable[str]) -> Counter[tuple[str, str]]:
+        """Count, by the log that steps write outside the system, how often each step of these runs was begun."""
+        wanted = set(runs)
+        effects = effects_in(self.cluster.effects_log)
+        return Counter((run, line["key"]) for run in wanted for line in effects.get(run, []) if line["what"] == "begin")
+
+    def repeated(self, runs: Iterable[str]) -> dict[str, set[str]]:
+        """Return, by run, the steps that were executed again although they had been recorded."""
+        effects = effects_in(self.cluster.effects_log)
+        again = {run: recorded_then_executed_again(self, run, effects.get(run, [])) for run in runs}
+        return {run: steps for run, steps in again.items() if steps}
+
+    def promotions(self, runs: list[str]) -> list[float]:
+        """Return when each activation of these runs was promoted, in order; seconds since 1970."""
+        found = self.rows(
+            "SELECT extract(epoch FROM (data ->> 'promotedAt')::timestamptz)::float AS at FROM event"
+            " WHERE run_id = ANY(%s::uuid[]) AND verb IN ('start', 'continue') ORDER BY at",
+            runs,
+        )
+        return [one["at"] for one in found]
+
+    def report(self, name: str, **facts: Any) -> None:
+        """Say what was measured, for whoever runs a drill by hand (`-s` shows it)."""
+        print(f"\n[{name}] " + json.dumps(facts, default=str))  # noqa: T201
+
+
+def wait(seconds: float) -> None:
+    """Let a fault last."""
+    time.sleep(seconds)
