@@ -14,7 +14,7 @@ from models.facts import fact
 from scheduler.duty import Duty
 from scheduler.leader import open_session, try_to_lead
 
-STANDBY_SECONDS = 1.0
+STANDBY_SECONDS = 0.25  # a frozen leader loses the lock after two seconds; together they are the gap
 TICK_SECONDS = 0.5  # the session would be ended after two seconds of silence
 RETRY_SECONDS = 1.0
 GATHER_SECONDS = 0.002  # the least time between two promotions: hints that come faster are answered together

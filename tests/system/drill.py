@@ -62,12 +62,13 @@ class Drill(Live):
         return self.rows(sql, *params)[0]
 
     def in_flight_on(self, worker: str) -> list[str]:
-        """Return the runs with a step shown in flight on the worker of this number."""
+        """Return the runs with a step shown in flight in this very process."""
         found = self.rows(
-            "SELECT run.id::text, worker.name FROM run JOIN worker ON worker.id = lease_worker"
-            " WHERE step_in_flight IS NOT NULL AND worker.dead_at IS NULL"
+            "SELECT run.id::text FROM run JOIN worker ON worker.id = lease_worker"
+            " WHERE step_in_flight IS NOT NULL AND worker.pid = %s",
+            self.cluster.child(worker).pid,
         )
-        return [one["id"] for one in found if self.cluster.worker_of(one["name"]) == worker]
+        return [one["id"] for one in found]
 
     def pids(self) -> dict[str, int]:
         """Return the processes that run now."""

@@ -85,8 +85,8 @@ def test_leaders_that_die_or_freeze_leave_no_gap_and_nothing_is_run_twice(drill:
 # -------------------------------------------------------------------------------------------------------------- servers
 @pytest.mark.timeout(300)
 def test_a_broker_that_swallows_everything_delays_what_waits_and_nothing_else(drill: Drill) -> None:
-    hold = size(60, 12)
-    going = drill.sequences(2, steps=2 * hold + 20, millis=500)
+    hold = size(60, 9)
+    going = drill.sequences(2, steps=2 * hold + 6, millis=500)
     drill.until(lambda: len(drill.rows("SELECT FROM run WHERE step_in_flight IS NOT NULL")) == 2, "both execute")
     before = drill.pids()
     drill.cluster.links.switch_broker(drill.cluster.links.names(), Mode.HOLE)
@@ -114,7 +114,7 @@ def test_a_broker_that_swallows_everything_delays_what_waits_and_nothing_else(dr
 
 @pytest.mark.timeout(300)
 def test_a_database_that_is_restarted_again_and_again_loses_and_counts_nothing(drill: Drill) -> None:
-    runs = drill.sequences(size(120, 50), steps=20, millis=100)
+    runs = drill.sequences(size(120, 50), steps=6, millis=300)
     before = drill.pids()
     server = drill.stack.servers.postgres
     assert server is not None
@@ -135,7 +135,7 @@ def test_a_database_that_is_restarted_again_and_again_loses_and_counts_nothing(d
 # -------------------------------------------------------------------------------------------------------------- workers
 @pytest.mark.timeout(200)
 def test_a_worker_that_is_told_to_end_hands_its_long_runs_on_from_their_last_step(drill: Drill) -> None:
-    runs = drill.sequences(8, steps=40, millis=250)
+    runs = drill.sequences(8, steps=40, millis=300)
     drill.until(lambda: len(drill.in_flight_on("worker-1")) == 4, "four runs execute there")
     leaving, mine = drill.cluster.child("worker-1"), drill.in_flight_on("worker-1")
     wait(1.5)
@@ -166,7 +166,7 @@ def test_a_rolling_restart_of_all_workers_under_load_loses_and_repeats_nothing(d
 
     def enqueue() -> None:
         while not stop.wait(0.5):
-            runs.extend(drill.sequences(3, steps=10, millis=40))
+            runs.extend(drill.sequences(3, steps=2, millis=250))
 
     load = threading.Thread(target=enqueue)
     load.start()
@@ -227,7 +227,7 @@ def test_a_worker_that_dies_with_all_its_slots_busy_again_and_again_costs_no_run
     child = live()
     drill.cluster.take(name)  # nobody else starts it anew
     drill.until(lambda: drill.rows("SELECT FROM queue WHERE name = %s", MORTAL), "its queue is known")
-    runs = drill.sequences(8, steps=20 * deaths, millis=150, queue=MORTAL)
+    runs = drill.sequences(8, steps=10 * deaths, millis=300, queue=MORTAL)
     for _ in range(deaths):
         drill.until(lambda: len(drill.in_flight_on(name)) == 8, "eight runs execute", 60, lambda: drill.going(runs))
         wait(random.uniform(0, 1))
