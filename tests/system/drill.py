@@ -1,6 +1,6 @@
 """A whole system whose parts are hit on purpose, at the size that the tests or a person ask for.
 
-`TAXIWAY_DRILLS=full make test ARGS='-k drill'` takes each drill at its full size, some minutes altogether.
+`DRILLS=full make test ARGS='-k drill'` takes each drill at its full size, some minutes altogether.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ops.chaos.size import Size
 from ops.child import Child
 from tests.system.live import Live, effects_in, recorded_then_executed_again
 
-FULL = os.environ.get("TAXIWAY_DRILLS") == "full"
+FULL = os.environ.get("DRILLS") == "full"
 SECRET = "drill"
 
 

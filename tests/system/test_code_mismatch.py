@@ -75,12 +75,13 @@ def test_a_run_on_code_that_is_still_wrong_is_parked_again(live: Live, parked: s
     assert live.cancel(parked).status_code == 200, "and can be canceled at once"
 
 
-def test_only_a_code_mismatch_can_be_resumed(live: Live, parked: str) -> None:
+def test_only_a_code_mismatch_can_be_resumed(live: Live, parked: str, tmp_path: Path) -> None:
     assert live.cancel(parked).status_code == 200
     ended = live.http.post(f"/v1/runs/{parked}/resume")
     assert (ended.status_code, ended.json()["code"]) == (409, "run_finished")
 
-    queued = live.enqueue("mended", {"log": "x", "broken": "y", "door": "z"})
+    places = {name: str(tmp_path / name) for name in ("log", "broken", "door")}
+    queued = live.enqueue("mended", places)
     refused = live.http.post(f"/v1/runs/{queued}/resume")
     assert (refused.status_code, refused.json()["code"]) == (409, "illegal_move")
     assert live.cancel(queued).status_code in (200, 202)
