@@ -16,17 +16,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg.errors import LockNotAvailable
 
-from models.database import Connection, Row, connect
-from models.errors import DatabaseAway
-from models.facts import fact
+from executor.session import LOCK_TIMEOUT_MS, Session
+from models.database import Connection, Row
 from models.statement import Statement
 
 MAX_ITEMS = 128
 MAX_BYTES = 1 << 20
-LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
 LOCKED_TIMEOUT_MS = 10  # one that was found locked is only looked at again
 LOCKED_SECONDS = 0.25
 
@@ -57,21 +54,18 @@ class Lane:
     """One thread, one connection, one queue."""
 
     def __init__(self, name: str, published: Callable[[Row], None]) -> None:
-        self._name = name
         self._published = published
+        self._session = Session(name)
         self._coming: SimpleQueue[Item | None] = SimpleQueue()
         self._waiting: deque[Item] = deque()
         self._stopping = False
         self._locked: dict[UUID | None, deque[Item]] = {}
         self._look_at = 0.0
-        self._away = False
-        self._wait = 0.0
-        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name=f"recorder-{name}", daemon=True)
 
     def start(self) -> None:
         """Open the connection (raises DatabaseAway) and begin."""
-        self._connection = self._open()
+        self._session.open()
         self._thread.start()
 
     def put(self, item: Item) -> None:
@@ -89,8 +83,7 @@ class Lane:
                 self._commit(group)
             if self._locked and time.monotonic() >= self._look_at:
                 self._look_again()
-        if self._connection:
-            self._connection.close()
+        self._session.close()
 
     def _take(self) -> list[Item]:
         self._collect()
@@ -126,39 +119,16 @@ class Lane:
 
     def _commit(self, group: list[Item]) -> None:
         try:
-            answers = self._execute(group)
+            answers: list[Answer] = [*self._session.execute([item.statement for item in group])]
         except Exception as error:  # noqa: BLE001  one item's fault must never end the thread that commits everybody's
-            if self._is_lost(error):
-                self._recover(error)
+            if self._session.is_lost(error):
+                self._session.reconnect(error)
                 for item in group:
                     item.unsure = True
             for item in group:
                 self._commit_one(item)
         else:
             self._answer(group, answers)
-
-    def _execute(self, group: list[Item]) -> list[Answer]:
-        """Execute the group in one transaction and one round trip; a lone statement is a transaction of its own."""
-        assert self._connection is not None
-        if len(group) == 1:
-            return [group[0].statement.one(self._connection)]
-        try:
-            with self._connection.pipeline():
-                self._connection.execute("BEGIN")
-                cursors = [self._connection.execute(item.statement.sql, item.statement.params) for item in group]
-                self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-        return [cursor.fetchone() for cursor in cursors]
-
-    def _roll_back(self) -> None:
-        """Leave no transaction open, whatever failed: what came later would be acknowledged without ever being committed."""
-        assert self._connection is not None
-        try:
-            self._connection.rollback()
-        except psycopg.Error:
-            self._connection.close()
 
     def _commit_one(self, item: Item) -> None:
         """Commit an item alone, as often as the connection is lost; put it aside when its run is locked."""
@@ -190,65 +160,26 @@ class Lane:
             try:
                 if item.unsure and self._was_committed(item):
                     return Settled()
-                answer = self._alone(item, lock_timeout_ms)
+                answer = self._session.execute_alone(item.statement, lock_timeout_ms)
                 # The lost session may have been committing while it was asked about; by now it is through.
                 return Settled() if answer is None and item.unsure and self._was_committed(item) else answer
             except LockNotAvailable:
                 raise
             except Exception as error:  # noqa: BLE001  it is the answer
-                if not self._is_lost(error):
+                if not self._session.is_lost(error):
                     return error
-                self._recover(error)
+                self._session.reconnect(error)
                 item.unsure = True
 
     def _was_committed(self, item: Item) -> bool:
-        assert self._connection is not None
-        return bool(item.settle and item.settle(self._connection))
-
-    def _alone(self, item: Item, lock_timeout_ms: int) -> Answer:
-        assert self._connection is not None
-        with self._connection.transaction():
-            self._connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")
-            return item.statement.one(self._connection)
-
-    def _is_lost(self, error: Exception) -> bool:
-        """Say whether PostgreSQL went away, may not write or is out of its means, rather than refused what it was given."""
-        if self._connection is None or self._connection.closed:
-            return True
-        state = getattr(error, "sqlstate", None) or ""
-        return (
-            state[:2] in ("08", "53", "57", "58") or state == "25006"
-        )  # the last: a standby that was not promoted yet
-
-    def _recover(self, error: Exception) -> None:
-        """Connect anew: at once the first time, then ever more slowly until something is committed."""
-        if not self._away:
-            self._away, self._wait = True, 0.0
-            fact("database.away", level="warning", lane=self._name, error=type(error).__name__)
-        while True:
-            time.sleep(self._wait)
-            self._wait = min(max(2 * self._wait, 0.1), 5.0)
-            try:
-                if self._connection:
-                    self._connection.close()
-                self._connection = self._open()
-            except (DatabaseAway, psycopg.Error):
-                continue
-            return
+        return bool(item.settle and item.settle(self._session.connection))
 
     def _answer(self, group: list[Item], answers: list[Answer]) -> None:
-        if self._away:
-            self._away = False
-            fact("database.back", lane=self._name)
+        self._session.works()
         for item, answer in zip(group, answers, strict=True):
             if isinstance(answer, dict) and answer.get("seq") is not None:
                 self._published(answer)
             item.done(answer)
-
-    def _open(self) -> Connection:
-        connection = connect(f"recorder {self._name}")
-        connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
-        return connection
 
 
 def wait_for(put: Callable[[Item], None], statement: Statement, **options: Any) -> Answer:

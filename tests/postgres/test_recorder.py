@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from executor import lane as lanes
+from executor import session as sessions
 from executor.lane import Answer, Item, Lane, Settled
 from executor.recorder import LARGE, Recorder, claimed, committed
 from models import moves, recording
@@ -200,14 +201,14 @@ def test_a_locked_run_delays_no_other_and_is_recorded_when_it_is_free(
         ("locked", 1), ("locked", 2), ("locked", 3),
     ]  # fmt: skip
     assert recorded(world, locked) == ["s1##1", "s2##1", "s3##1"]
-    assert took < 3 * lanes.LOCK_TIMEOUT_MS / 1000 + 1
+    assert took < 3 * sessions.LOCK_TIMEOUT_MS / 1000 + 1
 
 
 def test_items_wait_while_postgresql_is_away_and_it_is_said_once(
     world: World, recorder: Recorder, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(lanes, "fact", lambda name, **_: said.append(name))
+    monkeypatch.setattr(sessions, "fact", lambda name, **_: said.append(name))
     made, answers = world.run("executing"), Answers()
     proxy.refusing = True
     proxy.cut()
@@ -228,7 +229,7 @@ def test_means_that_are_exhausted_for_a_while_are_waited_for_and_said_once(
 ) -> None:
     """A full disk answers at once and leaves the connection open: no reason to ask it a thousand times a second."""
     said: list[str] = []
-    monkeypatch.setattr(lanes, "fact", lambda name, **_: said.append(name))
+    monkeypatch.setattr(sessions, "fact", lambda name, **_: said.append(name))
     made, answers = world.run("executing"), Answers()
     tries: list[float] = []
     one = Statement.one

@@ -18,6 +18,7 @@ from ops.chaos.book import Book
 from ops.chaos.cluster import Cluster
 from ops.chaos.size import Size
 from ops.child import Child
+from ops.stack.fleet import ROOT
 from tests.system.live import Live, effects_in, recorded_then_executed_again
 
 FULL = os.environ.get("DRILLS") == "full"
@@ -115,8 +116,11 @@ class Drill(Live):
         return [one["at"] for one in found]
 
     def report(self, name: str, **facts: Any) -> None:
-        """Say what was measured, for whoever runs a drill by hand (`-s` shows it)."""
-        print(f"\n[{name}] " + json.dumps(facts, default=str))  # noqa: T201
+        """Keep what was measured, for whoever asks how long things took, in `build/drills.jsonl`."""
+        file = ROOT / "build" / "drills.jsonl"
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a") as lines:
+            lines.write(json.dumps({"drill": name, "full": FULL, **facts}) + "\n")
 
 
 def wait(seconds: float) -> None:

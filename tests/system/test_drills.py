@@ -127,6 +127,7 @@ def test_a_database_that_is_restarted_again_and_again_loses_and_counts_nothing(d
         server.start(60)
 
     drill.all_succeed(runs, 120)
+    drill.report("database restarts", runs=len(runs), restarts=size(5, 2), counted=drill.counted(runs))
     assert drill.counted(runs) == (0, 0)
     assert drill.repeated(runs) == {}
     assert drill.pids() == before, "nothing was restarted"
@@ -235,6 +236,7 @@ def test_a_worker_that_dies_with_all_its_slots_busy_again_and_again_costs_no_run
         child = live()
 
     drill.all_succeed(runs, 120)
+    drill.report("worker deaths", deaths=deaths, counted=drill.counted(runs))
     assert drill.counted(runs) == (0, 8 * deaths)
     assert drill.repeated(runs) == {}
     _end(drill, name)
