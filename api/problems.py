@@ -71,6 +71,11 @@ def invalid(field_name: str, detail: str) -> Problem:
     return Problem("invalid_request", f"{field_name} {detail}.", [FieldError(field_name, detail)])
 
 
+def run_finished(run: Mapping[str, Any]) -> Problem:
+    """Say that nothing changes the run any more, and show it."""
+    return Problem("run_finished", f"The run has ended as {run['status']}; nothing changes it now.", more={"run": run})
+
+
 def run_not_found() -> Problem:
     """Say that the caller's tenant has no such run; the same words whether another tenant has it or nobody."""
     return Problem("run_not_found", "There is no run with this id. Check the id, and the API key that you use.")

@@ -119,11 +119,16 @@ def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
     return f"declined:{why}"
 
 
-def cancel_all(worker: Home, rows: list[Row], default_grace_s: float) -> None:
+def pass_requests_on(worker: Home, rows: list[Row], default_grace_s: float) -> None:
     """Pass the requests that a lease renewal brought back on to the activations that they are for."""
     for row in rows:
         supervision = worker.active.get((row["run_id"], row["epoch"]))
-        if isinstance(supervision, Supervision) and row["control_request"] == "cancel":
-            grace_ms: Any = row["control_grace_ms"]
-            grace = default_grace_s if grace_ms is None else grace_ms / 1000
-            supervision.cancel(grace, row["control_by"], row["control_reason"])
+        if not isinstance(supervision, Supervision):
+            continue
+        match row["control_request"]:
+            case "cancel":
+                grace_ms: Any = row["control_grace_ms"]
+                grace = default_grace_s if grace_ms is None else grace_ms / 1000
+                supervision.cancel(grace, row["control_by"], row["control_reason"])
+            case "pause":
+                supervision.pause()

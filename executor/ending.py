@@ -85,10 +85,13 @@ def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
 
 def _given_way(outcome: Outcome, row: Row) -> Outcome:
     """A park gives way to a request that came meanwhile; cancel beats pause. Any other outcome is tried again."""
-    if isinstance(outcome, Parked) and row["control_request"] == "cancel":
-        return Canceled(outcome.n, None, "returned", row["control_by"], row["control_reason"])
+    if isinstance(outcome, Parked | Paused) and row["control_request"] == "cancel":
+        n = outcome.n if isinstance(outcome, Parked) else 0
+        return Canceled(n, None, "returned", row["control_by"], row["control_reason"])
     if isinstance(outcome, Parked) and row["control_request"] == "pause":
         return Paused()
+    if isinstance(outcome, Paused) and row["control_request"] is None:
+        return HandedBack(Reason.BY_USER, None)  # somebody took the pause back
     return outcome
 
 

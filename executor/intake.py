@@ -57,6 +57,9 @@ class Intake:
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
         self._doubts: deque[int] = deque()
+        self._holds = False
+        self.at_edge = False
+        """Whether the agent waits, held at the edge of a step, for an acknowledgement that it will not get."""
         self._last_n = 0
         self._unsaid: deque[Frame] = deque()
         self._unsaid_since = 0.0
@@ -82,6 +85,10 @@ class Intake:
         while self._unsaid and self._host.tell(self._unsaid[0]):
             self._unsaid.popleft()
             self._unsaid_since = time.monotonic()
+
+    def hold(self) -> None:
+        """Let the agent go no further than what it does now; safe from any thread."""
+        self._holds = True
 
     def take(self, frame: Frame) -> None:
         """Take in a frame that does not end the activation; raises HostGone when it is malformed."""
@@ -187,7 +194,10 @@ class Intake:
             case None:
                 self._doubts.append(n)
             case dict() | Settled():
-                if not self._worker.draining:  # a draining worker lets no agent past the edge of a step
+                # Neither a draining worker nor a pause lets an agent past the edge of a step.
+                if self._holds or self._worker.draining:
+                    self.at_edge = True
+                else:
                     self.tell({"frame": Kind.ACK, "n": n})
             case psycopg.errors.DivisionByZero():
                 self._refuse(n, "invalid_output", "this step was finished before")

@@ -15,7 +15,7 @@ from executor.errors import HostGone, Refused
 from executor.fields import error_object
 from executor.hosts import Host
 from executor.intake import Intake, Surroundings
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Succeeded
+from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded
 from executor.stopping import Kind as StopKind
 from executor.stopping import StopSwitch
 from executor.values import checked
@@ -36,6 +36,7 @@ class Supervision:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
         self._intake = Intake(worker, claim, host, fence)
         self._switch = StopSwitch()
+        self._pausing = False
         self._started = time.monotonic()
         self._ticked = self._started
         self._run_ends = inf if claim["timeout_ms"] is None else self._started + self._time_left()
@@ -43,6 +44,11 @@ class Supervision:
     def cancel(self, grace_s: float, by: str | None, comment: str | None) -> None:
         """Stop the agent because somebody asked for it; safe from any thread, again and again."""
         self._stop("cancel", grace_s, by, comment)
+
+    def pause(self) -> None:
+        """Let the agent go as far as the edge of its next step, because somebody asked for a pause; safe from any thread."""
+        self._pausing = True
+        self._intake.hold()
 
     def active_ms(self) -> int:
         """Give the active time of this activation so far, by the worker's monotonic clock."""
@@ -148,6 +154,8 @@ class Supervision:
         elif stuck := self._intake.steps.stuck():
             self._host.kill("step_timeout")
             self._intake.expire(stuck)
+        elif self._pausing and self._intake.at_edge and not self._intake.steps:
+            self._host.kill("paused")
         elif self._worker.draining and self._worker.must_leave(len(self._intake.steps)):
             self._host.kill("drained")
 
@@ -198,6 +206,8 @@ class Supervision:
                 return HandedBack(Reason.WORKER_LOST, in_flight)
             case "drained":
                 return HandedBack(Reason.DRAINED, in_flight)
+            case "paused":
+                return Paused()
             case "step_timeout":
                 return HandedBack(Reason.TIMEOUT, in_flight)
             case _ if self._host.has_given_up(self._worker.settings.lease_seconds):

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import psycopg
 
-from executor.activation import Reservation, Ticket, advance, cancel_all
+from executor.activation import Reservation, Ticket, advance, pass_requests_on
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
@@ -150,7 +150,7 @@ class Worker:
             fact("worker.drains", worker=self.worker_id)
             self.drain(inf)  # asked for through the API: every step may take its time
         leased = [row for row in rows if row["run_id"] is not None]
-        cancel_all(self, leased, self.settings.cancel_grace_seconds)
+        pass_requests_on(self, leased, self.settings.cancel_grace_seconds)
         held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
         for run, epoch in held & self._strangers:
             statement = moves.release(run, epoch, self.worker_id, verb=Verb.HAND_BACK, reason=Reason.HOST_LOST)

@@ -259,12 +259,19 @@ _PARKS = {
     verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json").replace("\n    SELECT noted.*, moved", _WITH_WAITS)
     for verb in (Verb.REQUIRE_AUTHORIZATION, Verb.AWAIT_APPROVAL, Verb.PAUSE_BY_AGENT)
 }
+_WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
 _PAUSE_EXECUTING = _move(
     Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
-    f"{_FENCE} AND control_request = 'pause'",
+    f"{_FENCE} AND control_request = 'pause'", data=_WHO,
 )  # fmt: skip
-_PAUSE_IDLE = _move(Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL", _NOT_LEASED)
-_RESUME = _move(Verb.RESUME, f"{_READY}, pending_waits = 0", "control_request IS NULL")
+_PAUSE_IDLE = _move(
+    Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s", _NOT_LEASED,
+    data=_WHO,
+)  # fmt: skip
+_RESUME = _move(
+    Verb.RESUME, f"{_READY}, pending_waits = 0, control_by = NULL, control_reason = NULL", "control_request IS NULL",
+    data="json_strip_nulls(json_build_object('by', %(by)s::text))",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,11 +313,11 @@ def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> S
     return Statement(_PAUSE_EXECUTING, params)
 
 
-def pause_idle(run: UUID) -> Statement:
+def pause_idle(run: UUID, *, by: str | None = None, comment: str | None = None) -> Statement:
     """Park a started run that no worker executes because a user asked for a pause."""
-    return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER})
+    return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER, "by": by, "comment": comment})
 
 
-def resume(run: UUID, *, reason: Reason) -> Statement:
+def resume(run: UUID, *, reason: Reason, by: str | None = None) -> Statement:
     """Make a parked run ready again; belongs into the transaction that satisfies its wait."""
-    return Statement(_RESUME, {"run": run, "reason": reason})
+    return Statement(_RESUME, {"run": run, "reason": reason, "by": by})

@@ -11,7 +11,7 @@ from models.statement import Statement
 
 _KNOCK = """
     UPDATE run SET inbox = inbox + 1 WHERE id = %(run)s AND tenant = %(tenant)s
-    RETURNING id, status, pause_kind, reason, pending_waits, control_request
+    RETURNING id, status, pause_kind, reason, pending_waits, control_request, lease_worker, queue
     """
 _RESOLVE = """
     UPDATE wait SET resolved_at = now(), outcome = %(outcome)s, decided_by = %(by)s

@@ -10,7 +10,7 @@ from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
-from api.problems import Problem
+from api.problems import Problem, run_finished
 from api.requests import read_as
 from api.resources import Resources, resources
 from api.runs.envelope import CancelBody
@@ -83,9 +83,7 @@ def _cancel(wish: _Wish, shared: Resources) -> Answer:
             return Answer(read_whole(wish.caller.tenant, wish.run), 202)
         run = read_whole(wish.caller.tenant, wish.run)
         if run["status"] in TERMINAL:
-            raise Problem(
-                "run_finished", f"The run has ended as {run['status']}; nothing changes it now.", more={"run": run}
-            )
+            raise run_finished(run)
     raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")
 
 

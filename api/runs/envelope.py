@@ -37,6 +37,12 @@ class BatchBody(Body):
     ]
 
 
+class PauseRequest(Body):
+    """Why to pause."""
+
+    reason: Annotated[Text, Field(max_length=500, description="For people; the event keeps it.")] | None = None
+
+
 class CancelBody(Body):
     """How to cancel."""
 

@@ -1,52 +1,79 @@
-"""Says why runs are parked, and until when."""
+"""POST /v1/runs/{runId}/pause: lets a run stand still until somebody resumes it, whatever it does at the moment."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
-from uuid import UUID
+from typing import Annotated, Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+import psycopg
+from fastapi import APIRouter, Depends
 
-from api.shapes import PauseBody, WaitBody
-from models.event import Event
-from models.events import timestamp
-from models.lifecycle import Status
-from models.run import Run
-from models.wait import Wait
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import body_within, json_object, small_limit
+from api.documented import BODY, refusals, shows, takes
+from api.problems import run_finished, run_not_found
+from api.requests import read_as
+from api.resources import Resources, resources
+from api.runs.envelope import PauseRequest
+from api.runs.find import run_id
+from api.runs.whole import read_whole
+from api.shapes import RunBody
+from api.transactions import transaction
+from models import bus, control, events, moves, waits
+from models.database import Row
+from models.facts import fact
+from models.lifecycle import TERMINAL, Status
 
-
-def pauses(session: Session, runs: Sequence[Run]) -> Mapping[UUID, PauseBody]:
-    """Describe the pause of every one of these runs that is parked."""
-    parked = {run.id: run for run in runs if run.status in (Status.PAUSED, Status.AUTH_REQUIRED)}
-    if not parked:
-        return {}
-    ids = list(parked)
-    waits = defaultdict[UUID, list[Wait]](list)
-    for wait in session.exec(
-        select(Wait).where(col(Wait.run_id).in_(ids), col(Wait.resolved_at).is_(None)).order_by(col(Wait.id))
-    ):
-        waits[wait.run_id].append(wait)
-    moved = select(Event.run_id, func.max(Event.at)).where(col(Event.run_id).in_(ids), col(Event.verb).is_not(None))
-    since = dict(session.exec(moved.group_by(col(Event.run_id))).all())
-    return {id_: _pause(run, since.get(id_), waits[id_]) for id_, run in parked.items()}
+router = APIRouter(tags=["Runs"])
+_RECORDED = "Recorded: it pauses at the edge of its next step, or when what it waits for has come."
 
 
-def _pause(run: Run, since: Any, waits: Sequence[Wait]) -> PauseBody:
-    ends = [wait.due_at for wait in waits if wait.due_at]
-    return {
-        "kind": cast("Any", run.pause_kind or "authorization"),
-        "reason": run.reason,
-        "since": timestamp(since),
-        "expiresAt": timestamp(min(ends)) if ends else None,
-        "waits": [_wait(wait) for wait in waits],
-    }
+@router.post(
+    "/v1/runs/{runId}/pause",
+    response_model=RunBody,
+    summary="Pause a run",
+    responses=shows(202, _RECORDED, RunBody) | refusals(*BODY, "run_not_found", "run_finished"),
+    openapi_extra=takes(PauseRequest, {"reason": "prices are being checked"}, required=False),
+)
+def pause_run(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Pause any run that has not ended; its progress is kept and its active time stands still.
+
+    A queued run is held from now on, a started one that no worker executes is paused at once. Asking again changes nothing.
+    """
+    body = read_as(PauseRequest, json_object(raw) if raw.strip() else {})
+    run = run_id(runId)
+    with transaction() as connection:
+        stands = waits.knock(run, caller.tenant).one(connection)
+        if stands is None:
+            raise run_not_found()
+        ended = stands["status"] in TERMINAL
+        event, asked = (None, None) if ended else _pause(connection, stands, caller.name, body.reason)
+    if ended:
+        raise run_finished(read_whole(caller.tenant, run))
+    if event:
+        shared.bus.say(caller.tenant, events.public(event))
+        fact("run.paused", run=run)
+    if asked and asked["lease_worker"]:
+        shared.bus.wake(bus.worker_channel(asked["lease_worker"]))
+        fact("run.pause_requested", run=run, worker=asked["lease_worker"], epoch=asked["epoch"])
+    shown = read_whole(caller.tenant, run)
+    return Answer(shown, 202 if _is_to_come(stands) else 200)
 
 
-def _wait(wait: Wait) -> WaitBody:
-    return {
-        "waitId": str(wait.id),
-        "kind": wait.kind,
-        "openedAt": timestamp(wait.opened_at),
-        "expiresAt": timestamp(wait.due_at),
-    }
+def _pause(
+    connection: psycopg.Connection[Any], stands: Row, by: str, comment: str | None
+) -> tuple[Row | None, Row | None]:
+    """Give the event of a pause, or what was recorded; neither when there is nothing to do."""
+    if stands["status"] == Status.RUNNING and not stands["lease_worker"]:
+        return moves.pause_idle(stands["id"], by=by, comment=comment).one(connection), None
+    if stands["pause_kind"] == "user":
+        return None, None
+    return None, control.request_pause(stands["id"], by=by, comment=comment).one(connection)
+
+
+def _is_to_come(stands: Row) -> bool:
+    parked = stands["status"] in (Status.AUTH_REQUIRED, Status.PAUSED) and stands["pause_kind"] != "user"
+    return bool(stands["lease_worker"]) or parked

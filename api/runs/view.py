@@ -11,7 +11,7 @@ from sqlalchemy import cast as sql_cast
 from sqlmodel import Session, col, select
 
 from api.answers import as_stored
-from api.runs.pause import pauses
+from api.runs.paused import pauses
 from api.shapes import PauseBody, RunSummary
 from models.events import timestamp
 from models.label import Label

@@ -87,6 +87,8 @@ TICKETS: dict[str, Call] = {
     "promote": lambda m: tickets.promote([m.id]),
     "decline": lambda m: tickets.decline(m.id, m.epoch, draining=False),
     "request_cancel": lambda m: control.request_cancel(m.id, TENANT, by="ann", comment=None, grace_ms=5000),
+    "request_pause": lambda m: control.request_pause(m.id, by="ann", comment=None),
+    "take_pause_back": lambda m: control.take_pause_back(m.id),
 }
 # These are over a whole queue; they have tests of their own.
 APART = {"republish", "lift_declined"}

@@ -39,6 +39,9 @@ SITUATIONS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "cleared": ({"status": "'RUNNING'", "resumed": "TRUE", **_TICKET}, (*_STARTED, "recover")),
     "auth required": ({"status": "'AUTH_REQUIRED'"}, (*_STARTED, "require_authorization")),
     "paused for approval": ({"status": "'PAUSED'", "pause_kind": "'approval'"}, (*_STARTED, "await_approval")),
+    "paused for approval, to pause": (
+        {"status": "'PAUSED'", "pause_kind": "'approval'", **_PAUSE}, (*_STARTED, "await_approval"),
+    ),
     "paused by user": ({"status": "'PAUSED'", "pause_kind": "'user'"}, (*_STARTED, "pause_by_user")),
     "paused by agent": ({"status": "'PAUSED'", "pause_kind": "'agent'"}, (*_STARTED, "pause_by_agent")),
     "succeeded": ({"status": "'SUCCESS'", **_ENDED}, (*_STARTED, "succeed")),

@@ -22,6 +22,7 @@ from tests.postgres.calls import MOVES, RECORDS, TICKETS
 from tests.postgres.factory import Made, World
 
 RUNS = 20_000
+REQUESTS = ("request_cancel", "request_pause", "take_pause_back")
 
 # Mostly finished and parked runs, a backlog, a few blocked; what is in flight is few, as it is in life.
 _FILL = """
@@ -170,7 +171,7 @@ def test_no_plan_made_on_the_first_day_reads_the_whole_table_for_ever(newborn: t
     assert "run_tenant" not in scans["run"]
 
 
-@pytest.mark.parametrize("name", [*MOVES, *RECORDS, "decline", "request_cancel"])
+@pytest.mark.parametrize("name", [*MOVES, *RECORDS, "decline", *REQUESTS])
 def test_no_write_prepared_on_the_first_day_reads_the_whole_table(newborn: tuple[World, Made], name: str) -> None:
     world, made = newborn
     statement = {**MOVES, **RECORDS, **TICKETS}[name](made)
@@ -211,7 +212,7 @@ def test_tickets_are_found_by_an_index(crowd: tuple[World, Made], statement: Sta
 
 
 @pytest.mark.parametrize("generic", [False, True])
-@pytest.mark.parametrize("name", [*MOVES, *RECORDS, "decline", "request_cancel"])
+@pytest.mark.parametrize("name", [*MOVES, *RECORDS, "decline", *REQUESTS])
 def test_every_write_finds_its_run_by_its_key(crowd: tuple[World, Made], name: str, generic: bool) -> None:
     """And not among all that its worker has in flight: the entries of past runs stay there while a snapshot is open."""
     world, made = crowd

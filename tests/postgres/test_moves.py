@@ -23,7 +23,7 @@ class After(NamedTuple):
 _EXECUTING = ("executing", "pausing", "canceling", "overdue")
 _QUEUED = ("queued", "held", "blocked", "promoted", "promoted and held")
 _PARKED = ("auth required", "paused for approval", "paused by user", "paused by agent")
-_IDLE = (*_QUEUED, "ready", "cleared", *_PARKED)
+_IDLE = (*_QUEUED, "ready", "cleared", *_PARKED, "paused for approval, to pause")
 _SUCCEEDED = After("SUCCESS", None, "end", "succeed")
 _FAILED = After("FAILED", None, "end", "fail")
 _CANCELED = After("CANCELED", None, "end", "cancel")
@@ -65,7 +65,11 @@ ALLOWED_WITHOUT_A_VERB: dict[str, tuple[str, ...]] = {
     "promote": ("queued", "ready"),
     "decline": ("promoted", "promoted and held", "cleared"),
     "request_cancel": _EXECUTING,
-}
+    "request_pause": (
+        "queued", "blocked", "promoted", "executing", "auth required", "paused for approval", "paused by agent",
+    ),
+    "take_pause_back": ("held", "promoted and held", "pausing", "paused for approval, to pause"),
+}  # fmt: skip
 _EVERY_MOVE = [(call, situation) for call in MOVES for situation in SITUATIONS]
 _EVERYTHING_ELSE = [(call, situation) for call in {**RECORDS, **TICKETS} for situation in SITUATIONS]
 

@@ -174,6 +174,17 @@ class Fleet:
         else:
             moves.cancel_idle(run, TENANT, reason=Reason.BY_USER, by="ann", comment="enough").one(self.database)
 
+    def pause(self, run: UUID) -> None:
+        """Ask for a pause as the API does of a run that is executed."""
+        asked = control.request_pause(run, by="ann", comment="later").one(self.database)
+        assert asked is not None
+        self.broker.publish(worker_channel(asked["lease_worker"]), "")
+
+    def resume(self, run: UUID) -> None:
+        """End a user's pause as the API does."""
+        assert moves.resume(run, reason=Reason.BY_USER, by="ann").one(self.database)
+        self.broker.publish(PROMOTE, "")
+
     def run(self, run: UUID) -> dict[str, Any]:
         """Read the run row with its result and error."""
         return self.one("SELECT run.*, result, error FROM run JOIN payload ON run_id = id WHERE id = %s", run)

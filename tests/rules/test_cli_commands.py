@@ -24,6 +24,7 @@ ACCEPTED = httpx.Response(201, json=run())
 FAILED = frame("end", 9, status="FAILED", error={"code": "step_error", "message": "no such file", "step": "read"})
 CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
+COMMANDS += ["pause x", "resume x"]
 
 
 @pytest.fixture
@@ -216,6 +217,8 @@ def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invok
         ("workers", {"workers": [{"name": "w1", "slots": 4}]}),
         ("capacity", {"queues": [{"queue": "default", "slots": 4}]}),
         ("cancel x", run("CANCELED")),
+        ("pause x", run("PAUSED", pause={"kind": "user"})),
+        ("resume x", run("RUNNING")),
         ("enqueue x", run()),
     ],
 )
@@ -247,6 +250,26 @@ def test_cancel_says_whether_the_run_is_canceled_yet(invoke: Invoke) -> None:
     assert (result.exit_code, result.stdout) == (0, f"Run {RUN_ID} is CANCELED.\n")
     assert server.body() == {"reason": "wrong", "grace": 2}
     assert "was asked to stop" in invoke(Canned(httpx.Response(202, json=run("RUNNING"))), "cancel", RUN_ID).stdout
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (run("PAUSED", pause={"kind": "user"}), "is PAUSED."),
+        (run("QUEUED", controlRequest="pause"), "is held"),
+        (run("RUNNING", controlRequest="pause"), "at the edge of its next step"),
+        (run("PAUSED", pause={"kind": "agent"}, controlRequest="pause"), "when what it waits for has come"),
+    ],
+)
+def test_pause_says_when_the_run_stands_still(invoke: Invoke, shown: dict[str, Any], said: str) -> None:
+    server = Canned(httpx.Response(200, json=shown))
+    result = invoke(server, "pause", RUN_ID, "--reason", "prices")
+    assert (result.exit_code, said in result.stdout, server.body()) == (0, True, {"reason": "prices"})
+
+
+def test_resume_says_where_the_run_stands(invoke: Invoke) -> None:
+    result = invoke(Canned(httpx.Response(200, json=run("RUNNING"))), "resume", RUN_ID)
+    assert (result.exit_code, result.stdout) == (0, f"Run {RUN_ID} is RUNNING.\n")
 
 
 def test_the_fleet_is_listed_by_what_the_server_says(invoke: Invoke) -> None:

@@ -160,6 +160,17 @@ def test_cancel_sends_reason_and_grace(speak: Speaker) -> None:
     assert not view.finished
 
 
+@both
+def test_pause_sends_its_reason_and_resume_nothing(speak: Speaker) -> None:
+    server = Canned(httpx.Response(200, json=run("PAUSED", pause={"kind": "user", "reason": "by_user"})))
+    view = speak(server).on_run("pause", "prices")
+    assert (server.last.url.path, server.body()) == (f"/v1/runs/{RUN_ID}/pause", {"reason": "prices"})
+    assert view.paused_by_user
+    server = Canned(httpx.Response(200, json=run("RUNNING")))
+    assert not speak(server).on_run("resume").paused_by_user
+    assert (server.last.url.path, server.body()) == (f"/v1/runs/{RUN_ID}/resume", {})
+
+
 def test_no_run_id_can_name_another_resource() -> None:
     server = Canned(httpx.Response(200, json=run()))
     with api.Client("http://host", "key", transport=server.transport) as client:

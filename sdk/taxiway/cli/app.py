@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from taxiway.cli import enqueue, exits, fleet, runs, watch
+from taxiway.cli import control, enqueue, exits, fleet, runs, watch
 from taxiway.cli.output import Output
 from taxiway.client import TaxiwayError
 from taxiway.client.wire import sdk_version
@@ -65,7 +65,9 @@ app.command()(runs.show)
 app.command()(runs.steps)
 app.command()(watch.watch)
 app.command()(runs.logs)
-app.command()(runs.cancel)
+app.command()(control.cancel)
+app.command()(control.pause)
+app.command()(control.resume)
 app.command()(fleet.agents)
 app.command()(fleet.workers)
 app.command()(fleet.capacity)

@@ -1,4 +1,4 @@
-"""Commands that read runs and cancel them: `runs`, `show`, `steps`, `logs`, `cancel`."""
+"""Commands that read runs: `runs`, `show`, `steps`, `logs`."""
 
 from typing import Annotated
 
@@ -113,29 +113,6 @@ def logs(
             at = f"{line.at.astimezone():%Y-%m-%d %H:%M:%S}" if line.at else "-"
             where = f" [{line.step}]" if line.step else ""
             output.line(f"{at} {line.level}{where} {line.message}")
-
-
-def cancel(
-    run: options.RunId,
-    *,
-    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the run.", show_default=False)] = None,
-    grace: Annotated[
-        float | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")
-    ] = None,
-    url: options.Url = None,
-    api_key: options.ApiKey = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Cancel a run that has not ended."""
-    output = Output(as_json)
-    with options.connect(url, api_key) as client:
-        seen = client.run(run).cancel(reason, grace)
-    if as_json:
-        output.document(dict(seen.raw))
-    elif seen.finished:
-        output.line(f"Run {seen.id} is {seen.status}.")
-    else:
-        output.line(f"Run {seen.id} is executing and was asked to stop. Follow it with: taxiway watch {seen.id}")
 
 
 def _row(run: RunView) -> tuple[object, ...]:

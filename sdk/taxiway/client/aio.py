@@ -198,3 +198,11 @@ class AsyncRunHandle:
     async def cancel(self, reason: str | None = None, grace: Duration | None = None) -> RunView:
         """Cancel the run and return it; see RunHandle.cancel."""
         return await self._client.send(calls.cancel(self.id, reason, grace))
+
+    async def pause(self, reason: str | None = None) -> RunView:
+        """Let the run stand still until it is resumed; see RunHandle.pause."""
+        return await self._client.send(calls.pause(self.id, reason))
+
+    async def resume(self) -> RunView:
+        """End a pause; see RunHandle.resume."""
+        return await self._client.send(calls.resume(self.id))

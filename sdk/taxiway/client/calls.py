@@ -123,6 +123,16 @@ def cancel(run_id: str, reason: str | None, grace: Duration | None) -> Call[RunV
     return Call(_post(run_path(run_id, "cancel"), body), _read_run)
 
 
+def pause(run_id: str, reason: str | None) -> Call[RunView]:
+    """POST /v1/runs/{runId}/pause."""
+    return Call(_post(run_path(run_id, "pause"), {} if reason is None else {"reason": reason}), _read_run)
+
+
+def resume(run_id: str) -> Call[RunView]:
+    """POST /v1/runs/{runId}/resume."""
+    return Call(_post(run_path(run_id, "resume"), {}), _read_run)
+
+
 def listing(path: str, name: str) -> Call[list[Json]]:
     """GET a list that comes in one piece: /v1/agents, /v1/workers, /v1/capacity."""
     return Call(Request("GET", path), lambda answer: list(answer.json[name]))

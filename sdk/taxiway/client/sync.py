@@ -210,3 +210,14 @@ class RunHandle:
         Raises RunFinished where the run had already ended.
         """
         return self._client.send(calls.cancel(self.id, reason, grace))
+
+    def pause(self, reason: str | None = None) -> RunView:
+        """Let the run stand still until it is resumed: at once, or from the edge of its next step on.
+
+        Raises RunFinished where the run had already ended.
+        """
+        return self._client.send(calls.pause(self.id, reason))
+
+    def resume(self) -> RunView:
+        """End a pause of a user's, or one for code that was mended meanwhile."""
+        return self._client.send(calls.resume(self.id))

@@ -117,6 +117,11 @@ class RunView:
         """Whether the run waits for somebody or something."""
         return self.status in PARKED
 
+    @property
+    def paused_by_user(self) -> bool:
+        """Whether the run stands still because somebody asked for it."""
+        return self.pause is not None and self.pause.get("kind") == "user"
+
     @classmethod
     def read(cls, raw: Json) -> RunView:
         """Build from a Run of the API; members that are missing become None or empty."""

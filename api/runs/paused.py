@@ -1,0 +1,52 @@
+"""Says why runs are parked, and until when."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from api.shapes import PauseBody, WaitBody
+from models.event import Event
+from models.events import timestamp
+from models.lifecycle import Status
+from models.run import Run
+from models.wait import Wait
+
+
+def pauses(session: Session, runs: Sequence[Run]) -> Mapping[UUID, PauseBody]:
+    """Describe the pause of every one of these runs that is parked."""
+    parked = {run.id: run for run in runs if run.status in (Status.PAUSED, Status.AUTH_REQUIRED)}
+    if not parked:
+        return {}
+    ids = list(parked)
+    waits = defaultdict[UUID, list[Wait]](list)
+    for wait in session.exec(
+        select(Wait).where(col(Wait.run_id).in_(ids), col(Wait.resolved_at).is_(None)).order_by(col(Wait.id))
+    ):
+        waits[wait.run_id].append(wait)
+    moved = select(Event.run_id, func.max(Event.at)).where(col(Event.run_id).in_(ids), col(Event.verb).is_not(None))
+    since = dict(session.exec(moved.group_by(col(Event.run_id))).all())
+    return {id_: _pause(run, since.get(id_), waits[id_]) for id_, run in parked.items()}
+
+
+def _pause(run: Run, since: Any, waits: Sequence[Wait]) -> PauseBody:
+    ends = [wait.due_at for wait in waits if wait.due_at]
+    return {
+        "kind": cast("Any", run.pause_kind or "authorization"),
+        "reason": run.reason,
+        "since": timestamp(since),
+        "expiresAt": timestamp(min(ends)) if ends else None,
+        "waits": [_wait(wait) for wait in waits],
+    }
+
+
+def _wait(wait: Wait) -> WaitBody:
+    return {
+        "waitId": str(wait.id),
+        "kind": wait.kind,
+        "openedAt": timestamp(wait.opened_at),
+        "expiresAt": timestamp(wait.due_at),
+    }

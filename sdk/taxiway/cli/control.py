@@ -1,0 +1,69 @@
+"""Commands that change what becomes of a run: `cancel`, `pause`, `resume`."""
+
+from typing import Annotated
+
+import typer
+
+from taxiway.cli import options
+from taxiway.cli.output import Output
+from taxiway.client import RunView
+
+Reason = Annotated[str | None, typer.Option("--reason", help="Kept with the run.", show_default=False)]
+
+
+def cancel(
+    run: options.RunId,
+    *,
+    reason: Reason = None,
+    grace: Annotated[
+        float | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")
+    ] = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Cancel a run that has not ended."""
+    with options.connect(url, api_key) as client:
+        seen = client.run(run).cancel(reason, grace)
+    follow = f"Follow it with: taxiway watch {seen.id}"
+    _say(as_json, seen, f"Run {seen.id} is executing and was asked to stop. {follow}", over=seen.finished)
+
+
+def pause(
+    run: options.RunId,
+    *,
+    reason: Reason = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Let a run stand still until it is resumed; what it did so far is kept."""
+    with options.connect(url, api_key) as client:
+        seen = client.run(run).pause(reason)
+    when = {
+        "QUEUED": "is held: it does not start until it is resumed.",
+        "RUNNING": "pauses at the edge of its next step.",
+    }.get(seen.status, "stays paused when what it waits for has come.")
+    _say(as_json, seen, f"Run {seen.id} {when} Go on with: taxiway resume {seen.id}", over=seen.paused_by_user)
+
+
+def resume(
+    run: options.RunId,
+    *,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Let a run go on that was paused, or whose code was mended."""
+    with options.connect(url, api_key) as client:
+        seen = client.run(run).resume()
+    _say(as_json, seen, "", over=True)
+
+
+def _say(as_json: bool, seen: RunView, to_come: str, *, over: bool) -> None:
+    """Show the run as it is now, or what will become of it."""
+    output = Output(as_json)
+    if as_json:
+        output.document(dict(seen.raw))
+    else:
+        output.line(f"Run {seen.id} is {seen.status}." if over else to_come)
