@@ -1,8 +1,10 @@
 """Judges JSON texts that come from agent code before they may reach a batch that others share."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NoReturn
+
+from taxiway.frames import is_storable
 
 from executor.errors import Refused
 
@@ -14,22 +16,6 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _too_deep(text: str, decoded: object) -> bool:
@@ -61,7 +47,7 @@ def checked(text: Any, limit: int, what: str) -> str:
         if _too_deep(text, decoded):
             raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
         # Only an escape can smuggle in what PostgreSQL's text cannot hold.
-        if "\\u" in text and not all(map(_is_storable, _texts(decoded))):
+        if "\\u" in text and not is_storable(decoded):
             raise ValueError("it contains NUL or half a surrogate pair")
     except (ValueError, RecursionError) as error:
         raise Refused("invalid_output", f"{what} is not valid JSON: {error}") from None

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,10 +31,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The runs of a request; `replayed` when an earlier, equal request made them."""
+    """The runs of a request: those that it made, as they were stored `at` that moment, or those of an earlier, equal one."""
 
     ids: list[UUID]
-    replayed: bool
+    made: Sequence[enqueue.NewRun] = ()
+    at: datetime | None = None
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier, equal request made the runs."""
+        return not self.made
 
 
 def same_request(key: str | None, call: str, body: Any) -> Request | None:
@@ -64,7 +71,7 @@ def accept(
         assert request is not None
         return _earlier(caller.tenant, request) or _vanished()
     _tell(caller.tenant, stored, hints)
-    return Accepted([run.id for run in runs], replayed=False)
+    return Accepted([run.id for run in runs], runs, stored[0]["at"])
 
 
 def _store(
@@ -85,7 +92,7 @@ def _earlier(tenant: str, request: Request) -> Accepted | None:
         raise Problem(
             "idempotency_mismatch", "This idempotency key was used for a request with another body. Use a new key."
         )
-    return Accepted(list(kept.run_ids), replayed=True)
+    return Accepted(list(kept.run_ids))
 
 
 def _kept(session: Session, tenant: str, key: str) -> Idempotency | None:

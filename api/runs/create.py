@@ -1,11 +1,13 @@
 """POST /v1/runs and POST /v1/runs/batch: accept runs, at most once for each idempotency key."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header
 from sqlmodel import col, select
 
-from api.answers import Answer
+from api.answers import Answer, as_stored
 from api.auth import Caller, may
 from api.body import batch_limit, body_within, json_object, single_limit
 from api.documented import BODY, refusals, shows, takes
@@ -15,7 +17,7 @@ from api.resources import Resources, resources
 from api.runs.accept import Accepted, accept, same_request
 from api.runs.envelope import LATER, BatchBody, NewRunBody
 from api.runs.fitting import fitting_input
-from api.runs.view import summaries
+from api.runs.view import newborn, summaries
 from api.runs.whole import read_whole
 from api.shapes import BatchOfRuns, RunBody, RunSummary
 from api.transactions import reading
@@ -80,7 +82,11 @@ def create_run(
     fields = json_object(raw)
     request = same_request(idempotency_key, "one", fields)
     accepted = accept(caller, request, lambda: [_new_run(read_as(NewRunBody, fields, later=LATER), shared)], shared.bus)
-    return _answer(accepted, read_whole(caller.tenant, accepted.ids[0]))
+    if accepted.replayed:
+        return _answer(accepted, read_whole(caller.tenant, accepted.ids[0]))
+    [made] = accepted.made
+    shown: dict[str, Any] = {"input": as_stored(made.input), "result": None, "stepsFinished": []}
+    return _answer(accepted, {**newborn(caller.tenant, made, accepted.at), **shown})
 
 
 @router.post(
@@ -101,7 +107,9 @@ def create_batch(
     fields = json_object(raw)
     request = same_request(idempotency_key, "batch", fields)
     accepted = accept(caller, request, lambda: _new_runs(fields, shared), shared.bus)
-    return _answer(accepted, {"runs": _in_order(caller.tenant, accepted)})
+    if accepted.replayed:
+        return _answer(accepted, {"runs": _in_order(caller.tenant, accepted.ids)})
+    return _answer(accepted, {"runs": [newborn(caller.tenant, made, accepted.at) for made in accepted.made]})
 
 
 def _new_runs(fields: dict[str, Any], shared: Resources) -> list[NewRun]:
@@ -112,8 +120,8 @@ def _new_runs(fields: dict[str, Any], shared: Resources) -> list[NewRun]:
     return [_new_run(body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
 
 
-def _in_order(tenant: str, accepted: Accepted) -> list[RunSummary]:
-    wanted = select(Run).where(col(Run.id).in_(accepted.ids), Run.tenant == tenant)
+def _in_order(tenant: str, ids: Sequence[UUID]) -> list[RunSummary]:
+    wanted = select(Run).where(col(Run.id).in_(ids), Run.tenant == tenant)
     with reading() as session:
         found = {run.id: run for run in session.exec(wanted)}
-        return summaries(session, [found[run] for run in accepted.ids if run in found])
+        return summaries(session, [found[run] for run in ids if run in found])

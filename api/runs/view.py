@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlmodel import Session, col, select
 from api.answers import as_stored
 from api.runs.paused import pauses
 from api.shapes import PauseBody, RunSummary
+from models.enqueue import NewRun
 from models.events import timestamp
 from models.label import Label
 from models.lifecycle import TERMINAL, PauseKind, State, Status, category, execution_status
@@ -52,6 +54,16 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
     ids = [run.id for run in runs]
     labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs)
     return [summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id)) for run in runs]
+
+
+def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
+    """Show a run as it was stored at that moment, without reading it."""
+    columns: dict[str, Any] = {
+        "id": made.id, "tenant": tenant, "agent": made.agent, "queue": made.queue, "priority": made.priority,
+        "user_id": made.user_id, "timeout_ms": made.timeout_ms, "created_at": at, "ready_at": at, "updated_at": at,
+    }  # fmt: skip
+    row = Run(**columns)
+    return summary(row, Labels(sorted(set(made.tags)), dict(sorted(made.metadata.items()))), None, None)
 
 
 def state_of(run: Run) -> State:

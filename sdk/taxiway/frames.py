@@ -101,9 +101,14 @@ def decode(body: bytes | bytearray) -> Frame:
     if not isinstance(frame, dict) or not isinstance(frame.get("frame"), str):
         raise FrameError("a frame must be a JSON object whose field 'frame' is a text")
     # Only an escape can bring in what UTF-8 itself forbids, so the walk is rarely taken.
-    if b"\\u" in body and not all(map(_is_storable, _texts(frame))):
+    if b"\\u" in body and not is_storable(frame):
         raise FrameError(f"a {frame['frame'][:40]!r} frame holds NUL or half a surrogate pair")
     return frame
+
+
+def is_storable(value: object) -> bool:
+    """Say whether no text within a decoded JSON value holds NUL or half a surrogate pair, which no database takes."""
+    return all(map(_is_text_storable, _texts(value)))
 
 
 class FrameSocket:
@@ -261,5 +266,5 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _is_storable(text: str) -> bool:
+def _is_text_storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))

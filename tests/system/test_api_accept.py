@@ -62,6 +62,28 @@ def test_input_comes_back_as_it_went_in(acme: httpx.Client) -> None:
     assert acme.get(f"/v1/runs/{run['runId']}").json()["input"] == strange
 
 
+def test_what_is_answered_is_what_was_stored(acme: httpx.Client) -> None:
+    """The answer is not read from the tables; it shows all the same what they show."""
+    body = {
+        **GOOD,
+        "priority": -3,
+        "timeout": "PT7S",
+        "userId": "ann",
+        "tags": ["b", "a", "b"],
+        "metadata": {"z": "1", "a": "2"},
+    }
+    plain = acme.post("/v1/runs", json=GOOD).json()
+    full = acme.post("/v1/runs", json=body).json()
+    batch = acme.post("/v1/runs/batch", json={"runs": [body, GOOD]}).json()["runs"]
+
+    for shown in (plain, full):
+        assert shown == acme.get(f"/v1/runs/{shown['runId']}").json()
+    for shown in batch:
+        stored = acme.get(f"/v1/runs/{shown['runId']}").json()
+        assert shown == {name: stored[name] for name in shown}
+        assert stored.keys() - shown.keys() == {"input", "result", "stepsFinished"}
+
+
 def test_an_equal_request_is_answered_with_the_same_run(api: ApiServer, acme: httpx.Client) -> None:
     key = {"idempotency-key": str(uuid.uuid4())}
     first = acme.post("/v1/runs", content=b'{"agent":"refund","input":{"order_id":"1","amount":2}}', headers=key | JSON)
