@@ -7,7 +7,7 @@ from api.faults import add_faults
 from api.installation import agents, capacity, drain, health, keys, workers
 from api.lifespan import lifespan
 from api.openapi import install
-from api.runs import cancel, create, listing, pause, read, resume, stream, wait
+from api.runs import cancel, create, listing, pause, read, resume, signals, stream, wait
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
@@ -15,7 +15,23 @@ _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
 Every call but `/health` and `/ready` needs an API key in the header `x-api-key` (or `Authorization: Bearer`). Every
 refusal is a problem document (RFC 9457) whose `code` is stable."""
 
-_ROUTERS = (create, listing, read, stream, wait, cancel, pause, resume, agents, workers, drain, capacity, keys, health)
+_ROUTERS = (
+    create,
+    listing,
+    read,
+    stream,
+    wait,
+    cancel,
+    pause,
+    resume,
+    signals,
+    agents,
+    workers,
+    drain,
+    capacity,
+    keys,
+    health,
+)
 
 
 def build() -> FastAPI:

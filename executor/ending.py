@@ -11,14 +11,14 @@ from executor.hosts import Host
 from executor.lane import Answer, Settled
 from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, word
 from executor.recorder import Recorder
+from executor.session import Decision
 from executor.supervision import NO_ITEM
-from models import moves, recording
+from models import moves, recording, waits
 from models.bus import PROMOTE, Bus
 from models.database import Row
 from models.facts import fact
 from models.lifecycle import Reason, Verb
 from models.recording import Fence
-from models.statement import Statement
 
 _TRIES = 10
 
@@ -64,13 +64,21 @@ def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_
             return Dropped("fenced")
         inbox = rows[0]["inbox"]
         outcome = _given_way(outcome, rows[0])
+        if isinstance(outcome, Parked) and _is_over(office, fence, outcome):
+            outcome = HandedBack(Reason.WAIT_OVER, None)  # what it would wait for came while it was on its way
     return Dropped("undecided")
 
 
-def _write(office: Office, fence: Fence, outcome: Outcome, statement: Statement) -> Answer:
+def _is_over(office: Office, fence: Fence, parked: Parked) -> bool:
+    return bool(office.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
+
+
+def _write(office: Office, fence: Fence, outcome: Outcome, statement: Decision) -> Answer:
     n = outcome.n if isinstance(outcome, Succeeded | Failed) else 0
     size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
-    return office.recorder.write(fence.run, statement, size=size, fence=fence, n=n)
+    return office.recorder.write(
+        fence.run, statement, size=size, fence=fence, n=n, alone=isinstance(statement, waits.Park)
+    )
 
 
 def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
@@ -95,7 +103,7 @@ def _given_way(outcome: Outcome, row: Row) -> Outcome:
     return outcome
 
 
-def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Statement | None:
+def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decision | None:
     at = (fence.run, fence.epoch, fence.worker)
     match outcome:
         case Succeeded(n, value):
@@ -109,8 +117,9 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Stateme
             return moves.cancel_executing(
                 *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
             )
-        case Parked(_, verb, reason, waits):
-            return moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=waits)
+        case Parked(_, verb, reason, opened, wake):
+            park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
+            return waits.Park(park)
         case Paused():
             return moves.pause_executing(*at, active_ms=active_ms)
         case HandedBack(reason, in_flight):

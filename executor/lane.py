@@ -18,7 +18,7 @@ from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
 
-from executor.session import LOCK_TIMEOUT_MS, Session
+from executor.session import LOCK_TIMEOUT_MS, Decision, Session
 from models.database import Connection, Row
 from models.statement import Statement
 
@@ -34,15 +34,17 @@ Answer = Row | None | Exception
 class Item:
     """One statement to commit; `done` gets its row, None (the guard did not hold) or the error, in the lane's thread.
 
-    Items of one `run` are committed in their order. `settle` is asked after a lost connection: True when the item had been
-    committed although nobody said so; `unsure` says that this may be so.
+    Items of one `run` are committed in their order; one that is to stand `alone` has a transaction of its own. `settle` is
+    asked after a lost connection: True when the item had been committed although nobody said so; `unsure` says that this
+    may be so.
     """
 
-    statement: Statement
+    statement: Decision
     done: Callable[[Answer], None]
     size: int = 0
     settle: Callable[[Connection], bool] | None = None
     run: UUID | None = None
+    alone: bool = False
     unsure: bool = False
 
 
@@ -90,6 +92,8 @@ class Lane:
         group: list[Item] = []
         size = 0
         while self._waiting and len(group) < MAX_ITEMS and (not group or size + self._waiting[0].size <= MAX_BYTES):
+            if group and (group[-1].alone or self._waiting[0].alone):
+                break
             item = self._waiting.popleft()
             if item.run in self._locked:
                 self._locked[item.run].append(item)
@@ -118,8 +122,13 @@ class Lane:
         return max(0.0, self._look_at - time.monotonic()) if self._locked else None
 
     def _commit(self, group: list[Item]) -> None:
+        if group[0].alone:
+            self._commit_one(group[0])
+            return
         try:
-            answers: list[Answer] = [*self._session.execute([item.statement for item in group])]
+            answers: list[Answer] = [
+                *self._session.execute([item.statement for item in group if isinstance(item.statement, Statement)])
+            ]
         except Exception as error:  # noqa: BLE001  one item's fault must never end the thread that commits everybody's
             if self._session.is_lost(error):
                 self._session.reconnect(error)
@@ -178,11 +187,12 @@ class Lane:
         self._session.works()
         for item, answer in zip(group, answers, strict=True):
             if isinstance(answer, dict) and answer.get("seq") is not None:
-                self._published(answer)
+                for event in (answer, *answer.pop("more", ())):
+                    self._published(event)
             item.done(answer)
 
 
-def wait_for(put: Callable[[Item], None], statement: Statement, **options: Any) -> Answer:
+def wait_for(put: Callable[[Item], None], statement: Decision, **options: Any) -> Answer:
     """Queue a statement and wait for its answer; for callers that go on only when it is committed."""
     answers: SimpleQueue[Answer] = SimpleQueue()
     put(Item(statement, answers.put, **options))

@@ -45,6 +45,7 @@ class Parked:
     verb: Verb
     reason: Reason
     waits: tuple[NewWait, ...]
+    wake: str = "all"
 
 
 @dataclass(frozen=True, slots=True)

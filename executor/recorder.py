@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from executor.lane import Answer, Item, Lane, wait_for
+from executor.session import Decision
 from models import recording
 from models.bus import Bus
 from models.database import Connection, Row
 from models.events import public
 from models.recording import Fence
-from models.statement import Statement
 
 LARGE = 128 << 10
 
@@ -43,13 +43,14 @@ class Recorder:
     def put(
         self,
         run: UUID,
-        statement: Statement,
+        statement: Decision,
         done: Callable[[Answer], None],
         *,
         size: int = 0,
         fence: Fence | None = None,
         n: int = 0,
         settle: Callable[[Connection], bool] | None = None,
+        alone: bool = False,
     ) -> None:
         """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row."""
         if fence and n:
@@ -57,9 +58,9 @@ class Recorder:
         with self._lock:
             lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
             self._under_way[run] = (lane, items + 1)
-            lane.put(Item(statement, self._leaving(run, done), size, settle, run))
+            lane.put(Item(statement, self._leaving(run, done), size, settle, run, alone))
 
-    def write(self, run: UUID, statement: Statement, **options: Any) -> Answer:
+    def write(self, run: UUID, statement: Decision, **options: Any) -> Answer:
         """Queue an item and wait until it is committed or refused."""
         return wait_for(lambda item: self.put(run, item.statement, item.done, **options), statement)
 

@@ -25,8 +25,10 @@ def recorded_params(run: UUID) -> dict[str, Any]:
     return {"run": run, "inline": INLINE_BYTES}
 
 
-def recorded_frames(activation: str, rows: list[Row]) -> Iterator[Frame]:
-    """Give the frames that carry the recorded steps; the last one is marked and starts the agent."""
+def recorded_frames(activation: str, rows: list[Row], waits: list[Row]) -> Iterator[Frame]:
+    """Give the frames that carry the recorded steps and what came of waits; the last one is marked and starts the agent."""
+    for part in _parts(waits):
+        yield {"frame": "recorded", "activation": activation, "steps": [], "waits": part, "last": False}
     chunk: list[Row] = []
     size = 0
     for row in rows:
@@ -42,3 +44,18 @@ def recorded_frames(activation: str, rows: list[Row]) -> Iterator[Frame]:
 def _framed_bytes(text: str) -> int:
     """Give the size of a JSON text as a string within a frame: in UTF-8, and each of its quotes is escaped once more."""
     return len(text.encode()) + text.count('"') + text.count("\\")
+
+
+def _parts(waits: list[Row]) -> Iterator[list[Row]]:
+    """Cut what came of waits into what fits a frame each."""
+    part: list[Row] = []
+    size = 0
+    for wait in waits:
+        wait_size = _framed_bytes(wait["answer"] or "") + 300
+        if part and size + wait_size > FRAME_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(wait)
+        size += wait_size
+    if part:
+        yield part

@@ -4,6 +4,7 @@ Whether an error means that PostgreSQL is away, rather than that it refused what
 """
 
 import time
+from typing import Protocol
 
 import psycopg
 
@@ -14,6 +15,12 @@ from models.statement import Statement
 
 LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+
+
+class Decision(Protocol):
+    """A statement, or several that decide together in one transaction."""
+
+    def one(self, connection: Connection) -> Row | None: ...
 
 
 class Session:
@@ -56,7 +63,7 @@ class Session:
             raise
         return [cursor.fetchone() for cursor in cursors]
 
-    def execute_alone(self, statement: Statement, lock_timeout_ms: int) -> Row | None:
+    def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> Row | None:
         """Execute a statement that waits for locks no longer than so many milliseconds."""
         with self.connection.transaction():
             self.connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")

@@ -12,13 +12,14 @@ from taxiway.frames import Frame, Kind
 
 from executor import replay
 from executor.errors import HostGone, Refused
-from executor.fields import error_object
+from executor.fields import error_object, new_wait, word
 from executor.hosts import Host
 from executor.intake import Intake, Surroundings
 from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded
 from executor.stopping import Kind as StopKind
 from executor.stopping import StopSwitch
 from executor.values import checked
+from models import waits
 from models.database import Row
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
@@ -96,7 +97,8 @@ class Supervision:
         }
         params = replay.recorded_params(self._fence.run)
         steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
-        first, *others = replay.recorded_frames(self._intake.activation, steps)
+        settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
+        first, *others = replay.recorded_frames(self._intake.activation, steps, settled)
         self._host.send(frame, first)  # all that most runs need, at once
         for part in others:
             self._host.send(part)
@@ -126,6 +128,10 @@ class Supervision:
             match frame["frame"]:
                 case Kind.FINISH:
                     return self._finished(int(frame["n"]), frame["value"])
+                case Kind.PARK:
+                    return self._parked(
+                        int(frame["n"]), word(frame, "wake"), [new_wait(item) for item in frame["waits"]]
+                    )
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
                 case _:
@@ -183,6 +189,13 @@ class Supervision:
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         return Failed(n, error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR, error)
+
+    def _parked(self, n: int, wake: str, opened: list[NewWait]) -> Outcome:
+        if not opened or wake not in ("all", "any"):
+            raise ValueError("a park without waits")
+        if not self._switch.finish():
+            return self._stopped(n, "returned")
+        return Parked(n, Verb.PAUSE_BY_AGENT, Reason.WAITING, tuple(opened), wake)
 
     def _stopped(self, n: int, how: str) -> Outcome:
         stop = self._switch.stop

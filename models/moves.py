@@ -84,7 +84,8 @@ def _statement(changes: str, where: str, *, event: str, verb: str, data: str, pa
 _TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
         moved.active_ms, moved.step_count, moved.log_bytes, moved.inbox, payload.input::text AS input,
         (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
-        EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps"""
+        EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps,
+        EXISTS (SELECT FROM wait WHERE run_id = moved.id) AS has_waits"""
 _CLAIM = f"""
     WITH moved AS (
         UPDATE run SET status_was = status, status = 'RUNNING', reason = NULL, lease_worker = %(worker)s, ticket_at = NULL,
@@ -250,9 +251,12 @@ _PARKED = f"{_PARK}, pending_waits = %(pending)s, active_ms = active_ms + %(acti
 _UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND control_request IS NULL"
 # The waits are inserted by the statement that parks the run: a run is never parked without what it waits for.
 _WITH_WAITS = """, opened AS (
-        INSERT INTO wait (id, run_id, tenant, key, kind, request)
-        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, new.request
-        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json)
+        INSERT INTO wait (id, run_id, tenant, key, kind, wake, request, due_at, on_due)
+        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, new.request,
+            now() + new.due_ms * interval '1 ms', new.on_due
+        FROM moved, json_to_recordset(%(waits)s::json)
+            AS new (id uuid, key text, kind text, request json, due_ms bigint, on_due text)
+        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake
     )
     SELECT noted.*, moved"""
 _PARKS = {
@@ -276,11 +280,16 @@ _RESUME = _move(
 
 @dataclass(frozen=True, slots=True)
 class NewWait:
-    """A wait that a park opens; `request` is what whoever answers it is shown."""
+    """A wait that a park opens; `request` is what whoever answers it is shown.
+
+    When `due_ms` milliseconds from its opening have passed, `on_due` is its outcome.
+    """
 
     key: str
     kind: str
     request: Mapping[str, Any] = field(default_factory=dict)
+    due_ms: int | None = None
+    on_due: str | None = None
     id: UUID = field(default_factory=new_id)
 
 
@@ -294,14 +303,25 @@ def park(
     active_ms: int,
     reason: Reason,
     waits: Sequence[NewWait] = (),
+    wake: str = "all",
     data: str | None = None,
 ) -> Statement:
-    """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read."""
-    opened = [{"id": str(wait.id), "key": wait.key, "kind": wait.kind, "request": wait.request} for wait in waits]
+    """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read.
+
+    The run wakes when `all` or `any` of its waits are over. A wait that is open already stays as it is.
+    """
+    opened = [
+        {
+            "id": str(wait.id), "key": wait.key, "kind": wait.kind, "request": wait.request, "due_ms": wait.due_ms,
+            "on_due": wait.on_due,
+        }
+        for wait in waits
+    ]  # fmt: skip
     return Statement(
         _PARKS[verb],
         {
-            "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "pending": len(waits), "active_ms": active_ms,
+            "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "wake": wake,
+            "pending": len(waits) if wake == "all" else 1, "active_ms": active_ms,
             "reason": reason, "data": data, "waits": json.dumps(opened),
         },
     )  # fmt: skip

@@ -17,6 +17,7 @@ from scheduler.promotion import Promotion
 from scheduler.publisher import Publisher
 from scheduler.recovery import Recovery
 from scheduler.republication import Republication
+from scheduler.timers import Timers
 
 
 def serve(config: Settings) -> None:
@@ -25,6 +26,7 @@ def serve(config: Settings) -> None:
     loop = Loop(
         lambda: [
             Promotion(publisher.publish),
+            Timers(bus),
             Recovery(bus, config.lease_seconds),
             OverdueCancels(bus),
             Republication(publisher.publish, bus),

@@ -43,6 +43,15 @@ class PauseRequest(Body):
     reason: Annotated[Text, Field(max_length=500, description="For people; the event keeps it.")] | None = None
 
 
+class SignalBody(Body):
+    """What a signal carries."""
+
+    payload: Annotated[Any, Field(description="Any JSON value; null when left out.")] = None
+    id: (
+        Annotated[Text, Field(max_length=255, description="Sent again with the same id, a signal counts once.")] | None
+    ) = None
+
+
 class CancelBody(Body):
     """How to cancel."""
 

@@ -33,7 +33,7 @@ def resume_run(
     caller: Annotated[Caller, Depends(may("enqueue"))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """End a user's pause, one that is only recorded too, or a pause for `code_mismatch`, once the code was mended.
+    """End a user's pause, one that is only recorded too, the agent's own, or one for `code_mismatch`, once the code was mended.
 
     The run goes on from its recorded steps, on the code that is served by then. What it waits for is not decided here.
     """
@@ -44,22 +44,23 @@ def resume_run(
         if stands is None:
             raise run_not_found()
         taken_back = control.take_pause_back(run).one(connection)
-        event = _go_on(connection, stands, caller.name)
-        if event is None and taken_back is None:
+        moved = _go_on(connection, stands, caller.name)
+        if not moved and taken_back is None:
             raise _refusal(caller, stands)
-    if event:
+    for event in moved:
         shared.bus.say(caller.tenant, events.public(event))
     shared.bus.wake(bus.PROMOTE, stands["queue"])
     fact("run.resumed", run=run)
     return Answer(read_whole(caller.tenant, run))
 
 
-def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> Row | None:
-    """Make the run ready if nothing but a user or its code held it back; gives the event."""
-    mended = waits.resolve(stands["id"], "code", outcome="resumed", by=by).one(connection)
-    if mended or stands["pause_kind"] == "user":
-        return moves.resume(stands["id"], reason=Reason.BY_USER, by=by).one(connection)
-    return None
+def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
+    """Make the run ready if nothing but a user, its agent's own pause or its code held it back; gives the events."""
+    if stands["pause_kind"] == "user":
+        event = moves.resume(stands["id"], reason=Reason.BY_USER, by=by).one(connection)
+        return [event] if event else []
+    over = waits.resolve(stands["id"], ("code", "user"), outcome="resumed", by=by).all(connection)
+    return waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by)
 
 
 def _refusal(caller: Caller, stands: dict[str, Any]) -> Problem:
@@ -68,5 +69,5 @@ def _refusal(caller: Caller, stands: dict[str, Any]) -> Problem:
     waits_for = f" and waits for {stands['reason']}" if stands["pause_kind"] else ""
     return Problem(
         "illegal_move",
-        f"The run is {stands['status']}{waits_for}; only a pause by a user or for code_mismatch can be ended.",
+        f"The run is {stands['status']}{waits_for}; only a pause by a user, by its agent or for code_mismatch can be ended.",
     )

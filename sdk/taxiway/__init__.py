@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from taxiway.agents import agent
-from taxiway.errors import Canceled, Fatal, NotAvailable, RetryAfter, StepFailed, TaxiwayError
+from taxiway.errors import Canceled, Fatal, NotAvailable, RetryAfter, StepFailed, TaxiwayError, WaitTimeout
 from taxiway.inside import StepInfo, cancelled, emit, log, progress, step_info
 from taxiway.retry import Retry
 from taxiway.run import Run
@@ -36,6 +36,7 @@ __all__ = [
     "StepFailed",
     "StepInfo",
     "TaxiwayError",
+    "WaitTimeout",
     "agent",
     "cancelled",
     "emit",

@@ -15,15 +15,16 @@ from typing import Any, TypeVar
 
 from taxiway.conduct import Script, StepCall, conduct
 from taxiway.encode import json_text
-from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded
+from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.identity import arguments_digest
 from taxiway.ledger import Ledger, Recorded
 from taxiway.orders import Order
-from taxiway.outcome import Finished, Outcome, stopped
+from taxiway.outcome import Finished, Outcome, Parked, stopped
 from taxiway.report import MAX_LOG, storable
 from taxiway.retry import Retry
 from taxiway.steps import StepOptions, plan
+from taxiway.waits import Settled, Wish, value_of
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class Activation:
         self,
         order: Order,
         recorded: list[Recorded],
+        settled: list[Settled],
         write: Callable[[Frame], None],
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
@@ -57,14 +59,14 @@ class Activation:
         self.agent_retry: Retry | None = None
         self.in_order = False
         self.canceled = threading.Event()
-        self._ledger = Ledger(recorded)
+        self._ledger = Ledger(recorded, settled)
         self._write = write
         # Protects everything below. Numbering and writing are one act, so that frames leave in the order of their n.
         self._lock = threading.Lock() if lock is None else lock
         self._n = 0
         self._unanswered: dict[int, Future[None]] = {}
         self._recalls: dict[str, Future[str]] = {}
-        self._stopped: Halt | Canceled | None = None
+        self._stopped: Halt | Canceled | Park | None = None
         self._cancel_kind: str | None = None
         self._over = False
 
@@ -80,6 +82,8 @@ class Activation:
         reason = self._stopped
         if isinstance(reason, Halt):
             raise Halt(reason.code, reason.message, reason.step)
+        if isinstance(reason, Park):
+            raise Park(reason.waits)
         if reason is not None:
             raise Canceled(*reason.args)
         if self._over:
@@ -92,10 +96,20 @@ class Activation:
         digest = "" if settled.pinned else arguments_digest(args, kwargs)
         key, occurrence = self._ledger.next_key(settled.name, digest)
         past = self._ledger.take(key)
-        if past is None and self.in_order and (left := self._ledger.unmatched_names()):
-            raise self.stop(Halt(CODE_MISMATCH, _mismatch(settled.name, left), settled.name))
+        if past is None:
+            self._must_fit(f"execute step {settled.name!r}", settled.name)
         call = StepCall(key, digest, occurrence, settled, function, args, kwargs)
         return self._halting(conduct(call, past, self.order.limits.value))
+
+    def wait(self, wish: Wish) -> Any:
+        """Return what came of a wait; while it is open, stop the activation and raise Park."""
+        self.check()
+        key, _ = self._ledger.next_key(f"wait:{wish.kind}", wish.name)
+        settled = self._ledger.outcome(key)
+        if settled is not None:
+            return value_of(wish, settled)
+        self._must_fit(f"wait for {wish.kind} {wish.name!r}")
+        raise self.stop(Park((wish.as_frame(key),)))
 
     def tell(self, kind: Kind, fields: dict[str, Any]) -> None:
         """Write a frame that is not answered."""
@@ -142,7 +156,7 @@ class Activation:
         }
         self.tell(Kind.LOG, fields)
 
-    def stop(self, reason: Halt | Canceled) -> Halt | Canceled:
+    def stop(self, reason: Halt | Canceled | Park) -> Halt | Canceled | Park:
         """Refuse every further verb for this reason, unless there is one already; return the one that holds."""
         with self._lock:
             if self._stopped is None:
@@ -157,6 +171,8 @@ class Activation:
             self._over = True
             if isinstance(outcome, Finished):
                 return self._commit(Kind.FINISH, {"value": outcome.text})
+            if isinstance(outcome, Parked):
+                return self._commit(Kind.PARK, {"wake": "all", "waits": list(outcome.waits)})
             return self._commit(Kind.FAIL, {"error": outcome.as_frame()})
 
     # What the reader's side does.
@@ -219,6 +235,11 @@ class Activation:
         with self._lock:
             return self._unanswered.pop(n, None)
 
+    def _must_fit(self, what: str, step: str | None = None) -> None:
+        """Halt when something new would happen while what was recorded lies unused."""
+        if self.in_order and (left := self._ledger.unmatched_names()):
+            raise self.stop(Halt(CODE_MISMATCH, _mismatch(what, left), step))
+
     def _halting(self, script: Script) -> Script:
         try:
             return (yield from script)
@@ -234,6 +255,4 @@ def _running(future: Future[T]) -> Future[T]:
 
 def _mismatch(new: str, left: list[str]) -> str:
     names = ", ".join(map(repr, left[:10])) + (" …" if len(left) > 10 else "")
-    return (
-        f"the agent's code has changed under the run: it would execute step {new!r} while recorded {names} lie unused"
-    )
+    return f"the agent's code has changed under the run: it would {new} while recorded {names} lie unused"

@@ -3,6 +3,7 @@
     Exception
     └─ TaxiwayError
        ├─ StepFailed        a step ended without a value; catch it to go another way
+       ├─ WaitTimeout       what a run waited for did not come in time
        ├─ NotAvailable      a verb that this version does not have yet
        ├─ RetryAfter        raised by a step: try again, not before …
        ├─ Fatal             raised by a step: do not try again
@@ -10,9 +11,10 @@
        └─ InvalidValue      a value that JSON cannot hold, or that does not fit its type
     BaseException
     ├─ Canceled             the run ends now; clean up and let it pass
-    └─ Halt                 the activation can only fail: no further verb is accepted
+    ├─ Halt                 the activation can only fail: no further verb is accepted
+    └─ Park                 the run waits: this activation ends, no further verb is accepted
 
-The last two are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host remembers them too.
+The last three are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host remembers them too.
 """
 
 from __future__ import annotations
@@ -58,6 +60,18 @@ class StepFailed(TaxiwayError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.step, self.attempts, self.type, self.message, self.code)
+
+
+class WaitTimeout(TaxiwayError):
+    """Nobody sent the signal, or ended the pause, in time; a replay raises the same."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name!r} did not come in time")
+        self.kind = kind
+        self.name = name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.kind, self.name)
 
 
 class NotAvailable(TaxiwayError):
@@ -110,3 +124,11 @@ class Halt(BaseException):
     def type(self) -> str:
         """The code as the name of an error."""
         return self.code.title().replace("_", "")
+
+
+class Park(BaseException):
+    """The run waits. `waits` are what it waits for, as frames carry them; the agent starts over when there is an outcome."""
+
+    def __init__(self, waits: tuple[dict[str, object], ...]) -> None:
+        super().__init__("the run waits")
+        self.waits = waits

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     RECALL = "recall"
     EVENT = "event"
     LOG = "log"
+    PARK = "park"
     FINISH = "finish"
     FAIL = "fail"
     IDLE = "idle"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from taxiway.identity import step_key
+from taxiway.waits import Settled
 
 
 class Status(StrEnum):
@@ -63,8 +64,9 @@ class Recorded:
 class Ledger:
     """Matches calls of this activation with the records of earlier ones: by name, arguments and order among equals."""
 
-    def __init__(self, recorded: Iterable[Recorded] = ()) -> None:
+    def __init__(self, recorded: Iterable[Recorded] = (), settled: Iterable[Settled] = ()) -> None:
         self._unmatched = {record.key: record for record in recorded}
+        self._settled = {wait.key: wait for wait in settled}
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def next_key(self, name: str, digest: str) -> tuple[str, int]:
@@ -76,6 +78,10 @@ class Ledger:
     def take(self, key: str) -> Recorded | None:
         """Return what is recorded of a step; from now on it counts as matched."""
         return self._unmatched.pop(key, None)
+
+    def outcome(self, key: str) -> Settled | None:
+        """Return what came of a wait, None while it is open or was never opened."""
+        return self._settled.get(key)
 
     def unmatched_names(self) -> list[str]:
         """Return the names of recorded steps that no call has asked for yet, in the order of their records."""

@@ -17,7 +17,9 @@ from taxiway.errors import (
     Halt,
     InvalidValue,
     NotAvailable,
+    Park,
     StepFailed,
+    WaitTimeout,
 )
 from taxiway.report import message_of, report_of
 
@@ -52,7 +54,14 @@ class Failed:
         }
 
 
-Outcome = Finished | Failed
+@dataclass(frozen=True)
+class Parked:
+    """The run waits for these, as a `park` frame carries them."""
+
+    waits: tuple[dict[str, object], ...]
+
+
+Outcome = Finished | Failed | Parked
 
 
 def returned(value: object, max_bytes: int) -> Outcome:
@@ -72,14 +81,18 @@ def raised(error: BaseException) -> Failed:
     match _innermost(error):
         case StepFailed() as failed:
             return Failed(failed.code, failed.type, failed.message, failed.step, failed.attempts, failed.report)
+        case WaitTimeout() as late:
+            return Failed(TIMEOUT, "WaitTimeout", message_of(late))
         case NotAvailable():
             return Failed(NOT_AVAILABLE, "NotAvailable", message_of(error), traceback=report_of(error))
         case _:
             return Failed(AGENT_ERROR, type(error).__name__, message_of(error), traceback=report_of(error))
 
 
-def stopped(reason: Halt | Canceled, kind: str | None) -> Failed:
+def stopped(reason: Halt | Canceled | Park, kind: str | None) -> Outcome:
     """Return the outcome of an activation that was made to end; `kind` is that of its cancel."""
+    if isinstance(reason, Park):
+        return Parked(reason.waits)
     if isinstance(reason, Halt):
         return Failed(reason.code, reason.type, reason.message, reason.step)
     if kind == TIMEOUT:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from taxiway import waits
 from taxiway.activation import Activation
 from taxiway.conduct import Script
 from taxiway.durations import Duration
@@ -13,6 +14,7 @@ from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
 from taxiway.steps import NOTHING_SAID, StepOptions
 from taxiway.verbs import RunFacts
+from taxiway.waits import Wish
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,6 +78,25 @@ class Run(RunFacts):
         """Write a line of the run's log; `level` is debug, info, warning or error."""
         self._guard("log")
         self._activation.log(message, level)
+
+    def wait_for(self, name: str, *, timeout: Duration | None = None) -> Any:
+        """Return the payload of the next signal of this name, parked until it comes; what came before counts too.
+
+        Raises WaitTimeout after `timeout` (7 days unless said otherwise). While the run waits it holds nothing.
+        """
+        return self._wait("wait_for", waits.signal(name, timeout))
+
+    def sleep(self, duration: Duration) -> None:
+        """Let time pass, seconds or months; while the run sleeps it holds nothing."""
+        self._wait("sleep", waits.timer(duration))
+
+    def pause(self, reason: str, *, timeout: Duration | None = None) -> None:
+        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
+        self._wait("pause", waits.user(reason, timeout))
+
+    def _wait(self, verb: str, wish: Wish) -> Any:
+        self._guard(verb)
+        return self._activation.wait(wish)
 
     def _step(self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._guard("step")

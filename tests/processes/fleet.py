@@ -24,7 +24,7 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
-from models import control, moves
+from models import control, moves, waits
 from models.bus import PROMOTE, worker_channel
 from models.enqueue import NewRun, enqueue
 from models.lifecycle import Reason
@@ -179,6 +179,16 @@ class Fleet:
         asked = control.request_pause(run, by="ann", comment="later").one(self.database)
         assert asked is not None
         self.broker.publish(worker_channel(asked["lease_worker"]), "")
+
+    def signal(self, run: UUID, name: str, payload: object = None, sender: str | None = None) -> None:
+        """Send a signal as the API does."""
+        with self.database.transaction():
+            stands = waits.knock(run, TENANT).one(self.database)
+            assert stands is not None
+            kept = waits.keep_signal(run, name, payload=json.dumps(payload), sender=sender).one(self.database)
+            if kept:
+                waits.wake(self.database, stands, waits.deliver(run).all(self.database))
+        self.broker.publish(PROMOTE, "")
 
     def resume(self, run: UUID) -> None:
         """End a user's pause as the API does."""

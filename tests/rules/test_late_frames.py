@@ -32,6 +32,7 @@ SAID: dict[Kind, Frame] = {
     Kind.RECALL: {"key": "a##1"},
     Kind.EVENT: {"n": 1, "type": "agent", "data": '{"type": "x"}', "durable": True},
     Kind.LOG: {"level": "info", "message": "hello"},
+    Kind.PARK: {"n": 1, "wake": "all", "waits": [{"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}]},
     Kind.FINISH: {"n": 1, "value": "1"},
     Kind.FAIL: {"n": 1, "error": _ERROR},
     Kind.IDLE: {},
@@ -84,7 +85,7 @@ def _heard_by_the_host(frame: Frame) -> list[str]:
     channel: Any = SimpleNamespace(send=lambda *_: None)
     service = Service(channel, 60)
     order = Order(MINE, str(RUN), 1, "echo", "{}", None, {}, Limits())
-    activation = service._activation = Activation(order, [], lambda _: None)
+    activation = service._activation = Activation(order, [], [], lambda _: None)
     recorded, recalled = activation.commit(Kind.STEP, {}), activation.recall("a##1")
     service._take(frame)
     facts: dict[str, Callable[[], bool]] = {

@@ -125,7 +125,7 @@ class Worker:
         self.waits: list[float] = []
         self.refuse = refuse
         order = Order("r.1", "r", 1, "main", "{}", None, {}, Limits(value=100))
-        self.activation = Activation(order, recorded or [], self.frames.append)
+        self.activation = Activation(order, recorded or [], [], self.frames.append)
         self.activation.in_order = in_order
 
     def call(self, function: Callable[..., Any], *args: Any, **said: Any) -> Any:

@@ -24,6 +24,7 @@ from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded
 from taxiway.orders import Order
 from taxiway.outcome import Failed, Outcome
+from taxiway.waits import Settled
 
 EXIT_BROKEN: Final = 3
 _LAST_WORDS: Final = 1.0
@@ -47,7 +48,7 @@ class Service:
         self._interrupts = Interrupts(self._watch)
         self._agents: dict[str, Served] = {}
         self._orders: queue.SimpleQueue[Activation | None] = queue.SimpleQueue()
-        self._arriving: tuple[Order, list[Recorded]] | None = None
+        self._arriving: tuple[Order, list[Recorded], list[Settled]] | None = None
         self._activation: Activation | None = None
         self._player: _Player | None = None
 
@@ -148,7 +149,7 @@ class Service:
             case Kind.VALID:
                 self._valid_at = time.monotonic()
             case Kind.ACTIVATE:
-                self._arriving = (Order.from_frame(frame), [])
+                self._arriving = (Order.from_frame(frame), [], [])
             case Kind.RECORDED:
                 self._take_recorded(frame)
             case Kind.STOP:
@@ -162,11 +163,12 @@ class Service:
 
     def _take_recorded(self, frame: Frame) -> None:
         assert self._arriving is not None, "recorded before activate"
-        order, recorded = self._arriving
+        order, recorded, settled = self._arriving
         recorded.extend(map(Recorded.from_frame, frame["steps"]))
+        settled.extend(map(Settled.from_frame, frame.get("waits", ())))
         if frame["last"]:
             self._arriving = None
-            self._activation = Activation(order, recorded, self._write, self._interrupts.lock)
+            self._activation = Activation(order, recorded, settled, self._write, self._interrupts.lock)
             self._orders.put(self._activation)
 
     def _take_answer(self, frame: Frame) -> None:

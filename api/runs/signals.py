@@ -1,0 +1,78 @@
+"""POST /v1/runs/{runId}/signals/{name}: a durable message to a run, kept until its agent waits for it."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import body_within, json_object, small_limit
+from api.documented import BODY, refusals, takes
+from api.problems import Problem, invalid, run_finished, run_not_found
+from api.requests import read_as
+from api.resources import Resources, resources
+from api.runs.envelope import SignalBody
+from api.runs.find import run_id
+from api.runs.whole import read_whole
+from api.shapes import RunBody
+from api.transactions import transaction
+from models import bus, events, waits
+from models.facts import fact
+from models.lifecycle import TERMINAL
+
+router = APIRouter(tags=["Runs"])
+MAX_NAME = 200
+
+
+@router.post(
+    "/v1/runs/{runId}/signals/{name}",
+    status_code=202,
+    response_model=RunBody,
+    summary="Send a run a signal",
+    responses=refusals(*BODY, "run_not_found", "run_finished"),
+    openapi_extra=takes(SignalBody, {"payload": {"paid": True}, "id": "payment-17"}, required=False),
+)
+def send_signal(
+    runId: str,  # noqa: N803  as the API spells it
+    name: str,
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Store a message for the run, which goes on at once if it waits for one of this name.
+
+    One that comes before its wait is kept. Signals of the same name are consumed in the order in which they came.
+    """
+    body = read_as(SignalBody, json_object(raw) if raw.strip() else {})
+    payload = _payload(_name(name), body, shared.settings.max_event_bytes)
+    run = run_id(runId)
+    moved = []
+    with transaction() as connection:
+        # The run row first, then the signal and the waits: see `models.waits`.
+        stands = waits.knock(run, caller.tenant).one(connection)
+        if stands is None:
+            raise run_not_found()
+        ended = stands["status"] in TERMINAL
+        if not ended and waits.keep_signal(run, name, payload=payload, sender=body.id).one(connection):
+            moved = waits.wake(connection, stands, waits.deliver(run).all(connection))
+    if ended:
+        raise run_finished(read_whole(caller.tenant, run))
+    for event in moved:
+        shared.bus.say(caller.tenant, events.public(event))
+        shared.bus.wake(bus.PROMOTE, stands["queue"])
+    fact("run.signaled", run=run, woken=len(moved))
+    return Answer(read_whole(caller.tenant, run), 202)
+
+
+def _name(name: str) -> str:
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise invalid("name", f"has 1 to {MAX_NAME} printable characters")
+    return name
+
+
+def _payload(name: str, body: SignalBody, limit: int) -> str:
+    text = json.dumps(body.payload, ensure_ascii=False, allow_nan=False)
+    if (size := len(text.encode())) > limit:
+        raise Problem("payload_too_large", f"The payload of signal {name} has {size:,} bytes; {limit:,} are allowed.")
+    return text
