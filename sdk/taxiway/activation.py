@@ -59,6 +59,8 @@ class Activation:
         self.agent_retry: Retry | None = None
         self.in_order = False
         self.canceled = threading.Event()
+        self.on_park: Callable[[], None] | None = None
+        """Called once, when the run begins to wait; the agent's code may still take its time to unwind."""
         self._ledger = Ledger(recorded, settled)
         self._write = write
         # Protects everything below. Numbering and writing are one act, so that frames leave in the order of their n.
@@ -83,7 +85,7 @@ class Activation:
         if isinstance(reason, Halt):
             raise Halt(reason.code, reason.message, reason.step)
         if isinstance(reason, Park):
-            raise Park(reason.waits)
+            raise Park(reason.waits, reason.wake)
         if reason is not None:
             raise Canceled(*reason.args)
         if self._over:
@@ -103,13 +105,19 @@ class Activation:
 
     def wait(self, wish: Wish) -> Any:
         """Return what came of a wait; while it is open, stop the activation and raise Park."""
+        key, settled = self.open_wait(wish)
+        if settled is not None:
+            return value_of(wish, settled)
+        raise self.stop(Park((wish.as_frame(key),)))
+
+    def open_wait(self, wish: Wish) -> tuple[str, Settled | None]:
+        """Return the key of a wait, matched in the order of the calls, and what came of it: None while it is open."""
         self.check()
         key, _ = self._ledger.next_key(f"wait:{wish.kind}", wish.name)
         settled = self._ledger.outcome(key)
-        if settled is not None:
-            return value_of(wish, settled)
-        self._must_fit(f"wait for {wish.kind} {wish.name!r}")
-        raise self.stop(Park((wish.as_frame(key),)))
+        if settled is None:
+            self._must_fit(f"wait for {wish.kind} {wish.name!r}")
+        return key, settled
 
     def tell(self, kind: Kind, fields: dict[str, Any]) -> None:
         """Write a frame that is not answered."""
@@ -159,9 +167,13 @@ class Activation:
     def stop(self, reason: Halt | Canceled | Park) -> Halt | Canceled | Park:
         """Refuse every further verb for this reason, unless there is one already; return the one that holds."""
         with self._lock:
+            first = self._stopped is None
             if self._stopped is None:
                 self._stopped = reason
-            return self._stopped
+            holds = self._stopped
+        if first and isinstance(reason, Park) and self.on_park is not None:
+            self.on_park()
+        return holds
 
     def conclude(self, outcome: Outcome) -> Future[None]:
         """Send how it ended: as `outcome` says, or, when it was stopped, that it was."""
@@ -172,7 +184,7 @@ class Activation:
             if isinstance(outcome, Finished):
                 return self._commit(Kind.FINISH, {"value": outcome.text})
             if isinstance(outcome, Parked):
-                return self._commit(Kind.PARK, {"wake": "all", "waits": list(outcome.waits)})
+                return self._commit(Kind.PARK, {"wake": outcome.wake, "waits": list(outcome.waits)})
             return self._commit(Kind.FAIL, {"error": outcome.as_frame()})
 
     # What the reader's side does.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from taxiway import waits
 from taxiway.activation import Activation
 from taxiway.conduct import Script
 from taxiway.durations import Duration
@@ -14,6 +15,7 @@ from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
 from taxiway.steps import NOTHING_SAID, StepOptions
 from taxiway.verbs import RunFacts
+from taxiway.waits import Wish
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,6 +26,9 @@ class AsyncPlayer(Protocol):
 
     def play(self, script: Script) -> Coroutine[Any, Any, Any]:
         """Carry out a script and return its value."""
+
+    def wait(self, wish: Wish) -> Coroutine[Any, Any, Any]:
+        """Open a wait now; what is returned waits for its outcome."""
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own event loop."""
@@ -84,6 +89,26 @@ class AsyncRun(RunFacts):
         self._guard("log")
         self._activation.log(message, level)
         return Said(None)
+
+    def wait_for(self, name: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
+        """Return the payload of the next signal of this name; what came before counts too.
+
+        Raises WaitTimeout after `timeout` (7 days unless said otherwise). Other tasks go on meanwhile; when all of them
+        wait, the run is parked and holds nothing.
+        """
+        return self._wait("wait_for", waits.signal(name, timeout))
+
+    def sleep(self, duration: Duration) -> Coroutine[Any, Any, None]:
+        """Let time pass, seconds or months: unlike `asyncio.sleep`, a run that only sleeps is parked and holds nothing."""
+        return self._wait("sleep", waits.timer(duration))
+
+    def pause(self, reason: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, None]:
+        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
+        return self._wait("pause", waits.user(reason, timeout))
+
+    def _wait(self, verb: str, wish: Wish) -> Coroutine[Any, Any, Any]:
+        self._guard(verb)
+        return self._player.wait(wish)
 
     def _step(
         self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any

@@ -127,8 +127,9 @@ class Halt(BaseException):
 
 
 class Park(BaseException):
-    """The run waits. `waits` are what it waits for, as frames carry them; the agent starts over when there is an outcome."""
+    """The run waits. `waits` are what it waits for, as frames carry them; the agent starts over when `all` or `any` are over."""
 
-    def __init__(self, waits: tuple[dict[str, object], ...]) -> None:
+    def __init__(self, waits: tuple[dict[str, object], ...], wake: str = "all") -> None:
         super().__init__("the run waits")
         self.waits = waits
+        self.wake = wake

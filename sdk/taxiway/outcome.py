@@ -59,6 +59,7 @@ class Parked:
     """The run waits for these, as a `park` frame carries them."""
 
     waits: tuple[dict[str, object], ...]
+    wake: str
 
 
 Outcome = Finished | Failed | Parked
@@ -92,7 +93,7 @@ def raised(error: BaseException) -> Failed:
 def stopped(reason: Halt | Canceled | Park, kind: str | None) -> Outcome:
     """Return the outcome of an activation that was made to end; `kind` is that of its cancel."""
     if isinstance(reason, Park):
-        return Parked(reason.waits)
+        return Parked(reason.waits, reason.wake)
     if isinstance(reason, Halt):
         return Failed(reason.code, reason.type, reason.message, reason.step)
     if kind == TIMEOUT:

@@ -52,6 +52,42 @@ AGENTS = """
             raise
 
     @agent
+    async def pair(run: AsyncRun):
+        async def stride(name, nap):
+            said(run, f"{name}-begin")
+            await asyncio.sleep(nap)
+            return said(run, f"{name}-end")
+        async def chain(word):
+            heard = await run.wait_for(word)
+            return heard, await run.using(name=f"after {word}").step(said, run, f"after-{word}")
+        async with asyncio.TaskGroup() as group:
+            one, two = group.create_task(chain("one")), group.create_task(chain("two"))
+            step = group.create_task(run.using(name="beside").step(stride, "beside", 0.5))
+        return [one.result(), two.result(), step.result()]
+
+    @agent
+    async def either(run: AsyncRun):
+        word, nap = asyncio.ensure_future(run.wait_for("word")), asyncio.ensure_future(run.sleep(0.7))
+        done, _ = await asyncio.wait([word, nap], return_when=asyncio.FIRST_COMPLETED)
+        return await word if word in done else "nobody said a word"
+
+    @agent
+    async def limited(run: AsyncRun):
+        try:
+            async with asyncio.timeout(0.5):
+                return await run.wait_for("word")
+        except TimeoutError:
+            return "gave up"
+
+    @agent
+    async def clinging(run: AsyncRun):
+        while True:
+            try:
+                await run.wait_for("word")
+            except BaseException:
+                time.sleep(0.05)
+
+    @agent
     def stubborn(run: Run):
         try:
             run.wait_for("word")
@@ -150,6 +186,41 @@ def test_no_agent_code_gets_past_a_wait(fleet: Fleet) -> None:
     time.sleep(0.5)  # whatever it still does, it does within this time
     _parked(fleet, run)
     assert _said(fleet, run) == []
+    fleet.cancel(run)
+    assert fleet.ends(run)["status"] == "CANCELED"
+
+
+def test_tasks_side_by_side_wait_each_for_itself_and_interrupt_no_step(fleet: Fleet) -> None:
+    run = fleet.enqueue("pair")
+    _parked(fleet, run)
+    assert _said(fleet, run) == ["beside-begin", "beside-end"], "a step beside the waits comes to its end first"
+    fleet.signal(run, "two", 2)
+    fleet.until(lambda: "after-two" in _said(fleet, run), "the one that was answered goes on alone")
+    _parked(fleet, run)
+    fleet.signal(run, "one", 1)
+    assert fleet.result(run) == [[1, "after-one"], [2, "after-two"], "beside-end"]
+    assert sorted(_said(fleet, run)) == ["after-one", "after-two", "beside-begin", "beside-end"]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_wait_against_a_timer_is_decided_by_what_comes_first(fleet: Fleet, answered: bool) -> None:
+    run = fleet.enqueue("either")
+    if answered:
+        fleet.signal(run, "word", "hello")
+    assert fleet.result(run) == ("hello" if answered else "nobody said a word")
+    assert "pause_by_agent" in fleet.verbs(run)
+
+
+def test_a_time_limit_of_the_agents_own_holds_while_it_waits(fleet: Fleet) -> None:
+    run = fleet.enqueue("limited")
+    assert fleet.result(run) == "gave up"
+    assert fleet.verbs(run) == ["enqueue", "start", "succeed"]
+
+
+def test_an_agent_that_clings_to_its_host_is_parked_without_it(fleet: Fleet) -> None:
+    run = fleet.enqueue("clinging")
+    _parked(fleet, run)
+    assert fleet.run(run)["crashes"] == 0
     fleet.cancel(run)
     assert fleet.ends(run)["status"] == "CANCELED"
 

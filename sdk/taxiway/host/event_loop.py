@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import inspect
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, assert_never
 
@@ -18,14 +19,18 @@ from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
 from taxiway.conduct import Attempt, Command, Commit, Execute, Recall, Script, Tell, Wait
-from taxiway.errors import Canceled
+from taxiway.errors import Canceled, Park
 from taxiway.host.interrupts import Interrupts
+from taxiway.host.rest import at_rest
 from taxiway.host.watch import Watch
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
+from taxiway.waits import Settled, Wish, value_of
 
 STUCK_AFTER: Final = 0.25
 """Seconds without a turn of the loop after which it counts as stuck, where it is asked to stop something."""
+LOOK_AGAIN: Final = 0.02
+"""Seconds between two looks whether everything waits for the run, where something else might go on any moment."""
 _CLEAN_UP: Final = 5.0
 _THREADS: Final = 32
 
@@ -43,6 +48,9 @@ class EventLoop:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="taxiway-step")
         self._ended = False
         self._interrupted = False
+        self._busy = 0
+        self._looking = False
+        self._waits: dict[asyncio.Future[Any], dict[str, Any]] = {}
 
     @property
     def spoilt(self) -> bool:
@@ -88,14 +96,47 @@ class EventLoop:
         try:
             command = next(script)
             while True:
+                self._busy += 1
                 try:
                     answer = await self._perform(command)
                 except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
                     command = script.throw(error)
                 else:
                     command = script.send(answer)
+                finally:
+                    self._busy -= 1
         except StopIteration as done:
             return done.value
+
+    def wait(self, wish: Wish) -> Coroutine[Any, Any, Any]:
+        """Open a wait, in the order of the calls; what is returned waits for its outcome."""
+        key, settled = self._activation.open_wait(wish)
+        return self._outcome(wish, key, settled)
+
+    async def _outcome(self, wish: Wish, key: str, settled: Settled | None) -> Any:
+        if settled is not None:
+            return value_of(wish, settled)
+        future = self._loop.create_future()
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._look)
+        self._waits[future] = wish.as_frame(key)
+        try:
+            return await future
+        finally:
+            del self._waits[future]
+
+    def _look(self) -> None:
+        """Park the run once all of its tasks wait for what only the run can bring; until then look again and again."""
+        self._looking = bool(self._waits) and not self._ended
+        if not self._looking:
+            return
+        if self._busy or not at_rest(self._loop, self._waits):
+            self._loop.call_later(LOOK_AGAIN, self._look)
+            return
+        self._activation.stop(Park(tuple(self._waits.values()), "any"))
+        if self._root is not None:
+            self._root.cancel()
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own loop, Canceled when the agent has returned."""

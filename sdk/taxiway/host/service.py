@@ -23,11 +23,13 @@ from taxiway.host.main_thread import MainThread
 from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded
 from taxiway.orders import Order
-from taxiway.outcome import Failed, Outcome
+from taxiway.outcome import Failed, Finished, Outcome
 from taxiway.waits import Settled
 
 EXIT_BROKEN: Final = 3
 _LAST_WORDS: Final = 1.0
+_UNWINDING: Final = 5.0
+"""Seconds that an agent's code gets to unwind once its run waits; then the run is parked without it."""
 
 
 class _Player(Protocol):
@@ -92,12 +94,22 @@ class Service:
             return True
         activation.agent_retry = served.agent.retry
         activation.in_order = not served.agent.is_async
+        activation.on_park = lambda: self._park_soon(activation)
         self._interrupts.install()
         player = self._player = self._player_for(served.agent, activation)
         outcome = self._outcome(served.agent, activation, player)
         self._conclude(activation, outcome)
         self._player = None
         return not (player.spoilt or activation.canceled.is_set())
+
+    def _park_soon(self, activation: Activation) -> None:
+        self._watch.after(_UNWINDING, lambda: self._park_anyway(activation))
+
+    def _park_anyway(self, activation: Activation) -> None:
+        """Park a run whose agent does not end, and leave it to nobody: this process ends. In the watch's thread."""
+        if not activation.over:
+            activation.conclude(Finished("null"))
+            self._watch.after(_LAST_WORDS, lambda: die("an agent went on although its run waits"))
 
     def _outcome(self, agent: Agent, activation: Activation, player: _Player) -> Outcome:
         try:
