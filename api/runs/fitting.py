@@ -11,6 +11,7 @@ from referencing.exceptions import Unresolvable
 
 from api.problems import FieldError, Problem
 from api.runs.catalogue import KnownAgent
+from api.runs.storable import stored_text
 from models.facts import fact
 
 _MOST_ERRORS = 20
@@ -19,18 +20,7 @@ _LONGEST_DETAIL = 300
 
 def fitting_input(value: Any, agent: KnownAgent, max_bytes: int, place: str = "input") -> str:
     """Give the input as the JSON text to store; raises Problem `payload_too_large` or `invalid_input`."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise _unfit(place, [FieldError(place, "holds half of a surrogate pair, which is no character")]) from None
-    except ValueError:
-        raise _unfit(place, [FieldError(place, "holds a number that is too large")]) from None
-    if size > max_bytes:
-        raise Problem("payload_too_large", f"{place} has {size:,} bytes; {max_bytes:,} are allowed.")
-    # The escape may also be a backslash followed by u0000, which is harmless; so look again, exactly.
-    if "\\u0000" in text and _has_nul(value):
-        raise _unfit(place, [FieldError(place, "holds the character NUL, which cannot be stored")])
+    text = stored_text(value, max_bytes, place, lambda detail: _unfit(place, [FieldError(place, detail)]))
     errors = _errors(value, agent, place)
     if errors:
         raise _unfit(place, errors)
@@ -40,14 +30,6 @@ def fitting_input(value: Any, agent: KnownAgent, max_bytes: int, place: str = "i
 def _unfit(place: str, errors: list[FieldError]) -> Problem:
     first = errors[0]
     return Problem("invalid_input", f"{place} does not fit the agent: {first.field} {first.detail}.", errors)
-
-
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,5 @@
 """POST /v1/runs/{runId}/signals/{name}: a durable message to a run, kept until its agent waits for it."""
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -9,11 +8,12 @@ from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, takes
-from api.problems import Problem, invalid, run_finished, run_not_found
+from api.problems import invalid, run_finished, run_not_found
 from api.requests import read_as
 from api.resources import Resources, resources
 from api.runs.envelope import SignalBody
 from api.runs.find import run_id
+from api.runs.storable import stored_text
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
@@ -45,7 +45,9 @@ def send_signal(
     One that comes before its wait is kept. Signals of the same name are consumed in the order in which they came.
     """
     body = read_as(SignalBody, json_object(raw) if raw.strip() else {})
-    payload = _payload(_name(name), body, shared.settings.max_event_bytes)
+    _check(name)
+    most = shared.settings.max_event_bytes
+    payload = stored_text(body.payload, most, "payload", lambda detail: invalid("payload", detail))
     run = run_id(runId)
     moved = []
     with transaction() as connection:
@@ -65,14 +67,6 @@ def send_signal(
     return Answer(read_whole(caller.tenant, run), 202)
 
 
-def _name(name: str) -> str:
+def _check(name: str) -> None:
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise invalid("name", f"has 1 to {MAX_NAME} printable characters")
-    return name
-
-
-def _payload(name: str, body: SignalBody, limit: int) -> str:
-    text = json.dumps(body.payload, ensure_ascii=False, allow_nan=False)
-    if (size := len(text.encode())) > limit:
-        raise Problem("payload_too_large", f"The payload of signal {name} has {size:,} bytes; {limit:,} are allowed.")
-    return text

@@ -10,7 +10,7 @@ from taxiway.activation import Activation
 from taxiway.errors import NotAvailable
 from taxiway.inside import refuse_inside_step
 
-_WAITS: Final = ("approve", "ask", "authorize", "wait_for", "sleep", "pause", "gather", "first")
+_WAITS: Final = ("approve", "ask", "authorize", "gather", "first")
 _UNOPENED: Final = ("approval", "signal", "timer", "child")
 NOT_YET: Final = frozenset((*_WAITS, *_UNOPENED, "spawn", "map", "restart"))
 

@@ -24,7 +24,7 @@ ACCEPTED = httpx.Response(201, json=run())
 FAILED = frame("end", 9, status="FAILED", error={"code": "step_error", "message": "no such file", "step": "read"})
 CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
-COMMANDS += ["pause x", "resume x"]
+COMMANDS += ["pause x", "resume x", "signal x go"]
 
 
 @pytest.fixture
@@ -219,6 +219,7 @@ def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invok
         ("cancel x", run("CANCELED")),
         ("pause x", run("PAUSED", pause={"kind": "user"})),
         ("resume x", run("RUNNING")),
+        ("signal x go", run("RUNNING")),
         ("enqueue x", run()),
     ],
 )
@@ -265,6 +266,17 @@ def test_pause_says_when_the_run_stands_still(invoke: Invoke, shown: dict[str, A
     server = Canned(httpx.Response(200, json=shown))
     result = invoke(server, "pause", RUN_ID, "--reason", "prices")
     assert (result.exit_code, said in result.stdout, server.body()) == (0, True, {"reason": "prices"})
+
+
+@pytest.mark.parametrize(("text", "payload"), [('{"n": 1}', {"n": 1}), ("hello", "hello"), (None, None)])
+def test_signal_sends_json_or_text(invoke: Invoke, text: str | None, payload: Any) -> None:
+    server = Canned(httpx.Response(202, json=run("RUNNING")))
+    arguments = ["signal", RUN_ID, "note", *([] if text is None else [text]), "--id", "n-1"]
+    assert invoke(server, *arguments).exit_code == 0
+    assert (server.last.url.path, server.body()) == (
+        f"/v1/runs/{RUN_ID}/signals/note",
+        {"payload": payload, "id": "n-1"},
+    )
 
 
 def test_resume_says_where_the_run_stands(invoke: Invoke) -> None:

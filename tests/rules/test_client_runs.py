@@ -171,6 +171,17 @@ def test_pause_sends_its_reason_and_resume_nothing(speak: Speaker) -> None:
     assert (server.last.url.path, server.body()) == (f"/v1/runs/{RUN_ID}/resume", {})
 
 
+@both
+def test_a_signal_carries_its_payload_and_its_id(speak: Speaker) -> None:
+    server = Canned(httpx.Response(202, json=run("RUNNING")), httpx.Response(202, json=run("RUNNING")))
+    client = speak(server)
+    client.on_run("signal", "paid in full?", {"amount": 3}, id="p-1")
+    assert server.last.url.raw_path.decode() == f"/v1/runs/{RUN_ID}/signals/paid%20in%20full%3F"
+    assert server.body() == {"payload": {"amount": 3}, "id": "p-1"}
+    client.on_run("signal", "go")
+    assert server.body() == {"payload": None}
+
+
 def test_no_run_id_can_name_another_resource() -> None:
     server = Canned(httpx.Response(200, json=run()))
     with api.Client("http://host", "key", transport=server.transport) as client:

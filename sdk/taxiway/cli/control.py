@@ -1,10 +1,10 @@
-"""Commands that change what becomes of a run: `cancel`, `pause`, `resume`."""
+"""Commands that change what becomes of a run: `cancel`, `pause`, `resume`, `signal`."""
 
 from typing import Annotated
 
 import typer
 
-from taxiway.cli import options
+from taxiway.cli import inputs, options
 from taxiway.cli.output import Output
 from taxiway.client import RunView
 
@@ -57,6 +57,27 @@ def resume(
     """Let a run go on that was paused, or whose code was mended."""
     with options.connect(url, api_key) as client:
         seen = client.run(run).resume()
+    _say(as_json, seen, "", over=True)
+
+
+def signal(
+    run: options.RunId,
+    name: Annotated[str, typer.Argument(help="What the agent waits for by this name.", show_default=False)],
+    payload: Annotated[
+        str | None, typer.Argument(help="JSON, or text that stands for itself.", show_default=False)
+    ] = None,
+    *,
+    signal_id: Annotated[
+        str | None, typer.Option("--id", help="Sent again with the same id, it counts once.", show_default=False)
+    ] = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Send a run a message, kept until its agent waits for it."""
+    with options.connect(url, api_key) as client:
+        value = None if payload is None else inputs.value(payload)
+        seen = client.run(run).signal(name, value, id=signal_id)
     _say(as_json, seen, "", over=True)
 
 

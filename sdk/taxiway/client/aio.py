@@ -206,3 +206,7 @@ class AsyncRunHandle:
     async def resume(self) -> RunView:
         """End a pause; see RunHandle.resume."""
         return await self._client.send(calls.resume(self.id))
+
+    async def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as above
+        """Send the run a message; see RunHandle.signal."""
+        return await self._client.send(calls.signal(self.id, name, payload, id))

@@ -133,6 +133,12 @@ def resume(run_id: str) -> Call[RunView]:
     return Call(_post(run_path(run_id, "resume"), {}), _read_run)
 
 
+def signal(run_id: str, name: str, payload: object, signal_id: str | None) -> Call[RunView]:
+    """POST /v1/runs/{runId}/signals/{name}."""
+    body = {"payload": payload} if signal_id is None else {"payload": payload, "id": signal_id}
+    return Call(_post(run_path(run_id, "signals", quote(name, safe="")), body), _read_run)
+
+
 def listing(path: str, name: str) -> Call[list[Json]]:
     """GET a list that comes in one piece: /v1/agents, /v1/workers, /v1/capacity."""
     return Call(Request("GET", path), lambda answer: list(answer.json[name]))

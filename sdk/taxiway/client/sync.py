@@ -219,5 +219,12 @@ class RunHandle:
         return self._client.send(calls.pause(self.id, reason))
 
     def resume(self) -> RunView:
-        """End a pause of a user's, or one for code that was mended meanwhile."""
+        """End a pause of a user's or of the agent's own, or one for code that was mended meanwhile."""
         return self._client.send(calls.resume(self.id))
+
+    def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as the API says
+        """Send the run a message, kept until its agent waits for one of this name; with the same `id` it counts once.
+
+        Raises RunFinished where the run had already ended.
+        """
+        return self._client.send(calls.signal(self.id, name, payload, id))
