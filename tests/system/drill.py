@@ -23,6 +23,7 @@ from tests.system.live import Live, effects_in, recorded_then_executed_again
 
 FULL = os.environ.get("DRILLS") == "full"
 SECRET = "drill"
+BATCH = 1000
 
 
 def size(full: int, short: int) -> int:
@@ -51,9 +52,13 @@ class Drill(Live):
         """Enqueue runs whose steps, one after the other, take so long each."""
         one = {"agent": "sequence", "input": {"steps": steps, "millis": millis, "secret": SECRET}}
         more = {} if queue is None else {"queue": queue}
-        answer = self.http.post("/v1/runs/batch", json={"runs": [{**one, **more}] * count})
-        assert answer.status_code == 201, answer.text
-        return [run["runId"] for run in answer.json()["runs"]]
+        runs: list[str] = []
+        while len(runs) < count:
+            batch = [{**one, **more}] * min(BATCH, count - len(runs))
+            answer = self.http.post("/v1/runs/batch", json={"runs": batch})
+            assert answer.status_code == 201, answer.text
+            runs += [run["runId"] for run in answer.json()["runs"]]
+        return runs
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         with self.connect() as connection:

@@ -54,7 +54,7 @@ def _leader(drill: Drill) -> Child:
 
 @pytest.mark.timeout(300)
 def test_leaders_that_die_or_freeze_leave_no_gap_and_nothing_is_run_twice(drill: Drill) -> None:
-    runs = drill.sequences(size(2000, 350), steps=1, millis=300)
+    runs = drill.sequences(size(2000, 350), steps=1, millis=size(450, 300))
     blows = ["kill"] * size(20, 4) + ["freeze"] * size(5, 1)
     random.shuffle(blows)
     for blow in blows:
