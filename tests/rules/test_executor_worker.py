@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,9 +56,9 @@ def _consumer(**channel: Any) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("consumer", "deaf"),
     [
-        (_consumer(_in_poll=object(), _brpop_sent_at=time.monotonic() - lifecycle.DEAF_SECONDS - 1), True),
-        (_consumer(_in_poll=object(), _brpop_sent_at=time.monotonic() + 60), False),
-        (_consumer(_in_poll=None, _brpop_sent_at=time.monotonic() - 60), False),
+        (_consumer(_in_poll=object(), _brpop_sent_at=-inf), True),
+        (_consumer(_in_poll=object(), _brpop_sent_at=inf), False),
+        (_consumer(_in_poll=None, _brpop_sent_at=-inf), False),
         (_consumer(_in_poll=object(), _brpop_sent_at=None), False),
         (_consumer(), False),
         (SimpleNamespace(), False),

@@ -118,12 +118,16 @@ def test_a_doubled_ticket_is_dropped_and_nothing_is_executed_twice(live: Live, l
     assert_executed_once(live, [*runs, after], log)
 
 
-def test_emptying_the_broker_while_runs_are_queued_and_executing_loses_none(live: Live, log: Path) -> None:
-    runs = live.enqueue_batch("durable", [{"log": str(log), "seconds": 0.1}] * 40)
+def test_emptying_the_broker_while_every_ticket_comes_twice_loses_and_repeats_none(live: Live, log: Path) -> None:
+    runs = live.enqueue_batch("durable", [{"log": str(log), "seconds": 0.03}] * 200)
+    doubler = Doubler(live, runs)
+    doubler.start()
     with redis.Redis.from_url(live.stack.redis_url) as client:
-        for done in (0, 10, 20):  # each time some are executing, some have a ticket out, the others wait
+        for done in (0, 60, 120):  # each time some are executing, some have a ticket out, the others wait
             live.until(lambda done=done: len(runs) - len(live.going(runs)) >= done, f"{done} runs are done", 30)
             assert len(live.going(runs)) > 8
             client.flushdb()  # all that this stack has there; other databases of the server are other tests'
-    assert_finished(live, runs, log, 60)
+    assert_finished(live, runs, log, 90)
+    doubler.enough.set()
+    doubler.join()
     assert_executed_once(live, runs, log)
