@@ -9,6 +9,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from executor import lifecycle
+from executor.quiet import OncePerOutage
 from models import channel
 from models.broker import TASK, broker_settings
 from models.errors import SettingsError
@@ -48,6 +49,8 @@ def _logging(**_: Any) -> None:
     set_up_logging(_settings, "worker")
     for name in ("celery.worker.strategy", "celery.app.trace"):  # two lines per task beside our `run.left`
         logging.getLogger(name).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OncePerOutage())
 
 
 @app.task(name=TASK)

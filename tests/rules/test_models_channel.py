@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from kombu import Connection
 from kombu.transport import redis as transport
+from kombu.transport.virtual import base as virtual
 
 from models.channel import Channel, install
 
@@ -32,3 +33,15 @@ def test_a_channel_whose_connection_is_gone_says_what_celery_takes_for_a_lost_co
         channel.connection.client = None
     with pytest.raises(lost, match="was closed"):
         channel._connparams()
+
+
+def test_tickets_of_a_lost_connection_are_neither_put_back_nor_written_to_a_file(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(virtual, "emergency_dump_state", lambda *_, **__: pytest.fail("it was written to a file"))
+    channel = object.__new__(Channel)
+    monkeypatch.setattr(channel, "_restore", lambda *_: pytest.fail("it was put back"), raising=False)
+    delivered = virtual.QoS(channel, 4)
+    delivered.append(object(), "tag")
+    delivered.restore_unacked_once()
+    assert not caplog.records
