@@ -1,0 +1,76 @@
+"""A park that somebody overtook is decided again by what the run's row, and its waits, say now."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from executor import ending
+from executor.ending import record
+from executor.outcome import Parked, Paused
+from models import recording, waits
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+from models.recording import Fence
+from models.statement import Statement
+
+FENCE = Fence(UUID(int=1), 3, UUID(int=2))
+PARKED = Parked(4, Verb.PAUSE_BY_AGENT, Reason.WAITING, (NewWait("a", "signal"),))
+
+
+class Office:
+    """A worker whose first write is overtaken; what the row and the waits say then is given."""
+
+    def __init__(self, row: dict[str, Any], over: bool) -> None:
+        self.written: list[Any] = []
+        self.recorder = SimpleNamespace(write=self._write)
+        self.bus = SimpleNamespace(wake=lambda *_: None)
+        self._answers = {recording.FENCED: [row], waits.OVER: [{"key": "a"}] if over else []}
+
+    def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
+        return self._answers[sql]
+
+    def _write(self, run: UUID, statement: Any, **options: Any) -> dict[str, Any] | None:
+        self.written.append(statement.statement if isinstance(statement, waits.Park) else statement)
+        assert options["alone"] is isinstance(statement, waits.Park)
+        return None if len(self.written) == 1 else {"seq": 1}
+
+
+def _row(request: str | None, inbox: int = 1) -> dict[str, Any]:
+    return {
+        "epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 3, "status": "RUNNING", "inbox": inbox,
+        "control_request": request, "control_by": "ann", "control_reason": None,
+    }  # fmt: skip
+
+
+def _second(office: Office, outcome: Any) -> tuple[str, Statement]:
+    said = record(office, FENCE, {"inbox": 0, "agent": "a", "queue": "q"}, outcome, active_ms=1)  # type: ignore[arg-type]
+    return said, office.written[1]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "request_", "over", "said"),
+    [
+        (PARKED, None, False, "parked:waiting"),
+        (PARKED, None, True, "handed_back:wait_over"),
+        (PARKED, "cancel", False, "canceled"),
+        (PARKED, "pause", False, "parked:by_user"),
+        (Paused(), "cancel", False, "canceled"),
+        (Paused(), None, False, "handed_back:by_user"),
+    ],
+)
+def test_an_end_that_was_overtaken_gives_way_to_what_came(
+    outcome: Any, request_: str | None, over: bool, said: str
+) -> None:
+    word, _ = _second(Office(_row(request_), over), outcome)
+    assert word == said
+
+
+def test_a_park_that_is_tried_again_has_read_the_inbox_again() -> None:
+    office = Office(_row(None, inbox=5), over=False)
+    _, statement = _second(office, PARKED)
+    assert [office.written[0].params["inbox"], statement.params["inbox"]] == [0, 5]
+    assert ending._TRIES > 1
