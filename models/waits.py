@@ -25,12 +25,12 @@ _KNOCK = """
 _RESOLVE = """
     UPDATE wait SET resolved_at = now(), outcome = %(outcome)s, decided_by = %(by)s
     WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND resolved_at IS NULL
-    RETURNING id, key, wake
+    RETURNING id, key
     """
 _RESOLVE_DUE = """
     UPDATE wait SET resolved_at = now(), outcome = on_due
     WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
-    RETURNING id, key, wake
+    RETURNING id, key
     """
 _KEEP_SIGNAL = """
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
@@ -52,7 +52,7 @@ _DELIVER = """
         UPDATE signal SET consumed_by = met.wait FROM met WHERE signal.id = met.signal
     )
     UPDATE wait SET resolved_at = now(), outcome = 'received', answer = met.payload
-    FROM met WHERE wait.id = met.wait RETURNING wait.id, wait.key, wait.wake
+    FROM met WHERE wait.id = met.wait RETURNING wait.id, wait.key
     """
 _COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
 # What is over is given to the agent's next activation; what is open is what it will wait for again.
@@ -103,7 +103,7 @@ def wake(
     """
     if not over or stands["status"] not in ("PAUSED", "AUTH_REQUIRED") or stands["pause_kind"] == "user":
         return []
-    left = 0 if any(wait["wake"] == "any" for wait in over) else stands["pending_waits"] - len(over)
+    left = stands["pending_waits"] - len(over)  # one for a run that any of its waits wakes
     if left > 0:
         Statement(_COUNT_DOWN, {"run": stands["id"], "left": left}).one(connection)
         return []

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import cast
 from uuid import UUID
 
 import pytest
 
 from models import control, moves, waits
-from models.database import Row
+from models.bus import Bus
+from models.database import Row, set_up
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from scheduler import timers
+from scheduler.timers import Timers
 from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
@@ -180,10 +185,29 @@ def test_a_signal_that_waits_for_the_park_finds_its_wait(world: World, connect: 
     assert (world.row(made.id)["status"], _outcomes(world, made.id)) == ("RUNNING", {"a": ("received", "1")})
 
 
-def test_open_waits_with_a_time_are_found_by_their_index(own_world: World) -> None:
-    from models.database import set_up  # noqa: PLC0415 - as the scheduler's session is
-    from scheduler import timers  # noqa: PLC0415
+def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World, connect: Connect) -> None:
+    """In the other order it would hold a wait that somebody needs who holds the run: both would wait for ever."""
+    made = _parked(world, [_word("a", due_ms=0)])
+    signaling, ticking, watcher = connect(), connect(), connect()
+    signaling.execute("SET lock_timeout = '2s'")
+    signaling.execute("BEGIN")
+    stands = waits.knock(made.id, TENANT).one(signaling)
+    assert stands is not None
+    assert waits.keep_signal(made.id, "word", payload="1", sender=None).one(signaling)
 
+    def tick(connection: Connection) -> list[Row]:
+        Timers(cast(Bus, SimpleNamespace(say=lambda *_: None, wake=lambda *_: None))).step(connection)
+        return []
+
+    waiting = Waiting(ticking, tick)
+    until_blocked(watcher, waiting.pid, signaling.info.backend_pid)
+    assert len(waits.wake(signaling, stands, waits.deliver(made.id).all(signaling))) == 1
+    signaling.execute("COMMIT")
+    waiting.rows()
+    assert _outcomes(world, made.id) == {"a": ("received", "1")}
+
+
+def test_open_waits_with_a_time_are_found_by_their_index(own_world: World) -> None:
     set_up(own_world.connection)
     for _ in range(3):
         _parked(own_world, [_word("a", due_ms=0)])
