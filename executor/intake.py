@@ -154,12 +154,12 @@ class Intake:
         limit_ms, grace = frame.get("timeoutMs"), self._worker.settings.cancel_grace_seconds
         self.steps.started(attempt, None if limit_ms is None else int(limit_ms) / 1000 + grace)
         if frame.get("once"):
-            self._record(int(frame["n"]), attempt)
+            self._record(int(frame["n"]), attempt, edge=False)
 
-    def _record(self, n: int, record: StepRecord) -> None:
+    def _record(self, n: int, record: StepRecord, *, edge: bool = True) -> None:
         self.steps.shown = self.steps.oldest
         statement = recording.step(self._fence, n, record, self._limits, self.steps.shown)
-        self._put(n, statement, len(record.value or "") + 500)
+        self._put(n, statement, len(record.value or "") + 500, edge=edge)
 
     def _event(self, frame: Frame) -> None:
         kind = "progress" if frame["type"] == "progress" else "agent"
@@ -180,22 +180,25 @@ class Intake:
         value = rows[0]["value"]
         self._host.send({"frame": Kind.RECALLED, "activation": self.activation, "key": key, "value": value})
 
-    def _put(self, n: int, statement: Statement, size: int) -> None:
+    def _put(self, n: int, statement: Statement, size: int, *, edge: bool = True) -> None:
         self._last_n = max(self._last_n, n)
 
         def done(answer: Answer) -> None:
-            self._recorded(n, answer)
+            self._recorded(n, answer, edge)
 
         self._worker.recorder.put(self._fence.run, statement, done, size=size, fence=self._fence, n=n)
 
-    def _recorded(self, n: int, answer: Answer) -> None:
-        """Tell the host what became of item `n`; in the recorder's thread."""
+    def _recorded(self, n: int, answer: Answer, edge: bool = True) -> None:
+        """Tell the host what became of item `n`; in the recorder's thread.
+
+        Neither a draining worker nor a pause lets an agent past the `edge` of a step. The intent of a `once` step is none:
+        held back there, the step would never begin, and yet count as begun.
+        """
         match answer:
             case None:
                 self._doubts.append(n)
             case dict() | Settled():
-                # Neither a draining worker nor a pause lets an agent past the edge of a step.
-                if self._holds or self._worker.draining:
+                if edge and (self._holds or self._worker.draining):
                     self.at_edge = True
                 else:
                     self.tell({"frame": Kind.ACK, "n": n})

@@ -21,6 +21,7 @@ from executor.stopping import StopSwitch
 from executor.values import checked
 from models import waits
 from models.database import Row
+from models.facts import fact
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.recording import Fence
@@ -48,8 +49,10 @@ class Supervision:
 
     def pause(self) -> None:
         """Let the agent go as far as the edge of its next step, because somebody asked for a pause; safe from any thread."""
-        self._pausing = True
-        self._intake.hold()
+        if not self._pausing:
+            self._pausing = True
+            self._intake.hold()
+            fact("run.pausing", run=self._fence.run, epoch=self._fence.epoch)
 
     def active_ms(self) -> int:
         """Give the active time of this activation so far, by the worker's monotonic clock."""

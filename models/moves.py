@@ -53,18 +53,25 @@ def _literal(word: str | None) -> str:
     return "NULL" if word is None else f"'{word}'"
 
 
-def _move(verb: Verb, sets: str, guard: str, *, data: str = "NULL::json", payload: str | None = None) -> str:
+def _move(
+    verb: Verb, sets: str, guard: str, *, data: str = "NULL::json", payload: str | None = None, also: str = ""
+) -> str:
     """Write the statement of a move with one verb."""
     move = MOVES[verb]
     changes = (
         f"status = '{move.target.status}', pause_kind = {_literal(move.target.pause_kind)}, reason = %(reason)s, {sets}"
     )
     where = f"{_sources(verb)} AND {guard}"
-    return _statement(changes, where, event=f"'{move.event}'", verb=f"'{verb}'", data=data, payload=payload)
+    return _statement(changes, where, event=f"'{move.event}'", verb=f"'{verb}'", data=data, payload=payload, also=also)
 
 
-def _statement(changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None) -> str:
-    """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row."""
+def _statement(
+    changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None, also: str = ""
+) -> str:
+    """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row.
+
+    `also` are further parts of the statement, over `moved`, each beginning with a comma.
+    """
     paid = f", paid AS (UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id)" if payload else ""
     return f"""
     WITH moved AS (
@@ -75,7 +82,7 @@ def _statement(changes: str, where: str, *, event: str, verb: str, data: str, pa
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
         SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
         RETURNING *
-    ){paid}
+    ){paid}{also}
     SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
     """
 
@@ -257,10 +264,9 @@ _WITH_WAITS = """, opened AS (
         FROM moved, json_to_recordset(%(waits)s::json)
             AS new (id uuid, key text, kind text, request json, due_ms bigint, on_due text)
         ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake
-    )
-    SELECT noted.*, moved"""
+    )"""
 _PARKS = {
-    verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json").replace("\n    SELECT noted.*, moved", _WITH_WAITS)
+    verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json", also=_WITH_WAITS)
     for verb in (Verb.REQUIRE_AUTHORIZATION, Verb.AWAIT_APPROVAL, Verb.PAUSE_BY_AGENT)
 }
 _WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"

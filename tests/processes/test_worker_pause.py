@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -64,6 +63,13 @@ def _said(fleet: Fleet, run: UUID, what: str) -> list[str]:
     return [line for line in fleet.effects(f"{run} ") if f" {what} " in line]
 
 
+def _told(fleet: Fleet, run: UUID) -> None:
+    """Wait until the worker knows that the run is to pause."""
+    [only] = fleet.processes[1:]
+    said = lambda: any("run.pausing" in line and str(run) in line for line in only.said().splitlines())  # noqa: E731
+    fleet.until(said, "the worker was told")
+
+
 def _paused(fleet: Fleet, run: UUID) -> None:
     row = fleet.status(run, "PAUSED")
     assert (row["pause_kind"], row["reason"], row["lease_worker"], row["ticket_at"]) == ("user", "by_user", None, None)
@@ -110,7 +116,7 @@ def test_a_cancel_beats_a_pause_that_waits_for_the_end_of_a_step(fleet: Fleet) -
     run = fleet.enqueue("last")
     fleet.in_step(run, "finishing")
     fleet.pause(run)
-    time.sleep(0.5)  # the worker has been told by now; the step goes on
+    _told(fleet, run)
     assert fleet.run(run)["status"] == "RUNNING"
     fleet.cancel(run)
     row = fleet.ends(run)
@@ -122,7 +128,7 @@ def test_a_pause_that_is_taken_back_in_time_stops_nothing_for_good(fleet: Fleet)
     run = fleet.enqueue("last")
     fleet.in_step(run, "finishing")
     fleet.pause(run)
-    time.sleep(0.5)  # the worker has been told by now
+    _told(fleet, run)
     assert control.take_pause_back(run).one(fleet.database)
     (fleet.folder / f"free-{run}").touch()
     assert fleet.result(run) == 1

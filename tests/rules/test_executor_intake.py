@@ -159,3 +159,32 @@ def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
     [refused] = host.told
     assert (refused["code"], refused["n"], host.killed) == ("history_limit", 5, None)
     assert "10,000 steps" in refused["message"]
+
+
+@pytest.mark.parametrize("held_by", ["a pause", "a drain"])
+def test_a_held_agent_waits_at_the_edge_of_its_step(
+    intake: Intake, host: BusyHost, worker: SimpleNamespace, held_by: str
+) -> None:
+    _hold(intake, worker, held_by)
+    intake.take(_step(1))
+    worker.recorder.put_in[0][1]({"seq": 4})
+    assert (host.told, intake.at_edge) == ([], True)
+
+
+@pytest.mark.parametrize("held_by", ["a pause", "a drain"])
+def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_run(
+    intake: Intake, host: BusyHost, worker: SimpleNamespace, held_by: str
+) -> None:
+    """Held back it would never begin, and in its next activation nobody would know that it had not."""
+    _hold(intake, worker, held_by)
+    intake.take(_step(1, frame="step_started", attempt=1, timeoutMs=None, once=True))
+    worker.recorder.put_in[0][1]({"seq": 4})
+    assert [frame["frame"] for frame in host.told] == ["ack"]
+    assert (intake.at_edge, len(intake.steps)) == (False, 1)
+
+
+def _hold(intake: Intake, worker: SimpleNamespace, held_by: str) -> None:
+    if held_by == "a pause":
+        intake.hold()
+    else:
+        worker.draining = True
