@@ -119,7 +119,7 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decisio
             )
         case Parked(_, verb, reason, opened, wake):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
-            return waits.Park(park)
+            return waits.Park(park, opened)
         case Paused():
             return moves.pause_executing(*at, active_ms=active_ms)
         case HandedBack(reason, in_flight):

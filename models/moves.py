@@ -10,16 +10,18 @@ snapshot of every other table, so a guard over one of these would lose what was 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, State, Verb
 from models.statement import Statement
+from models.telling import moment, told
 
 CRASH_LIMIT = 3
 LOSS_LIMIT = 11
+MOST_SHOWN = 20  # waits that the event of a park lists
 
 # `coalesce` keeps the planner on the run's key: by the index of what is in flight it would read, while an old snapshot
 # is open, every run that the worker ever held (measured: 50,000 of them make a step ten times slower).
@@ -38,6 +40,22 @@ _END_DATA = """json_strip_nulls(json_build_object(
     'comment', coalesce(%(comment)s::text, CASE status WHEN 'CANCELED' THEN control_reason END),
     'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
 
+# What the end of a run means to its parent and to its children is told by the scheduler; nothing but the run's own row is
+# read for it, so that it holds for every end.
+_TOLD = """, told AS (
+        INSERT INTO outbox (id, tenant, target_run_id, effect, data)
+        SELECT %(to_parent)s::uuid, tenant, parent_run_id, 'child_ended',
+            json_build_object('run', id, 'key', parent_key, 'status', status)
+        FROM moved WHERE finished_at IS NOT NULL AND parent_run_id IS NOT NULL AND continued_as IS NULL
+        UNION ALL SELECT %(to_children)s::uuid, tenant, id, 'parent_canceled', NULL
+        FROM moved WHERE status = 'CANCELED' AND children > 0
+    )"""
+# While a run is leased nobody opens a wait of it, so that its worker's statement sees them all; for other ends see `models.ends`.
+_CLOSED = """, closed AS (
+        UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
+        FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL
+    )"""
+
 
 def _is(state: State) -> str:
     kind = f" AND pause_kind = '{state.pause_kind}'" if state.pause_kind else ""
@@ -54,7 +72,14 @@ def _literal(word: str | None) -> str:
 
 
 def _move(
-    verb: Verb, sets: str, guard: str, *, data: str = "NULL::json", payload: str | None = None, also: str = ""
+    verb: Verb,
+    sets: str,
+    guard: str,
+    *,
+    data: str = "NULL::json",
+    payload: str | None = None,
+    first: str = "",
+    then: str = "",
 ) -> str:
     """Write the statement of a move with one verb."""
     move = MOVES[verb]
@@ -62,15 +87,16 @@ def _move(
         f"status = '{move.target.status}', pause_kind = {_literal(move.target.pause_kind)}, reason = %(reason)s, {sets}"
     )
     where = f"{_sources(verb)} AND {guard}"
-    return _statement(changes, where, event=f"'{move.event}'", verb=f"'{verb}'", data=data, payload=payload, also=also)
+    event, named = f"'{move.event}'", f"'{verb}'"
+    return _statement(changes, where, event=event, verb=named, data=data, payload=payload, first=first, then=then)
 
 
 def _statement(
-    changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None, also: str = ""
+    changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None, first: str = "", then: str = ""
 ) -> str:
     """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row.
 
-    `also` are further parts of the statement, over `moved`, each beginning with a comma.
+    `first` and `then` are further parts over `moved`, before and after the event, each beginning with a comma.
     """
     paid = f", paid AS (UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id)" if payload else ""
     return f"""
@@ -78,11 +104,11 @@ def _statement(
         UPDATE run SET status_was = status, {changes}, seq = seq + 1, updated_at = now()
         WHERE id = %(run)s AND {where}
         RETURNING *
-    ), noted AS (
+    ){first}, noted AS (
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
         SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
         RETURNING *
-    ){paid}{also}
+    ){paid}{then}
     SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
     """
 
@@ -135,17 +161,23 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
 # ------------------------------------------------------------------------------------------- an activation ends its run
 _SUCCEED = _move(
     Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
-    data=_END_DATA, payload="result = %(result)s::json",
+    data=_END_DATA, payload="result = %(result)s::json", then=_TOLD + _CLOSED,
 )  # fmt: skip
 _FAIL = _move(
     Verb.FAIL, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
-    data=_END_DATA, payload="error = %(error)s::json",
+    data=_END_DATA, payload="error = %(error)s::json", then=_TOLD + _CLOSED,
 )  # fmt: skip
-_CANCEL = _move(Verb.CANCEL, f"{_END}, active_ms = active_ms + %(active_ms)s", _FENCE, data=_END_DATA)
+_CANCEL = _move(
+    Verb.CANCEL, f"{_END}, active_ms = active_ms + %(active_ms)s", _FENCE, data=_END_DATA, then=_TOLD + _CLOSED
+)
 
 
 def _ended(**params: Any) -> dict[str, Any]:
-    return {"reason": None, "in_flight": None, "stopped": None, "by": None, "comment": None, **params}
+    return {"reason": None, "in_flight": None, "stopped": None, "by": None, "comment": None, **_effects(), **params}
+
+
+def _effects() -> dict[str, Any]:
+    return {"to_parent": new_id(), "to_children": new_id()}
 
 
 def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement:
@@ -164,11 +196,11 @@ def fail(
 
 def cancel_executing(
     run: UUID, epoch: int, worker: UUID, *, active_ms: int, in_flight: str | None, stopped: str,
-    by: str | None = None, comment: str | None = None,
+    by: str | None = None, comment: str | None = None, reason: Reason = Reason.BY_USER,
 ) -> Statement:  # fmt: skip
     """Complete a cancel on the worker that executed the run; `stopped` says how its code was brought to an end."""
     params = _ended(run=run, epoch=epoch, worker=worker, active_ms=active_ms, in_flight=in_flight, stopped=stopped)
-    return Statement(_CANCEL, {**params, "reason": Reason.BY_USER, "by": by, "comment": comment})
+    return Statement(_CANCEL, {**params, "reason": reason, "by": by, "comment": comment})
 
 
 # --------------------------------------------------------------------------------- an activation ends without an outcome
@@ -196,6 +228,7 @@ _RELEASE = _statement(
             'by', CASE WHEN control_request = 'cancel' THEN control_by END,
             'comment', CASE WHEN control_request = 'cancel' THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
+    then=_TOLD + _CLOSED,
 )
 
 
@@ -223,17 +256,19 @@ def release(
             "run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error,
             "in_flight": in_flight, "stopped": stopped, "crash": int(lost_host), "loss": int(lost_worker),
             "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT, "worn_out": Reason.CRASHED if lost_host else Reason.WORKER_LOST,
+            **_effects(),
         },
     )  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------- somebody outside ends the run
-_CANCEL_IDLE = _move(Verb.CANCEL, _END, f"tenant = %(tenant)s AND {_NOT_LEASED}", data=_END_DATA)
+_CANCEL_IDLE = _move(Verb.CANCEL, _END, f"tenant = %(tenant)s AND {_NOT_LEASED}", data=_END_DATA, then=_TOLD)
 _CANCEL_OVERDUE = _move(
     Verb.CANCEL, f"{_END}, epoch = epoch + 1, active_ms = {_ACTIVE_UNTIL_NOW}",
     "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=_END_DATA,
+    then=_TOLD,
 )  # fmt: skip
-_FAIL_IDLE = _move(Verb.FAIL, _END, _NOT_LEASED, data=_END_DATA, payload="error = %(error)s::json")
+_FAIL_IDLE = _move(Verb.FAIL, _END, _NOT_LEASED, data=_END_DATA, payload="error = %(error)s::json", then=_TOLD)
 
 
 def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
@@ -248,27 +283,33 @@ def cancel_overdue(run: UUID, *, in_flight: str | None) -> Statement:
     )
 
 
-def fail_idle(run: UUID, *, reason: Reason, error: str) -> Statement:
-    """Fail a run that no worker executes: its queue time or its wait ran out."""
-    return Statement(_FAIL_IDLE, {**_ended(run=run), "reason": reason, "error": error})
+def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None) -> Statement:
+    """Fail a run that no worker executes: its queue time ran out, or somebody refused what it waits for."""
+    return Statement(_FAIL_IDLE, {**_ended(run=run, by=by, comment=comment), "reason": reason, "error": error})
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
 _PARKED = f"{_PARK}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
 _UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND control_request IS NULL"
-# The waits are inserted by the statement that parks the run: a run is never parked without what it waits for.
+# The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
+# what a person is asked (never a token: links are made when it is delivered), or until when the run waits.
 _WITH_WAITS = """, opened AS (
-        INSERT INTO wait (id, run_id, tenant, key, kind, wake, request, due_at, on_due)
-        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, new.request,
-            now() + new.due_ms * interval '1 ms', new.on_due
-        FROM moved, json_to_recordset(%(waits)s::json)
-            AS new (id uuid, key text, kind text, request json, due_ms bigint, on_due text)
-        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake
+        INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
+        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,
+            now() + new.due_ms * interval '1 ms', new.on_due, new.nonce, new.digest, new.grant_key
+        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint,
+            on_due text, nonce text, digest text, grant_key text)
+        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
+        RETURNING *
     )"""
-_PARKS = {
-    verb: _move(verb, _PARKED, _UNDISTURBED, data="%(data)s::json", also=_WITH_WAITS)
-    for verb in (Verb.REQUIRE_AUTHORIZATION, Verb.AWAIT_APPROVAL, Verb.PAUSE_BY_AGENT)
+_FIRST = "(SELECT {} FROM opened WHERE kind = '{}' ORDER BY id LIMIT 1)"
+_SAID = {
+    Verb.REQUIRE_AUTHORIZATION: _FIRST.format(told("opened"), "authorization"),
+    Verb.AWAIT_APPROVAL: _FIRST.format(told("opened"), "approval"),
+    Verb.PAUSE_BY_AGENT: f"""json_build_object('waits', (SELECT json_agg(json_build_object('waitId', id, 'kind', kind,
+        'expiresAt', {moment("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
 }
+_PARKS = {verb: _move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
 _WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
 _PAUSE_EXECUTING = _move(
     Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
@@ -288,7 +329,8 @@ _RESUME = _move(
 class NewWait:
     """A wait that a park opens; `request` is what whoever answers it is shown.
 
-    When `due_ms` milliseconds from its opening have passed, `on_due` is its outcome.
+    When `due_ms` milliseconds from its opening have passed, `on_due` is its outcome. `digest` is that of what a person is
+    shown, `nonce` what the token of the link is derived from, `grant_key` the grant that an authorization waits for.
     """
 
     key: str
@@ -296,6 +338,9 @@ class NewWait:
     request: Mapping[str, Any] = field(default_factory=dict)
     due_ms: int | None = None
     on_due: str | None = None
+    nonce: str | None = None
+    digest: str | None = None
+    grant_key: str | None = None
     id: UUID = field(default_factory=new_id)
 
 
@@ -310,25 +355,18 @@ def park(
     reason: Reason,
     waits: Sequence[NewWait] = (),
     wake: str = "all",
-    data: str | None = None,
 ) -> Statement:
     """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read.
 
     The run wakes when `all` or `any` of its waits are over. A wait that is open already stays as it is.
     """
-    opened = [
-        {
-            "id": str(wait.id), "key": wait.key, "kind": wait.kind, "request": wait.request, "due_ms": wait.due_ms,
-            "on_due": wait.on_due,
-        }
-        for wait in waits
-    ]  # fmt: skip
+    opened = [{**asdict(wait), "id": str(wait.id)} for wait in waits]
     return Statement(
         _PARKS[verb],
         {
             "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "wake": wake,
             "pending": len(waits) if wake == "all" else 1, "active_ms": active_ms,
-            "reason": reason, "data": data, "waits": json.dumps(opened),
+            "reason": reason, "waits": json.dumps(opened),
         },
     )  # fmt: skip
 

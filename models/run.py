@@ -113,9 +113,11 @@ class Run(SQLModel, table=True):
     # Relatives.
     parent_run_id: UUID | None = Field(None, sa_column=columns.identity(null=True))
     parent_key: str | None = Field(None, sa_column=columns.words())
+    children: int = Field(0, sa_column=columns.count())
     retry_of: UUID | None = Field(None, sa_column=columns.identity(null=True))
     continued_as: UUID | None = Field(None, sa_column=columns.identity(null=True))
     callback_url: str | None = Field(None, sa_column=columns.words())
+    created_by: UUID | None = Field(None, sa_column=columns.identity(null=True))
 
     created_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))
     promoted_at: datetime | None = Field(None, sa_column=columns.moment())

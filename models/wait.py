@@ -1,4 +1,7 @@
-"""What a parked run waits for. Each wait has an id of its own and exactly one outcome."""
+"""What a parked run waits for. Each wait has an id of its own and exactly one outcome.
+
+`epoch` is that of the newest park that waits for it: one that an agent went on without stays open, but wakes nobody.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -29,6 +32,7 @@ class Wait(SQLModel, table=True):
     key: str = Field(sa_column=columns.words(null=False))
     kind: str = Field(sa_column=columns.words(null=False))
     wake: str = Field("all", sa_column=columns.words(null=False, default="all"))
+    epoch: int = Field(0, sa_column=columns.count())
     nonce: str | None = Field(None, sa_column=columns.words())
     grant_key: str | None = Field(None, sa_column=columns.words())
     request: Any = Field(None, sa_column=columns.json_text())

@@ -3,8 +3,11 @@
 A transaction that touches waits or signals first updates the run row (`inbox + 1`) and only then, in later statements, reads
 or resolves waits; a park is guarded on the inbox that its activation saw. So either the park sees the signal or the signal
 sees the wait, whichever waited for the other's lock.
+
+What follows from an outcome is decided in `wake`: the run goes on, or a refusal ends it at once.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,25 +15,36 @@ from uuid import UUID
 
 import psycopg
 
-from models import control, moves
+from models import control, ends, moves
 from models.database import Row
 from models.ids import new_id
 from models.lifecycle import Reason
+from models.moves import NewWait
 from models.statement import Statement
+from models.telling import moment, told
 
 _KNOCK = """
     UPDATE run SET inbox = inbox + 1 WHERE id = %(run)s AND tenant = %(tenant)s
-    RETURNING id, status, pause_kind, reason, pending_waits, control_request, control_by, control_reason, lease_worker, queue
+    RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
+        lease_worker, queue
     """
-_RESOLVE = """
+_OVER = """wait.id, wait.key, wait.kind, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+    wait.request ->> 'onDeny' AS on_deny"""
+_RESOLVE = f"""
     UPDATE wait SET resolved_at = now(), outcome = %(outcome)s, decided_by = %(by)s
     WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND resolved_at IS NULL
-    RETURNING id, key
+    RETURNING {_OVER}
     """
-_RESOLVE_DUE = """
+_DECIDE = f"""
+    UPDATE wait SET resolved_at = now(), outcome = %(outcome)s, answer = %(answer)s::json, decided_by = %(by)s,
+        comment = %(comment)s
+    WHERE id = %(wait)s AND run_id = %(run)s AND resolved_at IS NULL AND (due_at IS NULL OR due_at > now())
+    RETURNING {_OVER}
+    """
+_RESOLVE_DUE = f"""
     UPDATE wait SET resolved_at = now(), outcome = on_due
     WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
-    RETURNING id, key
+    RETURNING {_OVER}
     """
 _KEEP_SIGNAL = """
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
@@ -38,11 +52,11 @@ _KEEP_SIGNAL = """
     ON CONFLICT DO NOTHING RETURNING id
     """
 # The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait.
-_DELIVER = """
+_DELIVER = f"""
     WITH open AS (
         SELECT id AS wait, request ->> 'signal' AS name,
             row_number() OVER (PARTITION BY request ->> 'signal' ORDER BY opened_at, id) AS place
-        FROM wait WHERE run_id = %(run)s AND kind = 'signal' AND resolved_at IS NULL
+        FROM wait WHERE run_id = %(run)s AND kind IN ('signal', 'child') AND resolved_at IS NULL
     ), kept AS (
         SELECT id AS signal, name, payload, row_number() OVER (PARTITION BY name ORDER BY id) AS place
         FROM signal WHERE run_id = %(run)s AND consumed_by IS NULL
@@ -52,15 +66,67 @@ _DELIVER = """
         UPDATE signal SET consumed_by = met.wait FROM met WHERE signal.id = met.signal
     )
     UPDATE wait SET resolved_at = now(), outcome = 'received', answer = met.payload
-    FROM met WHERE wait.id = met.wait RETURNING wait.id, wait.key
+    FROM met WHERE wait.id = met.wait RETURNING {_OVER}
     """
 _COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
-# What is over is given to the agent's next activation; what is open is what it will wait for again.
-SETTLED = """
-    SELECT key, outcome, answer::text AS answer FROM wait WHERE run_id = %(run)s AND resolved_at IS NOT NULL
-    ORDER BY resolved_at, id
+# One event beside the moves: what a person decided, or that the time for it was over.
+_NOTE = """
+    WITH noted AS (
+        UPDATE run SET seq = seq + 1, updated_at = now() WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
+    ), said AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, status, data)
+        SELECT noted.id, noted.seq, noted.tenant, noted.updated_at,
+            CASE kind WHEN 'approval' THEN 'run_action' ELSE 'authentication' END, noted.status,
+            CASE kind WHEN 'approval' THEN json_strip_nulls(json_build_object('waitId', wait.id,
+                'decision', CASE WHEN decided_by IS NULL THEN 'expire' WHEN outcome = 'approved' THEN 'approve'
+                    WHEN outcome = 'denied' THEN 'deny' ELSE 'answer' END,
+                'choice', answer ->> 'choice', 'by', decided_by, 'comment', comment, 'digest', digest))
+            ELSE json_strip_nulls(json_build_object('waitId', wait.id, 'outcome', outcome, 'provider', request ->> 'provider',
+                'by', decided_by, 'comment', comment)) END
+        FROM noted, wait WHERE wait.id = %(wait)s
+        RETURNING *
+    )
+    SELECT said.*, noted.queue FROM said, noted
+    """
+# A park has one event, which tells of its first question; each further one that it opens is told by an event of its own.
+_TELL_OTHERS = f"""
+    WITH opened AS (
+        SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) - 1 AS place FROM wait
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND opened_at = now()
+            AND kind IN ('approval', 'authorization')
+    ), noted AS (
+        UPDATE run SET seq = seq + (SELECT count(*) FROM opened WHERE place > 0) WHERE id = %(run)s RETURNING *
+    ), said AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, status, data)
+        SELECT noted.id, noted.seq - (SELECT max(place) FROM opened) + place, noted.tenant, noted.updated_at,
+            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status, {told("opened")}
+        FROM noted, opened WHERE place > 0
+        RETURNING *
+    )
+    SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq
+    """
+# What is over is given to the agent's next activation, in the order in which it came; what is open is named.
+SETTLED = f"""
+    SELECT wait.key, outcome, decided_by AS by, comment, {moment("resolved_at")} AS at,
+        CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
+            'status', answer -> 'status', 'result', child.result, 'error', child.error)::text ELSE answer::text END AS answer
+    FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
+    WHERE wait.run_id = %(run)s ORDER BY resolved_at, wait.id
     """
 OVER = "SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL LIMIT 1"
+LOOK = """
+    SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at, outcome,
+        decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
+    FROM wait WHERE id = %(wait)s
+    """
+_NEXT_FOR_SIGNAL = """
+    SELECT request -> 'schema' AS schema FROM wait
+    WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL
+    ORDER BY opened_at, id LIMIT 1
+    """
+_REASONS = {
+    "approved": Reason.APPROVED, "answered": Reason.ANSWERED, "authorized": Reason.AUTHORIZED, "timeout": Reason.TIMEOUT,
+}  # fmt: skip
 
 
 def knock(run: UUID, tenant: str) -> Statement:
@@ -71,6 +137,24 @@ def knock(run: UUID, tenant: str) -> Statement:
 def resolve(run: UUID, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
     """Give the run's open waits of these kinds their one outcome. No row: there was none, or somebody answered first."""
     return Statement(_RESOLVE, {"run": run, "kinds": list(kinds), "outcome": outcome, "by": by})
+
+
+def look(wait: UUID) -> Statement:
+    """Read a wait by its own id; what is decided about it must be read behind a knock on its run."""
+    return Statement(LOOK, {"wait": wait})
+
+
+def decide(
+    run: UUID, wait: UUID, *, outcome: str, by: str, answer: str | None = None, comment: str | None = None
+) -> Statement:
+    """Give one wait its outcome (`answer` is JSON text). No row: it has one already, or its time is over."""
+    params = {"run": run, "wait": wait, "outcome": outcome, "by": by, "answer": answer, "comment": comment}
+    return Statement(_DECIDE, params)
+
+
+def next_for_signal(run: UUID, name: str) -> Statement:
+    """Read what the next open wait for a signal of this name asks of its payload."""
+    return Statement(_NEXT_FOR_SIGNAL, {"run": run, "name": name})
 
 
 def resolve_due(run: UUID) -> Statement:
@@ -93,42 +177,85 @@ def wake(
     stands: Row,
     over: Sequence[Row],
     *,
-    reason: Reason = Reason.WAIT_OVER,
+    reason: Reason | None = None,
     by: str | None = None,
 ) -> list[Row]:
-    """Let a parked run go on when what it waits for is over; gives the events of its moves.
+    """Draw the consequences of waits that are over; gives the events, in their order.
 
-    `stands` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A run
-    that a user wants paused is paused instead. One that is not parked keeps the outcome for its next activation.
+    `stands` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
+    run goes on when what it waits for is over, or ends when somebody refused what it cannot go on without. One that a user
+    wants paused is paused instead. One that is not parked keeps the outcome for its next activation.
     """
-    if not over or stands["status"] not in ("PAUSED", "AUTH_REQUIRED") or stands["pause_kind"] == "user":
-        return []
-    left = stands["pending_waits"] - len(over)  # one for a run that any of its waits wakes
+    events = [_note(stands, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
+    awaited = [wait for wait in over if wait["epoch"] == stands["epoch"]]
+    if awaited and stands["status"] in ("PAUSED", "AUTH_REQUIRED") and stands["pause_kind"] != "user":
+        events += _moved(connection, stands, awaited, reason, by)
+    return [event for event in events if event]
+
+
+def _moved(
+    connection: psycopg.Connection[Any], stands: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
+) -> list[Row | None]:
+    for wait in awaited:
+        if (end := _end(connection, stands, wait)) is not None:
+            return [end]
+    left = stands["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
     if left > 0:
         Statement(_COUNT_DOWN, {"run": stands["id"], "left": left}).one(connection)
         return []
+    last = awaited[-1]
+    why, who = reason or _REASONS.get(last["outcome"], Reason.WAIT_OVER), by or last["decided_by"]
     asked = control.take_pause_back(stands["id"]).one(connection)
-    events = [moves.resume(stands["id"], reason=reason, by=by).one(connection)]
+    events = [moves.resume(stands["id"], reason=why, by=who).one(connection)]
     if asked:
-        who = {"by": stands["control_by"], "comment": stands["control_reason"]}
-        events.append(moves.pause_idle(stands["id"], **who).one(connection))
-    return [event for event in events if event]
+        pausing = {"by": stands["control_by"], "comment": stands["control_reason"]}
+        events.append(moves.pause_idle(stands["id"], **pausing).one(connection))
+    return events
+
+
+def _end(connection: psycopg.Connection[Any], stands: Row, wait: Row) -> Row | None:
+    """End the run if the outcome of this wait leaves it nothing else: at once, also when a pause is recorded."""
+    if wait["outcome"] not in ("denied", "failed") or wait["on_deny"] not in ("cancel", "fail"):
+        return None
+    who = {"by": wait["decided_by"], "comment": wait["comment"]}
+    reason = Reason.TIMEOUT if wait["decided_by"] is None else Reason.DENIED
+    if wait["on_deny"] == "cancel":
+        return ends.cancel_idle(connection, stands["id"], stands["tenant"], reason=reason, **who)
+    approval = wait["kind"] == "approval"
+    error = {
+        "code": reason if approval else Reason.AUTHORIZATION_FAILED,
+        "type": "ApprovalDenied" if approval else "AuthorizationFailed",
+        "message": wait["comment"] or ("the approval was denied" if approval else "the authorization was not given"),
+    }
+    why = reason if approval else Reason.AUTHORIZATION_FAILED
+    return ends.fail_idle(connection, stands["id"], reason=why, error=json.dumps(error), **who)
+
+
+def _note(stands: Row, wait: Row) -> Statement:
+    return Statement(_NOTE, {"run": stands["id"], "wait": wait["id"]})
 
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """A park, and in its transaction the signals that had come before: they may end the waits as soon as they begin."""
+    """A park, and in its transaction what follows at once: further questions are told, and signals that had come before may
+    end the waits as soon as they begin.
+    """
 
     statement: Statement
+    waits: Sequence[NewWait] = ()
 
     def one(self, connection: psycopg.Connection[Any]) -> Row | None:
         """Execute it in the caller's transaction; the row's `more` are the events of what followed at once."""
         row = self.statement.one(connection)
         if row is None:
             return None
+        questions = sum(wait.kind in ("approval", "authorization") for wait in self.waits)
+        shown = "authorization" if row["status"] == "AUTH_REQUIRED" else "approval"
+        asked = {"run": row["run_id"], "epoch": row["epoch"], "shown": shown}
+        more = Statement(_TELL_OTHERS, asked).all(connection) if questions > 1 else []
         over = deliver(row["run_id"]).all(connection)
         stands = {
-            "id": row["run_id"], "status": row["status"], "pause_kind": None, "control_by": None, "control_reason": None,
-            "pending_waits": self.statement.params["pending"],
+            "id": row["run_id"], "tenant": row["tenant"], "status": row["status"], "pause_kind": None, "epoch": row["epoch"],
+            "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
         }  # fmt: skip
-        return {**row, "more": wake(connection, stands, over)}
+        return {**row, "more": more + wake(connection, stands, over)}

@@ -1,6 +1,6 @@
 """Completes cancels that a worker did not answer within the grace and five seconds: the run ends, its activation is fenced."""
 
-from models import moves
+from models import ends
 from models.bus import PROMOTE, Bus
 from models.database import Connection
 from models.events import public
@@ -23,7 +23,7 @@ class OverdueCancels:
     def step(self, connection: Connection) -> float:
         """Complete what is overdue, each in a transaction of its own."""
         for run in connection.execute(_OVERDUE).fetchall():
-            row = moves.cancel_overdue(run["id"], in_flight=run["step_in_flight"]).one(connection)
+            row = ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"])
             if row:
                 fact("run.cancel_completed", run=run["id"])
                 self._bus.say(row["tenant"], public(row))

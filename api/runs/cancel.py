@@ -18,7 +18,7 @@ from api.runs.find import run_id
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
-from models import bus, control, events, moves
+from models import bus, control, ends, events
 from models.facts import fact
 from models.lifecycle import TERMINAL, Reason
 
@@ -89,9 +89,8 @@ def _cancel(wish: _Wish, shared: Resources) -> Answer:
 
 def _end_idle(wish: _Wish, shared: Resources) -> bool:
     by, tenant = wish.caller.name, wish.caller.tenant
-    move = moves.cancel_idle(wish.run, tenant, reason=Reason.BY_USER, by=by, comment=wish.comment)
     with transaction() as connection:
-        event = move.one(connection)
+        event = ends.cancel_idle(connection, wish.run, tenant, reason=Reason.BY_USER, by=by, comment=wish.comment)
     if event is None:
         return False
     shared.bus.say(tenant, events.public(event))

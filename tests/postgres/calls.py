@@ -45,9 +45,7 @@ def claim(made: Made) -> Statement:
 
 def _park(verb: Verb) -> Call:
     def call(made: Made, /) -> Statement:
-        return moves.park(
-            verb, made.id, made.epoch, made.worker, inbox=0, active_ms=5, reason=Reason.WAITING, data=None
-        )
+        return moves.park(verb, made.id, made.epoch, made.worker, inbox=0, active_ms=5, reason=Reason.WAITING)
 
     return call
 

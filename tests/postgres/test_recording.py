@@ -161,18 +161,15 @@ def test_strange_texts_in_json_are_kept_and_harm_nobody(world: World, made: Made
 
 
 @pytest.mark.parametrize("text", [r'"\u0000"', r'"\ud800"'])
-def test_strange_texts_pass_as_input_result_error_and_wait_data(world: World, text: str) -> None:
+def test_strange_texts_pass_as_result_and_error(world: World, text: str) -> None:
 
-    for name in ("succeed", "fail", "release", "park"):
+    for name in ("succeed", "fail", "release"):
         made = world.run("executing", crashes=2)
         at = (made.id, made.epoch, made.worker)
         statement = {
             "succeed": moves.succeed(*at, n=1, result=text, active_ms=1),
             "fail": moves.fail(*at, n=1, reason="agent_error", error=text, active_ms=1),
             "release": moves.release(*at, verb=Verb.RECOVER, reason=Reason.HOST_LOST, error=text),
-            "park": moves.park(
-                Verb.AWAIT_APPROVAL, *at, inbox=0, active_ms=1, reason=Reason.APPROVAL_NEEDED, data=text
-            ),
         }[name]
         assert statement.one(world.connection) is not None, name
 
