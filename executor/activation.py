@@ -9,7 +9,7 @@ from executor.errors import CannotServe
 from executor.hosts import HostPool
 from executor.intake import Surroundings
 from executor.lane import Settled
-from executor.outcome import Dropped, HandedBack, word
+from executor.outcome import Dropped, HandedBack, Parked, parked, word
 from executor.recorder import claimed
 from executor.supervision import Supervision
 from models import moves, tickets
@@ -17,9 +17,12 @@ from models.bus import PROMOTE
 from models.database import Row
 from models.facts import fact
 from models.lifecycle import Reason
+from models.questions import START, start_question
 from models.recording import Fence
 
 _WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
+
+_LET_BEGIN = "SELECT id FROM wait WHERE run_id = %(run)s AND key = %(key)s AND outcome = 'approved'"
 
 
 class Reservation:
@@ -73,6 +76,8 @@ def _advance(worker: Home, ticket: Ticket) -> str:
         # The claim had waited for the database for so long that others may take us for dead, and execute the run.
         return record(worker, fence, claim, HandedBack(Reason.WORKER_LOST, None), active_ms=0)
     fact("run.claimed", level="debug", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
+    if (question := _asks_first(worker, claim)) is not None:
+        return record(worker, fence, claim, question, active_ms=0)
     try:
         host = worker.pool.take()
     except CannotServe:
@@ -87,6 +92,14 @@ def _advance(worker: Home, ticket: Ticket) -> str:
         raise
     finally:
         worker.pool.give_back(host)
+
+
+def _asks_first(worker: Home, claim: Row) -> Parked | None:
+    """Park a run that must not begin before somebody has let it: no agent code is executed for that."""
+    if claim["approval_strategy"] != "ON_START":
+        return None
+    known = claim["has_waits"] and worker.read(_LET_BEGIN, {"run": claim["run_id"], "key": START})
+    return None if known else parked(0, [start_question(claim["agent"], claim["input"])])
 
 
 def _claim(worker: Home, fence: Fence) -> Row | None:

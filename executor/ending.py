@@ -113,9 +113,9 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decisio
             return moves.fail(
                 *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped
             )
-        case Canceled(_, in_flight, stopped, by, comment):
+        case Canceled(_, in_flight, stopped, by, comment, reason):
             return moves.cancel_executing(
-                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment
+                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment, reason=reason
             )
         case Parked(_, verb, reason, opened, wake):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)

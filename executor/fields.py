@@ -7,13 +7,14 @@ from taxiway.frames import Frame
 
 from executor.values import checked, storable
 from models.moves import NewWait
+from models.questions import question
 from models.recording import StepRecord
 
 MAX_WORD = 500
 MAX_MESSAGE = 4 << 10
 MAX_REQUEST = 64 << 10
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
-WAITS = frozenset({"signal", "timer", "user"})
+WAITS = frozenset({"approval", "signal", "timer", "user"})
 
 
 def word(frame: Frame, name: str) -> str:
@@ -31,7 +32,7 @@ def step_record(frame: Frame, status: str, *, value: str | None = None, error: s
     duration = frame.get("durationMs")
     return StepRecord(
         word(frame, "key"), word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), status,
-        int(frame["attempts"]), None if duration is None else int(duration), value, error,
+        int(frame["attempts"]), None if duration is None else int(duration), value, error, optional_word(frame, "approval"),
     )  # fmt: skip
 
 
@@ -41,7 +42,10 @@ def new_wait(item: Any) -> NewWait:
     if kind not in WAITS or (due is not None and not 0 <= int(due) <= LONGEST_MS):
         raise ValueError("waits")
     request = object_of(checked(item["request"], MAX_REQUEST, "what a wait asks"))
-    return NewWait(word(item, "key"), kind, request, None if due is None else int(due), optional_word(item, "onDue"))
+    due_ms = None if due is None else int(due)
+    if kind == "approval":
+        return question(word(item, "key"), request, due_ms, optional_word(item, "onDue"))
+    return NewWait(word(item, "key"), kind, request, due_ms, optional_word(item, "onDue"))
 
 
 def error_object(error: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How an activation ended: data, matched exhaustively by whoever records it or names it for Flower."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -35,6 +36,7 @@ class Canceled:
     stopped: str
     by: str | None = None
     comment: str | None = None
+    reason: Reason = Reason.BY_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ class Parked:
     reason: Reason
     waits: tuple[NewWait, ...]
     wake: str = "all"
+
+
+def parked(n: int, waits: Sequence[NewWait], wake: str = "all") -> Parked:
+    """Park for these waits: the run is what a person would call it, who is asked first for an authorization."""
+    kinds = {wait.kind for wait in waits}
+    if "authorization" in kinds:
+        return Parked(n, Verb.REQUIRE_AUTHORIZATION, Reason.AUTHORIZATION_NEEDED, tuple(waits), wake)
+    if "approval" in kinds:
+        answer = any(wait.request.get("answer") is not None for wait in waits)
+        reason = Reason.ANSWER_NEEDED if answer else Reason.APPROVAL_NEEDED
+        return Parked(n, Verb.AWAIT_APPROVAL, reason, tuple(waits), wake)
+    return Parked(n, Verb.PAUSE_BY_AGENT, Reason.WAITING, tuple(waits), wake)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from executor.errors import HostGone, Refused
 from executor.fields import error_object, new_wait, word
 from executor.hosts import Host
 from executor.intake import Intake, Surroundings
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded
+from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, parked
 from executor.stopping import Kind as StopKind
 from executor.stopping import StopSwitch
 from executor.values import checked
@@ -91,6 +91,7 @@ class Supervision:
             "userId": claim["user_id"],
             "metadata": claim["metadata"] or {},
             "tenant": claim["tenant"],
+            "approvalStrategy": claim["approval_strategy"],
             "timeoutMs": None if claim["timeout_ms"] is None else int(self._time_left() * 1000),
             "limits": {
                 "value": settings.max_value_bytes,
@@ -191,6 +192,9 @@ class Supervision:
             # A bad deploy must not kill a run that may have waited for weeks: it goes on when the code is right again.
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
+        if error["code"] == Reason.DENIED and error.get("type") == "Denied":
+            # Somebody had denied what the agent came to wait for only now, and without which it is not to go on.
+            return Canceled(n, None, "returned", None, error.get("message"), Reason.DENIED)
         return Failed(n, error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR, error)
 
     def _parked(self, n: int, wake: str, opened: list[NewWait]) -> Outcome:
@@ -198,7 +202,7 @@ class Supervision:
             raise ValueError("a park without waits")
         if not self._switch.finish():
             return self._stopped(n, "returned")
-        return Parked(n, Verb.PAUSE_BY_AGENT, Reason.WAITING, tuple(opened), wake)
+        return parked(n, opened, wake)
 
     def _stopped(self, n: int, how: str) -> Outcome:
         stop = self._switch.stop

@@ -34,6 +34,7 @@ class StepRecord:
     duration_ms: int | None
     value: str | None = None
     error: str | None = None
+    approval: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ _STEP = f"""
         INSERT INTO event (run_id, seq, tenant, type, status, data)
         SELECT id, seq, tenant, 'step', status, json_build_object('step', json_strip_nulls(json_build_object(
             'key', key, 'name', %(name)s::text, 'status', %(status)s::text, 'attempts', %(attempts)s::int,
-            'durationMs', %(duration_ms)s::bigint)))
+            'durationMs', %(duration_ms)s::bigint, 'approval', %(approval)s::text)))
         FROM fenced, kept RETURNING *
     )
     -- A step that had been finished before keeps no row here: the division fails and takes the whole transaction with it.
@@ -135,7 +136,7 @@ def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: st
     fields = {
         "key": record.key, "name": record.name, "digest": record.digest, "occurrence": record.occurrence,
         "status": record.status, "attempts": record.attempts, "duration_ms": record.duration_ms, "value": record.value,
-        "error": record.error, "bytes": size, "finished": finished, "in_flight": in_flight, "n": n,
+        "error": record.error, "approval": record.approval, "bytes": size, "finished": finished, "in_flight": in_flight, "n": n,
         "max_steps": limits.steps, "max_bytes": limits.recorded_bytes,
     }  # fmt: skip
     return Statement(_STEP, {**_fenced(fence), **fields})

@@ -44,7 +44,7 @@ Key = Annotated[
 ]
 
 
-def _new_run(body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
+def _new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
     agent = shared.catalogue.agent(body.agent, f"{place}agent")
     if body.queue is not None:
         shared.catalogue.check_queue(body.queue, f"{place}queue")
@@ -57,6 +57,8 @@ def _new_run(body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
         user_id=body.userId,
         metadata=body.metadata or {},
         tags=body.tags or [],
+        approval_strategy=body.approvalStrategy or "NONE",
+        created_by=caller.key,
     )
 
 
@@ -81,7 +83,9 @@ def create_run(
     """Store a run, QUEUED: once this is answered with 201 the run survives a crash of anything."""
     fields = json_object(raw)
     request = same_request(idempotency_key, "one", fields)
-    accepted = accept(caller, request, lambda: [_new_run(read_as(NewRunBody, fields, later=LATER), shared)], shared.bus)
+    accepted = accept(
+        caller, request, lambda: [_new_run(caller, read_as(NewRunBody, fields, later=LATER), shared)], shared.bus
+    )
     if accepted.replayed:
         return _answer(accepted, read_whole(caller.tenant, accepted.ids[0]))
     [made] = accepted.made
@@ -106,18 +110,18 @@ def create_batch(
     """Store up to 1,000 runs in one transaction; each is a body as POST /v1/runs takes it."""
     fields = json_object(raw)
     request = same_request(idempotency_key, "batch", fields)
-    accepted = accept(caller, request, lambda: _new_runs(fields, shared), shared.bus)
+    accepted = accept(caller, request, lambda: _new_runs(caller, fields, shared), shared.bus)
     if accepted.replayed:
         return _answer(accepted, {"runs": _in_order(caller.tenant, accepted.ids)})
     return _answer(accepted, {"runs": [newborn(caller.tenant, made, accepted.at) for made in accepted.made]})
 
 
-def _new_runs(fields: dict[str, Any], shared: Resources) -> list[NewRun]:
+def _new_runs(caller: Caller, fields: dict[str, Any], shared: Resources) -> list[NewRun]:
     asked = read_as(BatchBody, fields).runs
     if len(asked) > shared.settings.max_batch:
         raise invalid("runs", f"may hold {shared.settings.max_batch:,} runs at most")
     bodies = [read_as(NewRunBody, one, later=LATER, place=f"runs[{n}].") for n, one in enumerate(asked)]
-    return [_new_run(body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
+    return [_new_run(caller, body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
 
 
 def _in_order(tenant: str, ids: Sequence[UUID]) -> list[RunSummary]:

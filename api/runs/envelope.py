@@ -1,6 +1,6 @@
 """The bodies of the calls under /v1/runs: which fields this version takes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -8,9 +8,7 @@ from api.fields import ActiveTime, Grace, Input, Metadata, Name, Tags, Text
 from api.requests import Body
 
 # Documented fields whose behaviour this version does not have.
-LATER = frozenset(
-    {"notBefore", "expiresIn", "window", "concurrencyKey", "onConflict", "approvalStrategy", "callbackUrl"}
-)
+LATER = frozenset({"notBefore", "expiresIn", "window", "concurrencyKey", "onConflict", "callbackUrl"})
 
 
 class NewRunBody(Body):
@@ -24,6 +22,10 @@ class NewRunBody(Body):
     timeout: Annotated[
         ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")
     ] | None = None  # fmt: skip
+    approvalStrategy: Annotated[  # noqa: N815  as the API spells it
+        Literal["NONE", "ON_START", "ON_TOOL_CALL"] | None,
+        Field(description="Whether people approve the run before it begins, or each call of a tool; default NONE."),
+    ] = None
     metadata: Metadata | None = None
     tags: Tags | None = None
 

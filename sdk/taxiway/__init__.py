@@ -6,11 +6,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from taxiway.agents import agent
-from taxiway.errors import Canceled, Fatal, NotAvailable, RetryAfter, StepFailed, TaxiwayError, WaitTimeout
+from taxiway.approvals import Decision
+from taxiway.errors import (
+    ApprovalDenied,
+    Canceled,
+    Fatal,
+    NotAvailable,
+    RetryAfter,
+    StepFailed,
+    TaxiwayError,
+    WaitTimeout,
+)
 from taxiway.inside import StepInfo, cancelled, emit, log, progress, step_info
 from taxiway.retry import Retry
 from taxiway.run import Run
 from taxiway.steps import step
+from taxiway.verbs import First
+from taxiway.waits import Wait
 
 if TYPE_CHECKING:
     from taxiway.async_run import AsyncRun
@@ -19,12 +31,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApprovalDenied",
     "AsyncClient",
     "AsyncRun",
     "AsyncRunHandle",
     "Canceled",
     "Client",
+    "Decision",
     "Fatal",
+    "First",
     "NewRun",
     "NotAvailable",
     "Retry",
@@ -36,6 +51,7 @@ __all__ = [
     "StepFailed",
     "StepInfo",
     "TaxiwayError",
+    "Wait",
     "WaitTimeout",
     "agent",
     "cancelled",

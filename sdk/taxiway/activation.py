@@ -7,26 +7,30 @@ and its own end; from then on every verb is refused, so that no agent code can t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from taxiway.conduct import Script, StepCall, conduct
+from taxiway.conduct import Script, Sleep, StepCall, conduct
 from taxiway.encode import json_text
 from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.identity import arguments_digest
-from taxiway.ledger import Ledger, Recorded
+from taxiway.ledger import WAIT, Ledger, Recorded
 from taxiway.orders import Order
 from taxiway.outcome import Finished, Outcome, Parked, stopped
 from taxiway.report import MAX_LOG, storable
 from taxiway.retry import Retry
-from taxiway.steps import StepOptions, plan
-from taxiway.waits import Settled, Wish, value_of
+from taxiway.steps import StepOptions, StepPlan, plan
+from taxiway.tools import ON_TOOL_CALL, shown_arguments, tool_call
+from taxiway.waits import Settled, Wait, Wish, still_open, timer
 
 T = TypeVar("T")
+
+PARK_AFTER: Final = 5.0
+"""Seconds between two attempts of a step from which on the run is parked meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -100,24 +104,46 @@ class Activation:
         past = self._ledger.take(key)
         if past is None:
             self._must_fit(f"execute step {settled.name!r}", settled.name)
-        call = StepCall(key, digest, occurrence, settled, function, args, kwargs)
+        approval = self._approval(key, settled, function, args, kwargs)
+        call = StepCall(key, digest, occurrence, settled, function, args, kwargs, approval)
         return self._halting(conduct(call, past, self.order.limits.value))
 
-    def wait(self, wish: Wish) -> Any:
-        """Return what came of a wait; while it is open, stop the activation and raise Park."""
-        key, settled = self.open_wait(wish)
-        if settled is not None:
-            return value_of(wish, settled)
-        raise self.stop(Park((wish.as_frame(key),)))
-
-    def open_wait(self, wish: Wish) -> tuple[str, Settled | None]:
-        """Return the key of a wait, matched in the order of the calls, and what came of it: None while it is open."""
+    def describe(self, wish: Wish) -> Wait:
+        """Return a wait, matched in the order of the calls, with what came of it; it is not opened by that."""
         self.check()
-        key, _ = self._ledger.next_key(f"wait:{wish.kind}", wish.name)
-        settled = self._ledger.outcome(key)
-        if settled is None:
-            self._must_fit(f"wait for {wish.kind} {wish.name!r}")
-        return key, settled
+        key, _ = self._ledger.next_key(f"{WAIT}{wish.kind}", wish.name)
+        return self._ledger.wait(key, wish)
+
+    def beside(self, step: str, what: str, wish: Wish) -> Wait:
+        """Return a wait that belongs to a step: what it waits for before it executes, or between two attempts."""
+        return self._ledger.wait(f"{what}:{step}", wish)
+
+    def back_off(self, sleep: Sleep) -> Wait | None:
+        """Return what the run waits for before the next attempt of a step; None when that is too short to be parked."""
+        wait = self.beside(sleep.call.key, f"retry {sleep.attempt}", timer(sleep.seconds, "retry"))
+        return wait if sleep.seconds >= PARK_AFTER or self._ledger.was_opened(wait.key) else None
+
+    def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
+        """Return what must be waited for until `all` or `any` are over; halt when the agent's code has changed under them."""
+        self.check()
+        left = still_open(waits, wake)
+        for wait in left:
+            if wait.key.startswith(WAIT):
+                self._must_fit(f"wait for {wait.wish.kind} {wait.wish.title!r}")
+        return left
+
+    def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
+        """Return when all or any of these are over; else stop the activation and raise Park."""
+        if left := self.left(waits, wake):
+            raise self.stop(Park(tuple(wait.as_frame() for wait in left), wake))
+
+    def value(self, wait: Wait) -> Any:
+        """Return what came of a wait, or raise what it raises; a Halt stops the activation."""
+        try:
+            return wait.value()
+        except Halt as halt:
+            self.stop(halt)
+            raise
 
     def tell(self, kind: Kind, fields: dict[str, Any]) -> None:
         """Write a frame that is not answered."""
@@ -246,6 +272,15 @@ class Activation:
     def _answered(self, n: int) -> Future[None] | None:
         with self._lock:
             return self._unanswered.pop(n, None)
+
+    def _approval(
+        self, key: str, said: StepPlan, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Wait | None:
+        if not said.tool or self.order.approval_strategy != ON_TOOL_CALL:
+            return None
+        return self.beside(
+            key, "tool", tool_call(said.name, key, shown_arguments(function, args, kwargs), on_deny=said.on_deny)
+        )
 
     def _must_fit(self, what: str, step: str | None = None) -> None:
         """Halt when something new would happen while what was recorded lies unused."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-from taxiway import waits
+from taxiway import approvals, waits
 from taxiway.activation import Activation
+from taxiway.approvals import Decision
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
 from taxiway.steps import NOTHING_SAID, StepOptions
-from taxiway.verbs import RunFacts
-from taxiway.waits import Wish
+from taxiway.verbs import First, RunFacts, several
+from taxiway.waits import Wait
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,8 +28,8 @@ class AsyncPlayer(Protocol):
     def play(self, script: Script) -> Coroutine[Any, Any, Any]:
         """Carry out a script and return its value."""
 
-    def wait(self, wish: Wish) -> Coroutine[Any, Any, Any]:
-        """Open a wait now; what is returned waits for its outcome."""
+    def wait(self, waits: Sequence[Wait], wake: str = "all") -> Coroutine[Any, Any, None]:
+        """Return when all or any of the waits are over."""
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own event loop."""
@@ -66,12 +67,14 @@ class AsyncRun(RunFacts):
         retry: Retry | None = None,
         timeout: Duration | None = None,
         once: bool | None = None,
+        tool: bool | None = None,
+        on_deny: str | None = None,
     ) -> AsyncUsing:
         """Say more about one call of a step: `await run.using(timeout="20s").step(fetch, url)`.
 
         A `name` given here identifies the step whatever its arguments are.
         """
-        return AsyncUsing(self, StepOptions(name=name, retry=retry, timeout=timeout, once=once))
+        return AsyncUsing(self, StepOptions(name, retry, timeout, once, tool, on_deny))
 
     def emit(self, type: str, data: object = None, *, durable: bool = False) -> Awaitable[None]:  # noqa: A002 - it is called so
         """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
@@ -90,25 +93,65 @@ class AsyncRun(RunFacts):
         self._activation.log(message, level)
         return Said(None)
 
-    def wait_for(self, name: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
+    def approve(
+        self,
+        prompt: str,
+        *,
+        details: object = None,
+        choices: Sequence[str] | None = None,
+        approvers: Sequence[str] | None = None,
+        timeout: Duration | None = None,
+        on_deny: str = "cancel",
+        on_timeout: str = "deny",
+    ) -> Coroutine[Any, Any, Decision]:
+        """Ask people to approve, as `Run.approve` does. Other tasks go on meanwhile; when all of them wait, the run is parked."""
+        wait = self.approval(
+            prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
+            on_timeout=on_timeout,
+        )  # fmt: skip
+        return self._wait(wait)
+
+    @overload
+    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]: ...
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
+        """Ask people a question and return their answer, as `Run.ask` does."""
+        return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
+
+    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
 
-        Raises WaitTimeout after `timeout` (7 days unless said otherwise). Other tasks go on meanwhile; when all of them
-        wait, the run is parked and holds nothing.
+        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
+        unless said otherwise). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
         """
-        return self._wait("wait_for", waits.signal(name, timeout))
+        return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
 
     def sleep(self, duration: Duration) -> Coroutine[Any, Any, None]:
         """Let time pass, seconds or months: unlike `asyncio.sleep`, a run that only sleeps is parked and holds nothing."""
-        return self._wait("sleep", waits.timer(duration))
+        return self._wait(self._describe("sleep", waits.timer(duration)))
 
     def pause(self, reason: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, None]:
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
-        return self._wait("pause", waits.user(reason, timeout))
+        return self._wait(self._describe("pause", waits.user(reason, timeout)))
 
-    def _wait(self, verb: str, wish: Wish) -> Coroutine[Any, Any, Any]:
-        self._guard(verb)
-        return self._player.wait(wish)
+    async def gather(self, *given: Wait) -> list[Any]:
+        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises."""
+        self._guard("gather")
+        chosen = several("gather", given)
+        await self._player.wait(chosen)
+        return self._values(chosen)
+
+    async def first(self, *given: Wait) -> First:
+        """Wait until any is over and return the place and the outcome of the first; the others stay open."""
+        self._guard("first")
+        chosen = several("first", given)
+        await self._player.wait(chosen, "any")
+        return self._winner(chosen)
+
+    async def _wait(self, wait: Wait) -> Any:
+        await self._player.wait((wait,))
+        return self._activation.value(wait)
 
     def _step(
         self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any

@@ -9,7 +9,8 @@ once. A command that cannot be carried out is answered by an exception thrown in
     Commit     None, once the worker has committed it (NotRecorded is thrown in when it refuses)
     Recall     the recorded JSON text
     Execute    an Attempt: value or error, whichever the function came to
-    Wait       None, when the time is over
+    Await      None, once the wait is over (which may be in another activation)
+    Sleep      None, when the time is over
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from taxiway.frames import Kind
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.report import message_of, report_of
 from taxiway.steps import StepPlan
+from taxiway.waits import Wait
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class StepCall:
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    approval: Wait | None = None
 
     @property
     def name(self) -> str:
@@ -93,13 +96,22 @@ class Execute:
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Let time pass before the next attempt."""
+class Await:
+    """Have the run wait for something, parked if that takes long."""
 
+    wait: Wait
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Let time pass before attempt number `attempt`; a long time is spent parked."""
+
+    call: StepCall
+    attempt: int
     seconds: float
 
 
-Command = Tell | Commit | Recall | Execute | Wait
+Command = Tell | Commit | Recall | Execute | Await | Sleep
 Script = Generator[Command, Any, Any]
 
 
@@ -123,6 +135,8 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
     """Lead one step from its call to its value; raise StepFailed when it has none, Halt when nobody can know."""
     match past:
         case None:
+            if call.approval is not None:
+                yield Await(call.approval)
             attempt = 1
         case Recorded(status=Status.SUCCEEDED):
             text = (yield Recall(call.key)) if past.large else past.value
@@ -136,6 +150,7 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
             yield from _give_up(call, past)
         case Recorded():
             attempt = past.attempts + 1
+            yield Sleep(call, attempt, 0)  # unless it was parked for a back-off that is not over
     return (yield from _attempts(call, attempt, max_value_bytes))
 
 
@@ -145,6 +160,8 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
         begun = time.monotonic()
         outcome: Attempt = yield Execute(call, attempt)
         fields = {**call.identity(), "attempts": attempt, "durationMs": round((time.monotonic() - begun) * 1000)}
+        if call.approval is not None:
+            fields["approval"] = "APPROVED"
         result = _judge(call, attempt, outcome, max_value_bytes)
         if isinstance(result, _Failure):
             failure = result
@@ -159,8 +176,8 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
         yield from _record_failure(call, fields, failure)
         if failure.retry_in is None:
             raise _step_failed(call, attempt, failure.error, failure.report)
-        yield Wait(failure.retry_in)
         attempt += 1
+        yield Sleep(call, attempt, failure.retry_in)
 
 
 def _give_up(call: StepCall, past: Recorded) -> Script:

@@ -4,6 +4,7 @@
     └─ TaxiwayError
        ├─ StepFailed        a step ended without a value; catch it to go another way
        ├─ WaitTimeout       what a run waited for did not come in time
+       ├─ ApprovalDenied    somebody denied what the run asked for; catch it to go another way
        ├─ NotAvailable      a verb that this version does not have yet
        ├─ RetryAfter        raised by a step: try again, not before …
        ├─ Fatal             raised by a step: do not try again
@@ -33,6 +34,7 @@ INVALID_INPUT: Final = "invalid_input"
 CODE_MISMATCH: Final = "code_mismatch"
 ONCE_UNKNOWN: Final = "once_unknown"
 CANCELED: Final = "canceled"
+DENIED: Final = "denied"
 NOT_AVAILABLE: Final = "not_available"
 
 
@@ -72,6 +74,19 @@ class WaitTimeout(TaxiwayError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.kind, self.name)
+
+
+class ApprovalDenied(TaxiwayError):
+    """Somebody denied what the run asked for (`by` is None when the time for it was over); a replay raises the same."""
+
+    def __init__(self, prompt: str, by: str | None, comment: str | None) -> None:
+        super().__init__(f"{prompt!r} was denied by {by or 'the clock'}" + (f": {comment}" if comment else ""))
+        self.prompt = prompt
+        self.by = by
+        self.comment = comment
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.prompt, self.by, self.comment)
 
 
 class NotAvailable(TaxiwayError):

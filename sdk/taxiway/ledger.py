@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from taxiway.identity import step_key
-from taxiway.waits import Settled
+from taxiway.waits import Settled, Wait, Wish
+
+WAIT: Final = "wait:"
+"""What the keys of an agent's own waits begin with."""
 
 
 class Status(StrEnum):
@@ -66,7 +69,9 @@ class Ledger:
 
     def __init__(self, recorded: Iterable[Recorded] = (), settled: Iterable[Settled] = ()) -> None:
         self._unmatched = {record.key: record for record in recorded}
-        self._settled = {wait.key: wait for wait in settled}
+        self._settled = {wait.key: (place, wait) for place, wait in enumerate(settled)}
+        # Those beside steps (retries, tools) are not asked for again once their step is recorded.
+        self._unasked = [key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)]
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def next_key(self, name: str, digest: str) -> tuple[str, int]:
@@ -79,10 +84,18 @@ class Ledger:
         """Return what is recorded of a step; from now on it counts as matched."""
         return self._unmatched.pop(key, None)
 
-    def outcome(self, key: str) -> Settled | None:
-        """Return what came of a wait, None while it is open or was never opened."""
-        return self._settled.get(key)
+    def wait(self, key: str, wish: Wish) -> Wait:
+        """Return the wait with what came of it; from now on it counts as matched."""
+        place, known = self._settled.get(key, (0, None))
+        if key in self._unasked:
+            self._unasked.remove(key)
+        return Wait(key, wish, known if known is not None and known.outcome is not None else None, place)
+
+    def was_opened(self, key: str) -> bool:
+        """Say whether an earlier activation waited for this, whatever came of it."""
+        return key in self._settled
 
     def unmatched_names(self) -> list[str]:
-        """Return the names of recorded steps that no call has asked for yet, in the order of their records."""
-        return list(dict.fromkeys(record.name for record in self._unmatched.values()))
+        """Return the names of recorded steps and waits that no call has asked for yet, in the order of their records."""
+        waits = (key.partition("#")[0] for key in self._unasked)
+        return list(dict.fromkeys((*(record.name for record in self._unmatched.values()), *waits)))

@@ -28,6 +28,7 @@ class Order:
     user_id: str | None
     metadata: dict[str, str]
     limits: Limits
+    approval_strategy: str = "NONE"
 
     @classmethod
     def from_frame(cls, frame: Frame) -> Order:
@@ -42,4 +43,5 @@ class Order:
             user_id=frame["userId"],
             metadata=dict(frame["metadata"]),
             limits=Limits(limits["value"], limits["result"], limits["event"]),
+            approval_strategy=frame.get("approvalStrategy", "NONE"),
         )

@@ -9,10 +9,12 @@ from taxiway.encode import json_text
 from taxiway.errors import (
     AGENT_ERROR,
     CANCELED,
+    DENIED,
     INVALID_OUTPUT,
     NOT_AVAILABLE,
     OUTPUT_TOO_LARGE,
     TIMEOUT,
+    ApprovalDenied,
     Canceled,
     Halt,
     InvalidValue,
@@ -84,6 +86,8 @@ def raised(error: BaseException) -> Failed:
             return Failed(failed.code, failed.type, failed.message, failed.step, failed.attempts, failed.report)
         case WaitTimeout() as late:
             return Failed(TIMEOUT, "WaitTimeout", message_of(late))
+        case ApprovalDenied() as denied:
+            return Failed(DENIED, "ApprovalDenied", message_of(denied))
         case NotAvailable():
             return Failed(NOT_AVAILABLE, "NotAvailable", message_of(error), traceback=report_of(error))
         case _:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-from taxiway import waits
+from taxiway import approvals, waits
 from taxiway.activation import Activation
+from taxiway.approvals import Decision
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
 from taxiway.steps import NOTHING_SAID, StepOptions
-from taxiway.verbs import RunFacts
-from taxiway.waits import Wish
+from taxiway.verbs import First, RunFacts, several
+from taxiway.waits import Wait
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,12 +57,14 @@ class Run(RunFacts):
         retry: Retry | None = None,
         timeout: Duration | None = None,
         once: bool | None = None,
+        tool: bool | None = None,
+        on_deny: str | None = None,
     ) -> Using:
         """Say more about one call of a step: `run.using(name="total").step(sum, numbers)`.
 
         A `name` given here identifies the step whatever its arguments are.
         """
-        return Using(self, StepOptions(name=name, retry=retry, timeout=timeout, once=once))
+        return Using(self, StepOptions(name, retry, timeout, once, tool, on_deny))
 
     def emit(self, type: str, data: object = None, *, durable: bool = False) -> None:  # noqa: A002 - it is called so
         """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
@@ -79,24 +82,74 @@ class Run(RunFacts):
         self._guard("log")
         self._activation.log(message, level)
 
-    def wait_for(self, name: str, *, timeout: Duration | None = None) -> Any:
+    def approve(
+        self,
+        prompt: str,
+        *,
+        details: object = None,
+        choices: Sequence[str] | None = None,
+        approvers: Sequence[str] | None = None,
+        timeout: Duration | None = None,
+        on_deny: str = "cancel",
+        on_timeout: str = "deny",
+    ) -> Decision:
+        """Ask people to approve, showing them `details`; the run holds nothing until one of them has decided.
+
+        `choices` are ways to approve, of which one is chosen; `approvers` are the key roles that may decide. A denial cancels
+        the run, or as `on_deny` says: "fail" fails it, "return" gives a decision that is not `approved`, "raise" raises
+        ApprovalDenied. After `timeout` (7 days unless said otherwise) `on_timeout` decides: "deny", "fail" or "return".
+        """
+        wait = self.approval(
+            prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
+            on_timeout=on_timeout,
+        )  # fmt: skip
+        decision: Decision = self._wait(wait)
+        return decision
+
+    @overload
+    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> T: ...
+    @overload
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Any: ...
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Any:
+        """Ask people a question and return their answer, which has the type `answer`.
+
+        Raises WaitTimeout after `timeout` (7 days unless said otherwise).
+        """
+        return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
+
+    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Any:
         """Return the payload of the next signal of this name, parked until it comes; what came before counts too.
 
-        Raises WaitTimeout after `timeout` (7 days unless said otherwise). While the run waits it holds nothing.
+        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
+        unless said otherwise). While the run waits it holds nothing.
         """
-        return self._wait("wait_for", waits.signal(name, timeout))
+        return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
 
     def sleep(self, duration: Duration) -> None:
         """Let time pass, seconds or months; while the run sleeps it holds nothing."""
-        self._wait("sleep", waits.timer(duration))
+        self._wait(self._describe("sleep", waits.timer(duration)))
 
     def pause(self, reason: str, *, timeout: Duration | None = None) -> None:
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
-        self._wait("pause", waits.user(reason, timeout))
+        self._wait(self._describe("pause", waits.user(reason, timeout)))
 
-    def _wait(self, verb: str, wish: Wish) -> Any:
-        self._guard(verb)
-        return self._activation.wait(wish)
+    def gather(self, *given: Wait) -> list[Any]:
+        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises."""
+        self._guard("gather")
+        chosen = several("gather", given)
+        self._activation.wait(chosen)
+        return self._values(chosen)
+
+    def first(self, *given: Wait) -> First:
+        """Wait until any is over and return the place and the outcome of the first; the others stay open."""
+        self._guard("first")
+        chosen = several("first", given)
+        self._activation.wait(chosen, "any")
+        return self._winner(chosen)
+
+    def _wait(self, wait: Wait) -> Any:
+        self._activation.wait((wait,))
+        return self._activation.value(wait)
 
     def _step(self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._guard("step")

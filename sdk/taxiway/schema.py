@@ -50,6 +50,15 @@ def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) 
     return schema
 
 
+def value_schema(shape: Shape) -> Schema:
+    """Return the schema of one value, such as an answer."""
+    writer = _Writer()
+    schema: Schema = {"$schema": DIALECT, **writer.write(shape)}
+    if writer.definitions:
+        schema["$defs"] = dict(sorted(writer.definitions.items()))
+    return schema
+
+
 class _Writer:
     """Writes shapes, collecting classes under `$defs`, where they may refer to themselves."""
 

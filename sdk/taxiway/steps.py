@@ -15,6 +15,7 @@ from taxiway.shapes import Anything, Shape, UnknownType, hints_of, shape_of
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: Final = "__taxiway_step__"
+STEP_ON_DENY: Final = ("cancel", "fail", "raise")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class StepOptions:
     timeout: Duration | None = None
     once: bool | None = None
     tool: bool | None = None
+    on_deny: str | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None:
@@ -34,6 +36,8 @@ class StepOptions:
             raise TypeError(f"retry=… takes a taxiway.Retry, not {self.retry!r}")
         if self.timeout is not None and seconds(self.timeout) == 0:
             raise ValueError("a step needs a timeout of more than zero seconds, or none")
+        if self.on_deny is not None and self.on_deny not in STEP_ON_DENY:
+            raise ValueError(f"a step's on_deny is one of {', '.join(STEP_ON_DENY)}, not {self.on_deny!r}")
 
 
 NOTHING_SAID: Final = StepOptions()
@@ -49,6 +53,8 @@ class StepPlan:
     timeout: float | None
     once: bool
     shape: Shape
+    tool: bool = False
+    on_deny: str = "cancel"
 
 
 @overload
@@ -61,6 +67,7 @@ def step(
     timeout: Duration | None = None,
     once: bool | None = None,
     tool: bool | None = None,
+    on_deny: str | None = None,
 ) -> Callable[[F], F]: ...
 def step(
     function: F | None = None,
@@ -71,14 +78,16 @@ def step(
     timeout: Duration | None = None,
     once: bool | None = None,
     tool: bool | None = None,
+    on_deny: str | None = None,
 ) -> F | Callable[[F], F]:
     """Declare how a function is executed as a step; it stays an ordinary function.
 
     `name` (default: the function's own) is what the step is recorded and recognised by, together with its arguments.
     `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the
-    step as a tool call.
+    step as a tool call, which people approve in runs with the approval strategy ON_TOOL_CALL; a denial cancels the run, fails
+    it, or with `on_deny="raise"` raises ApprovalDenied where the step was called.
     """
-    options = StepOptions(name, retry, timeout, once, tool)
+    options = StepOptions(name, retry, timeout, once, tool, on_deny)
 
     def declare(target: F) -> F:
         setattr(target, _OPTIONS, options)
@@ -101,6 +110,8 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
         timeout=None if timeout is None else seconds(timeout),
         once=bool(once),
         shape=_return_shape(function),
+        tool=bool(call.tool if call.tool is not None else declared.tool),
+        on_deny=call.on_deny or declared.on_deny or "cancel",
     )
 
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
+from taxiway import approvals, waits
 from taxiway.activation import Activation
+from taxiway.durations import Duration
 from taxiway.errors import NotAvailable
 from taxiway.inside import refuse_inside_step
+from taxiway.waits import Wait, Wish
 
-_WAITS: Final = ("approve", "ask", "authorize", "gather", "first")
-_UNOPENED: Final = ("approval", "signal", "timer", "child")
-NOT_YET: Final = frozenset((*_WAITS, *_UNOPENED, "spawn", "map", "restart"))
+
+def several(verb: str, given: Sequence[object]) -> Sequence[Wait]:
+    """Return what was given if it is waits, at least one; raise TypeError that says how to make one."""
+    for wait in given:
+        if not isinstance(wait, Wait):
+            raise TypeError(f"run.{verb} takes waits such as run.approval(…) and run.timer(…), not {wait!r:.80}")
+    if not given:
+        raise TypeError(f"run.{verb} needs at least one wait")
+    return [wait for wait in given if isinstance(wait, Wait)]
+
+
+NOT_YET: Final = frozenset(("authorize", "child", "spawn", "map", "restart"))
+
+
+@dataclass(frozen=True)
+class First:
+    """Which of several waits was over first, and what came of it."""
+
+    index: int
+    value: Any
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.index, self.value))
 
 
 class RunFacts:
@@ -40,6 +64,47 @@ class RunFacts:
     def activation(self) -> int:
         """How many activations the run has had, this one included."""
         return self._activation.order.number
+
+    def approval(
+        self,
+        prompt: str,
+        *,
+        details: object = None,
+        choices: Sequence[str] | None = None,
+        approvers: Sequence[str] | None = None,
+        timeout: Duration | None = None,
+        on_deny: str = "cancel",
+        on_timeout: str = "deny",
+    ) -> Wait:
+        """Describe an approval for `gather` and `first`, with the options of `approve`."""
+        wish = approvals.approval(
+            prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
+            on_timeout=on_timeout,
+        )  # fmt: skip
+        return self._describe("approval", wish)
+
+    def signal(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Wait:
+        """Describe a wait for a signal for `gather` and `first`, with the options of `wait_for`."""
+        return self._describe("signal", waits.signal(name, timeout, schema))
+
+    def timer(self, duration: Duration) -> Wait:
+        """Describe a sleep for `gather` and `first`; its time begins when it is first waited for."""
+        return self._describe("timer", waits.timer(duration))
+
+    def _describe(self, verb: str, wish: Wish) -> Wait:
+        self._guard(verb)
+        return self._activation.describe(wish)
+
+    def _guard(self, verb: str) -> None:
+        raise NotImplementedError
+
+    def _values(self, given: Sequence[Wait]) -> list[Any]:
+        return [self._activation.value(wait) for wait in given]
+
+    def _winner(self, given: Sequence[Wait]) -> First:
+        over = [(wait.place, index) for index, wait in enumerate(given) if wait.settled is not None]
+        _, index = min(over)
+        return First(index, self._activation.value(given[index]))
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         if name not in NOT_YET:

@@ -7,18 +7,41 @@ While it is open the run is parked: the activation ends, and the agent starts ov
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds, seconds
-from taxiway.errors import WaitTimeout
+from taxiway.errors import InvalidValue, WaitTimeout
 from taxiway.identity import checked_name
 from taxiway.report import storable
+from taxiway.schema import value_schema
+from taxiway.shapes import Shape, shape_of
 
 SIGNAL, TIMER, USER = "signal", "timer", "user"
+TIMED_OUT: Final = "timeout"
 LONGEST: Final = 7 * 24 * 3600.0
 """Seconds after which a wait for somebody gives up, unless its caller says otherwise."""
 _MAX_REASON: Final = 500
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is known of a wait that was opened before: its outcome (None while it is open); `answer` is JSON text."""
+
+    key: str
+    outcome: str | None
+    answer: str | None = None
+    by: str | None = None
+    comment: str | None = None
+    at: str | None = None
+
+    @classmethod
+    def from_frame(cls, item: dict[str, Any]) -> Settled:
+        """Read one wait of a `recorded` frame."""
+        about = (item.get(name) for name in ("answer", "by", "comment", "at"))
+        return cls(item["key"], item["outcome"], *about)
 
 
 @dataclass(frozen=True)
@@ -31,49 +54,89 @@ class Wish:
     on_due: str | None = None
     request: dict[str, Any] = field(default_factory=dict)
 
-    def as_frame(self, key: str) -> dict[str, Any]:
-        """Return the wait as a `park` frame carries it."""
-        request = json.dumps(self.request, ensure_ascii=False)
-        return {"key": key, "kind": self.kind, "dueMs": self.due_ms, "onDue": self.on_due, "request": request}
+    @property
+    def title(self) -> str:
+        """What the wait is called in an error."""
+        return self.name
+
+    def value(self, settled: Settled) -> Any:
+        """Return what the verb hands over; raise WaitTimeout when nobody answered in time, or what else the kind raises."""
+        if settled.outcome == TIMED_OUT:
+            raise WaitTimeout(self.kind, self.title)
+        return self.answered(settled, None if settled.answer is None else json.loads(settled.answer))
+
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - other kinds look at it
+        """Return what the verb hands over of a wait that was answered."""
+        return answer
 
 
 @dataclass(frozen=True)
-class Settled:
-    """The outcome of a wait that is over; `answer` is JSON text."""
+class SignalWish(Wish):
+    """A wait for a signal whose payload has a certain shape."""
+
+    shape: Shape | None = None
+
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as above
+        """Return the payload in its annotated form; one that came before the agent waited was checked by nobody else."""
+        if self.shape is None:
+            return answer
+        try:
+            return decode(self.shape, answer)
+        except InvalidValue as error:
+            raise InvalidValue(f"signal {self.name!r}: {error.path}", error.problem) from None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A wait that an agent described; it is opened when the agent waits for it, alone or together with others.
+
+    `settled` is what came of it, None while it is open; `place` is its place among all outcomes, in the order of their coming.
+    """
 
     key: str
-    outcome: str
-    answer: str | None
+    wish: Wish
+    settled: Settled | None = None
+    place: int = 0
 
-    @classmethod
-    def from_frame(cls, item: dict[str, Any]) -> Settled:
-        """Read one wait of a `recorded` frame."""
-        return cls(item["key"], item["outcome"], item.get("answer"))
+    def as_frame(self) -> dict[str, Any]:
+        """Return the wait as a `park` frame carries it."""
+        wish = self.wish
+        request = json.dumps(wish.request, ensure_ascii=False)
+        return {"key": self.key, "kind": wish.kind, "dueMs": wish.due_ms, "onDue": wish.on_due, "request": request}
+
+    def value(self) -> Any:
+        """Return what the verb hands over, or raise what it raises."""
+        assert self.settled is not None, "asked for before it was over"
+        return self.wish.value(self.settled)
 
 
-def signal(name: str, timeout: Duration | None) -> Wish:
+def still_open(waits: Sequence[Wait], wake: str) -> list[Wait]:
+    """Return what has to be waited for until `all` or `any` of these are over; nothing when that is so already."""
+    left = list({wait.key: wait for wait in waits if wait.settled is None}.values())
+    return [] if wake == "any" and len(left) < len({wait.key for wait in waits}) else left
+
+
+def signal(name: str, timeout: Duration | None, schema: Any = None) -> Wish:
     """Describe a wait for a signal; raise TypeError or ValueError when it cannot be one."""
-    return Wish(SIGNAL, checked_name(name), _due(timeout), "timeout", {"signal": name})
+    request: dict[str, Any] = {"signal": checked_name(name)}
+    if schema is None:
+        return SignalWish(SIGNAL, name, due(timeout), TIMED_OUT, request)
+    shape = shape_of(schema)
+    return SignalWish(SIGNAL, name, due(timeout), TIMED_OUT, {**request, "schema": value_schema(shape)}, shape)
 
 
-def timer(duration: Duration) -> Wish:
+def timer(duration: Duration, name: str = "sleep") -> Wish:
     """Describe a sleep."""
-    return Wish(TIMER, "sleep", milliseconds(seconds(duration)), "elapsed")
+    return Wish(TIMER, name, milliseconds(seconds(duration)), "elapsed")
 
 
 def user(reason: str, timeout: Duration | None) -> Wish:
     """Describe a pause that a person ends."""
     if not isinstance(reason, str):
         raise TypeError("a pause's reason is a text for people")
-    return Wish(USER, "pause", _due(timeout), "timeout", {"reason": storable(reason, _MAX_REASON)})
+    return Wish(USER, "pause", due(timeout), TIMED_OUT, {"reason": storable(reason, _MAX_REASON)})
 
 
-def value_of(wish: Wish, settled: Settled) -> Any:
-    """Return what the verb hands over; raise WaitTimeout when nobody answered in time."""
-    if settled.outcome == "timeout":
-        raise WaitTimeout(wish.kind, wish.name)
-    return json.loads(settled.answer) if settled.answer is not None else None
-
-
-def _due(timeout: Duration | None) -> int | None:
+def due(timeout: Duration | None) -> int | None:
+    """Return the milliseconds after which somebody has not come."""
     return milliseconds(LONGEST if timeout is None else timeout)

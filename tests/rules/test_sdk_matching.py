@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from taxiway import Retry, StepFailed, step
 from taxiway.activation import Activation
-from taxiway.conduct import Attempt, Commit, Execute, Recall, Script, Tell, Wait
+from taxiway.conduct import Attempt, Commit, Execute, Recall, Script, Sleep, Tell
 from taxiway.errors import Canceled, Halt, NotRecorded
 from taxiway.frames import Kind
 from taxiway.identity import arguments_digest, idempotency_key, step_name
@@ -153,7 +153,7 @@ class Worker:
                 return self.answer(self.activation.commit(kind, fields))
             case Recall(key):
                 return json.dumps(f"recalled {key}")
-            case Wait(seconds):
+            case Sleep(seconds=seconds):
                 self.waits.append(seconds)
             case Execute(call):
                 try:

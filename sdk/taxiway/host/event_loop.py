@@ -11,21 +11,21 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, assert_never
 
 from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
-from taxiway.conduct import Attempt, Command, Commit, Execute, Recall, Script, Tell, Wait
+from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Script, Sleep, Tell
 from taxiway.errors import Canceled, Park
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.rest import at_rest
 from taxiway.host.watch import Watch
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
-from taxiway.waits import Settled, Wish, value_of
+from taxiway.waits import Wait
 
 STUCK_AFTER: Final = 0.25
 """Seconds without a turn of the loop after which it counts as stuck, where it is asked to stop something."""
@@ -50,7 +50,7 @@ class EventLoop:
         self._interrupted = False
         self._busy = 0
         self._looking = False
-        self._waits: dict[asyncio.Future[Any], dict[str, Any]] = {}
+        self._waits: dict[asyncio.Future[None], Park] = {}
 
     @property
     def spoilt(self) -> bool:
@@ -96,33 +96,27 @@ class EventLoop:
         try:
             command = next(script)
             while True:
-                self._busy += 1
                 try:
                     answer = await self._perform(command)
                 except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
                     command = script.throw(error)
                 else:
                     command = script.send(answer)
-                finally:
-                    self._busy -= 1
         except StopIteration as done:
             return done.value
 
-    def wait(self, wish: Wish) -> Coroutine[Any, Any, Any]:
-        """Open a wait, in the order of the calls; what is returned waits for its outcome."""
-        key, settled = self._activation.open_wait(wish)
-        return self._outcome(wish, key, settled)
-
-    async def _outcome(self, wish: Wish, key: str, settled: Settled | None) -> Any:
-        if settled is not None:
-            return value_of(wish, settled)
+    async def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
+        """Return when all or any of the waits are over; until then the run may be parked, and this never returns."""
+        left = self._activation.left(waits, wake)
+        if not left:
+            return
         future = self._loop.create_future()
         if not self._looking:
             self._looking = True
             self._loop.call_soon(self._look)
-        self._waits[future] = wish.as_frame(key)
+        self._waits[future] = Park(tuple(wait.as_frame() for wait in left), wake)
         try:
-            return await future
+            await future
         finally:
             del self._waits[future]
 
@@ -134,7 +128,7 @@ class EventLoop:
         if self._busy or not at_rest(self._loop, self._waits):
             self._loop.call_later(LOOK_AGAIN, self._look)
             return
-        self._activation.stop(Park(tuple(self._waits.values()), "any"))
+        self._activation.stop(_together(list(self._waits.values())))
         if self._root is not None:
             self._root.cancel()
 
@@ -147,6 +141,20 @@ class EventLoop:
 
     async def _perform(self, command: Command) -> Any:
         match command:
+            case Await(wait):
+                await self.wait((wait,))
+                return self._activation.value(wait)
+            case Sleep(seconds=seconds):
+                parked = self._activation.back_off(command)
+                return await (asyncio.sleep(seconds) if parked is None else self.wait((parked,)))
+        self._busy += 1
+        try:
+            return await self._perform_busily(command)
+        finally:
+            self._busy -= 1
+
+    async def _perform_busily(self, command: Tell | Commit | Recall | Execute) -> Any:
+        match command:
             case Tell(kind, fields):
                 return self._activation.tell(kind, fields)
             case Commit(kind, fields):
@@ -155,8 +163,6 @@ class EventLoop:
                 return await asyncio.wrap_future(self._activation.recall(key))
             case Execute():
                 return await self._execute(command)
-            case Wait(seconds):
-                return await asyncio.sleep(seconds)
             case _:
                 assert_never(command)
 
@@ -211,6 +217,12 @@ class EventLoop:
         asyncio.set_event_loop(None)
         with contextlib.suppress(RuntimeError):  # an interrupt left it running; this host ends now
             self._loop.close()
+
+
+def _together(parks: list[Park]) -> Park:
+    """Park for one thing as it wakes by itself, for several so that any of them wakes: only the code knows what it needs."""
+    waits = {wait["key"]: wait for park in parks for wait in park.waits}
+    return Park(tuple(waits.values()), parks[0].wake if len(parks) == 1 else "any")
 
 
 def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:

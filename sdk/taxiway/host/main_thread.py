@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from taxiway.activation import Activation
 from taxiway.agents import Agent
-from taxiway.conduct import Attempt, Command, Commit, Execute, Recall, Script, Tell, Wait
+from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Script, Sleep, Tell
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -84,11 +84,19 @@ class MainThread:
                 return self._activation.recall(key).result()
             case Execute():
                 return self._execute(command)
-            case Wait(seconds):
-                self._activation.canceled.wait(seconds)
-                return self._activation.check()
+            case Await(wait):
+                self._activation.wait((wait,))
+                return self._activation.value(wait)
+            case Sleep():
+                return self._sleep(command)
             case _:
                 assert_never(command)
+
+    def _sleep(self, sleep: Sleep) -> None:
+        if (wait := self._activation.back_off(sleep)) is not None:
+            return self._activation.wait((wait,))
+        self._activation.canceled.wait(sleep.seconds)
+        return self._activation.check()
 
     def _execute(self, command: Execute) -> Attempt:
         if inspect.iscoroutinefunction(command.call.function):

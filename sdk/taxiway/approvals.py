@@ -1,0 +1,139 @@
+"""What an agent asks people, and what they decided.
+
+An approval is recognised by exactly what is shown to people, so that nobody's approval is ever taken for something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from taxiway.decode import rebuild
+from taxiway.durations import Duration
+from taxiway.encode import plain
+from taxiway.errors import DENIED, ApprovalDenied, Halt
+from taxiway.identity import checked_name
+from taxiway.report import storable
+from taxiway.schema import value_schema
+from taxiway.shapes import Shape, shape_of
+from taxiway.waits import TIMED_OUT, Settled, Wish, due
+
+APPROVAL: Final = "approval"
+ON_DENY: Final = ("cancel", "fail", "return", "raise")
+_ON_DUE: Final = {"deny": "denied", "fail": TIMED_OUT, "return": "expired"}
+MAX_REQUEST: Final = 60 * 1024
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who decided what, and when; true when it was approved. `by` is None when the time for it was over."""
+
+    approved: bool
+    choice: str | None = None
+    comment: str | None = None
+    by: str | None = None
+    at: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return self.approved
+
+
+@dataclass(frozen=True)
+class ApprovalWish(Wish):
+    """A wait for somebody who approves or denies."""
+
+    @property
+    def title(self) -> str:
+        """The prompt."""
+        return str(self.request["prompt"])
+
+    def answered(self, settled: Settled, answer: Any) -> Any:
+        """Return the decision; a denial raises ApprovalDenied, or Halt where the run cannot go on."""
+        policy, why = self.request["onDeny"], f": {settled.comment}" if settled.comment else ""
+        if settled.outcome == "denied" and policy == "cancel":
+            raise Halt(DENIED, f"denied by {settled.by or 'the clock'}{why}")
+        if settled.outcome == "denied" and policy != "return":
+            raise ApprovalDenied(self.title, settled.by, settled.comment)
+        at = None if settled.at is None else datetime.fromisoformat(settled.at)
+        choice = (answer or {}).get("choice")
+        return Decision(settled.outcome == "approved", choice, settled.comment, settled.by, at)
+
+
+@dataclass(frozen=True)
+class QuestionWish(Wish):
+    """A wait for somebody's answer."""
+
+    shape: Shape | None = None
+
+    @property
+    def title(self) -> str:
+        """The prompt."""
+        return str(self.request["prompt"])
+
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - an answer needs no name
+        """Return the answer in its annotated form; it was checked before the run went on."""
+        assert self.shape is not None
+        return rebuild(self.shape, answer["answer"])
+
+
+def approval(
+    prompt: str,
+    *,
+    details: object = None,
+    choices: Sequence[str] | None = None,
+    approvers: Sequence[str] | None = None,
+    timeout: Duration | None = None,
+    on_deny: str = "cancel",
+    on_timeout: str = "deny",
+    step: dict[str, str] | None = None,
+) -> Wish:
+    """Describe an approval; raise TypeError or ValueError when it cannot be one."""
+    if on_deny not in ON_DENY:
+        raise ValueError(f"on_deny is one of {', '.join(ON_DENY)}, not {on_deny!r}")
+    if on_timeout not in _ON_DUE:
+        raise ValueError(f"on_timeout is one of {', '.join(_ON_DUE)}, not {on_timeout!r}")
+    shown = {
+        "prompt": _text(prompt),
+        "details": plain(details),
+        "choices": None if choices is None else _names("choices", choices),
+        "approvers": None if approvers is None else _names("approvers", approvers),
+        "step": step,
+    }
+    return ApprovalWish(
+        APPROVAL, _digest(shown), due(timeout), _ON_DUE[on_timeout], _bounded({**shown, "onDeny": on_deny})
+    )
+
+
+def question(prompt: str, answer: Any, timeout: Duration | None) -> Wish:
+    """Describe a question whose answer has the type `answer`; raise TypeError or UnknownType when it cannot be one."""
+    shape = shape_of(answer)
+    shown = {"prompt": _text(prompt), "answer": value_schema(shape)}
+    return QuestionWish(APPROVAL, _digest(shown), due(timeout), TIMED_OUT, _bounded(shown), shape)
+
+
+def _text(prompt: str) -> str:
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise TypeError("a prompt is a text for people")
+    return storable(prompt)
+
+
+def _names(what: str, names: Sequence[str]) -> list[str]:
+    if isinstance(names, str) or not names:
+        raise TypeError(f"{what} is a list of names, not {names!r:.80}")
+    return [checked_name(name) for name in names]
+
+
+def _bounded(request: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(request, ensure_ascii=False).encode())
+    if size > MAX_REQUEST:
+        raise ValueError(f"what a person is shown has {size:,} bytes of JSON, {MAX_REQUEST:,} are allowed")
+    return request
+
+
+def _digest(shown: dict[str, Any]) -> str:
+    text = json.dumps(shown, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
