@@ -38,13 +38,17 @@ def encode(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+# Answers may hold links whose token is all that somebody needs: no cache may keep them, no address may give them away.
+PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
+
 class Answer(Response):
     """A JSON answer."""
 
     media_type = "application/json"
 
     def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(content, status_code, {"cache-control": "no-store", **(headers or {})})
+        super().__init__(content, status_code, {**PRIVATE, **(headers or {})})
 
     def render(self, content: Any) -> bytes:
         """Encode the content; a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""

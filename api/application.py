@@ -7,15 +7,18 @@ from api.faults import add_faults
 from api.installation import agents, capacity, drain, health, keys, workers
 from api.lifespan import lifespan
 from api.openapi import install
+from api.people import approval, inbox
 from api.runs import cancel, create, listing, pause, read, resume, signals, stream, wait
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
 
-Every call but `/health` and `/ready` needs an API key in the header `x-api-key` (or `Authorization: Bearer`). Every
-refusal is a problem document (RFC 9457) whose `code` is stable."""
+Every call but `/health`, `/ready` and those of a link needs an API key in the header `x-api-key` (or `Authorization:
+Bearer`). Every refusal is a problem document (RFC 9457) whose `code` is stable."""
 
 _ROUTERS = (
+    approval,  # before `read`, for which "approval" would be the id of a run
+    inbox,
     create,
     listing,
     read,

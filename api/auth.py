@@ -22,12 +22,13 @@ _as_bearer = HTTPBearer(auto_error=False, scheme_name="bearer")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key behind a call: its tenant, and what it may do."""
+    """The key behind a call: its tenant, what it may do, and the roles of its holder."""
 
     key: UUID
     name: str
     tenant: str
     scopes: frozenset[str]
+    roles: frozenset[str] = frozenset()
 
 
 class _Known:
@@ -59,7 +60,7 @@ def forget_keys() -> None:
 
 def _look_up(secret: str) -> Caller | None:
     key = keyring.find(secret)
-    return Caller(key.id, key.name, key.tenant, frozenset(key.scopes)) if key else None
+    return Caller(key.id, key.name, key.tenant, frozenset(key.scopes), frozenset(key.roles)) if key else None
 
 
 async def _caller(

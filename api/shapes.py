@@ -33,6 +33,47 @@ class WaitBody(TypedDict):
     expiresAt: Moment | None
 
 
+class OutcomeBody(TypedDict):
+    """What became of a question."""
+
+    outcome: Annotated[
+        Literal["approved", "denied", "answered", "expired", "timeout", "withdrawn"],
+        Field(description="`withdrawn`: the run ended, so that nobody is needed any more."),
+    ]
+    choice: str | None
+    answer: Any
+    by: Annotated[str | None, Field(description="The name of a key, or `link`; null when nobody decided.")]
+    comment: str | None
+    at: Moment | None
+
+
+class ApprovalBody(TypedDict):
+    """What people are asked, and what became of it."""
+
+    waitId: Id
+    runId: Id
+    runStatus: RunStatus
+    agent: str
+    prompt: str
+    details: Annotated[Any, Field(description="What the decision is about: any JSON value.")]
+    choices: Annotated[list[str] | None, Field(description="Ways to approve, of which one is to be named.")]
+    answer: Annotated[Any, Field(description="The JSON Schema of the answer; null where it is approved or denied.")]
+    approvers: Annotated[list[str] | None, Field(description="Roles, of which a key that decides needs one.")]
+    step: Annotated[dict[str, str] | None, Field(description="The call of a tool that waits for the approval.")]
+    openedAt: Moment | None
+    expiresAt: Moment | None
+    digest: Annotated[str | None, Field(description="Of exactly what is shown; the event of the decision has it too.")]
+    approvalUrl: Annotated[str | None, Field(description="The link, for callers who may have it.")]
+    outcome: Annotated[OutcomeBody | None, Field(description="Null while somebody may decide.")]
+
+
+class ApprovalPage(TypedDict):
+    """A page of approvals, newest first."""
+
+    approvals: list[ApprovalBody]
+    nextCursor: str | None
+
+
 class PauseBody(TypedDict):
     """Why a run is parked."""
 

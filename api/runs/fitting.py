@@ -1,27 +1,17 @@
 """Checks an input against its agent's JSON Schema and the limits of what can be stored."""
 
-import json
-from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
+from api.conforming import violations
 from api.problems import FieldError, Problem
 from api.runs.catalogue import KnownAgent
 from api.runs.storable import stored_text
-from models.facts import fact
-
-_MOST_ERRORS = 20
-_LONGEST_DETAIL = 300
 
 
 def fitting_input(value: Any, agent: KnownAgent, max_bytes: int, place: str = "input") -> str:
     """Give the input as the JSON text to store; raises Problem `payload_too_large` or `invalid_input`."""
     text = stored_text(value, max_bytes, place, lambda detail: _unfit(place, [FieldError(place, detail)]))
-    errors = _errors(value, agent, place)
+    errors = violations(value, agent.schema, place, "the agent")
     if errors:
         raise _unfit(place, errors)
     return text
@@ -30,75 +20,3 @@ def fitting_input(value: Any, agent: KnownAgent, max_bytes: int, place: str = "i
 def _unfit(place: str, errors: list[FieldError]) -> Problem:
     first = errors[0]
     return Problem("invalid_input", f"{place} does not fit the agent: {first.field} {first.detail}.", errors)
-
-
-@lru_cache(maxsize=256)
-def _validator(_name: str, _version: str, schema: str) -> Draft202012Validator:
-    # An empty registry: a schema that refers to an address on the network must not make this server fetch it.
-    return Draft202012Validator(
-        json.loads(schema), registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
-
-
-def _errors(value: Any, agent: KnownAgent, place: str) -> list[FieldError]:
-    try:
-        validator = _validator(agent.name, agent.version, agent.schema)
-        found = []
-        for error in validator.iter_errors(value):
-            found += _told(error, place)
-            if len(found) >= _MOST_ERRORS:
-                break
-    except (Unresolvable, RecursionError, ArithmeticError, TypeError, ValueError) as error:
-        # The agent's schema and this value cannot be compared: whoever is to blame, the run could not start.
-        fact("agent.schema_unusable", level="warning", agent=agent.name, error=type(error).__name__)
-        return [FieldError(place, "cannot be compared with the agent's schema")]
-    return found[:_MOST_ERRORS]
-
-
-def _told(error: ValidationError, place: str) -> list[FieldError]:
-    """Say a violation in terms of fields: missing and surplus ones by their own name."""
-    given: Any = error.instance
-    where = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    if error.validator == "required":
-        required: Any = error.validator_value
-        missing = [name for name in required if name not in given]
-        # jsonschema reports one error for each missing name; its message begins with the name.
-        return [FieldError(f"{where}.{name}", "is missing") for name in missing if error.message.startswith(repr(name))]
-    if error.validator == "additionalProperties" and error.validator_value is False:
-        allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        return [
-            FieldError(_cut(f"{where}.{name}"), "is not known to the agent") for name in given if name not in allowed
-        ]
-    return [FieldError(_cut(where), _cut(_message(error)))]
-
-
-def _message(error: ValidationError) -> str:
-    """Say what is asked for, rather than quote what came: the value may be long, or secret."""
-    wanted = error.validator_value
-    if error.validator == "type":
-        return f"must be of type {' or '.join(_types(error.schema))}"
-    if error.validator == "anyOf" and (types := _types(error.schema)):
-        return f"must be of type {' or '.join(types)}"
-    said = {
-        "enum": f"must be one of {json.dumps(wanted)}",
-        "const": f"must be {json.dumps(wanted)}",
-        "minimum": f"must be at least {wanted}",
-        "maximum": f"must be at most {wanted}",
-        "minLength": f"must have at least {wanted} characters",
-        "maxLength": f"must have at most {wanted} characters",
-        "pattern": f"must match {wanted}",
-        "format": f"must be a {wanted}",
-    }
-    return said.get(str(error.validator), f"does not satisfy {error.validator} of the agent's schema")
-
-
-def _types(schema: Any) -> list[str]:
-    """List the types that a schema and its alternatives name."""
-    if isinstance(schema, dict) and "anyOf" in schema:
-        return list(dict.fromkeys(name for branch in schema["anyOf"] for name in _types(branch)))
-    wanted = schema.get("type", []) if isinstance(schema, dict) else []
-    return [wanted] if isinstance(wanted, str) else list(wanted)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"

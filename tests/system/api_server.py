@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ALL_SCOPES = ("enqueue", "read", "admin")
+ALL_SCOPES = ("enqueue", "read", "decide", "admin")
 
 
 def free_port() -> int:
@@ -75,13 +75,20 @@ class ApiServer:
             self.process.wait()
         return time.monotonic() - began
 
-    def key(self, tenant: str = "acme", scopes: tuple[str, ...] = ALL_SCOPES) -> str:
+    def key(
+        self,
+        tenant: str = "acme",
+        scopes: tuple[str, ...] = ALL_SCOPES,
+        *,
+        name: str = "test",
+        roles: tuple[str, ...] = (),
+    ) -> str:
         """Store a key as `python -m api.keys create` would, without the second that a process takes."""
         secret = f"tw_{secrets.token_urlsafe(32)}"
         with self.connect() as connection:
             connection.execute(
-                "INSERT INTO api_key (id, tenant, name, hash, scopes) VALUES (gen_random_uuid(), %s, 'test', %s, %s)",
-                [tenant, hashlib.sha256(secret.encode()).hexdigest(), list(scopes)],
+                "INSERT INTO api_key (id, tenant, name, hash, scopes, roles) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s)",
+                [tenant, name, hashlib.sha256(secret.encode()).hexdigest(), list(scopes), list(roles)],
             )
         return secret
 

@@ -26,9 +26,18 @@ def api_database(servers: Any, template_database: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+def api_settings() -> dict[str, str]:
+    """Give the settings of the API beside its addresses; a module that needs some has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def api(
+    servers: Any, api_database: str, api_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
     """Give a running API over that database."""
-    server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log").start()
+    log = tmp_path_factory.mktemp("api") / "api.log"
+    server = ApiServer(api_database, servers.broker(0), log, api_settings).start()
     yield server
     server.stop()
     assert "api.fault" not in server.log.read_text(), server.log.read_text()[-5000:]

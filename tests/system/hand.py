@@ -10,7 +10,10 @@ import psycopg
 
 from models import moves, recording, tickets, workers
 from models.ids import liveness_key, new_id
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
 from models.recording import Fence, Limits, LogLine, StepRecord
+from models.waits import Park
 
 SCHEMA = {
     "type": "object",
@@ -91,6 +94,25 @@ class Hand:
             active_ms=10,
         ).one(self.connection)
         assert row is not None
+
+    def ask(self, run: str, *waits: NewWait, wake: str = "all") -> list[UUID]:
+        """Take a run and park it for these waits; gives their ids."""
+        fence = self.take(run)
+        row = self.connection.execute("SELECT inbox FROM run WHERE id = %s", [fence.run]).fetchone()
+        assert row is not None
+        kinds = {wait.kind for wait in waits}
+        verb = Verb.PAUSE_BY_AGENT
+        if "authorization" in kinds:
+            verb = Verb.REQUIRE_AUTHORIZATION
+        elif "approval" in kinds:
+            verb = Verb.AWAIT_APPROVAL
+        move = moves.park(
+            verb, fence.run, fence.epoch, fence.worker, inbox=row["inbox"], active_ms=1, reason=Reason.WAITING,
+            waits=waits, wake=wake,
+        )  # fmt: skip
+        with self.connection.transaction():
+            assert Park(move, waits).one(self.connection)
+        return [wait.id for wait in waits]
 
     def cancel(self, fence: Fence) -> None:
         row = moves.cancel_executing(

@@ -1,0 +1,90 @@
+"""GET and POST /v1/runs/approval: what a link shows, and the decision of whoever holds it. The token is the credential.
+
+Browsers, mail scanners and chat previews fetch links before any person does. So a GET decides only when it names the
+decision *and* asks for JSON in so many words; every other GET shows something, and changes nothing.
+"""
+
+from typing import Annotated, Literal, cast
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import Answer
+from api.body import body_within, json_object, small_limit
+from api.documented import BODY, refusals, takes
+from api.people.decide import asked_by, decide_by_token
+from api.people.question import shown
+from api.people.verdict import MAX_COMMENT, DecisionBody, TokenDecisionBody
+from api.problems import invalid
+from api.requests import read_as
+from api.resources import Resources, resources
+from api.shapes import ApprovalBody
+
+router = APIRouter(tags=["People"])
+
+_SPENT = ("token_unknown", "token_used", "token_expired", "invalid_answer")
+_EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "decision": "approve", "comment": "as ordered"}
+_BY_GET = ("approve", "deny")
+
+
+@router.get(
+    "/v1/runs/approval",
+    response_model=ApprovalBody,
+    summary="What a link asks",
+    responses=refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True),
+)
+def read_approval(
+    *,
+    request: Request,
+    shared: Annotated[Resources, Depends(resources)],
+    token: Annotated[str, Query(description="From the link.")],
+    decision: Annotated[str | None, Query(description="`approve` or `deny`: decides if the call accepts JSON.")] = None,
+    choice: Annotated[str | None, Query(description="One of the choices, where there are some.")] = None,
+    comment: Annotated[str | None, Query(description=f"{MAX_COMMENT:,} characters at most.")] = None,
+) -> Response:
+    """Show what is asked, also when it is decided. With `decision` and `Accept: application/json`: decide."""
+    if decision is not None and wants_json(request):
+        if decision not in _BY_GET:
+            raise invalid("decision", "must be approve or deny here; an answer is sent by POST")
+        body = DecisionBody(
+            decision=cast("Literal['approve', 'deny']", decision), choice=choice, comment=_bounded(comment)
+        )
+        return Answer(shown(decide_by_token(token, body, shared), link=False))
+    return Answer(shown(asked_by(token), link=False))
+
+
+@router.post(
+    "/v1/runs/approval",
+    response_model=ApprovalBody,
+    summary="Decide by a link",
+    responses=refusals(*BODY, "unavailable", *_SPENT, open_to_all=True),
+    openapi_extra=takes(TokenDecisionBody, _EXAMPLE),
+)
+def decide_approval(
+    raw: Annotated[bytes, Depends(body_within(small_limit))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Approve, deny or answer. Exactly one decision wins; whoever comes later is told which one it was."""
+    body = read_as(TokenDecisionBody, json_object(raw))
+    return Answer(shown(decide_by_token(body.token, body, shared), link=False))
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a call asks for JSON in so many words and for no page: `*/*`, which most scanners send, does not count."""
+    accepted = {}
+    for part in ",".join(request.headers.getlist("accept")).split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        accepted[kind] = not any(_is_zero(parameter) for parameter in parameters)
+    return accepted.get("application/json", False) and not accepted.get("text/html", False)
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.strip() == "q" and value.strip().rstrip("0").rstrip(".") in ("", "0")
+
+
+def _bounded(comment: str | None) -> str | None:
+    if comment is not None and len(comment) > MAX_COMMENT:
+        raise invalid("comment", f"must have at most {MAX_COMMENT} characters")
+    return comment

@@ -1,0 +1,90 @@
+"""GET /v1/approvals and POST /v1/approvals/{waitId}: what waits for people, and the decision of a key."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import body_within, json_object, small_limit
+from api.cursors import cursor as write_cursor
+from api.cursors import invalid_cursor, place
+from api.documented import BODY, refusals, takes
+from api.people.decide import decide, no_such_wait, read_wait_id, wait_closed
+from api.people.question import Question, find_question, questions, shown
+from api.people.rights import DECIDE, gets_link, may_decide
+from api.people.verdict import DecisionBody
+from api.problems import Problem
+from api.requests import read_as
+from api.resources import Resources, resources
+from api.shapes import ApprovalBody, ApprovalPage
+from api.transactions import reading
+
+router = APIRouter(tags=["People"])
+
+Decider = Annotated[Caller, Depends(may(DECIDE))]
+
+
+@router.get(
+    "/v1/approvals",
+    response_model=ApprovalPage,
+    summary="The inbox",
+    responses=refusals("invalid_request", "invalid_cursor"),
+)
+def list_approvals(
+    caller: Decider,
+    status: Annotated[Literal["open", "decided"], Query(description="`decided`: over in whatever way.")] = "open",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Answer:
+    """List the tenant's approvals and questions, newest first, each with its link if the caller may decide."""
+    kind = f"approvals-{status}"
+    below = None if cursor is None else _below(kind, cursor)
+    with reading() as session:
+        found = questions(session, caller.tenant, decided=status == "decided", below=below, limit=limit + 1)
+    more = write_cursor(kind, found[limit - 1].wait.id.hex) if len(found) > limit else None
+    return Answer({"approvals": [_item(question, caller) for question in found[:limit]], "nextCursor": more})
+
+
+@router.post(
+    "/v1/approvals/{waitId}",
+    response_model=ApprovalBody,
+    summary="Decide",
+    responses=refusals(*BODY, "not_found", "wait_closed", "invalid_answer"),
+    openapi_extra=takes(DecisionBody, {"decision": "approve", "comment": "as ordered"}),
+)
+def decide_wait(
+    waitId: str,  # noqa: N803  as the API spells it
+    caller: Decider,
+    raw: Annotated[bytes, Depends(body_within(small_limit))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Approve, deny or answer; where approvers are named the key needs one of these roles. Exactly one decision wins."""
+    wait = read_wait_id(waitId)
+    question = _find(caller, wait)
+    if not may_decide(caller, question.approvers):
+        roles = " or ".join(question.approvers or ())
+        raise Problem("forbidden", f"Only an API key with the role {roles} may decide about this.")
+    body = read_as(DecisionBody, json_object(raw))
+    if not question.closed and decide(question, body, caller.name, shared):
+        return Answer(_item(_find(caller, wait), caller))
+    raise wait_closed(_find(caller, wait))
+
+
+def _find(caller: Caller, wait: UUID) -> Question:
+    question = find_question(wait)
+    if question is None or question.run.tenant != caller.tenant:
+        raise no_such_wait()
+    return question
+
+
+def _item(question: Question, caller: Caller) -> ApprovalBody:
+    return shown(question, link=gets_link(caller, question.approvers, question.run.created_by))
+
+
+def _below(kind: str, cursor: str) -> UUID:
+    try:
+        return UUID(hex=place(kind, cursor))
+    except ValueError:
+        raise invalid_cursor() from None

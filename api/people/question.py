@@ -1,0 +1,142 @@
+"""Reads what people are asked, and shows it: to whoever holds the link, in the inbox, on the page."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, and_, func
+from sqlalchemy import cast as as_type
+from sqlmodel import Session, col, select
+
+from api.people.links import approval_link
+from api.shapes import ApprovalBody, OutcomeBody
+from api.transactions import reading
+from models.events import timestamp
+from models.payload import Payload
+from models.questions import START
+from models.run import Run
+from models.wait import Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A wait for a person, with the run that asks. `late`: its time is over, and nobody may decide any more."""
+
+    wait: Wait
+    run: Run
+    late: bool
+    input_text: str | None = None
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """What is asked, as the agent wrote it."""
+        return cast("Mapping[str, Any]", self.wait.request)
+
+    @property
+    def prompt(self) -> str:
+        """The question in one sentence."""
+        return str(self.asked["prompt"])
+
+    @property
+    def details(self) -> Any:
+        """What the decision is about, any JSON value; of a run that asks whether it may begin: its agent and input."""
+        if self.asked.get("subject") == START:
+            return {"agent": self.run.agent, "input": as_value(self.input_text)}
+        return self.asked.get("details")
+
+    @property
+    def choices(self) -> Sequence[str] | None:
+        """The ways to approve, of which one is to be chosen."""
+        return self.asked.get("choices")
+
+    @property
+    def approvers(self) -> Sequence[str] | None:
+        """The roles of which a key needs one."""
+        return self.asked.get("approvers")
+
+    @property
+    def answer_schema(self) -> Any:
+        """The JSON Schema of the answer; None where it is approved or denied."""
+        return self.asked.get("answer")
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody may decide any more."""
+        return self.late or self.wait.resolved_at is not None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the clock closed it, rather than a person or the end of the run."""
+        by_clock = self.wait.decided_by is None and self.wait.outcome != "withdrawn"
+        return self.closed and by_clock
+
+
+def as_value(text: str | None) -> Any:
+    """Decode a stored input; it was checked when it came."""
+    return None if text is None else json.loads(text)
+
+
+def _wanted() -> Any:
+    about_start = and_(col(Payload.run_id) == col(Wait.run_id), col(Wait.key) == START)
+    late: ColumnElement[bool] = func.coalesce(col(Wait.due_at) <= func.now(), False)
+    wanted = select(Wait, Run, late, as_type(col(Payload.input), Text))
+    joined = wanted.join(Run, col(Run.id) == col(Wait.run_id)).outerjoin(Payload, about_start)
+    return joined.where(col(Wait.kind) == "approval")
+
+
+def find_question(wait: UUID) -> Question | None:
+    """Read the question that this wait is; None when there is none."""
+    with reading() as session:
+        found = session.exec(_wanted().where(col(Wait.id) == wait)).first()
+    return Question(*found) if found else None
+
+
+def questions(session: Session, tenant: str, *, decided: bool, below: UUID | None, limit: int) -> Sequence[Question]:
+    """Read a tenant's questions that are open, or over, newest first."""
+    over = col(Wait.resolved_at).is_not(None) if decided else col(Wait.resolved_at).is_(None)
+    wanted = _wanted().where(col(Wait.tenant) == tenant, over).order_by(col(Wait.id).desc()).limit(limit)
+    if below is not None:
+        wanted = wanted.where(col(Wait.id) < below)
+    return [Question(*found) for found in session.exec(wanted)]
+
+
+def shown(question: Question, *, link: bool) -> ApprovalBody:
+    """Show a question, and what came of it; with its link for those who may have it."""
+    wait, asked = question.wait, question.asked
+    return {
+        "waitId": str(wait.id),
+        "runId": str(question.run.id),
+        "runStatus": cast("Any", question.run.status),
+        "agent": question.run.agent,
+        "prompt": question.prompt,
+        "details": question.details,
+        "choices": cast("Any", question.choices),
+        "answer": question.answer_schema,
+        "approvers": cast("Any", question.approvers),
+        "step": asked.get("step"),
+        "openedAt": timestamp(wait.opened_at),
+        "expiresAt": timestamp(wait.due_at),
+        "digest": wait.digest,
+        "approvalUrl": approval_link(wait.id, wait.nonce) if link and wait.nonce else None,
+        "outcome": outcome(question),
+    }
+
+
+def outcome(question: Question) -> OutcomeBody | None:
+    """Say who decided what and when; None while somebody still may."""
+    if not question.closed:
+        return None
+    wait = question.wait
+    at: datetime | None = wait.resolved_at or wait.due_at
+    answer = cast("Mapping[str, Any]", wait.answer or {})
+    return {
+        "outcome": cast("Any", wait.outcome or wait.on_due),
+        "choice": answer.get("choice"),
+        "answer": answer.get("answer"),
+        "by": wait.decided_by,
+        "comment": wait.comment,
+        "at": timestamp(at),
+    }

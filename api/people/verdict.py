@@ -1,0 +1,101 @@
+"""Reads what somebody decided, and says whether it is a decision about this question: an outcome, or 422 in words."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from api.conforming import violations
+from api.fields import Text
+from api.people.question import Question
+from api.problems import FieldError, Problem
+from api.requests import Body
+from api.runs.storable import stored_text
+
+MAX_COMMENT = 2000
+
+
+class DecisionBody(Body):
+    """What somebody decided."""
+
+    decision: Annotated[
+        Literal["approve", "deny", "answer"],
+        Field(description="`answer` where an answer is asked for, the others where it is not."),
+    ]
+    choice: Annotated[
+        Text | None, Field(max_length=200, description="Which of the choices, with `approve` where there are some.")
+    ] = None
+    answer: Annotated[Any, Field(description="Fits the question's JSON Schema, with `answer`.")] = None
+    comment: Annotated[
+        Text | None, Field(max_length=MAX_COMMENT, description="For the agent and for people; the event keeps it.")
+    ] = None
+
+
+class TokenDecisionBody(DecisionBody):
+    """What somebody decided who was given the link."""
+
+    token: Annotated[Text, Field(description="From the link.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision that fits its question; `answer` is the JSON text to store."""
+
+    outcome: Literal["approved", "denied", "answered"]
+    answer: str | None
+    comment: str | None
+
+
+def verdict(question: Question, body: DecisionBody, max_bytes: int) -> Verdict:
+    """Judge a decision; raises Problem `invalid_answer` or `payload_too_large`."""
+    comment = (body.comment or "").strip() or None
+    if question.answer_schema is not None:
+        return Verdict("answered", _answer(question, body, max_bytes), comment)
+    if body.decision == "answer" or "answer" in body.model_fields_set:
+        field = "decision" if body.decision == "answer" else "answer"
+        raise _unfit(field, "is for a question that asks for an answer; this one is approved or denied")
+    if body.decision == "deny":
+        if body.choice is not None:
+            raise _unfit("choice", "belongs to an approval; a denial has none")
+        return Verdict("denied", None, comment)
+    return Verdict("approved", _choice(question.choices, body.choice), comment)
+
+
+def _choice(choices: Any, choice: str | None) -> str | None:
+    if not choices:
+        if choice is not None:
+            raise _unfit("choice", "is not asked for: this question has none")
+        return None
+    if choice not in choices:
+        named = ", ".join(choices)
+        raise _unfit("choice", f"must be one of: {named}" if choice is not None else f"is needed, one of: {named}")
+    return json.dumps({"choice": choice}, ensure_ascii=False)
+
+
+def _answer(question: Question, body: DecisionBody, max_bytes: int) -> str:
+    if body.decision != "answer":
+        raise _unfit("decision", "must be answer: this question asks for one, and cannot be approved or denied")
+    if body.choice is not None:
+        raise _unfit("choice", "is not asked for: this question wants an answer")
+    if "answer" not in body.model_fields_set:
+        raise _unfit("answer", "is missing")
+    return fitting_answer(body.answer, question.answer_schema, max_bytes)
+
+
+def fitting_answer(value: Any, schema: Any, max_bytes: int) -> str:
+    """Give the JSON text to store of an answer that fits; raises Problem `invalid_answer` or `payload_too_large`."""
+    stored_text(value, max_bytes, "answer", lambda detail: _unfit("answer", detail))
+    errors = violations(value, json.dumps(schema), "answer", "the question")
+    if errors:
+        raise _refused(errors)
+    return json.dumps({"answer": value}, ensure_ascii=False)
+
+
+def _unfit(field: str, detail: str) -> Problem:
+    return _refused([FieldError(field, detail)])
+
+
+def _refused(errors: list[FieldError]) -> Problem:
+    first = errors[0]
+    return Problem("invalid_answer", f"{first.field} {first.detail}.", errors)
