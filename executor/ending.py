@@ -9,7 +9,19 @@ from typing import Protocol, assert_never
 
 from executor.hosts import Host
 from executor.lane import Answer, Settled
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, word
+from executor.outcome import (
+    Canceled,
+    Dropped,
+    Failed,
+    HandedBack,
+    HostLost,
+    Outcome,
+    Parked,
+    Paused,
+    Succeeded,
+    canceled,
+    word,
+)
 from executor.recorder import Recorder
 from executor.session import Decision
 from executor.supervision import NO_ITEM
@@ -95,7 +107,7 @@ def _given_way(outcome: Outcome, row: Row) -> Outcome:
     """A park gives way to a request that came meanwhile; cancel beats pause. Any other outcome is tried again."""
     if isinstance(outcome, Parked | Paused) and row["control_request"] == "cancel":
         n = outcome.n if isinstance(outcome, Parked) else 0
-        return Canceled(n, None, "returned", row["control_by"], row["control_reason"])
+        return canceled(n, None, "returned", row["control_by"], row["control_reason"])
     if isinstance(outcome, Parked) and row["control_request"] == "pause":
         return Paused()
     if isinstance(outcome, Paused) and row["control_request"] is None:

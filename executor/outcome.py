@@ -39,6 +39,11 @@ class Canceled:
     reason: Reason = Reason.BY_USER
 
 
+def canceled(n: int, in_flight: str | None, stopped: str, by: str | None, comment: str | None) -> Canceled:
+    """Complete a cancel that was asked for: by somebody who has a name, or by the end of the run's parent."""
+    return Canceled(n, in_flight, stopped, by, comment, Reason.BY_USER if by else Reason.BY_PARENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """The run waits; until when is in `waits`, and until then it holds nothing."""

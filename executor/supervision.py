@@ -15,7 +15,19 @@ from executor.errors import HostGone, Refused
 from executor.fields import error_object, new_wait, word
 from executor.hosts import Host
 from executor.intake import Intake, Surroundings
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, parked
+from executor.outcome import (
+    Canceled,
+    Dropped,
+    Failed,
+    HandedBack,
+    HostLost,
+    Outcome,
+    Parked,
+    Paused,
+    Succeeded,
+    canceled,
+    parked,
+)
 from executor.stopping import Kind as StopKind
 from executor.stopping import StopSwitch
 from executor.values import checked
@@ -208,7 +220,7 @@ class Supervision:
         stop = self._switch.stop
         assert stop is not None
         if stop.kind == "cancel":
-            return Canceled(n, stop.in_flight, how, stop.by, stop.comment)
+            return canceled(n, stop.in_flight, how, stop.by, stop.comment)
         limit = self._claim["timeout_ms"] / 1000
         message = f"the run was active for longer than its {limit:g} s"
         error = {"code": "timeout", "type": "Timeout", "message": message, "step": stop.in_flight}

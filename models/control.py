@@ -28,6 +28,8 @@ _TAKE_PAUSE_BACK = """
 def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement:
     """Ask the worker that executes the run to stop it: cancel beats a pause that was asked for before.
 
+    `by` is None when the run's parent was canceled; the end's reason is `by_parent` then.
+
     No row: no worker executes it. The row names the worker to wake.
     """
     return Statement(

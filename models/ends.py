@@ -23,9 +23,11 @@ def cancel_idle(
     return _ended(connection, moves.cancel_idle(run, tenant, reason=reason, by=by, comment=comment))
 
 
-def cancel_overdue(connection: psycopg.Connection[Any], run: UUID, *, in_flight: str | None) -> Row | None:
+def cancel_overdue(
+    connection: psycopg.Connection[Any], run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER
+) -> Row | None:
     """Complete a cancel that its worker did not answer; gives the last event, or None."""
-    return _ended(connection, moves.cancel_overdue(run, in_flight=in_flight))
+    return _ended(connection, moves.cancel_overdue(run, in_flight=in_flight, reason=reason))
 
 
 def fail_idle(

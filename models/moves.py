@@ -210,11 +210,15 @@ _WORN_OUT = "(crashes + %(crash)s >= %(crash_limit)s OR losses + %(loss)s >= %(l
 _RELEASED = f"""CASE WHEN control_request = 'cancel' THEN '{MOVES[Verb.CANCEL].target.status}'
             WHEN %(crash)s + %(loss)s > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
             WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
+# A pause and a cancel are asked for by somebody who has a name, except a cancel that comes from the parent.
+_ASKED = (
+    f"CASE WHEN control_by IS NULL AND control_request = 'cancel' THEN '{Reason.BY_PARENT}' ELSE '{Reason.BY_USER}' END"
+)
 _BY_OUTCOME = "CASE status WHEN 'CANCELED' THEN {} WHEN 'FAILED' THEN {} WHEN 'PAUSED' THEN {} ELSE {} END"
 _RELEASE = _statement(
     f"""status = {_RELEASED},
             pause_kind = CASE {_RELEASED} WHEN 'PAUSED' THEN 'user' END,
-            reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE 'by_user' END,
+            reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_ASKED} END,
             finished_at = CASE WHEN {_RELEASED} IN ('CANCELED', 'FAILED') THEN now() END,
             ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
             control_request = CASE {_RELEASED} WHEN 'PAUSED' THEN NULL ELSE control_request END,
@@ -276,11 +280,9 @@ def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comme
     return Statement(_CANCEL_IDLE, {**_ended(run=run, by=by, comment=comment), "tenant": tenant, "reason": reason})
 
 
-def cancel_overdue(run: UUID, *, in_flight: str | None) -> Statement:
+def cancel_overdue(run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER) -> Statement:
     """Complete a cancel that its worker did not answer within the grace and five seconds; fences that worker."""
-    return Statement(
-        _CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": Reason.BY_USER}
-    )
+    return Statement(_CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": reason})
 
 
 def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None) -> Statement:

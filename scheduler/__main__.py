@@ -12,6 +12,7 @@ from models.probe import Probe
 from models.settings import Settings, settings
 from scheduler.housekeeping import Housekeeping
 from scheduler.loop import Loop
+from scheduler.outbox import Outbox
 from scheduler.overdue import OverdueCancels
 from scheduler.promotion import Promotion
 from scheduler.publisher import Publisher
@@ -24,14 +25,17 @@ def serve(config: Settings) -> None:
     """Run a scheduler until SIGTERM or SIGINT."""
     bus, publisher = Bus(config.redis_url), Publisher(config)
     loop = Loop(
+        # Whoever wakes a run or ends it hints at it: first it is folded what that means to others, then promoted.
         lambda: [
+            Outbox(bus, config.cancel_grace_seconds),
             Promotion(publisher.publish),
             Timers(bus),
             Recovery(bus, config.lease_seconds),
             OverdueCancels(bus),
             Republication(publisher.publish, bus),
             Housekeeping(),
-        ]
+        ],
+        hinted=2,
     )
     listener = Listener(config.redis_url, lambda: PROMOTE, loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,10 +22,10 @@ STUCK_SECONDS = 30.0
 
 
 class Loop:
-    """Runs until told to stop; `hint` makes the first duty due at once."""
+    """Runs until told to stop; `hint` makes the first `hinted` duties due at once."""
 
-    def __init__(self, duties: Callable[[], list[Duty]]) -> None:
-        self._make_duties = duties
+    def __init__(self, duties: Callable[[], list[Duty]], *, hinted: int = 1) -> None:
+        self._make_duties, self._hinted = duties, hinted
         self._wake = threading.Event()
         self._stopping = False
         self._away = False
@@ -41,7 +41,7 @@ class Loop:
         return {**self.alive(), "database": not self._away}
 
     def hint(self) -> None:
-        """Say that there may be something to promote."""
+        """Say that something happened after which there may be runs to wake or to promote."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -84,7 +84,7 @@ class Loop:
             if self._wake.wait(max(0.0, min(TICK_SECONDS, min(due.values()) - time.monotonic()))):
                 time.sleep(max(0.0, GATHER_SECONDS - (time.monotonic() - began)))
                 self._wake.clear()
-                due[0] = 0.0
+                due |= dict.fromkeys(range(self._hinted), 0.0)
 
     def _do(self, duty: Duty, session: Connection) -> float:
         try:

@@ -5,11 +5,12 @@ from models.bus import PROMOTE, Bus
 from models.database import Connection
 from models.events import public
 from models.facts import fact
+from models.lifecycle import Reason
 
 TICK_SECONDS = 1.0
 
 _OVERDUE = """
-    SELECT id, step_in_flight FROM run WHERE lease_worker IS NOT NULL AND control_request = 'cancel'
+    SELECT id, step_in_flight, control_by FROM run WHERE lease_worker IS NOT NULL AND control_request = 'cancel'
         AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now() LIMIT 100
     """
 
@@ -23,7 +24,8 @@ class OverdueCancels:
     def step(self, connection: Connection) -> float:
         """Complete what is overdue, each in a transaction of its own."""
         for run in connection.execute(_OVERDUE).fetchall():
-            row = ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"])
+            reason = Reason.BY_USER if run["control_by"] else Reason.BY_PARENT
+            row = ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=reason)
             if row:
                 fact("run.cancel_completed", run=run["id"])
                 self._bus.say(row["tenant"], public(row))

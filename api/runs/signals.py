@@ -18,6 +18,7 @@ from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
 from models import bus, events, waits
+from models.children import RESERVED
 from models.facts import fact
 from models.lifecycle import TERMINAL
 
@@ -70,3 +71,5 @@ def send_signal(
 def _check(name: str) -> None:
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise invalid("name", f"has 1 to {MAX_NAME} printable characters")
+    if name.startswith(RESERVED):
+        raise invalid("name", f"must not begin with {RESERVED}: such signals are Taxiway's own")

@@ -50,8 +50,8 @@ def start(proxy: Proxy) -> Iterator[Start]:
     """Give a function that runs a loop with duties in a thread."""
     running: list[tuple[Loop, threading.Thread]] = []
 
-    def run(*duties: Duty) -> Loop:
-        loop = Loop(lambda: list(duties))
+    def run(*duties: Duty, hinted: int = 1) -> Loop:
+        loop = Loop(lambda: list(duties), hinted=hinted)
         thread = threading.Thread(target=loop.run)
         running.append((loop, thread))
         thread.start()
@@ -193,3 +193,12 @@ def test_a_hint_makes_the_first_duty_due_at_once_and_no_other(start: Start) -> N
         until(lambda times=times: first.done >= times, "the hint is followed")
     assert time.monotonic() - began < 1
     assert second.done == 1
+
+
+def test_a_hint_makes_as_many_duties_due_as_the_loop_was_told(start: Start) -> None:
+    first, second, third = Counting(every=30), Counting(every=30), Counting(every=30)
+    loop = start(first, second, third, hinted=2)
+    until(lambda: third.done, "all were done")
+    loop.hint()
+    until(lambda: second.done == 2, "the hint is followed")
+    assert (first.done, third.done) == (2, 1)

@@ -1,0 +1,71 @@
+"""What runs and the runs that they started mean to each other: a child's end reaches its parent, a parent's cancel its
+children. Both are folded from the outbox, in the transaction that deletes the row, so that each happens once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import control, ends, waits
+from models.database import Row
+from models.effects import Folded
+from models.lifecycle import Reason
+from models.statement import Statement
+
+RESERVED = "taxiway."
+"""What the names of signals begin with that no user may send."""
+CHILD = f"{RESERVED}child/"
+CANCELED_AT_ONCE = 100
+
+# A row of the outbox becomes the signal, with the same id: folded twice, it would still be one signal.
+_KEEP_ENDS = f"""
+    INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
+    SELECT id, target_run_id, tenant, '{CHILD}' || (data ->> 'key'), data ->> 'run', data
+    FROM outbox WHERE target_run_id = %(run)s AND id = ANY(%(rows)s)
+    ON CONFLICT DO NOTHING RETURNING id
+    """
+# Locks the runs in the order of their ids; one that somebody is deciding about comes next time.
+_TO_CANCEL = f"""
+    SELECT id, tenant, lease_worker FROM run
+    WHERE parent_run_id = %(run)s AND finished_at IS NULL AND control_request IS DISTINCT FROM 'cancel'
+    ORDER BY id LIMIT {CANCELED_AT_ONCE} FOR UPDATE SKIP LOCKED
+    """
+# A statement of its own, after the others: a child that was ending when they looked may have been continued meanwhile.
+_ANY_LEFT = """
+    SELECT id FROM run
+    WHERE parent_run_id = %(run)s AND finished_at IS NULL AND control_request IS DISTINCT FROM 'cancel' LIMIT 1
+    """
+
+
+def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> Folded:
+    """Tell a run that children of it have ended: it goes on if it waits for that, else it is kept until it does.
+
+    `parent` is the locked run row. A parent that has ended itself hears nothing any more.
+    """
+    if parent["finished_at"] is not None:
+        return Folded()
+    stands = waits.knock(parent["id"], parent["tenant"]).one(connection)
+    assert stands is not None, "its row is locked"
+    Statement(_KEEP_ENDS, {"run": parent["id"], "rows": [row["id"] for row in rows]}).all(connection)
+    return Folded(waits.wake(connection, stands, waits.deliver(parent["id"]).all(connection)))
+
+
+def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> Folded:
+    """Cancel the children of a run that was canceled, some at a time; theirs follow by rows that their ends write.
+
+    None is missed: children are inserted under the lock of their parent's row and under its fence, so that each of them was
+    committed before the cancel, and with it before the row that is folded here; none can come after it.
+    """
+    events: list[Row] = []
+    workers: list[UUID] = []
+    for child in Statement(_TO_CANCEL, {"run": parent["id"]}).all(connection):
+        whose = (child["id"], child["tenant"])
+        if child["lease_worker"] is None:
+            end = ends.cancel_idle(connection, *whose, reason=Reason.BY_PARENT, by=None, comment=None)
+            events += [end] if end else []
+        elif control.request_cancel(*whose, by=None, comment=None, grace_ms=grace_ms).one(connection):
+            workers.append(child["lease_worker"])
+    left = Statement(_ANY_LEFT, {"run": parent["id"]}).one(connection)
+    return Folded(events, workers, done=left is None)
