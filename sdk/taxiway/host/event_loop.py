@@ -42,6 +42,7 @@ class EventLoop:
         self._activation = activation
         self._interrupts = interrupts
         self._watch = watch
+        self._own = threading.current_thread()
         self._loop = asyncio.new_event_loop()
         self._root: asyncio.Task[Any] | None = None
         self._threads: set[Future[Attempt]] = set()
@@ -134,7 +135,7 @@ class EventLoop:
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own loop, Canceled when the agent has returned."""
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not self._own:
             raise RuntimeError(f"run.{verb} was called in a thread; only the agent's event loop may do that")
         if self._ended:
             raise Canceled("the agent has returned")

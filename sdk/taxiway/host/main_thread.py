@@ -24,6 +24,7 @@ class MainThread:
     def __init__(self, activation: Activation, interrupts: Interrupts) -> None:
         self._activation = activation
         self._interrupts = interrupts
+        self._own = threading.current_thread()
         self.spoilt = False
         """Whether agent code was interrupted here, which may have left anything behind."""
 
@@ -69,7 +70,7 @@ class MainThread:
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own thread."""
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not self._own:
             raise RuntimeError(
                 f"run.{verb} was called in a thread of the agent's own; only its main thread may do that"
             )

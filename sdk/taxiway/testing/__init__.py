@@ -1,0 +1,37 @@
+"""Run agents in tests without any server: waits are skipped on a clock of the test's own, decisions are given up front.
+
+    from taxiway.testing import answer, approve, play, signal
+
+    def test_a_refund_is_paid_once_it_was_approved():
+        outcome = play(refund, order_id="A7", amount=120.0, given=[approve("Refund*", choice="card")],
+                       stub={charge: lambda order_id, amount: "paid"})
+        assert outcome.result == "paid"
+        assert outcome.prompts == ["Refund 120.0?"]
+
+An agent is carried by the same code as on a worker: it starts over from what it recorded after each wait.
+"""
+
+from taxiway.testing.errors import Endless, Refused, Unanswered, Unused
+from taxiway.testing.given import Given, answer, approve, deny, expire, resume, signal
+from taxiway.testing.outcome import Asked, Error, Event, Outcome, Step
+from taxiway.testing.play import play
+
+__all__ = [
+    "Asked",
+    "Endless",
+    "Error",
+    "Event",
+    "Given",
+    "Outcome",
+    "Refused",
+    "Step",
+    "Unanswered",
+    "Unused",
+    "answer",
+    "approve",
+    "deny",
+    "expire",
+    "play",
+    "resume",
+    "signal",
+]

@@ -1,0 +1,26 @@
+"""Keeps the time of a run that is played: it passes only while the run waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """A clock that stands until it is moved; `now` are the seconds since the run began."""
+
+    def __init__(self) -> None:
+        self._began = datetime.now(UTC)
+        self.now = 0.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.now += seconds
+
+    def reach(self, when: float) -> None:
+        """Let time pass until `when`; it never goes back."""
+        self.now = max(self.now, when)
+
+    def text(self) -> str:
+        """Return the moment as the server writes it."""
+        moment = self._began + timedelta(seconds=self.now)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,211 @@
+"""What a test gives a run up front: decisions, answers, signals. Each is used once, for the first wait that it fits.
+
+A pattern is matched as by a shell (`*` and `?`), against the prompt, the name of the signal or the reason of the pause.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from taxiway.decode import decode
+from taxiway.durations import Duration, seconds
+from taxiway.encode import plain
+from taxiway.errors import InvalidValue
+from taxiway.testing.errors import Refused
+from taxiway.testing.waits import Answer, Waiting
+
+
+@dataclass(frozen=True)
+class Given:
+    """Something given up front; `said` is how the test wrote it."""
+
+    said: str
+    pattern: str
+    after: float = 0.0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is kept until somebody waits for it."""
+        return False
+
+    def fits(self, wait: Waiting) -> bool:
+        """Say whether this is for that wait."""
+        raise NotImplementedError
+
+    def when(self, wait: Waiting) -> float:
+        """Return when it comes: so long after it was asked for."""
+        return wait.opened + self.after
+
+    def is_in_time(self, wait: Waiting) -> bool:  # noqa: ARG002 - signals look at it
+        """Say whether it counts even when the wait's time is over at that very moment."""
+        return False
+
+    def answer(self, wait: Waiting) -> Answer:
+        """Return what comes of the wait; raise Refused for what a server would refuse."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _Decision(Given):
+    step: str | None = None
+    choice: str | None = None
+    comment: str | None = None
+    by: str = "test"
+
+    def fits(self, wait: Waiting) -> bool:
+        name = (wait.request.get("step") or {}).get("name")
+        if self.step is not None and not (name and _matches(name, self.step)):
+            return False
+        return wait.takes == "approval" and _matches(wait.title, self.pattern)
+
+
+class _Approval(_Decision):
+    def answer(self, wait: Waiting) -> Answer:
+        choices: Sequence[str] = wait.request.get("choices") or ()
+        if self.choice is None and choices:
+            raise Refused(f"{self.said}: {wait.title!r} needs a choice, one of: {', '.join(map(repr, choices))}")
+        if self.choice is not None and self.choice not in choices:
+            offered = ", ".join(map(repr, choices)) or "none"
+            raise Refused(f"{self.said}: {wait.title!r} has no choice {self.choice!r}; its choices are: {offered}")
+        text = None if self.choice is None else json.dumps({"choice": self.choice})
+        return Answer("approved", text, self.by, self.comment)
+
+
+class _Denial(_Decision):
+    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - everything can be denied
+        return Answer("denied", None, self.by, self.comment)
+
+
+@dataclass(frozen=True)
+class _Reply(Given):
+    value: Any = None
+    by: str = "test"
+
+    def fits(self, wait: Waiting) -> bool:
+        return wait.takes == "answer" and _matches(wait.title, self.pattern)
+
+    def answer(self, wait: Waiting) -> Answer:
+        value = _checked(self, wait, self.value)
+        return Answer("answered", json.dumps({"answer": value}), self.by)
+
+
+@dataclass(frozen=True)
+class _Signal(Given):
+    payload: Any = None
+
+    @property
+    def is_kept(self) -> bool:
+        return True
+
+    def fits(self, wait: Waiting) -> bool:
+        return wait.takes == "signal" and wait.title == self.pattern
+
+    def when(self, wait: Waiting) -> float:
+        """Return when it is received: it comes so long after the run began, and is kept until somebody waits for it."""
+        return max(self.after, wait.opened)
+
+    def is_in_time(self, wait: Waiting) -> bool:
+        return self.after <= wait.opened
+
+    def answer(self, wait: Waiting) -> Answer:
+        # The server checks what is waited for already; of what came earlier it did not know what it should be.
+        payload = self.payload if self.after <= wait.opened else _checked(self, wait, self.payload)
+        return Answer("received", json.dumps(payload))
+
+
+@dataclass(frozen=True)
+class _Resumption(Given):
+    by: str = "test"
+
+    def fits(self, wait: Waiting) -> bool:
+        return wait.takes == "resume" and _matches(wait.title, self.pattern)
+
+    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - a person says no more
+        return Answer("resumed", None, self.by)
+
+
+@dataclass(frozen=True)
+class Expiry(Given):
+    """Somebody who does not come: the wait's time runs out, also where that takes its default of days."""
+
+    def fits(self, wait: Waiting) -> bool:
+        """Say whether this is for that wait."""
+        return wait.due is not None and wait.takes is not None and _matches(wait.title, self.pattern)
+
+    def when(self, wait: Waiting) -> float:
+        """Return when its time is over."""
+        assert wait.due is not None
+        return wait.due
+
+    def is_in_time(self, wait: Waiting) -> bool:  # noqa: ARG002 - it is that time itself
+        """Say that it counts."""
+        return True
+
+    def answer(self, wait: Waiting) -> Answer:
+        """Return what its time-out means."""
+        return Answer(wait.on_due)
+
+
+def approve(
+    prompt: str = "*",
+    *,
+    step: str | None = None,
+    choice: str | None = None,
+    comment: str | None = None,
+    by: str = "test",
+    after: Duration = 0,
+) -> Given:
+    """Have somebody approve what is asked with this prompt, or before this step; `after` counts from when it is asked."""
+    said = _said("approve", prompt, step=step, choice=choice)
+    return _Approval(said, prompt, seconds(after), step, choice, comment, by)
+
+
+def deny(
+    prompt: str = "*", *, step: str | None = None, comment: str | None = None, by: str = "test", after: Duration = 0
+) -> Given:
+    """Have somebody deny what is asked with this prompt, or before this step."""
+    return _Denial(_said("deny", prompt, step=step), prompt, seconds(after), step, None, comment, by)
+
+
+def answer(prompt: str, value: object, *, by: str = "test", after: Duration = 0) -> Given:
+    """Have somebody answer the question with this prompt; `value` is checked against the type that it asks for."""
+    return _Reply(_said("answer", prompt, value), prompt, seconds(after), plain(value), by)
+
+
+def signal(name: str, payload: object = None, *, after: Duration = 0) -> Given:
+    """Send a signal so long after the run began; one that comes before the run waits for it is kept."""
+    return _Signal(_said("signal", name, payload), name, seconds(after), plain(payload))
+
+
+def resume(reason: str = "*", *, by: str = "test", after: Duration = 0) -> Given:
+    """Have somebody end the pause that the agent made for this reason."""
+    return _Resumption(_said("resume", reason), reason, seconds(after), by)
+
+
+def expire(pattern: str) -> Given:
+    """Have nobody come: the wait's time runs out. A time-out that the agent gave itself needs no such thing."""
+    return Expiry(_said("expire", pattern), pattern)
+
+
+def _matches(title: str, pattern: str) -> bool:
+    return title == pattern or fnmatchcase(title, pattern)  # the first for titles that hold a `[`
+
+
+def _said(verb: str, *args: object, **options: object) -> str:
+    words = [f"{value!r:.60}" for value in args]
+    words += [f"{name}={value!r:.60}" for name, value in options.items() if value is not None]
+    return f"{verb}({', '.join(words)})"
+
+
+def _checked(given: Given, wait: Waiting, value: Any) -> Any:
+    if wait.shape is None:
+        return value
+    try:
+        decode(wait.shape, value)
+    except InvalidValue as problem:
+        raise Refused(f"{given.said} is no answer to {wait.title!r}: {problem}") from None
+    return value

@@ -1,0 +1,83 @@
+"""What became of a run that was played: how it ended, and all that it did on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Error:
+    """Why a run failed, or why a step did; `code` is `agent_error`, `step_error`, `denied`, `timeout` …"""
+
+    code: str
+    type: str
+    message: str
+    step: str | None = None
+    attempts: int | None = None
+    traceback: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step as it is recorded; `status` is succeeded, failed, retrying or intended, `value` what it returned, as JSON has it."""
+
+    name: str
+    status: str
+    attempts: int
+    value: Any = None
+    error: Error | None = None
+    approval: str | None = None
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Something that people were asked; `outcome` is None while nobody has answered, `answer` is what they chose or said."""
+
+    prompt: str
+    details: Any = None
+    choices: list[str] | None = None
+    approvers: list[str] | None = None
+    step: str | None = None
+    outcome: str | None = None
+    answer: Any = None
+    by: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the agent or a step emitted; progress is an event too."""
+
+    type: str
+    data: Any
+    durable: bool = False
+    step: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `result` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait."""
+
+    status: str
+    reason: str | None = None
+    result: Any = None
+    error: Error | None = None
+    steps: list[Step] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    slept: float = 0.0
+    activations: int = 0
+    events: list[Event] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+
+    @property
+    def prompts(self) -> list[str]:
+        """What people were asked, in order."""
+        return [asked.prompt for asked in self.asked]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        why = f" ({self.reason})" if self.reason else ""
+        error = f": {self.error.type}: {self.error.message}" if self.error else ""
+        return f"{self.status}{why}{error}"

@@ -1,0 +1,86 @@
+"""Keeps what an activation says, as a worker would record it, and gives it to the next one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from taxiway.frames import Frame, Kind
+from taxiway.ledger import Recorded, Status, StepError
+from taxiway.testing.outcome import Error, Event, Step
+
+LARGE: Final = 32 * 1024
+"""Bytes of a value from which on it is not handed to the next activation, but recalled."""
+
+
+class Records:
+    """The memory of one run."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, dict[str, Any]] = {}
+        self.events: list[Event] = []
+        self.logs: list[str] = []
+        self.end: Frame = {}
+        """The frame with which the newest activation ended."""
+
+    def take(self, frame: Frame) -> None:
+        """Record what a frame says."""
+        match frame["frame"]:
+            case Kind.STEP:
+                self._record(frame, Status.SUCCEEDED)
+            case Kind.STEP_FAILED:
+                self._record(frame, Status.FAILED if frame["final"] else Status.RETRYING)
+            case Kind.STEP_STARTED if frame["once"]:
+                self._record({**frame, "attempts": frame["attempt"]}, Status.INTENDED)
+            case Kind.EVENT:
+                self.events.append(_event(frame))
+            case Kind.LOG:
+                self.logs.append(frame["message"])
+            case Kind.PARK | Kind.FINISH | Kind.FAIL:
+                self.end = frame
+
+    def recorded(self) -> list[Recorded]:
+        """Return what the next activation is given."""
+        return [_recorded(item) for item in self._steps.values()]
+
+    def value(self, key: str) -> str:
+        """Return a large recorded value."""
+        text: str = self._steps[key]["value"]
+        return text
+
+    def steps(self) -> list[Step]:
+        """Return the steps, for the test to look at."""
+        return [_step(item) for item in self._steps.values()]
+
+    def _record(self, frame: Frame, status: Status) -> None:
+        self._steps.pop(frame["key"], None)
+        self._steps[frame["key"]] = {**frame, "status": status}
+
+
+def _event(frame: Frame) -> Event:
+    """Read an event; those of the agent's own are called what it called them."""
+    data = json.loads(frame["data"])
+    own = frame["type"] == "agent"
+    kind, what = (data["type"], data["data"]) if own else (frame["type"], data)
+    return Event(kind, what, frame["durable"], _name(frame["step"]))
+
+
+def _name(key: str | None) -> str | None:
+    return None if key is None else key.partition("#")[0]
+
+
+def _recorded(item: dict[str, Any]) -> Recorded:
+    value, error = item.get("value"), item.get("error")
+    large = value is not None and len(value.encode()) > LARGE
+    return Recorded(
+        item["key"], item["name"], item["status"], item["attempts"], None if large else value,
+        StepError(error["type"], error["message"], error["code"]) if error else None, large,
+    )  # fmt: skip
+
+
+def _step(item: dict[str, Any]) -> Step:
+    value, error = item.get("value"), item.get("error")
+    return Step(
+        item["name"], str(item["status"]), item["attempts"], None if value is None else json.loads(value),
+        Error(error["code"], error["type"], error["message"]) if error else None, item.get("approval"), item["key"],
+    )  # fmt: skip

@@ -1,0 +1,211 @@
+"""Carries one activation of a played run, by the very players that carry it on a worker.
+
+What differs from a worker: it is recorded in memory and at once, stubs may take the place of steps, and nobody waits between
+two attempts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, wraps
+from signal import SIGUSR1, getsignal, signal
+from typing import Any
+
+from taxiway.activation import PARK_AFTER, Activation
+from taxiway.agents import Agent
+from taxiway.conduct import Attempt, Command, Execute, Script, Sleep
+from taxiway.frames import Frame, Kind
+from taxiway.host.event_loop import EventLoop
+from taxiway.host.interrupts import Interrupts
+from taxiway.host.main_thread import MainThread
+from taxiway.host.watch import Watch
+from taxiway.ledger import Recorded
+from taxiway.orders import Order
+from taxiway.outcome import Outcome
+from taxiway.testing.clock import Clock
+from taxiway.testing.records import Records
+from taxiway.waits import Settled, Wait, Wish
+
+Stubs = Mapping[Callable[..., Any] | str, Any]
+_AN_AGENTS_OWN = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+
+
+class Rehearsal(Activation):
+    """An activation whose worker records in memory; `wishes` are the waits that it came to, by their keys."""
+
+    def __init__(self, order: Order, records: Records, settled: list[Settled]) -> None:
+        recorded: list[Recorded] = records.recorded()
+        super().__init__(order, recorded, settled, self._say)
+        self.wishes: dict[str, Wish] = {}
+        self._records = records
+        self._said: list[int] = []
+
+    def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
+        """Return what must be waited for, and remember what was wished for."""
+        left = super().left(waits, wake)
+        self.wishes.update((wait.key, wait.wish) for wait in left)
+        return left
+
+    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[None]:
+        """Have an item recorded; it is before this returns."""
+        return self._answered_at_once(super().commit(kind, fields))
+
+    def recall(self, key: str) -> Future[str]:
+        """Ask for a large recorded value; it is there before this returns."""
+        future = super().recall(key)
+        self.deliver(key, self._records.value(key))
+        return future
+
+    def conclude(self, outcome: Outcome) -> Future[None]:
+        """Record how it ended."""
+        return self._answered_at_once(super().conclude(outcome))
+
+    def _say(self, frame: Frame) -> None:
+        self._records.take(frame)
+        if "n" in frame:
+            self._said.append(frame["n"])
+
+    def _answered_at_once(self, future: Future[None]) -> Future[None]:
+        # Not where the frame is written: the activation's lock is held there, which answers take too.
+        while self._said:
+            self.acknowledge(self._said.pop())
+        return future
+
+
+class Stage:
+    """What surrounds the activations of one run: its stubs and its clock."""
+
+    def __init__(self, clock: Clock, stubs: Stubs) -> None:
+        self._clock = clock
+        self._stubs = stubs
+        self._broken: BaseException | None = None
+
+    def carry(self, agent: Agent, activation: Rehearsal) -> None:
+        """Execute the agent until it ends or waits; raise what ends the test rather than the run."""
+        activation.agent_retry, activation.in_order = agent.retry, not agent.is_async
+        interrupts = _Interrupts(_watch())
+        player = _Loop(self, activation, interrupts) if agent.is_async else _Thread(self, activation, interrupts)
+        watched = replace(agent, function=self._watched(agent.function))
+        with interrupts.installed():
+            outcome = player.carry(watched, agent.read_input(activation.order.input))
+        activation.conclude(outcome)
+        if self._broken is not None:
+            raise self._broken
+
+    def direct(self, script: Script) -> Script:
+        """Pass on a script's commands as they are carried out here."""
+        try:
+            command = next(script)
+            while True:
+                try:
+                    answer = yield self._here(command)
+                except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
+                    command = script.throw(error)
+                else:
+                    if isinstance(answer, Attempt) and answer.error is not None:
+                        self._look_at(answer.error)
+                    command = script.send(answer)
+        except StopIteration as done:
+            return done.value
+
+    def _here(self, command: Command) -> Command:
+        match command:
+            case Execute(call):
+                return replace(command, call=replace(call, function=self._stub(call.name, call.function)))
+            case Sleep(seconds=seconds) if 0 < seconds < PARK_AFTER:
+                self._clock.pass_by(seconds)
+                return replace(command, seconds=0)
+        return command
+
+    def _stub(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        for stubbed, stub in self._stubs.items():
+            if stubbed in (function, name):
+                return stub if callable(stub) else _saying(stub)
+        return function
+
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Have nothing escape unseen that is to end the test."""
+
+        @wraps(function)
+        def carried(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                self._look_at(error)
+                raise
+
+        @wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except BaseException as error:
+                self._look_at(error)
+                raise
+
+        return awaited if inspect.iscoroutinefunction(function) else carried
+
+    def _look_at(self, error: BaseException) -> None:
+        """Note what no agent raises by itself: Ctrl-C, `pytest.fail` …"""
+        if not isinstance(error, _AN_AGENTS_OWN) and not type(error).__module__.startswith("taxiway."):
+            self._broken = self._broken or error
+
+
+class _Thread(MainThread):
+    def __init__(self, stage: Stage, activation: Rehearsal, interrupts: Interrupts) -> None:
+        super().__init__(activation, interrupts)
+        self._stage = stage
+
+    def play(self, script: Script) -> Any:
+        return super().play(self._stage.direct(script))
+
+
+class _Loop(EventLoop):
+    def __init__(self, stage: Stage, activation: Rehearsal, interrupts: Interrupts) -> None:
+        super().__init__(activation, interrupts, _watch())
+        self._stage = stage
+
+    async def play(self, script: Script) -> Any:
+        return await super().play(self._stage.direct(script))
+
+
+class _Interrupts(Interrupts):
+    """Interrupts steps that take too long where it can, in the main thread; elsewhere that is found out when they are over."""
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Take the signal for the time being, unless somebody has it who could not be given it back."""
+        before = getsignal(SIGUSR1)
+        if before is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self.install()
+        try:
+            yield
+        finally:
+            signal(SIGUSR1, before)
+
+    def _press(self) -> None:
+        if getsignal(SIGUSR1) == self._deliver:
+            super()._press()
+
+
+@cache
+def _watch() -> Watch:
+    watch = Watch()
+    watch.start()
+    return watch
+
+
+def _saying(value: Any) -> Callable[..., Any]:
+    def say(*_args: Any, **_kwargs: Any) -> Any:
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+    return say

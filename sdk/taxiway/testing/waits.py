@@ -1,0 +1,97 @@
+"""What a played run waits for, and the table of who ends which kind of wait."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from taxiway.approvals import APPROVAL
+from taxiway.shapes import Shape
+from taxiway.testing.outcome import Asked
+from taxiway.waits import LONGEST, SIGNAL, TIMER, USER, Settled, Wish
+
+START: Final = "start"
+HINTS: Final = {
+    "approval": "approve({0!r}) or deny({0!r})",
+    "answer": "answer({0!r}, …)",
+    "signal": "signal({0!r}, …)",
+    "resume": "resume({0!r})",
+}
+"""What a test gives to end a wait, by what the wait takes. One that takes nothing ends by itself."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a wait; `text` is the answer as JSON text."""
+
+    outcome: str | None
+    text: str | None = None
+    by: str | None = None
+    comment: str | None = None
+
+
+@dataclass
+class Waiting:
+    """A wait that a park opened: `opened` and `due` by the run's clock, `park` the number of the newest that waits for it."""
+
+    key: str
+    kind: str
+    request: dict[str, Any]
+    opened: float
+    due: float | None
+    on_due: str | None
+    shape: Shape | None
+    park: int
+    told: Answer = field(default_factory=lambda: Answer(None))
+    told_at: str | None = None
+
+    @classmethod
+    def opened_by(cls, item: dict[str, Any], wish: Wish | None, now: float, park: int) -> Waiting:
+        """Open a wait as a `park` frame describes it."""
+        due = None if item["dueMs"] is None else now + item["dueMs"] / 1000
+        shape = getattr(wish, "shape", None)
+        return cls(item["key"], item["kind"], json.loads(item["request"]), now, due, item["onDue"], shape, park)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has come of it yet."""
+        return self.told.outcome is None
+
+    @property
+    def title(self) -> str:
+        """What people call it: its prompt, the name of its signal, the reason of its pause."""
+        return str(
+            next((self.request[name] for name in ("prompt", "signal", "reason") if name in self.request), self.key)
+        )
+
+    @property
+    def takes(self) -> str | None:
+        """What ends it, as `HINTS` names it; None when it ends by itself."""
+        if self.kind == APPROVAL:
+            return "answer" if "answer" in self.request else "approval"
+        return {SIGNAL: "signal", USER: "resume", TIMER: None}[self.kind]
+
+    @property
+    def is_left_to_default(self) -> bool:
+        """Whether nobody said how long to wait: a test that gives nothing has forgotten it, rather than meant these days."""
+        return self.takes is not None and self.due is not None and self.due - self.opened == LONGEST
+
+    def tell(self, answer: Answer, at: str) -> None:
+        """Give the wait its one outcome."""
+        self.told, self.told_at = answer, at
+
+    def settled(self) -> Settled:
+        """Return what the next activation is told of it."""
+        told = self.told
+        return Settled(self.key, told.outcome, told.text, told.by, told.comment, self.told_at)
+
+    def asked(self) -> Asked:
+        """Return what people were asked, for the test to look at."""
+        request, told = self.request, self.told
+        answer = None if told.text is None else json.loads(told.text)
+        return Asked(
+            self.title, request.get("details"), request.get("choices"), request.get("approvers"),
+            (request.get("step") or {}).get("name"), told.outcome, (answer or {}).get("choice", (answer or {}).get("answer")),
+            told.by, told.comment,
+        )  # fmt: skip
