@@ -31,6 +31,18 @@ class WaitBody(TypedDict):
     kind: str
     openedAt: Moment | None
     expiresAt: Moment | None
+    prompt: NotRequired[str]
+    choices: NotRequired[list[str]]
+    answer: NotRequired[Annotated[Any, Field(description="The JSON Schema of the answer.")]]
+    approvers: NotRequired[list[str]]
+    step: NotRequired[dict[str, str]]
+    provider: NotRequired[str]
+    scopes: NotRequired[list[str]]
+    subject: NotRequired[str]
+    signal: NotRequired[Annotated[str, Field(description="The name of the signal.")]]
+    reason: NotRequired[Annotated[str, Field(description="Why the agent paused.")]]
+    approvalUrl: NotRequired[Annotated[str, Field(description="For callers who may have it.")]]
+    authUrl: NotRequired[Annotated[str, Field(description="For callers who may have it.")]]
 
 
 class OutcomeBody(TypedDict):

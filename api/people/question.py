@@ -96,11 +96,17 @@ def find_question(wait: UUID) -> Question | None:
 
 def questions(session: Session, tenant: str, *, decided: bool, below: UUID | None, limit: int) -> Sequence[Question]:
     """Read a tenant's questions that are open, or over, newest first."""
+    wanted = listing(tenant, decided=decided, below=below, limit=limit)
+    return [Question(*found) for found in session.exec(wanted)]
+
+
+def listing(tenant: str, *, decided: bool, below: UUID | None, limit: int) -> Any:
+    """Write the query for a page of the inbox; each of the two lists is an index, read from its newest end."""
     over = col(Wait.resolved_at).is_not(None) if decided else col(Wait.resolved_at).is_(None)
     wanted = _wanted().where(col(Wait.tenant) == tenant, over).order_by(col(Wait.id).desc()).limit(limit)
     if below is not None:
         wanted = wanted.where(col(Wait.id) < below)
-    return [Question(*found) for found in session.exec(wanted)]
+    return wanted
 
 
 def shown(question: Question, *, link: bool) -> ApprovalBody:

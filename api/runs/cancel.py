@@ -78,10 +78,10 @@ def _default_grace(shared: Resources) -> int:
 def _cancel(wish: _Wish, shared: Resources) -> Answer:
     for _ in range(_TRIES):
         if _end_idle(wish, shared):
-            return Answer(read_whole(wish.caller.tenant, wish.run))
+            return Answer(read_whole(wish.caller, wish.run))
         if _ask_worker(wish, shared):
-            return Answer(read_whole(wish.caller.tenant, wish.run), 202)
-        run = read_whole(wish.caller.tenant, wish.run)
+            return Answer(read_whole(wish.caller, wish.run), 202)
+        run = read_whole(wish.caller, wish.run)
         if run["status"] in TERMINAL:
             raise run_finished(run)
     raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")

@@ -87,7 +87,7 @@ def create_run(
         caller, request, lambda: [_new_run(caller, read_as(NewRunBody, fields, later=LATER), shared)], shared.bus
     )
     if accepted.replayed:
-        return _answer(accepted, read_whole(caller.tenant, accepted.ids[0]))
+        return _answer(accepted, read_whole(caller, accepted.ids[0]))
     [made] = accepted.made
     shown: dict[str, Any] = {"input": as_stored(made.input), "result": None, "stepsFinished": []}
     return _answer(accepted, {**newborn(caller.tenant, made, accepted.at), **shown})
@@ -112,7 +112,7 @@ def create_batch(
     request = same_request(idempotency_key, "batch", fields)
     accepted = accept(caller, request, lambda: _new_runs(caller, fields, shared), shared.bus)
     if accepted.replayed:
-        return _answer(accepted, {"runs": _in_order(caller.tenant, accepted.ids)})
+        return _answer(accepted, {"runs": _in_order(caller, accepted.ids)})
     return _answer(accepted, {"runs": [newborn(caller.tenant, made, accepted.at) for made in accepted.made]})
 
 
@@ -124,8 +124,8 @@ def _new_runs(caller: Caller, fields: dict[str, Any], shared: Resources) -> list
     return [_new_run(caller, body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
 
 
-def _in_order(tenant: str, ids: Sequence[UUID]) -> list[RunSummary]:
-    wanted = select(Run).where(col(Run.id).in_(ids), Run.tenant == tenant)
+def _in_order(caller: Caller, ids: Sequence[UUID]) -> list[RunSummary]:
+    wanted = select(Run).where(col(Run.id).in_(ids), Run.tenant == caller.tenant)
     with reading() as session:
         found = {run.id: run for run in session.exec(wanted)}
-        return summaries(session, [found[run] for run in ids if run in found])
+        return summaries(session, [found[run] for run in ids if run in found], caller)

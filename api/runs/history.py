@@ -8,6 +8,8 @@ from sqlalchemy import Text
 from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
+from api.auth import Caller
+from api.people.delivery import complete
 from api.shapes import EventBody, LogLineBody
 from models.event import Event
 from models.events import public, timestamp
@@ -24,13 +26,15 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
         return public({**row, "data": None})
 
 
-def events_after(session: Session, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
-    """Read the events after a `seq`, all of them when there is no limit."""
+def events_after(session: Session, caller: Caller, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
+    """Read the events after a `seq` as this caller may see them, all of them when there is no limit."""
     # As text: an agent's data may be nested more deeply than the driver would decode.
     columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
     wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
     wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
-    return [cast("EventBody", told(row._mapping)) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+    found = [told(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+    complete(session, [(caller, event) for event in found])
+    return cast("list[EventBody]", found)
 
 
 def log_after(session: Session, run: UUID, after: int, limit: int) -> list[LogLineBody]:

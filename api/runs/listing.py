@@ -65,7 +65,7 @@ def list_runs(
     wanted += [col(Run.id) < _below(cursor)] if cursor is not None else []
     with reading() as session:
         found = session.exec(select(Run).where(*wanted).order_by(col(Run.id).desc()).limit(limit + 1)).all()
-        shown = summaries(session, found[:limit])
+        shown = summaries(session, found[:limit], caller)
     more = write_cursor("runs", found[limit - 1].id.hex) if len(found) > limit else None
     return Answer({"runs": shown, "nextCursor": more})
 

@@ -52,14 +52,14 @@ def pause_run(
         ended = stands["status"] in TERMINAL
         event, asked = (None, None) if ended else _pause(connection, stands, caller.name, body.reason)
     if ended:
-        raise run_finished(read_whole(caller.tenant, run))
+        raise run_finished(read_whole(caller, run))
     if event:
         shared.bus.say(caller.tenant, events.public(event))
         fact("run.paused", run=run)
     if asked and asked["lease_worker"]:
         shared.bus.wake(bus.worker_channel(asked["lease_worker"]))
         fact("run.pause_requested", run=run, worker=asked["lease_worker"], epoch=asked["epoch"])
-    shown = read_whole(caller.tenant, run)
+    shown = read_whole(caller, run)
     return Answer(shown, 202 if _is_to_come(stands) else 200)
 
 

@@ -1,4 +1,4 @@
-"""Says why runs are parked, and until when."""
+"""Says why runs are parked, until when, and who may do something about it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,9 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from api.auth import Caller
+from api.people.links import link
+from api.people.rights import gets_link
 from api.shapes import PauseBody, WaitBody
 from models.event import Event
 from models.events import timestamp
@@ -15,9 +18,12 @@ from models.lifecycle import Status
 from models.run import Run
 from models.wait import Wait
 
+# The details of a question may be long: they are in its event and in the inbox.
+_SHOWN = ("prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason")
 
-def pauses(session: Session, runs: Sequence[Run]) -> Mapping[UUID, PauseBody]:
-    """Describe the pause of every one of these runs that is parked."""
+
+def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, PauseBody]:
+    """Describe the pause of every one of these runs that is parked, with the links that the caller may have."""
     parked = {run.id: run for run in runs if run.status in (Status.PAUSED, Status.AUTH_REQUIRED)}
     if not parked:
         return {}
@@ -29,24 +35,29 @@ def pauses(session: Session, runs: Sequence[Run]) -> Mapping[UUID, PauseBody]:
         waits[wait.run_id].append(wait)
     moved = select(Event.run_id, func.max(Event.at)).where(col(Event.run_id).in_(ids), col(Event.verb).is_not(None))
     since = dict(session.exec(moved.group_by(col(Event.run_id))).all())
-    return {id_: _pause(run, since.get(id_), waits[id_]) for id_, run in parked.items()}
+    return {id_: _pause(run, since.get(id_), waits[id_], caller) for id_, run in parked.items()}
 
 
-def _pause(run: Run, since: Any, waits: Sequence[Wait]) -> PauseBody:
+def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> PauseBody:
     ends = [wait.due_at for wait in waits if wait.due_at]
     return {
         "kind": cast("Any", run.pause_kind or "authorization"),
         "reason": run.reason,
         "since": timestamp(since),
         "expiresAt": timestamp(min(ends)) if ends else None,
-        "waits": [_wait(wait) for wait in waits],
+        "waits": [_wait(wait, run, caller) for wait in waits],
     }
 
 
-def _wait(wait: Wait) -> WaitBody:
-    return {
+def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
+    asked = cast("Mapping[str, Any]", wait.request or {})
+    shown = {name: asked[name] for name in _SHOWN if asked.get(name) is not None}
+    if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
+        shown |= link(wait.kind, wait.id, wait.nonce)
+    about: WaitBody = {
         "waitId": str(wait.id),
         "kind": wait.kind,
         "openedAt": timestamp(wait.opened_at),
         "expiresAt": timestamp(wait.due_at),
     }
+    return cast("WaitBody", about | shown)

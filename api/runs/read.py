@@ -37,7 +37,7 @@ def read_run(
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
     """Give the run with its newest 200 steps; on request with its events, and with what its steps returned."""
-    return Answer(read_whole(caller.tenant, run_id(runId), events=events, outputs=outputs))
+    return Answer(read_whole(caller, run_id(runId), events=events, outputs=outputs))
 
 
 @router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="All finished steps of a run", responses=_PAGES)
@@ -72,7 +72,7 @@ def read_events(
     """Give events in their order, after `afterSeq`."""
     with reading() as session:
         run = find(session, caller.tenant, run_id(runId)).id
-        found = events_after(session, run, after, limit + 1)
+        found = events_after(session, caller, run, after, limit + 1)
     more = found[limit - 1]["seq"] if len(found) > limit else None
     return Answer({"events": found[:limit], "nextAfterSeq": more})
 

@@ -51,7 +51,7 @@ def resume_run(
         shared.bus.say(caller.tenant, events.public(event))
     shared.bus.wake(bus.PROMOTE, stands["queue"])
     fact("run.resumed", run=run)
-    return Answer(read_whole(caller.tenant, run))
+    return Answer(read_whole(caller, run))
 
 
 def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
@@ -65,7 +65,7 @@ def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Ro
 
 def _refusal(caller: Caller, stands: dict[str, Any]) -> Problem:
     if stands["status"] in TERMINAL:
-        return run_finished(read_whole(caller.tenant, stands["id"]))
+        return run_finished(read_whole(caller, stands["id"]))
     waits_for = f" and waits for {stands['reason']}" if stands["pause_kind"] else ""
     return Problem(
         "illegal_move",

@@ -1,5 +1,6 @@
 """POST /v1/runs/{runId}/signals/{name}: a durable message to a run, kept until its agent waits for it."""
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -7,8 +8,9 @@ from fastapi import APIRouter, Depends
 from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
+from api.conforming import violations
 from api.documented import BODY, refusals, takes
-from api.problems import invalid, run_finished, run_not_found
+from api.problems import Problem, invalid, run_finished, run_not_found
 from api.requests import read_as
 from api.resources import Resources, resources
 from api.runs.envelope import SignalBody
@@ -19,6 +21,7 @@ from api.shapes import RunBody
 from api.transactions import transaction
 from models import bus, events, waits
 from models.children import RESERVED
+from models.database import Row
 from models.facts import fact
 from models.lifecycle import TERMINAL
 
@@ -31,7 +34,7 @@ MAX_NAME = 200
     status_code=202,
     response_model=RunBody,
     summary="Send a run a signal",
-    responses=refusals(*BODY, "run_not_found", "run_finished"),
+    responses=refusals(*BODY, "run_not_found", "run_finished", "invalid_answer"),
     openapi_extra=takes(SignalBody, {"payload": {"paid": True}, "id": "payment-17"}, required=False),
 )
 def send_signal(
@@ -43,7 +46,8 @@ def send_signal(
 ) -> Answer:
     """Store a message for the run, which goes on at once if it waits for one of this name.
 
-    One that comes before its wait is kept. Signals of the same name are consumed in the order in which they came.
+    One that comes before its wait is kept. Signals of the same name are consumed in the order in which they came. The payload
+    of one that a wait is open for has to fit what that wait asks for.
     """
     body = read_as(SignalBody, json_object(raw) if raw.strip() else {})
     _check(name)
@@ -58,14 +62,24 @@ def send_signal(
             raise run_not_found()
         ended = stands["status"] in TERMINAL
         if not ended and waits.keep_signal(run, name, payload=payload, sender=body.id).one(connection):
+            _check_payload(body.payload, waits.next_for_signal(run, name).one(connection))
             moved = waits.wake(connection, stands, waits.deliver(run).all(connection))
     if ended:
-        raise run_finished(read_whole(caller.tenant, run))
+        raise run_finished(read_whole(caller, run))
     for event in moved:
         shared.bus.say(caller.tenant, events.public(event))
         shared.bus.wake(bus.PROMOTE, stands["queue"])
     fact("run.signaled", run=run, woken=len(moved))
-    return Answer(read_whole(caller.tenant, run), 202)
+    return Answer(read_whole(caller, run), 202)
+
+
+def _check_payload(payload: object, awaited: Row | None) -> None:
+    """Raise Problem `invalid_answer`, so that nothing is stored, when the wait that would consume the payload cannot use it."""
+    if awaited and awaited["schema"] is not None:
+        errors = violations(payload, json.dumps(awaited["schema"]), "payload", "the wait")
+        if errors:
+            said = f"{errors[0].field} {errors[0].detail}"
+            raise Problem("invalid_answer", f"The payload does not fit what the run waits for: {said}.", errors)
 
 
 def _check(name: str) -> None:

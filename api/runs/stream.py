@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from api.answers import PRIVATE
 from api.auth import Caller, may
 from api.documented import Responses, refusals
 from api.problems import invalid
@@ -22,7 +23,7 @@ from models.lifecycle import TERMINAL
 router = APIRouter(tags=["Runs"])
 
 KEEPALIVE_SECONDS = 20.0
-_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # the latter keeps nginx from collecting the stream
+_HEADERS = {**PRIVATE, "x-accel-buffering": "no"}  # the latter keeps nginx from collecting the stream
 _EXAMPLE = (
     'id: 2\nevent: start\ndata: {"seq":2,"event":"start","runId":"019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80",'
     '"runStatus":"RUNNING","timestamp":"2026-03-01T09:30:00.125Z"}\n\nevent: keepalive\ndata: null\n\n'
@@ -54,7 +55,7 @@ async def stream_run(
     run = run_id(runId)
     after = _last_seen(header or query)
     over = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
-    body = iter(()) if over else _frames(shared.hub, run, after)
+    body = iter(()) if over else _frames(shared.hub, run, after, caller)
     return StreamingResponse(body, media_type="text/event-stream", headers=_HEADERS)
 
 
@@ -74,9 +75,9 @@ def _nothing_after(tenant: str, run: UUID, after: int) -> bool:
         return row.status in TERMINAL and after == row.seq
 
 
-async def _frames(hub: Hub, run: UUID, after: int) -> AsyncIterator[bytes]:
+async def _frames(hub: Hub, run: UUID, after: int, viewer: Caller) -> AsyncIterator[bytes]:
     keepalive_at = time.monotonic() + KEEPALIVE_SECONDS
-    async with hub.mailbox(run, after) as box:
+    async with hub.mailbox(run, after, viewer) as box:
         while not box.closed:
             frames = await box.take(keepalive_at - time.monotonic())
             if frames:

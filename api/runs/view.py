@@ -12,6 +12,7 @@ from sqlalchemy import cast as sql_cast
 from sqlmodel import Session, col, select
 
 from api.answers import as_stored
+from api.auth import Caller
 from api.runs.paused import pauses
 from api.shapes import PauseBody, RunSummary
 from models.enqueue import NewRun
@@ -49,10 +50,10 @@ def _errors_of(session: Session, runs: Sequence[Run]) -> Mapping[UUID, str]:
     return dict(session.exec(wanted).all())
 
 
-def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
-    """Show runs as lists do, in the order given."""
+def summaries(session: Session, runs: Sequence[Run], caller: Caller) -> list[RunSummary]:
+    """Show runs to a caller as lists do, in the order given."""
     ids = [run.id for run in runs]
-    labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs)
+    labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs, caller)
     return [summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id)) for run in runs]
 
 

@@ -44,7 +44,7 @@ async def wait_for_run(
             while under_way and not box.closed and time.monotonic() < deadline:
                 if await box.take(deadline - time.monotonic()):
                     _, under_way = await run_in_threadpool(_standing, caller.tenant, run)
-    shown = await run_in_threadpool(read_whole, caller.tenant, run)
+    shown = await run_in_threadpool(read_whole, caller, run)
     return Answer(shown, 202 if shown["status"] in _UNDER_WAY else 200)
 
 

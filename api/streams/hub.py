@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
+from api.auth import Caller
 from api.streams.frame import frame
 from api.streams.mailbox import Mailbox
 from api.streams.subscription import Subscription
@@ -60,10 +61,10 @@ class Hub:
         return self._subscription.connected
 
     @asynccontextmanager
-    async def mailbox(self, run: UUID, after: int) -> AsyncIterator[Mailbox]:
-        """Open a mailbox that gets the run's events after `after`, and what happens from now on."""
+    async def mailbox(self, run: UUID, after: int, viewer: Caller | None = None) -> AsyncIterator[Mailbox]:
+        """Open a mailbox that gets the run's events after `after`, and what happens from now on, as `viewer` may see it."""
         channel = run_channel(run)
-        box = Mailbox(run, after, self._work.set)
+        box = Mailbox(run, after, self._work.set, viewer)
         first = not self._boxes[channel]
         self._boxes[channel].add(box)
         try:
@@ -125,7 +126,7 @@ class Hub:
         for box in boxes:
             box.stale, box.reading = False, True
         try:
-            found = await asyncio.to_thread(tails, [(box.run, box.after) for box in boxes])
+            found = await asyncio.to_thread(tails, [(box.run, box.after, box.viewer) for box in boxes])
         except Exception as error:  # noqa: BLE001  whatever it is, the loop that feeds every stream must go on
             fact("stream.read_failed", level="warning", error=type(error).__name__)
             found = [[] for _ in boxes]

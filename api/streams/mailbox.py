@@ -9,17 +9,22 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+from api.auth import Caller
 from api.streams.frame import Frame
 
 ROOM = 200
 
 
 class Mailbox:
-    """Frames for one client, in order; `after` is the seq of the last stored event that was put in."""
+    """Frames for one client, in order; `after` is the seq of the last stored event that was put in.
 
-    def __init__(self, run: UUID, after: int, on_room: Callable[[], None]) -> None:
+    `viewer` says which links are in them; none where nobody reads them.
+    """
+
+    def __init__(self, run: UUID, after: int, on_room: Callable[[], None], viewer: Caller | None = None) -> None:
         self.run = run
         self.after = after
+        self.viewer = viewer
         self.stale = False
         self.reading = False
         self.closed = False

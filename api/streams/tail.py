@@ -7,12 +7,13 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from api.answers import as_stored
+from api.auth import Caller
+from api.people.delivery import JOINED_BYTES, asks, complete
 from api.runs.history import told
 from api.streams.frame import Frame, frame
-from api.transactions import transaction
+from api.transactions import reading, transaction
 
 PAGE = 100
-JOINED_BYTES = 64 << 10
 
 # An event row never holds a result: it is joined when `end` is delivered, unless it is large.
 _TAIL = f"""
@@ -29,13 +30,19 @@ _TAIL = f"""
     """
 
 
-def tails(places: Sequence[tuple[UUID, int]]) -> list[list[Frame]]:
-    """Give the frames after each (run, seq), at most a page for each, in the order of the places."""
-    found: list[list[Frame]] = [[] for _ in places]
-    params = {"runs": [run for run, _ in places], "afters": [after for _, after in places]}
+def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]]:
+    """Give the frames after each (run, seq) as its viewer may see them, at most a page for each, in the order of the places."""
+    runs, afters, viewers = ([place[n] for place in places] for n in range(3))
     with transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(_TAIL, params):
-            found[row["n"] - 1].append(frame(_delivered(row)))
+        rows = cursor.execute(_TAIL, {"runs": runs, "afters": afters}).fetchall()
+    told = [(row["n"] - 1, _delivered(row)) for row in rows]
+    asking = [(viewers[n], message) for n, message in told if viewers[n] and asks(message)]
+    if asking:
+        with reading() as session:
+            complete(session, asking)
+    found: list[list[Frame]] = [[] for _ in places]
+    for n, message in told:
+        found[n].append(frame(message))
     return found
 
 

@@ -12,7 +12,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Literal
+from sqlalchemy.dialects import postgresql
 
+from api.people.question import listing
 from models import recording, tickets, workers
 from models.database import set_up
 from models.ids import new_id
@@ -37,6 +39,12 @@ _FILL = """
     """
 _EVENTS = "INSERT INTO event (run_id, seq, tenant, type, status) SELECT id, 1, tenant, 'status', status FROM run"
 _PAYLOADS = "INSERT INTO payload (run_id, tenant, input) SELECT id, tenant, '{}' FROM run"
+_WAITS = """
+    INSERT INTO wait (id, run_id, tenant, key, kind, request, opened_at, resolved_at, outcome)
+    SELECT gen_random_uuid(), id, tenant, 'approval#' || n, 'approval', '{"prompt": "?"}', now(),
+        CASE WHEN n > 1 OR status <> 'PAUSED' THEN now() END, CASE WHEN n > 1 OR status <> 'PAUSED' THEN 'approved' END
+    FROM run, generate_series(1, 3) AS n
+    """
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +55,7 @@ def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
         world = World(connection)
-        for sql in (_FILL, _EVENTS, _PAYLOADS):
+        for sql in (_FILL, _EVENTS, _PAYLOADS, _WAITS):
             connection.execute(sql, {"runs": RUNS})
         made = world.run("executing", queue="queue1")
         for _ in range(20):
@@ -228,6 +236,20 @@ def test_a_tenants_newest_runs_are_listed_by_an_index(crowd: tuple[World, Made])
     sql = "SELECT id FROM run WHERE tenant = 't1' ORDER BY id DESC LIMIT 50"
 
     assert _scans(crowd[0], sql, {})["run"] == {"run_tenant"}
+
+
+@pytest.mark.parametrize(("decided", "index"), [(False, "wait_inbox"), (True, "wait_decided")])
+@pytest.mark.parametrize("below", [None, UUID(int=2**127)])
+def test_the_inbox_is_read_from_its_newest_end_by_an_index(
+    crowd: tuple[World, Made], decided: bool, index: str, below: UUID | None
+) -> None:
+    page = listing("t5", decided=decided, below=below, limit=51)
+    sql = str(page.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})).replace("%", "%%")
+    scans = _scans(crowd[0], sql, {})
+
+    assert scans["wait"] == {index}
+    assert (scans["run"], scans["payload"]) == ({"run_pkey"}, {"payload_pkey"})
+    assert not [node for node in _nodes(_plan(crowd[0], sql, {}, generic=False)) if node["Node Type"] == "Sort"]
 
 
 def test_what_settles_a_doubt_is_read_by_the_runs_key(crowd: tuple[World, Made]) -> None:

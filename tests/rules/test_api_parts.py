@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from api import cursors, examples, shapes
 from api.answers import JsonText, encode
+from api.auth import Caller
 from api.body import json_object
 from api.documented import refusals
 from api.durations import iso, milliseconds
@@ -84,6 +85,9 @@ def stored(*seqs: int) -> list[Frame]:
     return [Frame(seq, f"{seq}".encode()) for seq in seqs]
 
 
+NOBODY = Caller(uuid.uuid4(), "nobody", "acme", frozenset())
+
+
 def taken(box: Mailbox) -> list[bytes]:
     return [item.wire for item in asyncio.run(box.take(0))]
 
@@ -133,12 +137,12 @@ def test_a_quiet_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class OneBox:
         @asynccontextmanager
-        async def mailbox(self, _run: Any, _after: int) -> Any:
+        async def mailbox(self, _run: Any, _after: int, _viewer: Any) -> Any:
             yield box
 
     async def listen() -> list[bytes]:
         heard = []
-        async for piece in stream._frames(OneBox(), box.run, 0):  # type: ignore[arg-type]
+        async for piece in stream._frames(OneBox(), box.run, 0, NOBODY):  # type: ignore[arg-type]
             heard.append(piece)
             if len(heard) == 2:
                 box.put_events([Frame(1, b"end", end=True)])

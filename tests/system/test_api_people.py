@@ -12,34 +12,30 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api.people.tokens import Purpose, token
+from api.people.tokens import Purpose
 from models.moves import NewWait
-from models.questions import question, start_question
-from tests.postgres.inside import settings_of
+from models.questions import start_question
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
+from tests.system.people import HOUR, JSON, SETTINGS, asks, decide, refused, token_of, wants, with_secret
 
-SECRET = "a secret that only the API knows"
-ASKED = {"prompt": "Refund A7?", "details": {"amount": 12.5}, "onDeny": "cancel"}
 ADDRESS = {
     "type": "object",
     "properties": {"street": {"type": "string"}, "number": {"type": "integer", "minimum": 1}},
     "required": ["street"],
     "additionalProperties": False,
 }
-HOUR = 3_600_000
-JSON = {"accept": "application/json"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _same_secret() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch, settings_of(patch, SECRET_KEY=SECRET):
+    with with_secret():
         yield
 
 
 @pytest.fixture(scope="module")
 def api_settings() -> dict[str, str]:
-    return {"TAXIWAY_SECRET_KEY": SECRET, "TAXIWAY_PUBLIC_URL": "https://taxiway.example.com"}
+    return SETTINGS
 
 
 @pytest.fixture
@@ -55,23 +51,6 @@ def anybody(api: ApiServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def asks(key: str = "approval#1", due_ms: int | None = HOUR, on_due: str | None = "denied", **more: Any) -> NewWait:
-    return question(key, {**ASKED, **more}, due_ms, on_due)
-
-
-def wants(schema: Any) -> NewWait:
-    return question("ask#1", {"prompt": "Where to?", "answer": schema}, HOUR, "timeout")
-
-
-def token_of(wait: NewWait, purpose: Purpose = Purpose.APPROVAL) -> str:
-    assert wait.nonce
-    return token(purpose, wait.id, wait.nonce)
-
-
-def decide(client: httpx.Client, wait: NewWait, decision: str = "approve", **more: Any) -> httpx.Response:
-    return client.post("/v1/runs/approval", json={"token": token_of(wait), "decision": decision, **more})
-
-
 def stands(hand: Hand, run: str) -> tuple[str, str | None]:
     row = hand.connection.execute("SELECT status, reason FROM run WHERE id = %s", [run]).fetchone()
     assert row
@@ -83,11 +62,6 @@ def kept(hand: Hand, wait: NewWait) -> dict[str, Any]:
     row = hand.connection.execute(sql, [wait.id]).fetchone()
     assert row
     return dict(row)
-
-
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    return answer.status_code, answer.json()["code"]
 
 
 # ---------------------------------------------------------------------------------------------------------- by a link
@@ -188,7 +162,7 @@ def test_a_link_that_is_not_ours_is_unknown_whatever_is_wrong_with_it(
     wait, nobodys = asks(), asks()
     hand.ask(run, wait)
     good = token_of(wait)
-    with pytest.MonkeyPatch.context() as patch, settings_of(patch, SECRET_KEY="a key of some other installation"):
+    with with_secret("a key of some other installation"):
         foreign = token_of(wait)
     head, _, tail = good.partition(".")
     other_head = token_of(nobodys).partition(".")[0]

@@ -112,3 +112,23 @@ def test_a_payload_that_cannot_be_stored_is_refused(acme: httpx.Client, hand: Ha
         answer.text
     )
     assert hand.connection.execute("SELECT FROM signal WHERE run_id = %s", [run]).fetchall() == []
+
+
+AMOUNT = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
+
+
+def test_a_payload_that_the_wait_cannot_use_is_refused_and_not_kept(acme: httpx.Client, hand: Hand, run: str) -> None:
+    assert _signal(acme, run, payload="early", id="p-0").status_code == 202, "nobody waits yet, so nobody can tell"
+    _park(hand, run, signal="paid")  # takes the early one
+    _park(hand, run, signal="paid", schema=AMOUNT)
+    for payload in (None, "much", {"amount": "3"}, {}):
+        answer = _signal(acme, run, payload=payload, id="p-1")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_answer")
+        assert answer.json()["errors"][0]["field"].startswith("payload")
+    assert (
+        hand.connection.execute("SELECT FROM signal WHERE run_id = %s AND consumed_by IS NULL", [run]).fetchall() == []
+    )
+    assert _signal(acme, run, payload="early", id="p-0").json()["status"] == "PAUSED", "sent again, it counts once"
+    assert _signal(acme, run, "other", payload="anything").status_code == 202
+    answer = _signal(acme, run, payload={"amount": 3}, id="p-1")
+    assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING")

@@ -1,0 +1,54 @@
+"""What people are asked in the tests, and the tokens that only the API could make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from api.people.tokens import Purpose, token
+from models.moves import NewWait
+from models.questions import question
+from tests.postgres.inside import settings_of
+
+SECRET = "a secret that only the API knows"
+PUBLIC_URL = "https://taxiway.example.com"
+SETTINGS = {"TAXIWAY_SECRET_KEY": SECRET, "TAXIWAY_PUBLIC_URL": PUBLIC_URL}
+ASKED = {"prompt": "Refund A7?", "details": {"amount": 12.5}, "onDeny": "cancel"}
+HOUR = 3_600_000
+JSON = {"accept": "application/json"}
+
+
+@contextmanager
+def with_secret(secret: str = SECRET) -> Iterator[None]:
+    """Make tokens in this process as one with this secret key would."""
+    with pytest.MonkeyPatch.context() as patch, settings_of(patch, SECRET_KEY=secret):
+        yield
+
+
+def asks(key: str = "approval#1", due_ms: int | None = HOUR, on_due: str | None = "denied", **more: Any) -> NewWait:
+    """Make a question that is approved or denied."""
+    return question(key, {**ASKED, **more}, due_ms, on_due)
+
+
+def wants(schema: Any) -> NewWait:
+    """Make a question that is answered."""
+    return question("ask#1", {"prompt": "Where to?", "answer": schema}, HOUR, "timeout")
+
+
+def token_of(wait: NewWait, purpose: Purpose = Purpose.APPROVAL) -> str:
+    assert wait.nonce
+    return token(purpose, wait.id, wait.nonce)
+
+
+def decide(client: httpx.Client, wait: NewWait, decision: str = "approve", **more: Any) -> httpx.Response:
+    return client.post("/v1/runs/approval", json={"token": token_of(wait), "decision": decision, **more})
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    """Give the status and the code of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return answer.status_code, answer.json()["code"]
