@@ -14,7 +14,7 @@ MAX_WORD = 500
 MAX_MESSAGE = 4 << 10
 MAX_REQUEST = 64 << 10
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
-WAITS = frozenset({"approval", "signal", "timer", "user"})
+WAITS = frozenset({"approval", "child", "signal", "timer", "user"})
 
 
 def word(frame: Frame, name: str) -> str:

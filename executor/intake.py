@@ -15,6 +15,7 @@ import psycopg
 from taxiway.frames import Frame, Kind
 
 from executor import replay
+from executor.children import Nursery
 from executor.errors import HostGone, Refused
 from executor.fields import error_object, object_of, object_text, optional_word, step_record, word
 from executor.hosts import Host
@@ -22,9 +23,11 @@ from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
 from executor.notes import Notes
 from executor.recorder import Recorder
+from executor.session import Decision
 from executor.values import checked
 from models import recording
-from models.bus import Bus
+from models.bus import PROMOTE, Bus
+from models.children import Spawn
 from models.database import Row
 from models.events import live
 from models.recording import Fence, Limits, LogLine, StepRecord
@@ -55,6 +58,7 @@ class Intake:
         self.activation = f"{fence.run}.{fence.epoch}"
         self.steps = StepsInFlight()
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
+        self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
         self._doubts: deque[int] = deque()
         self._holds = False
@@ -116,7 +120,8 @@ class Intake:
                 self._host.kill("fenced")
             else:
                 most = f"{self._limits.steps:,} steps and {self._limits.recorded_bytes:,} bytes"
-                self._refuse(n, "history_limit", f"a run records at most {most}")
+                children = f"starts at most {self._worker.settings.max_children:,} children"
+                self._refuse(n, "history_limit", f"a run records at most {most}, and {children}")
 
     def show_in_flight(self) -> None:
         """Write which step executes when no item of the run has carried it yet."""
@@ -139,6 +144,8 @@ class Intake:
                 self._record(int(frame["n"]), step_record(frame, status, error=error))
             case Kind.STEP_STARTED:
                 self._step_started(frame)
+            case Kind.SPAWN:
+                self._spawn(frame)
             case Kind.EVENT:
                 self._event(frame)
             case Kind.LOG:
@@ -161,6 +168,19 @@ class Intake:
         statement = recording.step(self._fence, n, record, self._limits, self.steps.shown)
         self._put(n, statement, len(record.value or "") + 500, edge=edge)
 
+    def _spawn(self, frame: Frame) -> None:
+        taken = self._nursery.take(frame)
+        if taken is None:
+            return
+        record, born = taken
+        n, size = int(frame["n"]), sum(len(child.input) for child in born)
+        self.steps.shown = self.steps.oldest
+        spawn = Spawn(
+            self._fence, n, record, born, self._limits, self._worker.settings.max_children, self.steps.shown,
+            own_priority=frame.get("priority") is not None,
+        )  # fmt: skip
+        self._put(n, spawn, size, value=record.value, queue=born[0].queue)
+
     def _event(self, frame: Frame) -> None:
         kind = "progress" if frame["type"] == "progress" else "agent"
         data = checked(frame["data"], self._worker.settings.max_event_bytes, "the event")
@@ -180,15 +200,28 @@ class Intake:
         value = rows[0]["value"]
         self._host.send({"frame": Kind.RECALLED, "activation": self.activation, "key": key, "value": value})
 
-    def _put(self, n: int, statement: Statement, size: int, *, edge: bool = True) -> None:
+    def _put(
+        self,
+        n: int,
+        item: Decision,
+        size: int,
+        *,
+        edge: bool = True,
+        value: str | None = None,
+        queue: str | None = None,
+    ) -> None:
+        """Have an item recorded; then the host is told its `value`, if there is one, and `queue` may have more to execute."""
         self._last_n = max(self._last_n, n)
 
         def done(answer: Answer) -> None:
-            self._recorded(n, answer, edge)
+            if queue is not None and isinstance(answer, dict | Settled):
+                self._worker.bus.wake(PROMOTE, queue)
+            self._recorded(n, answer, edge, value)
 
-        self._worker.recorder.put(self._fence.run, statement, done, size=size, fence=self._fence, n=n)
+        alone = not isinstance(item, Statement)
+        self._worker.recorder.put(self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone)
 
-    def _recorded(self, n: int, answer: Answer, edge: bool = True) -> None:
+    def _recorded(self, n: int, answer: Answer, edge: bool = True, value: str | None = None) -> None:
         """Tell the host what became of item `n`; in the recorder's thread.
 
         Neither a draining worker nor a pause lets an agent past the `edge` of a step. The intent of a `once` step is none:
@@ -201,7 +234,7 @@ class Intake:
                 if edge and (self._holds or self._worker.draining):
                     self.at_edge = True
                 else:
-                    self.tell({"frame": Kind.ACK, "n": n})
+                    self.tell({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
             case psycopg.errors.DivisionByZero():
                 self._refuse(n, "invalid_output", "this step was finished before")
             case error:

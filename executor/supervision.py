@@ -109,6 +109,7 @@ class Supervision:
                 "value": settings.max_value_bytes,
                 "result": settings.max_result_bytes,
                 "event": settings.max_event_bytes,
+                "input": settings.max_input_bytes,
             },
         }
         params = replay.recorded_params(self._fence.run)

@@ -1,17 +1,21 @@
-"""What runs and the runs that they started mean to each other: a child's end reaches its parent, a parent's cancel its
-children. Both are folded from the outbox, in the transaction that deletes the row, so that each happens once.
+"""What runs and the runs that they started mean to each other: they are started with the record of it, a child's end reaches
+its parent, a parent's cancel its children. The latter two are folded from the outbox, in the transaction that deletes the row,
+so that each happens once.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from models import control, ends, waits
+from models import control, ends, recording, waits
 from models.database import Row
 from models.effects import Folded
+from models.enqueue import NewRun, enqueue
 from models.lifecycle import Reason
+from models.recording import Fence, Limits, StepRecord
 from models.statement import Statement
 
 RESERVED = "taxiway."
@@ -19,6 +23,14 @@ RESERVED = "taxiway."
 CHILD = f"{RESERVED}child/"
 CANCELED_AT_ONCE = 100
 
+# `coalesce` keeps the planner on the run's key; see `models.moves`.
+_EXPECT = """
+    UPDATE run SET children = children + %(count)s
+    WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE) AND recorded_n < %(n)s
+        AND children + %(count)s <= %(most)s
+    RETURNING tenant, user_id, priority, created_by, approval_strategy,
+        ARRAY(SELECT name FROM label WHERE run_id = id AND kind = 'tag' ORDER BY name) AS tags
+    """
 # A row of the outbox becomes the signal, with the same id: folded twice, it would still be one signal.
 _KEEP_ENDS = f"""
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
@@ -37,6 +49,49 @@ _ANY_LEFT = """
     SELECT id FROM run
     WHERE parent_run_id = %(run)s AND finished_at IS NULL AND control_request IS DISTINCT FROM 'cancel' LIMIT 1
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start children and record it as a step, whose value are their ids: both or neither, under the parent's fence.
+
+    They inherit tenant, user, tags, and priority unless `own_priority`; and where people approve the parent's calls of tools,
+    they approve those of its children too: nobody gets past them by starting somebody else.
+    """
+
+    fence: Fence
+    n: int
+    record: StepRecord
+    children: Sequence[NewRun]
+    limits: Limits
+    most_children: int
+    in_flight: str | None = None
+    own_priority: bool = False
+
+    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
+        """Execute it in the caller's transaction. No row: the fence is passed, or one of the run's limits is reached.
+
+        The row's `more` are the children's first events.
+        """
+        at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker, "n": self.n}
+        parent = Statement(_EXPECT, {**at, "count": len(self.children), "most": self.most_children}).one(connection)
+        if parent is None:
+            return None
+        row = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight).one(connection)
+        if row is None:
+            raise psycopg.Rollback  # the caller's transaction comes to nothing, and that is its answer
+        return {
+            **row,
+            "more": enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children]),
+        }
+
+    def _born(self, child: NewRun, parent: Row) -> NewRun:
+        asks = parent["approval_strategy"] == "ON_TOOL_CALL"
+        return replace(
+            child, user_id=parent["user_id"], tags=parent["tags"], parent_run_id=self.fence.run, created_by=parent["created_by"],
+            priority=child.priority if self.own_priority else parent["priority"],
+            approval_strategy="ON_TOOL_CALL" if asks else "NONE",
+        )  # fmt: skip
 
 
 def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> Folded:

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     STEP_ERROR = "step_error"
     AGENT_ERROR = "agent_error"
+    CHILD_FAILED = "child_failed"
     INVALID_INPUT = "invalid_input"
     INVALID_OUTPUT = "invalid_output"
     OUTPUT_TOO_LARGE = "output_too_large"

@@ -32,6 +32,7 @@ MEANINGS = {
     Reason.EXPIRED: "The run had not started when it expired.",
     Reason.TIMEOUT: "The run, a step or a wait took longer than allowed.",
     Reason.STEP_ERROR: "A step failed for the last time.",
+    Reason.CHILD_FAILED: "A run that it started came to no result, and the agent did not catch that.",
     Reason.AGENT_ERROR: "The agent raised an error outside a step.",
     Reason.INVALID_INPUT: "The agent could not read its input.",
     Reason.INVALID_OUTPUT: "The agent returned what JSON cannot hold.",

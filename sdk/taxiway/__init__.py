@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.agents import agent
 from taxiway.approvals import Decision
+from taxiway.children import Child
 from taxiway.errors import (
     ApprovalDenied,
     Canceled,
+    ChildFailed,
     Fatal,
     NotAvailable,
     RetryAfter,
@@ -36,6 +38,8 @@ __all__ = [
     "AsyncRun",
     "AsyncRunHandle",
     "Canceled",
+    "Child",
+    "ChildFailed",
     "Client",
     "Decision",
     "Fatal",

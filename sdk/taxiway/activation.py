@@ -6,6 +6,7 @@ and its own end; from then on every verb is refused, so that no agent code can t
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from taxiway.children import SpawnCall, Start, spawn
 from taxiway.conduct import Script, Sleep, StepCall, conduct
 from taxiway.encode import json_text
 from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park
@@ -70,7 +72,7 @@ class Activation:
         # Protects everything below. Numbering and writing are one act, so that frames leave in the order of their n.
         self._lock = threading.Lock() if lock is None else lock
         self._n = 0
-        self._unanswered: dict[int, Future[None]] = {}
+        self._unanswered: dict[int, Future[Any]] = {}
         self._recalls: dict[str, Future[str]] = {}
         self._stopped: Halt | Canceled | Park | None = None
         self._cancel_kind: str | None = None
@@ -107,6 +109,19 @@ class Activation:
         approval = self._approval(key, settled, function, args, kwargs)
         call = StepCall(key, digest, occurrence, settled, function, args, kwargs, approval)
         return self._halting(conduct(call, past, self.order.limits.value))
+
+    def open_spawn(self, start: Start, made: Callable[[list[Wait], list[str]], Any]) -> Script:
+        """Return the script of a call that starts children; matching happens now, as with a step."""
+        self.check()
+        key, occurrence = self._ledger.next_key(start.name, start.digest)
+        past = self._ledger.take(key)
+        call = SpawnCall(start, key, occurrence)
+        handles = functools.partial(made, [self.describe(wish) for wish in call.wishes()])
+
+        def begin() -> None:
+            self._must_fit(f"start {start.name!r}", start.name)
+
+        return self._halting(spawn(call, past, begin, handles, self.order.limits.input))
 
     def describe(self, wish: Wish) -> Wait:
         """Return a wait, matched in the order of the calls, with what came of it; it is not opened by that."""
@@ -154,7 +169,7 @@ class Activation:
                 fields = {**fields, "n": self._n}
             self._write({"frame": kind, "activation": self.order.activation, **fields})
 
-    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[None]:
+    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
         """Write a numbered frame; the future ends when it is recorded, with NotRecorded when that was refused."""
         with self._lock:
             self.check()
@@ -215,10 +230,10 @@ class Activation:
 
     # What the reader's side does.
 
-    def acknowledge(self, n: int) -> None:
-        """Item `n` is recorded."""
+    def acknowledge(self, n: int, value: str | None = None) -> None:
+        """Item `n` is recorded; `value` is what the worker made of it, where it makes something."""
         if future := self._answered(n):
-            future.set_result(None)
+            future.set_result(value)
 
     def refuse(self, n: int, code: str, message: str) -> None:
         """Item `n` will not be recorded."""
@@ -247,9 +262,9 @@ class Activation:
             future.set_exception(Canceled(*reason.args))
         return True
 
-    def _commit(self, kind: Kind, fields: dict[str, Any]) -> Future[None]:
+    def _commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
         self._n += 1
-        future: Future[None] = _running(Future())
+        future: Future[Any] = _running(Future())
         try:
             self._write({"frame": kind, "activation": self.order.activation, "n": self._n, **fields})
         except FrameError as error:  # nothing was written, and the number is free again
@@ -269,7 +284,7 @@ class Activation:
         self.tell(Kind.EVENT, fields)
         return None
 
-    def _answered(self, n: int) -> Future[None] | None:
+    def _answered(self, n: int) -> Future[Any] | None:
         with self._lock:
             return self._unanswered.pop(n, None)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-from taxiway import approvals, waits
+from taxiway import approvals, children, waits
 from taxiway.activation import Activation
 from taxiway.approvals import Decision
+from taxiway.children import AsyncChild, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
@@ -135,19 +136,75 @@ class AsyncRun(RunFacts):
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
         return self._wait(self._describe("pause", waits.user(reason, timeout)))
 
-    async def gather(self, *given: Wait) -> list[Any]:
-        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises."""
-        self._guard("gather")
-        chosen = several("gather", given)
-        await self._player.wait(chosen)
-        return self._values(chosen)
+    def spawn(
+        self,
+        agent: object,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - it is called so everywhere
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, AsyncChild]:
+        """Start a run of another agent, as `Run.spawn` does."""
+        self._guard("spawn")
+        start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
+        return self._player.play(self._one(start))
 
-    async def first(self, *given: Wait) -> First:
+    def map(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, list[AsyncChild]]:
+        """Start a run of another agent for each input, as `Run.map` does."""
+        self._guard("map")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        return self._map(self._several(start) if given else None)
+
+    async def _map(self, script: Script | None) -> list[AsyncChild]:
+        children: list[AsyncChild] = [] if script is None else await self._player.play(script)
+        return children
+
+    async def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
+        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
+
+        With `return_errors` what would be raised is returned in its place.
+        """
+        self._guard("gather")
+        chosen = [await self._started(wait) for wait in several("gather", given)]
+        await self._player.wait(chosen)
+        return self._values(chosen, return_errors)
+
+    async def first(self, *given: Wait | Unstarted) -> First:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
-        chosen = several("first", given)
+        chosen = [await self._started(wait) for wait in several("first", given)]
         await self._player.wait(chosen, "any")
         return self._winner(chosen)
+
+    async def _started(self, wait: Wait | Unstarted) -> Wait:
+        if isinstance(wait, Wait):
+            return wait
+        if wait.child is None:
+            wait.child = await self._player.play(wait.script)
+        assert wait.child is not None
+        return wait.child
+
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild]:
+        return [
+            AsyncChild(wait.key, wait.wish, wait.settled, wait.place, run, agent, self._result)
+            for wait, run in zip(given, ids, strict=True)
+        ]
+
+    def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:
+        self._guard("child")
+        return self._wait(child)
 
     async def _wait(self, wait: Wait) -> Any:
         await self._player.wait((wait,))

@@ -6,7 +6,7 @@ once. A command that cannot be carried out is answered by an exception thrown in
 
     yielded    answered with
     Tell       None, as soon as the frame is written
-    Commit     None, once the worker has committed it (NotRecorded is thrown in when it refuses)
+    Commit     once the worker has committed it, what it says of that (NotRecorded is thrown in when it refuses)
     Recall     the recorded JSON text
     Execute    an Attempt: value or error, whichever the function came to
     Await      None, once the wait is over (which may be in another activation)
@@ -173,7 +173,7 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
                 failure = _Failure(StepError("NotRecorded", str(refusal), refusal.code), None, None)
             else:
                 return value
-        yield from _record_failure(call, fields, failure)
+        yield from record_failure(call.name, fields, failure.error, failure.retry_in)
         if failure.retry_in is None:
             raise _step_failed(call, attempt, failure.error, failure.report)
         attempt += 1
@@ -183,7 +183,7 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
 def _give_up(call: StepCall, past: Recorded) -> Script:
     error = past.error or StepError("Exception", "", STEP_ERROR)
     fields = {**call.identity(), "attempts": past.attempts, "durationMs": 0}
-    yield from _record_failure(call, fields, _Failure(error, None, None))
+    yield from record_failure(call.name, fields, error)
     raise _step_failed(call, past.attempts, error)
 
 
@@ -220,14 +220,13 @@ def _timed_out(call: StepCall, attempt: int) -> _Failure:
     return _Failure(StepError("TimeoutError", str(error), TIMEOUT), delay, None)
 
 
-def _record_failure(call: StepCall, fields: dict[str, Any], failure: _Failure) -> Script:
-    final = failure.retry_in is None
-    retry_in_ms = None if failure.retry_in is None else round(failure.retry_in * 1000)
-    error = failure.error.as_frame()
+def record_failure(name: str, fields: dict[str, Any], error: StepError, retry_in: float | None = None) -> Script:
+    """Record a failed attempt: the last one, unless there is another in `retry_in` seconds."""
+    final, retry_in_ms = retry_in is None, None if retry_in is None else round(retry_in * 1000)
     try:
-        yield Commit(Kind.STEP_FAILED, {**fields, "error": error, "final": final, "retryInMs": retry_in_ms})
+        yield Commit(Kind.STEP_FAILED, {**fields, "error": error.as_frame(), "final": final, "retryInMs": retry_in_ms})
     except NotRecorded as refusal:  # a run whose history is full cannot go on
-        raise Halt(refusal.code, str(refusal), call.name) from refusal
+        raise Halt(refusal.code, str(refusal), name) from refusal
 
 
 def _replayed(call: StepCall, past: Recorded, text: str | None) -> Any:

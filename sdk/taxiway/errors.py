@@ -5,6 +5,7 @@
        ├─ StepFailed        a step ended without a value; catch it to go another way
        ├─ WaitTimeout       what a run waited for did not come in time
        ├─ ApprovalDenied    somebody denied what the run asked for; catch it to go another way
+       ├─ ChildFailed       a run that this one started came to no result; catch it to go another way
        ├─ NotAvailable      a verb that this version does not have yet
        ├─ RetryAfter        raised by a step: try again, not before …
        ├─ Fatal             raised by a step: do not try again
@@ -21,7 +22,7 @@ The last three are no `Exception`, so that an agent's `except Exception` cannot 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from taxiway.durations import seconds
 
@@ -36,6 +37,7 @@ ONCE_UNKNOWN: Final = "once_unknown"
 CANCELED: Final = "canceled"
 DENIED: Final = "denied"
 NOT_AVAILABLE: Final = "not_available"
+CHILD_FAILED: Final = "child_failed"
 
 
 class TaxiwayError(Exception):
@@ -87,6 +89,24 @@ class ApprovalDenied(TaxiwayError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.prompt, self.by, self.comment)
+
+
+class ChildFailed(TaxiwayError):
+    """A run that this run started ended as FAILED or CANCELED (`status`); a replay raises the same.
+
+    `error` is the child's error as the API shows it, None when it was canceled.
+    """
+
+    def __init__(self, run_id: str, agent: str, status: str, error: dict[str, Any] | None) -> None:
+        why = f": {error.get('message')}" if error else ""
+        super().__init__(f"child {run_id} of agent {agent!r} ended as {status}{why}")
+        self.run_id = run_id
+        self.agent = agent
+        self.status = status
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.run_id, self.agent, self.status, self.error)
 
 
 class NotAvailable(TaxiwayError):

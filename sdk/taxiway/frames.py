@@ -43,6 +43,7 @@ class Kind(StrEnum):
     STEP_STARTED = "step_started"
     STEP = "step"
     STEP_FAILED = "step_failed"
+    SPAWN = "spawn"
     RECALL = "recall"
     EVENT = "event"
     LOG = "log"

@@ -71,7 +71,9 @@ class Ledger:
         self._unmatched = {record.key: record for record in recorded}
         self._settled = {wait.key: (place, wait) for place, wait in enumerate(settled)}
         # Those beside steps (retries, tools) are not asked for again once their step is recorded.
-        self._unasked = [key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)]
+        self._unasked = dict.fromkeys(
+            key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)
+        )
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def next_key(self, name: str, digest: str) -> tuple[str, int]:
@@ -87,8 +89,7 @@ class Ledger:
     def wait(self, key: str, wish: Wish) -> Wait:
         """Return the wait with what came of it; from now on it counts as matched."""
         place, known = self._settled.get(key, (0, None))
-        if key in self._unasked:
-            self._unasked.remove(key)
+        self._unasked.pop(key, None)
         return Wait(key, wish, known if known is not None and known.outcome is not None else None, place)
 
     def was_opened(self, key: str) -> bool:

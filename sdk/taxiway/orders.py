@@ -9,11 +9,12 @@ from taxiway.frames import Frame
 
 @dataclass(frozen=True)
 class Limits:
-    """The most bytes of JSON that a step's value, a result and an event may have."""
+    """The most bytes of JSON that a step's value, a result, an event and a run's input may have."""
 
     value: int = 1024 * 1024
     result: int = 1024 * 1024
     event: int = 64 * 1024
+    input: int = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ class Order:
             input=frame["input"],
             user_id=frame["userId"],
             metadata=dict(frame["metadata"]),
-            limits=Limits(limits["value"], limits["result"], limits["event"]),
+            limits=Limits(limits["value"], limits["result"], limits["event"], limits.get("input", 1024 * 1024)),
             approval_strategy=frame.get("approvalStrategy", "NONE"),
         )

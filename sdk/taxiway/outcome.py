@@ -9,6 +9,7 @@ from taxiway.encode import json_text
 from taxiway.errors import (
     AGENT_ERROR,
     CANCELED,
+    CHILD_FAILED,
     DENIED,
     INVALID_OUTPUT,
     NOT_AVAILABLE,
@@ -16,6 +17,7 @@ from taxiway.errors import (
     TIMEOUT,
     ApprovalDenied,
     Canceled,
+    ChildFailed,
     Halt,
     InvalidValue,
     NotAvailable,
@@ -88,6 +90,8 @@ def raised(error: BaseException) -> Failed:
             return Failed(TIMEOUT, "WaitTimeout", message_of(late))
         case ApprovalDenied() as denied:
             return Failed(DENIED, "ApprovalDenied", message_of(denied))
+        case ChildFailed() as child:
+            return Failed(CHILD_FAILED, "ChildFailed", message_of(child))
         case NotAvailable():
             return Failed(NOT_AVAILABLE, "NotAvailable", message_of(error), traceback=report_of(error))
         case _:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-from taxiway import approvals, waits
+from taxiway import approvals, children, waits
 from taxiway.activation import Activation
 from taxiway.approvals import Decision
+from taxiway.children import Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
@@ -133,19 +134,78 @@ class Run(RunFacts):
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
         self._wait(self._describe("pause", waits.user(reason, timeout)))
 
-    def gather(self, *given: Wait) -> list[Any]:
-        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises."""
-        self._guard("gather")
-        chosen = several("gather", given)
-        self._activation.wait(chosen)
-        return self._values(chosen)
+    def spawn(
+        self,
+        agent: object,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - it is called so everywhere
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Child:
+        """Start a run of another agent, once in the life of this run, and return a handle on it at once.
 
-    def first(self, *given: Wait) -> First:
+        It inherits tenant, user, priority and tags of this run, and is canceled with it. `agent` is its name, or the function
+        that was declared one. A `key` identifies the call whatever its input is. Give the child to `gather` or `first`, or ask it
+        for its `result()`. Raises StepFailed when there is no such agent or queue: nothing is started then.
+        """
+        self._guard("spawn")
+        start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
+        child: Child = self._player.play(self._one(start))
+        return child
+
+    def map(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> list[Child]:
+        """Start a run of another agent for each input, with one record for all; the options are those of `spawn`."""
+        self._guard("map")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        started: list[Child] = self._player.play(self._several(start)) if given else []
+        return started
+
+    def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
+        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
+
+        With `return_errors` what would be raised is returned in its place.
+        """
+        self._guard("gather")
+        chosen = [self._started(wait) for wait in several("gather", given)]
+        self._activation.wait(chosen)
+        return self._values(chosen, return_errors)
+
+    def first(self, *given: Wait | Unstarted) -> First:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
-        chosen = several("first", given)
+        chosen = [self._started(wait) for wait in several("first", given)]
         self._activation.wait(chosen, "any")
         return self._winner(chosen)
+
+    def _started(self, wait: Wait | Unstarted) -> Wait:
+        if isinstance(wait, Wait):
+            return wait
+        if wait.child is None:
+            wait.child = self._player.play(wait.script)
+        assert wait.child is not None
+        return wait.child
+
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
+        return [
+            Child(wait.key, wait.wish, wait.settled, wait.place, run, agent, self._result)
+            for wait, run in zip(given, ids, strict=True)
+        ]
+
+    def _result(self, child: Wait) -> Any:
+        self._guard("child")
+        return self._wait(child)
 
     def _wait(self, wait: Wait) -> Any:
         self._activation.wait((wait,))

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from taxiway import approvals, waits
+from taxiway import approvals, children, waits
 from taxiway.activation import Activation
+from taxiway.children import Child, Start, Unstarted
+from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.errors import NotAvailable
 from taxiway.inside import refuse_inside_step
 from taxiway.waits import Wait, Wish
 
 
-def several(verb: str, given: Sequence[object]) -> Sequence[Wait]:
+def several(verb: str, given: Sequence[object]) -> Sequence[Wait | Unstarted]:
     """Return what was given if it is waits, at least one; raise TypeError that says how to make one."""
     for wait in given:
-        if not isinstance(wait, Wait):
+        if not isinstance(wait, Wait | Unstarted):
             raise TypeError(f"run.{verb} takes waits such as run.approval(…) and run.timer(…), not {wait!r:.80}")
     if not given:
         raise TypeError(f"run.{verb} needs at least one wait")
-    return [wait for wait in given if isinstance(wait, Wait)]
+    return [wait for wait in given if isinstance(wait, Wait | Unstarted)]
 
 
-NOT_YET: Final = frozenset(("authorize", "child", "spawn", "map", "restart"))
+def _alone(script: Script) -> Script:
+    [child] = yield from script
+    return child
+
+
+NOT_YET: Final = frozenset(("authorize", "restart"))
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,33 @@ class RunFacts:
         """Describe a sleep for `gather` and `first`; its time begins when it is first waited for."""
         return self._describe("timer", waits.timer(duration))
 
+    def child(
+        self,
+        agent: object,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - it is called so everywhere
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Wait | Unstarted:
+        """Describe a child for `gather` and `first`, with the options of `spawn`: it is started when it is waited for."""
+        self._guard("child")
+        if isinstance(agent, Child):
+            return agent
+        options: dict[str, Any] = {"key": key, "queue": queue, "priority": priority, "timeout": timeout}
+        return Unstarted(self._one(children.start(agent, [input], input or {}, **options)))
+
+    def _one(self, start: Start) -> Script:
+        """Return the script that starts one child and hands it over; it is matched in the order of the calls."""
+        return _alone(self._several(start))
+
+    def _several(self, start: Start) -> Script:
+        return self._activation.open_spawn(start, functools.partial(self._handles, start.agent))
+
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
+        raise NotImplementedError
+
     def _describe(self, verb: str, wish: Wish) -> Wait:
         self._guard(verb)
         return self._activation.describe(wish)
@@ -98,8 +133,14 @@ class RunFacts:
     def _guard(self, verb: str) -> None:
         raise NotImplementedError
 
-    def _values(self, given: Sequence[Wait]) -> list[Any]:
-        return [self._activation.value(wait) for wait in given]
+    def _values(self, given: Sequence[Wait], return_errors: bool) -> list[Any]:
+        return [self._value_or_error(wait) if return_errors else self._activation.value(wait) for wait in given]
+
+    def _value_or_error(self, wait: Wait) -> Any:
+        try:
+            return self._activation.value(wait)
+        except Exception as error:  # noqa: BLE001 - whatever a wait raises, it was asked for
+            return error
 
     def _winner(self, given: Sequence[Wait]) -> First:
         over = [(wait.place, index) for index, wait in enumerate(given) if wait.settled is not None]

@@ -23,6 +23,8 @@ SIGNAL, TIMER, USER = "signal", "timer", "user"
 TIMED_OUT: Final = "timeout"
 LONGEST: Final = 7 * 24 * 3600.0
 """Seconds after which a wait for somebody gives up, unless its caller says otherwise."""
+MOST_AT_ONCE: Final = 5_000
+"""What a run waits for at once must fit a frame."""
 _MAX_REASON: Final = 500
 
 
@@ -113,6 +115,8 @@ class Wait:
 def still_open(waits: Sequence[Wait], wake: str) -> list[Wait]:
     """Return what has to be waited for until `all` or `any` of these are over; nothing when that is so already."""
     left = list({wait.key: wait for wait in waits if wait.settled is None}.values())
+    if len(left) > MOST_AT_ONCE:
+        raise ValueError(f"a run waits for {MOST_AT_ONCE:,} things at once at most, not {len(left):,}")
     return [] if wake == "any" and len(left) < len({wait.key for wait in waits}) else left
 
 

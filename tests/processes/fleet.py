@@ -24,7 +24,7 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
-from models import control, moves, waits
+from models import control, ends, moves, waits
 from models.bus import PROMOTE, worker_channel
 from models.enqueue import NewRun, enqueue
 from models.lifecycle import Reason
@@ -172,7 +172,7 @@ class Fleet:
         if asked:
             self.broker.publish(worker_channel(asked["lease_worker"]), "")
         else:
-            moves.cancel_idle(run, TENANT, reason=Reason.BY_USER, by="ann", comment="enough").one(self.database)
+            ends.cancel_idle(self.database, run, TENANT, reason=Reason.BY_USER, by="ann", comment="enough")
 
     def pause(self, run: UUID) -> None:
         """Ask for a pause as the API does of a run that is executed."""

@@ -27,6 +27,7 @@ class Run:
         self.input = json.dumps(given or {})
         self.run_id = run_id
         self.steps: dict[str, dict[str, Any]] = {}
+        self.inputs: dict[str, list[str]] = {}
         self.activations = 0
 
     def record(self, frame: Frame) -> None:
@@ -148,9 +149,18 @@ class Host:
         elif kind in self.refuse:
             code, message = self.refuse.pop(kind)
             self.send(frame, "refused", n=frame["n"], code=code, message=message)
+        elif kind == "spawn":
+            self._spawned(run, frame)
         elif kind in ("step", "step_failed", "finish", "fail") or frame.get("once") or frame.get("durable"):
             run.record(frame)
             self.send(frame, "ack", n=frame["n"])
+
+    def _spawned(self, run: Run, frame: Frame) -> None:
+        run.inputs.setdefault(frame["key"], []).extend(frame["inputs"])
+        if not frame["more"]:
+            ids = [f"child-{n}" for n in range(len(run.inputs[frame["key"]]))]
+            run.record({**frame, "frame": "step", "attempts": 1, "value": json.dumps(ids)})
+            self.send(frame, "ack", n=frame["n"], value=json.dumps(ids))
 
     def send(self, about: Frame, kind: str, **fields: Any) -> None:
         """Send a frame that belongs to the activation of another one."""

@@ -189,7 +189,7 @@ class Service:
             return  # of an activation that is over
         match frame["frame"]:
             case Kind.ACK:
-                activation.acknowledge(frame["n"])
+                activation.acknowledge(frame["n"], frame.get("value"))
             case Kind.REFUSED:
                 activation.refuse(frame["n"], frame["code"], frame["message"])
             case Kind.RECALLED:

@@ -1,0 +1,208 @@
+"""What an agent starts as runs of their own, and how it hears of their ends.
+
+Starting is recorded like a step, with the ids of the runs as its value, so that no activation starts them twice. Each child is
+a wait from then on: for the message that its end sends to the run that started it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from taxiway.agents import DECLARED
+from taxiway.conduct import Commit, Recall, Script, Tell, record_failure
+from taxiway.durations import Duration, milliseconds, seconds
+from taxiway.encode import json_text
+from taxiway.errors import STEP_ERROR, ChildFailed, NotRecorded, StepFailed
+from taxiway.frames import Kind
+from taxiway.identity import arguments_digest, checked_name
+from taxiway.ledger import Recorded, Status, StepError
+from taxiway.waits import MOST_AT_ONCE, Settled, Wait, Wish
+
+CHILD: Final = "child"
+_SIGNAL: Final = "taxiway.child/"
+_CHUNK: Final = 1024 * 1024
+_MOST_TOGETHER: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ChildWish(Wish):
+    """A wait for the end of a child."""
+
+    agent: str = ""
+
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as elsewhere
+        """Return the child's result; raise ChildFailed when it came to none."""
+        if answer["status"] == "SUCCESS":
+            return answer["result"]
+        raise ChildFailed(answer["run"], self.agent, answer["status"], answer.get("error"))
+
+
+@dataclass(frozen=True)
+class Child(Wait):
+    """A run that this run started. Give it to `run.gather` and `run.first`; what it comes to is its result."""
+
+    run_id: str = ""
+    agent: str = ""
+    _take: Callable[[Wait], Any] | None = field(default=None, repr=False, compare=False)
+
+    def result(self) -> Any:
+        """Return its result, parked until it has ended; raise ChildFailed when it came to none."""
+        assert self._take is not None, "made by a run"
+        return self._take(self)
+
+
+@dataclass(frozen=True)
+class AsyncChild(Child):
+    """A run that this run started. Await it, or give it to `run.gather` and `run.first`; what it comes to is its result."""
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        result: Generator[Any, None, Any] = self.result().__await__()
+        return result
+
+
+class Unstarted:
+    """A child that is started when it is first waited for; recognised by its place among all calls nevertheless."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.child: Child | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Which runs to start: one for each input (JSON text) of the agent; what is None the agent or the parent decides."""
+
+    agent: str
+    inputs: tuple[str, ...]
+    digest: str
+    name: str
+    queue: str | None = None
+    priority: int | None = None
+    timeout_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class SpawnCall:
+    """One call that starts children in this activation."""
+
+    start: Start
+    key: str
+    occurrence: int
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that name the call in its frames."""
+        start = self.start
+        return {"key": self.key, "name": start.name, "digest": start.digest, "occurrence": self.occurrence}
+
+    def wishes(self) -> list[ChildWish]:
+        """Describe the waits for the runs that it starts, by its key and their place among them."""
+        mine = [f"{self.key}/{place}" for place in range(len(self.start.inputs))]
+        return [ChildWish(CHILD, one, request={"signal": f"{_SIGNAL}{one}"}, agent=self.start.agent) for one in mine]
+
+
+def start(
+    agent: object,
+    given: Sequence[object],
+    what: object,
+    *,
+    key: str | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
+    timeout: Duration | None = None,
+) -> Start:
+    """Check what is to be started; raise TypeError, ValueError or InvalidValue when it cannot be.
+
+    `what` is what the call is recognised by: its input, or all of them.
+    """
+    if len(given) > MOST_AT_ONCE:
+        raise ValueError(f"one call starts {MOST_AT_ONCE:,} children at most, not {len(given):,}")
+    if priority is not None and (isinstance(priority, bool) or not -100 <= priority <= 100):
+        raise ValueError(f"a priority is a number from -100 to 100, not {priority!r:.80}")
+    if timeout is not None and seconds(timeout) == 0:
+        raise ValueError("a child needs a timeout of more than zero seconds, or none")
+    name = f"spawn:{_agent_name(agent)}" + ("" if key is None else f"/{checked_name(key)}")
+    return Start(
+        agent=_agent_name(agent),
+        inputs=tuple(_input(one) for one in given),
+        digest="" if key is not None else arguments_digest((what,), {}),
+        name=name,
+        queue=None if queue is None else checked_name(queue),
+        priority=priority,
+        timeout_ms=milliseconds(timeout),
+    )
+
+
+def spawn(
+    call: SpawnCall,
+    past: Recorded | None,
+    begin: Callable[[], None],
+    made: Callable[[list[str]], Any],
+    max_bytes: int,
+) -> Script:
+    """Lead the call to its children: once started, they are the same in every activation. Raise StepFailed when refused.
+
+    `begin` may still stop it where something new would happen; `made` makes the handles from the ids of the runs.
+    """
+    start = call.start
+    match past:
+        case Recorded(status=Status.SUCCEEDED):
+            text = (yield Recall(call.key)) if past.large else past.value
+            return made(json.loads(text or "[]"))
+        case Recorded():
+            error = past.error or StepError("Exception", "", STEP_ERROR)
+            raise StepFailed(start.name, past.attempts, error.type, error.message, error.code)
+    begin()
+    _check_sizes(start, max_bytes)
+    *early, last = list(_chunks(start.inputs)) or [[]]
+    for chunk in early:
+        yield Tell(Kind.SPAWN, {"key": call.key, "inputs": chunk, "more": True})
+    about = {"agent": start.agent, "queue": start.queue, "priority": start.priority, "timeoutMs": start.timeout_ms}
+    try:
+        text = yield Commit(Kind.SPAWN, {**call.identity(), **about, "inputs": last, "more": False})
+    except NotRecorded as refusal:
+        refused = StepError("NotStarted", str(refusal), refusal.code)
+        yield from record_failure(start.name, {**call.identity(), "attempts": 1, "durationMs": 0}, refused)
+        raise StepFailed(start.name, 1, refused.type, refused.message, refused.code) from None
+    return made(json.loads(text))
+
+
+def _agent_name(agent: object) -> str:
+    if isinstance(agent, str):
+        return checked_name(agent)
+    for declared in DECLARED:
+        if declared.function is agent:
+            return declared.name
+    raise TypeError(f"an agent is given by its name, or as the function that was declared one, not {agent!r:.80}")
+
+
+def _input(given: object) -> str:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"a child's input is a dict of its agent's inputs, not {given!r:.80}")
+    return json_text(given or {})
+
+
+def _check_sizes(start: Start, max_bytes: int) -> None:
+    if (total := sum(map(len, start.inputs))) > _MOST_TOGETHER:
+        raise ValueError(
+            f"the inputs of {start.name} have {total:,} characters of JSON, {_MOST_TOGETHER:,} fit one call"
+        )
+    for place, text in enumerate(start.inputs):
+        if (size := len(text.encode())) > max_bytes:
+            raise ValueError(f"input {place} of {start.name} has {size:,} bytes of JSON, {max_bytes:,} are allowed")
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut the inputs into what fits a frame each."""
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        if chunk and size + len(text) > _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(text)
+        size += len(text)
+    if chunk:
+        yield chunk
