@@ -104,9 +104,9 @@ class Activation:
         digest = "" if settled.pinned else arguments_digest(args, kwargs)
         key, occurrence = self._ledger.next_key(settled.name, digest)
         past = self._ledger.take(key)
-        if past is None:
-            self._must_fit(f"execute step {settled.name!r}", settled.name)
         approval = self._approval(key, settled, function, args, kwargs)
+        if past is None and not _is_refused(approval):
+            self._must_fit(f"execute step {settled.name!r}", settled.name)
         call = StepCall(key, digest, occurrence, settled, function, args, kwargs, approval)
         return self._halting(conduct(call, past, self.order.limits.value))
 
@@ -313,6 +313,11 @@ class Activation:
 def _running(future: Future[T]) -> Future[T]:
     future.set_running_or_notify_cancel()
     return future
+
+
+def _is_refused(approval: Wait | None) -> bool:
+    """Say whether people have refused the call before, which leaves no record but their decision."""
+    return approval is not None and approval.settled is not None and approval.settled.outcome != "approved"
 
 
 def _mismatch(new: str, left: list[str]) -> str:

@@ -189,6 +189,15 @@ def loop(run: Run) -> Any:
 
 
 @agent
+def detour(run: Run) -> Any:
+    try:
+        return run.step(search, "cats")
+    except taxiway.ApprovalDenied:
+        run.using(name="other way").step(str, "dogs")
+    return run.wait_for("word")
+
+
+@agent
 def one_tool(run: Run, on_deny: str) -> Any:
     return run.using(on_deny=on_deny).step(search, "cats")
 

@@ -135,6 +135,9 @@ POLICIES = [
              given=[deny(step="search", comment="no cats"), approve(step="search")],
              seen=success(["no: no cats", "dogs 3"], steps=["search ok"],
              asked=[("Call search?", "denied"), ("Call search?", "approved")])),
+    Scenario("another way after a denied tool, and a wait", "detour", strategy="ON_TOOL_CALL",
+             given=[deny(), signal("word", 1, after=0.3)],
+             seen=success(1, steps=["other way"], asked=[("Call search?", "denied")])),
     Scenario("tools that nobody asks for", "loop", success(["cats 3", "dogs 3"], steps=["search", "search"])),
     Scenario("a denied tool that cancels", "one_tool", canceled("denied", asked=[("Call search?", "denied")]),
              input={"on_deny": "cancel"}, strategy="ON_TOOL_CALL", given=[deny()]),
@@ -215,4 +218,47 @@ ASYNC = [
     Scenario("first of an async agent, and the signal comes", "first_async", success([0, 5]), given=[signal("word", 5)]),
 ]  # fmt: skip
 
-SCENARIOS = [*STEPS, *POLICIES, *WAITS, *CODE, *PAST_APPROVALS, *ASYNC]
+A7 = {"order_id": "A7", "amount": 120.0}
+
+
+def _called(tool: str, arguments: dict[str, Any], came: Any) -> list[dict[str, Any]]:
+    call = {"tool": tool, "arguments": arguments}
+    return [{"role": "assistant", "content": "", "calls": [call]}, {"role": "tool", "call": call, "content": came}]
+
+
+EXAMPLES = [
+    Scenario(
+        "the tool loop among the examples", "assistant", strategy="ON_TOOL_CALL", input={"request": "Money back for A7!"},
+        given=[approve(step="find*"), deny(step="refund", comment="on sale"), approve(step="send_voucher")],
+        seen=success(
+            {
+                "answer": "Done: send voucher of 120.00.",
+                "messages": [
+                    {"role": "user", "content": "Money back for A7!"},
+                    *_called("find_order", {"order_id": "A7"}, {"order_id": "A7", "item": "kettle", "paid": 120.0}),
+                    *_called("refund", A7, {"denied": "on sale"}),
+                    *_called("send_voucher", A7, {"order_id": "A7", "voucher": 120.0}),
+                    {"role": "assistant", "content": "Done: send voucher of 120.00.", "calls": []},
+                ],
+            },
+            steps=["ask_model"] * 4 + ["find_order ok", "send_voucher ok"],
+            asked=[("Call find_order?", "approved"), ("Call refund?", "denied"), ("Call send_voucher?", "approved")],
+        ),
+    ),
+    Scenario(
+        "the tool loop, and nobody is asked", "assistant", input={"request": "Money back for Z9!"},
+        seen=success(
+            {
+                "answer": "I could not do that: there is no order 'Z9'.",
+                "messages": [
+                    {"role": "user", "content": "Money back for Z9!"},
+                    *_called("find_order", {"order_id": "Z9"}, {"error": "there is no order 'Z9'"}),
+                    {"role": "assistant", "content": "I could not do that: there is no order 'Z9'.", "calls": []},
+                ],
+            },
+            steps=["ask_model", "ask_model", "find_order!"],
+        ),
+    ),
+]  # fmt: skip
+
+SCENARIOS = [*STEPS, *POLICIES, *WAITS, *CODE, *PAST_APPROVALS, *ASYNC, *EXAMPLES]

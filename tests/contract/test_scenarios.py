@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,17 @@ from pathlib import Path
 import pytest
 from taxiway.testing import Outcome, Unanswered, play
 
-from tests.conftest import Servers
+from tests.conftest import ROOT, Servers
 from tests.contract import agents, evasive
 from tests.contract.real import Real, named, traces
 from tests.contract.scenarios import PAST_APPROVALS, SCENARIOS, Scenario, Seen
 from tests.processes.fleet import Fleet, fleet_of
+
+sys.path.insert(0, str(ROOT / "sdk" / "examples"))
+
+import tool_loop
+
+PLACES = (agents, evasive, tool_loop)
 
 each = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 each_past = pytest.mark.parametrize("scenario", PAST_APPROVALS, ids=lambda scenario: scenario.agent)
@@ -24,7 +31,7 @@ def fleet(
     servers: Servers, template_database: str, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("scenarios")
-    files = f"{agents.__file__},{evasive.__file__}"
+    files = ",".join(str(place.__file__) for place in PLACES)
     with fleet_of(servers, template_database, shared_folder, folder, TAXIWAY_AGENTS=files) as fleet:
         fleet.scheduler()
         fleet.worker("only", slots=3)
@@ -73,7 +80,7 @@ def test_nothing_gets_past_an_approval_in_a_test_either(scenario: Scenario, tmp_
 
 def _play(scenario: Scenario, log: Path) -> Outcome:
     given = {**scenario.input, **({"log": str(log)} if scenario.log else {})}
-    agent = getattr(agents, scenario.agent, None) or getattr(evasive, scenario.agent)
+    agent = next(getattr(place, scenario.agent) for place in PLACES if hasattr(place, scenario.agent))
     return play(agent, input=given, given=scenario.given, approval_strategy=scenario.strategy)
 
 
@@ -82,7 +89,7 @@ def _seen(outcome: Outcome, log: Path) -> Seen:
     if outcome.reason == "code_mismatch":
         error = "code_mismatch"
     return Seen(
-        outcome.status, outcome.result, outcome.reason, error,
+        outcome.status, outcome.returned, outcome.reason, error,
         sorted(named(step.name, step.status, step.attempts, step.approval) for step in outcome.steps),
         sorted((asked.prompt, str(asked.outcome)) for asked in outcome.asked),
         traces(log),

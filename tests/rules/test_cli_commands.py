@@ -47,6 +47,7 @@ def test_enqueue_prints_the_bare_id_into_a_pipe(invoke: Invoke) -> None:
         *("enqueue", "greet", "-i", "name=Ann", "-i", "n=3", "--input", '{"n": 1, "m": 2}'),
         *("--queue", "fast", "--priority", "-5", "--timeout", "15m", "--idempotency-key", "k"),
         *("--metadata", "team=7", "--tag", "a", "--tag", "b", "--user-id", "u"),
+        *("--approval-strategy", "ON_TOOL_CALL"),
     )
     assert (result.exit_code, result.stdout) == (0, f"{RUN_ID}\n")
     assert server.last.headers["idempotency-key"] == "k"
@@ -58,6 +59,7 @@ def test_enqueue_prints_the_bare_id_into_a_pipe(invoke: Invoke) -> None:
         "timeout": 900,
         "metadata": {"team": "7"},
         "tags": ["a", "b"],
+        "approvalStrategy": "ON_TOOL_CALL",
         "userId": "u",
     }
 

@@ -46,7 +46,7 @@ def test_enqueue_says_when_the_same_request_had_made_the_run(speak: Speaker) -> 
 
 def test_enqueue_names_every_field_as_the_api_does() -> None:
     server = Canned(httpx.Response(201, json=run()))
-    new = api.NewRun("greet", {}, "u1", "fast", -5, timedelta(minutes=2), {"team": "a"}, ["x", "y"])
+    new = api.NewRun("greet", {}, "u1", "fast", -5, timedelta(minutes=2), {"team": "a"}, ["x", "y"], "ON_START")
     server.answers = [httpx.Response(201, json={"runs": [run(), run()]})]
     handles = KINDS[0](server).call("enqueue_batch", [new, {"agent": "other"}], idempotency_key="b1")
     assert [handle.id for handle in handles] == [RUN_ID, RUN_ID]
@@ -61,6 +61,7 @@ def test_enqueue_names_every_field_as_the_api_does() -> None:
             "timeout": 120,
             "metadata": {"team": "a"},
             "tags": ["x", "y"],
+            "approvalStrategy": "ON_START",
         },
         {"agent": "other"},
     ]

@@ -225,6 +225,8 @@ def test_events_logs_and_the_traceback_are_there_to_look_at(capsys: pytest.Captu
     assert outcome.error is not None
     assert "in chatty" in (outcome.error.traceback or "")
     assert str(outcome) == "FAILED (agent_error): LookupError: enough"
+    with pytest.raises(AssertionError, match=r"no result, it is FAILED .*LookupError: enough\n\nTraceback"):
+        assert outcome.result
     assert capsys.readouterr().out == "printed\n"
 
 

@@ -1,6 +1,6 @@
 """`taxiway enqueue`: hand a run to the server, and follow it where asked."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -8,6 +8,8 @@ from taxiway.cli import inputs, options, results
 from taxiway.cli.output import Output
 from taxiway.cli.watch import Save, follow
 from taxiway.client import RunHandle
+
+Strategy = Literal["NONE", "ON_START", "ON_TOOL_CALL"]
 
 
 def enqueue(
@@ -45,6 +47,12 @@ def enqueue(
         list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="A label to find the run by.")
     ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag to find the run by.")] = None,
+    approval_strategy: Annotated[
+        Strategy | None,
+        typer.Option(
+            "--approval-strategy", help="Whom to ask: nobody, before it begins, or before each call of a tool."
+        ),
+    ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -65,6 +73,7 @@ def enqueue(
             timeout=timeout,
             metadata=labels,
             tags=tag or None,
+            approval_strategy=approval_strategy,
         )
         if watch or save is not None:
             if not as_json:

@@ -50,9 +50,10 @@ class AsyncClient:
         timeout: Duration | None = None,  # noqa: ASYNC109 - the run's own timeout, not this call's
         metadata: Mapping[str, str] | None = None,
         tags: Iterable[str] | None = None,
+        approval_strategy: str | None = None,
     ) -> AsyncRunHandle:
         """Enqueue a run; see Client.enqueue."""
-        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags)
+        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy)
         return self._handle(await self.send(calls.enqueue(new, idempotency_key)))
 
     async def enqueue_batch(

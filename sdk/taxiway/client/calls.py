@@ -49,7 +49,8 @@ class Call(Generic[T]):
 class NewRun:
     """A run to be enqueued; the server fills in what is None.
 
-    `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`.
+    `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`. `approval_strategy` says what people are asked
+    beside what the agent asks: `NONE`, `ON_START` (whether it may begin) or `ON_TOOL_CALL` (each call of a tool).
     """
 
     agent: str
@@ -60,6 +61,7 @@ class NewRun:
     timeout: Duration | None = None
     metadata: Mapping[str, str] | None = None
     tags: Iterable[str] | None = None
+    approval_strategy: str | None = None
 
     def body(self) -> dict[str, Any]:
         """The body of POST /v1/runs, with only what was given."""
@@ -72,6 +74,7 @@ class NewRun:
             "timeout": None if self.timeout is None else seconds(self.timeout),
             "metadata": None if self.metadata is None else dict(self.metadata),
             "tags": None if self.tags is None else list(self.tags),
+            "approvalStrategy": self.approval_strategy,
         }
         return {name: value for name, value in given.items() if value is not None}
 

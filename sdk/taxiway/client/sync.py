@@ -53,13 +53,15 @@ class Client:
         timeout: Duration | None = None,
         metadata: Mapping[str, str] | None = None,
         tags: Iterable[str] | None = None,
+        approval_strategy: str | None = None,
     ) -> RunHandle:
         """Enqueue a run; once this returns, it is stored and will be executed.
 
         With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority`
-        goes from -100 to 100, higher first. Raises Invalid for an unknown agent or a wrong input.
+        goes from -100 to 100, higher first; `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. Raises Invalid for an
+        unknown agent or a wrong input.
         """
-        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags)
+        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy)
         return self._handle(self.send(calls.enqueue(new, idempotency_key)))
 
     def enqueue_batch(

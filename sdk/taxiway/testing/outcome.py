@@ -58,11 +58,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `result` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait."""
+    """How a run ended. `returned` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait."""
 
     status: str
     reason: str | None = None
-    result: Any = None
+    returned: Any = None
     error: Error | None = None
     steps: list[Step] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
@@ -70,6 +70,14 @@ class Outcome:
     activations: int = 0
     events: list[Event] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+
+    @property
+    def result(self) -> Any:
+        """What the agent returned, as JSON has it; raise AssertionError, which says why, when the run did not succeed."""
+        if self.status != "SUCCESS":
+            traceback = self.error.traceback if self.error else None
+            raise AssertionError(f"the run has no result, it is {self}" + (f"\n\n{traceback}" if traceback else ""))
+        return self.returned
 
     @property
     def prompts(self) -> list[str]:
