@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from api.door import Door
 from api.faults import add_faults
-from api.installation import agents, capacity, drain, health, keys, workers
+from api.installation import agents, capacity, drain, health, keys, overrides, queues, windows, workers
 from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox
@@ -32,6 +32,9 @@ _ROUTERS = (
     workers,
     drain,
     capacity,
+    windows,
+    overrides,
+    queues,
     keys,
     health,
 )

@@ -25,7 +25,7 @@ from models.facts import fact
 _RETRY_SOON = {"retry-after": "2"}
 _LATER = re.compile(
     r"/v1/(runs/[^/]+/(retry|explain)|runs/bulk/[^/]+|events/sse"
-    r"|auth/.*|providers.*|grants.*|windows.*|queues.*|agents/.+|schedules.*|webhooks.*|deliveries.*)|/metrics"
+    r"|auth/.*|providers.*|grants.*|schedules.*|webhooks.*|deliveries.*)|/metrics"
 )
 
 # The last one: no connection of the pool became free.

@@ -1,10 +1,14 @@
 """The kinds of fields that request bodies are made of, each with its bounds."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from api.durations import milliseconds
+from models.recurrence import check_cron, check_timezone
+from models.window_times import LONGEST
 
 LONGEST_GRACE_MS = 3_600_000
 
@@ -38,6 +42,31 @@ def _grace(value: object) -> int:
     return duration
 
 
+def _period(value: object) -> int:
+    duration = _active_time(value)
+    if duration > LONGEST / timedelta(milliseconds=1):
+        raise ValueError("must be 7 days at most")
+    return duration
+
+
+def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
+    def checked(value: str) -> str:
+        check(value)
+        return value
+
+    return checked
+
+
+def _moment(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+        if moment is not None and moment.tzinfo is not None and moment.year < 9000:
+            return moment
+    except ValueError:
+        pass
+    raise ValueError("must be a moment with its offset, such as 2026-03-01T09:30:00Z")
+
+
 def _object(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError("must be an object")  # noqa: TRY004  pydantic's protocol
@@ -53,6 +82,11 @@ Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
 ActiveTime = Annotated[int, BeforeValidator(_active_time, json_schema_input_type=float | str)]
 Grace = Annotated[int, BeforeValidator(_grace, json_schema_input_type=float | str)]
+# How long an opening of a window lasts; when something recurs; a point in time.
+Period = Annotated[int, BeforeValidator(_period, json_schema_input_type=float | str)]
+Cron = Annotated[str, BeforeValidator(_text), Field(max_length=200), AfterValidator(_checked(check_cron))]
+Timezone = Annotated[str, BeforeValidator(_text), Field(max_length=64), AfterValidator(_checked(check_timezone))]
+Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
 # Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
 Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]
 Metadata = Annotated[

@@ -218,6 +218,8 @@ class AgentBody(TypedDict):
     version: str
     inputSchema: dict[str, Any]
     timeout: Annotated[str | None, Field(description="Its own default active time, ISO 8601.")]
+    paused: Annotated[bool, Field(description="Whether its runs are held back.")]
+    window: Annotated[str | None, Field(description="The window that gates its runs.")]
     workers: Annotated[int, Field(description="Live workers that serve it.")]
     slots: Annotated[int, Field(description="Their slots together.")]
     firstSeenAt: Moment | None
@@ -277,6 +279,74 @@ class Capacity(TypedDict):
     """The capacity of every queue."""
 
     queues: list[QueueCapacity]
+
+
+class PeriodBody(TypedDict):
+    """A time in which a window is open, or a blackout closed."""
+
+    begins: Moment | None
+    ends: Annotated[Moment | None, Field(description="Null: further away than was looked.")]
+
+
+class OverrideBody(TypedDict):
+    """What holds a window open or closed for a time, whatever its timetable says."""
+
+    state: Literal["open", "closed"]
+    until: Moment | None
+    by: str | None
+    reason: str | None
+
+
+class WindowSummary(TypedDict):
+    """A recurring time in which runs may, or with kind `blackout` may not, go."""
+
+    name: str
+    cron: str
+    duration: Annotated[str, Field(description="ISO 8601, elapsed time.")]
+    timezone: str
+    kind: Literal["window", "blackout"]
+    onClose: Literal["finish", "pause"]
+    open: Annotated[bool, Field(description="Whether runs may go now, by its override or its timetable.")]
+    until: Annotated[Moment | None, Field(description="Until when that holds; null: further away than was looked.")]
+    override: OverrideBody | None
+
+
+class WindowList(TypedDict):
+    """All windows, by name."""
+
+    windows: list[WindowSummary]
+
+
+class WindowChangeBody(TypedDict):
+    """What somebody did to a window."""
+
+    at: Moment | None
+    by: str
+    change: Literal["put", "deleted", "override", "override_ended"]
+    data: dict[str, Any] | None
+
+
+class WindowBody(WindowSummary):
+    """A window with its next periods."""
+
+    next: Annotated[list[PeriodBody], Field(description="By its timetable: the period of now, if any, and later ones.")]
+    queues: Annotated[list[str], Field(description="Queues whose runs it gates.")]
+    agents: Annotated[list[str], Field(description="Agents whose runs it gates.")]
+    changes: Annotated[list[WindowChangeBody], Field(description="The newest 20, newest first.")]
+
+
+class QueueBody(TypedDict):
+    """What ops said of a queue."""
+
+    name: str
+    paused: bool
+    window: str | None
+
+
+class QueueList(TypedDict):
+    """All queues, by name."""
+
+    queues: list[QueueBody]
 
 
 class KeyBody(TypedDict):

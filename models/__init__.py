@@ -20,10 +20,11 @@ from models.tenant_share import TenantShare
 from models.wait import Wait
 from models.webhook import Webhook
 from models.window import Window
+from models.window_change import WindowChange
 from models.worker import Worker
 
 __all__ = [
     "Agent", "ApiKey", "Delivery", "Event", "Grant", "Idempotency", "Label", "Log", "Outbox", "PauseKind", "Payload",
     "Queue", "Reason", "Run", "Schedule", "Signal", "State", "Status", "Step", "TenantShare", "Verb", "Wait", "Webhook",
-    "Window", "Worker",
+    "Window", "WindowChange", "Worker",
 ]  # fmt: skip

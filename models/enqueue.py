@@ -31,6 +31,7 @@ class NewRun:
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
     approval_strategy: str = "NONE"
+    window: str | None = None
     parent_run_id: UUID | None = None
     parent_key: str | None = None
     retry_of: UUID | None = None
@@ -46,15 +47,15 @@ _ENQUEUE = f"""
             + greatest(share.last_tag, coalesce((SELECT virtual_time FROM queue WHERE name = %(queue)s), 0))
         RETURNING last_tag, weight
     ), accepted AS (
-        INSERT INTO run (id, tenant, agent, queue, priority, timeout_ms, user_id, approval_strategy, parent_run_id,
-            parent_key, retry_of, created_by, fair_tag, ready_at, seq)
+        INSERT INTO run (id, tenant, agent, queue, priority, timeout_ms, user_id, approval_strategy, window_name,
+            parent_run_id, parent_key, retry_of, created_by, fair_tag, ready_at, seq)
         SELECT new.id, %(tenant)s, new.agent, %(queue)s, new.priority, new.timeout_ms, new.user_id, new.approval_strategy,
-            new.parent_run_id, new.parent_key, new.retry_of, new.created_by,
+            new.window_name, new.parent_run_id, new.parent_key, new.retry_of, new.created_by,
             place.last_tag - (%(count)s - new.n) / place.weight, now(), 1
         FROM place, unnest(%(ids)s::uuid[], %(agents)s::text[], %(priorities)s::int[], %(timeouts)s::bigint[],
-            %(users)s::text[], %(approval_strategies)s::text[], %(parents)s::uuid[], %(parent_keys)s::text[],
+            %(users)s::text[], %(approval_strategies)s::text[], %(windows)s::text[], %(parents)s::uuid[], %(parent_keys)s::text[],
             %(retries)s::uuid[], %(makers)s::uuid[]) WITH ORDINALITY AS new (id, agent, priority, timeout_ms, user_id,
-            approval_strategy, parent_run_id, parent_key, retry_of, created_by, n)
+            approval_strategy, window_name, parent_run_id, parent_key, retry_of, created_by, n)
         RETURNING *
     ), paid AS (
         INSERT INTO payload (run_id, tenant, input)
@@ -86,6 +87,7 @@ def _statement(tenant: str, queue: str, runs: Sequence[NewRun]) -> Statement:
         "ids": [run.id for run in runs], "agents": [run.agent for run in runs], "inputs": [run.input for run in runs],
         "priorities": [run.priority for run in runs], "timeouts": [run.timeout_ms for run in runs],
         "users": [run.user_id for run in runs], "approval_strategies": [run.approval_strategy for run in runs],
+        "windows": [run.window or "" for run in runs],
         "parents": [run.parent_run_id for run in runs], "parent_keys": [run.parent_key for run in runs],
         "retries": [run.retry_of for run in runs], "makers": [run.created_by for run in runs],
         "label_runs": [label[0] for label in labels],

@@ -56,6 +56,17 @@ _LIFT = """
     )
     UPDATE run SET blocked_on = NULL, blocked_until = NULL FROM due WHERE run.id = due.id RETURNING run.queue
     """
+# What is in flight is found by the index that holds it; a run that was claimed meanwhile is not touched.
+_WITHDRAW = """
+    WITH chosen AS (
+        SELECT id FROM run WHERE lease_worker IS NULL AND ticket_at IS NOT NULL
+            AND (window_name = ANY(%(windows)s::text[]) OR queue = ANY(%(queues)s::text[]) OR agent = ANY(%(agents)s::text[]))
+        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE run SET ticket_at = NULL FROM chosen
+    WHERE run.id = chosen.id AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
+    RETURNING run.id, run.queue
+    """
 DECLINED = "declined"
 
 
@@ -73,6 +84,11 @@ def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
     """Give a ticket back unclaimed: at once ready again when the worker drains, else behind a short back-off gate."""
     gate = None if draining else DECLINED
     return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1})
+
+
+def withdraw(*, windows: list[str], queues: list[str], agents: list[str]) -> Statement:
+    """Take back the unclaimed tickets of runs whose gate closed: they are ready again, and promoted when it opens."""
+    return Statement(_WITHDRAW, {"windows": windows, "queues": queues, "agents": agents})
 
 
 def lift_declined() -> Statement:

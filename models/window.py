@@ -13,6 +13,8 @@ class Window(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("kind IN ('window', 'blackout')", name="window_kind_known"),
         CheckConstraint("on_close IN ('finish', 'pause')", name="window_on_close_known"),
+        CheckConstraint("override IN ('open', 'closed')", name="window_override_known"),
+        CheckConstraint("(override IS NULL) = (override_until IS NULL)", name="window_override_ends"),
     )
 
     name: str = Field(sa_column=columns.key())
@@ -23,4 +25,5 @@ class Window(SQLModel, table=True):
     on_close: str = Field("finish", sa_column=columns.words(null=False, default="finish"))
     override: str | None = Field(None, sa_column=columns.words())
     override_by: str | None = Field(None, sa_column=columns.words())
+    override_reason: str | None = Field(None, sa_column=columns.words())
     override_until: datetime | None = Field(None, sa_column=columns.moment())

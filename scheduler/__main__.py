@@ -10,6 +10,9 @@ from models.facts import fact, set_up_logging
 from models.listener import Listener
 from models.probe import Probe
 from models.settings import Settings, settings
+from scheduler.closing import Closing
+from scheduler.duty import Duty
+from scheduler.gates import GateReader
 from scheduler.housekeeping import Housekeeping
 from scheduler.loop import Loop
 from scheduler.outbox import Outbox
@@ -21,22 +24,25 @@ from scheduler.republication import Republication
 from scheduler.timers import Timers
 
 
+def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
+    gates = GateReader()
+    # Whoever wakes a run or ends it hints at it: first it is folded what that means to others, then promoted.
+    return [
+        Outbox(bus, config.cancel_grace_seconds),
+        Promotion(publisher.publish, gates),
+        Closing(gates),
+        Timers(bus),
+        Recovery(bus, config.lease_seconds),
+        OverdueCancels(bus),
+        Republication(publisher.publish, bus),
+        Housekeeping(),
+    ]
+
+
 def serve(config: Settings) -> None:
     """Run a scheduler until SIGTERM or SIGINT."""
     bus, publisher = Bus(config.redis_url), Publisher(config)
-    loop = Loop(
-        # Whoever wakes a run or ends it hints at it: first it is folded what that means to others, then promoted.
-        lambda: [
-            Outbox(bus, config.cancel_grace_seconds),
-            Promotion(publisher.publish),
-            Timers(bus),
-            Recovery(bus, config.lease_seconds),
-            OverdueCancels(bus),
-            Republication(publisher.publish, bus),
-            Housekeeping(),
-        ],
-        hinted=2,
-    )
+    loop = Loop(lambda: _duties(config, bus, publisher), hinted=2)
     listener = Listener(config.redis_url, lambda: PROMOTE, loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())

@@ -2,7 +2,7 @@
 
 A class is (queue, agent, window, resumed). Within it the index is already in the order of promotion: priority, fair tag,
 age. So each class costs one short index scan, whatever waits behind its head, and a class that may not run (its agent is
-served by nobody) is never touched.
+served by nobody, its window is closed) is never touched.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from uuid import UUID
 from models.database import Connection
 
 CANDIDATES = """
-    SELECT head.* FROM unnest(%(agents)s::text[]) AS served (agent) CROSS JOIN (VALUES (FALSE), (TRUE)) AS class (resumed)
-    CROSS JOIN LATERAL (
+    SELECT head.* FROM unnest(%(agents)s::text[]) AS served (agent) CROSS JOIN unnest(%(windows)s::text[]) AS may (go)
+    CROSS JOIN (VALUES (FALSE), (TRUE)) AS class (resumed) CROSS JOIN LATERAL (
         SELECT id, priority, fair_tag, resumed FROM run
-        WHERE queue = %(queue)s AND agent = served.agent AND window_name = '' AND run.resumed = class.resumed
+        WHERE queue = %(queue)s AND agent = served.agent AND window_name = may.go AND run.resumed = class.resumed
             AND ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL
         ORDER BY priority DESC, fair_tag, id LIMIT %(limit)s
     ) AS head
@@ -32,7 +32,10 @@ class Candidate:
     resumed: bool
 
 
-def read_candidates(connection: Connection, queue: str, agents: Sequence[str], limit: int) -> list[Candidate]:
+def read_candidates(
+    connection: Connection, queue: str, agents: Sequence[str], windows: Sequence[str], limit: int
+) -> list[Candidate]:
     """Read up to `limit` runs from the head of each class of the queue, in any order of classes."""
-    rows = connection.execute(CANDIDATES, {"queue": queue, "agents": list(agents), "limit": limit}).fetchall()
+    params = {"queue": queue, "agents": list(agents), "windows": list(windows), "limit": limit}
+    rows = connection.execute(CANDIDATES, params).fetchall()
     return [Candidate(row["id"], row["priority"], row["fair_tag"], row["resumed"]) for row in rows]

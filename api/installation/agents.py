@@ -28,6 +28,13 @@ def list_agents(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
         return Answer({"agents": [_agent(agent, serving.get((agent.name, agent.queue), [])) for agent in agents]})
 
 
+def read_agent(name: str) -> AgentBody:
+    """Show one agent, which must be known."""
+    with reading() as session:
+        agent = session.get_one(Agent, name)
+        return _agent(agent, _serving(session).get((agent.name, agent.queue), []))
+
+
 def _serving(session: Session) -> dict[tuple[str, str], list[int]]:
     slots: dict[tuple[str, str], list[int]] = {}
     for worker in session.exec(select(Worker).where(offers_slots())):
@@ -45,6 +52,8 @@ def _agent(agent: Agent, slots: list[int]) -> AgentBody:
         "version": agent.version,
         "inputSchema": schema,
         "timeout": None if agent.timeout_ms is None else iso(agent.timeout_ms),
+        "paused": agent.paused,
+        "window": agent.window_name,
         "workers": len(slots),
         "slots": sum(slots),
         "firstSeenAt": timestamp(agent.first_seen_at),

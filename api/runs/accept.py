@@ -13,9 +13,9 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from api.auth import Caller
-from api.problems import Problem
+from api.problems import FieldError, Problem
 from api.transactions import reading, transaction
-from models import bus, enqueue, events
+from models import bus, enqueue, events, windows
 from models.database import Row
 from models.facts import fact
 from models.idempotency import KEPT, Idempotency, claim_key
@@ -80,7 +80,17 @@ def _store(
     ids = [run.id for run in runs]
     if request and claim_key(tenant, request.key, request.digest, ids).one(connection) is None:
         return None
+    _hold_windows(connection, {run.window for run in runs if run.window})
     return enqueue.enqueue(connection, tenant, runs)
+
+
+def _hold_windows(connection: psycopg.Connection[Any], wanted: set[str]) -> None:
+    """Keep the windows of new runs from being deleted before these are stored: nothing would ever open for them."""
+    held = {row["name"] for row in windows.hold(sorted(wanted)).all(connection)} if wanted else set()
+    if gone := sorted(wanted - held):
+        raise Problem(
+            "unknown_window", f"The window {gone[0]} was deleted a moment ago.", [FieldError("window", "was deleted")]
+        )
 
 
 def _earlier(tenant: str, request: Request) -> Accepted | None:

@@ -1,4 +1,4 @@
-"""Knows which agents and queues there are. Both stay known when their workers leave, so what was seen may be trusted."""
+"""Knows which agents, queues and windows there are. Agents and queues stay known when their workers leave."""
 
 import difflib
 import json
@@ -13,6 +13,7 @@ from api.problems import FieldError, Problem
 from api.transactions import reading
 from models.agent import Agent
 from models.queue import Queue
+from models.window import Window
 
 _FRESH_SECONDS = 1.0
 _MOST_NAMED = 50
@@ -30,11 +31,12 @@ class KnownAgent:
 
 
 class Catalogue:
-    """Agents and queues by name, read again after a second, and at once when a name is missing."""
+    """Agents, queues and windows by name, read again after a second, and at once when a name is missing."""
 
     def __init__(self) -> None:
         self._agents: dict[str, tuple[float, KnownAgent]] = {}
         self._queues: set[str] = set()
+        self._windows: dict[str, float] = {}
 
     def agent(self, name: str, field: str) -> KnownAgent:
         """Give an agent; raises Problem `unknown_agent` that names the agents there are."""
@@ -53,6 +55,15 @@ class Catalogue:
         self._queues = set(_names(col(Queue.name)))
         if name not in self._queues:
             raise _unknown("queue", name, sorted(self._queues), field)
+
+    def check_window(self, name: str, field: str) -> None:
+        """Raise Problem `unknown_window`, naming the windows there are, when there is no such window."""
+        if time.monotonic() < self._windows.get(name, 0.0):
+            return
+        known = _names(col(Window.name))
+        self._windows = dict.fromkeys(known, time.monotonic() + _FRESH_SECONDS)
+        if name not in known:
+            raise _unknown("window", name, known, field)
 
     @staticmethod
     def _read(name: str) -> KnownAgent | None:

@@ -34,7 +34,7 @@ _EXAMPLE = {
     "tags": ["nightly"],
     "timeout": "PT15M",
 }
-_REFUSALS = refusals(*BODY, "idempotency_mismatch", "unknown_agent", "unknown_queue", "invalid_input")
+_REFUSALS = refusals(*BODY, "idempotency_mismatch", "unknown_agent", "unknown_queue", "unknown_window", "invalid_input")
 
 Key = Annotated[
     str | None,
@@ -48,6 +48,8 @@ def _new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "
     agent = shared.catalogue.agent(body.agent, f"{place}agent")
     if body.queue is not None:
         shared.catalogue.check_queue(body.queue, f"{place}queue")
+    if body.window is not None:
+        shared.catalogue.check_window(body.window, f"{place}window")
     return NewRun(
         agent=agent.name,
         queue=body.queue or agent.queue,
@@ -57,6 +59,7 @@ def _new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "
         user_id=body.userId,
         metadata=body.metadata or {},
         tags=body.tags or [],
+        window=body.window,
         approval_strategy=body.approvalStrategy or "NONE",
         created_by=caller.key,
     )

@@ -8,7 +8,7 @@ from api.fields import ActiveTime, Grace, Input, Metadata, Name, Tags, Text
 from api.requests import Body
 
 # Documented fields whose behaviour this version does not have.
-LATER = frozenset({"notBefore", "expiresIn", "window", "concurrencyKey", "onConflict", "callbackUrl"})
+LATER = frozenset({"notBefore", "expiresIn", "concurrencyKey", "onConflict", "callbackUrl"})
 
 
 class NewRunBody(Body):
@@ -19,6 +19,7 @@ class NewRunBody(Body):
     userId: Annotated[Text, Field(max_length=255)] | None = None  # noqa: N815  as the API spells it
     queue: Annotated[Name, Field(description="Default: the agent's own.")] | None = None
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher first; default 0.")] | None = None
+    window: Annotated[Name, Field(description="It goes on only while this window is open.")] | None = None
     timeout: Annotated[
         ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")
     ] | None = None  # fmt: skip

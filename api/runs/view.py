@@ -60,8 +60,9 @@ def summaries(session: Session, runs: Sequence[Run], caller: Caller) -> list[Run
 def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
     """Show a run as it was stored at that moment, without reading it."""
     columns: dict[str, Any] = {
-        "id": made.id, "tenant": tenant, "agent": made.agent, "queue": made.queue, "priority": made.priority,
-        "user_id": made.user_id, "timeout_ms": made.timeout_ms, "created_at": at, "ready_at": at, "updated_at": at,
+        "id": made.id, "tenant": tenant, "agent": made.agent, "queue": made.queue, "window_name": made.window or "",
+        "priority": made.priority, "user_id": made.user_id, "timeout_ms": made.timeout_ms,
+        "created_at": at, "ready_at": at, "updated_at": at,
     }  # fmt: skip
     row = Run(**columns)
     return summary(row, Labels(sorted(set(made.tags)), dict(sorted(made.metadata.items()))), None, None)

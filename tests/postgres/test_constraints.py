@@ -58,10 +58,13 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "schedule_catch_up_known": [{**_SCHEDULE, "catch_up": "perhaps"}],
     "window_kind_known": [{**_WINDOW, "kind": "door"}],
     "window_on_close_known": [{**_WINDOW, "on_close": "slam"}],
+    "window_override_known": [{**_WINDOW, "override": "ajar", "override_until": _NOW}],
+    "window_override_ends": [{**_WINDOW, "override": "open"}, {**_WINDOW, "override_until": _NOW}],
+    "window_change_known": [{"window_name": "night", "by": "ann", "change": "painted"}],
     "worker_slots_not_negative": [{**_WORKER, "slots": -1}],
     "tenant_share_weight_positive": [{"weight": 0}, {"weight": -1}],
 }  # fmt: skip
-_TABLES = ("tenant_share", "run", "step", "wait", "label", "schedule", "window", "worker")
+_TABLES = ("tenant_share", "run", "step", "wait", "label", "schedule", "window_change", "window", "worker")
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "run": {"tenant": TENANT, "agent": "echo", "queue": "default"},
     "tenant_share": {"queue": "default", "tenant": TENANT},
@@ -73,7 +76,7 @@ def _insert(world: World, constraint: str, row: dict[str, Any]) -> None:
     identity: dict[str, Any] = {"run": {"id": new_id()}, "wait": {"id": new_id(), "run_id": new_id()}}.get(table, {})
     if table in {"schedule", "window", "step"}:
         identity = {{"step": "key"}.get(table, "name"): str(new_id())}
-    if table == "worker":
+    if table in {"worker", "window_change"}:
         identity = {"id": new_id()}
     world.insert(table, {**_DEFAULTS.get(table, {}), **identity, **row})
 

@@ -140,7 +140,7 @@ def test_what_a_tenant_owns_says_whose_it_is(world: World) -> None:
         """
     without = {row["relname"] for row in world.connection.execute(sql).fetchall()}
 
-    assert without == {"agent", "alembic_version", "queue", "window", "worker"}
+    assert without == {"agent", "alembic_version", "queue", "window", "window_change", "worker"}
 
 
 def test_a_connection_says_who_it_is(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

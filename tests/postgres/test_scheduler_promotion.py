@@ -13,6 +13,7 @@ from models.database import Row
 from scheduler import republication as republications
 from scheduler.candidates import CANDIDATES
 from scheduler.capacity import _CAPACITY, read_capacity
+from scheduler.gates import GateReader
 from scheduler.promotion import Promotion
 from scheduler.republication import DEADLINE_SECONDS, Republication
 from tests.postgres.calls import claim
@@ -42,7 +43,7 @@ def published() -> Published:
 
 @pytest.fixture
 def promotion(published: Published) -> Promotion:
-    return Promotion(published)
+    return Promotion(published, GateReader())
 
 
 def consuming(world: World, **columns: Any) -> UUID:
@@ -164,7 +165,7 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
     own_world: World, published: Published, seed: int
 ) -> None:
     """Random workers, claims, ends, drains, deaths and declines; after every promotion the sum is checked."""
-    dice, promotion = random.Random(seed), Promotion(published)
+    dice, promotion = random.Random(seed), Promotion(published, GateReader())
     republication = Republication(published, Deaf())  # type: ignore[arg-type]  # all that it wants of a bus
     queues = ("default", "money")
     live = {consuming(own_world, queue=dice.choice(queues), slots=dice.randint(0, 5), agents=dice.choice([["echo"], ["echo", "b"]])) for _ in range(4)}  # fmt: skip # noqa: E501
@@ -356,7 +357,9 @@ def _plan(world: World, sql: str, params: dict[str, Any]) -> tuple[str, int]:
 
 
 def test_candidates_are_read_from_the_head_of_the_ready_index(crowded: World) -> None:
-    plan, touched = _plan(crowded, CANDIDATES, {"queue": "default", "agents": ["echo", "b"], "limit": 20})
+    plan, touched = _plan(
+        crowded, CANDIDATES, {"queue": "default", "agents": ["echo", "b"], "windows": [""], "limit": 20}
+    )
     assert "run_ready" in plan
     assert "Seq Scan on run" not in plan
     assert touched < 400

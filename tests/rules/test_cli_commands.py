@@ -24,7 +24,7 @@ ACCEPTED = httpx.Response(201, json=run())
 FAILED = frame("end", 9, status="FAILED", error={"code": "step_error", "message": "no such file", "step": "read"})
 CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
-COMMANDS += ["pause x", "resume x", "signal x go"]
+COMMANDS += ["pause x", "resume x", "signal x go", "windows", "windows show x", "queues", "windows delete x"]
 
 
 @pytest.fixture
@@ -181,6 +181,10 @@ def test_a_refused_input_names_each_field(invoke: Invoke) -> None:
         ["enqueue", "greet", "--timeout", "soon"],
         ["enqueue", "greet", "--priority", "101"],
         ["runs", "--limit", "0"],
+        ["windows", "put", "night", "--cron", "0 22 * * *"],
+        ["windows", "override", "night", "open"],
+        ["windows", "override", "night", "ajar", "--for", "1h"],
+        ["windows", "show", "night", "--next", "51"],
         ["runs", "--metadata", "x"],
         ["fly"],
     ],
@@ -218,6 +222,11 @@ def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invok
         ("agents", {"agents": [{"name": "greet", "inputSchema": {}}]}),
         ("workers", {"workers": [{"name": "w1", "slots": 4}]}),
         ("capacity", {"queues": [{"queue": "default", "slots": 4}]}),
+        ("windows", {"windows": [{"name": "night", "open": True}]}),
+        ("windows show night", {"name": "night", "open": True, "next": []}),
+        ("windows release night", {"name": "night", "open": True}),
+        ("queues", {"queues": [{"name": "default", "paused": False}]}),
+        ("queues put default --paused", {"name": "default", "paused": True}),
         ("cancel x", run("CANCELED")),
         ("pause x", run("PAUSED", pause={"kind": "user"})),
         ("resume x", run("RUNNING")),
@@ -294,6 +303,53 @@ def test_the_fleet_is_listed_by_what_the_server_says(invoke: Invoke) -> None:
         ["w1", "", "4", "", "", "no", "a, b"],
     ]
     assert invoke(Canned(httpx.Response(200, json={"agents": []})), "agents").stderr == "There are no agents yet.\n"
+
+
+NIGHT = {
+    "name": "night", "kind": "window", "open": False, "until": "2026-11-26T21:00:00.000Z", "cron": "0 22 * * 1-5",
+    "duration": "PT8H", "timezone": "Europe/Berlin", "onClose": "finish", "queues": ["slow"], "agents": [],
+    "override": {"state": "closed", "until": "2026-11-26T20:00:00.000Z", "by": "ann", "reason": "audit"},
+    "next": [{"begins": "2026-11-26T21:00:00.000Z", "ends": "2026-11-27T05:00:00.000Z"}],
+}  # fmt: skip
+
+
+def test_a_window_is_shown_with_its_next_periods(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json=NIGHT))
+    result = invoke(server, "windows", "show", "night", "--next", "1")
+    assert result.stdout.splitlines() == [
+        "window night is closed until 2026-11-26T21:00:00.000Z.",
+        "0 22 * * 1-5 for PT8H in Europe/Berlin, on close: finish",
+        "queues: slow",
+        "held closed until 2026-11-26T20:00:00.000Z by ann: audit",
+        "BEGINS\tENDS",
+        "2026-11-26T21:00:00.000Z\t2026-11-27T05:00:00.000Z",
+    ]
+    assert (server.last.url.path, dict(server.last.url.params)) == ("/v1/windows/night", {"next": "1"})
+
+
+def test_a_window_is_put_overridden_released_and_deleted(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json=NIGHT))
+    times = ("--cron", "0 22 * * *", "--duration", "8h", "--timezone", "UTC")
+    assert invoke(server, "windows", "put", "night", *times, "--blackout").exit_code == 0
+    assert (server.last.method, server.body()) == ("PUT", {
+        "cron": "0 22 * * *", "duration": 28800, "timezone": "UTC", "kind": "blackout", "onClose": "finish",
+    })  # fmt: skip
+    until = ("--until", "2026-11-26T20:00Z", "--reason", "audit")
+    assert invoke(server, "windows", "override", "night", "closed", *until).exit_code == 0
+    assert server.last.url.path == "/v1/windows/night/override"
+    assert server.body() == {"state": "closed", "until": "2026-11-26T20:00:00+00:00", "reason": "audit"}
+    assert invoke(server, "windows", "release", "night").exit_code == 0
+    assert (server.last.method, server.last.url.path) == ("DELETE", "/v1/windows/night/override")
+    result = invoke(Canned(httpx.Response(204)), "windows", "delete", "night")
+    assert (result.exit_code, result.stdout) == (0, "Window night is deleted.\n")
+
+
+def test_of_a_queue_only_what_was_given_is_changed(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json={"name": "slow", "paused": False, "window": None}))
+    assert invoke(server, "queues", "put", "slow", "--window", "").exit_code == 0
+    assert (server.last.url.path, server.body()) == ("/v1/queues/slow", {"window": None})
+    assert invoke(server, "queues", "put", "slow", "--running", "--window", "night").exit_code == 0
+    assert server.body() == {"paused": False, "window": "night"}
 
 
 @pytest.mark.parametrize("command", [["-m", "taxiway"], ["-c", "from taxiway.cli import main; main()"]])

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ALL_SCOPES = ("enqueue", "read", "decide", "admin")
+ALL_SCOPES = ("enqueue", "read", "decide", "operate", "admin")
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from taxiway.cli import control, enqueue, exits, fleet, runs, watch
+from taxiway.cli import control, enqueue, exits, fleet, queues, runs, watch, windows
 from taxiway.cli.output import Output
 from taxiway.client import TaxiwayError
 from taxiway.client.wire import sdk_version
@@ -72,6 +72,8 @@ app.command()(control.signal)
 app.command()(fleet.agents)
 app.command()(fleet.workers)
 app.command()(fleet.capacity)
+app.add_typer(windows.app, name="windows")
+app.add_typer(queues.app, name="queues")
 
 
 def main() -> None:

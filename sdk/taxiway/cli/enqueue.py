@@ -34,6 +34,9 @@ def enqueue(
         typer.Option("--idempotency-key", help="The same key and request make one run only.", show_default=False),
     ] = None,
     queue: Annotated[str | None, typer.Option("--queue", help="Default: the agent's own.", show_default=False)] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", help="Go on only while this window is open.", show_default=False)
+    ] = None,
     priority: Annotated[
         int | None, typer.Option("--priority", min=-100, max=100, help="Higher goes first.", show_default=False)
     ] = None,
@@ -69,6 +72,7 @@ def enqueue(
             idempotency_key=idempotency_key,
             user_id=user_id,
             queue=queue,
+            window=window,
             priority=priority,
             timeout=timeout,
             metadata=labels,

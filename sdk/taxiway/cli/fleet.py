@@ -17,22 +17,23 @@ _QUEUES = ("queue", "workers", "slots", "inFlight", "executing", "queued", "park
 def agents(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
     """List the agents that workers serve."""
     with options.connect(url, api_key) as client:
-        _print(Output(as_json), "agents", client.agents(), _AGENTS)
+        show_rows(Output(as_json), "agents", client.agents(), _AGENTS)
 
 
 def workers(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
     """List the workers."""
     with options.connect(url, api_key) as client:
-        _print(Output(as_json), "workers", client.workers(), _WORKERS)
+        show_rows(Output(as_json), "workers", client.workers(), _WORKERS)
 
 
 def capacity(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
     """Show per queue: slots, runs in flight, queued and parked."""
     with options.connect(url, api_key) as client:
-        _print(Output(as_json), "queues", client.capacity(), _QUEUES)
+        show_rows(Output(as_json), "queues", client.capacity(), _QUEUES)
 
 
-def _print(output: Output, member: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def show_rows(output: Output, member: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print a list that came in one piece: what fits a screen, or with --json everything."""
     if output.as_json:
         output.document({member: [dict(row) for row in rows]})
         return

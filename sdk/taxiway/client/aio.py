@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from taxiway.client import answers, calls, pages, waiting, wire
+from taxiway.client import answers, calls, operations, pages, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
@@ -46,6 +47,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         user_id: str | None = None,
         queue: str | None = None,
+        window: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,  # noqa: ASYNC109 - the run's own timeout, not this call's
         metadata: Mapping[str, str] | None = None,
@@ -53,7 +55,7 @@ class AsyncClient:
         approval_strategy: str | None = None,
     ) -> AsyncRunHandle:
         """Enqueue a run; see Client.enqueue."""
-        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy)
+        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window)
         return self._handle(await self.send(calls.enqueue(new, idempotency_key)))
 
     async def enqueue_batch(
@@ -86,6 +88,57 @@ class AsyncClient:
     async def capacity(self) -> list[Json]:
         """List the queues with their slots, and the runs in flight, queued and parked."""
         return await self.send(calls.listing("/v1/capacity", "queues"))
+
+    async def windows(self) -> list[Json]:
+        """List the windows, and whether each is open now."""
+        return await self.send(calls.listing("/v1/windows", "windows"))
+
+    async def window(self, name: str, *, following: int = 5) -> Json:
+        """Show a window with its next periods, what it gates, and who changed it."""
+        return await self.send(operations.window(name, following))
+
+    async def put_window(
+        self,
+        name: str,
+        *,
+        cron: str,
+        duration: Duration,
+        timezone: str,
+        kind: str = "window",
+        on_close: str = "finish",
+    ) -> Json:
+        """Make or change a window; see Client.put_window."""
+        return await self.send(
+            operations.put_window(name, cron=cron, duration=duration, timezone=timezone, kind=kind, on_close=on_close)
+        )
+
+    async def delete_window(self, name: str) -> None:
+        """Delete a window. Raises Conflict while a queue, an agent or a run that has not ended needs it."""
+        await self.send(operations.delete_window(name))
+
+    async def override_window(self, name: str, state: str, *, until: datetime, reason: str | None = None) -> Json:
+        """Hold a window "open" or "closed" until a moment, whatever its timetable says."""
+        return await self.send(operations.override_window(name, state, until, reason))
+
+    async def end_override(self, name: str) -> Json:
+        """Let a window's timetable decide again."""
+        return await self.send(operations.end_override(name))
+
+    async def queues(self) -> list[Json]:
+        """List the queues, and what ops said of each."""
+        return await self.send(calls.listing("/v1/queues", "queues"))
+
+    async def put_queue(
+        self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP
+    ) -> Json:
+        """Pause a queue, or have a window gate its runs (None: no window); what is not given stays as it is."""
+        return await self.send(operations.gate("queues", name, paused=paused, window=window))
+
+    async def put_agent(
+        self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP
+    ) -> Json:
+        """Pause an agent, or have a window gate its runs (None: no window); what is not given stays as it is."""
+        return await self.send(operations.gate("agents", name, paused=paused, window=window))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -50,7 +50,7 @@ def read(call: Call[T], response: httpx.Response) -> T:
     if not response.is_success:
         refuse(response)
     try:
-        return call.read(Answer(response.status_code, response.headers, response.json()))
+        return call.read(Answer(response.status_code, response.headers, response.json() if response.content else None))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _not_ours(response) from error
 

@@ -62,6 +62,7 @@ class NewRun:
     metadata: Mapping[str, str] | None = None
     tags: Iterable[str] | None = None
     approval_strategy: str | None = None
+    window: str | None = None
 
     def body(self) -> dict[str, Any]:
         """The body of POST /v1/runs, with only what was given."""
@@ -70,6 +71,7 @@ class NewRun:
             "input": None if self.input is None else dict(self.input),
             "userId": self.user_id,
             "queue": self.queue,
+            "window": self.window,
             "priority": self.priority,
             "timeout": None if self.timeout is None else seconds(self.timeout),
             "metadata": None if self.metadata is None else dict(self.metadata),

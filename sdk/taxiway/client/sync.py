@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from taxiway.client import answers, calls, pages, waiting, wire
+from taxiway.client import answers, calls, operations, pages, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
@@ -49,6 +50,7 @@ class Client:
         idempotency_key: str | None = None,
         user_id: str | None = None,
         queue: str | None = None,
+        window: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -58,10 +60,10 @@ class Client:
         """Enqueue a run; once this returns, it is stored and will be executed.
 
         With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority`
-        goes from -100 to 100, higher first; `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. Raises Invalid for an
-        unknown agent or a wrong input.
+        goes from -100 to 100, higher first; with `window` the run goes on only while that window is open;
+        `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. Raises Invalid for an unknown agent or a wrong input.
         """
-        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy)
+        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window)
         return self._handle(self.send(calls.enqueue(new, idempotency_key)))
 
     def enqueue_batch(
@@ -98,6 +100,56 @@ class Client:
     def capacity(self) -> list[Json]:
         """List the queues with their slots, and the runs in flight, queued and parked."""
         return self.send(calls.listing("/v1/capacity", "queues"))
+
+    def windows(self) -> list[Json]:
+        """List the windows, and whether each is open now."""
+        return self.send(calls.listing("/v1/windows", "windows"))
+
+    def window(self, name: str, *, following: int = 5) -> Json:
+        """Show a window with its next periods, what it gates, and who changed it."""
+        return self.send(operations.window(name, following))
+
+    def put_window(
+        self,
+        name: str,
+        *,
+        cron: str,
+        duration: Duration,
+        timezone: str,
+        kind: str = "window",
+        on_close: str = "finish",
+    ) -> Json:
+        """Make or change a window: `cron` in `timezone` says when it begins, `duration` how long it lasts (7 days at most).
+
+        `kind="blackout"` closes within these times instead of outside them. Raises Invalid with the field and the reason.
+        """
+        return self.send(
+            operations.put_window(name, cron=cron, duration=duration, timezone=timezone, kind=kind, on_close=on_close)
+        )
+
+    def delete_window(self, name: str) -> None:
+        """Delete a window. Raises Conflict while a queue, an agent or a run that has not ended needs it."""
+        self.send(operations.delete_window(name))
+
+    def override_window(self, name: str, state: str, *, until: datetime, reason: str | None = None) -> Json:
+        """Hold a window "open" or "closed" until a moment, whatever its timetable says."""
+        return self.send(operations.override_window(name, state, until, reason))
+
+    def end_override(self, name: str) -> Json:
+        """Let a window's timetable decide again."""
+        return self.send(operations.end_override(name))
+
+    def queues(self) -> list[Json]:
+        """List the queues, and what ops said of each."""
+        return self.send(calls.listing("/v1/queues", "queues"))
+
+    def put_queue(self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP) -> Json:
+        """Pause a queue, or have a window gate its runs (None: no window); what is not given stays as it is."""
+        return self.send(operations.gate("queues", name, paused=paused, window=window))
+
+    def put_agent(self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP) -> Json:
+        """Pause an agent, or have a window gate its runs (None: no window); what is not given stays as it is."""
+        return self.send(operations.gate("agents", name, paused=paused, window=window))
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,0 +1,107 @@
+"""Which classes of runs may be promoted now: those of no closed window, no paused queue and no paused agent.
+
+A window gates the runs that name it, the runs of a queue that names it, and the runs of an agent that names it; a run goes
+only while all of them are open. A class that may not go is never read, so that it costs nothing however many runs it has.
+
+What was configured is read four times a second at most; where a window's own time decides, the change is seen in time,
+by the database's clock.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.database import Connection, Row
+from models.facts import fact
+from models.gate import Standings
+from models.window import Window
+from models.window_times import Standing
+
+FRESH_SECONDS = 0.25
+
+_WINDOWS = 'SELECT * FROM "window" ORDER BY name'
+_QUEUES = "SELECT name, paused, window_name FROM queue WHERE paused OR window_name IS NOT NULL"
+_AGENTS = "SELECT name, paused, window_name FROM agent WHERE paused OR window_name IS NOT NULL"
+_UNKNOWN = Standing(False, None)  # a window whose zone this machine does not know lets nothing go
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What is closed now; `changes_in` is the number of seconds after which that may be another."""
+
+    closed: frozenset[str] = frozenset()
+    open: tuple[str, ...] = ()
+    queues: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    changes_in: float = 3600.0
+
+    def windows(self) -> list[str]:
+        """Name the classes of windows that may go: none, and the open ones."""
+        return ["", *self.open]
+
+    def serving(self, agents: Iterable[str]) -> list[str]:
+        """Leave out the agents that may not go."""
+        return [agent for agent in agents if agent not in self.agents]
+
+    @property
+    def any_closed(self) -> bool:
+        """Whether anything at all is held back."""
+        return bool(self.closed or self.queues or self.agents)
+
+
+class GateReader:
+    """Reads the gates for the duties of one leader."""
+
+    def __init__(self) -> None:
+        self._standings = Standings()
+        self._windows: list[Window] = []
+        self._queues: list[Row] = []
+        self._agents: list[Row] = []
+        self._read_at = float("-inf")
+        self._now: datetime | None = None
+        self._said: dict[str, bool] = {}
+
+    def read(self, connection: Connection) -> Gates:
+        """Say what is closed now."""
+        if self._now is None or time.monotonic() >= self._read_at + FRESH_SECONDS:
+            self._configured(connection)
+        return self._gates()
+
+    def _configured(self, connection: Connection) -> None:
+        row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+        assert row is not None
+        self._now, self._read_at = row["now"], time.monotonic()
+        self._windows = [Window(**window) for window in connection.execute(_WINDOWS).fetchall()]
+        self._queues = connection.execute(_QUEUES).fetchall()
+        self._agents = connection.execute(_AGENTS).fetchall()
+
+    def _gates(self) -> Gates:
+        assert self._now is not None
+        now = self._now + timedelta(seconds=time.monotonic() - self._read_at)
+        stand = {window.name: self._standing(window, now) for window in self._windows}
+        closed = frozenset(name for name, standing in stand.items() if not standing.open)
+        ends = [(standing.until - now).total_seconds() for standing in stand.values() if standing.until]
+        return Gates(
+            closed=closed,
+            open=tuple(name for name in stand if name not in closed),
+            queues=_closed(self._queues, closed),
+            agents=_closed(self._agents, closed),
+            changes_in=max(0.0, min(ends, default=3600.0)),
+        )
+
+    def _standing(self, window: Window, now: datetime) -> Standing:
+        try:
+            found = self._standings.of(window, now)
+        except ValueError as error:
+            found = _UNKNOWN
+            if self._said.get(window.name) is not False:
+                fact("window.unusable", level="error", window=window.name, why=error)
+        if self._said.get(window.name) != found.open:
+            self._said[window.name] = found.open
+            fact("window.open" if found.open else "window.closed", window=window.name, until=found.until)
+        return found
+
+
+def _closed(rows: Iterable[Row], windows: frozenset[str]) -> frozenset[str]:
+    return frozenset(row["name"] for row in rows if row["paused"] or row["window_name"] in windows)

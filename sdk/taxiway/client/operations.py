@@ -1,0 +1,69 @@
+"""The calls with which ops steer the installation: windows, queues, agents. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from taxiway.client.calls import Answer, Call, Request
+from taxiway.client.views import Json
+from taxiway.durations import Duration, seconds
+
+KEEP: Any = object()  # stands for what stays as it is
+
+
+def window(name: str, following: int) -> Call[Json]:
+    """GET /v1/windows/{name}."""
+    return Call(Request("GET", _path("windows", name), (("next", str(following)),)), _document)
+
+
+def put_window(name: str, *, cron: str, duration: Duration, timezone: str, kind: str, on_close: str) -> Call[Json]:
+    """PUT /v1/windows/{name}."""
+    body = {"cron": cron, "duration": seconds(duration), "timezone": timezone, "kind": kind, "onClose": on_close}
+    return Call(_with_body("PUT", _path("windows", name), body), _document)
+
+
+def delete_window(name: str) -> Call[None]:
+    """DELETE /v1/windows/{name}."""
+    return Call(Request("DELETE", _path("windows", name)), _nothing)
+
+
+def override_window(name: str, state: str, until: datetime, reason: str | None) -> Call[Json]:
+    """POST /v1/windows/{name}/override."""
+    if until.tzinfo is None:
+        raise ValueError("until needs a time zone, such as datetime.now(UTC) has")
+    body = {"state": state, "until": until.isoformat()} | ({} if reason is None else {"reason": reason})
+    return Call(_with_body("POST", _path("windows", name, "override"), body), _document)
+
+
+def end_override(name: str) -> Call[Json]:
+    """DELETE /v1/windows/{name}/override."""
+    return Call(Request("DELETE", _path("windows", name, "override")), _document)
+
+
+def gate(kind: str, name: str, *, paused: bool, window: str | None) -> Call[Json]:
+    """PUT /v1/queues/{name} or /v1/agents/{name}, with what is not KEEP."""
+    body = {field: value for field, value in {"paused": paused, "window": window}.items() if value is not KEEP}
+    return Call(_with_body("PUT", _path(kind, name), body), _document)
+
+
+def _path(kind: str, name: str, *more: str) -> str:
+    if not name or name in (".", ".."):
+        raise ValueError(f"{name!r} is not a name")
+    return "/".join((f"/v1/{kind}", quote(name, safe=""), *more))
+
+
+def _with_body(method: str, path: str, body: Mapping[str, Any]) -> Request:
+    text = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Request(method, path, body=text.encode(), headers={"content-type": "application/json"})
+
+
+def _document(answer: Answer) -> Json:
+    return dict(answer.json)
+
+
+def _nothing(_answer: Answer) -> None:
+    return None
