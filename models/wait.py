@@ -21,6 +21,7 @@ class Wait(SQLModel, table=True):
         ),
         CheckConstraint("(resolved_at IS NULL) = (outcome IS NULL)", name="wait_resolved_has_outcome"),
         Index("wait_one_open_per_key", "run_id", "key", unique=True, postgresql_where=text("resolved_at IS NULL")),
+        Index("wait_run", "run_id"),
         Index("wait_timer", "due_at", postgresql_where=text("resolved_at IS NULL AND due_at IS NOT NULL")),
         Index("wait_inbox", "tenant", "kind", text("id DESC"), postgresql_where=text("resolved_at IS NULL")),
         Index("wait_decided", "tenant", text("id DESC"), postgresql_where=text("kind = 'approval' AND resolved_at IS NOT NULL")),

@@ -12,12 +12,13 @@ from api.cursors import cursor as write_cursor
 from api.cursors import invalid_cursor, place
 from api.documented import BODY, refusals, takes
 from api.people.decide import decide, no_such_wait, read_wait_id, wait_closed
-from api.people.question import Question, find_question, questions, shown
+from api.people.question import Page, Question, find_question, questions, shown
 from api.people.rights import DECIDE, gets_link, may_decide
 from api.people.verdict import DecisionBody
 from api.problems import Problem
 from api.requests import read_as
 from api.resources import Resources, resources
+from api.runs.find import find, run_id
 from api.shapes import ApprovalBody, ApprovalPage
 from api.transactions import reading
 
@@ -30,11 +31,13 @@ Decider = Annotated[Caller, Depends(may(DECIDE))]
     "/v1/approvals",
     response_model=ApprovalPage,
     summary="The inbox",
-    responses=refusals("invalid_request", "invalid_cursor"),
+    responses=refusals("invalid_request", "invalid_cursor", "run_not_found"),
 )
 def list_approvals(
     caller: Decider,
+    *,
     status: Annotated[Literal["open", "decided"], Query(description="`decided`: over in whatever way.")] = "open",
+    run: Annotated[str | None, Query(alias="runId", description="Of this run alone.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
@@ -42,7 +45,9 @@ def list_approvals(
     kind = f"approvals-{status}"
     below = None if cursor is None else _below(kind, cursor)
     with reading() as session:
-        found = questions(session, caller.tenant, decided=status == "decided", below=below, limit=limit + 1)
+        of_run = None if run is None else find(session, caller.tenant, run_id(run)).id
+        page = Page(caller.tenant, decided=status == "decided", limit=limit + 1, below=below, run=of_run)
+        found = questions(session, page)
     more = write_cursor(kind, found[limit - 1].wait.id.hex) if len(found) > limit else None
     return Answer({"approvals": [_item(question, caller) for question in found[:limit]], "nextCursor": more})
 

@@ -74,6 +74,17 @@ class Question:
         return self.closed and by_clock
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which questions to list: those of a tenant, or of one of its runs, older than the wait `below`."""
+
+    tenant: str
+    decided: bool
+    limit: int
+    below: UUID | None = None
+    run: UUID | None = None
+
+
 def as_value(text: str | None) -> Any:
     """Decode a stored input; it was checked when it came."""
     return None if text is None else json.loads(text)
@@ -94,19 +105,17 @@ def find_question(wait: UUID) -> Question | None:
     return Question(*found) if found else None
 
 
-def questions(session: Session, tenant: str, *, decided: bool, below: UUID | None, limit: int) -> Sequence[Question]:
+def questions(session: Session, page: Page) -> Sequence[Question]:
     """Read a tenant's questions that are open, or over, newest first."""
-    wanted = listing(tenant, decided=decided, below=below, limit=limit)
-    return [Question(*found) for found in session.exec(wanted)]
+    return [Question(*found) for found in session.exec(listing(page))]
 
 
-def listing(tenant: str, *, decided: bool, below: UUID | None, limit: int) -> Any:
+def listing(page: Page) -> Any:
     """Write the query for a page of the inbox; each of the two lists is an index, read from its newest end."""
-    over = col(Wait.resolved_at).is_not(None) if decided else col(Wait.resolved_at).is_(None)
-    wanted = _wanted().where(col(Wait.tenant) == tenant, over).order_by(col(Wait.id).desc()).limit(limit)
-    if below is not None:
-        wanted = wanted.where(col(Wait.id) < below)
-    return wanted
+    over = col(Wait.resolved_at).is_not(None) if page.decided else col(Wait.resolved_at).is_(None)
+    wanted = _wanted().where(col(Wait.tenant) == page.tenant, over).order_by(col(Wait.id).desc()).limit(page.limit)
+    wanted = wanted if page.run is None else wanted.where(col(Wait.run_id) == page.run)
+    return wanted if page.below is None else wanted.where(col(Wait.id) < page.below)
 
 
 def shown(question: Question, *, link: bool) -> ApprovalBody:

@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Literal
 from sqlalchemy.dialects import postgresql
 
-from api.people.question import listing
-from models import recording, tickets, workers
+from api.people.question import Page, listing
+from models import recording, tickets, waits, workers
 from models.database import set_up
 from models.ids import new_id
 from models.statement import Statement
@@ -247,13 +247,24 @@ def test_a_tenants_newest_runs_are_listed_by_an_index(crowd: tuple[World, Made])
 def test_the_inbox_is_read_from_its_newest_end_by_an_index(
     crowd: tuple[World, Made], decided: bool, index: str, below: UUID | None
 ) -> None:
-    page = listing("t5", decided=decided, below=below, limit=51)
+    page = listing(Page("t5", decided=decided, limit=51, below=below))
     sql = str(page.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})).replace("%", "%%")
     scans = _scans(crowd[0], sql, {})
 
     assert scans["wait"] == {index}
     assert (scans["run"], scans["payload"]) == ({"run_pkey"}, {"payload_pkey"})
     assert not [node for node in _nodes(_plan(crowd[0], sql, {}, generic=False)) if node["Node Type"] == "Sort"]
+
+
+@pytest.mark.parametrize("sql", [waits.SETTLED, waits.OVER, "SELECT FROM wait WHERE run_id = %(run)s"])
+def test_the_waits_of_a_run_are_found_by_an_index_also_those_that_are_over(
+    crowd: tuple[World, Made], newborn: tuple[World, Made], sql: str
+) -> None:
+    for (world, made), generic in ((crowd, False), (crowd, True), (newborn, True)):
+        params = {"run": made.id} | ({"keys": ["approval#1"]} if "keys" in sql else {})
+        scans = _scans(world, sql, params, generic=generic)
+        assert "wait_run" in set[str]().union(*scans.values())
+        assert "whole" not in scans.get("wait", set())
 
 
 def test_what_settles_a_doubt_is_read_by_the_runs_key(crowd: tuple[World, Made]) -> None:

@@ -13,6 +13,7 @@ from taxiway.client import AsyncClient, AsyncRunHandle, Client, Event, RunHandle
 
 URL = "http://127.0.0.1:8000"
 RUN_ID = "01890000-0000-7000-8000-000000000001"
+WAIT_ID = "01890000-0000-7000-8000-000000000002"
 
 Reply = httpx.Response | Exception
 Answer = Reply | Callable[[httpx.Request], Reply]
@@ -57,6 +58,11 @@ def client(server: Canned) -> Client:
 def run(status: str = "QUEUED", **more: Any) -> dict[str, Any]:
     """A Run as the API shows it."""
     return {"runId": RUN_ID, "status": status, "agent": "greet", "createdAt": "2026-01-02T03:04:05.678Z", **more}
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    """An approval as the inbox shows it."""
+    return {"waitId": WAIT_ID, "runId": RUN_ID, "agent": "greet", "prompt": "Ship it?", "outcome": None, **more}
 
 
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:

@@ -122,7 +122,34 @@ def test_words_of_an_agent_cannot_steer_the_terminal() -> None:
         ),
         ("log", {"level": "warning", "message": "[red]careful"}, "warning: [red]careful"),
         ("agent", {"type": "found", "data": {"n": 1}, "runId": "x"}, 'found {"data": {"n": 1}}'),
-        ("run_approval", {"prompt": "Ship it?", "approvalUrl": "http://a"}, "waits for Ship it?: http://a"),
+        (
+            "run_approval",
+            {
+                "waitId": "w1",
+                "prompt": "Ship it?",
+                "approvalUrl": "http://a",
+                "details": {"n": 1},
+                "choices": ["by sea", "air"],
+            },
+            """waits for Ship it?: http://a
+          {"n": 1}
+          taxiway approve w1 --choice 'by sea'   (or: air)
+          taxiway deny w1""",
+        ),
+        (
+            "run_approval",
+            {"waitId": "w1", "prompt": "Where to?", "answer": {"type": "string"}},
+            "waits for Where to?\n          taxiway answer w1 VALUE",
+        ),
+        (
+            "run_action",
+            {"decision": "approve", "choice": "air", "by": "ann", "comment": "go"},
+            "approved: air by ann (go)",
+        ),
+        ("run_action", {"decision": "deny", "by": "link"}, "denied by link"),
+        ("run_action", {"decision": "answer", "by": "ann"}, "answered by ann"),
+        ("run_action", {"decision": "expire"}, "nobody decided in time"),
+        ("authentication", {"authUrl": "http://a"}, "waits for authorization: http://a"),
         ("not_known_yet", {"x": 1, "timestamp": "t"}, 'not_known_yet {"x": 1}'),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from taxiway.cli import control, enqueue, exits, fleet, queues, runs, watch, windows
+from taxiway.cli import control, enqueue, exits, fleet, people, queues, runs, watch, windows
 from taxiway.cli.output import Output
 from taxiway.client import TaxiwayError
 from taxiway.client.wire import sdk_version
@@ -69,6 +69,10 @@ app.command()(control.cancel)
 app.command()(control.pause)
 app.command()(control.resume)
 app.command()(control.signal)
+app.command()(people.approvals)
+app.command()(people.approve)
+app.command()(people.deny)
+app.command()(people.answer)
 app.command()(fleet.agents)
 app.command()(fleet.workers)
 app.command()(fleet.capacity)

@@ -15,25 +15,25 @@ def read_input(document: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Build a run's input: `--input` (JSON, `@file`, or `@-` for stdin) with the `-i key=value` pairs laid over it."""
     given: dict[str, Any] = {}
     if document is not None:
-        text = _text(document)
+        written = text(document, "--input")
         try:
-            parsed = json.loads(text)
+            parsed = json.loads(written)
         except ValueError as error:
             raise typer.BadParameter(f"this is not JSON: {error}", param_hint="--input") from error
         if not isinstance(parsed, dict):
             raise typer.BadParameter('must be a JSON object, such as {"path": "/srv"}', param_hint="--input")
         given.update(parsed)
-    for name, text in _split(pairs, "-i"):
-        given[name] = value(text)
+    for name, typed in _split(pairs, "-i"):
+        given[name] = value(typed)
     return given
 
 
-def value(text: str) -> Any:
+def value(typed: str) -> Any:
     """Read a value as JSON where it is JSON (`3`, `true`, `["a"]`, `"3"`), else as the text itself."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(typed, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return text
+        return typed
 
 
 def read_metadata(pairs: Sequence[str]) -> dict[str, str] | None:
@@ -51,13 +51,14 @@ def _split(pairs: Sequence[str], option: str) -> list[tuple[str, str]]:
     return split
 
 
-def _text(document: str) -> str:
+def text(document: str, option: str) -> str:
+    """Give what was typed, or what is in the file that `@file` names, or on stdin for `@-`."""
     if not document.startswith("@"):
         return document
     try:
         return sys.stdin.read() if document == "@-" else Path(document[1:]).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"cannot read {document[1:]}: {error}", param_hint="--input") from error
+        raise typer.BadParameter(f"cannot read {document[1:]}: {error}", param_hint=option) from error
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,8 +1,9 @@
-"""What one event of a run says to a person, in one line."""
+"""What one event of a run says to a person, in one line; a question in a few."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from taxiway.client.views import moment
 _LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
 _STEPS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "retrying": ("↻", "yellow")}
 LONGEST = 400
+INDENT = " " * 10  # as wide as the time before a line
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,46 @@ def _step(data: Mapping[str, Any]) -> Line:
 def _waiting(what: str, data: Mapping[str, Any], link: str) -> Line:
     if data.get("outcome"):
         return Line(f"{what}: {data['outcome']}", "cyan")
-    where = f": {data[link]}" if data.get(link) else ""
-    return Line(f"waits for {what}{where}", "bold yellow")
+    return Line(f"waits for {what}{_where(data, link)}", "bold yellow")
+
+
+def _where(data: Mapping[str, Any], link: str) -> str:
+    return f": {data[link]}" if data.get(link) else ""
+
+
+def _asks(data: Mapping[str, Any]) -> Line:
+    """Say what is asked, and under it the link and the commands that decide."""
+    wait, choices = data.get("waitId") or "WAIT", data.get("choices") or ()
+    lines = [f"waits for {data.get('prompt') or 'approval'}{_where(data, 'approvalUrl')}"]
+    if data.get("details") is not None:
+        lines.append(_cut(json.dumps(data["details"], ensure_ascii=False)))
+    if data.get("answer") is not None:
+        lines.append(f"taxiway answer {wait} VALUE")
+    else:
+        named = f" --choice {shlex.quote(str(choices[0]))}" if choices else ""
+        also = f"   (or: {', '.join(str(choice) for choice in choices[1:])})" if len(choices) > 1 else ""
+        lines += [f"taxiway approve {wait}{named}{also}", f"taxiway deny {wait}"]
+    return Line(f"\n{INDENT}".join(lines), "bold yellow")
+
+
+def _decided(data: Mapping[str, Any]) -> Line:
+    decision = str(data.get("decision") or "decided")
+    if decision == "expire":
+        return Line("nobody decided in time", "yellow")
+    text = {"approve": "approved", "deny": "denied", "answer": "answered"}.get(decision, decision)
+    text += f": {data['choice']}" if data.get("choice") else ""
+    text += f" by {data['by']}" if data.get("by") else ""
+    text += f" ({data['comment']})" if data.get("comment") else ""
+    return Line(text, "green" if decision != "deny" else "red")
 
 
 def _rest(data: Mapping[str, Any], *but: str) -> str:
     known = {"runId", "runStatus", "timestamp", "seq", "event", *but}
     rest = {name: value for name, value in data.items() if name not in known}
-    text = json.dumps(rest, ensure_ascii=False) if rest else ""
+    return _cut(json.dumps(rest, ensure_ascii=False)) if rest else ""
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
@@ -111,5 +145,6 @@ _BY_TYPE: dict[str, Callable[[Mapping[str, Any]], Line]] = {
     "log": _log,
     "agent": _agent,
     "authentication": lambda data: _waiting("authorization", data, "authUrl"),
-    "run_approval": lambda data: _waiting(str(data.get("prompt") or "approval"), data, "approvalUrl"),
+    "run_approval": _asks,
+    "run_action": _decided,
 }

@@ -1,6 +1,7 @@
 """Commands that read runs: `runs`, `show`, `steps`, `logs`."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -125,6 +126,14 @@ def _step_row(step: StepView) -> tuple[object, ...]:
     return (step.name, step.status, step.attempts, finished, lines.took(step.duration_ms))
 
 
+def _awaited(wait: Mapping[str, Any]) -> str:
+    """Say what a parked run waits for: what is asked and where it is decided, or the signal that is to come."""
+    what = wait.get("prompt") or wait.get("provider") or wait.get("signal") or wait.get("reason")
+    link = wait.get("approvalUrl") or wait.get("authUrl")
+    said = f"{wait.get('kind')}: {what}" if what else str(wait.get("kind"))
+    return f"{said} - {link}" if link else said
+
+
 def _facts(run: RunView) -> list[tuple[str, object]]:
     in_flight = run.step_in_flight
     return [
@@ -132,6 +141,7 @@ def _facts(run: RunView) -> list[tuple[str, object]]:
         ("agent", run.agent),
         ("status", f"{run.status} ({run.reason})" if run.reason else run.status),
         ("error", explain(run.error) if run.error else None),
+        *(("waits for", _awaited(wait)) for wait in (run.pause or {}).get("waits") or ()),
         ("queue", run.queue),
         ("steps", run.steps_total),
         ("in flight", in_flight.get("name") if isinstance(in_flight, dict) else in_flight),

@@ -1,4 +1,4 @@
-"""The client of a Taxiway server: enqueue runs, follow them, read and cancel them."""
+"""The client of a Taxiway server: enqueue runs, follow them, read and cancel them, decide what they ask."""
 
 from taxiway.client.aio import AsyncClient, AsyncRunHandle
 from taxiway.client.calls import Accepted, NewRun
@@ -7,6 +7,7 @@ from taxiway.client.errors import (
     FieldError,
     Forbidden,
     Invalid,
+    NoOneQuestion,
     NotConfigured,
     NotFinished,
     NotFound,
@@ -21,12 +22,14 @@ from taxiway.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from taxiway.client.people import ApprovalView, OutcomeView
 from taxiway.client.sync import Client, RunHandle
 from taxiway.client.views import Event, LogLine, RunError, RunView, StepView
 from taxiway.errors import TaxiwayError
 
 __all__ = [
     "Accepted",
+    "ApprovalView",
     "AsyncClient",
     "AsyncRunHandle",
     "Client",
@@ -37,10 +40,12 @@ __all__ = [
     "Invalid",
     "LogLine",
     "NewRun",
+    "NoOneQuestion",
     "NotConfigured",
     "NotFinished",
     "NotFound",
     "NotReachable",
+    "OutcomeView",
     "Problem",
     "RateLimited",
     "Refused",

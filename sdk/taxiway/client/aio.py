@@ -11,12 +11,14 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from taxiway.client import answers, calls, operations, pages, waiting, wire
+from taxiway.client import answers, calls, operations, pages, people, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
+from taxiway.client.errors import NotFound
 from taxiway.client.follow import Follow
 from taxiway.client.pages import Filter, Pages
+from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, Json, LogLine, RunView, StepView
 from taxiway.durations import Duration
 from taxiway.errors import TaxiwayError
@@ -76,6 +78,24 @@ class AsyncClient:
     ) -> AsyncIterator[RunView]:
         """Iterate over runs, newest first; see Client.runs."""
         return self._walk(pages.runs(where, limit))
+
+    def approvals(
+        self, status: str = "open", *, run_id: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[ApprovalView]:
+        """Iterate over what people are or were asked; see Client.approvals."""
+        return self._walk(people.inbox(status, run_id, limit))
+
+    async def approve(self, wait_or_run: str, *, choice: str | None = None, comment: str | None = None) -> ApprovalView:
+        """Approve, by the id of the wait or of the run that asks; see Client.approve."""
+        return await self._decide(wait_or_run, people.approval(choice, comment))
+
+    async def deny(self, wait_or_run: str, *, comment: str | None = None) -> ApprovalView:
+        """Deny; see Client.approve."""
+        return await self._decide(wait_or_run, people.denial(comment))
+
+    async def answer(self, wait_or_run: str, answer: Any, *, comment: str | None = None) -> ApprovalView:
+        """Answer with a JSON value that fits what is asked for; see Client.approve."""
+        return await self._decide(wait_or_run, people.reply(answer, comment))
 
     async def agents(self) -> list[Json]:
         """List the agents that workers serve or have served."""
@@ -159,6 +179,13 @@ class AsyncClient:
         except httpx.RequestError as error:
             raise answers.not_reachable(self.address.url, error) from error
         return answers.read(call, response)
+
+    async def _decide(self, wait_or_run: str, decision: people.Decision) -> ApprovalView:
+        try:
+            return await self.send(decision.call(wait_or_run))
+        except NotFound:
+            asked = [question async for question in self.approvals(run_id=wait_or_run)]
+        return await self.send(decision.call(people.the_one(asked, wait_or_run)))
 
     def _handle(self, accepted: Accepted) -> AsyncRunHandle:
         return AsyncRunHandle(self, accepted.run.id, accepted)
@@ -264,3 +291,15 @@ class AsyncRunHandle:
     async def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as above
         """Send the run a message; see RunHandle.signal."""
         return await self._client.send(calls.signal(self.id, name, payload, id))
+
+    async def approve(self, *, choice: str | None = None, comment: str | None = None) -> ApprovalView:
+        """Approve what the run asks; see Client.approve."""
+        return await self._client.approve(self.id, choice=choice, comment=comment)
+
+    async def deny(self, *, comment: str | None = None) -> ApprovalView:
+        """Deny what the run asks; see Client.approve."""
+        return await self._client.deny(self.id, comment=comment)
+
+    async def answer(self, answer: Any, *, comment: str | None = None) -> ApprovalView:
+        """Answer what the run asks; see Client.approve."""
+        return await self._client.answer(self.id, answer, comment=comment)

@@ -95,7 +95,7 @@ def enqueue(new: NewRun, idempotency_key: str | None) -> Call[Accepted]:
     def read(answer: Answer) -> Accepted:
         return Accepted(RunView.read(answer.json), replayed=answer.status == 200)
 
-    return Call(_post("/v1/runs", new.body(), idempotency_key), read)
+    return Call(post("/v1/runs", new.body(), idempotency_key), read)
 
 
 def enqueue_batch(news: Iterable[NewRun | Mapping[str, Any]], idempotency_key: str | None) -> Call[list[Accepted]]:
@@ -106,7 +106,7 @@ def enqueue_batch(news: Iterable[NewRun | Mapping[str, Any]], idempotency_key: s
         replayed = answer.status == 200
         return [Accepted(RunView.read(run), replayed) for run in answer.json["runs"]]
 
-    return Call(_post("/v1/runs/batch", {"runs": bodies}, idempotency_key), read)
+    return Call(post("/v1/runs/batch", {"runs": bodies}, idempotency_key), read)
 
 
 def run(run_id: str, *, outputs: bool = False) -> Call[RunView]:
@@ -125,23 +125,23 @@ def cancel(run_id: str, reason: str | None, grace: Duration | None) -> Call[RunV
     """POST /v1/runs/{runId}/cancel."""
     given = {"reason": reason, "grace": None if grace is None else seconds(grace)}
     body = {name: value for name, value in given.items() if value is not None}
-    return Call(_post(run_path(run_id, "cancel"), body), _read_run)
+    return Call(post(run_path(run_id, "cancel"), body), _read_run)
 
 
 def pause(run_id: str, reason: str | None) -> Call[RunView]:
     """POST /v1/runs/{runId}/pause."""
-    return Call(_post(run_path(run_id, "pause"), {} if reason is None else {"reason": reason}), _read_run)
+    return Call(post(run_path(run_id, "pause"), {} if reason is None else {"reason": reason}), _read_run)
 
 
 def resume(run_id: str) -> Call[RunView]:
     """POST /v1/runs/{runId}/resume."""
-    return Call(_post(run_path(run_id, "resume"), {}), _read_run)
+    return Call(post(run_path(run_id, "resume"), {}), _read_run)
 
 
 def signal(run_id: str, name: str, payload: object, signal_id: str | None) -> Call[RunView]:
     """POST /v1/runs/{runId}/signals/{name}."""
     body = {"payload": payload} if signal_id is None else {"payload": payload, "id": signal_id}
-    return Call(_post(run_path(run_id, "signals", quote(name, safe="")), body), _read_run)
+    return Call(post(run_path(run_id, "signals", quote(name, safe="")), body), _read_run)
 
 
 def listing(path: str, name: str) -> Call[list[Json]]:
@@ -160,7 +160,7 @@ def _read_run(answer: Answer) -> RunView:
     return RunView.read(answer.json)
 
 
-def _post(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Request:
+def post(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Request:
     headers = {"content-type": "application/json"}
     if idempotency_key is not None:
         headers["idempotency-key"] = idempotency_key

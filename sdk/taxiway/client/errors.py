@@ -13,6 +13,7 @@ TaxiwayError                 (the root of the whole package, see taxiway.errors)
 │   ├── Invalid              400, 413, 415, 422: correct the request; `errors` names each field
 │   ├── RateLimited          429: slow down; `retry_after` says for how long
 │   └── Unavailable          502, 503, 504: the same request may succeed later
+├── NoOneQuestion            a run was to be decided about that asks nothing, or more than one question: name a wait
 ├── RunFailed                result() of a run that ended FAILED
 ├── RunCanceled              result() of a run that ended CANCELED
 └── NotFinished              result(timeout=…) gave up waiting; also a TimeoutError. The run goes on
@@ -113,6 +114,10 @@ class RateLimited(Refused):
 
 class Unavailable(Refused):
     """502, 503 or 504: the same request may succeed later."""
+
+
+class NoOneQuestion(TaxiwayError):
+    """A run was to be decided about that asks nobody at the moment, or more than one question."""
 
 
 class RunFailed(TaxiwayError):

@@ -10,12 +10,14 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from taxiway.client import answers, calls, operations, pages, waiting, wire
+from taxiway.client import answers, calls, operations, pages, people, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
+from taxiway.client.errors import NotFound
 from taxiway.client.follow import Follow
 from taxiway.client.pages import Filter, Pages
+from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, Json, LogLine, RunView, StepView
 from taxiway.durations import Duration
 from taxiway.errors import TaxiwayError
@@ -88,6 +90,28 @@ class Client:
         created_before.
         """
         return self._walk(pages.runs(where, limit))
+
+    def approvals(
+        self, status: str = "open", *, run_id: str | None = None, limit: int | None = None
+    ) -> Iterator[ApprovalView]:
+        """Iterate over what people are asked (`open`) or were asked (`decided`), newest first; needs the scope `decide`."""
+        return self._walk(people.inbox(status, run_id, limit))
+
+    def approve(self, wait_or_run: str, *, choice: str | None = None, comment: str | None = None) -> ApprovalView:
+        """Approve, by the id of the wait or of the run that asks; `choice` is needed where there are some.
+
+        Raises Conflict where somebody decided first, Invalid where the decision does not fit, and NoOneQuestion where a run
+        asks nothing, or more than one question.
+        """
+        return self._decide(wait_or_run, people.approval(choice, comment))
+
+    def deny(self, wait_or_run: str, *, comment: str | None = None) -> ApprovalView:
+        """Deny; see approve()."""
+        return self._decide(wait_or_run, people.denial(comment))
+
+    def answer(self, wait_or_run: str, answer: Any, *, comment: str | None = None) -> ApprovalView:
+        """Answer with a JSON value that fits what is asked for; see approve()."""
+        return self._decide(wait_or_run, people.reply(answer, comment))
 
     def agents(self) -> list[Json]:
         """List the agents that workers serve or have served."""
@@ -170,6 +194,13 @@ class Client:
         except httpx.RequestError as error:
             raise answers.not_reachable(self.address.url, error) from error
         return answers.read(call, response)
+
+    def _decide(self, wait_or_run: str, decision: people.Decision) -> ApprovalView:
+        try:
+            return self.send(decision.call(wait_or_run))
+        except NotFound:
+            asked = list(self.approvals(run_id=wait_or_run))
+        return self.send(decision.call(people.the_one(asked, wait_or_run)))
 
     def _handle(self, accepted: Accepted) -> RunHandle:
         return RunHandle(self, accepted.run.id, accepted)
@@ -282,3 +313,15 @@ class RunHandle:
         Raises RunFinished where the run had already ended.
         """
         return self._client.send(calls.signal(self.id, name, payload, id))
+
+    def approve(self, *, choice: str | None = None, comment: str | None = None) -> ApprovalView:
+        """Approve what the run asks; see Client.approve."""
+        return self._client.approve(self.id, choice=choice, comment=comment)
+
+    def deny(self, *, comment: str | None = None) -> ApprovalView:
+        """Deny what the run asks; see Client.approve."""
+        return self._client.deny(self.id, comment=comment)
+
+    def answer(self, answer: Any, *, comment: str | None = None) -> ApprovalView:
+        """Answer what the run asks; see Client.approve."""
+        return self._client.answer(self.id, answer, comment=comment)

@@ -1,0 +1,138 @@
+"""What people are asked and what they decide, as typed values and as calls. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from taxiway.client.calls import Answer, Call, post
+from taxiway.client.errors import NoOneQuestion
+from taxiway.client.pages import Pages
+from taxiway.client.views import Json, moment
+
+
+@dataclass(frozen=True)
+class OutcomeView:
+    """What became of a question: `approved`, `denied`, `answered`, `expired`, `timeout`, or `withdrawn` (the run ended)."""
+
+    outcome: str
+    choice: str | None
+    answer: Any
+    by: str | None
+    comment: str | None
+    at: datetime | None
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, raw: Json) -> OutcomeView:
+        """Build from JSON."""
+        return cls(
+            outcome=raw["outcome"],
+            choice=raw.get("choice"),
+            answer=raw.get("answer"),
+            by=raw.get("by"),
+            comment=raw.get("comment"),
+            at=moment(raw.get("at")),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class ApprovalView:
+    """What people are asked. `answer_schema` is set where an answer is wanted, `url` where this key may have the link."""
+
+    id: str
+    run_id: str
+    run_status: str
+    agent: str
+    prompt: str
+    details: Any
+    choices: tuple[str, ...]
+    answer_schema: Any
+    approvers: tuple[str, ...]
+    step: Json | None
+    opened_at: datetime | None
+    expires_at: datetime | None
+    url: str | None
+    outcome: OutcomeView | None
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, raw: Json) -> ApprovalView:
+        """Build from an item of the inbox; members that are missing become None or empty."""
+        return cls(
+            id=raw["waitId"],
+            run_id=raw["runId"],
+            run_status=raw.get("runStatus") or "",
+            agent=raw.get("agent") or "",
+            prompt=raw.get("prompt") or "",
+            details=raw.get("details"),
+            choices=tuple(raw.get("choices") or ()),
+            answer_schema=raw.get("answer"),
+            approvers=tuple(raw.get("approvers") or ()),
+            step=raw.get("step"),
+            opened_at=moment(raw.get("openedAt")),
+            expires_at=moment(raw.get("expiresAt")),
+            url=raw.get("approvalUrl"),
+            outcome=OutcomeView.read(raw["outcome"]) if raw.get("outcome") else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be decided, as the body of the call has it."""
+
+    decision: str
+    more: tuple[tuple[str, Any], ...] = ()
+
+    def call(self, wait_id: str) -> Call[ApprovalView]:
+        """POST /v1/approvals/{waitId}."""
+        if not wait_id or wait_id in (".", ".."):
+            raise ValueError(f"{wait_id!r} is not the id of an approval")
+        body = {"decision": self.decision, **dict(self.more)}
+        return Call(post(f"/v1/approvals/{quote(wait_id, safe='')}", body), _read)
+
+
+def approval(choice: str | None, comment: str | None) -> Decision:
+    """Approve; one of the choices is needed where there are some."""
+    return Decision("approve", _given(choice=choice, comment=comment))
+
+
+def denial(comment: str | None) -> Decision:
+    """Deny."""
+    return Decision("deny", _given(comment=comment))
+
+
+def reply(answer: Any, comment: str | None) -> Decision:
+    """Answer."""
+    return Decision("answer", (("answer", answer), *_given(comment=comment)))
+
+
+def inbox(status: str, run_id: str | None, limit: int | None) -> Pages[ApprovalView]:
+    """GET /v1/approvals, newest first; `limit` is the most to give out, over all pages."""
+    if limit is not None and limit < 1:
+        raise ValueError("limit must be at least 1")
+    params = (("status", status), *((("runId", run_id),) if run_id is not None else ()))
+    return Pages("/v1/approvals", "approvals", ApprovalView.read, params, limit)
+
+
+def the_one(found: Sequence[ApprovalView], run_id: str) -> str:
+    """Return the id of the only question that a run asks; raise NoOneQuestion where there is none, or more than one."""
+    if len(found) == 1:
+        return found[0].id
+    if not found:
+        raise NoOneQuestion(f"Run {run_id} asks nobody at the moment.")
+    listed = "".join(f"\n  {question.id}  {question.prompt}" for question in found)
+    raise NoOneQuestion(f"Run {run_id} asks more than one question; name the one that you mean:{listed}")
+
+
+def _given(**members: str | None) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, value) for name, value in members.items() if value is not None)
+
+
+def _read(answer: Answer) -> ApprovalView:
+    return ApprovalView.read(answer.json)
