@@ -42,13 +42,12 @@ def _example(status: int, code: str) -> dict[str, Any]:
     }
 
 
-def takes(
-    model: type[BaseModel], example: dict[str, Any], *, required: bool = True, more: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
+def takes(model: type[BaseModel], example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Describe a JSON body that the call reads by itself."""
     schema = model.model_json_schema()
-    content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
-    return {"requestBody": {"required": required, "content": content}}
+    return {
+        "requestBody": {"required": required, "content": {"application/json": {"schema": schema, "example": example}}}
+    }
 
 
 def shows(status: int, description: str, model: Any = None) -> Responses:

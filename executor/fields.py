@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from taxiway.frames import Frame
+from taxiway.frames import Frame, is_storable
 
 from executor.values import checked, storable
 from models.moves import NewWait
@@ -12,7 +12,7 @@ from models.recording import StepRecord
 
 MAX_WORD = 500
 MAX_MESSAGE = 4 << 10
-MAX_REQUEST = 64 << 10
+MAX_REQUEST = 60 << 10  # it is told in an event, which may have 64 KiB
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
 WAITS = frozenset({"approval", "child", "signal", "timer", "user"})
 
@@ -38,14 +38,14 @@ def step_record(frame: Frame, status: str, *, value: str | None = None, error: s
 
 def new_wait(item: Any) -> NewWait:
     """Read one wait of a `park` frame."""
-    kind, due = word(item, "kind"), item.get("dueMs")
-    if kind not in WAITS or (due is not None and not 0 <= int(due) <= LONGEST_MS):
+    key, kind, due, on_due = word(item, "key"), word(item, "kind"), item.get("dueMs"), optional_word(item, "onDue")
+    if kind not in WAITS or not is_storable([key, on_due]) or (due is not None and not 0 <= int(due) <= LONGEST_MS):
         raise ValueError("waits")
     request = object_of(checked(item["request"], MAX_REQUEST, "what a wait asks"))
     due_ms = None if due is None else int(due)
     if kind == "approval":
-        return question(word(item, "key"), request, due_ms, optional_word(item, "onDue"))
-    return NewWait(word(item, "key"), kind, request, due_ms, optional_word(item, "onDue"))
+        return question(key, request, due_ms, on_due)
+    return NewWait(key, kind, request, due_ms, on_due)
 
 
 def error_object(error: Any) -> dict[str, Any]:

@@ -146,9 +146,7 @@ class Supervision:
                 case Kind.FINISH:
                     return self._finished(int(frame["n"]), frame["value"])
                 case Kind.PARK:
-                    return self._parked(
-                        int(frame["n"]), word(frame, "wake"), [new_wait(item) for item in frame["waits"]]
-                    )
+                    return self._parked(int(frame["n"]), word(frame, "wake"), frame["waits"])
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
                 case _:
@@ -193,7 +191,7 @@ class Supervision:
         try:
             return Succeeded(n, checked(value, self._worker.settings.max_result_bytes, "the result"))
         except Refused as refused:
-            return Failed(n, refused.code, {"code": refused.code, "type": "ResultRefused", "message": str(refused)})
+            return _refused(n, "ResultRefused", refused)
 
     def _failed(self, n: int, error: dict[str, Any]) -> Outcome:
         traceback = error.pop("traceback", None)
@@ -210,9 +208,13 @@ class Supervision:
             return Canceled(n, None, "returned", None, error.get("message"), Reason.DENIED)
         return Failed(n, error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR, error)
 
-    def _parked(self, n: int, wake: str, opened: list[NewWait]) -> Outcome:
-        if not opened or wake not in ("all", "any"):
-            raise ValueError("a park without waits")
+    def _parked(self, n: int, wake: str, items: Any) -> Outcome:
+        try:
+            opened = [new_wait(item) for item in items]
+        except Refused as refused:
+            return _refused(n, "WaitRefused", refused) if self._switch.finish() else self._stopped(n, "returned")
+        if not opened or len({wait.key for wait in opened}) < len(opened) or wake not in ("all", "any"):
+            raise ValueError("a park without waits, or with one twice")
         if not self._switch.finish():
             return self._stopped(n, "returned")
         return parked(n, opened, wake)
@@ -248,6 +250,10 @@ class Supervision:
                 return HandedBack(Reason.WORKER_LOST, in_flight)
             case _:
                 return HostLost(in_flight, epitaph)
+
+
+def _refused(n: int, named: str, refused: Refused) -> Failed:
+    return Failed(n, refused.code, {"code": refused.code, "type": named, "message": str(refused)})
 
 
 NO_ITEM = 1 << 30  # an end that no host sent stands behind every item

@@ -36,8 +36,8 @@ _PARK = f"{_LET_GO}, ready_at = NULL"
 _END = f"{_PARK}, finished_at = now()"
 _END_DATA = """json_strip_nulls(json_build_object(
     'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text,
-    'by', coalesce(%(by)s::text, CASE status WHEN 'CANCELED' THEN control_by END),
-    'comment', coalesce(%(comment)s::text, CASE status WHEN 'CANCELED' THEN control_reason END),
+    'by', coalesce(%(by)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_by END),
+    'comment', coalesce(%(comment)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_reason END),
     'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
 
 # What the end of a run means to its parent and to its children is told by the scheduler; nothing but the run's own row is
@@ -229,8 +229,8 @@ _RELEASE = _statement(
     verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
     data="""json_strip_nulls(json_build_object(
             'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
-            'by', CASE WHEN control_request = 'cancel' THEN control_by END,
-            'comment', CASE WHEN control_request = 'cancel' THEN control_reason END, 'cause', %(reason)s::text))""",
+            'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
+            'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
     then=_TOLD + _CLOSED,
 )
@@ -368,7 +368,7 @@ def park(
         {
             "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "wake": wake,
             "pending": len(waits) if wake == "all" else 1, "active_ms": active_ms,
-            "reason": reason, "waits": json.dumps(opened),
+            "reason": reason, "waits": json.dumps(opened, ensure_ascii=False),
         },
     )  # fmt: skip
 

@@ -5,6 +5,9 @@ or resolves waits; a park is guarded on the inbox that its activation saw. So ei
 sees the wait, whichever waited for the other's lock.
 
 What follows from an outcome is decided in `wake`: the run goes on, or a refusal ends it at once.
+
+The outcomes of one run have an order, by which `first` names the same winner in every activation. It is that of their
+statements, all of which hold the run's row by then; the moments at which their transactions began may stand in another.
 """
 
 import json
@@ -24,39 +27,47 @@ from models.statement import Statement
 from models.telling import moment, told
 
 _KNOCK = """
-    UPDATE run SET inbox = inbox + 1 WHERE id = %(run)s AND tenant = %(tenant)s
+    UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
     RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
         lease_worker, queue
     """
-_OVER = """wait.id, wait.key, wait.kind, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+_OVER = """wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
     wait.request ->> 'onDeny' AS on_deny"""
+_IS_OVER = "resolved_at = statement_timestamp()"
 _RESOLVE = f"""
-    UPDATE wait SET resolved_at = now(), outcome = %(outcome)s, decided_by = %(by)s
+    UPDATE wait SET {_IS_OVER}, outcome = %(outcome)s, decided_by = %(by)s
     WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND resolved_at IS NULL
     RETURNING {_OVER}
     """
 _DECIDE = f"""
-    UPDATE wait SET resolved_at = now(), outcome = %(outcome)s, answer = %(answer)s::json, decided_by = %(by)s,
+    UPDATE wait SET {_IS_OVER}, outcome = %(outcome)s, answer = %(answer)s::json, decided_by = %(by)s,
         comment = %(comment)s
     WHERE id = %(wait)s AND run_id = %(run)s AND resolved_at IS NULL AND (due_at IS NULL OR due_at > now())
     RETURNING {_OVER}
     """
 _RESOLVE_DUE = f"""
-    UPDATE wait SET resolved_at = now(), outcome = on_due
-    WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
-    RETURNING {_OVER}
+    WITH late AS (
+        UPDATE wait SET {_IS_OVER}, outcome = on_due
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
+        RETURNING *
+    )
+    SELECT {_OVER} FROM late AS wait ORDER BY due_at, id
     """
 _KEEP_SIGNAL = """
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
     SELECT %(id)s, id, tenant, %(name)s, %(sender)s, %(payload)s::json FROM run WHERE id = %(run)s
     ON CONFLICT DO NOTHING RETURNING id
     """
-# The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait.
+_AWAITED = """wait.epoch = run.epoch AND run.status IN ('PAUSED', 'AUTH_REQUIRED')
+            AND run.pause_kind IS DISTINCT FROM 'user'"""
+# The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
+# one that the run stands still for takes a signal: one that its agent went on without would take it away from the next.
 _DELIVER = f"""
     WITH open AS (
-        SELECT id AS wait, request ->> 'signal' AS name,
-            row_number() OVER (PARTITION BY request ->> 'signal' ORDER BY opened_at, id) AS place
-        FROM wait WHERE run_id = %(run)s AND kind IN ('signal', 'child') AND resolved_at IS NULL
+        SELECT wait.id AS wait, request ->> 'signal' AS name,
+            row_number() OVER (PARTITION BY request ->> 'signal' ORDER BY opened_at, wait.id) AS place
+        FROM wait JOIN run ON run.id = wait.run_id
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND (kind = 'child' OR kind = 'signal' AND {_AWAITED})
     ), kept AS (
         SELECT id AS signal, name, payload, row_number() OVER (PARTITION BY name ORDER BY id) AS place
         FROM signal WHERE run_id = %(run)s AND consumed_by IS NULL
@@ -65,7 +76,7 @@ _DELIVER = f"""
     ), consumed AS (
         UPDATE signal SET consumed_by = met.wait FROM met WHERE signal.id = met.signal
     )
-    UPDATE wait SET resolved_at = now(), outcome = 'received', answer = met.payload
+    UPDATE wait SET {_IS_OVER}, outcome = 'received', answer = met.payload
     FROM met WHERE wait.id = met.wait RETURNING {_OVER}
     """
 _COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
@@ -90,17 +101,18 @@ _NOTE = """
     """
 # A park has one event, which tells of its first question; each further one that it opens is told by an event of its own.
 _TELL_OTHERS = f"""
-    WITH opened AS (
-        SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) - 1 AS place FROM wait
-        WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND opened_at = now()
-            AND kind IN ('approval', 'authorization')
+    WITH asked AS (
+        SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND kind IN ('approval', 'authorization')
+    ), opened AS (
+        SELECT *, row_number() OVER (ORDER BY place) AS nth FROM asked WHERE place > 1 AND opened_at = now()
     ), noted AS (
-        UPDATE run SET seq = seq + (SELECT count(*) FROM opened WHERE place > 0) WHERE id = %(run)s RETURNING *
+        UPDATE run SET seq = seq + (SELECT count(*) FROM opened) WHERE id = %(run)s RETURNING *
     ), said AS (
         INSERT INTO event (run_id, seq, tenant, at, type, status, data)
-        SELECT noted.id, noted.seq - (SELECT max(place) FROM opened) + place, noted.tenant, noted.updated_at,
+        SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
             CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status, {told("opened")}
-        FROM noted, opened WHERE place > 0
+        FROM noted, opened
         RETURNING *
     )
     SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq
@@ -111,21 +123,26 @@ SETTLED = f"""
         CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
             'status', answer -> 'status', 'result', child.result, 'error', child.error)::text ELSE answer::text END AS answer
     FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
-    WHERE wait.run_id = %(run)s ORDER BY resolved_at, wait.id
+    WHERE wait.run_id = %(run)s ORDER BY resolved_at, due_at, wait.id
     """
-OVER = "SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL LIMIT 1"
+# A run may be parked for its code again and again; what else it waits for is over once and for all.
+OVER = """
+    SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
+    """
 LOOK = """
     SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at, outcome,
         decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
     FROM wait WHERE id = %(wait)s
     """
-_NEXT_FOR_SIGNAL = """
-    SELECT request -> 'schema' AS schema FROM wait
-    WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL
-    ORDER BY opened_at, id LIMIT 1
+_NEXT_FOR_SIGNAL = f"""
+    SELECT request -> 'schema' AS schema
+    FROM wait JOIN run ON run.id = wait.run_id
+    WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL AND {_AWAITED}
+    ORDER BY opened_at, wait.id LIMIT 1
     """
 _REASONS = {
-    "approved": Reason.APPROVED, "answered": Reason.ANSWERED, "authorized": Reason.AUTHORIZED, "timeout": Reason.TIMEOUT,
+    "approved": Reason.APPROVED, "denied": Reason.DENIED, "answered": Reason.ANSWERED, "authorized": Reason.AUTHORIZED,
+    "timeout": Reason.TIMEOUT, "expired": Reason.TIMEOUT, "failed": Reason.AUTHORIZATION_FAILED,
 }  # fmt: skip
 
 
@@ -196,15 +213,16 @@ def wake(
 def _moved(
     connection: psycopg.Connection[Any], stands: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
 ) -> list[Row | None]:
-    for wait in awaited:
+    # Of several that are over at once, the first alone counts for a run that any of them wakes.
+    counting = awaited[:1] if awaited[0]["wake"] == "any" else awaited
+    for wait in counting:
         if (end := _end(connection, stands, wait)) is not None:
             return [end]
     left = stands["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
     if left > 0:
         Statement(_COUNT_DOWN, {"run": stands["id"], "left": left}).one(connection)
         return []
-    last = awaited[-1]
-    why, who = reason or _REASONS.get(last["outcome"], Reason.WAIT_OVER), by or last["decided_by"]
+    why, who = reason or _why(counting[-1]), by or counting[-1]["decided_by"]
     asked = control.take_pause_back(stands["id"]).one(connection)
     events = [moves.resume(stands["id"], reason=why, by=who).one(connection)]
     if asked:
@@ -229,6 +247,11 @@ def _end(connection: psycopg.Connection[Any], stands: Row, wait: Row) -> Row | N
     }
     why = reason if approval else Reason.AUTHORIZATION_FAILED
     return ends.fail_idle(connection, stands["id"], reason=why, error=json.dumps(error), **who)
+
+
+def _why(wait: Row) -> Reason:
+    late = wait["outcome"] == "denied" and wait["decided_by"] is None
+    return Reason.TIMEOUT if late else _REASONS.get(wait["outcome"], Reason.WAIT_OVER)
 
 
 def _note(stands: Row, wait: Row) -> Statement:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor import fields
+from executor.errors import Refused
 
 STEP = {"key": "a#1#1", "name": "a", "digest": "1", "occurrence": 1, "attempts": 2, "durationMs": 7}
 MALFORMED = (KeyError, TypeError, ValueError, OverflowError, AttributeError)  # what a supervision takes for malformed
@@ -77,3 +78,40 @@ def test_an_optional_word_may_be_missing_but_not_of_another_kind() -> None:
     assert fields.optional_word({"step": "a"}, "step") == "a"
     with pytest.raises(ValueError, match="step"):
         fields.optional_word({"step": 7}, "step")
+
+
+WAIT = {"key": "wait:signal#a#1", "kind": "signal", "dueMs": 5, "onDue": "timeout", "request": '{"signal": "a"}'}
+
+
+def test_a_wait_of_a_park_frame_becomes_a_wait() -> None:
+    wait = fields.new_wait(WAIT)
+    assert (wait.key, wait.kind, wait.request, wait.due_ms, wait.on_due) == (
+        "wait:signal#a#1", "signal", {"signal": "a"}, 5, "timeout",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"key": "a\0"},
+        {"key": "\ud800"},
+        {"onDue": "\0"},
+        {"kind": "code"},
+        {"dueMs": -1},
+        {"dueMs": fields.LONGEST_MS + 1},
+    ],
+)
+def test_a_wait_that_cannot_be_stored_is_malformed(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="waits"):
+        fields.new_wait({**WAIT, **bad})
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [(json.dumps({"a": "x" * fields.MAX_REQUEST}), "output_too_large"), ("[" * 300 + "]" * 300, "invalid_output")],
+)
+def test_a_wait_that_asks_too_much_is_refused(request_: str, code: str) -> None:
+    """What it asks is told in an event, and an event has 64 KiB at most."""
+    with pytest.raises(Refused) as refused:
+        fields.new_wait({**WAIT, "request": request_})
+    assert refused.value.code == code

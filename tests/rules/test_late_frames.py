@@ -30,6 +30,7 @@ SAID: dict[Kind, Frame] = {
     Kind.STEP: {**_STEP, "n": 1, "value": "1"},
     Kind.STEP_FAILED: {**_STEP, "n": 1, "error": _ERROR, "final": True},
     Kind.RECALL: {"key": "a##1"},
+    Kind.SPAWN: {**_STEP, "n": 1, "agent": "echo", "inputs": ["{}"], "more": False},
     Kind.EVENT: {"n": 1, "type": "agent", "data": '{"type": "x"}', "durable": True},
     Kind.LOG: {"level": "info", "message": "hello"},
     Kind.PARK: {"n": 1, "wake": "all", "waits": [{"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}]},

@@ -1,0 +1,245 @@
+"""What may happen to a run, each as those do it who do it: people by the API, the clock, and the worker that executes it.
+
+An act is one or more transactions on a connection, and says in a word what came of it. One that decided nothing rolls back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from api.runs import pause as pausing
+from api.runs import resume as resuming
+from executor.ending import record
+from executor.outcome import HandedBack, HostLost, Outcome, Parked, Succeeded, parked
+from models import control, ends, moves, tickets, waits
+from models.lifecycle import TERMINAL, Reason
+from models.moves import NewWait
+from models.recording import Fence
+from tests.postgres.factory import AGENT, TENANT, Made
+from tests.postgres.lanes import Act, Connection
+
+BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
+
+
+def approval(key: str = "ask", on_deny: str = "cancel") -> NewWait:
+    return NewWait(key, "approval", {"prompt": f"{key}?", "onDeny": on_deny}, 3_600_000, "denied", "nonce", "digest")
+
+
+def word(key: str = "word", name: str = "word") -> NewWait:
+    return NewWait(key, "signal", {"signal": name}, 7_200_000, "timeout")
+
+
+@dataclass
+class Scene:
+    """A run, the question that somebody may answer, and what its activation would wait for."""
+
+    made: Made
+    question: NewWait
+    opens: tuple[NewWait, ...] = ()
+    wake: str = "all"
+    inbox: int = 0
+
+    @property
+    def run(self) -> UUID:
+        return self.made.id
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.made.id, self.made.epoch, self.made.worker)
+
+
+def transaction(connection: Connection, decide: Callable[[], str]) -> str:
+    """Commit what was decided; give its word. One that begins with "no" decided nothing, and is rolled back."""
+    connection.execute(BEGIN)
+    try:
+        said = decide()
+    except BaseException:
+        connection.execute(ROLLBACK)
+        raise
+    connection.execute(ROLLBACK if said.startswith("no") else COMMIT)
+    return said
+
+
+def _knocked(connection: Connection, scene: Scene, decide: Callable[[dict[str, Any]], str]) -> str:
+    def behind_the_knock() -> str:
+        stands = waits.knock(scene.run, TENANT).one(connection)
+        assert stands is not None
+        return "no: ended" if stands["status"] in TERMINAL else decide(stands)
+
+    return transaction(connection, behind_the_knock)
+
+
+# ------------------------------------------------------------------------------------------------------------- people
+def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
+    """Decide the scene's question, as whoever holds its link."""
+
+    def act(connection: Connection) -> str:
+        def decide(stands: dict[str, Any]) -> str:
+            over = waits.decide(scene.run, scene.question.id, outcome=outcome, by=by).all(connection)
+            waits.wake(connection, stands, over)
+            return outcome if over else "no: not open"
+
+        return _knocked(connection, scene, decide)
+
+    return act
+
+
+def cancel(scene: Scene) -> Act:
+    """Cancel at once, or ask the worker, whichever the run allows (see `api.runs.cancel`)."""
+
+    def at_once(connection: Connection) -> str:
+        said = ends.cancel_idle(connection, scene.run, TENANT, reason=Reason.BY_USER, by="cas", comment=None)
+        return "canceled" if said else "no"
+
+    def asked(connection: Connection) -> str:
+        said = control.request_cancel(scene.run, TENANT, by="cas", comment=None, grace_ms=5000).one(connection)
+        return "requested" if said else "no"
+
+    def act(connection: Connection) -> str:
+        for _ in range(10):
+            for attempt in (at_once, asked):
+                said = transaction(connection, lambda attempt=attempt: attempt(connection))  # type: ignore[misc]
+                if said != "no":
+                    return said
+            row = connection.execute("SELECT status FROM run WHERE id = %s", [scene.run]).fetchone()
+            assert row is not None
+            if row["status"] in TERMINAL:
+                return "no: ended"
+        raise AssertionError("the run changes hands too quickly")
+
+    return act
+
+
+def pause(scene: Scene) -> Act:
+    def act(connection: Connection) -> str:
+        def decide(stands: dict[str, Any]) -> str:
+            event, asked = pausing._pause(connection, stands, "pam", "later")
+            return "paused" if event else "recorded" if asked else "no: asked before"
+
+        return _knocked(connection, scene, decide)
+
+    return act
+
+
+def resume(scene: Scene) -> Act:
+    def act(connection: Connection) -> str:
+        def decide(stands: dict[str, Any]) -> str:
+            taken_back = control.take_pause_back(scene.run).one(connection)
+            moved = resuming._go_on(connection, stands, "rob")
+            return "resumed" if moved else "taken back" if taken_back else "no: illegal move"
+
+        return _knocked(connection, scene, decide)
+
+    return act
+
+
+def signal(scene: Scene, name: str = "word") -> Act:
+    def act(connection: Connection) -> str:
+        def decide(stands: dict[str, Any]) -> str:
+            assert waits.keep_signal(scene.run, name, payload="1", sender=None).one(connection)
+            over = waits.deliver(scene.run).all(connection)
+            waits.wake(connection, stands, over)
+            return "received" if over else "kept"
+
+        return _knocked(connection, scene, decide)
+
+    return act
+
+
+# ---------------------------------------------------------------------------------------------------------- the clock
+def expire(scene: Scene) -> Act:
+    """The time for the question is over, and the scheduler says so (see `scheduler.timers`)."""
+
+    def act(connection: Connection) -> str:
+        def decide(stands: dict[str, Any]) -> str:
+            late = "UPDATE wait SET due_at = now() - interval '1 s' WHERE id = %s AND resolved_at IS NULL"
+            connection.execute(late, [scene.question.id])
+            over = waits.resolve_due(scene.run).all(connection)
+            waits.wake(connection, stands, over)
+            return "expired" if over else "no: not open"
+
+        return _knocked(connection, scene, decide)
+
+    return act
+
+
+# --------------------------------------------------------------------------------------------------------- the worker
+class Office:
+    """What recording an end needs of a worker, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.recorder = SimpleNamespace(write=self._write)
+        self.bus = SimpleNamespace(wake=lambda *_: None)
+
+    def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def _write(self, run: UUID, statement: Any, **_: Any) -> dict[str, Any] | None:
+        rows: list[dict[str, Any] | None] = []
+
+        def decide() -> str:
+            rows.append(statement.one(self._connection))
+            return "written" if rows[0] else "no"
+
+        transaction(self._connection, decide)
+        return rows[0]
+
+
+def end(scene: Scene, outcome: Outcome) -> Act:
+    """End the activation as its worker does; what came meanwhile takes the outcome's place (see `executor.ending`)."""
+
+    def act(connection: Connection) -> str:
+        claim = {"inbox": scene.inbox, "agent": AGENT, "queue": "default"}
+        return record(Office(connection), scene.fence, claim, outcome, active_ms=1)  # type: ignore[arg-type]
+
+    return act
+
+
+def park(scene: Scene) -> Act:
+    return end(scene, _wish(scene))
+
+
+def _wish(scene: Scene) -> Parked:
+    return parked(9, scene.opens or (scene.question,), scene.wake)
+
+
+ACTS: dict[str, Callable[[Scene], Act]] = {
+    "approve": lambda scene: answer(scene, "approved"),
+    "deny": lambda scene: answer(scene, "denied"),
+    "expire": expire,
+    "cancel": cancel,
+    "pause": pause,
+    "resume": resume,
+    "signal": signal,
+    "finish": lambda scene: end(scene, Succeeded(9, json.dumps({"done": True}))),
+    "drain": lambda scene: end(scene, HandedBack(Reason.DRAINED, None)),
+    "crash": lambda scene: end(scene, HostLost(None, "gone")),
+    "park": park,
+}
+
+
+def open_by_park(connection: Connection, scene: Scene) -> None:
+    """Park the run of a scene that executes, so that it stands as a park leaves it."""
+    wish = _wish(scene)
+    statement = moves.park(
+        wish.verb, scene.run, scene.made.epoch, scene.made.worker, inbox=scene.inbox, active_ms=1, reason=wish.reason,
+        waits=wish.waits, wake=wish.wake,
+    )  # fmt: skip
+    with connection.transaction():
+        assert waits.Park(statement, wish.waits).one(connection) is not None
+
+
+def activate(connection: Connection, scene: Scene) -> None:
+    """Have a worker take the run of a scene that is ready; from now on the scene's activation is that one."""
+    ticket = tickets.promote([scene.run]).one(connection)
+    assert ticket is not None
+    made = replace(scene.made, epoch=ticket["epoch"])
+    claim = moves.claim(scene.run, made.epoch, made.worker, label="w", versions="{}", served=[AGENT]).one(connection)
+    assert claim is not None
+    scene.made, scene.inbox = made, claim["inbox"]

@@ -1,0 +1,149 @@
+"""Lets several connections decide about runs at once, statement by statement, in exactly the order that a test chooses.
+
+What a lane is given to do is executed by a thread of its own, on a connection that stops before every statement until it is
+let go. A statement that waits for another lane's lock is seen in `pg_locks`; the test goes on with the others meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+PATIENCE_S = 20
+Connection = psycopg.Connection[dict[str, Any]]
+Act = Callable[[Connection], Any]
+
+
+class Stopping(psycopg.Connection[Any]):
+    """A connection that asks before every statement; nobody, as long as no lane has taken it over."""
+
+    before: Callable[[str], None] | None = None
+
+
+class Cursor(psycopg.Cursor[Any]):
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        connection = self.connection
+        assert isinstance(connection, Stopping)
+        if connection.before:
+            connection.before(query)
+        return super().execute(query, *args, **kwargs)
+
+
+class Lane:
+    """One connection with its thread; `next` is the statement before which it stands, None when it has nothing to do."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = Stopping.connect(url, autocommit=True, row_factory=dict_row, cursor_factory=Cursor)
+        self.connection.execute("SET lock_timeout = '10s'")
+        self.connection.before = self._stand
+        self.pid = self.connection.info.backend_pid
+        self.next: str | None = None
+        self.stands = threading.Event()
+        self.stands.set()
+        self.said: Any = None
+        self._error: BaseException | None = None
+        self._may_go = threading.Semaphore(0)
+        self._given: SimpleQueue[Act | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def begin(self, act: Act) -> None:
+        """Have the lane do something, as far as its first statement."""
+        assert self.next is None
+        self.stands.clear()
+        self._given.put(act)
+        self.stands.wait(PATIENCE_S)
+
+    def go(self) -> None:
+        """Execute the statement before which the lane stands; `Lanes.settle` waits until that is through or waits itself."""
+        self.stands.clear()
+        self._may_go.release()
+
+    def check(self) -> None:
+        """Raise what was raised in the lane."""
+        if self._error:
+            raise self._error
+
+    def close(self) -> None:
+        self._given.put(None)
+        self._thread.join(PATIENCE_S)
+        self.connection.close()
+
+    def _stand(self, sql: str) -> None:
+        self.next = sql
+        self.stands.set()
+        self._may_go.acquire()
+
+    def _run(self) -> None:
+        while (act := self._given.get()) is not None:
+            try:
+                self.said = act(self.connection)
+            except BaseException as error:  # noqa: BLE001  `check` raises it again
+                self._error = error
+            self.next = None
+            self.stands.set()
+
+
+class Lanes:
+    """Some lanes and somebody who watches which of them wait."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self.lanes = [Lane(url) for _ in range(count)]
+        self.watcher: Connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+        self.watcher.prepare_threshold = 0
+
+    def close(self) -> None:
+        for lane in self.lanes:
+            lane.close()
+        self.watcher.close()
+
+    def settle(self) -> None:
+        """Return once every lane stands before a statement, has nothing to do, or waits for another's lock."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._settled():
+            assert time.monotonic() < deadline, "a lane neither comes to its next statement nor waits for a lock"
+        for lane in self.lanes:
+            lane.check()
+
+    def go(self, lane: Lane) -> None:
+        """Let one lane execute its next statement."""
+        lane.go()
+        self.settle()
+
+    def one_after_the_other(self, acts: Sequence[Act]) -> list[Any]:
+        """Let each begin while those before it hold their transactions open, then end in turn; give what they said.
+
+        Every one goes as far as it can: to its commit, or to the lock of one before it. What they said stands in the order
+        in which they were through, since of two that wait for one lock PostgreSQL may let either go first.
+        """
+        chosen, said = self.lanes[: len(acts)], []
+        for lane, act in zip(chosen, acts, strict=True):
+            lane.begin(act)
+            while lane.stands.is_set() and lane.next not in ("COMMIT", None):
+                self.go(lane)
+        while chosen:
+            for lane in [lane for lane in chosen if lane.stands.is_set() and lane.next is None]:
+                chosen.remove(lane)
+                said.append(lane.said)
+            standing = [lane for lane in chosen if lane.stands.is_set()]
+            assert standing or not chosen, "those that are left wait for one another"
+            if standing:
+                self.go(standing[0])
+        return said
+
+    def _settled(self) -> bool:
+        standing = [lane.stands.is_set() for lane in self.lanes]
+        at_rest = all(lane.stands.is_set() or self._waits(lane) or lane.stands.wait(0.001) for lane in self.lanes)
+        # Whoever came to stand while others were looked at may have let one of these go on.
+        return at_rest and standing == [lane.stands.is_set() for lane in self.lanes]
+
+    def _waits(self, lane: Lane) -> bool:
+        row = self.watcher.execute("SELECT cardinality(pg_blocking_pids(%s)) AS others", [lane.pid]).fetchone()
+        assert row is not None
+        return bool(row["others"])

@@ -1,0 +1,128 @@
+"""Runs in the situations in which people, the clock and a worker may meet, and what must hold of them whatever these did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from models import control, moves
+from models.ids import new_id
+from models.lifecycle import MOVES, Reason, Verb
+from models.moves import NewWait
+from tests.postgres.acts import Scene, approval, open_by_park, signal, word
+from tests.postgres.factory import World
+
+ENDED = ("SUCCESS", "FAILED", "CANCELED")
+CONTROLS = {"canceled", "requested", "paused", "recorded", "resumed", "taken back"}
+
+
+def _executing(world: World, situation: str = "executing") -> Scene:
+    question = approval()
+    return Scene(world.run(situation, worker=new_id()), question, (question,))
+
+
+def _parked(world: World, opens: Sequence[NewWait], wake: str = "all", *, to_pause: bool = False) -> Scene:
+    scene = Scene(world.run("executing", worker=new_id()), opens[0], tuple(opens), wake)
+    open_by_park(world.connection, scene)
+    if to_pause:
+        assert control.request_pause(scene.run, by="pat", comment=None).one(world.connection)
+    return scene
+
+
+def _stopped(world: World) -> Scene:
+    """Paused by a user while a question is open that its agent went on without."""
+    scene = _parked(world, (approval(on_deny="return"), word()), "any")
+    assert signal(scene)(world.connection) == "received"
+    assert moves.pause_idle(scene.run, by="pat").one(world.connection)
+    return scene
+
+
+SITUATIONS: dict[str, Callable[[World], Scene]] = {
+    "executing": _executing,
+    "pausing": lambda world: _executing(world, "pausing"),
+    "ready": lambda world: _executing(world, "ready"),
+    "asked": lambda world: _parked(world, (approval(),)),
+    "asked, to pause": lambda world: _parked(world, (approval(),), to_pause=True),
+    "any of two": lambda world: _parked(world, (approval(on_deny="return"), word()), "any"),
+    "both of two": lambda world: _parked(world, (approval(on_deny="return"), word())),
+    "stopped": _stopped,
+}
+
+
+def is_legal(world: World, scene: Scene, said: Sequence[str]) -> None:
+    """Check what the law promises of every run, after acts that said these words, in the order of their commits."""
+    assert "dropped:undecided" not in said, "an activation that ends lets go of its run"
+    row, events = world.row(scene.run), world.events(scene.run)
+    waits = world.connection.execute("SELECT * FROM wait WHERE run_id = %s", [scene.run]).fetchall()
+    _every_change_has_one_event(row, events)
+    _each_wait_has_one_outcome(scene, waits, events, said)
+    _nothing_is_held_that_should_not_be(row)
+    _no_wake_up_is_lost(row, waits)
+    _no_request_is_forgotten(row, events, [one for one in said if one in CONTROLS])
+
+
+def _every_change_has_one_event(row: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
+    assert [event["seq"] for event in events] == list(range(1, row["seq"] + 1))
+    changes = [event for event in events if event["verb"]]
+    for before, after in pairwise(changes):
+        if after["status_was"] is None:
+            continue  # made by the factory
+        assert after["status_was"] == before["status"] or before["status_was"] is None
+        move = MOVES[Verb(after["verb"])]
+        assert after["status"] == move.target.status
+        assert after["status_was"] in {source.status for source in move.sources}
+        if (before["verb"], after["verb"]) == (Verb.PAUSE_BY_USER, Verb.RESUME):
+            assert after["reason"] == Reason.BY_USER, "only a user ends what a user began"
+    assert changes[-1]["status"] == row["status"] or changes[-1]["status_was"] is None
+    ends = [event for event in events if event["type"] == "end" and event["status_was"]]
+    assert len(ends) == int(row["status"] in ENDED)
+    assert not ends or ends[0]["seq"] == row["seq"], "nothing is told behind the end"
+
+
+def _each_wait_has_one_outcome(
+    scene: Scene, waits: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]], said: Sequence[str]
+) -> None:
+    decided = [one for one in said if one in ("approved", "denied", "expired")]
+    told = [event for event in events if event["type"] == "run_action"]
+    assert len(decided) == len(told) <= 1
+    for wait in waits:
+        if wait["id"] == scene.question.id and decided:
+            assert wait["outcome"] == {"expired": "denied"}.get(decided[0], decided[0])
+            assert told[0]["data"]["waitId"] == str(wait["id"])
+
+
+def _nothing_is_held_that_should_not_be(row: dict[str, Any]) -> None:
+    if row["status"] in ("PAUSED", "AUTH_REQUIRED", *ENDED):
+        held = ("lease_worker", "ticket_at", "ready_at", "blocked_on", "blocked_until")
+        assert {name: row[name] for name in held} == dict.fromkeys(held)
+    else:
+        assert (row["ready_at"] is None) == (row["lease_worker"] is not None)
+
+
+def _no_wake_up_is_lost(row: dict[str, Any], waits: Sequence[dict[str, Any]]) -> None:
+    """A run stands still for what is open, for nothing else, and until it is over; one that has ended waits for nothing."""
+    awaited = [wait for wait in waits if wait["epoch"] == row["epoch"]]
+    left = [wait for wait in awaited if wait["outcome"] is None]
+    if row["status"] in ENDED:
+        assert all(wait["outcome"] for wait in waits)
+    if row["status"] == "AUTH_REQUIRED" or row["pause_kind"] in ("approval", "agent"):
+        assert left
+        assert row["pending_waits"] == (len(left) if left[0]["wake"] == "all" else 1)
+        assert left[0]["wake"] == "all" or len(left) == len(awaited)
+    elif row["status"] not in ENDED:
+        assert row["pending_waits"] == 0
+        assert not left or (left[0]["wake"] == "any" and len(left) < len(awaited))
+
+
+def _no_request_is_forgotten(row: dict[str, Any], events: Sequence[dict[str, Any]], asked: Sequence[str]) -> None:
+    status, request = row["status"], row["control_request"]
+    if row["pause_kind"] == "user" or (status == "RUNNING" and row["lease_worker"] is None):
+        assert request is None
+    if {"canceled", "requested"} & set(asked):
+        came_too_late = status in ("SUCCESS", "FAILED") and events[-1]["data"].get("cancelTooLate")
+        pending = row["lease_worker"] is not None and request == "cancel"
+        assert status == "CANCELED" or came_too_late or pending
+    elif asked and status not in ENDED:
+        wanted = asked[-1] in ("paused", "recorded")
+        assert wanted == (row["pause_kind"] == "user" or request == "pause")

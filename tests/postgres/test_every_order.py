@@ -1,0 +1,57 @@
+"""Whatever meets at one run, two or three at a time and in every order: the run ends up where the law allows.
+
+Each begins while those before it hold their transactions open, and waits for their lock where it needs it; what each is, is
+executed by the code that executes it in the house (see `acts`). The cases are all there are, and are generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from tests.postgres.acts import ACTS
+from tests.postgres.factory import World
+from tests.postgres.lanes import Lanes
+from tests.postgres.scenes import SITUATIONS, is_legal
+
+# Where a third makes a difference: before and behind the park of a question.
+OF_THREE = ("executing", "asked")
+
+
+@pytest.fixture(scope="module")
+def lanes(law_url: str) -> Iterator[Lanes]:
+    opened = Lanes(law_url, 3)
+    yield opened
+    opened.close()
+
+
+def _meet(world: World, lanes: Lanes, situation: str, names: tuple[str, ...]) -> None:
+    scene = SITUATIONS[situation](world)
+    said = lanes.one_after_the_other([ACTS[name](scene) for name in names])
+    try:
+        is_legal(world, scene, said)
+    except AssertionError as error:
+        raise AssertionError(_account(world, scene, situation, names, said)) from error
+
+
+def _account(world: World, scene: Any, situation: str, names: tuple[str, ...], said: list[str]) -> str:
+    row = {name: value for name, value in world.row(scene.run).items() if value is not None}
+    told = [(event["type"], event["verb"], event["status"], event["data"]) for event in world.events(scene.run)]
+    return f"{situation}: {' · '.join(names)} said {said}\n{row}\n{told}"
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("first", ACTS)
+def test_every_two(world: World, lanes: Lanes, situation: str, first: str) -> None:
+    for second in ACTS:
+        _meet(world, lanes, situation, (first, second))
+
+
+@pytest.mark.parametrize("situation", OF_THREE)
+@pytest.mark.parametrize(("first", "second"), list(permutations(ACTS, 2)))
+def test_every_three(world: World, lanes: Lanes, situation: str, first: str, second: str) -> None:
+    for third in (name for name in ACTS if name not in (first, second)):
+        _meet(world, lanes, situation, (first, second, third))

@@ -1,0 +1,59 @@
+"""What a host says of a park is checked whole: what nobody may be asked fails the run, what no host says ends the host."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from executor.errors import HostGone
+from executor.hosts import Host
+from executor.intake import Surroundings
+from executor.outcome import Canceled, Failed, Parked
+from executor.supervision import Supervision
+from models.recording import Fence
+from models.settings import Settings
+
+RUN = UUID(int=1)
+WAIT = {"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}
+
+
+def _supervision() -> Supervision:
+    quiet = SimpleNamespace(tell=lambda _: True)
+    worker = cast(Surroundings, SimpleNamespace(settings=Settings(), bus=None, recorder=None, draining=False, read=None))
+    claim = {"tenant": "t", "timeout_ms": None, "active_ms": 0, "log_bytes": 0}
+    return Supervision(worker, claim, cast(Host, quiet), Fence(RUN, 3, UUID(int=2)))
+
+
+def _park(supervision: Supervision, *waits: dict[str, Any], wake: str = "all") -> Any:
+    frame = {"frame": "park", "activation": f"{RUN}.3", "n": 4, "wake": wake, "waits": list(waits)}
+    return supervision._handled(frame)
+
+
+def test_a_park_waits_for_what_it_names() -> None:
+    outcome = _park(_supervision(), WAIT, {**WAIT, "key": "b"}, wake="any")
+    assert isinstance(outcome, Parked)
+    assert ([wait.key for wait in outcome.waits], outcome.wake) == (["a", "b"], "any")
+
+
+@pytest.mark.parametrize("waits", [(), (WAIT, WAIT), ({**WAIT, "key": "a\0"},)])
+def test_a_park_for_nothing_or_for_the_same_twice_is_said_by_no_host(waits: tuple[dict[str, Any], ...]) -> None:
+    with pytest.raises(HostGone, match="malformed"):
+        _park(_supervision(), *waits)
+
+
+def test_a_question_that_cannot_be_stored_fails_its_run() -> None:
+    """Details may be nested as deep as a value may, and stand one level deeper in what is asked."""
+    deep = {**WAIT, "kind": "approval", "request": '{"details": ' + "[" * 200 + "]" * 200 + "}"}
+    outcome = _park(_supervision(), deep)
+    assert isinstance(outcome, Failed)
+    assert (outcome.n, outcome.reason, outcome.error["type"]) == (4, "invalid_output", "WaitRefused")
+    assert "200 levels" in outcome.error["message"]
+
+
+def test_a_cancel_beats_a_question_that_cannot_be_stored() -> None:
+    supervision = _supervision()
+    supervision.cancel(5, "ann", None)
+    assert isinstance(_park(supervision, {**WAIT, "request": "["}), Canceled)

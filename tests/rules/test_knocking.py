@@ -1,0 +1,63 @@
+"""Whoever gives a wait its outcome has taken the run's row before, in the same transaction: else a wake-up may be lost."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("api", "scheduler", "executor", "models")
+BEHIND_A_KNOCK = {"resolve", "decide", "resolve_due", "keep_signal", "deliver", "next_for_signal", "authorize"}
+
+
+def _calls(function: ast.AST) -> Iterator[tuple[int, str]]:
+    """Give where, and which, functions of `models.waits` are called in a function."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="waits"), attr=name)):
+                yield node.lineno, name
+
+
+def _knocks_late(function: ast.FunctionDef) -> bool:
+    """A function that is given `stands` has a caller who knocked; it is looked at itself."""
+    if "stands" in {argument.arg for argument in function.args.args}:
+        return False
+    calls = sorted(_calls(function))
+    touching = [line for line, name in calls if name in BEHIND_A_KNOCK]
+    knocks = [line for line, name in calls if name == "knock"]
+    return bool(touching) and (not knocks or min(knocks) > min(touching))
+
+
+def _functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.FunctionDef):
+                    yield f"{file.relative_to(ROOT)}:{node.name}", node
+
+
+def test_everybody_takes_the_run_before_its_waits() -> None:
+    assert [name for name, function in _functions() if _knocks_late(function)] == []
+
+
+def test_those_who_touch_waits_are_found() -> None:
+    touching = {name for name, function in _functions() if {call for _, call in _calls(function)} & BEHIND_A_KNOCK}
+    assert {"scheduler/timers.py:step", "api/runs/signals.py:send_signal", "models/children.py:hear"} <= touching
+
+
+@pytest.mark.parametrize(
+    ("body", "late"),
+    [
+        ("stands = waits.knock(1)\n  waits.deliver(1)", False),
+        ("waits.deliver(1)\n  waits.knock(1)", True),
+        ("waits.decide(1)", True),
+        ("waits.look(1)", False),
+    ],
+)
+def test_the_wrong_order_is_seen(body: str, late: bool) -> None:
+    function = ast.parse(f"def f():\n  {body}").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert _knocks_late(function) is late
