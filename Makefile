@@ -1,4 +1,5 @@
-# Every target sets up what it needs in .venv; nothing else is touched and root is not needed.
+# Every target sets up what it needs in .venv; root is not needed. Nothing else is touched, but that the tests install Debian's
+# Chromium when they run as root and find no browser.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -19,6 +20,7 @@ up: $(VENV)/.for-running ## Start everything and stay up until Ctrl-C
 	@exec $(BIN)/python -m ops up
 
 test: $(VENV)/.for-development ## Run all tests (ARGS='-k words' chooses)
+	@$(BIN)/python -m ops.browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
 
 check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated files

@@ -29,12 +29,18 @@ def small_limit(_max_input_bytes: int) -> int:
     return _ENVELOPE_BYTES
 
 
-def body_within(limit_for: Callable[[int], int], *, optional: bool = False) -> Callable[[Request], Awaitable[bytes]]:
-    """Make a dependency that reads a JSON body within a limit, refusing with 413 or 415 as early as it can."""
+def body_within(
+    limit_for: Callable[[int], int], *, optional: bool = False, forms: bool = False
+) -> Callable[[Request], Awaitable[bytes]]:
+    """Make a dependency that reads a JSON body within a limit, refusing with 413 or 415 as early as it can.
+
+    With `forms` it reads what a browser submits as well.
+    """
 
     async def read(request: Request) -> bytes:
         limit = limit_for(settings().max_input_bytes)
-        if not _says_json(request) and not (optional and _says_nothing(request)):
+        known = _says_json(request) or (forms and says_form(request))
+        if not known and not (optional and _says_nothing(request)):
             raise Problem(
                 "unsupported_media_type", "Send the body as JSON, with the header content-type: application/json."
             )
@@ -59,7 +65,16 @@ def _too_large(limit: int) -> NoReturn:
 
 
 def _says_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return _type(request) == "application/json"
+
+
+def says_form(request: Request) -> bool:
+    """Whether the body is what a browser submits."""
+    return _type(request) == "application/x-www-form-urlencoded"
+
+
+def _type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _says_nothing(request: Request) -> bool:

@@ -42,12 +42,13 @@ def _example(status: int, code: str) -> dict[str, Any]:
     }
 
 
-def takes(model: type[BaseModel], example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """Describe a JSON body that the call reads by itself."""
+def takes(
+    model: type[BaseModel], example: dict[str, Any], *, required: bool = True, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
     schema = model.model_json_schema()
-    return {
-        "requestBody": {"required": required, "content": {"application/json": {"schema": schema, "example": example}}}
-    }
+    content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def shows(status: int, description: str, model: Any = None) -> Responses:

@@ -7,6 +7,7 @@ reach a log.
 
 import re
 import traceback
+from collections.abc import Callable
 
 import psycopg
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import Refusal
@@ -23,6 +25,7 @@ from models.errors import DatabaseAway
 from models.facts import fact
 
 _RETRY_SOON = {"retry-after": "2"}
+_FORM = "taxiway.refusal"
 _LATER = re.compile(
     r"/v1/(runs/[^/]+/(retry|explain)|runs/bulk/[^/]+|events/sse"
     r"|auth/.*|providers.*|grants.*|schedules.*|webhooks.*|deliveries.*)|/metrics"
@@ -39,18 +42,28 @@ def _away(error: BaseException) -> bool:
     return isinstance(error, _AWAY)
 
 
+def refuse_with(request: Request, refusal: Callable[[Problem], Response]) -> None:
+    """Have everything that goes wrong in this call answered in another form: a person is shown a page."""
+    request.scope[_FORM] = refusal
+
+
+def _refused(scope: Scope, problem: Problem) -> Response:
+    refusal: Callable[[Problem], Response] = scope.get(_FORM, Refusal)
+    return refusal(problem)
+
+
 def _without_tables(error: BaseException) -> bool:
     return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
 
 
-def _unavailable() -> Refusal:
+def _unavailable() -> Problem:
     detail = "The database cannot be reached at the moment. Nothing was changed; try again soon."
-    return Refusal(Problem("unavailable", detail, headers=_RETRY_SOON))
+    return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
-async def _on_problem(_request: Request, error: Exception) -> Refusal:
+async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return Refusal(error)
+    return _refused(request.scope, error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Refusal:
@@ -73,11 +86,11 @@ def _methods_at(request: Request) -> list[str]:
     return sorted({name.upper() for names in here for name in names})
 
 
-async def _on_invalid(_request: Request, error: Exception) -> Refusal:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [FieldError(str(item["loc"][-1]), plain(item["msg"])) for item in error.errors()]
     named = "; ".join(f"{item.field} {item.detail}" for item in errors)
-    return Refusal(Problem("invalid_request", f"{named}.", errors))
+    return _refused(request.scope, Problem("invalid_request", f"{named}.", errors))
 
 
 class LastResort:
@@ -100,21 +113,21 @@ class LastResort:
         try:
             await self._app(scope, receive, note)
         except Exception as error:  # noqa: BLE001  the one place that may: see the top of this file
-            answer = self._state(error)
+            problem = self._state(error)
             if not started:
-                await answer(scope, receive, send)
+                await _refused(scope, problem)(scope, receive, send)
 
     @staticmethod
-    def _state(error: Exception) -> Refusal:
+    def _state(error: Exception) -> Problem:
         if _without_tables(error):
-            return Refusal(Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`."))
+            return Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
         if _away(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
         fact("api.fault", level="error", error=type(error).__name__, where=where)
-        return Refusal(Problem("internal", "This is a fault of the server; its log says where."))
+        return Problem("internal", "This is a fault of the server; its log says where.")
 
 
 def add_faults(app: FastAPI) -> None:

@@ -1,18 +1,23 @@
 """GET and POST /v1/runs/approval: what a link shows, and the decision of whoever holds it. The token is the credential.
 
 Browsers, mail scanners and chat previews fetch links before any person does. So a GET decides only when it names the
-decision *and* asks for JSON in so many words; every other GET shows something, and changes nothing.
+decision *and* asks for JSON in so many words; every other GET shows something, and changes nothing. Who does not ask for
+JSON is shown a page, with buttons that POST.
 """
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import Answer
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, takes
+from api.body import body_within, json_object, says_form, small_limit
+from api.documented import BODY, Responses, refusals, takes
+from api.faults import refuse_with
+from api.page.answering import answer
+from api.page.asking import Typed, ask
+from api.page.telling import became, problem_page
 from api.people.decide import asked_by, decide_by_token
 from api.people.question import shown
 from api.people.verdict import MAX_COMMENT, DecisionBody, TokenDecisionBody
@@ -21,18 +26,29 @@ from api.requests import read_as
 from api.resources import Resources, resources
 from api.shapes import ApprovalBody
 
-router = APIRouter(tags=["People"])
+
+async def _as_it_came(request: Request) -> None:
+    """Have a person shown a page also when something is wrong."""
+    if says_form(request) or (request.method == "GET" and not wants_json(request)):
+        refuse_with(request, problem_page)
+
+
+router = APIRouter(tags=["People"], dependencies=[Depends(_as_it_came)])
 
 _SPENT = ("token_unknown", "token_used", "token_expired", "invalid_answer")
 _EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "decision": "approve", "comment": "as ordered"}
 _BY_GET = ("approve", "deny")
+_A_PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
+_AS_FORM: dict[str, Any] = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
+_SHOWS: Responses = {200: {"description": "What is asked: a page, or JSON for who asks for that.", "content": _A_PAGE}}
+_LEADS: Responses = {303: {"description": "To the page that shows the outcome, for a form that was submitted."}}
 
 
 @router.get(
     "/v1/runs/approval",
     response_model=ApprovalBody,
     summary="What a link asks",
-    responses=refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True),
+    responses=_SHOWS | refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True),
 )
 def read_approval(
     *,
@@ -44,7 +60,9 @@ def read_approval(
     comment: Annotated[str | None, Query(description=f"{MAX_COMMENT:,} characters at most.")] = None,
 ) -> Response:
     """Show what is asked, also when it is decided. With `decision` and `Accept: application/json`: decide."""
-    if decision is not None and wants_json(request):
+    if not wants_json(request):
+        return _page(token, Typed({"decision": [decision or ""], "choice": [choice or ""], "comment": [comment or ""]}))
+    if decision is not None:
         if decision not in _BY_GET:
             raise invalid("decision", "must be approve or deny here; an answer is sent by POST")
         body = DecisionBody(
@@ -58,16 +76,24 @@ def read_approval(
     "/v1/runs/approval",
     response_model=ApprovalBody,
     summary="Decide by a link",
-    responses=refusals(*BODY, "unavailable", *_SPENT, open_to_all=True),
-    openapi_extra=takes(TokenDecisionBody, _EXAMPLE),
+    responses=_LEADS | refusals(*BODY, "unavailable", *_SPENT, open_to_all=True),
+    openapi_extra=takes(TokenDecisionBody, _EXAMPLE, more=_AS_FORM),
 )
 def decide_approval(
-    raw: Annotated[bytes, Depends(body_within(small_limit))],
+    request: Request,
+    raw: Annotated[bytes, Depends(body_within(small_limit, forms=True))],
     shared: Annotated[Resources, Depends(resources)],
-) -> Answer:
+) -> Response:
     """Approve, deny or answer. Exactly one decision wins; whoever comes later is told which one it was."""
+    if says_form(request):
+        return answer(raw, shared)
     body = read_as(TokenDecisionBody, json_object(raw))
     return Answer(shown(decide_by_token(body.token, body, shared), link=False))
+
+
+def _page(token: str, typed: Typed) -> Response:
+    question = asked_by(token)
+    return became(question) if question.closed else ask(question, token, typed)
 
 
 def wants_json(request: Request) -> bool:

@@ -218,6 +218,21 @@ ASYNC = [
     Scenario("first of an async agent, and the signal comes", "first_async", success([0, 5]), given=[signal("word", 5)]),
 ]  # fmt: skip
 
+CHILDREN = [
+    Scenario("a child", "parent", success(["double", 8], steps=["spawn:double/only", "between"])),
+    Scenario("several children", "spread", success([2, 4, 6], steps=["spawn:double"]), input={"numbers": [1, 2, 3]}),
+    Scenario("a child that fails", "spread", failed("child_failed", "ChildFailed", steps=["spawn:double"]),
+             input={"numbers": [1, -2]}),
+    Scenario("a child that fails, returned", "spread", success([2, ["FAILED", "step_error"]], steps=["spawn:double"]),
+             input={"numbers": [1, -2], "return_errors": True}),
+    Scenario("the first child to end", "racing", success([1, 10], steps=["spawn:patient", "spawn:double"])),
+    Scenario("children among other waits", "mixed_family", given=[deny("All?", after=0.3)],
+             seen=success([[2, 4], 2], steps=["spawn:double", "spawn:double"], asked=[("All?", "denied")])),
+    Scenario("a child that is given another input than it takes", "wrong_input",
+             success(["FAILED", "invalid_input"], steps=["spawn:double"])),
+    Scenario("children of an async agent", "spread_async", success([12, 200, 200, True], steps=["spawn:double"] * 3)),
+]  # fmt: skip
+
 A7 = {"order_id": "A7", "amount": 120.0}
 
 
@@ -261,4 +276,4 @@ EXAMPLES = [
     ),
 ]  # fmt: skip
 
-SCENARIOS = [*STEPS, *POLICIES, *WAITS, *CODE, *PAST_APPROVALS, *ASYNC, *EXAMPLES]
+SCENARIOS = [*STEPS, *POLICIES, *WAITS, *CODE, *PAST_APPROVALS, *ASYNC, *CHILDREN, *EXAMPLES]

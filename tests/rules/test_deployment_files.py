@@ -36,7 +36,7 @@ SETTINGS = {f"TAXIWAY_{name.upper()}" for name in Settings.model_fields}
 RUNNERS = {
     *("TAXIWAY_PORT", "TAXIWAY_WORKERS", "TAXIWAY_SLOTS", "TAXIWAY_SCHEDULERS", "TAXIWAY_URL", "TAXIWAY_API_KEY"),
     *("TAXIWAY_PIDS_", "TAXIWAY_PIDS_API", "TAXIWAY_PIDS_SCHEDULER", "TAXIWAY_PIDS_WORKER"),
-    *("TAXIWAY_POSTGRES_BIN", "TAXIWAY_VALKEY_BIN"),
+    *("TAXIWAY_POSTGRES_BIN", "TAXIWAY_VALKEY_BIN", "TAXIWAY_BROWSER_BIN"),
 }
 """Variables of the process runner and the client, which no server process reads."""
 

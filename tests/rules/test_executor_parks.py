@@ -22,7 +22,9 @@ WAIT = {"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}
 
 def _supervision() -> Supervision:
     quiet = SimpleNamespace(tell=lambda _: True)
-    worker = cast(Surroundings, SimpleNamespace(settings=Settings(), bus=None, recorder=None, draining=False, read=None))
+    worker = cast(
+        Surroundings, SimpleNamespace(settings=Settings(), bus=None, recorder=None, draining=False, read=None)
+    )
     claim = {"tenant": "t", "timeout_ms": None, "active_ms": 0, "log_bytes": 0}
     return Supervision(worker, claim, cast(Host, quiet), Fence(RUN, 3, UUID(int=2)))
 

@@ -96,7 +96,10 @@ def test_whoever_holds_the_link_sees_what_is_asked_and_decides_once(
     assert refused(again) == (410, "token_used")
     assert again.json()["outcome"]["choice"] == "voucher"
     assert again.json()["outcome"]["at"] == answer.json()["outcome"]["at"]
-    assert anybody.get("/v1/runs/approval", params={"token": token_of(wait)}).json()["outcome"]["by"] == "link"
+    assert (
+        anybody.get("/v1/runs/approval", params={"token": token_of(wait)}, headers=JSON).json()["outcome"]["by"]
+        == "link"
+    )
 
 
 def test_of_a_hundred_decisions_at_once_exactly_one_wins_and_the_others_are_told(
@@ -425,7 +428,7 @@ def test_a_run_that_asks_whether_it_may_begin_shows_its_agent_and_input(
     wait = start_question("refund", json.dumps(INPUT))
     hand.ask(run, wait)
     [item] = [item for item in acme.get("/v1/approvals").json()["approvals"] if item["runId"] == run]
-    by_link = anybody.get("/v1/runs/approval", params={"token": token_of(wait)}).json()
+    by_link = anybody.get("/v1/runs/approval", params={"token": token_of(wait)}, headers=JSON).json()
     for seen in (item, by_link):
         assert (seen["prompt"], seen["details"]) == ("Start refund?", {"agent": "refund", "input": INPUT})
 

@@ -6,11 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """A clock that stands until it is moved; `now` are the seconds since the run began."""
+    """A clock that stands until it is moved; `now` are the seconds since the test's run began, `began` when its own did."""
 
-    def __init__(self) -> None:
-        self._began = datetime.now(UTC)
-        self.now = 0.0
+    def __init__(self, began: float = 0.0, zero: datetime | None = None) -> None:
+        self.zero = datetime.now(UTC) if zero is None else zero
+        self.began = self.now = began
+
+    @property
+    def slept(self) -> float:
+        """The seconds that have passed since its run began."""
+        return self.now - self.began
 
     def pass_by(self, seconds: float) -> None:
         """Let so much time pass."""
@@ -22,5 +27,5 @@ class Clock:
 
     def text(self) -> str:
         """Return the moment as the server writes it."""
-        moment = self._began + timedelta(seconds=self.now)
+        moment = self.zero + timedelta(seconds=self.now)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

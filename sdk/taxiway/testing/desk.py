@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from taxiway.approvals import APPROVAL
 from taxiway.errors import DENIED, TIMEOUT
 from taxiway.testing.clock import Clock
 from taxiway.testing.errors import Unanswered, Unused
-from taxiway.testing.given import Given
-from taxiway.testing.outcome import Asked, Error
+from taxiway.testing.family import Family
+from taxiway.testing.given import Given, take
+from taxiway.testing.outcome import Asked, Error, Outcome
 from taxiway.testing.waits import HINTS, Answer, Waiting
 from taxiway.waits import Settled, Wish
 
@@ -26,13 +27,26 @@ class Verdict:
     result: Any = None
 
 
+# At the same moment: who had come before, the end of the wait's time, who comes only now.
+_EARLY, _DUE, _LATE = -1, 0, 1
+
+
+@dataclass(frozen=True)
+class _Coming:
+    when: float
+    rank: int
+    wait: Waiting
+    given: Given | None = None
+    told: Answer = field(default_factory=lambda: Answer(None))
+
+
 class Desk:
     """Where decisions and signals come in; it stands for people, other systems, the server and its clock."""
 
-    def __init__(self, clock: Clock, given: Iterable[Given]) -> None:
+    def __init__(self, clock: Clock, left: list[Given], family: Family) -> None:
         self._clock = clock
-        # Equal signals are received in the order of their times, all else is used in the order in which it was given.
-        self._left = sorted(given, key=lambda one: one.after if one.is_kept else 0.0)
+        self._left = left
+        self._family = family
         self._waits: list[Waiting] = []
         self._over: list[Waiting] = []
         self._park = 0
@@ -50,6 +64,7 @@ class Desk:
 
         Raises Unanswered, or Refused.
         """
+        self._family.bring_up()
         self._park += 1
         for item in waits:
             self._open_one(dict(item), wishes.get(item["key"]))
@@ -65,13 +80,13 @@ class Desk:
         for wait in self._open():
             wait.tell(Answer("withdrawn"), self._clock.text())
 
-    def check_all_used(self, verdict: Verdict) -> None:
+    def check_all_used(self, outcome: Outcome) -> None:
         """Raise Unused when something was given for nothing."""
         if self._left:
             given = ", ".join(one.said for one in self._left)
             waited = ", ".join(repr(wait.title) for wait in self._waits if wait.takes) or "nobody"
             raise Unused(
-                f"nothing that the run waited for took {given}; it waited for {waited}, and is {verdict.status}"
+                f"nothing that the run waited for took {given}; it waited for {waited}, and is {outcome.status}"
             )
 
     def _open(self) -> list[Waiting]:
@@ -91,42 +106,45 @@ class Desk:
 
     def _end_next(self) -> Waiting:
         """Move the clock to what comes next, and end the wait that it is for."""
-        coming = [*self._given(), *self._due()]
+        coming = [*self._given(), *self._ends(), *self._due()]
         if not coming:
             raise self._unanswered(next(wait for wait in self._open() if wait.park == self._park))
-        when, _, wait, given = min(coming, key=lambda one: one[:2])
-        if given is None and wait.park == self._park and wait.is_left_to_default:
+        comes = min(coming, key=lambda one: (one.when, one.rank))
+        wait, given = comes.wait, comes.given
+        if comes.rank == _DUE and wait.park == self._park and wait.is_left_to_default:
             raise self._unanswered(wait)
-        told = Answer(wait.on_due) if given is None else given.answer(wait)
-        self._clock.reach(when)
+        told = comes.told if given is None else given.answer(wait)
+        self._clock.reach(comes.when)
         wait.tell(told, self._clock.text())
         self._over.append(wait)
         if given is not None:
-            _take(self._left, given)
+            take(self._left, given)
         return wait
 
-    def _given(self) -> Iterable[tuple[float, int, Waiting, Given]]:
+    def _given(self) -> Iterator[_Coming]:
         left = list(self._left)
         for wait in self._open():
             if (given := next((one for one in left if one.fits(wait)), None)) is not None:
-                _take(left, given)
-                yield given.when(wait), -1 if given.is_in_time(wait) else 1, wait, given
+                take(left, given)
+                yield _Coming(given.when(wait), _EARLY if given.is_in_time(wait) else _LATE, wait, given)
 
-    def _due(self) -> Iterable[tuple[float, int, Waiting, None]]:
+    def _ends(self) -> Iterator[_Coming]:
+        for wait in self._open():
+            if (end := self._family.end(wait)) is not None:
+                yield _Coming(end[0], _EARLY, wait, told=end[1])
+
+    def _due(self) -> Iterator[_Coming]:
         for wait in self._open():
             if wait.due is not None and wait.on_due is not None:
-                yield wait.due, 0, wait, None  # who decides at that very moment is too late
+                yield _Coming(wait.due, _DUE, wait, told=Answer(wait.on_due))
 
     def _unanswered(self, wait: Waiting) -> Unanswered:
+        if (stuck := self._family.stuck(wait)) is not None:
+            return stuck
         give = HINTS[wait.takes or "resume"].format(wait.title)
         days = f", or expire({wait.title!r}) to let its time run out" if wait.due is not None else ""
         unused = f" Not used so far: {', '.join(one.said for one in self._left)}." if self._left else ""
         return Unanswered(f"nobody answered {wait.title!r}; give {give}{days}.{unused}")
-
-
-def _take(left: list[Given], given: Given) -> None:
-    """Take away this very one: the same may have been given several times."""
-    del left[next(place for place, one in enumerate(left) if one is given)]
 
 
 def _verdict(wait: Waiting) -> Verdict | None:

@@ -14,8 +14,9 @@ from typing import Any
 from taxiway.decode import decode
 from taxiway.durations import Duration, seconds
 from taxiway.encode import plain
-from taxiway.errors import InvalidValue
+from taxiway.errors import AGENT_ERROR, InvalidValue
 from taxiway.testing.errors import Refused
+from taxiway.testing.outcome import Error, Outcome
 from taxiway.testing.waits import Answer, Waiting
 
 
@@ -129,6 +130,28 @@ class _Resumption(Given):
 
 
 @dataclass(frozen=True)
+class ChildEnd(Given):
+    """What a child comes to, instead of being played; it is for the child itself, not for whoever waits for it."""
+
+    result: Any = None
+    error: Error | None = None
+    status: str = "SUCCESS"
+
+    def fits(self, wait: Waiting) -> bool:  # noqa: ARG002 - as said
+        """Say that it is for no wait."""
+        return False
+
+    def is_for(self, agent: str) -> bool:
+        """Say whether it is for a child with this agent."""
+        return _matches(agent, self.pattern)
+
+    def outcome(self) -> Outcome:
+        """Return what the child comes to."""
+        reason = self.error.code if self.error else "by_user" if self.status == "CANCELED" else None
+        return Outcome(self.status, reason, self.result, self.error, slept=self.after)
+
+
+@dataclass(frozen=True)
 class Expiry(Given):
     """Somebody who does not come: the wait's time runs out, also where that takes its default of days."""
 
@@ -184,6 +207,26 @@ def signal(name: str, payload: object = None, *, after: Duration = 0) -> Given:
 def resume(reason: str = "*", *, by: str = "test", after: Duration = 0) -> Given:
     """Have somebody end the pause that the agent made for this reason."""
     return _Resumption(_said("resume", reason), reason, seconds(after), by)
+
+
+def child(
+    agent: str, result: object = None, *, error: str | None = None, status: str | None = None, after: Duration = 0
+) -> Given:
+    """Have a child with this agent end so long after its start, with a result, an error, or as CANCELED (`status`).
+
+    A child for which nothing is given is played, if its agent is declared.
+    """
+    status = status or ("SUCCESS" if error is None else "FAILED")
+    if status not in ("SUCCESS", "FAILED", "CANCELED") or (error is None) == (status == "FAILED"):
+        raise ValueError("a child ends with a result, with an error (FAILED), or as CANCELED")
+    failed = None if error is None else Error(AGENT_ERROR, "Exception", error)
+    said = _said("child", agent, result=result, error=error)
+    return ChildEnd(said, agent, seconds(after), plain(result), failed, status)
+
+
+def take(left: list[Given], given: Given) -> None:
+    """Take away this very one: the same may have been given several times."""
+    del left[next(place for place, one in enumerate(left) if one is given)]
 
 
 def expire(pattern: str) -> Given:

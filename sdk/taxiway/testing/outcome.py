@@ -70,6 +70,7 @@ class Outcome:
     activations: int = 0
     events: list[Event] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
 
     @property
     def result(self) -> Any:
@@ -89,3 +90,12 @@ class Outcome:
         why = f" ({self.reason})" if self.reason else ""
         error = f": {self.error.type}: {self.error.message}" if self.error else ""
         return f"{self.status}{why}{error}"
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run that the run started; `outcome` is None where it did not come to an end."""
+
+    agent: str
+    input: Any
+    outcome: Outcome | None = None

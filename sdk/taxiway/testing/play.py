@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
-from taxiway.approvals import approval
 from taxiway.encode import json_text
-from taxiway.errors import CODE_MISMATCH, DENIED
-from taxiway.frames import Kind
 from taxiway.orders import Limits, Order
 from taxiway.testing.clock import Clock
-from taxiway.testing.desk import Desk, Verdict
-from taxiway.testing.errors import Endless, Misplayed
+from taxiway.testing.errors import Misplayed
 from taxiway.testing.given import Given
-from taxiway.testing.outcome import Error, Outcome
-from taxiway.testing.records import Records
-from taxiway.testing.stage import Rehearsal, Stage, Stubs
-from taxiway.testing.waits import START
-from taxiway.waits import Wait
+from taxiway.testing.outcome import Outcome
+from taxiway.testing.playing import Playing
+from taxiway.testing.stage import Stubs
 
-MOST_ACTIVATIONS: Final = 300
 STRATEGIES: Final = ("NONE", "ON_START", "ON_TOOL_CALL")
 
 
@@ -63,74 +54,13 @@ def play(
     order = Order(
         "", str(uuid.uuid4()), 0, declared.name, text, user_id, dict(metadata or {}), Limits(), approval_strategy
     )
-    playing = _Play(declared, order, given, stub or {})
+    # Equal signals are received in the order of their times, all else is used in the order in which it was given.
+    given.sort(key=lambda one: one.after if one.is_kept else 0.0)
+    playing = Playing(declared, order, Clock(), given, stub or {})
     try:
-        return _beside_any_loop(playing.to_the_end)
+        return _beside_any_loop(playing.and_all_used)
     except Misplayed as problem:
         raise problem.with_traceback(None) from None
-
-
-class _Play:
-    def __init__(self, agent: Agent, order: Order, given: list[Given], stubs: Stubs) -> None:
-        self._agent = agent
-        self._order = order
-        self._clock = Clock()
-        self._desk = Desk(self._clock, given)
-        self._stage = Stage(self._clock, stubs)
-        self._records = Records()
-        self._number = 0
-
-    def to_the_end(self) -> Outcome:
-        verdict = Verdict("PAUSED", "waiting")
-        try:
-            verdict = self._let_begin() or self._activated()
-            self._desk.withdraw()
-            self._desk.check_all_used(verdict)
-        except Misplayed as problem:
-            problem.outcome = self._outcome(verdict)
-            raise
-        return self._outcome(verdict)
-
-    def _let_begin(self) -> Verdict | None:
-        """Ask whether the run may begin at all, where it was enqueued so."""
-        if self._order.approval_strategy != "ON_START":
-            return None
-        details = {"agent": self._agent.name, "input": json.loads(self._order.input)}
-        wish = approval(f"Start {self._agent.name}?", details=details)
-        self._number += 1
-        return self._desk.park([Wait(START, wish).as_frame()], "all", {START: wish})
-
-    def _activated(self) -> Verdict:
-        """Carry activation after activation, until one of them ends the run or a refusal does."""
-        while self._number < MOST_ACTIVATIONS:
-            self._number += 1
-            order = replace(self._order, activation=f"{self._order.run_id}.{self._number}", number=self._number)
-            activation = Rehearsal(order, self._records, self._desk.settled())
-            self._stage.carry(self._agent, activation)
-            if (verdict := self._followed(activation)) is not None:
-                return verdict
-        raise Endless(f"the run was parked {MOST_ACTIVATIONS} times and goes on")
-
-    def _followed(self, activation: Rehearsal) -> Verdict | None:
-        """Do what a worker does with the frame that ended an activation; None when there is another one."""
-        end = self._records.end
-        match end["frame"]:
-            case Kind.FINISH:
-                return Verdict("SUCCESS", result=json.loads(end["value"]))
-            case Kind.PARK:
-                return self._desk.park(end["waits"], end["wake"], activation.wishes)
-        error = Error(**end["error"])
-        if error.code == CODE_MISMATCH:
-            return Verdict("PAUSED", CODE_MISMATCH, error)
-        if (error.code, error.type) == (DENIED, "Denied"):
-            return Verdict("CANCELED", DENIED)
-        return Verdict("FAILED", error.code, error)
-
-    def _outcome(self, verdict: Verdict) -> Outcome:
-        return Outcome(
-            verdict.status, verdict.reason, verdict.result, verdict.error, self._records.steps(), self._desk.asked(),
-            self._clock.now, self._number, self._records.events, self._records.logs,
-        )  # fmt: skip
 
 
 def _declared(function: Callable[..., Any]) -> Agent:

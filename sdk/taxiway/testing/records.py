@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taxiway.frames import Frame, Kind
@@ -14,18 +15,22 @@ LARGE: Final = 32 * 1024
 
 
 class Records:
-    """The memory of one run."""
+    """The memory of one run; `start` starts children of it: by the key of a call, their agent, and an input for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Callable[[str, str, Sequence[str]], str]) -> None:
+        self._start = start
+        self._inputs: dict[str, list[str]] = {}
         self._steps: dict[str, dict[str, Any]] = {}
         self.events: list[Event] = []
         self.logs: list[str] = []
         self.end: Frame = {}
         """The frame with which the newest activation ended."""
 
-    def take(self, frame: Frame) -> None:
-        """Record what a frame says."""
+    def take(self, frame: Frame) -> str | None:
+        """Record what a frame says; return what the acknowledgement of it carries."""
         match frame["frame"]:
+            case Kind.SPAWN:
+                return self._spawn(frame)
             case Kind.STEP:
                 self._record(frame, Status.SUCCEEDED)
             case Kind.STEP_FAILED:
@@ -38,6 +43,7 @@ class Records:
                 self.logs.append(frame["message"])
             case Kind.PARK | Kind.FINISH | Kind.FAIL:
                 self.end = frame
+        return None
 
     def recorded(self) -> list[Recorded]:
         """Return what the next activation is given."""
@@ -51,6 +57,17 @@ class Records:
     def steps(self) -> list[Step]:
         """Return the steps, for the test to look at."""
         return [_step(item) for item in self._steps.values()]
+
+    def _spawn(self, frame: Frame) -> str | None:
+        """Start children, once all of their inputs have come; the ids of their runs are the value of a step."""
+        inputs = self._inputs.setdefault(frame["key"], [])
+        inputs += frame["inputs"]
+        if frame["more"]:
+            return None
+        del self._inputs[frame["key"]]
+        ids = self._start(frame["key"], frame["agent"], inputs)
+        self._record({**frame, "attempts": 1, "value": ids}, Status.SUCCEEDED)
+        return ids
 
     def _record(self, frame: Frame, status: Status) -> None:
         self._steps.pop(frame["key"], None)

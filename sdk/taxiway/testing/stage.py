@@ -44,7 +44,7 @@ class Rehearsal(Activation):
         super().__init__(order, recorded, settled, self._say)
         self.wishes: dict[str, Wish] = {}
         self._records = records
-        self._said: list[int] = []
+        self._said: list[tuple[int, str | None]] = []
 
     def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
         """Return what must be waited for, and remember what was wished for."""
@@ -52,7 +52,7 @@ class Rehearsal(Activation):
         self.wishes.update((wait.key, wait.wish) for wait in left)
         return left
 
-    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[None]:
+    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
         """Have an item recorded; it is before this returns."""
         return self._answered_at_once(super().commit(kind, fields))
 
@@ -67,14 +67,14 @@ class Rehearsal(Activation):
         return self._answered_at_once(super().conclude(outcome))
 
     def _say(self, frame: Frame) -> None:
-        self._records.take(frame)
+        value = self._records.take(frame)
         if "n" in frame:
-            self._said.append(frame["n"])
+            self._said.append((frame["n"], value))
 
-    def _answered_at_once(self, future: Future[None]) -> Future[None]:
+    def _answered_at_once(self, future: Future[Any]) -> Future[Any]:
         # Not where the frame is written: the activation's lock is held there, which answers take too.
         while self._said:
-            self.acknowledge(self._said.pop())
+            self.acknowledge(*self._said.pop())
         return future
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from taxiway.approvals import APPROVAL
+from taxiway.children import CHILD
 from taxiway.shapes import Shape
 from taxiway.testing.outcome import Asked
 from taxiway.waits import LONGEST, SIGNAL, TIMER, USER, Settled, Wish
@@ -17,6 +18,7 @@ HINTS: Final = {
     "answer": "answer({0!r}, …)",
     "signal": "signal({0!r}, …)",
     "resume": "resume({0!r})",
+    "child": "child({0!r}, result=…)",
 }
 """What a test gives to end a wait, by what the wait takes. One that takes nothing ends by itself."""
 
@@ -43,6 +45,7 @@ class Waiting:
     on_due: str | None
     shape: Shape | None
     park: int
+    agent: str | None = None
     told: Answer = field(default_factory=lambda: Answer(None))
     told_at: str | None = None
 
@@ -50,8 +53,8 @@ class Waiting:
     def opened_by(cls, item: dict[str, Any], wish: Wish | None, now: float, park: int) -> Waiting:
         """Open a wait as a `park` frame describes it."""
         due = None if item["dueMs"] is None else now + item["dueMs"] / 1000
-        shape = getattr(wish, "shape", None)
-        return cls(item["key"], item["kind"], json.loads(item["request"]), now, due, item["onDue"], shape, park)
+        shape, agent = getattr(wish, "shape", None), getattr(wish, "agent", None)
+        return cls(item["key"], item["kind"], json.loads(item["request"]), now, due, item["onDue"], shape, park, agent)
 
     @property
     def is_open(self) -> bool:
@@ -60,7 +63,9 @@ class Waiting:
 
     @property
     def title(self) -> str:
-        """What people call it: its prompt, the name of its signal, the reason of its pause."""
+        """What people call it: its prompt, the name of its signal, the reason of its pause, the child's agent."""
+        if self.agent is not None:
+            return self.agent
         return str(
             next((self.request[name] for name in ("prompt", "signal", "reason") if name in self.request), self.key)
         )
@@ -70,12 +75,17 @@ class Waiting:
         """What ends it, as `HINTS` names it; None when it ends by itself."""
         if self.kind == APPROVAL:
             return "answer" if "answer" in self.request else "approval"
-        return {SIGNAL: "signal", USER: "resume", TIMER: None}[self.kind]
+        return {SIGNAL: "signal", USER: "resume", CHILD: "child", TIMER: None}[self.kind]
 
     @property
     def is_left_to_default(self) -> bool:
         """Whether nobody said how long to wait: a test that gives nothing has forgotten it, rather than meant these days."""
         return self.takes is not None and self.due is not None and self.due - self.opened == LONGEST
+
+    @property
+    def ended_by(self) -> str | None:
+        """The child whose end it is for: the call that started it, and its place among them."""
+        return str(self.request["signal"]).partition("/")[2] if self.kind == CHILD else None
 
     def tell(self, answer: Answer, at: str) -> None:
         """Give the wait its one outcome."""

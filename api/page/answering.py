@@ -1,0 +1,100 @@
+"""Takes what a person submits on the page, and decides by the one way to do it.
+
+That another site can make a browser submit this form harms nobody: the token in it is all the authority there is. No cookie
+and nothing else that a browser adds by itself is looked at, so a site that does not know the token can decide nothing, and
+one that knows it needs no browser.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
+
+from api.answers import PRIVATE
+from api.page.asking import Typed, answer_form, ask
+from api.page.field import ROOT, Field
+from api.page.filled import Given, read
+from api.page.submitted import submitted
+from api.page.telling import became
+from api.people.decide import asked_by, decide_by_token
+from api.people.question import Question, outcome
+from api.people.verdict import DecisionBody
+from api.problems import Problem
+from api.requests import read_as
+from api.resources import Resources
+
+_SPENT = ("token_used", "token_expired")
+
+
+def answer(raw: bytes, shared: Resources) -> Response:
+    """Decide, and lead to the page that shows the outcome, so that reloading it decides nothing again.
+
+    What is wrong with the form is shown in it, with what was typed. Raises Problem `token_unknown`, `invalid_request`.
+    """
+    given = submitted(raw)
+    typed = Typed(given)
+    token = typed.last("token")
+    question = asked_by(token)
+    form = answer_form(question)
+    if question.closed:
+        return _spent(question, typed)
+    fields, errors = _fields(typed, form)
+    if errors:
+        return ask(question, token, Typed(given, errors), 422)
+    try:
+        decide_by_token(token, read_as(DecisionBody, fields), shared)
+    except Problem as problem:
+        if problem.code in _SPENT:
+            return _spent(asked_by(token), typed)
+        if problem.status >= 500 or problem.code == "token_unknown":
+            raise
+        return ask(question, token, _told(problem, given, form), 422)
+    return _see_outcome(token)
+
+
+def _fields(typed: Typed, form: Field | None) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Give the fields of the decision that was submitted, and what cannot be read of it."""
+    fields: dict[str, Any] = {"decision": typed.last("decision")}
+    if choice := typed.last("choice"):
+        fields |= {"decision": "approve", "choice": choice}  # its button says both
+    if comment := typed.last("comment").replace("\r\n", "\n").strip():
+        fields["comment"] = comment
+    if form is None:
+        return fields, {}
+    # Enter in a field submits the form without its button.
+    filled = read(form, typed.given)
+    return {**fields, "decision": fields["decision"] or "answer", "answer": filled.value}, filled.errors
+
+
+def _spent(question: Question, typed: Typed) -> Response:
+    """Answer who decides when it is over; whoever pressed a button twice sees their own decision, not a refusal."""
+    found = outcome(question)
+    assert found is not None, "spent only when it is over"
+    fields, _ = _fields(typed, None)
+    verb = {"approved": "approve", "denied": "deny"}.get(found["outcome"])
+    if found["by"] and (verb, found["choice"]) == (fields["decision"], fields.get("choice")):
+        return _see_outcome(typed.last("token"))
+    return became(question, status=410, late=True)
+
+
+def _see_outcome(token: str) -> Response:
+    # Relative, so that it holds behind a proxy that puts a prefix before our paths.
+    return RedirectResponse(f"approval?token={quote(token)}", 303, PRIVATE)
+
+
+def _told(problem: Problem, given: Given, form: Field | None) -> Typed:
+    """Put what is wrong beside the fields that it is about."""
+    names = ["comment", *(field.name for field in form.leaves())] if form else ["comment"]
+    errors: dict[str, str] = {}
+    general = []
+    for error in problem.errors:
+        about = [name for name in names if error.field == name or error.field.startswith((f"{name}.", f"{name}["))]
+        inside = error.field.removeprefix(max(about, key=len)) if about else error.field.removeprefix(f"{ROOT}.")
+        said = f"{inside.lstrip('.')} {error.detail}".strip()
+        sentence = f"{said[:1].upper()}{said[1:]}."
+        if about:
+            errors.setdefault(max(about, key=len), sentence)
+        else:
+            general.append(sentence)
+    return Typed(given, errors, general if problem.errors else [problem.detail])

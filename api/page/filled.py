@@ -1,0 +1,169 @@
+"""Reads a filled form back into the answer's value, or says beside which field what is wrong.
+
+What is checked here is only whether a value can be read at all; whether it fits the question is the decision's own matter.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, Final
+
+from api.page.field import Field, Kind
+
+Given = Mapping[str, Sequence[str]]
+"""What was submitted: for each name everything that came under it."""
+
+_WHOLE = re.compile(r"[-+]?\d{1,400}")
+_DECIMAL = re.compile(r"[-+]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][-+]?\d{1,3})?")
+
+
+class Unreadable(ValueError):
+    """What was typed is no value of its kind; the text says what would be."""
+
+
+class _Blank:
+    """Says that nothing was typed."""
+
+
+_BLANK: Final = _Blank()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The value of a filled form; it means nothing when there are errors (field name → what to do)."""
+
+    value: Any
+    errors: Mapping[str, str]
+
+
+def read(form: Field, given: Given) -> Filled:
+    """Read a form as it was filled in."""
+    errors: dict[str, str] = {}
+    value = _value(form, given, errors)
+    return Filled(None if value is _BLANK else value, errors)
+
+
+def _value(field: Field, given: Given, errors: dict[str, str]) -> Any:
+    """Give the value of a field; _BLANK for one that is left out, and for one that is wrong, which is noted."""
+    if field.kind is Kind.GROUP:
+        return _group(field, given, errors)
+    typed = [text for text in given.get(field.name, ()) if text.strip()]
+    try:
+        value = _read(field, typed) if typed else _blank(field)
+    except Unreadable as unreadable:
+        errors[field.name] = str(unreadable)
+        return _BLANK
+    return value
+
+
+def _group(field: Field, given: Given, errors: dict[str, str]) -> Any:
+    untouched = not any(text.strip() for leaf in field.leaves() for text in given.get(leaf.name, ()))
+    if untouched and (not field.required or field.nullable):
+        return None if field.required else _BLANK
+    members = {inner.name.removeprefix(f"{field.name}."): _value(inner, given, errors) for inner in field.fields}
+    return {name: value for name, value in members.items() if value is not _BLANK}
+
+
+def _blank(field: Field) -> Any:
+    if not field.required:
+        return _BLANK
+    if field.nullable:
+        return None
+    if field.kind in (Kind.LIST, Kind.CHOICES):
+        return []
+    raise Unreadable("Choose one." if field.kind in (Kind.CHOICE, Kind.TRUTH) else "This is needed.")
+
+
+def _read(field: Field, typed: Sequence[str]) -> Any:
+    text = typed[-1]
+    match field.kind:
+        case Kind.CHOICE:
+            return _option(field, text)
+        case Kind.CHOICES:
+            return [_option(field, place) for place in dict.fromkeys(typed)]
+        case Kind.LIST:
+            return [_scalar(field.item, line.strip()) for line in text.splitlines() if line.strip()]
+        case Kind.LINES:
+            return text.replace("\r\n", "\n").strip()
+        case Kind.JSON:
+            return _json(text)
+    return _scalar(field.kind, text.strip())
+
+
+def _option(field: Field, place: str) -> Any:
+    if not place.isdecimal() or len(place) > 9 or int(place) >= len(field.options):
+        raise Unreadable("Choose one of those that are offered.")
+    return field.options[int(place)].value
+
+
+def _scalar(kind: Kind, text: str) -> Any:
+    match kind:
+        case Kind.INTEGER:
+            return _whole(text)
+        case Kind.NUMBER:
+            return _number(text)
+        case Kind.TRUTH:
+            return _truth(text)
+        case Kind.DATE:
+            return _dated(date, text, "Give a date as 2026-12-31.").isoformat()
+        case Kind.TIME:
+            return _dated(time, text, "Give a time as 18:30.").isoformat()
+        case Kind.MOMENT:
+            return _moment(text)
+    return text
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise Unreadable(f"Give a whole number, such as 12; {_quoted(text)} is none.")
+    return int(text)
+
+
+def _number(text: str) -> int | float:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    value = float(text) if _DECIMAL.fullmatch(text) else math.nan
+    if not math.isfinite(value):
+        raise Unreadable(f"Give a number with a decimal point, such as 12.5; {_quoted(text)} is none.")
+    return value
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise Unreadable("Choose one.")
+    return text == "true"
+
+
+def _dated(kind: Any, text: str, advice: str) -> Any:
+    try:
+        return kind.fromisoformat(text)
+    except ValueError:
+        raise Unreadable(advice) from None
+
+
+def _moment(text: str) -> str:
+    advice = "Give date and time as 2026-12-31T18:30."
+    if len(text) <= len("2026-12-31"):  # a date alone is no time, whatever Python reads it as
+        raise Unreadable(advice)
+    moment: datetime = _dated(datetime, text, advice)
+    return moment.isoformat().replace("+00:00", "Z") + ("" if moment.tzinfo else "Z")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"This is no JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except (ValueError, RecursionError):
+        raise Unreadable("This is no JSON that can be kept.") from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _quoted(text: str) -> str:
+    return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"

@@ -1,0 +1,71 @@
+"""Renders pages: HTML with nothing in it that runs, that is fetched from elsewhere, or that is kept by a cache."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.responses import Response
+
+from api.answers import PRIVATE
+from api.page import wording
+from api.page.legible import legible
+
+_HERE = Path(__file__).parent
+STYLE = (_HERE / "style.css").read_text()
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+# No script, image, font, frame or request of any kind; only this style sheet, and forms that lead back here. A decision
+# cannot be made to look like something else: nobody may put the page in a frame.
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    **PRIVATE,
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "x-robots-tag": "noindex, nofollow",
+}
+
+
+def _shown(value: Any) -> Any:
+    """Make every text that a template puts out legible, so that none can be forgotten."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else legible(value)
+
+
+def _breakable(name: str) -> Markup:
+    """Let a long name be broken where its words meet."""
+    return Markup("_<wbr>").join(legible(name).split("_"))
+
+
+_PAGES = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters["breakable"] = _breakable
+_PAGES.filters["verbatim"] = escape  # for what goes back into a form: it must come back as it was typed
+_PAGES.globals.update(
+    style=Markup(STYLE),  # noqa: S704  our own file
+    wording=wording,
+)
+
+
+class Page(Response):
+    """A page, given to nobody but the person who asked for it."""
+
+    media_type = "text/html"
+
+    def __init__(
+        self, template: str, status_code: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    ) -> None:
+        text = _PAGES.get_template(template).render(context)
+        super().__init__(text.encode("utf-8", "replace"), status_code, {**_HEADERS, **(headers or {})})

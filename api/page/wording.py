@@ -1,0 +1,93 @@
+"""Says in plain words when something is, what a decision leads to, and where a run stands."""
+
+from datetime import UTC, datetime, timedelta
+
+from api.people.decide import BY_LINK
+from api.people.question import Question
+from models.events import timestamp
+from models.lifecycle import Status
+from models.run import Run
+
+# Not from strftime, which speaks the language of the server.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SPANS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
+_DENIED = {
+    "cancel": "If you deny, the run is cancelled.",
+    "fail": "If you deny, the run ends as failed.",
+    "return": "If you deny, the run is told so and goes on.",
+    "raise": "If you deny, the run is told so and decides how to go on.",
+}
+_UNDECIDED = {
+    "denied": "If nobody decides by then, it counts as denied.",
+    "expired": "If nobody decides by then, the run goes on without a decision.",
+    "timeout": "If nobody answers by then, the run is told so and may fail.",
+}
+_FOLLOWED = {
+    "denied": "Nobody decided, so it counts as denied.",
+    "expired": "Nobody decided, so the run goes on without a decision.",
+    "timeout": "Nobody answered, and the run is told so.",
+}
+_STANDS = {
+    Status.QUEUED: "The run waits for its turn.",
+    Status.RUNNING: "The run goes on as soon as a worker is free.",
+    Status.AUTH_REQUIRED: "The run waits for an authorization now.",
+    Status.SUCCESS: "The run has finished.",
+    Status.FAILED: "The run has failed.",
+    Status.CANCELED: "The run is cancelled.",
+}
+_PAUSED = {
+    "approval": "The run waits for another decision.",
+    "user": "The run is paused; it goes on when somebody resumes it.",
+    "agent": "The run waits for something else that it needs.",
+}
+
+
+def machine(at: datetime | None) -> str:
+    """Write a moment for machines."""
+    return timestamp(at) or ""
+
+
+def moment(at: datetime) -> str:
+    """Say when something is: `26 Nov 2026, 21:05 UTC`."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def distance(at: datetime, now: datetime) -> str:
+    """Say how far away it is: `in 6 days`, `2 hours ago`, `now`."""
+    span = abs(at - now)
+    for unit, name in _SPANS:
+        if span >= unit:
+            count = span // unit
+            said = f"{count} {name}{'s' * (count != 1)}"
+            return f"in {said}" if at > now else f"{said} ago"
+    return "in less than a minute" if at > now else "just now"
+
+
+def consequences(question: Question) -> list[str]:
+    """Say what a denial leads to, and what happens when nobody decides."""
+    said = [] if question.answer_schema is not None else [_DENIED.get(str(question.asked.get("onDeny")), "")]
+    if question.wait.due_at:
+        said.append(_UNDECIDED.get(question.wait.on_due or "", ""))
+    return [sentence for sentence in said if sentence]
+
+
+def what_now(question: Question) -> str:
+    """Say what followed from the clock, where nobody decided, and where the run stands at this moment."""
+    followed = _FOLLOWED.get(question.wait.outcome or question.wait.on_due or "", "") if question.expired else ""
+    # The scheduler, which draws the consequences of the clock, has not come by yet.
+    to_come = question.wait.resolved_at is None
+    return " ".join(sentence for sentence in (followed, "" if to_come else _stands(question.run)) if sentence)
+
+
+def _stands(run: Run) -> str:
+    if run.status == Status.PAUSED:
+        return _PAUSED[run.pause_kind or "agent"]
+    if run.status == Status.RUNNING and run.lease_worker is not None:
+        return "The run has gone on."
+    return _STANDS[Status(run.status)]
+
+
+def who(by: str) -> str:
+    """Say who decided: a link does not say who holds it."""
+    return "somebody with the link" if by == BY_LINK else by

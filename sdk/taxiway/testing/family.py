@@ -1,0 +1,92 @@
+"""Brings up the children of a played run: each is played to its end as soon as its parent waits, or comes to what was given.
+
+A child lives on a clock of its own that begins when it is started. What is given is shared by the whole family, and is used by
+whoever first waits for it as the runs are played: a child before its parent, an elder child before a younger.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from taxiway.agents import DECLARED, Agent
+from taxiway.errors import INVALID_INPUT, InvalidValue
+from taxiway.testing.clock import Clock
+from taxiway.testing.errors import Unanswered
+from taxiway.testing.given import ChildEnd, Given, take
+from taxiway.testing.outcome import Child, Error, Outcome
+from taxiway.testing.waits import Answer, Waiting
+
+
+@dataclass
+class _Born:
+    agent: str
+    text: str
+    run_id: str
+    began: float
+    outcome: Outcome | None = None
+    stuck: Unanswered | None = None
+
+
+class Family:
+    """The children of one run. `play` plays a run with this agent, input and id on a clock to its end."""
+
+    def __init__(self, clock: Clock, left: list[Given], play: Callable[[Agent, str, str, Clock], Outcome]) -> None:
+        self._clock = clock
+        self._left = left
+        self._play = play
+        self._born: dict[str, _Born] = {}
+
+    def start(self, key: str, agent: str, inputs: Sequence[str]) -> str:
+        """Start a child for each input; return their ids as JSON text."""
+        born = [_Born(agent, text, str(uuid.uuid4()), self._clock.now) for text in inputs]
+        self._born.update((f"{key}/{place}", child) for place, child in enumerate(born))
+        return json.dumps([child.run_id for child in born])
+
+    def bring_up(self) -> None:
+        """Play all that were not played yet."""
+        for child in self._born.values():
+            if child.outcome is None and child.stuck is None:
+                try:
+                    child.outcome = self._come_to(child)
+                except Unanswered as stuck:
+                    child.stuck = stuck
+
+    def end(self, wait: Waiting) -> tuple[float, Answer] | None:
+        """Return when and how the child ends that this waits for; None when it does not."""
+        child = self._whose(wait)
+        if child is None or child.outcome is None:
+            return None
+        came, error = child.outcome, child.outcome.error
+        told = {"run": child.run_id, "status": came.status, "result": came.returned, "error": error and asdict(error)}
+        return max(child.began + came.slept, wait.opened), Answer("received", json.dumps(told))
+
+    def stuck(self, wait: Waiting) -> Unanswered | None:
+        """Return why the child does not end that this waits for."""
+        child = self._whose(wait)
+        return None if child is None else child.stuck
+
+    def children(self) -> list[Child]:
+        """Return them, for the test to look at."""
+        return [Child(child.agent, json.loads(child.text), child.outcome) for child in self._born.values()]
+
+    def _whose(self, wait: Waiting) -> _Born | None:
+        return self._born.get(wait.ended_by or "")
+
+    def _come_to(self, child: _Born) -> Outcome:
+        for given in self._left:
+            if isinstance(given, ChildEnd) and given.is_for(child.agent):
+                take(self._left, given)
+                return given.outcome()
+        agent = next((one for one in reversed(DECLARED) if one.name == child.agent), None)
+        if agent is None:
+            give = f"child({child.agent!r}, result=…)"
+            raise Unanswered(f"nobody said what agent {child.agent!r} comes to; give {give}, or import its module")
+        try:
+            agent.read_input(child.text)
+        except InvalidValue as problem:
+            error = Error(INVALID_INPUT, "InvalidInput", f"agent {agent.name!r}: {problem}")
+            return Outcome("FAILED", INVALID_INPUT, error=error)
+        return self._play(agent, child.text, child.run_id, Clock(child.began, self._clock.zero))

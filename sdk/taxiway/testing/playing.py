@@ -1,0 +1,113 @@
+"""Plays one run: activation after activation, and between them what people, other runs and the clock do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Final
+
+from taxiway.agents import Agent
+from taxiway.approvals import approval
+from taxiway.errors import CODE_MISMATCH, DENIED
+from taxiway.frames import Kind
+from taxiway.orders import Order
+from taxiway.testing.clock import Clock
+from taxiway.testing.desk import Desk, Verdict
+from taxiway.testing.errors import Endless, Misplayed
+from taxiway.testing.family import Family
+from taxiway.testing.given import Given
+from taxiway.testing.outcome import Error, Outcome
+from taxiway.testing.records import Records
+from taxiway.testing.stage import Rehearsal, Stage, Stubs
+from taxiway.testing.waits import START
+from taxiway.waits import Wait
+
+MOST_ACTIVATIONS: Final = 300
+
+
+class Playing:
+    """One run; what is left of `given` is shared with its children."""
+
+    def __init__(self, agent: Agent, order: Order, clock: Clock, given: list[Given], stubs: Stubs) -> None:
+        self._agent = agent
+        self._order = order
+        self._clock = clock
+        self._given = given
+        self._stubs = stubs
+        self._family = Family(clock, given, self._play_child)
+        self._desk = Desk(clock, given, self._family)
+        self._stage = Stage(clock, stubs)
+        self._records = Records(self._family.start)
+        self._number = 0
+
+    def and_all_used(self) -> Outcome:
+        """Play it to its end, and raise Unused when something was given in vain."""
+        outcome = self.to_the_end()
+        try:
+            self._desk.check_all_used(outcome)
+        except Misplayed as problem:
+            problem.outcome = outcome
+            raise
+        return outcome
+
+    def to_the_end(self) -> Outcome:
+        """Play it to its end; raise Unanswered, Refused or Endless."""
+        try:
+            verdict = self._let_begin() or self._activated()
+        except Misplayed as problem:
+            # That of a child tells more of what is wrong, but the test asked for this run.
+            problem.outcome = self._outcome(Verdict("PAUSED", "waiting"))
+            raise
+        self._desk.withdraw()
+        if verdict.status != "CANCELED":  # a cancel reaches the children too
+            self._family.bring_up()
+        return self._outcome(verdict)
+
+    def _play_child(self, agent: Agent, text: str, run_id: str, clock: Clock) -> Outcome:
+        strategy = "ON_TOOL_CALL" if self._order.approval_strategy == "ON_TOOL_CALL" else "NONE"
+        order = replace(
+            self._order, run_id=run_id, agent=agent.name, input=text, metadata={}, approval_strategy=strategy
+        )
+        return Playing(agent, order, clock, self._given, self._stubs).to_the_end()
+
+    def _let_begin(self) -> Verdict | None:
+        """Ask whether the run may begin at all, where it was enqueued so."""
+        if self._order.approval_strategy != "ON_START":
+            return None
+        details = {"agent": self._agent.name, "input": json.loads(self._order.input)}
+        wish = approval(f"Start {self._agent.name}?", details=details)
+        self._number += 1
+        return self._desk.park([Wait(START, wish).as_frame()], "all", {START: wish})
+
+    def _activated(self) -> Verdict:
+        """Carry activation after activation, until one of them ends the run or a refusal does."""
+        while self._number < MOST_ACTIVATIONS:
+            self._number += 1
+            order = replace(self._order, activation=f"{self._order.run_id}.{self._number}", number=self._number)
+            activation = Rehearsal(order, self._records, self._desk.settled())
+            self._stage.carry(self._agent, activation)
+            if (verdict := self._followed(activation)) is not None:
+                return verdict
+        raise Endless(f"the run was parked {MOST_ACTIVATIONS} times and goes on")
+
+    def _followed(self, activation: Rehearsal) -> Verdict | None:
+        """Do what a worker does with the frame that ended an activation; None when there is another one."""
+        end = self._records.end
+        match end["frame"]:
+            case Kind.FINISH:
+                return Verdict("SUCCESS", result=json.loads(end["value"]))
+            case Kind.PARK:
+                return self._desk.park(end["waits"], end["wake"], activation.wishes)
+        error = Error(**end["error"])
+        if error.code == CODE_MISMATCH:
+            return Verdict("PAUSED", CODE_MISMATCH, error)
+        if (error.code, error.type) == (DENIED, "Denied"):
+            return Verdict("CANCELED", DENIED)
+        return Verdict("FAILED", error.code, error)
+
+    def _outcome(self, verdict: Verdict) -> Outcome:
+        return Outcome(
+            verdict.status, verdict.reason, verdict.result, verdict.error, self._records.steps(), self._desk.asked(),
+            self._clock.slept, self._number, self._records.events, self._records.logs,
+            self._family.children(),
+        )  # fmt: skip
