@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from taxiway import Fatal
+from taxiway import Decision, Fatal
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "sdk" / "examples"
 sys.path.insert(0, str(EXAMPLES))  # as a worker does with the folder of an agents file
@@ -253,6 +253,12 @@ class PlainRun:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.said: list[tuple[object, ...]] = []
+        self.asked: list[tuple[str, Any]] = []
+
+    def approve(self, prompt: str, *, details: Any, on_deny: str) -> Decision:
+        assert on_deny == "return"
+        self.asked.append((prompt, json.loads(json.dumps(details))))
+        return Decision(False, comment="no GPL here", by="ann")
 
     def step(self, function: Callable[..., Any], *args: Any) -> Any:
         return self._step(function.__name__, function, args)
@@ -297,7 +303,21 @@ def test_every_distribution_is_a_step_and_a_piece_of_progress(install: Callable[
     assert result["counts"] == {"strong copyleft": 1, "weak copyleft": 0, "unknown": 0, "permissive": 1}
     lines = result["markdown"].splitlines()
     assert lines[2] == "2 distributions: 1 strong copyleft, 1 permissive."
-    assert lines[6] == "| another | 2.0 | GPL | strong copyleft | License field: GPL \\| more |"
+    assert lines[4] == "ann decided that 1 of them must go (no GPL here)."
+    assert lines[8] == "| another | 2.0 | GPL | strong copyleft | License field: GPL \\| more |"
+
+
+def test_somebody_is_asked_about_what_is_doubtful_and_about_nothing_else(install: Callable[..., Path]) -> None:
+    site = install("License: GPL").parent
+    install("", name="mild-1.0.dist-info").joinpath("METADATA").write_text("Name: mild\nVersion: 1.0\nLicense: MIT\n")
+    run = PlainRun()
+    license_audit.license_audit(run, str(site))  # type: ignore[arg-type]  # as above
+    [(prompt, details)] = run.asked
+    assert prompt == "May one distribution with a doubtful licence stay?"
+    assert [(row["name"], row["category"]) for row in details] == [("thing", "strong copyleft")]
+    undoubted = PlainRun()
+    result: Any = license_audit.license_audit(undoubted, str(site), ask_about=[UNKNOWN])  # type: ignore[arg-type]  # as above
+    assert (undoubted.asked, result["reviewed"]) == ([], None)
 
 
 def test_the_distribution_that_python_imports_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
