@@ -1,8 +1,11 @@
-"""`make demo`: the sample agent runs through the whole system once, on real input, and everything is stopped again."""
+"""`make demo`: the sample agent runs through the whole system once, on real input, asks somebody on its way, and everything
+is stopped again.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,18 @@ from taxiway import Client
 from taxiway.cli.output import Output
 from taxiway.cli.results import save
 from taxiway.cli.views import view
-from taxiway.client import RunHandle, RunView, TaxiwayError
+from taxiway.client import Event, RunHandle, RunView, TaxiwayError
+from taxiway.client.views import Json
 
+from ops.asking import NotAnswered, answer
 from ops.console import complain, console, say
 from ops.embedded import EmbeddedError
 from ops.stack import Halt, Halted, Stack, StackError, StackOptions
 from ops.stack.environment import with_password
 
 AGENT = "license_audit"
+ASK_ABOUT = ["strong copyleft", "unknown", "weak copyleft"]
+"""Stricter than the agent by itself, so that it always finds something to ask about in this environment."""
 SAVED = Path("build/demo")
 SHOWN = 8
 """Rows of the report that are shown."""
@@ -45,7 +52,7 @@ def demo(options: StackOptions) -> int:
     except Halted:
         complain("Stopped before the run had ended.")
         return 130
-    except (DemoFailed, StackError, EmbeddedError, TaxiwayError) as error:
+    except (DemoFailed, NotAnswered, StackError, EmbeddedError, TaxiwayError) as error:
         complain(f"The demo failed. {error}")
         complain(f"The logs are in {stack.logs}.")
         return 1
@@ -56,7 +63,7 @@ def demo(options: StackOptions) -> int:
 def run_sample(stack: Stack) -> RunView:
     """Enqueue the sample, show its events as they come, and return the finished run."""
     with Client(stack.url, api_key=stack.api_key) as client:
-        handle = client.enqueue(AGENT)
+        handle = client.enqueue(AGENT, {"ask_about": ASK_ABOUT})
         follow(stack, handle)
         run = handle.get()
     if run.status != "SUCCESS":
@@ -65,14 +72,24 @@ def run_sample(stack: Stack) -> RunView:
 
 
 def follow(stack: Stack, handle: RunHandle) -> None:
-    """Show a run live until it ends, looking meanwhile whether everything still runs."""
+    """Show a run live until it ends, and have its questions answered on the way."""
+    events = handle.events(patience=PATIENCE)
+    while (question := next_question(stack, handle, events)) is not None:
+        answer(question, stack.look)
+
+
+def next_question(stack: Stack, handle: RunHandle, events: Iterator[Event]) -> Json | None:
+    """Show a run until it asks something, or None until it ends, looking meanwhile whether everything still runs."""
     deadline = time.monotonic() + PATIENCE
     with view(Output(as_json=False), AGENT) as shown:
-        for event in handle.events(patience=PATIENCE):
+        for event in events:
+            if event.type == "run_approval":
+                return event.data
             shown.show(event)
             stack.look()
             if time.monotonic() > deadline:
                 raise DemoFailed(f"Run {handle.id} had not ended after {PATIENCE:.0f} s.")
+    return None
 
 
 def show(stack: Stack, run: RunView) -> None:
@@ -81,6 +98,9 @@ def show(stack: Stack, run: RunView) -> None:
     SAVED.mkdir(parents=True, exist_ok=True)
     saved = save(result, SAVED)
     say("\nLicences of the distributions in this environment:", "bold")
+    if reviewed := result["reviewed"]:
+        may = "may" if reviewed["approved"] else "may not"
+        say(f"Reviewed by {reviewed['by']}: {reviewed['distributions']} doubtful ones {may} stay.")
     counts = Table(box=None)
     counts.add_column("category")
     counts.add_column("distributions", justify="right")

@@ -1,0 +1,78 @@
+"""Has a run's question answered: by whoever sits at the terminal, or by calling its link when nobody does."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+from rich.table import Table
+
+from ops.console import console, say
+
+LOOK_EVERY = 0.2
+ALL_OF_IT = 8
+"""Rows of the details that are shown; the link shows all."""
+_ANSWERS = {"y": "approve", "yes": "approve", "n": "deny", "no": "deny"}
+_JSON = {"accept": "application/json"}
+
+
+class NotAnswered(Exception):
+    """The link did not take the decision; the message says what it answered."""
+
+
+def answer(question: Mapping[str, Any], look: Callable[[], None]) -> None:
+    """Show a question and bring about a decision, calling `look` meanwhile, which may raise."""
+    link = str(question["approvalUrl"])
+    say(f"\nThe run asks: {question['prompt']}", "bold yellow")
+    _show(question.get("details"))
+    say(
+        "While it waits it holds no slot, process, connection or message. This link shows the question, and decides it once:"
+    )
+    say(f"  {link}\n")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        _ask(link, look)
+    else:
+        say("Nobody is at the terminal, so the demo approves by calling the link:")
+        say(f"  curl -H 'accept: application/json' '{link}&decision=approve'\n")
+        _decide(link, "approve")
+
+
+def _ask(link: str, look: Callable[[], None]) -> None:
+    """Wait for y or n, or for somebody who decides at the link instead."""
+    console.print("Approve? [y/n] (or decide at the link) ", end="")
+    while not _is_decided(link):
+        look()
+        if not select.select([sys.stdin], [], [], LOOK_EVERY)[0]:
+            continue
+        decision = _ANSWERS.get(sys.stdin.readline().strip().lower())
+        if decision:
+            _decide(link, decision)
+            return
+        console.print("y or n, please: ", end="")
+    say("\nSomebody decided at the link.")
+
+
+def _is_decided(link: str) -> bool:
+    return httpx.get(link, headers=_JSON, trust_env=False).status_code == httpx.codes.GONE
+
+
+def _decide(link: str, decision: str) -> None:
+    answered = httpx.get(f"{link}&decision={decision}", headers=_JSON, trust_env=False)
+    if answered.status_code not in (httpx.codes.OK, httpx.codes.GONE):
+        raise NotAnswered(f"The link answered {answered.status_code}: {answered.text[:300]}")
+
+
+def _show(details: Any) -> None:
+    if not isinstance(details, list) or not all(isinstance(row, dict) for row in details):
+        return
+    table = Table(box=None)
+    for name in details[0]:
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=40)
+    for row in details[:ALL_OF_IT]:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table)
+    if len(details) > ALL_OF_IT:
+        say(f"  … and {len(details) - ALL_OF_IT} more")
