@@ -142,3 +142,48 @@ def turncoat(run: Run, secret: str) -> list[str]:
         note("suicide")
         os.killpg(0, signal.SIGKILL)
     return [*values, run.step(work, DIE_AFTER, 50, secret)]
+
+
+@agent
+def asking(run: Run, questions: int, secret: str) -> list[str]:
+    """A step behind each question that somebody answers; a denial cancels the run."""
+    at(run)
+    values = [run.step(work, 0, 20, secret)]
+    for n in range(1, questions + 1):
+        run.approve(f"Go on with {n}?", details={"n": n})
+        values.append(run.step(work, n, 50, secret))
+    return values
+
+
+@agent
+def hearing(run: Run, words: int, secret: str) -> list[str]:
+    """A step behind each word that it is sent, some of them before it waits for them."""
+    at(run)
+    first = run.step(work, 0, 100, secret)
+    return [first, *(run.step(work, run.wait_for("word"), 20, secret) for _ in range(words))]
+
+
+@agent
+def napping(run: Run, naps: int, millis: int, secret: str) -> list[str]:
+    """Sleeps between its steps, parked."""
+    at(run)
+    values = [run.step(work, 0, 20, secret)]
+    for n in range(1, naps + 1):
+        run.sleep(millis / 1000)
+        values.append(run.step(work, n, 20, secret))
+    return values
+
+
+@agent
+async def either(run: AsyncRun, secret: str) -> list[str]:
+    """Waits for a word and for a time at once, beside a step, and needs them both."""
+    at(run)
+
+    async def heard() -> str:
+        return await run.step(await_work, await run.wait_for("word"), 20, secret)
+
+    async def slept() -> str:
+        await run.sleep(0.5)
+        return await run.step(await_work, 2, 20, secret)
+
+    return list(await asyncio.gather(run.step(await_work, 0, 300, secret), heard(), slept()))

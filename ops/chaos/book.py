@@ -17,6 +17,17 @@ class Accepted:
     agent: str
     input: dict[str, Any]
     cancel_asked: bool = False
+    cancel_taken: bool = False
+    """Whether a cancel was answered with 200 or 202."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision about a question that was answered with 200: exactly one of those who tried may be told so."""
+
+    wait: str
+    run: str
+    decision: str
 
 
 @dataclass
@@ -54,12 +65,17 @@ class Book:
         self.incidents: list[Incident] = []
         self.skipped: list[str] = []
         self.violations: list[Violation] = []
+        self.decided: list[Decided] = []
         self.gaps: list[dict[str, Any]] = []
         """Times without a promotion while work was waiting and slots were free."""
 
     def accept(self, runs: list[Accepted]) -> None:
         with self._lock:
             self.accepted.update({run.run: run for run in runs})
+
+    def decide(self, decided: Decided) -> None:
+        with self._lock:
+            self.decided.append(decided)
 
     def strike(self, incident: Incident) -> Incident:
         with self._lock:

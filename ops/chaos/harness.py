@@ -21,8 +21,9 @@ from ops.chaos.eyes import Eyes
 from ops.chaos.faults import Lane, World
 from ops.chaos.invariants import CHECKS, Facts, keeps_secrets
 from ops.chaos.lane import Striker
-from ops.chaos.load import Api, Client, People
+from ops.chaos.load import Api, Client, Errand
 from ops.chaos.orders import orders
+from ops.chaos.people import People, Person, due
 from ops.chaos.plan import Plan, Result
 from ops.chaos.recovery import times, undisturbed
 from ops.chaos.sampler import EVERY, Sampler
@@ -65,7 +66,7 @@ class Harness:
         sampler = Sampler(self._eyes(), self.book, stack.redis_url, hidden)
         sampler.step()
         clients = [self._client(number, sampler) for number in range(CLIENTS)]
-        people = People(self._api(), self.book, clients, lambda: _parked(eyes))
+        people = self._people(clients, lambda: _parked(eyes))
         self.crew.go("sampler", lambda: self._sample(sampler))
         self.crew.go("people", lambda: people.run(self.resting))
         loading = [self.crew.go("client", partial(client.run, self.stopping)) for client in clients]
@@ -102,6 +103,16 @@ class Harness:
     def _client(self, number: int, sampler: Sampler) -> Client:
         made = orders(self.plan.seed, number, self.plan.mix, self.secret)
         return Client(self._api(), made, self.book, lambda: sampler.last["waiting"] > self.plan.most_waiting)
+
+    def _people(self, clients: list[Client], parked: Callable[[], list[str]]) -> People:
+        def errands() -> list[Errand]:
+            ready = [errand for client in clients for errand in due(client.errands)]
+            for errand in ready:
+                self.book.accepted[errand.run].cancel_asked |= errand.what == "cancel"
+            return ready
+
+        persons = (Person("ann", self._api()), Person("bob", self._api()))
+        return People(persons, self.book, errands, parked, Random(f"{self.plan.seed}/people"))
 
     def _api(self) -> Api:
         return self.open.enter_context(closing(Api(self.cluster.stack.url, self.cluster.stack.api_key)))

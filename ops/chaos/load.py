@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -16,6 +17,16 @@ RETRY = 0.25
 OK = (200, 201)
 OVER = 90.0
 """Seconds after which a request without any definite answer is itself a finding."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Something that somebody wants of a run at a time (monotonic): a call below the run's address, with its body."""
+
+    at: float
+    run: str
+    what: str
+    body: dict[str, Any]
 
 
 class Api:
@@ -41,13 +52,23 @@ class Api:
             time.sleep(RETRY)
         return None
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Read something; an empty object when there is no answer now."""
+        try:
+            answer = self._http.get(path)
+            shown: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+        except httpx.HTTPError:
+            return {}
+        return shown
+
 
 class Client:
     """Enqueues its orders one after the other, while not too much is waiting."""
 
     def __init__(self, api: Api, orders: Iterator[Order], book: Book, waiting: Callable[[], bool]) -> None:
         self._api, self._orders, self._book, self._waiting = api, orders, book, waiting
-        self.cancels: list[tuple[float, str]] = []
+        self.errands: list[Errand] = []
+        """What people are to do with the runs that it enqueued."""
 
     def run(self, stopping: threading.Event) -> None:
         """Enqueue until told to stop; the request under way is brought to its end."""
@@ -71,27 +92,17 @@ class Client:
         ids = [run["runId"] for run in shown["runs"]] if order.batch else [shown["runId"]]
         made = zip(ids, order.inputs, strict=True)
         self._book.accept([Accepted(run, order.key, order.agent, given) for run, given in made])
-        if order.cancel_after is not None:
-            self.cancels.append((time.monotonic() + order.cancel_after, ids[0]))
+        self.errands += _errands(order, ids[0])
 
 
-class People:
-    """Those who cancel runs, and who resume the ones that were parked because their code had changed."""
-
-    def __init__(self, api: Api, book: Book, clients: list[Client], parked: Callable[[], list[str]]) -> None:
-        self._api, self._book, self._clients, self._parked = api, book, clients, parked
-
-    def run(self, stopping: threading.Event) -> None:
-        while not stopping.wait(0.2):
-            self.step()
-
-    def step(self) -> None:
-        """Cancel what is due, resume what is parked."""
-        now = time.monotonic()
-        for client in self._clients:
-            for due in [one for one in client.cancels if one[0] <= now]:
-                client.cancels.remove(due)
-                self._book.accepted[due[1]].cancel_asked = True
-                self._api.post(f"/v1/runs/{due[1]}/cancel", {"reason": "chaos"})
-        for run in self._parked():
-            self._api.post(f"/v1/runs/{run}/resume", {})
+def _errands(order: Order, run: str) -> list[Errand]:
+    now = time.monotonic()
+    words = [
+        Errand(now + 0.3 * n, run, "signals/word", {"payload": n, "id": f"{order.key}-{n}"})
+        for n in range(1, order.words + 1)
+    ]
+    cancel = (
+        [] if order.cancel_after is None else [Errand(now + order.cancel_after, run, "cancel", {"reason": "chaos"})]
+    )
+    pause = [] if order.pause_after is None else [Errand(now + order.pause_after, run, "pause", {})]
+    return words + cancel + pause

@@ -1,4 +1,4 @@
-"""Decides by a seed what is enqueued: which agents with which inputs, in batches or alone, and what is canceled."""
+"""Decides by a seed what is enqueued: which agents with which inputs, in batches or alone, and what is canceled or paused."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class Order:
     pause: float
     """Seconds until the next order, unless too much is waiting already."""
     cancel_after: float | None = None
+    pause_after: float | None = None
+    words: int = 0
+    """Signals that the run is sent, numbered from 1."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Mix:
     weights: dict[str, int] = field(
         default_factory=lambda: {
             "tiny": 5, "sequence": 6, "patient": 3, "fan_out": 3, "flaky": 3, "only_once": 3, "bulky": 1, "turncoat": 1,
+            "asking": 4, "hearing": 3, "napping": 3, "either": 2,
         }
     )  # fmt: skip
 
@@ -46,8 +50,11 @@ def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
         batch = kind in ("tiny", "sequence") and rng.random() < 0.1
         inputs = [_input(kind, rng, mix, secret) for _ in range(rng.randint(2, 12) if batch else 1)]
         cancel_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
+        pause_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
         agent = "sequence" if kind == "patient" else kind
-        yield Order(f"{seed}-{client}-{number}", agent, inputs, batch, rng.uniform(0, 2 * mix.pause), cancel_after)
+        words = {"hearing": inputs[0].get("words", 0), "either": 1}.get(kind, 0)
+        key, pause = f"{seed}-{client}-{number}", rng.uniform(0, 2 * mix.pause)
+        yield Order(key, agent, inputs, batch, pause, cancel_after, pause_after, words)
 
 
 def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
@@ -58,6 +65,9 @@ def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
         "flaky": {"times": rng.choice([1, 2, 3, FAILING])},
         "only_once": {"millis": rng.choice([20, 300, 1000])},
         "bulky": {"steps": rng.randint(1, 4)},
+        "asking": {"questions": rng.randint(1, 3)},
+        "hearing": {"words": rng.randint(1, 3)},
+        "napping": {"naps": rng.randint(1, 3), "millis": rng.choice([50, 300, 1000])},
     }
     return {**drawn.get(kind, {}), "secret": secret}
 
@@ -65,7 +75,17 @@ def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
 def expected(agent: str, given: dict[str, Any]) -> list[str] | None:
     """Return what a run must return when it succeeds; None when it cannot."""
     secret = given["secret"]
-    counted = {"tiny": 1, "sequence": given.get("steps"), "only_once": 3, "bulky": given.get("steps"), "turncoat": 3}
+    waited = {"asking": "questions", "hearing": "words", "napping": "naps"}
+    if agent in waited:
+        return [f"{n}:{secret}" for n in range(given[waited[agent]] + 1)]
+    counted = {
+        "tiny": 1,
+        "either": 3,
+        "sequence": given.get("steps"),
+        "only_once": 3,
+        "bulky": given.get("steps"),
+        "turncoat": 3,
+    }
     if agent == "flaky":
         return [f"0:{secret}", secret] if given["times"] < FAILING else None
     if agent == "fan_out":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.chaos.book import Accepted, Book, Incident
+from ops.chaos.book import Accepted, Book, Decided, Incident
 from ops.chaos.effects import Effect
 from ops.chaos.invariants import CHECKS, Facts, keeps_secrets
 
@@ -188,6 +188,55 @@ def test_a_canceled_run_was_asked_to_be() -> None:
     found.events[RUN][6].update(verb="cancel", status="CANCELED")
     found.runs[0].update(status="CANCELED")
     found.book.accepted[RUN].cancel_asked = True
+    assert complaints(found) == set()
+
+
+def asked(outcome: str | None = "approved", told: int = 1, *decisions: str) -> Change:
+    """The run was asked something, with this outcome; so many events tell of it, and these decisions were answered with 200."""
+
+    def change(found: Facts) -> None:
+        found.waits.append({"id": "w", "run": RUN, "kind": "approval", "outcome": outcome, "open": outcome is None,
+                            "decided_by": "ann" if outcome else None})  # fmt: skip
+        for seq in range(told):
+            found.events[RUN].insert(-1, event(7 + seq, 4.05, None, None, "RUNNING", "run_action", waitId="w"))
+        found.events[RUN][-1]["seq"] = found.runs[0]["seq"] = 7 + told
+        found.book.decided += [Decided("w", RUN, decision) for decision in decisions]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (asked("approved", 1, "approve"), set()),
+        (asked("approved", 1, "approve", "approve"), {"7 decisions"}),
+        (asked("approved", 1, "deny"), {"7 decisions"}),
+        (asked("approved", 0), {"7 decisions"}),
+        (asked("approved", 2, "approve"), {"7 decisions"}),
+        (asked(None, 0), {"5 parked"}),
+    ],
+)
+def test_a_question_has_one_outcome_and_nobody_else_is_told_otherwise(change: Change, complaint: set[str]) -> None:
+    found = facts()
+    change(found)
+    assert complaints(found) == complaint
+
+
+def test_an_accepted_cancel_is_the_end_unless_it_says_that_it_came_too_late() -> None:
+    found = facts()
+    found.book.accepted[RUN].cancel_asked = found.book.accepted[RUN].cancel_taken = True
+    assert complaints(found) == {"8 cancel"}
+    late = facts()
+    late.book.accepted[RUN].cancel_asked = late.book.accepted[RUN].cancel_taken = True
+    late.events[RUN][-1]["data"] = {"cancelTooLate": True}
+    assert complaints(late) == set()
+
+
+def test_a_denied_run_may_end_canceled() -> None:
+    found = facts()
+    asked("denied", 1, "deny")(found)
+    found.events[RUN][-1].update(verb="cancel", status="CANCELED")
+    found.runs[0].update(status="CANCELED", reason="denied")
     assert complaints(found) == set()
 
 

@@ -1,6 +1,6 @@
 """The promises that are checked on the tables and the effect log, each by the number that it has in the design."""
 
-from ops.chaos.invariants import counting, execution, history
+from ops.chaos.invariants import counting, execution, history, people
 from ops.chaos.invariants.facts import Check, Facts
 
 CHECKS: tuple[Check, ...] = (
@@ -14,6 +14,9 @@ CHECKS: tuple[Check, ...] = (
     history.ends_as_it_should,
     counting.crashes_have_a_cause,
     counting.losses_have_a_cause,
+    people.decides_once,
+    people.cancel_comes_first,
+    people.leaves_no_question_open,
 )
 keeps_secrets = counting.keeps_secrets
 

@@ -23,6 +23,10 @@ _EVENTS = """
         extract(epoch FROM (data ->> 'promotedAt')::timestamptz)::float AS promoted
     FROM event ORDER BY run_id, seq
     """
+_WAITS = """
+    SELECT id::text AS id, run_id::text AS run, kind, outcome, decided_by, resolved_at IS NULL AS open
+    FROM wait ORDER BY id
+    """
 _KEYS = "SELECT key, run_ids::text[] AS runs FROM idempotency"
 
 
@@ -36,6 +40,7 @@ class Facts:
     """Gives the process behind the label of a worker."""
     runs: list[Row] = field(default_factory=list)
     events: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    waits: list[Row] = field(default_factory=list)
     keys: dict[str, list[str]] = field(default_factory=dict)
     effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
 
@@ -43,6 +48,7 @@ class Facts:
         self.runs = eyes.rows(_RUNS)
         for row in eyes.rows(_EVENTS):
             self.events[row["run"]].append(row)
+        self.waits = eyes.rows(_WAITS)
         self.keys = {row["key"]: row["runs"] for row in eyes.rows(_KEYS)}
         self.effects = effects
         return self

@@ -93,7 +93,8 @@ def ends_as_it_should(facts: Facts) -> None:
             case "SUCCESS":
                 good = run["result"] == right
             case "CANCELED":
-                good = accepted.cancel_asked
+                denied = any((one.run, one.decision) == (run["id"], "deny") for one in facts.book.decided)
+                good = accepted.cancel_asked or (denied and run["reason"] == "denied")
             case "FAILED":
                 doomed = accepted.agent == "flaky" and accepted.input["times"] >= FAILING
                 unknown = run["reason"] == "once_unknown" and accepted.agent == "only_once" and run["activations"] > 1

@@ -1,0 +1,89 @@
+"""People who do what people do: cancel, pause, resume, answer questions (two at once, at times) and send words."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from ops.chaos.book import Book, Decided
+from ops.chaos.load import Api, Errand
+
+EVERY = 0.2
+DENIES = 0.1
+TWO_AT_ONCE = 0.3
+AT_LAST = 100
+"""Questions that are read at a time."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with connections of their own."""
+
+    name: str
+    api: Api
+
+
+class People:
+    """Carry errands out when they are due, resume what is parked because of its code or a user, and answer questions."""
+
+    def __init__(
+        self, persons: tuple[Person, Person], book: Book, errands: Callable[[], list[Errand]], parked: Callable[[], list[str]],
+        dice: Random,
+    ) -> None:  # fmt: skip
+        self._persons, self._book, self._errands, self._parked, self._dice = persons, book, errands, parked, dice
+        self._seen: set[str] = set()
+
+    @property
+    def _api(self) -> Api:
+        return self._persons[0].api
+
+    def run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(EVERY):
+            self.step()
+
+    def step(self) -> None:
+        """Do what is due now."""
+        for errand in self._errands():
+            self._carry_out(errand)
+        for run in self._parked():
+            self._api.post(f"/v1/runs/{run}/resume", {})
+        for question in self._api.get(f"/v1/approvals?status=open&limit={AT_LAST}").get("approvals", []):
+            if question["waitId"] not in self._seen:
+                self._seen.add(question["waitId"])
+                self._answer(question["waitId"], question["runId"])
+
+    def _carry_out(self, errand: Errand) -> None:
+        answer = self._api.post(f"/v1/runs/{errand.run}/{errand.what}", errand.body)
+        if errand.what == "cancel" and answer is not None and answer.status_code in (200, 202):
+            self._book.accepted[errand.run].cancel_taken = True
+
+    def _answer(self, wait: str, run: str) -> None:
+        """Decide a question: alone, or against somebody who decides it at the same time."""
+        wanted = ["deny" if self._dice.random() < DENIES else "approve"]
+        if self._dice.random() < TWO_AT_ONCE:
+            wanted.append("approve")
+        threads = [
+            threading.Thread(target=self._decide, args=(person.api, wait, run, decision))
+            for person, decision in zip(self._persons, wanted, strict=False)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _decide(self, api: Api, wait: str, run: str, decision: str) -> None:
+        answer = api.post(f"/v1/approvals/{wait}", {"decision": decision})
+        if answer is not None and answer.status_code == 200:
+            self._book.decide(Decided(wait, run, decision))
+
+
+def due(errands: list[Errand]) -> list[Errand]:
+    """Take the errands out whose time has come."""
+    now = time.monotonic()
+    ready = [errand for errand in errands if errand.at <= now]
+    for errand in ready:
+        errands.remove(errand)
+    return ready
