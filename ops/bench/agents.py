@@ -78,3 +78,10 @@ def looped(run: Run, path: str) -> None:
 @agent
 def blocked(run: Run, path: str) -> None:
     run.step(block, path)
+
+
+@agent
+def asked(run: Run) -> float:
+    """Ask somebody, then execute a step."""
+    run.approve("Go on?")
+    return float(run.step(now))

@@ -20,6 +20,7 @@ class Plan:
     steps: int
     """Steps of the one run that measures a step."""
     starts: int
+    decisions: int
     enqueues: int
     batches: int
     cancels: int
@@ -37,6 +38,7 @@ LONG = Plan(
     tasks=3000,
     steps=200,
     starts=40,
+    decisions=60,
     enqueues=300,
     batches=2,
     cancels=20,
@@ -44,8 +46,8 @@ LONG = Plan(
     worker_kills=2,
     blocked=2,
 )
-NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED}
-"""Each of these waits for a lease or a grace period."""
+NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED, Workload.DECISION_100K}
+"""Each of these waits for a lease or a grace period, or fills tables."""
 SHORT = Plan(
     repetitions=2,
     workloads=tuple(workload for workload in Workload if workload not in NOT_SHORT),
@@ -54,6 +56,7 @@ SHORT = Plan(
     tasks=500,
     steps=100,
     starts=10,
+    decisions=10,
     enqueues=50,
     batches=1,
     cancels=3,

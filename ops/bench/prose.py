@@ -53,6 +53,9 @@ METHOD = f"""## Method
 - A step, sequential: one run of {LONG.steps} steps, otherwise idle; the time between the returns of two steps, seen
   inside the agent.
 - Start: {LONG.starts} requests one after the other with pauses, from before each until the first line of its first step.
+- Decision: {LONG.decisions} runs that wait for an approval, one after the other, from before the request that approves
+  until the event of the claim; the parked runs beside them are copies of one that was really parked. The size is what
+  the tables and their indexes grew by, for each copy.
 - Enqueue: with no worker running, by one client on one connection.
 - Cancel: {LONG.cancels} runs stuck in `while True: pass`, and {LONG.blocked} inside a C call that looks at no signal
   (grace 5 s), from the request until the client knows the end. The next one starts only when all slots are free again.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ops.bench.figures import Figure, rounded
 from ops.bench.ratios import US, Against, figure_of, times_better
-from ops.bench.workloads import MILLISECONDS, P50, P99, SECONDS, THROUGHPUT, TIME, Workload
+from ops.bench.workloads import MILLISECONDS, P50, P99, PARKED_BESIDE, SECONDS, THROUGHPUT, TIME, Workload
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ TARGETS = (
     Target(Workload.STEP, P50, times=3.5, against=Against.DBOS),
     Target(Workload.START, P50, at_most=15),
     Target(Workload.START, P99, at_most=40),
+    *(Target(workload, P50, at_most=20) for workload in PARKED_BESIDE),
+    *(Target(workload, P99, at_most=60) for workload in PARKED_BESIDE),
     Target(Workload.CANCEL_LOOP, P99, at_most=1000),
     Target(Workload.HOST_KILLED, TIME, at_most=0.5, unit=SECONDS),
     Target(Workload.CANCEL_BLOCKED, TIME, at_most=6, unit=SECONDS),

@@ -16,14 +16,18 @@ from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
 from ops.bench.systems.backlog import TAXIWAY, end_of_last
 from ops.bench.systems.faults import Faults
+from ops.bench.systems.parked import Parked
 from ops.bench.workloads import (
     BATCH,
+    BYTES,
     MILLISECONDS,
     P50,
     P99,
+    PARKED_BESIDE,
     PER_SECOND,
     SECONDS,
     SINGLE,
+    SIZE,
     THROUGHPUT,
     TIME,
     Workload,
@@ -62,6 +66,7 @@ class Taxiway:
             self.stack.wait_for_slots(WORKERS * SLOTS)
             self.client = Client(self.stack.url, self.stack.api_key)
             self.connection = psycopg.connect(database, autocommit=True)
+            self.parked = Parked(self.client, self.connection)
             self.faults = Faults(self.stack, self.client, grounds.base / "marks", WORKERS * SLOTS)
             self._throughput(WARM_UP, 1)
         except BaseException:
@@ -81,6 +86,14 @@ class Taxiway:
                 yield from _p50_p99(workload, self._steps(plan.steps))
             case Workload.START:
                 yield from _p50_p99(workload, self._starts(plan.starts))
+            case Workload.DECISION | Workload.DECISION_10K | Workload.DECISION_100K:
+                self.parked.fill(PARKED_BESIDE[workload])
+                yield from _p50_p99(workload, [1000 * self.parked.decide() for _ in range(plan.decisions)])
+            case Workload.PARKED:
+                self.parked.fill(PARKED_BESIDE[Workload.DECISION_10K])
+                assert self.parked.size_bytes is not None
+                yield Sample(workload, SIZE, BYTES, self.parked.size_bytes)
+                self.parked.empty()
             case Workload.ENQUEUE:
                 yield from self._enqueue(plan)
             case Workload.CANCEL_LOOP:

@@ -1,0 +1,95 @@
+"""Measures how soon a decision lets its run go on, beside any number of runs that wait for decisions of their own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import psycopg
+from taxiway import Client
+
+from ops.bench.systems.system import CannotMeasure
+
+PATIENCE = 30.0
+# Copies of one run that was really parked, so that they are whole; the names are constants of ours.
+_TABLES = {"run": "id", "payload": "run_id", "event": "run_id", "step": "run_id"}
+_NEW = "CREATE TEMP TABLE copy AS SELECT uuidv7() AS id, uuidv7() AS wait FROM generate_series(1, %s)"
+_COPY = """
+    INSERT INTO {table} SELECT made.* FROM {table} AS one, copy
+    CROSS JOIN LATERAL json_populate_record(one, json_build_object('{key}', copy.id)) AS made WHERE one.{key} = %s
+    """
+_COPY_WAIT = """
+    INSERT INTO wait SELECT made.* FROM wait AS one, copy
+    CROSS JOIN LATERAL json_populate_record(one, json_build_object('id', copy.wait, 'run_id', copy.id)) AS made
+    WHERE one.run_id = %s
+    """
+_OPEN = """
+    SELECT wait.id::text FROM wait JOIN run ON run.id = wait.run_id
+    WHERE run_id = %s AND resolved_at IS NULL AND lease_worker IS NULL
+    """
+_WENT_ON = "SELECT extract(epoch FROM at)::float FROM event WHERE run_id = %s AND verb = 'continue'"
+_SIZE = "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(%s::text[]) AS name"
+_MEASURED = [*_TABLES, "wait", "label", "signal"]
+
+
+class Parked:
+    """One stack whose agents ask; `size_bytes` is what one more parked run takes, once many were made."""
+
+    def __init__(self, client: Client, connection: psycopg.Connection[Any]) -> None:
+        self._client, self._connection = client, connection
+        self._http = httpx.Client(
+            base_url=client.address.url, headers={"x-api-key": client.address.api_key}, trust_env=False
+        )
+        self._parked = 0
+        self.size_bytes: float | None = None
+
+    def fill(self, count: int) -> None:
+        """Have so many runs parked, besides those that are measured."""
+        more = count - self._parked
+        if more <= 0:
+            return
+        one = self._client.enqueue("asked").id
+        self._question(one)
+        before = self._bytes()
+        self._connection.execute(_NEW, [more])
+        for table, key in _TABLES.items():
+            self._connection.execute(_COPY.format(table=table, key=key).encode(), [one])
+        self._connection.execute(_COPY_WAIT, [one])
+        self._connection.execute("DROP TABLE copy")
+        self.size_bytes = (self._bytes() - before) / more
+        self._parked = count
+        self._connection.execute("VACUUM ANALYZE")
+        self._connection.execute("CHECKPOINT")
+
+    def empty(self) -> None:
+        """Forget the parked ones, so that what is measured next does not meet them."""
+        tables = ", ".join([*_TABLES, "wait"])
+        self._connection.execute(f"TRUNCATE {tables}".encode())
+        self._parked = 0
+
+    def decide(self) -> float:
+        """Return the seconds from the request that decides until a worker has claimed the run."""
+        run = self._client.enqueue("asked").id
+        question = self._question(run)
+        began = time.time()
+        answer = self._http.post(f"/v1/approvals/{question}", json={"decision": "approve"})
+        if answer.status_code != httpx.codes.OK:
+            raise CannotMeasure(f"A decision was answered with {answer.status_code}: {answer.text[:300]}")
+        self._client.run(run).result(timeout=PATIENCE)
+        return float(self._value(_WENT_ON, run)) - began
+
+    def _question(self, run: str) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if (found := self._value(_OPEN, run)) is not None:
+                return str(found)
+            time.sleep(0.005)
+        raise CannotMeasure(f"Run {run} did not ask within {PATIENCE:.0f} s.")
+
+    def _bytes(self) -> int:
+        return int(self._value(_SIZE, _MEASURED))
+
+    def _value(self, sql: str, given: Any) -> Any:
+        row = self._connection.execute(sql.encode(), [given]).fetchone()
+        return None if row is None else row[0]
