@@ -175,6 +175,15 @@ def napping(run: Run, naps: int, millis: int, secret: str) -> list[str]:
 
 
 @agent
+def polling(run: Run, after: int, naps: int, millis: int, secret: str) -> str:
+    """Sleeps long, then looks again and again whether there is anything to do; for drills."""
+    run.sleep(after / 1000)
+    for _ in range(naps):
+        run.sleep(millis / 1000)
+    return secret
+
+
+@agent
 async def either(run: AsyncRun, secret: str) -> list[str]:
     """Waits for a word and for a time at once, beside a step, and needs them both."""
     at(run)
