@@ -152,8 +152,14 @@ class Harness:
         return None
 
 
+_STANDING = """
+    SELECT id::text FROM run WHERE updated_at < now() - interval '0.7 s'
+        AND (status = 'PAUSED' OR (status = 'QUEUED' AND control_request = 'pause'))
+    """
+
+
 def _parked(eyes: Eyes) -> list[str]:
+    """Return the runs that somebody may have to resume: the parked ones, and those that are held before they start."""
     with suppress(psycopg.OperationalError):
-        rows = eyes.rows("SELECT id::text FROM run WHERE status = 'PAUSED' AND updated_at < now() - interval '0.7 s'")
-        return [row["id"] for row in rows]
+        return [row["id"] for row in eyes.rows(_STANDING)]
     return []
