@@ -13,8 +13,8 @@ from rich.table import Table
 from ops.console import console, say
 
 LOOK_EVERY = 0.2
-ALL_OF_IT = 8
-"""Rows of the details that are shown; the link shows all."""
+ROWS, COLUMNS = 8, 4
+"""Of the details as they are shown here; the link shows all."""
 _ANSWERS = {"y": "approve", "yes": "approve", "n": "deny", "no": "deny"}
 _JSON = {"accept": "application/json"}
 
@@ -68,11 +68,10 @@ def _decide(link: str, decision: str) -> None:
 def _show(details: Any) -> None:
     if not isinstance(details, list) or not all(isinstance(row, dict) for row in details):
         return
-    table = Table(box=None)
-    for name in details[0]:
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=40)
-    for row in details[:ALL_OF_IT]:
-        table.add_row(*(str(value) for value in row.values()))
+    names = list(details[0])[:COLUMNS]
+    table = Table(*names, box=None)
+    for row in details[:ROWS]:
+        table.add_row(*(str(row.get(name, "")) for name in names))
     console.print(table)
-    if len(details) > ALL_OF_IT:
-        say(f"  … and {len(details) - ALL_OF_IT} more")
+    if len(details) > ROWS:
+        say(f"  … and {len(details) - ROWS} more")

@@ -98,15 +98,15 @@ def show(stack: Stack, run: RunView) -> None:
     SAVED.mkdir(parents=True, exist_ok=True)
     saved = save(result, SAVED)
     say("\nLicences of the distributions in this environment:", "bold")
-    if reviewed := result["reviewed"]:
-        may = "may" if reviewed["approved"] else "may not"
-        say(f"Reviewed by {reviewed['by']}: {reviewed['distributions']} doubtful ones {may} stay.")
     counts = Table(box=None)
     counts.add_column("category")
     counts.add_column("distributions", justify="right")
     for category, count in result["counts"].items():
         counts.add_row(category, str(count))
     console.print(counts)
+    if reviewed := result["reviewed"]:
+        may = "may" if reviewed["approved"] else "may not"
+        say(f"\nReviewed by {reviewed['by']}: {reviewed['distributions']} doubtful ones {may} stay.")
     say("\nFirst in the report, what a reader must look at:", "bold")
     for row in result["json"]["distributions"][:SHOWN]:
         say(f"  {row['name']:<28} {row['version']:<12} {row['category']:<16} {row['licence'] or '?'}")
