@@ -53,10 +53,35 @@ _EVENT = {
     "runStatus": "RUNNING",
     "timestamp": "2026-03-01T09:30:00.139Z",
 }
+_APPROVAL = {
+    "waitId": "019573a4-7a10-7d52-8c11-0a1b2c3d4e5f",
+    "runId": "019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80",
+    "runStatus": "PAUSED",
+    "agent": "refund",
+    "prompt": "Refund 120.0 on A7?",
+    "details": {"order": "A7", "amount": 120.0},
+    "choices": ["card", "voucher"],
+    "answer": None,
+    "approvers": ["finance"],
+    "step": None,
+    "openedAt": "2026-03-01T09:30:00.412Z",
+    "expiresAt": "2026-03-08T09:30:00.412Z",
+    "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "approvalUrl": None,
+    "outcome": {
+        "outcome": "approved",
+        "choice": "card",
+        "answer": None,
+        "by": "ann",
+        "comment": "as ordered",
+        "at": "2026-03-01T10:02:11.050Z",
+    },
+}
 
 SHOWN: dict[str, Any] = {
     "RunSummary": _SUMMARY,
     "RunBody": {**_SUMMARY, "input": {}, "result": {"packages": 1}, "stepsFinished": [_STEP]},
     "StepBody": _STEP,
     "EventBody": _EVENT,
+    "ApprovalBody": _APPROVAL,
 }

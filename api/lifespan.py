@@ -31,6 +31,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.resources = shared
     shared.hub.start()
     await asyncio.to_thread(_look_for_database)
+    if "secret_key" not in settings().model_fields_set:
+        fact(
+            "secret_key.temporary",
+            level="warning",
+            detail="set TAXIWAY_SECRET_KEY: links die with this process until then",
+        )
     fact("api.started")
     try:
         with on_signal(shared.hub.close):

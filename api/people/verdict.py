@@ -26,7 +26,9 @@ class DecisionBody(Body):
     choice: Annotated[
         Text | None, Field(max_length=200, description="Which of the choices, with `approve` where there are some.")
     ] = None
-    answer: Annotated[Any, Field(description="Fits the question's JSON Schema, with `answer`.")] = None
+    answer: Annotated[
+        Any, Field(description="Fits the question's JSON Schema, with `answer`; limited like an event.")
+    ] = None
     comment: Annotated[
         Text | None, Field(max_length=MAX_COMMENT, description="For the agent and for people; the event keeps it.")
     ] = None

@@ -18,10 +18,11 @@ def environment(
     chosen = {**os.environ, **options.env}
     defaults = {
         "TAXIWAY_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "TAXIWAY_SECRET_KEY": chosen.get("TAXIWAY_SECRET_KEY") or lasting_secret(options.base / "secret.key"),
         "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{lasting_secret(options.base / 'flower.password')}",
     }
     decided = {
+        # The same as before a restart, so that links that were given out stay good.
+        "TAXIWAY_SECRET_KEY": chosen.get("TAXIWAY_SECRET_KEY") or lasting_secret(options.base / "secret.key"),
         "TAXIWAY_DATABASE_URL": database_url,
         "TAXIWAY_REDIS_URL": redis_url,
         "TAXIWAY_AGENTS": options.agents,

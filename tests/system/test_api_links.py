@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +19,7 @@ from models.moves import NewWait
 from models.questions import start_question
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
-from tests.system.people import HOUR, PUBLIC_URL, SETTINGS, asks, decide, token_of, wants, with_secret
+from tests.system.people import HOUR, JSON, PUBLIC_URL, SETTINGS, asks, decide, token_of, wants, with_secret
 
 FULL = ("enqueue", "read", "decide")
 
@@ -108,7 +109,7 @@ def test_the_link_that_is_given_opens_the_question(
     [wait] = hand.ask(run, asks())
     link = urlsplit(viewers["maker"].get(f"/v1/runs/{run}").json()["pause"]["waits"][0]["approvalUrl"])
     with api.client(None) as anybody:
-        assert anybody.get(link.path, params=parse_qs(link.query)).json()["waitId"] == str(wait)
+        assert anybody.get(link.path, params=parse_qs(link.query), headers=JSON).json()["waitId"] == str(wait)
 
 
 def test_the_link_of_an_authorization_is_another_one(viewers: dict[str, httpx.Client], hand: Hand) -> None:
@@ -232,3 +233,44 @@ def test_a_token_is_in_no_table_no_event_no_message_and_no_log(
             assert tail not in text
     assert all(wait.nonce not in said + api.log.read_text() for wait in waits if wait.nonce)
     assert "approvalUrl" not in said + everything(hand)
+
+
+def test_a_link_works_in_every_process_and_after_a_restart(
+    viewers: dict[str, httpx.Client], api: ApiServer, hand: Hand, tmp_path: Path
+) -> None:
+    run = enqueue(viewers["maker"])
+    wait = asks()
+    hand.ask(run, wait)
+    link = urlsplit(viewers["maker"].get(f"/v1/runs/{run}").json()["pause"]["waits"][0]["approvalUrl"])
+    twin = ApiServer(api.database_url, api.redis_url, tmp_path / "twin.log", SETTINGS).start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TAXIWAY_SECRET_KEY")
+        stranger = ApiServer(api.database_url, api.redis_url, tmp_path / "stranger.log").start()
+    try:
+        with stranger.client(None) as client:
+            assert client.get(link.path, params=parse_qs(link.query), headers=JSON).json()["code"] == "token_unknown"
+        with twin.client(None) as client:
+            assert decide(client, wait).status_code == 200
+    finally:
+        twin.stop()
+        stranger.stop()
+    assert "secret_key.temporary" in stranger.log.read_text(), "no secret key is set: its links are its own"
+    assert "secret_key.temporary" not in twin.log.read_text() + api.log.read_text()
+
+
+def test_a_question_that_the_run_went_on_without_is_decided_while_it_executes(
+    viewers: dict[str, httpx.Client], api: ApiServer, hand: Hand
+) -> None:
+    run = enqueue(viewers["maker"])
+    wait = asks(onDeny="return")
+    hand.ask(run, wait, NewWait("word#1", "signal", {"signal": "go"}), wake="any")
+    assert viewers["maker"].post(f"/v1/runs/{run}/signals/go").json()["status"] == "RUNNING"
+    fence = hand.take(run)
+    with api.client(None) as anybody:
+        assert decide(anybody, wait, "deny").json()["runStatus"] == "RUNNING"
+        assert decide(anybody, wait).json()["outcome"]["outcome"] == "denied"
+    hand.step(fence, "one")
+    hand.succeed(fence)
+    events = viewers["maker"].get(f"/v1/runs/{run}/events").json()["events"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["event"] for event in events][-3:] == ["run_action", "step", "end"]
