@@ -7,8 +7,7 @@ from typing import Any
 from taxiway.frames import Frame
 
 from executor.errors import HostGone, Refused
-from executor.fields import LONGEST_MS, optional_word, word
-from executor.values import checked
+from executor.fields import LONGEST_MS, input_text, optional_word, word
 from models.enqueue import NewRun
 from models.recording import StepRecord
 
@@ -32,7 +31,9 @@ class Nursery:
     def take(self, frame: Frame) -> tuple[StepRecord, list[NewRun]] | None:
         """Give what a whole call starts, None while more of it is to come; raises Refused, storing nothing."""
         key = word(frame, "key")
-        self._inputs.setdefault(key, []).extend(_input(text, self._max_input_bytes) for text in frame["inputs"])
+        self._inputs.setdefault(key, []).extend(
+            input_text(text, self._max_input_bytes, "the input of a child") for text in frame["inputs"]
+        )
         if frame["more"]:
             self._check_what_waits()
             return None
@@ -82,10 +83,3 @@ class Nursery:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:_MOST_NAMED]) or 'none yet'}"
         return Refused(f"unknown_{kind}", f"there is no {kind} {name}; {hint}")
-
-
-def _input(text: Any, limit: int) -> str:
-    checked(text, limit, "the input of a child")
-    if not str(text).lstrip().startswith("{"):  # it is JSON, so this says that it is an object
-        raise ValueError("inputs")
-    return str(text)

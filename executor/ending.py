@@ -18,6 +18,7 @@ from executor.outcome import (
     Outcome,
     Parked,
     Paused,
+    Restarted,
     Succeeded,
     canceled,
     word,
@@ -31,6 +32,8 @@ from models.database import Row
 from models.facts import fact
 from models.lifecycle import Reason, Verb
 from models.recording import Fence
+from models.statement import Statement
+from models.successors import Restart
 
 _TRIES = 10
 
@@ -48,7 +51,7 @@ def record(
     office: Office, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
 ) -> str:
     """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
-    n = outcome.n if isinstance(outcome, Succeeded | Failed | Canceled | Parked) else 0
+    n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
     recorded = _decided(office, fence, claim, outcome, active_ms)
     if host is not None and 0 < n < NO_ITEM:
         host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
@@ -86,29 +89,28 @@ def _is_over(office: Office, fence: Fence, parked: Parked) -> bool:
 
 
 def _write(office: Office, fence: Fence, outcome: Outcome, statement: Decision) -> Answer:
-    n = outcome.n if isinstance(outcome, Succeeded | Failed) else 0
+    n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed) else 0
     size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
-    return office.recorder.write(
-        fence.run, statement, size=size, fence=fence, n=n, alone=isinstance(statement, waits.Park)
-    )
+    alone = not isinstance(statement, Statement)
+    return office.recorder.write(fence.run, statement, size=size, fence=fence, n=n, alone=alone)
 
 
 def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
     """PostgreSQL refuses a result itself: that is the run's failure. Whatever else it refuses is ours, and is raised."""
-    if not isinstance(outcome, Succeeded):
+    if not isinstance(outcome, Succeeded | Restarted):
         raise error
-    message = "the result cannot be stored"
+    message = "the result cannot be stored" if isinstance(outcome, Succeeded) else "the new input cannot be stored"
     return Failed(
         outcome.n, Reason.INVALID_OUTPUT, {"code": "invalid_output", "type": "ResultRefused", "message": message}
     )
 
 
 def _given_way(outcome: Outcome, row: Row) -> Outcome:
-    """A park gives way to a request that came meanwhile; cancel beats pause. Any other outcome is tried again."""
-    if isinstance(outcome, Parked | Paused) and row["control_request"] == "cancel":
-        n = outcome.n if isinstance(outcome, Parked) else 0
+    """What is no end gives way to a request that came meanwhile; cancel beats pause. Any other outcome is tried again."""
+    if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "cancel":
+        n = 0 if isinstance(outcome, Paused) else outcome.n
         return canceled(n, None, "returned", row["control_by"], row["control_reason"])
-    if isinstance(outcome, Parked) and row["control_request"] == "pause":
+    if isinstance(outcome, Parked | Restarted) and row["control_request"] == "pause":
         return Paused()
     if isinstance(outcome, Paused) and row["control_request"] is None:
         return HandedBack(Reason.BY_USER, None)  # somebody took the pause back
@@ -120,6 +122,8 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decisio
     match outcome:
         case Succeeded(n, value):
             return moves.succeed(*at, n=n, result=value, active_ms=active_ms)
+        case Restarted(n, text):
+            return Restart(fence, n, text, active_ms)
         case Failed(n, reason, error, in_flight, stopped):
             text = json.dumps(error)
             return moves.fail(

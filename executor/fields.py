@@ -48,6 +48,13 @@ def new_wait(item: Any) -> NewWait:
     return NewWait(key, kind, request, due_ms, on_due)
 
 
+def input_text(text: Any, limit: int, what: str) -> str:
+    """Take over the input of a run; raises Refused, or ValueError when it is no object."""
+    if not checked(text, limit, what).lstrip().startswith("{"):  # it is JSON, so this says that it is an object
+        raise ValueError(what)
+    return str(text)
+
+
 def error_object(error: Any) -> dict[str, Any]:
     """Take over the known members of an error that a host sent, each bounded."""
     kept: dict[str, Any] = {

@@ -17,6 +17,14 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Restarted:
+    """The agent wants to begin anew with this input (JSON text): another run takes over."""
+
+    n: int
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The run fails; `error` is the public error object, `reason` its machine-readable cause."""
 
@@ -95,7 +103,7 @@ class Dropped:
     why: str
 
 
-Outcome = Succeeded | Failed | Canceled | Parked | Paused | HostLost | HandedBack | Dropped
+Outcome = Succeeded | Restarted | Failed | Canceled | Parked | Paused | HostLost | HandedBack | Dropped
 
 
 def word(outcome: Outcome) -> str:
@@ -103,6 +111,8 @@ def word(outcome: Outcome) -> str:
     match outcome:
         case Succeeded():
             return "succeeded"
+        case Restarted():
+            return "succeeded:restarted"
         case Failed(reason=reason):
             return f"failed:{reason}"
         case Canceled():

@@ -12,7 +12,7 @@ from taxiway.frames import Frame, Kind
 
 from executor import replay
 from executor.errors import HostGone, Refused
-from executor.fields import error_object, new_wait, word
+from executor.fields import error_object, input_text, new_wait, word
 from executor.hosts import Host
 from executor.intake import Intake, Surroundings
 from executor.outcome import (
@@ -24,6 +24,7 @@ from executor.outcome import (
     Outcome,
     Parked,
     Paused,
+    Restarted,
     Succeeded,
     canceled,
     parked,
@@ -145,6 +146,8 @@ class Supervision:
             match frame["frame"]:
                 case Kind.FINISH:
                     return self._finished(int(frame["n"]), frame["value"])
+                case Kind.RESTART:
+                    return self._restarted(int(frame["n"]), frame["input"])
                 case Kind.PARK:
                     return self._parked(int(frame["n"]), word(frame, "wake"), frame["waits"])
                 case Kind.FAIL:
@@ -192,6 +195,14 @@ class Supervision:
             return Succeeded(n, checked(value, self._worker.settings.max_result_bytes, "the result"))
         except Refused as refused:
             return _refused(n, "ResultRefused", refused)
+
+    def _restarted(self, n: int, text: Any) -> Outcome:
+        if not self._switch.finish():
+            return self._stopped(n, "returned")
+        try:
+            return Restarted(n, input_text(text, self._worker.settings.max_input_bytes, "the input of the restart"))
+        except Refused as refused:
+            return Failed(n, refused.code, {"code": refused.code, "type": "RestartRefused", "message": str(refused)})
 
     def _failed(self, n: int, error: dict[str, Any]) -> Outcome:
         traceback = error.pop("traceback", None)

@@ -26,7 +26,7 @@ CANCELED_AT_ONCE = 100
 # `coalesce` keeps the planner on the run's key; see `models.moves`.
 _EXPECT = """
     UPDATE run SET children = children + %(count)s
-    WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE) AND recorded_n < %(n)s
+    WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)
         AND children + %(count)s <= %(most)s
     RETURNING tenant, user_id, priority, created_by, approval_strategy,
         ARRAY(SELECT name FROM label WHERE run_id = id AND kind = 'tag' ORDER BY name) AS tags
@@ -73,7 +73,7 @@ class Spawn:
 
         The row's `more` are the children's first events.
         """
-        at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker, "n": self.n}
+        at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker}
         parent = Statement(_EXPECT, {**at, "count": len(self.children), "most": self.most_children}).one(connection)
         if parent is None:
             return None

@@ -38,6 +38,7 @@ _END_DATA = """json_strip_nulls(json_build_object(
     'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text,
     'by', coalesce(%(by)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_by END),
     'comment', coalesce(%(comment)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_reason END),
+    'continuedAs', continued_as,
     'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
 
 # What the end of a run means to its parent and to its children is told by the scheduler; nothing but the run's own row is
@@ -163,6 +164,11 @@ _SUCCEED = _move(
     Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
     data=_END_DATA, payload="result = %(result)s::json", then=_TOLD + _CLOSED,
 )  # fmt: skip
+# A restart is no finish: it gives way to a cancel and to a pause.
+_RESTART = _move(
+    Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
+    f"{_FENCE} AND control_request IS NULL", data=_END_DATA, payload="result = 'null'::json", then=_TOLD + _CLOSED,
+)  # fmt: skip
 _FAIL = _move(
     Verb.FAIL, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
     data=_END_DATA, payload="error = %(error)s::json", then=_TOLD + _CLOSED,
@@ -183,6 +189,12 @@ def _effects() -> dict[str, Any]:
 def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement:
     """Finish the run with its result (JSON text). A cancel that is pending came too late, and the event says so."""
     return Statement(_SUCCEED, _ended(run=run, epoch=epoch, worker=worker, n=n, result=result, active_ms=active_ms))
+
+
+def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, successor: UUID) -> Statement:
+    """Finish the run without a result, because another takes over from it; see `models.successors`."""
+    at = _ended(run=run, epoch=epoch, worker=worker, n=n, active_ms=active_ms)
+    return Statement(_RESTART, {**at, "successor": successor})
 
 
 def fail(

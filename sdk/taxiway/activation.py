@@ -12,17 +12,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from taxiway.children import SpawnCall, Start, spawn
 from taxiway.conduct import Script, Sleep, StepCall, conduct
 from taxiway.encode import json_text
-from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park
+from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park, Restart
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.identity import arguments_digest
 from taxiway.ledger import WAIT, Ledger, Recorded
 from taxiway.orders import Order
-from taxiway.outcome import Finished, Outcome, Parked, stopped
+from taxiway.outcome import Finished, Outcome, Parked, Restarted, stopped
 from taxiway.report import MAX_LOG, storable
 from taxiway.retry import Retry
 from taxiway.steps import StepOptions, StepPlan, plan
@@ -64,9 +64,11 @@ class Activation:
         self.order = order
         self.agent_retry: Retry | None = None
         self.in_order = False
+        self.check_input: Callable[[str], object] = lambda _: None
+        """Raises what is wrong with an input (JSON text) of the agent."""
         self.canceled = threading.Event()
         self.on_park: Callable[[], None] | None = None
-        """Called once, when the run begins to wait; the agent's code may still take its time to unwind."""
+        """Called once, when the run begins to wait or anew; the agent's code may still take its time to unwind."""
         self._ledger = Ledger(recorded, settled)
         self._write = write
         # Protects everything below. Numbering and writing are one act, so that frames leave in the order of their n.
@@ -74,7 +76,7 @@ class Activation:
         self._n = 0
         self._unanswered: dict[int, Future[Any]] = {}
         self._recalls: dict[str, Future[str]] = {}
-        self._stopped: Halt | Canceled | Park | None = None
+        self._stopped: Halt | Canceled | Park | Restart | None = None
         self._cancel_kind: str | None = None
         self._over = False
 
@@ -92,6 +94,8 @@ class Activation:
             raise Halt(reason.code, reason.message, reason.step)
         if isinstance(reason, Park):
             raise Park(reason.waits, reason.wake)
+        if isinstance(reason, Restart):
+            raise Restart(reason.text)
         if reason is not None:
             raise Canceled(*reason.args)
         if self._over:
@@ -205,14 +209,23 @@ class Activation:
         }
         self.tell(Kind.LOG, fields)
 
-    def stop(self, reason: Halt | Canceled | Park) -> Halt | Canceled | Park:
+    def restart(self, inputs: dict[str, object]) -> NoReturn:
+        """Stop the activation and raise Restart; raise InvalidValue or ValueError when the agent does not take the input."""
+        self.check()
+        text = json_text(inputs)
+        if (size := len(text.encode())) > self.order.limits.input:
+            raise ValueError(f"the input has {size:,} bytes of JSON, {self.order.limits.input:,} are allowed")
+        self.check_input(text)
+        raise self.stop(Restart(text))
+
+    def stop(self, reason: Halt | Canceled | Park | Restart) -> Halt | Canceled | Park | Restart:
         """Refuse every further verb for this reason, unless there is one already; return the one that holds."""
         with self._lock:
             first = self._stopped is None
             if self._stopped is None:
                 self._stopped = reason
             holds = self._stopped
-        if first and isinstance(reason, Park) and self.on_park is not None:
+        if first and isinstance(reason, Park | Restart) and self.on_park is not None:
             self.on_park()
         return holds
 
@@ -224,6 +237,8 @@ class Activation:
             self._over = True
             if isinstance(outcome, Finished):
                 return self._commit(Kind.FINISH, {"value": outcome.text})
+            if isinstance(outcome, Restarted):
+                return self._commit(Kind.RESTART, {"input": outcome.text})
             if isinstance(outcome, Parked):
                 return self._commit(Kind.PARK, {"wake": outcome.wake, "waits": list(outcome.waits)})
             return self._commit(Kind.FAIL, {"error": outcome.as_frame()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
@@ -170,6 +170,11 @@ class AsyncRun(RunFacts):
     async def _map(self, script: Script | None) -> list[AsyncChild]:
         children: list[AsyncChild] = [] if script is None else await self._player.play(script)
         return children
+
+    async def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
+        """End this run as SUCCESS and begin anew with this input, as `Run.restart` does; other tasks are cancelled."""
+        self._guard("restart")
+        self._activation.restart(input)
 
     async def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.

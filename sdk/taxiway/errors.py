@@ -14,9 +14,10 @@
     BaseException
     ├─ Canceled             the run ends now; clean up and let it pass
     ├─ Halt                 the activation can only fail: no further verb is accepted
-    └─ Park                 the run waits: this activation ends, no further verb is accepted
+    ├─ Park                 the run waits: this activation ends, no further verb is accepted
+    └─ Restart              another run takes over: this one ends, no further verb is accepted
 
-The last three are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host remembers them too.
+The last four are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host remembers them too.
 """
 
 from __future__ import annotations
@@ -168,3 +169,11 @@ class Park(BaseException):
         super().__init__("the run waits")
         self.waits = waits
         self.wake = wake
+
+
+class Restart(BaseException):
+    """The run ends, and another one with this input (JSON text) takes over from it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("the run begins anew")
+        self.text = text

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     EVENT = "event"
     LOG = "log"
     PARK = "park"
+    RESTART = "restart"
     FINISH = "finish"
     FAIL = "fail"
     IDLE = "idle"

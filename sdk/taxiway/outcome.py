@@ -22,6 +22,7 @@ from taxiway.errors import (
     InvalidValue,
     NotAvailable,
     Park,
+    Restart,
     StepFailed,
     WaitTimeout,
 )
@@ -59,6 +60,13 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Restarted:
+    """Another run takes over; `text` is its input as JSON."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Parked:
     """The run waits for these, as a `park` frame carries them."""
 
@@ -66,7 +74,7 @@ class Parked:
     wake: str
 
 
-Outcome = Finished | Failed | Parked
+Outcome = Finished | Failed | Parked | Restarted
 
 
 def returned(value: object, max_bytes: int) -> Outcome:
@@ -98,10 +106,12 @@ def raised(error: BaseException) -> Failed:
             return Failed(AGENT_ERROR, type(error).__name__, message_of(error), traceback=report_of(error))
 
 
-def stopped(reason: Halt | Canceled | Park, kind: str | None) -> Outcome:
+def stopped(reason: Halt | Canceled | Park | Restart, kind: str | None) -> Outcome:
     """Return the outcome of an activation that was made to end; `kind` is that of its cancel."""
     if isinstance(reason, Park):
         return Parked(reason.waits, reason.wake)
+    if isinstance(reason, Restart):
+        return Restarted(reason.text)
     if isinstance(reason, Halt):
         return Failed(reason.code, reason.type, reason.message, reason.step)
     if kind == TIMEOUT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
@@ -171,6 +171,15 @@ class Run(RunFacts):
         start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
         started: list[Child] = self._player.play(self._several(start)) if given else []
         return started
+
+    def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
+        """End this run as SUCCESS and begin anew with this input, as a run that takes over: for loops without an end.
+
+        It has the same agent, user, queue, priority, labels and limits; what was signaled to this run and not consumed goes
+        with it. A parent hears of the last one alone. Raises InvalidValue when the agent does not take the input.
+        """
+        self._guard("restart")
+        self._activation.restart(input)
 
     def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.

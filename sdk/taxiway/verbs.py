@@ -33,7 +33,7 @@ def _alone(script: Script) -> Script:
     return child
 
 
-NOT_YET: Final = frozenset(("authorize", "restart"))
+NOT_YET: Final = frozenset(("authorize",))
 
 
 @dataclass(frozen=True)

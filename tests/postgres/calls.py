@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from models import control, moves, recording, tickets
+from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.recording import Fence, Limits, LogLine, StepRecord
 from models.statement import Statement
@@ -58,6 +59,7 @@ def _release(verb: Verb, reason: Reason) -> Call:
 MOVES: dict[str, Call] = {
     "claim": claim,
     "succeed": lambda m: moves.succeed(m.id, m.epoch, m.worker, n=9, result='{"x": 1}', active_ms=5),
+    "restart": lambda m: moves.restart(m.id, m.epoch, m.worker, n=9, active_ms=5, successor=new_id()),
     "fail": lambda m: moves.fail(m.id, m.epoch, m.worker, n=9, reason="step_error", error=ERROR, active_ms=5),
     "cancel_executing": lambda m: moves.cancel_executing(
         m.id, m.epoch, m.worker, active_ms=5, in_flight="a##1", stopped="interrupted", by="ann"

@@ -371,3 +371,13 @@ def test_testing_imports_nothing_but_the_standard_library() -> None:
     command = [sys.executable, "-I", "-S", "-c", code, str(Path(taxiway.__file__).parents[1])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['taxiway']"
+
+
+def test_a_run_that_begins_anew_says_with_which_input() -> None:
+    @agent
+    def poll(run: Run, n: int = 0) -> str:
+        if n < 3:
+            run.restart(n=n + 1)
+        return "done"
+
+    assert (play(poll).status, play(poll).next_input, play(poll, n=3).result) == ("SUCCESS", {"n": 1}, "done")

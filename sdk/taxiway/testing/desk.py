@@ -25,6 +25,7 @@ class Verdict:
     reason: str | None = None
     error: Error | None = None
     result: Any = None
+    next_input: Any = None
 
 
 # At the same moment: who had come before, the end of the wait's time, who comes only now.

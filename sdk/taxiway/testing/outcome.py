@@ -58,7 +58,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `returned` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait."""
+    """How a run ended. `returned` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait.
+
+    `next_input` is the input with which it began anew, where it did; the run that takes over is not played.
+    """
 
     status: str
     reason: str | None = None
@@ -71,6 +74,7 @@ class Outcome:
     events: list[Event] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     children: list[Child] = field(default_factory=list)
+    next_input: Any = None
 
     @property
     def result(self) -> Any:

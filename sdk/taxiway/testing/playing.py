@@ -96,6 +96,8 @@ class Playing:
         match end["frame"]:
             case Kind.FINISH:
                 return Verdict("SUCCESS", result=json.loads(end["value"]))
+            case Kind.RESTART:
+                return Verdict("SUCCESS", next_input=json.loads(end["input"]))
             case Kind.PARK:
                 return self._desk.park(end["waits"], end["wake"], activation.wishes)
         error = Error(**end["error"])
@@ -109,5 +111,5 @@ class Playing:
         return Outcome(
             verdict.status, verdict.reason, verdict.result, verdict.error, self._records.steps(), self._desk.asked(),
             self._clock.slept, self._number, self._records.events, self._records.logs,
-            self._family.children(),
+            self._family.children(), verdict.next_input,
         )  # fmt: skip

@@ -41,7 +41,7 @@ class Records:
                 self.events.append(_event(frame))
             case Kind.LOG:
                 self.logs.append(frame["message"])
-            case Kind.PARK | Kind.FINISH | Kind.FAIL:
+            case Kind.PARK | Kind.RESTART | Kind.FINISH | Kind.FAIL:
                 self.end = frame
         return None
 
