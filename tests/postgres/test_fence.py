@@ -16,7 +16,9 @@ FENCED: dict[str, str] = {
     "claim": "promoted",
     "decline": "promoted",
     "pause_executing": "pausing",
-    **dict.fromkeys(["succeed", "fail", "cancel_executing", "release:recover", "release:hand_back"], "executing"),
+    **dict.fromkeys(
+        ["succeed", "restart", "fail", "cancel_executing", "release:recover", "release:hand_back"], "executing"
+    ),
     **dict.fromkeys(["park:require_authorization", "park:await_approval", "park:pause_by_agent"], "executing"),
     **dict.fromkeys(["step", "event", "in_flight", "log"], "executing"),
 }

@@ -41,6 +41,7 @@ ALLOWED: dict[str, dict[str, After]] = {
         "cleared": After("RUNNING", None, "status", "continue"),
     },
     "succeed": dict.fromkeys(_EXECUTING, _SUCCEEDED),
+    "restart": {"executing": _SUCCEEDED},
     "fail": dict.fromkeys(_EXECUTING, _FAILED),
     "cancel_executing": dict.fromkeys(_EXECUTING, _CANCELED),
     "release:recover": _released("recover"),

@@ -9,13 +9,26 @@ from typing import get_args
 import pytest
 
 from executor import outcome
-from executor.outcome import Canceled, Dropped, Failed, HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, word
+from executor.outcome import (
+    Canceled,
+    Dropped,
+    Failed,
+    HandedBack,
+    HostLost,
+    Outcome,
+    Parked,
+    Paused,
+    Restarted,
+    Succeeded,
+    word,
+)
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 
 SECRET = "sentinel"
 EXAMPLES: list[tuple[Outcome, str]] = [
     (Succeeded(3, SECRET), "succeeded"),
+    (Restarted(3, SECRET), "succeeded:restarted"),
     (Failed(3, "step_error", {"message": SECRET}, SECRET, "killed"), "failed:step_error"),
     (Canceled(3, SECRET, "killed", SECRET, SECRET), "canceled"),
     (Parked(3, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (NewWait(SECRET, "code"),)), "parked:code_mismatch"),
