@@ -29,7 +29,14 @@ def _heirs(world: World, **where: Any) -> list[Row]:
 
 def test_a_successor_takes_over_in_the_same_moment(world: World) -> None:
     parent = new_id()
-    made = world.run("executing", parent_run_id=parent, parent_key="k", timeout_ms=5, approval_strategy="ON_START")
+    made = world.run(
+        "executing",
+        parent_run_id=parent,
+        parent_key="k",
+        timeout_ms=5,
+        approval_strategy="ON_START",
+        window_name="night",
+    )
     row = _restart(world, made)
     assert row is not None
     assert [event["verb"] for event in row["more"]] == ["enqueue"]
@@ -37,7 +44,8 @@ def test_a_successor_takes_over_in_the_same_moment(world: World) -> None:
     assert (old["status"], old["active_ms"], world.payload(made.id)["result"]) == ("SUCCESS", 5, None)
     [heir] = _heirs(world, id=old["continued_as"])
     assert (heir["status"], heir["parent_run_id"], heir["parent_key"]) == ("QUEUED", parent, "k")
-    assert (heir["timeout_ms"], heir["approval_strategy"], heir["children"]) == (5, "NONE", 0)
+    kept = ("timeout_ms", "approval_strategy", "children", "window_name")
+    assert [heir[name] for name in kept] == [5, "NONE", 0, "night"]
     assert world.payload(heir["id"])["input"] == {"n": 2}
     told = world.connection.execute("SELECT * FROM outbox WHERE target_run_id = %s", [parent]).fetchall()
     assert told == [], "its parent hears of the last one alone"
