@@ -42,7 +42,8 @@ def successor(row: Mapping[str, Any], **own: Any) -> NewRun:
     return NewRun(**{
         "agent": row["agent"], "queue": row["queue"], "input": row["input"], "priority": row["priority"],
         "timeout_ms": row["timeout_ms"], "user_id": row["user_id"], "metadata": row["metadata"] or {}, "tags": row["tags"],
-        "approval_strategy": row["approval_strategy"], "window": row["window_name"] or None, "created_by": row["created_by"], **own,
+        "approval_strategy": row["approval_strategy"], "window": row["window_name"] or None,
+        "created_by": row["created_by"], **own,
     })  # fmt: skip
 
 
