@@ -60,8 +60,10 @@ def test_executed_by_real_processes(scenario: Scenario, real: dict[str, Seen]) -
 
 
 @each_past
-def test_nothing_gets_past_an_approval_that_nobody_has_given_yet(scenario: Scenario, fleet: Fleet) -> None:
-    played = Real(fleet, fleet.folder / scenario.agent).start(scenario)
+def test_nothing_gets_past_an_approval_that_nobody_has_given_yet(
+    scenario: Scenario, fleet: Fleet, tmp_path: Path
+) -> None:
+    played = Real(fleet, tmp_path).start(scenario)
     row = fleet.status(played.run, "PAUSED")
     assert (row["pause_kind"], row["reason"], row["lease_worker"]) == ("approval", "approval_needed", None)
     assert traces(played.log) == []
