@@ -83,3 +83,17 @@ async def collecting_async(run: AsyncRun, log: str) -> Any:
     [decision] = await asyncio.gather(run.approve("Past this?"), return_exceptions=True)
     await run.step(past, log)
     return "past it, or approved" if decision else "denied"
+
+
+@agent
+def restarting(run: Run, log: str, again: bool = False) -> Any:
+    if again:
+        return "begun anew"
+    try:
+        run.restart(log=log, again=True)
+    except BaseException:
+        pass
+    try:
+        run.step(past, log)
+    finally:
+        return "past the restart"

@@ -66,3 +66,16 @@ async def spread_async(run: AsyncRun) -> Any:
     children = await run.map("double", [{"n": n} for n in range(4)])
     one, two = await asyncio.gather(run.spawn("double", {"n": 100}), run.spawn("double", {"n": 100}))
     return [sum(await run.gather(*children)), await one, await two, one.run_id != two.run_id]
+
+
+@agent
+def countdown(run: Run, n: int) -> Any:
+    if n == 0:
+        return "lift-off"
+    run.sleep(0.05)
+    return run.restart(n=n - 1)
+
+
+@agent
+def launch(run: Run) -> Any:
+    return run.spawn(countdown, {"n": 2}).result()

@@ -230,6 +230,10 @@ CHILDREN = [
              seen=success([[2, 4], 2], steps=["spawn:double", "spawn:double"], asked=[("All?", "denied")])),
     Scenario("a child that is given another input than it takes", "wrong_input",
              success(["FAILED", "invalid_input"], steps=["spawn:double"])),
+    Scenario("nothing gets past a beginning anew", "restarting", success(None), log=True),
+    Scenario("a run that begins anew", "countdown", success(None), input={"n": 1}),
+    Scenario("a parent hears of the last run of a child that begins anew", "launch",
+             success("lift-off", steps=["spawn:countdown"])),
     Scenario("children of an async agent", "spread_async", success([12, 200, 200, True], steps=["spawn:double"] * 3)),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import taxiway
 from taxiway import AsyncRun, ChildFailed, Run, agent
-from taxiway.testing import Child, Unanswered, Unused, approve, child, play, signal
+from taxiway.testing import Child, Endless, Unanswered, Unused, approve, child, play, signal
 
 
 @taxiway.step(tool=True)
@@ -135,3 +135,33 @@ def endless(run: Run) -> Any:
 
 def test_many_children_are_no_burden() -> None:
     assert play(endless).result == ["seen 499", None]
+
+
+@agent
+def poll(run: Run, n: int = 0) -> Any:
+    run.sleep("1h")
+    if n == 3:
+        return "done"
+    return run.restart(n=n + 1)
+
+
+@agent
+def polls(run: Run) -> Any:
+    return run.spawn("poll").result()
+
+
+@agent
+def for_ever(run: Run) -> Any:
+    run.restart()
+
+
+@agent
+def has_one_for_ever(run: Run) -> Any:
+    return run.spawn(for_ever).result()
+
+
+def test_a_child_that_begins_anew_is_played_to_the_last() -> None:
+    outcome = play(polls)
+    assert (outcome.result, outcome.slept) == ("done", 4 * 3600)
+    with pytest.raises(Endless, match="'for_ever' began anew 300 times"):
+        play(has_one_for_ever)

@@ -34,7 +34,7 @@ class Playing:
         self._clock = clock
         self._given = given
         self._stubs = stubs
-        self._family = Family(clock, given, self._play_child)
+        self._family = Family(agent, clock, given, self._play_child)
         self._desk = Desk(clock, given, self._family)
         self._stage = Stage(clock, stubs)
         self._records = Records(self._family.start)
