@@ -8,7 +8,7 @@ from api.installation import agents, capacity, drain, health, keys, overrides, q
 from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox
-from api.runs import cancel, create, listing, pause, read, resume, signals, stream, wait
+from api.runs import cancel, create, listing, pause, read, resume, signals, stream, wait, watching
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
@@ -24,6 +24,7 @@ _ROUTERS = (
     read,
     stream,
     wait,
+    watching,
     cancel,
     pause,
     resume,

@@ -23,7 +23,7 @@ from models.lifecycle import TERMINAL
 router = APIRouter(tags=["Runs"])
 
 KEEPALIVE_SECONDS = 20.0
-_HEADERS = {**PRIVATE, "x-accel-buffering": "no"}  # the latter keeps nginx from collecting the stream
+HEADERS = {**PRIVATE, "x-accel-buffering": "no"}  # the latter keeps nginx from collecting the stream
 _EXAMPLE = (
     'id: 2\nevent: start\ndata: {"seq":2,"event":"start","runId":"019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80",'
     '"runStatus":"RUNNING","timestamp":"2026-03-01T09:30:00.125Z"}\n\nevent: keepalive\ndata: null\n\n'
@@ -56,7 +56,7 @@ async def stream_run(
     after = _last_seen(header or query)
     over = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
     body = iter(()) if over else _frames(shared.hub, run, after, caller)
-    return StreamingResponse(body, media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 
 def _last_seen(text: str | None) -> int:

@@ -19,9 +19,9 @@ class Frame:
     end: bool = False
 
 
-def frame(message: Mapping[str, Any]) -> Frame:
-    """Write an event's public object; only what has a `seq` gets an id, because only that can be resumed from."""
-    seq, kind = message.get("seq"), str(message["event"])
+def frame(message: Mapping[str, Any], *, resumable: bool = True) -> Frame:
+    """Write an event's public object; only what has a `seq` gets an id, and only in a stream that can be resumed from it."""
+    seq, kind = message.get("seq") if resumable else None, str(message["event"])
     if not kind.isidentifier():
         raise ValueError("an event's name is one word")  # anything else could forge a line of the stream
     head = f"event: {kind}\n" if seq is None else f"id: {seq}\nevent: {kind}\n"

@@ -15,11 +15,12 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from api.auth import Caller
+from api.streams.board import Board
 from api.streams.frame import frame
 from api.streams.mailbox import Mailbox
 from api.streams.subscription import Subscription
 from api.streams.tail import PAGE, tails
-from models.bus import run_channel
+from models.bus import run_channel, tenant_channel
 from models.facts import fact
 
 POLL_SECONDS = 2.0
@@ -32,6 +33,7 @@ class Hub:
     def __init__(self, redis_url: str) -> None:
         self._subscription = Subscription(redis_url, self._on_hint, self._on_back)
         self._boxes: defaultdict[str, set[Mailbox]] = defaultdict(set)
+        self._boards: defaultdict[str, set[Board]] = defaultdict(set)
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -45,6 +47,9 @@ class Hub:
         self._closed = True
         for box in self._all():
             box.close()
+        for boards in self._boards.values():
+            for board in boards:
+                board.close()
 
     async def stop(self) -> None:
         """Stop feeding."""
@@ -81,6 +86,24 @@ class Hub:
                 del self._boxes[channel]
                 self._subscription.leave(channel)
 
+    @asynccontextmanager
+    async def board(self, tenant: str) -> AsyncIterator[Board]:
+        """Open a board that gets what happens to the tenant's runs from now on."""
+        channel, board = tenant_channel(tenant), Board()
+        first = not self._boards[channel]
+        self._boards[channel].add(board)
+        try:
+            if first:
+                await self._subscription.join(channel)
+            if self._closed:
+                board.close()
+            yield board
+        finally:
+            self._boards[channel].discard(board)
+            if not self._boards[channel]:
+                del self._boards[channel]
+                self._subscription.leave(channel)
+
     def _all(self) -> list[Mailbox]:
         return [box for boxes in self._boxes.values() for box in boxes]
 
@@ -93,6 +116,8 @@ class Hub:
         self._make_stale(self._all())
 
     def _on_hint(self, channel: str, text: str) -> None:
+        if boards := self._boards.get(channel):
+            _show(boards, text)
         boxes = self._boxes.get(channel)
         if not boxes:
             return
@@ -137,3 +162,14 @@ class Hub:
             if len(frames) == PAGE:
                 self._make_stale([box])
             box.put_events(frames)
+
+
+def _show(boards: set[Board], text: str) -> None:
+    try:
+        message = json.loads(text)
+        frame(message)
+        run = str(UUID(message["runId"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return  # as above
+    for board in boards:
+        board.put({**message, "runId": run})

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from taxiway.client import answers, calls, operations, pages, people, waiting, wire
+from taxiway.client import answers, calls, listening, operations, pages, people, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
 from taxiway.client.errors import NotFound
 from taxiway.client.follow import Follow
+from taxiway.client.listening import Listening
 from taxiway.client.pages import Filter, Pages
 from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, Json, LogLine, RunView, StepView
@@ -96,6 +97,20 @@ class AsyncClient:
     async def answer(self, wait_or_run: str, answer: Any, *, comment: str | None = None) -> ApprovalView:
         """Answer with a JSON value that fits what is asked for; see Client.approve."""
         return await self._decide(wait_or_run, people.reply(answer, comment))
+
+    @asynccontextmanager
+    async def listen(
+        self, *, status: str | Iterable[str] | None = None, agent: str | None = None
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Hear everything that happens to the tenant's runs while the block runs; see Client.listen."""
+        try:
+            async with self._http.stream(**wire.arguments(listening.request(status, agent), self._timeout)) as response:
+                if not response.is_success:
+                    await response.aread()
+                answers.expect_stream(response)
+                yield await _heard(Listening(), response.aiter_bytes())
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
 
     async def agents(self) -> list[Json]:
         """List the agents that workers serve or have served."""
@@ -228,6 +243,23 @@ class AsyncClient:
                         return
         except httpx.RequestError as error:
             raise answers.not_reachable(self.address.url, error) from error
+
+
+async def _heard(listening: Listening, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """Wait for the beginning of what is heard; see `taxiway.client.sync`."""
+    first: list[Event] = []
+    while not listening.begun:
+        first += listening.feed(await anext(pieces, listening.NOTHING))
+    return _rest(first, listening, pieces)
+
+
+async def _rest(first: list[Event], listening: Listening, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    for event in first:
+        yield event
+    with suppress(httpx.RequestError):
+        async for piece in pieces:
+            for event in listening.feed(piece):
+                yield event
 
 
 class AsyncRunHandle:

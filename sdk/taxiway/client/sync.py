@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from taxiway.client import answers, calls, operations, pages, people, waiting, wire
+from taxiway.client import answers, calls, listening, operations, pages, people, waiting, wire
 from taxiway.client.address import find_address
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call, NewRun
 from taxiway.client.errors import NotFound
 from taxiway.client.follow import Follow
+from taxiway.client.listening import Listening
 from taxiway.client.pages import Filter, Pages
 from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, Json, LogLine, RunView, StepView
@@ -112,6 +115,24 @@ class Client:
     def answer(self, wait_or_run: str, answer: Any, *, comment: str | None = None) -> ApprovalView:
         """Answer with a JSON value that fits what is asked for; see approve()."""
         return self._decide(wait_or_run, people.reply(answer, comment))
+
+    @contextmanager
+    def listen(
+        self, *, status: str | Iterable[str] | None = None, agent: str | None = None
+    ) -> Iterator[Iterator[Event]]:
+        """Hear everything that happens to the tenant's runs while the block runs: `with client.listen() as events:`.
+
+        Nothing is missed from the moment at which the block begins, and nothing that came before is told. The events end
+        when the connection does; then look at what may have been missed, and listen again. Raises NotReachable.
+        """
+        try:
+            with self._http.stream(**wire.arguments(listening.request(status, agent), self._timeout)) as response:
+                if not response.is_success:
+                    response.read()
+                answers.expect_stream(response)
+                yield _heard(Listening(), response.iter_bytes())
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
 
     def agents(self) -> list[Json]:
         """List the agents that workers serve or have served."""
@@ -241,6 +262,20 @@ class Client:
                         return
         except httpx.RequestError as error:
             raise answers.not_reachable(self.address.url, error) from error
+
+
+def _heard(listening: Listening, pieces: Iterator[bytes]) -> Iterator[Event]:
+    """Wait for the beginning of what is heard; yield it to the end of the connection, in whatever way that comes."""
+    first: list[Event] = []
+    while not listening.begun:
+        first += listening.feed(next(pieces, listening.NOTHING))
+    return chain(first, _rest(listening, pieces))
+
+
+def _rest(listening: Listening, pieces: Iterator[bytes]) -> Iterator[Event]:
+    with suppress(httpx.RequestError):
+        for piece in pieces:
+            yield from listening.feed(piece)
 
 
 class RunHandle:

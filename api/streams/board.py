@@ -1,0 +1,39 @@
+"""What happens in a tenant, for one client that watches: live only, so whoever is too slow misses the oldest."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+ROOM = 1000
+
+
+class Board:
+    """Messages of the bus, in the order in which they came. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._messages: deque[dict[str, Any]] = deque(maxlen=ROOM)
+        self._filled = asyncio.Event()
+
+    def put(self, message: dict[str, Any]) -> None:
+        """Take a message."""
+        self._messages.append(message)
+        self._filled.set()
+
+    async def take(self, seconds: float) -> list[dict[str, Any]]:
+        """Wait for messages and take them all; an empty list when none came in time, or when the board was closed."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._filled.wait()
+        except TimeoutError:
+            return []
+        taken = list(self._messages)
+        self._messages.clear()
+        if not self.closed:
+            self._filled.clear()
+        return taken
+
+    def close(self) -> None:
+        """Wake the reader for the last time."""
+        self.closed = True
+        self._filled.set()
