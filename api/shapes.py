@@ -68,6 +68,7 @@ class ApprovalBody(TypedDict):
     agent: str
     prompt: str
     details: Annotated[Any, Field(description="What the decision is about: any JSON value.")]
+    inputOmitted: NotRequired[Annotated[bool, Field(description="The details lack an input of more than 64 KiB.")]]
     choices: Annotated[list[str] | None, Field(description="Ways to approve, of which one is to be named.")]
     answer: Annotated[Any, Field(description="The JSON Schema of the answer; null where it is approved or denied.")]
     approvers: Annotated[list[str] | None, Field(description="Roles, of which a key that decides needs one.")]

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, func
+from sqlalchemy import ColumnElement, Text, and_, case, func
 from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
+from api.people.delivery import JOINED_BYTES
 from api.people.links import approval_link
 from api.shapes import ApprovalBody, OutcomeBody
 from api.transactions import reading
@@ -44,8 +45,13 @@ class Question:
     def details(self) -> Any:
         """What the decision is about, any JSON value; of a run that asks whether it may begin: its agent and input."""
         if self.asked.get("subject") == START:
-            return {"agent": self.run.agent, "input": as_value(self.input_text)}
+            return {"agent": self.run.agent} | ({} if self.input_omitted else {"input": as_value(self.input_text)})
         return self.asked.get("details")
+
+    @property
+    def input_omitted(self) -> bool:
+        """Whether the input that the details should hold is too long for a list."""
+        return self.asked.get("subject") == START and self.input_text is None
 
     @property
     def choices(self) -> Sequence[str] | None:
@@ -90,12 +96,17 @@ def as_value(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def _wanted() -> Any:
+def _wanted(*, listed: bool = False) -> Any:
     about_start = and_(col(Payload.run_id) == col(Wait.run_id), col(Wait.key) == START)
     late: ColumnElement[bool] = func.coalesce(col(Wait.due_at) <= func.now(), False)
-    wanted = select(Wait, Run, late, as_type(col(Payload.input), Text))
+    whole = as_type(col(Payload.input), Text)
+    wanted = select(Wait, Run, late, _short(whole) if listed else whole)
     joined = wanted.join(Run, col(Run.id) == col(Wait.run_id)).outerjoin(Payload, about_start)
     return joined.where(col(Wait.kind) == "approval")
+
+
+def _short(input_text: Any) -> Any:
+    return case((func.octet_length(input_text) <= JOINED_BYTES, input_text))
 
 
 def find_question(wait: UUID) -> Question | None:
@@ -113,7 +124,12 @@ def questions(session: Session, page: Page) -> Sequence[Question]:
 def listing(page: Page) -> Any:
     """Write the query for a page of the inbox; each of the two lists is an index, read from its newest end."""
     over = col(Wait.resolved_at).is_not(None) if page.decided else col(Wait.resolved_at).is_(None)
-    wanted = _wanted().where(col(Wait.tenant) == page.tenant, over).order_by(col(Wait.id).desc()).limit(page.limit)
+    wanted = (
+        _wanted(listed=True)
+        .where(col(Wait.tenant) == page.tenant, over)
+        .order_by(col(Wait.id).desc())
+        .limit(page.limit)
+    )
     wanted = wanted if page.run is None else wanted.where(col(Wait.run_id) == page.run)
     return wanted if page.below is None else wanted.where(col(Wait.id) < page.below)
 
@@ -121,7 +137,7 @@ def listing(page: Page) -> Any:
 def shown(question: Question, *, link: bool) -> ApprovalBody:
     """Show a question, and what came of it; with its link for those who may have it."""
     wait, asked = question.wait, question.asked
-    return {
+    body: ApprovalBody = {
         "waitId": str(wait.id),
         "runId": str(question.run.id),
         "runStatus": cast("Any", question.run.status),
@@ -138,6 +154,9 @@ def shown(question: Question, *, link: bool) -> ApprovalBody:
         "approvalUrl": approval_link(wait.id, wait.nonce) if link and wait.nonce else None,
         "outcome": outcome(question),
     }
+    if question.input_omitted:
+        body["inputOmitted"] = True
+    return body
 
 
 def outcome(question: Question) -> OutcomeBody | None:

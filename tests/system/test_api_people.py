@@ -436,3 +436,17 @@ def test_a_run_that_asks_whether_it_may_begin_shows_its_agent_and_input(
 def test_a_key_without_the_scope_has_no_inbox(api: ApiServer, hand: Hand) -> None:
     with api.client(api.key(scopes=("read", "enqueue", "admin"))) as client:
         assert refused(client.get("/v1/approvals")) == (403, "forbidden")
+
+
+def test_a_long_input_is_left_out_of_the_inbox_but_not_of_the_question(
+    api: ApiServer, anybody: httpx.Client, hand: Hand
+) -> None:
+    with api.client(api.key("long")) as client:
+        given = {"text": "x" * 70_000}
+        run = client.post("/v1/runs", json={"agent": "echo", "input": given}).json()["runId"]
+        wait = start_question("echo", json.dumps(given))
+        hand.ask(run, wait)
+        [item] = client.get("/v1/approvals").json()["approvals"]
+        assert (item["details"], item["inputOmitted"]) == ({"agent": "echo"}, True)
+        seen = anybody.get("/v1/runs/approval", params={"token": token_of(wait)}, headers=JSON).json()
+        assert (seen["details"]["input"], "inputOmitted" in seen) == (given, False)
