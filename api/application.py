@@ -9,6 +9,7 @@ from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox
 from api.runs import cancel, create, listing, pause, read, resume, signals, stream, wait, watching
+from api.scheduling import schedules
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
@@ -36,6 +37,7 @@ _ROUTERS = (
     windows,
     overrides,
     queues,
+    schedules,
     keys,
     health,
 )

@@ -350,6 +350,43 @@ class QueueList(TypedDict):
     queues: list[QueueBody]
 
 
+class FiringBody(TypedDict):
+    """What a schedule's firing came to."""
+
+    at: Annotated[Moment | None, Field(description="The time that it was for.")]
+    outcome: Literal["fired", "skipped", "by_hand"]
+    runId: Id | None
+
+
+class ScheduleSummary(TypedDict):
+    """A recurring run."""
+
+    name: str
+    cron: str
+    timezone: str
+    overlap: Literal["skip", "queue"]
+    catchUp: Literal["none", "last"]
+    paused: bool
+    agent: str
+    nextAt: Annotated[Moment | None, Field(description="When it fires next; null while it is paused.")]
+    lastAt: Annotated[Moment | None, Field(description="The time that it last fired for.")]
+    openRuns: Annotated[int, Field(description="Its runs that had not ended when it last fired.")]
+
+
+class ScheduleList(TypedDict):
+    """The tenant's schedules, by name."""
+
+    schedules: list[ScheduleSummary]
+
+
+class ScheduleBody(ScheduleSummary):
+    """A schedule with what it enqueues, its next times and its newest firings."""
+
+    run: Annotated[dict[str, Any], Field(description="As POST /v1/runs takes it.")]
+    next: list[Moment | None]
+    firings: Annotated[list[FiringBody], Field(description="The newest 20, newest first.")]
+
+
 class KeyBody(TypedDict):
     """An API key, without its secret."""
 

@@ -4,6 +4,7 @@ from models.agent import Agent
 from models.api_key import ApiKey
 from models.delivery import Delivery
 from models.event import Event
+from models.firing import Firing
 from models.grant import Grant
 from models.idempotency import Idempotency
 from models.label import Label
@@ -24,7 +25,7 @@ from models.window_change import WindowChange
 from models.worker import Worker
 
 __all__ = [
-    "Agent", "ApiKey", "Delivery", "Event", "Grant", "Idempotency", "Label", "Log", "Outbox", "PauseKind", "Payload",
+    "Agent", "ApiKey", "Delivery", "Event", "Firing", "Grant", "Idempotency", "Label", "Log", "Outbox", "PauseKind", "Payload",
     "Queue", "Reason", "Run", "Schedule", "Signal", "State", "Status", "Step", "TenantShare", "Verb", "Wait", "Webhook",
     "Window", "WindowChange", "Worker",
 ]  # fmt: skip

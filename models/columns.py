@@ -29,6 +29,11 @@ def moment(*, null: bool = True, now: bool = False) -> Column[Any]:
     return Column(DateTime(timezone=True), nullable=null, server_default=func.now() if now else None)
 
 
+def moment_key() -> Column[Any]:
+    """A point in time that is part of the primary key."""
+    return Column(DateTime(timezone=True), primary_key=True)
+
+
 def count(*, default: int | None = 0, null: bool = False) -> Column[Any]:
     """A 32-bit number."""
     return Column(Integer, nullable=null, server_default=None if default is None else text(str(default)))

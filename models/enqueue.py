@@ -17,6 +17,8 @@ from models.ids import new_id
 from models.lifecycle import MOVES, Verb
 from models.statement import Statement
 
+DEFAULT_TIMEOUT_MS = 3_600_000
+
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
@@ -26,7 +28,7 @@ class NewRun:
     queue: str
     input: str
     priority: int = 0
-    timeout_ms: int | None = 3_600_000
+    timeout_ms: int | None = DEFAULT_TIMEOUT_MS
     user_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()

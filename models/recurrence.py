@@ -54,9 +54,23 @@ class Recurrence:
                 return turn  # the clock skips it
         return None
 
+    def last(self, since: datetime, until: datetime) -> datetime | None:
+        """Give the last start after `since` that is not after `until`; None when there is none between them."""
+        back = timedelta(minutes=1)
+        while True:
+            begin = max(since, until - back)
+            found = self.after(begin)
+            if found is not None and found <= until:
+                while (following := self.after(found)) is not None and following <= until:
+                    found = following
+                return found
+            if begin == since:
+                return None
+            back *= 4
+
     @property
     def _names_times(self) -> bool:
-        minutes, hours = self.cron.split()[:2]
+        minutes, hours = self.cron.split()[-_FIELDS:][:2]
         return not (minutes.startswith("*") or hours.startswith("*"))
 
     def _wall_after(self, wall: datetime) -> datetime | None:

@@ -42,6 +42,7 @@ _USED = """
     SELECT 'queue ' || name AS what FROM queue WHERE window_name = %(name)s
     UNION ALL SELECT 'agent ' || name FROM agent WHERE window_name = %(name)s
     UNION ALL (SELECT 'run ' || id FROM run WHERE window_name = %(name)s AND finished_at IS NULL LIMIT 1)
+    UNION ALL (SELECT 'a schedule' FROM schedule WHERE request -> 'run' ->> 'window' = %(name)s LIMIT 1)
     """
 
 

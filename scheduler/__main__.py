@@ -21,6 +21,7 @@ from scheduler.promotion import Promotion
 from scheduler.publisher import Publisher
 from scheduler.recovery import Recovery
 from scheduler.republication import Republication
+from scheduler.schedules import Schedules
 from scheduler.timers import Timers
 
 
@@ -31,6 +32,7 @@ def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
         Outbox(bus, config.cancel_grace_seconds),
         Promotion(publisher.publish, gates),
         Closing(gates),
+        Schedules(bus),
         Timers(bus),
         Recovery(bus, config.lease_seconds),
         OverdueCancels(bus),

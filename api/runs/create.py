@@ -21,12 +21,11 @@ from api.runs.view import newborn, summaries
 from api.runs.whole import read_whole
 from api.shapes import BatchOfRuns, RunBody, RunSummary
 from api.transactions import reading
-from models.enqueue import NewRun
+from models.enqueue import DEFAULT_TIMEOUT_MS, NewRun
 from models.run import Run
 
 router = APIRouter(tags=["Runs"])
 
-_DEFAULT_TIMEOUT_MS = 3_600_000
 _EXAMPLE = {
     "agent": "license_audit",
     "input": {},
@@ -44,7 +43,8 @@ Key = Annotated[
 ]
 
 
-def _new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
+def new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
+    """Give the run that a valid body asks for; raises Problem for what there is not. `place` is put before field names."""
     agent = shared.catalogue.agent(body.agent, f"{place}agent")
     if body.queue is not None:
         shared.catalogue.check_queue(body.queue, f"{place}queue")
@@ -55,7 +55,7 @@ def _new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "
         queue=body.queue or agent.queue,
         input=fitting_input(body.input, agent, shared.settings.max_input_bytes, f"{place}input"),
         priority=body.priority or 0,
-        timeout_ms=body.timeout or agent.timeout_ms or _DEFAULT_TIMEOUT_MS,
+        timeout_ms=body.timeout or agent.timeout_ms or DEFAULT_TIMEOUT_MS,
         user_id=body.userId,
         metadata=body.metadata or {},
         tags=body.tags or [],
@@ -87,7 +87,7 @@ def create_run(
     fields = json_object(raw)
     request = same_request(idempotency_key, "one", fields)
     accepted = accept(
-        caller, request, lambda: [_new_run(caller, read_as(NewRunBody, fields, later=LATER), shared)], shared.bus
+        caller, request, lambda: [new_run(caller, read_as(NewRunBody, fields, later=LATER), shared)], shared.bus
     )
     if accepted.replayed:
         return _answer(accepted, read_whole(caller, accepted.ids[0]))
@@ -124,7 +124,7 @@ def _new_runs(caller: Caller, fields: dict[str, Any], shared: Resources) -> list
     if len(asked) > shared.settings.max_batch:
         raise invalid("runs", f"may hold {shared.settings.max_batch:,} runs at most")
     bodies = [read_as(NewRunBody, one, later=LATER, place=f"runs[{n}].") for n, one in enumerate(asked)]
-    return [_new_run(caller, body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
+    return [new_run(caller, body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
 
 
 def _in_order(caller: Caller, ids: Sequence[UUID]) -> list[RunSummary]:

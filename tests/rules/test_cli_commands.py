@@ -26,6 +26,7 @@ CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
 COMMANDS += ["pause x", "resume x", "signal x go", "windows", "windows show x", "queues", "windows delete x"]
 COMMANDS += ["approvals", "approve x", "deny x", "answer x 1"]
+COMMANDS += ["schedules", "schedules show x"]
 
 
 @pytest.fixture
@@ -184,6 +185,7 @@ def test_a_refused_input_names_each_field(invoke: Invoke) -> None:
         ["runs", "--limit", "0"],
         ["windows", "put", "night", "--cron", "0 22 * * *"],
         ["windows", "override", "night", "open"],
+        ["schedules", "put", "nightly", "-i", "n=1"],
         ["windows", "override", "night", "ajar", "--for", "1h"],
         ["windows", "show", "night", "--next", "51"],
         ["runs", "--metadata", "x"],
@@ -226,6 +228,9 @@ def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invok
         ("windows", {"windows": [{"name": "night", "open": True}]}),
         ("windows show night", {"name": "night", "open": True, "next": []}),
         ("windows release night", {"name": "night", "open": True}),
+        ("schedules", {"schedules": [{"name": "nightly", "paused": False}]}),
+        ("schedules pause nightly", {"name": "nightly", "paused": True}),
+        ("schedules run nightly", run()),
         ("queues", {"queues": [{"name": "default", "paused": False}]}),
         ("queues put default --paused", {"name": "default", "paused": True}),
         ("cancel x", run("CANCELED")),
@@ -355,6 +360,40 @@ def test_of_a_queue_only_what_was_given_is_changed(invoke: Invoke) -> None:
     assert (server.last.url.path, server.body()) == ("/v1/queues/slow", {"window": None})
     assert invoke(server, "queues", "put", "slow", "--running", "--window", "night").exit_code == 0
     assert server.body() == {"paused": False, "window": "night"}
+
+
+NIGHTLY = {
+    "name": "nightly", "agent": "greet", "cron": "30 2 * * *", "timezone": "UTC", "overlap": "skip", "catchUp": "none",
+    "paused": False, "nextAt": "2026-11-27T02:30:00.000Z",
+    "firings": [{"at": "2026-11-26T02:30:00.000Z", "outcome": "fired", "runId": RUN_ID}],
+}  # fmt: skip
+
+
+def test_a_schedule_is_shown_with_its_firings(invoke: Invoke) -> None:
+    result = invoke(Canned(httpx.Response(200, json=NIGHTLY)), "schedules", "show", "nightly")
+    assert result.stdout.splitlines() == [
+        "Schedule nightly of greet fires next at 2026-11-27T02:30:00.000Z.",
+        "30 2 * * * in UTC, overlap: skip, catch-up: none",
+        "FIRED FOR\tOUTCOME\tRUN",
+        f"2026-11-26T02:30:00.000Z\tfired\t{RUN_ID}",
+    ]
+
+
+def test_a_schedule_is_put_run_and_deleted(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json=NIGHTLY))
+    rule = ("--cron", "30 2 * * *", "--timezone", "UTC", "--overlap", "queue")
+    assert invoke(server, "schedules", "put", "nightly", "greet", "-i", "n=1", *rule).exit_code == 0
+    assert (server.last.method, server.last.url.path) == ("PUT", "/v1/schedules/nightly")
+    assert server.body() == {
+        "cron": "30 2 * * *", "timezone": "UTC", "overlap": "queue", "run": {"agent": "greet", "input": {"n": 1}},
+    }  # fmt: skip
+    assert invoke(server, "schedules", "put", "nightly", "--catch-up", "last").exit_code == 0
+    assert server.body() == {"catchUp": "last"}
+    assert invoke(server, "schedules", "resume", "nightly").exit_code == 0
+    assert server.body() == {"paused": False}
+    assert invoke(Canned(httpx.Response(201, json=run())), "schedules", "run", "nightly").stdout == f"{RUN_ID}\n"
+    deleted = invoke(Canned(httpx.Response(204)), "schedules", "delete", "nightly")
+    assert deleted.stdout == "Schedule nightly is deleted.\n"
 
 
 @pytest.mark.parametrize("command", [["-m", "taxiway"], ["-c", "from taxiway.cli import main; main()"]])

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from taxiway.cli import control, enqueue, exits, fleet, people, queues, runs, watch, windows
+from taxiway.cli import control, enqueue, exits, fleet, people, queues, runs, schedules, watch, windows
 from taxiway.cli.output import Output
 from taxiway.client import TaxiwayError
 from taxiway.client.wire import sdk_version
@@ -78,6 +78,7 @@ app.command()(fleet.workers)
 app.command()(fleet.capacity)
 app.add_typer(windows.app, name="windows")
 app.add_typer(queues.app, name="queues")
+app.add_typer(schedules.app, name="schedules")
 
 
 def main() -> None:

@@ -175,6 +175,37 @@ class AsyncClient:
         """Pause an agent, or have a window gate its runs (None: no window); what is not given stays as it is."""
         return await self.send(operations.gate("agents", name, paused=paused, window=window))
 
+    async def schedules(self) -> list[Json]:
+        """List the tenant's schedules."""
+        return await self.send(calls.listing("/v1/schedules", "schedules"))
+
+    async def schedule(self, name: str) -> Json:
+        """Show a schedule: what it enqueues, when it fires next, and what its newest firings came to."""
+        return await self.send(operations.schedule(name))
+
+    async def put_schedule(
+        self,
+        name: str,
+        *,
+        cron: str | None = None,
+        timezone: str | None = None,
+        run: NewRun | Mapping[str, Any] | None = None,
+        overlap: str | None = None,
+        catch_up: str | None = None,
+        paused: bool | None = None,
+    ) -> Json:
+        """Make or change a schedule; see Client.put_schedule."""
+        body = {"cron": cron, "timezone": timezone, "overlap": overlap, "catchUp": catch_up, "paused": paused}
+        return await self.send(operations.put_schedule(name, body, run))
+
+    async def delete_schedule(self, name: str) -> None:
+        """Delete a schedule; the runs that it made go on."""
+        await self.send(operations.delete_schedule(name))
+
+    async def run_schedule(self, name: str) -> AsyncRunHandle:
+        """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""
+        return self._handle(await self.send(operations.run_schedule(name)))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()

@@ -1,4 +1,4 @@
-"""The calls with which ops steer the installation: windows, queues, agents. No I/O."""
+"""The calls with which ops steer the installation: windows, queues, agents, schedules. No I/O."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from taxiway.client.calls import Answer, Call, Request
-from taxiway.client.views import Json
+from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request
+from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
 
 KEEP: Any = object()  # stands for what stays as it is
@@ -48,6 +48,33 @@ def gate(kind: str, name: str, *, paused: bool, window: str | None) -> Call[Json
     """PUT /v1/queues/{name} or /v1/agents/{name}, with what is not KEEP."""
     body = {field: value for field, value in {"paused": paused, "window": window}.items() if value is not KEEP}
     return Call(_with_body("PUT", _path(kind, name), body), _document)
+
+
+def schedule(name: str) -> Call[Json]:
+    """GET /v1/schedules/{name}."""
+    return Call(Request("GET", _path("schedules", name)), _document)
+
+
+def put_schedule(name: str, body: Mapping[str, Any], run: NewRun | Mapping[str, Any] | None) -> Call[Json]:
+    """PUT /v1/schedules/{name}, with what is not None; a mapping holds the keyword arguments of enqueue()."""
+    new = NewRun(**run) if isinstance(run, Mapping) else run
+    given = {field: value for field, value in body.items() if value is not None}
+    asked = given if new is None else {**given, "run": new.body()}
+    return Call(_with_body("PUT", _path("schedules", name), asked), _document)
+
+
+def delete_schedule(name: str) -> Call[None]:
+    """DELETE /v1/schedules/{name}."""
+    return Call(Request("DELETE", _path("schedules", name)), _nothing)
+
+
+def run_schedule(name: str) -> Call[Accepted]:
+    """POST /v1/schedules/{name}/run."""
+
+    def read(answer: Answer) -> Accepted:
+        return Accepted(RunView.read(answer.json), replayed=False)
+
+    return Call(_with_body("POST", _path("schedules", name, "run"), {}), read)
 
 
 def _path(kind: str, name: str, *more: str) -> str:

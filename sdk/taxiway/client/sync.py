@@ -196,6 +196,41 @@ class Client:
         """Pause an agent, or have a window gate its runs (None: no window); what is not given stays as it is."""
         return self.send(operations.gate("agents", name, paused=paused, window=window))
 
+    def schedules(self) -> list[Json]:
+        """List the tenant's schedules."""
+        return self.send(calls.listing("/v1/schedules", "schedules"))
+
+    def schedule(self, name: str) -> Json:
+        """Show a schedule: what it enqueues, when it fires next, and what its newest firings came to."""
+        return self.send(operations.schedule(name))
+
+    def put_schedule(
+        self,
+        name: str,
+        *,
+        cron: str | None = None,
+        timezone: str | None = None,
+        run: NewRun | Mapping[str, Any] | None = None,
+        overlap: str | None = None,
+        catch_up: str | None = None,
+        paused: bool | None = None,
+    ) -> Json:
+        """Make a schedule (`cron`, `timezone` and `run` are needed), or change what is given of one that there is.
+
+        While an earlier run goes on a firing is left out (`overlap="skip"`) or its run waits (`"queue"`). Of firings missed
+        by more than a minute none is made (`catch_up="none"`) or the last one (`"last"`).
+        """
+        body = {"cron": cron, "timezone": timezone, "overlap": overlap, "catchUp": catch_up, "paused": paused}
+        return self.send(operations.put_schedule(name, body, run))
+
+    def delete_schedule(self, name: str) -> None:
+        """Delete a schedule; the runs that it made go on."""
+        self.send(operations.delete_schedule(name))
+
+    def run_schedule(self, name: str) -> RunHandle:
+        """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""
+        return self._handle(self.send(operations.run_schedule(name)))
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

@@ -1,0 +1,107 @@
+"""Turns the body of PUT /v1/schedules/{name}, and what is stored already, into the schedule to store."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import psycopg
+from pydantic import Field
+
+from api.auth import Caller
+from api.fields import Cron, Timezone
+from api.problems import FieldError, Problem
+from api.requests import Body, read_as
+from api.resources import Resources
+from api.runs.create import new_run
+from api.runs.envelope import LATER, NewRunBody
+from models import gating, schedules
+from models.recurrence import Recurrence
+from models.statement import Statement
+
+_NEEDED = ("cron", "timezone", "run")
+
+
+class ScheduleRequest(Body):
+    """A recurring run; of a schedule that there is, what is left out stays as it is."""
+
+    cron: Annotated[Cron, Field(description="Minute, hour, day of month, month, day of week.")] | None = None
+    timezone: Annotated[Timezone, Field(description="The zone whose clock `cron` means, as IANA names it.")] | None = (
+        None
+    )
+    run: Annotated[
+        dict[str, Any] | None,
+        Field(description="As POST /v1/runs takes it.", json_schema_extra=NewRunBody.model_json_schema()),
+    ] = None
+    overlap: Annotated[
+        Literal["skip", "queue"] | None,
+        Field(description="When an earlier run goes on: fire not at all (default), or start when it has ended."),
+    ] = None
+    catchUp: Annotated[  # noqa: N815  as the API spells it
+        Literal["none", "last"] | None,
+        Field(description="Of firings missed by more than a minute make none (default), or the last one."),
+    ] = None
+    paused: Annotated[bool | None, Field(description="Whether it stands still; default false.")] = None
+
+
+def asked(
+    connection: psycopg.Connection[Any],
+    caller: Caller,
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    stands: Mapping[str, Any] | None,
+    shared: Resources,
+) -> Statement:
+    """Give the statement that stores what is asked for; `stands` is the schedule's locked row, if there is one."""
+    body = read_as(ScheduleRequest, fields)
+    missing = [field for field in _NEEDED if getattr(body, field) is None] if stands is None else []
+    if missing:
+        raise Problem(
+            "invalid_request", f"{missing[0]} is missing.", [FieldError(field, "is missing") for field in missing]
+        )
+    before = stands or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
+    cron = " ".join((body.cron or before["cron"]).split())
+    timezone = body.timezone or before["timezone"]
+    paused = before["paused"] if body.paused is None else body.paused
+    agent, request, by = _run(connection, caller, body, before, shared)
+    same = (before.get("cron"), before.get("timezone"), before["paused"]) == (cron, timezone, paused)
+    return schedules.put(
+        caller.tenant,
+        name,
+        cron=cron,
+        timezone=timezone,
+        agent=agent,
+        request=request,
+        overlap=body.overlap or before["overlap"],
+        catch_up=body.catchUp or before["catch_up"],
+        paused=paused,
+        next_at=None if paused else before["next_at"] if same else _first(connection, Recurrence(cron, timezone)),
+        by=by,
+    )
+
+
+def _run(
+    connection: psycopg.Connection[Any],
+    caller: Caller,
+    body: ScheduleRequest,
+    before: Mapping[str, Any],
+    shared: Resources,
+) -> tuple[str, str, Any]:
+    """Give the agent, what is stored of the run, and the key in whose name it is made."""
+    if body.run is None:
+        return before["agent"], json.dumps(before["request"]), before["created_by"]
+    wanted = read_as(NewRunBody, body.run, later=LATER, place="run.")
+    made = new_run(caller, wanted, shared, "run.")
+    if not gating.holds_window(connection, made.window):
+        raise Problem(
+            "unknown_window", "The window was deleted a moment ago.", [FieldError("run.window", "was deleted")]
+        )
+    request = schedules.request(made, body.run, queue=wanted.queue, timeout_ms=wanted.timeout)
+    return made.agent, request, caller.key
+
+
+def _first(connection: psycopg.Connection[Any], rule: Recurrence) -> datetime | None:
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    return rule.after(row[0])

@@ -1,0 +1,115 @@
+"""GET, PUT and DELETE /v1/schedules, POST /v1/schedules/{name}/run: runs that recur."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from sqlmodel import col, select
+from starlette.responses import Response
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import body_within, json_object, single_limit
+from api.documented import BODY, refusals, shows, takes
+from api.installation.windows import NAME, NAME_RULE
+from api.problems import Problem, invalid
+from api.resources import Resources, resources
+from api.runs.whole import read_whole
+from api.scheduling.asked import ScheduleRequest, asked
+from api.scheduling.view import shown, summary
+from api.shapes import RunBody, ScheduleBody, ScheduleList
+from api.transactions import reading, transaction
+from models import bus, events, schedules
+from models.facts import fact
+from models.schedule import Schedule
+
+router = APIRouter(tags=["Schedules"])
+
+_EXAMPLE = {"cron": "0 6 * * 1-5", "timezone": "Europe/Berlin", "run": {"agent": "license_audit", "input": {}}}
+Shared = Annotated[Resources, Depends(resources)]
+Operator = Annotated[Caller, Depends(may("operate"))]
+
+
+@router.get("/v1/schedules", response_model=ScheduleList, summary="Schedules", responses=refusals())
+def list_schedules(caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
+    """List the tenant's schedules."""
+    wanted = select(Schedule).where(Schedule.tenant == caller.tenant).order_by(col(Schedule.name))
+    with reading() as session:
+        return Answer({"schedules": [summary(schedule) for schedule in session.exec(wanted)]})
+
+
+@router.get("/v1/schedules/{name}", response_model=ScheduleBody, summary="A schedule", responses=refusals("not_found"))
+def read_schedule(name: str, caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
+    """Show a schedule: what it enqueues, when it fires next, and what its newest firings came to."""
+    return _answer(caller, name)
+
+
+@router.put(
+    "/v1/schedules/{name}",
+    response_model=ScheduleBody,
+    summary="Make or change a schedule",
+    responses=refusals(*BODY, "unknown_agent", "unknown_queue", "unknown_window", "invalid_input"),
+    openapi_extra=takes(ScheduleRequest, _EXAMPLE),
+)
+def put_schedule(
+    name: str, caller: Operator, raw: Annotated[bytes, Depends(body_within(single_limit))], shared: Shared
+) -> Answer:
+    """Make a schedule, or change what is given of one that there is.
+
+    A new time table counts from now on; a schedule that goes on after a pause makes good for nothing.
+    """
+    if not NAME.fullmatch(name):
+        raise invalid("name", NAME_RULE)
+    fields = json_object(raw)
+    with transaction() as connection:
+        stands = schedules.stands(caller.tenant, name).one(connection)
+        put = asked(connection, caller, name, fields, stands=stands, shared=shared)
+        put.one(connection)
+    fact("schedule.put", tenant=caller.tenant, schedule=name, by=caller.name)
+    return _answer(caller, name)
+
+
+@router.delete(
+    "/v1/schedules/{name}",
+    status_code=204,
+    response_model=None,
+    summary="Delete a schedule",
+    responses=shows(204, "It is deleted.") | refusals("not_found"),
+)
+def delete_schedule(name: str, caller: Operator) -> Response:
+    """Delete a schedule; the runs that it made go on."""
+    with transaction() as connection:
+        if schedules.delete(caller.tenant, name).one(connection) is None:
+            raise _unknown(name)
+    fact("schedule.deleted", tenant=caller.tenant, schedule=name, by=caller.name)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/schedules/{name}/run",
+    status_code=201,
+    response_model=RunBody,
+    summary="Run now",
+    responses=refusals("not_found"),
+)
+def run_schedule(name: str, caller: Annotated[Caller, Depends(may("enqueue"))], shared: Shared) -> Answer:
+    """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""
+    with transaction() as connection:
+        event = schedules.run_now(connection, caller.tenant, name)
+        if event is None:
+            raise _unknown(name)
+    shared.bus.say(caller.tenant, events.public(event))
+    shared.bus.wake(bus.PROMOTE, event["queue"])
+    fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event["run_id"], by=caller.name)
+    return Answer(read_whole(caller, event["run_id"]), 201)
+
+
+def _answer(caller: Caller, name: str) -> Answer:
+    with reading() as session:
+        found: Any = shown(session, caller.tenant, name)
+    if found is None:
+        raise _unknown(name)
+    return Answer(found)
+
+
+def _unknown(name: str) -> Problem:
+    return Problem("not_found", f"There is no schedule {name[:100]}: see GET /v1/schedules.")

@@ -1,0 +1,64 @@
+"""Shows schedules."""
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from api.answers import JsonText
+from api.shapes import ScheduleBody, ScheduleSummary
+from models.events import timestamp
+from models.firing import Firing
+from models.recurrence import recurrence
+from models.schedule import Schedule
+
+_NEXT = 5
+_FIRINGS = 20
+
+
+def summary(schedule: Schedule) -> ScheduleSummary:
+    """Show one schedule as lists do."""
+    overlap: Any = schedule.overlap
+    catch_up: Any = schedule.catch_up
+    return {
+        "name": schedule.name,
+        "cron": schedule.cron,
+        "timezone": schedule.timezone,
+        "overlap": overlap,
+        "catchUp": catch_up,
+        "paused": schedule.paused,
+        "agent": schedule.agent,
+        "nextAt": None if schedule.paused else timestamp(schedule.next_at),
+        "lastAt": timestamp(schedule.last_at),
+        "openRuns": len(schedule.open_runs),
+    }
+
+
+def shown(session: Session, tenant: str, name: str) -> ScheduleBody | None:
+    """Show a schedule whole; None when there is none of this name."""
+    schedule = session.get(Schedule, (tenant, name))
+    if schedule is None:
+        return None
+    newest = select(Firing).where(Firing.tenant == tenant, Firing.schedule == name).order_by(col(Firing.at).desc())
+    firings: list[Any] = [
+        {
+            "at": timestamp(firing.at),
+            "outcome": firing.outcome,
+            "runId": None if firing.run_id is None else str(firing.run_id),
+        }
+        for firing in session.exec(newest.limit(_FIRINGS))
+    ]
+    run: dict[str, Any] = {**schedule.request["given"], "input": JsonText(schedule.request["run"]["input"])}
+    return {**summary(schedule), "run": run, "next": _following(schedule), "firings": firings}
+
+
+def _following(schedule: Schedule) -> list[str | None]:
+    times: list[str | None] = []
+    at = None if schedule.paused else schedule.next_at
+    try:
+        rule = recurrence(schedule.cron, schedule.timezone)
+    except ValueError:
+        return times  # a zone that this machine does not know
+    while at is not None and len(times) < _NEXT:
+        times.append(timestamp(at))
+        at = rule.after(at)
+    return times

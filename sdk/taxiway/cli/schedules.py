@@ -1,0 +1,146 @@
+"""Commands about schedules: `schedules` lists them; `show`, `put`, `pause`, `resume`, `run` and `delete` act on one."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+from taxiway.cli import inputs, options
+from taxiway.cli.fleet import show_rows
+from taxiway.cli.output import Output
+
+app = typer.Typer(help="Show and change recurring runs.", invoke_without_command=True, no_args_is_help=False)
+
+_COLUMNS = ("name", "agent", "cron", "timezone", "paused", "nextAt", "lastAt")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
+
+
+@app.callback()
+def schedules(
+    context: typer.Context,
+    *,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the schedules; with a command, show or change one."""
+    if context.invoked_subcommand is None:
+        with options.connect(url, api_key) as client:
+            show_rows(Output(as_json), "schedules", client.schedules(), _COLUMNS)
+
+
+@app.command()
+def show(
+    name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
+) -> None:
+    """Show when a schedule fires next, and what its newest firings came to."""
+    with options.connect(url, api_key) as client:
+        _show(Output(as_json), client.schedule(name))
+
+
+@app.command()
+def put(
+    name: Name,
+    agent: Annotated[
+        str | None, typer.Argument(metavar="[AGENT]", help="Who does it; needed at first.", show_default=False)
+    ] = None,
+    *,
+    cron: Annotated[
+        str | None, typer.Option("--cron", help="When it fires, such as '0 6 * * 1-5'.", show_default=False)
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", help="The zone of the clock, such as Europe/Berlin.", show_default=False)
+    ] = None,
+    pairs: Annotated[
+        list[str] | None, typer.Option("-i", metavar="KEY=VALUE", help="One input; JSON where it is JSON, else text.")
+    ] = None,
+    document: Annotated[
+        str | None,
+        typer.Option(
+            "--input", metavar="JSON", help="The input object as JSON, @file, or @- for stdin.", show_default=False
+        ),
+    ] = None,
+    queue: Annotated[str | None, typer.Option("--queue", help="Default: the agent's own.", show_default=False)] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", help="Its runs go on only while this window is open.", show_default=False)
+    ] = None,
+    overlap: Annotated[
+        Literal["skip", "queue"] | None,
+        typer.Option("--overlap", help="While an earlier run goes on: fire not at all, or wait.", show_default=False),
+    ] = None,
+    catch_up: Annotated[
+        Literal["none", "last"] | None,
+        typer.Option("--catch-up", help="Of missed firings make none, or the last.", show_default=False),
+    ] = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Make a schedule, or change what is given of one that there is. With AGENT, its run is another from now on."""
+    if agent is None and (pairs or document or queue or window):
+        raise typer.BadParameter("what the run is like needs its AGENT too")
+    given = None if agent is None else inputs.read_input(document, pairs or ())
+    run = None if agent is None else {"agent": agent, "input": given, "queue": queue, "window": window}
+    with options.connect(url, api_key) as client:
+        made = client.put_schedule(name, cron=cron, timezone=timezone, run=run, overlap=overlap, catch_up=catch_up)
+    _show(Output(as_json), made)
+
+
+@app.command()
+def pause(
+    name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
+) -> None:
+    """Let a schedule stand still; its runs go on."""
+    with options.connect(url, api_key) as client:
+        _show(Output(as_json), client.put_schedule(name, paused=True))
+
+
+@app.command()
+def resume(
+    name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
+) -> None:
+    """Let a schedule fire again, from now on."""
+    with options.connect(url, api_key) as client:
+        _show(Output(as_json), client.put_schedule(name, paused=False))
+
+
+@app.command()
+def run(
+    name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
+) -> None:
+    """Make a schedule's run at once. Prints its id."""
+    with options.connect(url, api_key) as client:
+        handle = client.run_schedule(name)
+    output = Output(as_json)
+    if as_json:
+        assert handle.accepted is not None  # run_schedule() always sets it
+        output.document(dict(handle.accepted.run.raw))
+    else:
+        output.line(handle.id)
+
+
+@app.command()
+def delete(
+    name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
+) -> None:
+    """Delete a schedule; the runs that it made go on."""
+    with options.connect(url, api_key) as client:
+        client.delete_schedule(name)
+    output = Output(as_json)
+    if as_json:
+        output.document({"name": name, "deleted": True})
+    else:
+        output.line(f"Schedule {name} is deleted.")
+
+
+def _show(output: Output, schedule: Mapping[str, Any]) -> None:
+    if output.as_json:
+        output.document(dict(schedule))
+        return
+    then = "is paused" if schedule.get("paused") else f"fires next at {schedule.get('nextAt') or 'no time'}"
+    output.line(f"Schedule {schedule.get('name')} of {schedule.get('agent')} {then}.")
+    rule = f"{schedule.get('cron')} in {schedule.get('timezone')}"
+    output.line(f"{rule}, overlap: {schedule.get('overlap')}, catch-up: {schedule.get('catchUp')}")
+    if firings := schedule.get("firings"):
+        rows = ([firing.get("at"), firing.get("outcome"), firing.get("runId") or ""] for firing in firings)
+        output.table(("fired for", "outcome", "run"), rows)
