@@ -2,9 +2,10 @@
 
 from fastapi import FastAPI
 
+from api.consent import complete, grants, provider
 from api.door import Door
 from api.faults import add_faults
-from api.installation import agents, capacity, drain, health, keys, overrides, queues, windows, workers
+from api.installation import agents, capacity, drain, health, keys, overrides, providers, queues, windows, workers
 from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox
@@ -38,6 +39,10 @@ _ROUTERS = (
     overrides,
     queues,
     schedules,
+    providers,
+    grants,
+    provider,
+    complete,
     keys,
     health,
 )

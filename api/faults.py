@@ -28,7 +28,7 @@ _RETRY_SOON = {"retry-after": "2"}
 _FORM = "taxiway.refusal"
 _LATER = re.compile(
     r"/v1/(runs/[^/]+/(retry|explain)|runs/bulk/[^/]+"
-    r"|auth/.*|providers.*|grants.*|webhooks.*|deliveries.*)|/metrics"
+    r"|webhooks.*|deliveries.*)|/metrics"
 )
 
 # The last one: no connection of the pool became free.

@@ -14,7 +14,14 @@ from api.examples import SHOWN
 from api.shapes import ProblemDocument
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
-_OPEN_TO_ALL = ("/health", "/ready", "/v1/runs/approval")
+_OPEN_TO_ALL = (
+    "/health",
+    "/ready",
+    "/v1/runs/approval",
+    "/v1/auth/{waitId}/start",
+    "/v1/auth/callback",
+    "/v1/auth/{waitId}/complete",
+)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -28,9 +28,11 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_agent": (422, "No worker has ever served this agent"),
     "unknown_queue": (422, "There is no such queue"),
     "unknown_window": (422, "There is no such window"),
+    "unknown_provider": (422, "There is no such provider"),
     "invalid_input": (422, "The input does not fit the agent"),
     "invalid_answer": (422, "The answer does not fit the question"),
     "internal": (500, "The server failed"),
+    "provider_failed": (502, "The provider did not authorize"),
     "unavailable": (503, "The server cannot do this now"),
 }
 

@@ -1,20 +1,24 @@
 """Reads the fields of a host's frames: nothing a host sends is trusted, a malformed field raises ValueError or KeyError."""
 
 import json
+import re
 from typing import Any
 
 from taxiway.frames import Frame, is_storable
 
 from executor.values import checked, storable
+from models.grants import Holder
 from models.moves import NewWait
-from models.questions import question
+from models.questions import authorization, question
 from models.recording import StepRecord
 
 MAX_WORD = 500
 MAX_MESSAGE = 4 << 10
 MAX_REQUEST = 60 << 10  # it is told in an event, which may have 64 KiB
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
-WAITS = frozenset({"approval", "child", "signal", "timer", "user"})
+MAX_SCOPES = 100
+WAITS = frozenset({"approval", "authorization", "child", "signal", "timer", "user"})
+_PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 def word(frame: Frame, name: str) -> str:
@@ -36,7 +40,23 @@ def step_record(frame: Frame, status: str, *, value: str | None = None, error: s
     )  # fmt: skip
 
 
-def new_wait(item: Any) -> NewWait:
+def holder(item: Any, tenant: str) -> Holder:
+    """Read whose grant is meant, and at which provider; the tenant is the run's, whatever the host says."""
+    provider, subject = word(item, "provider"), word(item, "subject")
+    if not _PROVIDER.fullmatch(provider) or not subject:
+        raise ValueError("provider")
+    return Holder(tenant, subject, provider)
+
+
+def scopes(item: Any) -> tuple[str, ...]:
+    """Read the scopes of an authorization."""
+    found = item.get("scopes") or []
+    if not isinstance(found, list) or len(found) > MAX_SCOPES:
+        raise ValueError("scopes")
+    return tuple(word({"scope": scope}, "scope") for scope in found)
+
+
+def new_wait(item: Any, tenant: str) -> NewWait:
     """Read one wait of a `park` frame."""
     key, kind, due, on_due = word(item, "key"), word(item, "kind"), item.get("dueMs"), optional_word(item, "onDue")
     if kind not in WAITS or not is_storable([key, on_due]) or (due is not None and not 0 <= int(due) <= LONGEST_MS):
@@ -45,6 +65,11 @@ def new_wait(item: Any) -> NewWait:
     due_ms = None if due is None else int(due)
     if kind == "approval":
         return question(key, request, due_ms, on_due)
+    if kind == "authorization":
+        if not str(request.get("url") or "https://").startswith(("https://", "http://")):
+            raise ValueError("url")
+        asked = {**request, "scopes": list(scopes(request))}
+        return authorization(key, asked, due_ms, on_due, holder(request, tenant))
     return NewWait(key, kind, request, due_ms, on_due)
 
 

@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import psycopg
+from taxiway.envelope import seal
 from taxiway.frames import Frame, Kind
 
 from executor import replay
+from executor.authorizations import Asked, Authorizations, Granted
 from executor.children import Nursery
 from executor.errors import HostGone, Refused
-from executor.fields import error_object, object_of, object_text, optional_word, step_record, word
+from executor.fields import error_object, holder, object_of, object_text, optional_word, scopes, step_record, word
 from executor.hosts import Host
 from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
@@ -43,6 +45,7 @@ class Surroundings(Protocol):
     settings: Settings
     recorder: Recorder
     bus: Bus
+    authorizations: Authorizations
 
     def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
     def must_leave(self, steps_in_flight: int) -> bool: ...
@@ -151,6 +154,8 @@ class Intake:
             case Kind.LOG:
                 step = optional_word(frame, "step")
                 self.notes.add("agent", word(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
+            case Kind.GRANT:
+                self._asked_for_grant(frame)
             case Kind.RECALL:
                 self._recall(word(frame, "key"))
             case unknown:
@@ -192,6 +197,20 @@ class Intake:
         else:
             about = {name: frame[name] for name in ("step", "attempt") if frame.get(name) is not None}
             self._show(kind, {**object_of(data), **about})
+
+    def _asked_for_grant(self, frame: Frame) -> None:
+        ask, version = int(frame["ask"]), frame.get("version")
+        about = Asked(
+            word(frame, "want"), holder(frame, self._tenant), scopes(frame), None if version is None else int(version)
+        )
+
+        def answer(granted: Granted) -> None:
+            place = f"{self.activation}/{ask}"
+            sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
+            said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
+            self.tell({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
+
+        self._worker.authorizations.ask(about, answer)
 
     def _recall(self, key: str) -> None:
         rows = self._worker.read(replay.VALUE, {"run": self._fence.run, "key": key})

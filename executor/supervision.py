@@ -221,7 +221,7 @@ class Supervision:
 
     def _parked(self, n: int, wake: str, items: Any) -> Outcome:
         try:
-            opened = [new_wait(item) for item in items]
+            opened = [new_wait(item, self._claim["tenant"]) for item in items]
         except Refused as refused:
             return _refused(n, "WaitRefused", refused) if self._switch.finish() else self._stopped(n, "returned")
         if not opened or len({wait.key for wait in opened}) < len(opened) or wake not in ("all", "any"):

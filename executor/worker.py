@@ -18,6 +18,7 @@ from uuid import UUID
 import psycopg
 
 from executor.activation import Reservation, Ticket, advance, pass_requests_on
+from executor.authorizations import Authorizations
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
@@ -46,6 +47,7 @@ class Worker:
         self.bus = Bus(settings.redis_url)
         self.recorder = Recorder(self.bus)
         self.pool = HostPool(settings, slots)
+        self.authorizations = Authorizations(settings.secret_key, self.read)
         self.active: dict[tuple[UUID, int], Supervision | Reservation] = {}
         self._agents: tuple[ServedAgent, ...] = ()
         self._keeper = LeaseKeeper(self, settings.lease_seconds)
@@ -84,6 +86,7 @@ class Worker:
         self._listener.stop()
         self._keeper.stop()
         self.pool.stop()
+        self.authorizations.stop()
         self.recorder.stop(5)
         try:
             self.read(workers.LEAVE, {"worker": self.worker_id})

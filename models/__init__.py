@@ -12,6 +12,7 @@ from models.lifecycle import PauseKind, Reason, State, Status, Verb
 from models.log import Log
 from models.outbox import Outbox
 from models.payload import Payload
+from models.provider import Provider
 from models.queue import Queue
 from models.run import Run
 from models.schedule import Schedule
@@ -26,6 +27,6 @@ from models.worker import Worker
 
 __all__ = [
     "Agent", "ApiKey", "Delivery", "Event", "Firing", "Grant", "Idempotency", "Label", "Log", "Outbox", "PauseKind", "Payload",
-    "Queue", "Reason", "Run", "Schedule", "Signal", "State", "Status", "Step", "TenantShare", "Verb", "Wait", "Webhook",
-    "Window", "WindowChange", "Worker",
+    "Provider", "Queue", "Reason", "Run", "Schedule", "Signal", "State", "Status", "Step", "TenantShare", "Verb", "Wait",
+    "Webhook", "Window", "WindowChange", "Worker",
 ]  # fmt: skip

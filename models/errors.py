@@ -3,7 +3,10 @@
 TaxiwayError
 ├── SettingsError        a setting is missing or wrong: say the sentence, exit 2
 ├── DatabaseAway         PostgreSQL cannot be reached: retry with back-off, or answer 503
-└── IllegalMove          the run is not in a status from which the move may begin: answer 409
+├── IllegalMove          the run is not in a status from which the move may begin: answer 409
+├── SealBroken           a stored secret cannot be read: say why, ask for a new one
+├── ProviderRefused      an OAuth provider said no: what was asked for is not to be had this way
+└── ProviderAway         an OAuth provider cannot be reached or makes no sense: try again
 """
 
 
@@ -21,3 +24,19 @@ class DatabaseAway(TaxiwayError):
 
 class IllegalMove(TaxiwayError):
     """The run's status does not allow the move."""
+
+
+class SealBroken(TaxiwayError):
+    """A stored secret cannot be read; the text says why."""
+
+
+class ProviderRefused(TaxiwayError):
+    """An OAuth provider refused; `code` is the error that it named, such as `invalid_grant`."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class ProviderAway(TaxiwayError):
+    """An OAuth provider did not answer, or answered what is no OAuth 2."""

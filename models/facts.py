@@ -28,6 +28,12 @@ def set_up_logging(settings: Settings, process: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    for name in (
+        "authlib",
+        "httpx2",
+        "httpcore2",
+    ):  # they would write down which addresses they ask, and what comes back
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,4 +1,8 @@
-"""An authorization that a person gave: encrypted at rest, handed to steps by reference."""
+"""An authorization that a person gave: encrypted at rest, handed to steps by reference.
+
+`version` counts the tokens that it has had, so that whoever found one of them useless does not take back its successor.
+`refreshable` says whether there is a refresh token among what is sealed.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +23,9 @@ class Grant(SQLModel, table=True):
     provider: str = Field(sa_column=columns.words(null=False))
     scopes: list[str] = Field(default_factory=list, sa_column=columns.texts())
     sealed: str = Field(sa_column=columns.words(null=False))
+    version: int = Field(1, sa_column=columns.count(default=1))
+    refreshable: bool = Field(False, sa_column=columns.flag())
     expires_at: datetime | None = Field(None, sa_column=columns.moment())
     created_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))
+    refreshed_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))
     revoked_at: datetime | None = Field(None, sa_column=columns.moment())

@@ -67,7 +67,6 @@ class Reason(StrEnum):
     OUTPUT_TOO_LARGE = "output_too_large"
     HISTORY_LIMIT = "history_limit"
     ONCE_UNKNOWN = "once_unknown"
-    NOT_AVAILABLE = "not_available"
     CRASHED = "crashed"
     HOST_LOST = "host_lost"
     WORKER_LOST = "worker_lost"

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from models.grants import Holder
 from models.moves import NewWait
 
 START = "start"
@@ -25,6 +26,15 @@ def start_question(agent: str, input_text: str) -> NewWait:
     request = {"prompt": f"Start {agent}?", "subject": START, "agent": agent, "onDeny": "cancel"}
     shown = {"prompt": request["prompt"], "details": {"agent": agent, "input": json.loads(input_text)}}
     return NewWait(START, "approval", request, WEEK_MS, "denied", secrets.token_hex(16), digest(shown))
+
+
+def authorization(
+    key: str, request: Mapping[str, Any], due_ms: int | None, on_due: str | None, holder: Holder
+) -> NewWait:
+    """Ask a person to authorize. What another system carries out ends this wait alone, and gives no grant to others."""
+    shown = {name: request.get(name) for name in ("provider", "subject", "scopes")}
+    grant_key = None if request.get("url") else holder.key
+    return NewWait(key, "authorization", request, due_ms, on_due, secrets.token_hex(16), digest(shown), grant_key)
 
 
 def digest(shown: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import psycopg
 
-from models import control, ends, moves
+from models import control, ends, grants, moves
 from models.database import Row
 from models.ids import new_id
 from models.lifecycle import Reason
@@ -78,6 +78,13 @@ _DELIVER = f"""
     )
     UPDATE wait SET {_IS_OVER}, outcome = 'received', answer = met.payload
     FROM met WHERE wait.id = met.wait RETURNING {_OVER}
+    """
+# The grant is read in a later statement than the one that took the run's row: what was committed meanwhile is seen.
+_AUTHORIZE = f"""
+    UPDATE wait SET {_IS_OVER}, outcome = 'authorized' FROM "grant" AS held
+    WHERE wait.run_id = %(run)s AND wait.kind = 'authorization' AND wait.grant_key IS NOT NULL AND wait.resolved_at IS NULL
+        AND {grants.SATISFIES}
+    RETURNING {_OVER}
     """
 _COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
 # One event beside the moves: what a person decided, or that the time for it was over.
@@ -189,6 +196,11 @@ def deliver(run: UUID) -> Statement:
     return Statement(_DELIVER, {"run": run})
 
 
+def authorize(run: UUID) -> Statement:
+    """End the run's open waits for authorizations that a stored grant now gives, with all scopes that they ask for."""
+    return Statement(_AUTHORIZE, {"run": run})
+
+
 def wake(
     connection: psycopg.Connection[Any],
     stands: Row,
@@ -276,9 +288,16 @@ class Park:
         shown = "authorization" if row["status"] == "AUTH_REQUIRED" else "approval"
         asked = {"run": row["run_id"], "epoch": row["epoch"], "shown": shown}
         more = Statement(_TELL_OTHERS, asked).all(connection) if questions > 1 else []
-        over = deliver(row["run_id"]).all(connection)
+        over = deliver(row["run_id"]).all(connection) + self._granted(row["run_id"], connection)
         stands = {
             "id": row["run_id"], "tenant": row["tenant"], "status": row["status"], "pause_kind": None, "epoch": row["epoch"],
             "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
         }  # fmt: skip
         return {**row, "more": more + wake(connection, stands, over)}
+
+    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[Row]:
+        """Look for grants that were given since the agent asked: behind their locks, and the waits are open by now."""
+        keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
+        for key in keys:
+            grants.lock(key).one(connection)
+        return authorize(run).all(connection) if keys else []

@@ -1,4 +1,5 @@
-"""Brings effects on other runs to their targets: the end of a child to its parent, the cancel of a parent to its children.
+"""Brings effects on other runs to their targets: the end of a child to its parent, the cancel of a parent to its children, a
+consent to all runs that wait for it.
 
 Whoever causes an effect writes it as a row, in the transaction that causes it. Here the rows of one target are folded in
 one transaction that also deletes them, so that each effect happens exactly once, whoever leads and whenever he dies. It locks
@@ -13,12 +14,13 @@ from uuid import UUID
 
 import psycopg
 
-from models import children
+from models import children, consents
 from models.bus import PROMOTE, Bus, worker_channel
 from models.database import Connection, Row
 from models.effects import Folded
 from models.events import public
 from models.facts import fact
+from models.grants import AUTHORIZED
 
 Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], Folded]
 
@@ -45,6 +47,7 @@ class Outbox:
     def __init__(self, bus: Bus, cancel_grace_s: float) -> None:
         self._bus = bus
         self._effects: Mapping[str, Effect] = {
+            AUTHORIZED: consents.hear,
             "child_ended": children.hear,
             "parent_canceled": partial(children.cancel, grace_ms=round(cancel_grace_s * 1000)),
         }

@@ -38,10 +38,10 @@ def complete(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) ->
     found = _waits(session, {UUID(event["waitId"]) for _, event in questions})
     for caller, event in questions:
         wait, run, put_in = found[event["waitId"]]
-        if wait.request.get("subject") == START:
+        if wait.key == START:
             event.update(_start(run, put_in))
         if wait.nonce and gets_link(caller, wait.request.get("approvers"), run.created_by):
-            event.update(link(wait.kind, wait.id, wait.nonce))
+            event.update(link(wait.kind, wait.id, wait.nonce, wait.request.get("url")))
 
 
 def _waits(session: Session, ids: set[UUID]) -> dict[str, tuple[Wait, Run, str | None]]:

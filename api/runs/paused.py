@@ -53,7 +53,7 @@ def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
     asked = cast("Mapping[str, Any]", wait.request or {})
     shown = {name: asked[name] for name in _SHOWN if asked.get(name) is not None}
     if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
-        shown |= link(wait.kind, wait.id, wait.nonce)
+        shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))
     about: WaitBody = {
         "waitId": str(wait.id),
         "kind": wait.kind,

@@ -42,6 +42,8 @@ class Host:
     killed: str | None = None
     on_output: Any = None
     drain: OutputDrain | None = None
+    key: bytes = b""
+    """What tokens are sealed with in the frames to this host; see `taxiway.envelope`."""
     assured_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

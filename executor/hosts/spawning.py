@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import secrets
 import socket
 import struct
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from taxiway.envelope import KEY_BYTES
 from taxiway.frames import PROTOCOL, FrameSocket
 
 from executor.errors import CannotServe, HostGone
@@ -29,15 +31,17 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     account = _account(settings.host_user)
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
+    key = secrets.token_bytes(KEY_BYTES)
+    key_pipe = _pipe_with(key)
     command = [
         settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
         "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),
-        "--agents", ",".join(settings.agent_specs),
+        "--agents", ",".join(settings.agent_specs), "--key-fd", str(key_pipe),
     ]  # fmt: skip
     try:
         process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(environment), start_new_session=True, **account,
+            command, pass_fds=(theirs.fileno(), key_pipe), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=dict(environment), start_new_session=True, **account,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         ours.close()
@@ -46,7 +50,8 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
         ) from error
     finally:
         theirs.close()
-    host = Host(process, FrameSocket(ours), drain=drain)
+        os.close(key_pipe)
+    host = Host(process, FrameSocket(ours), drain=drain, key=key)
     assert process.stdout is not None
     assert process.stderr is not None
     first_words: list[str] = []
@@ -63,6 +68,14 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
         raise CannotServe(f"{error}.{said}") from error
     finally:
         host.on_output = None
+
+
+def _pipe_with(data: bytes) -> int:
+    """Give the reading end of a pipe that holds a few bytes and then ends: no argument and no variable shows them."""
+    read, write = os.pipe()
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(data)
+    return read
 
 
 def _greeted(host: Host) -> Host:

@@ -39,7 +39,6 @@ MEANINGS = {
     Reason.OUTPUT_TOO_LARGE: "A value or the result was larger than allowed.",
     Reason.HISTORY_LIMIT: "The run recorded more steps, or more in them, than allowed.",
     Reason.ONCE_UNKNOWN: "A step that must happen at most once was interrupted; nobody knows whether it happened.",
-    Reason.NOT_AVAILABLE: "The agent asked for something that this version does not have.",
     Reason.CRASHED: "The agent's process died several times.",
     Reason.HOST_LOST: "The agent's process died; the run goes on in another.",
     Reason.WORKER_LOST: "The worker died; the run goes on elsewhere, or fails after too many.",

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.agents import agent
 from taxiway.approvals import Decision
+from taxiway.authorizations import Grant
 from taxiway.children import Child
 from taxiway.errors import (
     ApprovalDenied,
+    AuthorizationDenied,
+    AuthorizationLost,
+    AuthorizationUnavailable,
     Canceled,
     ChildFailed,
     Fatal,
-    NotAvailable,
     RetryAfter,
     StepFailed,
     TaxiwayError,
@@ -37,6 +40,9 @@ __all__ = [
     "AsyncClient",
     "AsyncRun",
     "AsyncRunHandle",
+    "AuthorizationDenied",
+    "AuthorizationLost",
+    "AuthorizationUnavailable",
     "Canceled",
     "Child",
     "ChildFailed",
@@ -44,8 +50,8 @@ __all__ = [
     "Decision",
     "Fatal",
     "First",
+    "Grant",
     "NewRun",
-    "NotAvailable",
     "Retry",
     "RetryAfter",
     "Run",

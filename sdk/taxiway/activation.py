@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, TypeVar
 
+from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, Grant, RenewedWish, again
 from taxiway.children import SpawnCall, Start, spawn
-from taxiway.conduct import Script, Sleep, StepCall, conduct
+from taxiway.conduct import Renew, Script, Sleep, StepCall, conduct
 from taxiway.encode import json_text
+from taxiway.envelope import EnvelopeBroken, unseal
 from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park, Restart
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.identity import arguments_digest
@@ -46,6 +48,16 @@ class Place:
 IN_AGENT = Place()
 
 
+@dataclass(frozen=True)
+class Granted:
+    """What the worker says of a grant: it is usable (with its token, where that was asked for), lost, or neither: `why`."""
+
+    usable: bool = False
+    lost: bool = False
+    token: str | None = field(default=None, repr=False)
+    why: str = ""
+
+
 class Activation:
     """One activation; see the module.
 
@@ -60,6 +72,8 @@ class Activation:
         settled: list[Settled],
         write: Callable[[Frame], None],
         lock: AbstractContextManager[object] | None = None,
+        *,
+        key: bytes | None = None,
     ) -> None:
         self.order = order
         self.agent_retry: Retry | None = None
@@ -76,6 +90,10 @@ class Activation:
         self._n = 0
         self._unanswered: dict[int, Future[Any]] = {}
         self._recalls: dict[str, Future[str]] = {}
+        self._key = key
+        self._asked = 0
+        self._asks: dict[int, tuple[Grant, Future[Granted]]] = {}
+        self._versions: dict[tuple[str, str], int] = {}
         self._stopped: Halt | Canceled | Park | Restart | None = None
         self._cancel_kind: str | None = None
         self._over = False
@@ -111,7 +129,8 @@ class Activation:
         approval = self._approval(key, settled, function, args, kwargs)
         if past is None and not _is_refused(approval):
             self._must_fit(f"execute step {settled.name!r}", settled.name)
-        call = StepCall(key, digest, occurrence, settled, function, args, kwargs, approval)
+        renewed, _ = self._renewals(key, settled.name)
+        call = StepCall(key, digest, occurrence, settled, function, args, kwargs, approval, renewed)
         return self._halting(conduct(call, past, self.order.limits.value))
 
     def open_spawn(self, start: Start, made: Callable[[list[Wait], list[str]], Any]) -> Script:
@@ -141,6 +160,39 @@ class Activation:
         """Return what the run waits for before the next attempt of a step; None when that is too short to be parked."""
         wait = self.beside(sleep.call.key, f"retry {sleep.attempt}", timer(sleep.seconds, "retry"))
         return wait if sleep.seconds >= PARK_AFTER or self._ledger.was_opened(wait.key) else None
+
+    def renewal(self, renew: Renew) -> Wait:
+        """Return the wait for an authorization that a step has lost; each time it is another."""
+        _, place = self._renewals(renew.call.key, renew.call.name)
+        return self.beside(renew.call.key, f"lost {place}", again(renew.grant))
+
+    def look_for(self, wish: AuthorizationWish, wait: Wait) -> Future[Granted] | None:
+        """Ask whether somebody has authorized already; None when the run has to wait, or its wait is over.
+
+        What lies recorded beyond shows that the run went past here once. It is not held up again: a step finds out whether
+        the grant has been lost meanwhile.
+        """
+        if wait.settled is not None or wish.request["url"] is not None or self._ledger.was_opened(wait.key):
+            return None
+        if self.in_order and self._ledger.unmatched_names():
+            past: Future[Granted] = Future()
+            past.set_result(Granted(usable=True))
+            return past
+        return self.ask("find", wish.grant)
+
+    def ask(self, want: str, grant: Grant) -> Future[Granted]:
+        """Ask the worker to `find` a grant, for its `token`, or, where it was `lost`, whether it has a successor."""
+        about: dict[str, Any] = {"provider": grant.provider, "subject": grant.subject, "scopes": list(grant.scopes)}
+        if want == "lost":
+            about["version"] = self._versions.get((grant.provider, grant.subject))
+        with self._lock:
+            self.check()
+            self._asked += 1
+            future: Future[Granted] = _running(Future())
+            self._asks[self._asked] = (grant, future)
+            frame = {"frame": Kind.GRANT, "activation": self.order.activation, "ask": self._asked, "want": want}
+            self._write({**frame, **about})
+            return future
 
     def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
         """Return what must be waited for until `all` or `any` are over; halt when the agent's code has changed under them."""
@@ -262,6 +314,19 @@ class Activation:
         if future is not None:
             future.set_result(text)
 
+    def granted(self, frame: Frame) -> None:
+        """The worker told of a grant."""
+        with self._lock:
+            grant, future = self._asks.pop(frame["ask"], (None, None))
+        if grant is None or future is None:
+            return
+        token, why = None, str(frame.get("why") or "")
+        if (sealed := frame.get("sealed")) is not None:
+            token = self._unsealed(sealed, frame["ask"])
+            why = why or ("" if token else "it was sealed for another host")
+            self._versions[grant.provider, grant.subject] = frame["version"]
+        future.set_result(Granted(bool(frame.get("usable")), bool(frame.get("lost")), token, why))
+
     def cancel(self, kind: str) -> bool:
         """End what the agent does; return False when it had ended by itself."""
         with self._lock:
@@ -269,7 +334,9 @@ class Activation:
                 return False
             reason = Canceled("the run was canceled" if kind == "cancel" else "the run used up its active time")
             self._stopped, self._cancel_kind = reason, kind  # cancel beats a halt
-            waiting: list[Future[Any]] = [*self._unanswered.values(), *self._recalls.values()]
+            asks = [future for _, future in self._asks.values()]
+            waiting: list[Future[Any]] = [*self._unanswered.values(), *self._recalls.values(), *asks]
+            self._asks.clear()
             self._unanswered.clear()
             self._recalls.clear()
         self.canceled.set()
@@ -302,6 +369,19 @@ class Activation:
     def _answered(self, n: int) -> Future[Any] | None:
         with self._lock:
             return self._unanswered.pop(n, None)
+
+    def _unsealed(self, sealed: str, ask: int) -> str | None:
+        try:
+            return unseal(self._key or b"", sealed, f"{self.order.activation}/{ask}")
+        except EnvelopeBroken:
+            return None
+
+    def _renewals(self, key: str, step: str) -> tuple[Wait | None, int]:
+        """Return how the last authorization ended that the step had lost, and the place of the next one."""
+        place, last = 1, None
+        while (wait := self.beside(key, f"lost {place}", RenewedWish(AUTHORIZATION, step))).settled is not None:
+            place, last = place + 1, wait
+        return last, place
 
     def _approval(
         self, key: str, said: StepPlan, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

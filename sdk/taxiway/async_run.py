@@ -10,6 +10,7 @@ from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
 from taxiway.approvals import Decision
+from taxiway.authorizations import AuthorizationWish, Grant
 from taxiway.children import AsyncChild, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
@@ -120,6 +121,22 @@ class AsyncRun(RunFacts):
         """Ask people a question and return their answer, as `Run.ask` does."""
         return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
 
+    def authorize(
+        self,
+        provider: str,
+        *,
+        scopes: Sequence[str] = (),
+        subject: str | None = None,
+        url: str | None = None,
+        timeout: Duration | None = None,
+        on_deny: str = "fail",
+    ) -> Coroutine[Any, Any, Grant]:
+        """Have a person authorize at a provider, as `Run.authorize` does; other tasks go on meanwhile."""
+        wish, wait = self._authorization(
+            provider, scopes=scopes, subject=subject, url=url, timeout=timeout, on_deny=on_deny
+        )
+        return self._authorized(wish, wait)
+
     def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
 
@@ -210,6 +227,13 @@ class AsyncRun(RunFacts):
     def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:
         self._guard("child")
         return self._wait(child)
+
+    async def _authorized(self, wish: AuthorizationWish, wait: Wait) -> Grant:
+        looking = self._activation.look_for(wish, wait)
+        if looking is not None and (await asyncio.wrap_future(looking)).usable:
+            return wish.grant
+        grant: Grant = await self._wait(wait)
+        return grant
 
     async def _wait(self, wait: Wait) -> Any:
         await self._player.wait((wait,))

@@ -11,6 +11,7 @@ once. A command that cannot be carried out is answered by an exception thrown in
     Execute    an Attempt: value or error, whichever the function came to
     Await      None, once the wait is over (which may be in another activation)
     Sleep      None, when the time is over
+    Renew      None, once the step's authorization is there again (which may be in another activation)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from taxiway.authorizations import Grant
 from taxiway.decode import rebuild
 from taxiway.encode import json_text
 from taxiway.errors import (
@@ -29,6 +31,7 @@ from taxiway.errors import (
     OUTPUT_TOO_LARGE,
     STEP_ERROR,
     TIMEOUT,
+    AuthorizationLost,
     Halt,
     InvalidValue,
     NotRecorded,
@@ -53,6 +56,7 @@ class StepCall:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     approval: Wait | None = None
+    renewed: Wait | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +115,15 @@ class Sleep:
     seconds: float
 
 
-Command = Tell | Commit | Recall | Execute | Await | Sleep
+@dataclass(frozen=True)
+class Renew:
+    """Have the authorization given anew that a step has lost."""
+
+    call: StepCall
+    grant: Grant
+
+
+Command = Tell | Commit | Recall | Execute | Await | Sleep | Renew
 Script = Generator[Command, Any, Any]
 
 
@@ -151,6 +163,8 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
         case Recorded():
             attempt = past.attempts + 1
             yield Sleep(call, attempt, 0)  # unless it was parked for a back-off that is not over
+    if call.renewed is not None:
+        yield Await(call.renewed)  # it is over; where nobody came in time, that is said here
     return (yield from _attempts(call, attempt, max_value_bytes))
 
 
@@ -162,6 +176,13 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
         fields = {**call.identity(), "attempts": attempt, "durationMs": round((time.monotonic() - begun) * 1000)}
         if call.approval is not None:
             fields["approval"] = "APPROVED"
+        if (
+            isinstance(outcome.error, AuthorizationLost)
+            and isinstance(outcome.error.grant, Grant)
+            and not outcome.timed_out
+        ):
+            yield from _renew(call, fields, outcome.error)
+            continue
         result = _judge(call, attempt, outcome, max_value_bytes)
         if isinstance(result, _Failure):
             failure = result
@@ -178,6 +199,13 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
             raise _step_failed(call, attempt, failure.error, failure.report)
         attempt += 1
         yield Sleep(call, attempt, failure.retry_in)
+
+
+def _renew(call: StepCall, fields: dict[str, Any], lost: AuthorizationLost) -> Script:
+    """Record that the attempt came to nothing, and counts for nothing; then have the authorization given anew."""
+    error = StepError(type(lost).__name__, message_of(lost), STEP_ERROR)
+    yield from record_failure(call.name, {**fields, "attempts": fields["attempts"] - 1}, error, 0.0)
+    yield Renew(call, lost.grant)
 
 
 def _give_up(call: StepCall, past: Recorded) -> Script:

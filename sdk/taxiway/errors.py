@@ -6,7 +6,9 @@
        ├─ WaitTimeout       what a run waited for did not come in time
        ├─ ApprovalDenied    somebody denied what the run asked for; catch it to go another way
        ├─ ChildFailed       a run that this one started came to no result; catch it to go another way
-       ├─ NotAvailable      a verb that this version does not have yet
+       ├─ AuthorizationDenied       nobody authorized what the run asked for
+       ├─ AuthorizationLost         raised by a step: what was authorized is gone; the run asks anew and repeats the step
+       ├─ AuthorizationUnavailable  the token of a grant cannot be had at the moment
        ├─ RetryAfter        raised by a step: try again, not before …
        ├─ Fatal             raised by a step: do not try again
        ├─ NotRecorded       the worker refused to record an item
@@ -37,8 +39,9 @@ CODE_MISMATCH: Final = "code_mismatch"
 ONCE_UNKNOWN: Final = "once_unknown"
 CANCELED: Final = "canceled"
 DENIED: Final = "denied"
-NOT_AVAILABLE: Final = "not_available"
+AUTHORIZATION_FAILED: Final = "authorization_failed"
 CHILD_FAILED: Final = "child_failed"
+_BECAME: Final = {"denied": "was denied", "failed": "failed"}
 
 
 class TaxiwayError(Exception):
@@ -110,8 +113,43 @@ class ChildFailed(TaxiwayError):
         return type(self), (self.run_id, self.agent, self.status, self.error)
 
 
-class NotAvailable(TaxiwayError):
-    """The verb exists in Taxiway's design, but not in this version."""
+class AuthorizationDenied(TaxiwayError):
+    """Nobody gave the authorization: it was `denied`, or it `failed`; a replay raises the same."""
+
+    def __init__(self, provider: str, outcome: str, comment: str | None) -> None:
+        super().__init__(
+            f"the authorization at {provider!r} {_BECAME.get(outcome, outcome)}" + (f": {comment}" if comment else "")
+        )
+        self.provider = provider
+        self.outcome = outcome
+        self.comment = comment
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.provider, self.outcome, self.comment)
+
+
+class AuthorizationLost(TaxiwayError):
+    """Raise it in a step whose grant is of no use any more, or let it out of `grant.token()`.
+
+    The run waits for a new authorization, unless somebody has given one already, and repeats the step; that counts as no
+    attempt.
+    """
+
+    def __init__(self, grant: Any) -> None:
+        super().__init__(f"the authorization at {getattr(grant, 'provider', grant)!r} was lost")
+        self.grant = grant
+
+
+class AuthorizationUnavailable(TaxiwayError):
+    """The token of a grant cannot be had at the moment: the provider does not answer, or the installation is set up wrongly."""
+
+    def __init__(self, provider: str, why: str) -> None:
+        super().__init__(f"no token of {provider!r} can be had: {why}")
+        self.provider = provider
+        self.why = why
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.provider, self.why)
 
 
 class RetryAfter(TaxiwayError):

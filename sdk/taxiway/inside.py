@@ -6,12 +6,14 @@ The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-from taxiway.activation import Activation, Place
+from taxiway.activation import Activation, Granted, Place
+from taxiway.authorizations import Grant
 from taxiway.conduct import Execute
 from taxiway.identity import idempotency_key
 
@@ -82,6 +84,14 @@ def log(message: object, level: str = "info") -> None:
     """Write a line of the run's log; `level` is debug, info, warning or error."""
     here = _inside("log")
     here.activation.log(message, level, here.place)
+
+
+def token_of(grant: Grant) -> Future[Granted]:
+    """Ask for the token of a grant; raise RuntimeError outside a step: it must not get into what an agent keeps."""
+    here = _here.get()
+    if here is None:
+        raise RuntimeError("grant.token() works inside a step only; pass the grant to a step")
+    return here.activation.ask("token", grant)
 
 
 def cancelled() -> bool:

@@ -8,19 +8,19 @@ from typing import Any
 from taxiway.encode import json_text
 from taxiway.errors import (
     AGENT_ERROR,
+    AUTHORIZATION_FAILED,
     CANCELED,
     CHILD_FAILED,
     DENIED,
     INVALID_OUTPUT,
-    NOT_AVAILABLE,
     OUTPUT_TOO_LARGE,
     TIMEOUT,
     ApprovalDenied,
+    AuthorizationDenied,
     Canceled,
     ChildFailed,
     Halt,
     InvalidValue,
-    NotAvailable,
     Park,
     Restart,
     StepFailed,
@@ -100,8 +100,8 @@ def raised(error: BaseException) -> Failed:
             return Failed(DENIED, "ApprovalDenied", message_of(denied))
         case ChildFailed() as child:
             return Failed(CHILD_FAILED, "ChildFailed", message_of(child))
-        case NotAvailable():
-            return Failed(NOT_AVAILABLE, "NotAvailable", message_of(error), traceback=report_of(error))
+        case AuthorizationDenied() as denied:
+            return Failed(AUTHORIZATION_FAILED, "AuthorizationDenied", message_of(denied))
         case _:
             return Failed(AGENT_ERROR, type(error).__name__, message_of(error), traceback=report_of(error))
 

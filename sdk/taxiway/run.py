@@ -9,6 +9,7 @@ from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
 from taxiway.approvals import Decision
+from taxiway.authorizations import Grant
 from taxiway.children import Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
@@ -117,6 +118,32 @@ class Run(RunFacts):
         Raises WaitTimeout after `timeout` (7 days unless said otherwise).
         """
         return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
+
+    def authorize(
+        self,
+        provider: str,
+        *,
+        scopes: Sequence[str] = (),
+        subject: str | None = None,
+        url: str | None = None,
+        timeout: Duration | None = None,
+        on_deny: str = "fail",
+    ) -> Grant:
+        """Have a person authorize at a provider, and return the grant; the run is AUTH_REQUIRED and holds nothing until then.
+
+        A grant that the `subject` (the run's userId unless said otherwise) gave before is used, if it has all `scopes`. With
+        `url` another system carries the authorization out. After `timeout` (1 day unless said otherwise) WaitTimeout is
+        raised. A denial fails the run, or as `on_deny` says: "cancel" cancels it, "return" gives None, "raise" raises
+        AuthorizationDenied.
+        """
+        wish, wait = self._authorization(
+            provider, scopes=scopes, subject=subject, url=url, timeout=timeout, on_deny=on_deny
+        )
+        looking = self._activation.look_for(wish, wait)
+        if looking is not None and self._player.wait_for(looking).usable:
+            return wish.grant
+        grant: Grant = self._wait(wait)
+        return grant
 
     def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Any:
         """Return the payload of the next signal of this name, parked until it comes; what came before counts too.

@@ -1,20 +1,19 @@
-"""What Run and AsyncRun have in common, and which verbs this version has not learnt yet."""
+"""What Run and AsyncRun have in common."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any
 
-from taxiway import approvals, children, waits
+from taxiway import approvals, authorizations, children, waits
 from taxiway.activation import Activation
+from taxiway.authorizations import AuthorizationWish
 from taxiway.children import Child, Start, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
-from taxiway.errors import NotAvailable
-from taxiway.inside import refuse_inside_step
 from taxiway.waits import Wait, Wish
 
 
@@ -31,9 +30,6 @@ def several(verb: str, given: Sequence[object]) -> Sequence[Wait | Unstarted]:
 def _alone(script: Script) -> Script:
     [child] = yield from script
     return child
-
-
-NOT_YET: Final = frozenset(("authorize",))
 
 
 @dataclass(frozen=True)
@@ -126,6 +122,22 @@ class RunFacts:
     def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
         raise NotImplementedError
 
+    def _authorization(
+        self,
+        provider: str,
+        *,
+        scopes: Sequence[str],
+        subject: str | None,
+        url: str | None,
+        timeout: Duration | None,
+        on_deny: str,
+    ) -> tuple[AuthorizationWish, Wait]:
+        whose = self.user_id if subject is None else subject
+        wish = authorizations.authorization(
+            provider, scopes=scopes, subject=whose, url=url, timeout=timeout, on_deny=on_deny
+        )
+        return wish, self._describe("authorize", wish)
+
     def _describe(self, verb: str, wish: Wish) -> Wait:
         self._guard(verb)
         return self._activation.describe(wish)
@@ -146,13 +158,3 @@ class RunFacts:
         over = [(wait.place, index) for index, wait in enumerate(given) if wait.settled is not None]
         _, index = min(over)
         return First(index, self._activation.value(given[index]))
-
-    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
-        if name not in NOT_YET:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-        def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
-            refuse_inside_step(name)
-            raise NotAvailable(f"run.{name}(…) is not available in this version of Taxiway")
-
-        return refuse

@@ -133,14 +133,14 @@ def test_no_column_is_of_a_type_that_refuses_a_nul_escape(world: World) -> None:
 
 
 def test_what_a_tenant_owns_says_whose_it_is(world: World) -> None:
-    """Queues, windows, agents and workers belong to the installation; all else to a tenant, every row of it."""
+    """Queues, windows, agents, workers and providers belong to the installation; all else to a tenant, every row of it."""
     sql = """
         SELECT c.relname FROM pg_class AS c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant' AND attnotnull)
         """
     without = {row["relname"] for row in world.connection.execute(sql).fetchall()}
 
-    assert without == {"agent", "alembic_version", "queue", "window", "window_change", "worker"}
+    assert without == {"agent", "alembic_version", "provider", "queue", "window", "window_change", "worker"}
 
 
 def test_a_connection_says_who_it_is(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

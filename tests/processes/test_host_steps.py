@@ -499,7 +499,6 @@ def test_verbs_reach_the_worker_with_their_step_and_attempt(tmp_path: Path) -> N
         ("run.step(lambda: 1)", "agent_error", "lambda has no name"),
         ("run.step(__import__('functools').partial(int, 1))", "agent_error", "has no name"),
         ("run.step(run.log, 'x')", "step_error", "run.log was called inside step"),
-        ("run.restart()", "not_available", "run.restart(…) is not available in this version"),
         ("run.no_such_verb()", "agent_error", "no attribute 'no_such_verb'"),
         ("taxiway.log('x')", "agent_error", "works inside a step only"),
         ("run.step(fetch)", "step_error", "make the agent async def"),

@@ -84,7 +84,7 @@ WAIT = {"key": "wait:signal#a#1", "kind": "signal", "dueMs": 5, "onDue": "timeou
 
 
 def test_a_wait_of_a_park_frame_becomes_a_wait() -> None:
-    wait = fields.new_wait(WAIT)
+    wait = fields.new_wait(WAIT, "acme")
     assert (wait.key, wait.kind, wait.request, wait.due_ms, wait.on_due) == (
         "wait:signal#a#1", "signal", {"signal": "a"}, 5, "timeout",
     )  # fmt: skip
@@ -103,7 +103,7 @@ def test_a_wait_of_a_park_frame_becomes_a_wait() -> None:
 )
 def test_a_wait_that_cannot_be_stored_is_malformed(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="waits"):
-        fields.new_wait({**WAIT, **bad})
+        fields.new_wait({**WAIT, **bad}, "acme")
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,29 @@ def test_a_wait_that_cannot_be_stored_is_malformed(bad: dict[str, Any]) -> None:
 def test_a_wait_that_asks_too_much_is_refused(request_: str, code: str) -> None:
     """What it asks is told in an event, and an event has 64 KiB at most."""
     with pytest.raises(Refused) as refused:
-        fields.new_wait({**WAIT, "request": request_})
+        fields.new_wait({**WAIT, "request": request_}, "acme")
     assert refused.value.code == code
+
+
+ASKED = {"provider": "bank", "subject": "ann", "scopes": ["read"], "onDeny": "fail"}
+
+
+def test_a_wait_for_an_authorization_belongs_to_the_tenant_of_its_run() -> None:
+    wait = fields.new_wait(
+        {**WAIT, "kind": "authorization", "request": json.dumps({**ASKED, "tenant": "other"})}, "acme"
+    )
+    assert (wait.grant_key, len(wait.nonce or "")) == ("acme/bank/ann", 32)
+    elsewhere = json.dumps({**ASKED, "url": "https://bank.example"})
+    assert fields.new_wait({**WAIT, "kind": "authorization", "request": elsewhere}, "acme").grant_key is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"provider": "a/b"}, {"provider": 1}, {"provider": ""}, {"subject": ""}, {"subject": None}, {"scopes": "read"},
+        {"scopes": [1]}, {"scopes": ["a"] * 101}, {"url": "javascript:alert(1)"}, {"url": 7},
+    ],
+)  # fmt: skip
+def test_an_authorization_that_could_not_be_asked_for_is_malformed(bad: dict[str, Any]) -> None:
+    with pytest.raises(MALFORMED):
+        fields.new_wait({**WAIT, "kind": "authorization", "request": json.dumps({**ASKED, **bad})}, "acme")

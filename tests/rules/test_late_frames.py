@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from taxiway.activation import Activation
+from taxiway.authorizations import Grant
 from taxiway.frames import Frame, Kind
 from taxiway.host.service import Service
 from taxiway.orders import Limits, Order
@@ -31,6 +32,7 @@ SAID: dict[Kind, Frame] = {
     Kind.STEP_FAILED: {**_STEP, "n": 1, "error": _ERROR, "final": True},
     Kind.RECALL: {"key": "a##1"},
     Kind.SPAWN: {**_STEP, "n": 1, "agent": "echo", "inputs": ["{}"], "more": False},
+    Kind.GRANT: {"ask": 1, "want": "find", "provider": "bank", "subject": "ann", "scopes": []},
     Kind.EVENT: {"n": 1, "type": "agent", "data": '{"type": "x"}', "durable": True},
     Kind.LOG: {"level": "info", "message": "hello"},
     Kind.PARK: {"n": 1, "wake": "all", "waits": [{"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}]},
@@ -43,6 +45,7 @@ TOLD: dict[Kind, Frame] = {
     Kind.ACK: {"n": 1},
     Kind.REFUSED: {"n": 1, "code": "history_limit", "message": "no"},
     Kind.RECALLED: {"key": "a##1", "value": "1"},
+    Kind.GRANTED: {"ask": 1, "usable": True},
     Kind.CANCEL: {"kind": "cancel", "graceMs": 0},
 }
 # These belong to the process, or begin an activation.
@@ -63,8 +66,10 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
 
     host = SimpleNamespace(tell=note, send=note, kill=note)
     recorder, bus = SimpleNamespace(put=note), SimpleNamespace(say=note)
-    settings = Settings(secret_key="k" * 16)
-    worker: Any = SimpleNamespace(settings=settings, recorder=recorder, bus=bus, draining=False, read=note)
+    settings, authorizations = Settings(secret_key="k" * 16), SimpleNamespace(ask=note)
+    worker: Any = SimpleNamespace(
+        settings=settings, recorder=recorder, bus=bus, draining=False, read=note, authorizations=authorizations
+    )
     claim = {"tenant": "acme", "log_bytes": 0, "timeout_ms": None, "active_ms": 0}
     supervision = Supervision(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
     with suppress(HostGone):
@@ -88,9 +93,11 @@ def _heard_by_the_host(frame: Frame) -> list[str]:
     order = Order(MINE, str(RUN), 1, "echo", "{}", None, {}, Limits())
     activation = service._activation = Activation(order, [], [], lambda _: None)
     recorded, recalled = activation.commit(Kind.STEP, {}), activation.recall("a##1")
+    granted = activation.ask("find", Grant("bank", "ann"))
     service._take(frame)
     facts: dict[str, Callable[[], bool]] = {
         "recorded": recorded.done, "recalled": recalled.done, "canceled": activation.canceled.is_set,
+        "granted": granted.done,
     }  # fmt: skip
     return [name for name, fact in facts.items() if fact()]
 

@@ -34,7 +34,7 @@ REASONS = {
     "authorization_needed", "authorized", "authorization_failed",
     "waiting", "wait_over", "window_closed", "window_opened", "code_mismatch",
     "expired", "timeout", "step_error", "agent_error", "child_failed", "invalid_input", "invalid_output", "output_too_large",
-    "history_limit", "once_unknown", "not_available", "crashed", "host_lost", "worker_lost", "drained",
+    "history_limit", "once_unknown", "crashed", "host_lost", "worker_lost", "drained",
 }  # fmt: skip
 
 

@@ -11,15 +11,15 @@ import pytest
 import taxiway
 from taxiway import AsyncRun, Run, agent
 from taxiway.agents import DECLARED
-from taxiway.verbs import NOT_YET
 
 
 def test_what_agents_and_clients_import_is_exactly_this() -> None:
     assert set(taxiway.__all__) == {
         *("agent", "step", "Run", "AsyncRun", "Retry"),
         *("step_info", "StepInfo", "emit", "progress", "log", "cancelled"),
-        *("TaxiwayError", "StepFailed", "NotAvailable", "RetryAfter", "Fatal", "Canceled", "WaitTimeout"),
+        *("TaxiwayError", "StepFailed", "RetryAfter", "Fatal", "Canceled", "WaitTimeout"),
         *("ApprovalDenied", "Decision", "First", "Wait", "Child", "ChildFailed"),
+        *("Grant", "AuthorizationDenied", "AuthorizationLost", "AuthorizationUnavailable"),
         *("Client", "AsyncClient", "RunHandle", "AsyncRunHandle", "NewRun", "RunFailed", "RunCanceled"),
     }
     for name in taxiway.__all__:
@@ -32,7 +32,7 @@ def test_what_agents_and_clients_import_is_exactly_this() -> None:
 @pytest.mark.parametrize("kind", [Run, AsyncRun])
 def test_both_runs_have_the_same_verbs_with_the_same_options(kind: type) -> None:
     public = {name for name in dir(kind) if not name.startswith("_")}
-    said, waited = {"emit", "progress", "log"}, {"wait_for", "sleep", "pause", "approve", "ask"}
+    said, waited = {"emit", "progress", "log"}, {"wait_for", "sleep", "pause", "approve", "ask", "authorize"}
     together, unopened = {"gather", "first", "spawn", "map"}, {"approval", "signal", "timer", "child"}
     facts, others = {"id", "user_id", "metadata", "activation"}, {"step", "using", "restart"}
     assert public == {*facts, *others, *said, *waited, *together, *unopened}
@@ -40,10 +40,6 @@ def test_both_runs_have_the_same_verbs_with_the_same_options(kind: type) -> None
         assert list(inspect.signature(getattr(kind, verb)).parameters) == list(
             inspect.signature(getattr(Run, verb)).parameters
         )
-
-
-def test_verbs_to_come_are_known_by_name() -> None:
-    assert {"authorize"} == NOT_YET
 
 
 def test_authoring_imports_nothing_but_the_standard_library() -> None:

@@ -60,6 +60,12 @@ class Live:
         assert answer.status_code == 201, answer.text
         return [run["runId"] for run in answer.json()["runs"]]
 
+    def enqueue_batch_for(self, user: str, agent: str, inputs: list[dict[str, Any]]) -> list[str]:
+        runs = [{"agent": agent, "input": given, "userId": user} for given in inputs]
+        answer = self.http.post("/v1/runs/batch", json={"runs": runs})
+        assert answer.status_code == 201, answer.text
+        return [run["runId"] for run in answer.json()["runs"]]
+
     def run(self, run: str) -> dict[str, Any]:
         answer = self.http.get(f"/v1/runs/{run}")
         assert answer.status_code == 200, answer.text

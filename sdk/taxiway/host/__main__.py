@@ -1,4 +1,4 @@
-"""Starts an agent host: `python -I -m taxiway.host --fd N --lease-ms 15000 --parent PID --agents SPEC[,SPEC…]`."""
+"""Starts an agent host: `python -I -m taxiway.host --fd N --lease-ms 15000 --parent PID --agents SPEC[,SPEC…] [--key-fd N]`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--lease-ms", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--agents", required=True)
+    parser.add_argument("--key-fd", type=int)
     given = parser.parse_args()
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
@@ -27,8 +28,15 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr] # both are files
     channel = FrameSocket(socket.socket(fileno=given.fd))
+    key = None if given.key_fd is None else _key(given.key_fd)
     specs = [spec.strip() for spec in given.agents.split(",")]
-    return Service(channel, given.lease_ms / 1000).run([spec for spec in specs if spec])
+    return Service(channel, given.lease_ms / 1000, key).run([spec for spec in specs if spec])
+
+
+def _key(descriptor: int) -> bytes:
+    """Read what the worker seals tokens with; from a pipe, because arguments and variables can be read from outside."""
+    with os.fdopen(descriptor, "rb") as pipe:
+        return pipe.read()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any, Final, assert_never
 from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
-from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Script, Sleep, Tell
+from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Renew, Script, Sleep, Tell
 from taxiway.errors import Canceled, Park
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.rest import at_rest
@@ -148,6 +148,12 @@ class EventLoop:
             case Sleep(seconds=seconds):
                 parked = self._activation.back_off(command)
                 return await (asyncio.sleep(seconds) if parked is None else self.wait((parked,)))
+            case Renew(grant=grant):
+                if (await asyncio.wrap_future(self._activation.ask("lost", grant))).usable:
+                    return None
+                wait = self._activation.renewal(command)
+                await self.wait((wait,))
+                return self._activation.value(wait)
         self._busy += 1
         try:
             return await self._perform_busily(command)

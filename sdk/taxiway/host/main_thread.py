@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from taxiway.activation import Activation
 from taxiway.agents import Agent
-from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Script, Sleep, Tell
+from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Renew, Script, Sleep, Tell
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -90,6 +90,8 @@ class MainThread:
                 return self._activation.value(wait)
             case Sleep():
                 return self._sleep(command)
+            case Renew(grant=grant):
+                return None if self._activation.ask("lost", grant).result().usable else self._renew(command)
             case _:
                 assert_never(command)
 
@@ -98,6 +100,11 @@ class MainThread:
             return self._activation.wait((wait,))
         self._activation.canceled.wait(sleep.seconds)
         return self._activation.check()
+
+    def _renew(self, renew: Renew) -> Any:
+        wait = self._activation.renewal(renew)
+        self._activation.wait((wait,))
+        return self._activation.value(wait)
 
     def _execute(self, command: Execute) -> Attempt:
         if inspect.iscoroutinefunction(command.call.function):

@@ -42,8 +42,9 @@ class _Player(Protocol):
 class Service:
     """A host at work. The main thread carries activations, a reader takes frames, a watch keeps times."""
 
-    def __init__(self, channel: FrameSocket, lease_seconds: float) -> None:
+    def __init__(self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None) -> None:
         self._channel = channel
+        self._key = key
         self._lease = lease_seconds
         self._valid_at = time.monotonic()
         self._watch = Watch()
@@ -167,7 +168,7 @@ class Service:
                 self._take_recorded(frame)
             case Kind.STOP:
                 self._orders.put(None)
-            case Kind.ACK | Kind.REFUSED | Kind.RECALLED | Kind.CANCEL:
+            case Kind.ACK | Kind.REFUSED | Kind.RECALLED | Kind.GRANTED | Kind.CANCEL:
                 self._take_answer(frame)
             case Kind.PAUSE:
                 pass  # reserved
@@ -181,7 +182,7 @@ class Service:
         settled.extend(map(Settled.from_frame, frame.get("waits", ())))
         if frame["last"]:
             self._arriving = None
-            self._activation = Activation(order, recorded, settled, self._write, self._interrupts.lock)
+            self._activation = Activation(order, recorded, settled, self._write, self._interrupts.lock, key=self._key)
             self._orders.put(self._activation)
 
     def _take_answer(self, frame: Frame) -> None:
@@ -195,6 +196,8 @@ class Service:
                 activation.refuse(frame["n"], frame["code"], frame["message"])
             case Kind.RECALLED:
                 activation.deliver(frame["key"], frame["value"])
+            case Kind.GRANTED:
+                activation.granted(frame)
             case Kind.CANCEL:
                 if activation.cancel(frame["kind"]):
                     self._interrupt(activation)

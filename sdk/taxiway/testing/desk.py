@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taxiway.approvals import APPROVAL
-from taxiway.errors import DENIED, TIMEOUT
+from taxiway.authorizations import AUTHORIZATION
+from taxiway.errors import AUTHORIZATION_FAILED, DENIED, TIMEOUT
 from taxiway.testing.clock import Clock
 from taxiway.testing.errors import Unanswered, Unused
 from taxiway.testing.family import Family
 from taxiway.testing.given import Given, take
+from taxiway.testing.grants import Grants
 from taxiway.testing.outcome import Asked, Error, Outcome
 from taxiway.testing.waits import HINTS, Answer, Waiting
 from taxiway.waits import Settled, Wish
@@ -46,6 +48,7 @@ class Desk:
 
     def __init__(self, clock: Clock, left: list[Given], family: Family) -> None:
         self._clock = clock
+        self.grants = Grants()
         self._left = left
         self._family = family
         self._waits: list[Waiting] = []
@@ -118,6 +121,8 @@ class Desk:
         self._clock.reach(comes.when)
         wait.tell(told, self._clock.text())
         self._over.append(wait)
+        if told.outcome == "authorized":
+            self.grants.give(wait.request)
         if given is not None:
             take(self._left, given)
         return wait
@@ -156,4 +161,7 @@ def _verdict(wait: Waiting) -> Verdict | None:
     reason = TIMEOUT if wait.told.by is None else DENIED
     if policy == "cancel":
         return Verdict("CANCELED", reason)
+    if wait.kind == AUTHORIZATION:
+        message = wait.told.comment or "the authorization was not given"
+        return Verdict("FAILED", AUTHORIZATION_FAILED, Error(AUTHORIZATION_FAILED, "AuthorizationFailed", message))
     return Verdict("FAILED", reason, Error(reason, "ApprovalDenied", wait.told.comment or "the approval was denied"))

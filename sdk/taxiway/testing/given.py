@@ -77,8 +77,24 @@ class _Approval(_Decision):
 
 
 class _Denial(_Decision):
+    def fits(self, wait: Waiting) -> bool:
+        asks = wait.takes == "authorization" and self.step is None
+        return super().fits(wait) or (asks and _matches(wait.title, self.pattern))
+
     def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - everything can be denied
         return Answer("denied", None, self.by, self.comment)
+
+
+@dataclass(frozen=True)
+class _Authorization(Given):
+    subject: str | None = None
+
+    def fits(self, wait: Waiting) -> bool:
+        whose = self.subject in (None, wait.request.get("subject"))
+        return wait.takes == "authorization" and whose and _matches(wait.title, self.pattern)
+
+    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - all that is asked for is given
+        return Answer("authorized")
 
 
 @dataclass(frozen=True)
@@ -190,8 +206,13 @@ def approve(
 def deny(
     prompt: str = "*", *, step: str | None = None, comment: str | None = None, by: str = "test", after: Duration = 0
 ) -> Given:
-    """Have somebody deny what is asked with this prompt, or before this step."""
+    """Have somebody deny what is asked with this prompt, before this step, or at this provider."""
     return _Denial(_said("deny", prompt, step=step), prompt, seconds(after), step, None, comment, by)
+
+
+def authorize(provider: str = "*", *, subject: str | None = None, after: Duration = 0) -> Given:
+    """Have somebody authorize what is asked for at this provider; steps then get a token that says what it stands for."""
+    return _Authorization(_said("authorize", provider, subject=subject), provider, seconds(after), subject)
 
 
 def answer(prompt: str, value: object, *, by: str = "test", after: Duration = 0) -> Given:

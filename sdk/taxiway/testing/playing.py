@@ -84,7 +84,7 @@ class Playing:
         while self._number < MOST_ACTIVATIONS:
             self._number += 1
             order = replace(self._order, activation=f"{self._order.run_id}.{self._number}", number=self._number)
-            activation = Rehearsal(order, self._records, self._desk.settled())
+            activation = Rehearsal(order, self._records, self._desk.settled(), self._desk.grants)
             self._stage.carry(self._agent, activation)
             if (verdict := self._followed(activation)) is not None:
                 return verdict

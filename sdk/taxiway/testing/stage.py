@@ -17,8 +17,9 @@ from functools import cache, wraps
 from signal import SIGUSR1, getsignal, signal
 from typing import Any
 
-from taxiway.activation import PARK_AFTER, Activation
+from taxiway.activation import PARK_AFTER, Activation, Granted
 from taxiway.agents import Agent
+from taxiway.authorizations import Grant
 from taxiway.conduct import Attempt, Command, Execute, Script, Sleep
 from taxiway.frames import Frame, Kind
 from taxiway.host.event_loop import EventLoop
@@ -29,6 +30,7 @@ from taxiway.ledger import Recorded
 from taxiway.orders import Order
 from taxiway.outcome import Outcome
 from taxiway.testing.clock import Clock
+from taxiway.testing.grants import Grants
 from taxiway.testing.records import Records
 from taxiway.waits import Settled, Wait, Wish
 
@@ -39,11 +41,12 @@ _AN_AGENTS_OWN = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
 class Rehearsal(Activation):
     """An activation whose worker records in memory; `wishes` are the waits that it came to, by their keys."""
 
-    def __init__(self, order: Order, records: Records, settled: list[Settled]) -> None:
+    def __init__(self, order: Order, records: Records, settled: list[Settled], grants: Grants) -> None:
         recorded: list[Recorded] = records.recorded()
         super().__init__(order, recorded, settled, self._say)
         self.wishes: dict[str, Wish] = {}
         self._records = records
+        self._grants = grants
         self._said: list[tuple[int, str | None]] = []
 
     def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
@@ -60,6 +63,13 @@ class Rehearsal(Activation):
         """Ask for a large recorded value; it is there before this returns."""
         future = super().recall(key)
         self.deliver(key, self._records.value(key))
+        return future
+
+    def ask(self, want: str, grant: Grant) -> Future[Granted]:
+        """Ask for a grant; it is told before this returns."""
+        self.check()
+        future: Future[Granted] = Future()
+        future.set_result(self._grants.answer(want, grant))
         return future
 
     def conclude(self, outcome: Outcome) -> Future[None]:

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from taxiway import authorizations
 from taxiway.approvals import APPROVAL
+from taxiway.authorizations import AUTHORIZATION
 from taxiway.children import CHILD
 from taxiway.shapes import Shape
 from taxiway.testing.outcome import Asked
@@ -15,6 +17,7 @@ from taxiway.waits import LONGEST, SIGNAL, TIMER, USER, Settled, Wish
 START: Final = "start"
 HINTS: Final = {
     "approval": "approve({0!r}) or deny({0!r})",
+    "authorization": "authorize({0!r}) or deny({0!r})",
     "answer": "answer({0!r}, …)",
     "signal": "signal({0!r}, …)",
     "resume": "resume({0!r})",
@@ -63,11 +66,14 @@ class Waiting:
 
     @property
     def title(self) -> str:
-        """What people call it: its prompt, the name of its signal, the reason of its pause, the child's agent."""
+        """What people call it: its prompt, provider, the name of its signal, the reason of its pause, the child's agent."""
         if self.agent is not None:
             return self.agent
         return str(
-            next((self.request[name] for name in ("prompt", "signal", "reason") if name in self.request), self.key)
+            next(
+                (self.request[name] for name in ("prompt", "provider", "signal", "reason") if name in self.request),
+                self.key,
+            )
         )
 
     @property
@@ -75,12 +81,14 @@ class Waiting:
         """What ends it, as `HINTS` names it; None when it ends by itself."""
         if self.kind == APPROVAL:
             return "answer" if "answer" in self.request else "approval"
-        return {SIGNAL: "signal", USER: "resume", CHILD: "child", TIMER: None}[self.kind]
+        ends = {AUTHORIZATION: "authorization", SIGNAL: "signal", USER: "resume", CHILD: "child", TIMER: None}
+        return ends[self.kind]
 
     @property
     def is_left_to_default(self) -> bool:
         """Whether nobody said how long to wait: a test that gives nothing has forgotten it, rather than meant these days."""
-        return self.takes is not None and self.due is not None and self.due - self.opened == LONGEST
+        default = authorizations.LONGEST if self.kind == AUTHORIZATION else LONGEST
+        return self.takes is not None and self.due is not None and self.due - self.opened == default
 
     @property
     def ended_by(self) -> str | None:

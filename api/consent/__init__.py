@@ -1,0 +1,1 @@
+"""People authorize: the way to a provider and back, grants, and what another system carries out."""

@@ -1,0 +1,55 @@
+"""POST /v1/auth/{waitId}/complete: the outcome of an authorization that another system carried out."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from api.answers import Answer
+from api.body import body_within, json_object, small_limit
+from api.consent.asked import check_open, opened_by, shown
+from api.consent.give import decide
+from api.documented import BODY, refusals, takes
+from api.fields import Text
+from api.problems import Problem
+from api.requests import Body, read_as
+from api.resources import Resources, resources
+from api.shapes import AuthorizationBody
+
+router = APIRouter(tags=["People"])
+
+_EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "outcome": "authorized"}
+
+
+class CompletionBody(Body):
+    """What became of an authorization."""
+
+    token: Annotated[Text, Field(max_length=200, description="As it was appended to the url.")]
+    outcome: Literal["authorized", "denied", "failed"]
+    error: Annotated[Text, Field(max_length=2000, description="Why; kept with the run.")] | None = None
+
+
+@router.post(
+    "/v1/auth/{waitId}/complete",
+    response_model=AuthorizationBody,
+    summary="Complete an authorization elsewhere",
+    responses=refusals(
+        *BODY, "unavailable", "token_unknown", "token_used", "token_expired", "conflict", open_to_all=True
+    ),
+    openapi_extra=takes(CompletionBody, _EXAMPLE),
+)
+def complete_authorization(
+    waitId: str,  # noqa: N803  as the API spells it
+    raw: Annotated[bytes, Depends(body_within(small_limit))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Answer:
+    """Tell the run that asked with `url=`; the token is the credential, and works once."""
+    body = read_as(CompletionBody, json_object(raw))
+    found = opened_by(waitId, body.token)
+    if not found.url:
+        detail = f"This authorization is given at {found.holder.provider}: open its link."
+        raise Problem("conflict", detail)
+    check_open(found)
+    if not decide(found, body.outcome, body.error, shared):
+        check_open(opened_by(waitId, body.token))
+    return Answer(shown(opened_by(waitId, body.token)))

@@ -1,0 +1,67 @@
+"""What an authorization comes to: a grant stored and every run woken that waits for it, or a refusal for the one that asked.
+
+The run that asked is woken in the transaction that stores the grant; all others are told by the outbox, because no transaction
+of ours updates two runs.
+"""
+
+from collections.abc import Sequence
+
+from api.consent.asked import Authorization
+from api.people.decide import BY_LINK
+from api.resources import Resources
+from api.transactions import transaction
+from models import bus, events, grants, oauth, waits
+from models.database import Row
+from models.facts import fact
+from models.oauth import Tokens
+
+
+def give(found: Authorization, tokens: Tokens, asked: tuple[str, ...], shared: Resources) -> tuple[str, ...]:
+    """Store what a provider gave for the scopes that were `asked`; gives the scopes that the run still lacks."""
+    given = tokens.sealed(shared.settings.secret_key, found.holder, asked)
+    with transaction() as connection:
+        # The run row first, then the grant and its lock: in this order by everybody, see `models.grants`.
+        stands = waits.knock(found.run.id, found.run.tenant).one(connection)
+        assert stands is not None, "runs are never deleted while they have waits"
+        grants.store(found.holder, given).one(connection)
+        grants.lock(found.holder.key).one(connection)
+        others = grants.tell_others(connection, found.holder, found.run.id)
+        moved = waits.wake(connection, stands, waits.authorize(found.run.id).all(connection))
+    _tell(found, moved, shared)
+    fact("grant.given", provider=found.holder.provider, run=found.run.id, others=others)
+    return tuple(scope for scope in found.scopes if scope not in given.scopes)
+
+
+def decide(found: Authorization, outcome: str, comment: str | None, shared: Resources) -> bool:
+    """Give the wait of one run its outcome: what a person refused, or another system carried out. False: it has one already."""
+    with transaction() as connection:
+        stands = waits.knock(found.run.id, found.run.tenant).one(connection)
+        assert stands is not None, "as above"
+        over = waits.decide(found.run.id, found.wait.id, outcome=outcome, by=BY_LINK, comment=comment).all(connection)
+        moved = waits.wake(connection, stands, over)
+    _tell(found, moved, shared)
+    fact("wait.decided", run=found.run.id, wait=found.wait.id, outcome=outcome)
+    return bool(over)
+
+
+def asks_for(found: Authorization, default: Sequence[str]) -> tuple[str, ...]:
+    """Give the scopes to ask a provider for: the run's, the provider's own, and those that the grant has had until now.
+
+    A new consent takes the place of the old one, and must not take away what other runs rely on.
+    """
+    with transaction() as connection:
+        held = grants.held(found.holder).one(connection)
+    before = held["scopes"] if held and held["live"] else ()
+    return tuple(sorted({*found.scopes, *default, *before}))
+
+
+def provider_row(name: str) -> Row | None:
+    """Read a provider as it is configured now."""
+    with transaction() as connection:
+        return oauth.find(name).one(connection)
+
+
+def _tell(found: Authorization, moved: Sequence[Row], shared: Resources) -> None:
+    for event in moved:
+        shared.bus.say(found.run.tenant, events.public(event))
+    shared.bus.wake(bus.PROMOTE, found.run.queue)

@@ -1,0 +1,121 @@
+"""GET /v1/grants and DELETE /v1/grants/{id}: what people have authorized, and taking it back."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from sqlmodel import col, select
+from starlette.responses import Response
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.consent.give import provider_row
+from api.cursors import cursor as write_cursor
+from api.cursors import invalid_cursor, place
+from api.documented import refusals, shows
+from api.problems import Problem
+from api.shapes import GrantBody, GrantPage
+from api.transactions import reading, transaction
+from models import grants, oauth
+from models.errors import ProviderAway, ProviderRefused, SealBroken
+from models.events import timestamp
+from models.facts import fact
+from models.grant import Grant
+from models.grants import Holder
+from models.oauth import Speaker
+from models.settings import settings
+
+router = APIRouter(tags=["People"])
+
+
+@router.get(
+    "/v1/grants",
+    response_model=GrantPage,
+    summary="Grants",
+    responses=refusals("invalid_request", "invalid_cursor"),
+)
+def list_grants(
+    caller: Annotated[Caller, Depends(may("read"))],
+    provider: Annotated[str | None, Query(max_length=200)] = None,
+    subject: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Answer:
+    """List what people have authorized in this tenant, newest first, revoked ones too; never a token."""
+    wanted = select(Grant).where(col(Grant.tenant) == caller.tenant).order_by(col(Grant.id).desc()).limit(limit + 1)
+    if provider is not None:
+        wanted = wanted.where(col(Grant.provider) == provider)
+    if subject is not None:
+        wanted = wanted.where(col(Grant.subject) == subject)
+    if cursor is not None:
+        wanted = wanted.where(col(Grant.id) < _below(cursor))
+    with reading() as session:
+        found = session.exec(wanted).all()
+    more = write_cursor("grants", found[limit - 1].id.hex) if len(found) > limit else None
+    return Answer({"grants": [_shown(grant) for grant in found[:limit]], "nextCursor": more})
+
+
+@router.delete(
+    "/v1/grants/{grantId}",
+    status_code=204,
+    response_model=None,
+    summary="Revoke a grant",
+    responses=shows(204, "It is revoked.") | refusals("not_found"),
+)
+def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]) -> Response:  # noqa: N803  as the API spells it
+    """Revoke a grant: its tokens are forgotten here, and its provider is told, if it can be reached.
+
+    Runs that need it wait for a new authorization as soon as one of their steps asks for the token.
+    """
+    try:
+        grant = UUID(grantId)
+    except ValueError:
+        raise _unknown() from None
+    with transaction() as connection:
+        row = grants.take(grant, caller.tenant).one(connection)
+        if row is None or row["revoked_at"] is not None:
+            raise _unknown()
+        holder = Holder(caller.tenant, row["subject"], row["provider"])
+        grants.lose(holder).one(connection)
+    fact("grant.revoked", grant=grant, provider=holder.provider, by=caller.key)
+    _tell_provider(holder, row["sealed"])
+    return Response(status_code=204)
+
+
+def _tell_provider(holder: Holder, sealed: str) -> None:
+    """Tell the provider, too: what it still takes for valid may have been kept by somebody."""
+    row = provider_row(holder.provider)
+    if row is None:
+        return
+    try:
+        tokens, speaker = oauth.opened(settings().secret_key, holder, sealed), Speaker.of(row, settings().secret_key)
+        if tokens.refresh:
+            speaker.revoke(tokens.refresh, "refresh_token")
+        speaker.revoke(tokens.access, "access_token")
+    except (ProviderAway, ProviderRefused, SealBroken) as error:
+        fact("grant.provider_not_told", level="warning", provider=holder.provider, why=error)
+
+
+def _unknown() -> Problem:
+    return Problem("not_found", "There is no grant with this id that could be revoked: see GET /v1/grants.")
+
+
+def _below(cursor: str) -> UUID:
+    try:
+        return UUID(hex=place("grants", cursor))
+    except ValueError:
+        raise invalid_cursor() from None
+
+
+def _shown(grant: Grant) -> GrantBody:
+    return {
+        "id": str(grant.id),
+        "provider": grant.provider,
+        "subject": grant.subject,
+        "scopes": grant.scopes,
+        "refreshable": grant.refreshable and grant.revoked_at is None,
+        "expiresAt": timestamp(grant.expires_at),
+        "createdAt": timestamp(grant.created_at),
+        "refreshedAt": timestamp(grant.refreshed_at),
+        "revokedAt": timestamp(grant.revoked_at),
+    }

@@ -1,0 +1,163 @@
+"""GET /v1/auth/{waitId}/start and /v1/auth/callback: the way to a provider and back, for a person with a browser.
+
+The addresses of both carry secrets, so nobody writes them down: there is no access log, and pages and redirects tell no referrer.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.answers import PRIVATE, Answer
+from api.consent.asked import Authorization, check_open, find, opened_by, shown, unknown
+from api.consent.give import asks_for, decide, give, provider_row
+from api.consent.page import page, refused
+from api.consent.state import State, new_state, read_state
+from api.documented import refusals, shows
+from api.people.approval import wants_json
+from api.people.links import authorization_link
+from api.problems import Problem
+from api.resources import Resources, resources
+from api.shapes import AuthorizationBody
+from models.errors import ProviderAway, ProviderRefused, SealBroken
+from models.facts import fact
+from models.oauth import Speaker, Tokens, error_name
+from models.settings import settings
+
+router = APIRouter(tags=["People"])
+
+_SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "provider_failed", "unavailable")
+
+
+@router.get(
+    "/v1/auth/{waitId}/start",
+    status_code=303,
+    response_model=None,
+    summary="Begin to authorize",
+    responses=shows(303, "To the provider, or to whoever carries the authorization out.")
+    | refusals("invalid_request", *_SPENT, open_to_all=True),
+)
+def start_authorization(
+    request: Request,
+    waitId: str,  # noqa: N803  as the API spells it
+    token: Annotated[str, Query(description="From the link.")],
+) -> Response:
+    """Send a person to the provider (authorization code, PKCE). Nothing changes until they come back."""
+    try:
+        found = opened_by(waitId, token)
+        check_open(found)
+        address = _link(found) if found.url else _provider_address(found)
+    except Problem as problem:
+        return refused(request, problem)
+    return RedirectResponse(address, 303, PRIVATE)
+
+
+@router.get(
+    "/v1/auth/callback",
+    response_model=AuthorizationBody,
+    summary="Come back from a provider",
+    responses=refusals("invalid_request", *_SPENT, open_to_all=True),
+)
+def finish_authorization(
+    request: Request,
+    shared: Annotated[Resources, Depends(resources)],
+    state: Annotated[str, Query(max_length=400)],
+    code: Annotated[str | None, Query(max_length=4096)] = None,
+    error: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """Take what a provider gave: the grant is stored, and every run that waits for it goes on."""
+    again = None
+    try:
+        begun, found = _came_back(state)
+        check_open(found)
+        again = _link(found)
+        return _finished(request, begun, found, shared, code=code, error=error)
+    except Problem as problem:
+        return refused(request, problem, again)
+
+
+def _came_back(text: str) -> tuple[State, Authorization]:
+    begun = read_state(text)
+    found = None if begun is None else find(begun.wait)
+    if begun is None or found is None or not begun.genuine(found.wait.nonce):
+        raise unknown()
+    if found.now > begun.until and not found.closed:
+        raise Problem("token_expired", "This took too long. Open the link once more, and nothing is lost.")
+    return begun, found
+
+
+def _finished(
+    request: Request, begun: State, found: Authorization, shared: Resources, *, code: str | None, error: str | None
+) -> Response:
+    name, agent = found.holder.provider, found.run.agent
+    if error == "access_denied":
+        decide(found, "denied", error, shared)
+        return _told(
+            request, found, "Not authorized", f"You did not let {agent} act for you at {name}. It was told so."
+        )
+    if error is not None or not code:
+        said = error_name(error) if error else "it sent no code"
+        raise Problem("provider_failed", f"{name} did not authorize: {said}. {agent} still waits.")
+    asked, tokens = _exchanged(begun, found, code)
+    missing = give(found, tokens, asked, shared)
+    if missing:
+        text = f"{agent} still waits: it also needs {', '.join(missing)}."
+        return _told(request, found, "Not everything was authorized", text, missing=missing, again=_link(found))
+    return _told(request, found, "Authorized", f"{agent} goes on. You can close this page.")
+
+
+def _exchanged(begun: State, found: Authorization, code: str) -> tuple[tuple[str, ...], Tokens]:
+    speaker = _speaker(found)
+    asked = asks_for(found, speaker.provider.scopes)
+    try:
+        return asked, speaker.exchange(redirect=_callback(), code=code, verifier=begun.verifier)
+    except (ProviderAway, ProviderRefused) as failed:
+        check_open(find(found.wait.id) or found)  # the same answer of the provider may have come twice
+        fact("provider.failed", level="warning", provider=found.holder.provider, why=failed)
+        raise Problem("provider_failed", f"{failed}. {found.run.agent} still waits; nothing is lost.") from None
+
+
+def _provider_address(found: Authorization) -> str:
+    speaker = _speaker(found)
+    begun = new_state(found.wait.id, found.wait.nonce or "", found.now)
+    scopes = asks_for(found, speaker.provider.scopes)
+    return speaker.authorization_url(redirect=_callback(), scopes=scopes, state=begun.text(), verifier=begun.verifier)
+
+
+def _speaker(found: Authorization) -> Speaker:
+    name = found.holder.provider
+    row = provider_row(name)
+    if row is None:
+        detail = (
+            f"Nobody has introduced the provider {name!r} here yet: `taxiway providers put {name} …`. The run waits."
+        )
+        raise Problem("unknown_provider", detail)
+    try:
+        return Speaker.of(row, settings().secret_key)
+    except SealBroken as broken:
+        fact("provider.unreadable", level="error", provider=name, why=broken)
+        detail = f"The client secret of {name} cannot be read: {broken}."
+        raise Problem("provider_failed", detail) from None
+
+
+def _link(found: Authorization) -> str:
+    return authorization_link(found.wait.id, found.wait.nonce or "", found.url)
+
+
+def _callback() -> str:
+    return f"{settings().public_url}/v1/auth/callback"
+
+
+def _told(
+    request: Request,
+    found: Authorization,
+    title: str,
+    text: str,
+    *,
+    missing: tuple[str, ...] = (),
+    again: str | None = None,
+) -> Response:
+    if wants_json(request):
+        return Answer(shown(find(found.wait.id) or found, missing))
+    return page(title, text, again=again)
