@@ -37,6 +37,7 @@ SAID: dict[Kind, Frame] = {
     Kind.LOG: {"level": "info", "message": "hello"},
     Kind.PARK: {"n": 1, "wake": "all", "waits": [{"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}]},
     Kind.FINISH: {"n": 1, "value": "1"},
+    Kind.RESTART: {"n": 1, "input": "{}"},
     Kind.FAIL: {"n": 1, "error": _ERROR},
     Kind.IDLE: {},
 }
