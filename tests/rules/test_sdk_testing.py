@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal as signals
 import subprocess
 import sys
@@ -381,3 +382,21 @@ def test_a_run_that_begins_anew_says_with_which_input() -> None:
         return "done"
 
     assert (play(poll).status, play(poll).next_input, play(poll, n=3).result) == ("SUCCESS", {"n": 1}, "done")
+
+
+def test_the_example_of_the_documentation_works_as_it_is_printed() -> None:
+    def charge(order_id: str, amount: float) -> str:
+        raise AssertionError("nobody pays in a test")
+
+    @agent
+    def refund(run: Run, order_id: str, amount: float) -> Any:
+        run.approve(f"Refund {amount}?", choices=["card", "voucher"])
+        run.ask("Where to?", dict[str, str])
+        run.wait_for("paid", timeout="1d")
+        return run.step(charge, order_id, amount)
+
+    text = (Path(taxiway.__file__).parents[1] / "README.md").read_text()
+    [code] = re.findall(r"```python\n(from taxiway\.testing import.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {"refund": refund, "charge": charge}
+    exec(code, names)
+    names["test_a_refund_is_paid_once_it_was_approved"]()
