@@ -25,6 +25,7 @@ FAILED = frame("end", 9, status="FAILED", error={"code": "step_error", "message"
 CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
 COMMANDS += ["pause x", "resume x", "signal x go", "windows", "windows show x", "queues", "windows delete x"]
+COMMANDS += ["providers", "providers grants", "providers delete x", "providers revoke x"]
 COMMANDS += ["approvals", "approve x", "deny x", "answer x 1"]
 COMMANDS += ["schedules", "schedules show x"]
 
@@ -489,3 +490,46 @@ def test_show_says_what_a_parked_run_waits_for(invoke: Invoke) -> None:
     )
     said = [line.removeprefix("waits for  ") for line in result.stdout.splitlines() if line.startswith("waits for")]
     assert said == ["approval: Ship it? - http://a", "signal: paid", "timer"]
+
+
+PUT_PROVIDER = [
+    "providers",
+    "put",
+    "bank",
+    "--authorize-url",
+    "https://bank.example/a",
+    "--token-url",
+    "https://bank.example/t",
+]
+PUT_PROVIDER += ["--client-id", "us"]
+
+
+def test_a_provider_is_introduced_and_its_secret_kept_where_none_is_given(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Canned(httpx.Response(201, json={"name": "bank"}))
+    result = invoke(server, *PUT_PROVIDER, "--scope", "read", "--parameter", "prompt=consent")
+    assert (result.exit_code, "/v1/auth/callback" in result.stdout) == (0, True)
+    assert (server.last.method, server.last.url.path) == ("PUT", "/v1/providers/bank")
+    assert server.body() == {
+        "authorizeUrl": "https://bank.example/a", "tokenUrl": "https://bank.example/t", "revocationUrl": None,
+        "clientId": "us", "clientAuth": "basic", "scopes": ["read"], "parameters": {"prompt": "consent"},
+    }  # fmt: skip
+    monkeypatch.setenv("TAXIWAY_CLIENT_SECRET", "from outside")
+    result = invoke(server, *PUT_PROVIDER, "--json")
+    assert (json.loads(result.stdout), server.body()["clientSecret"]) == ({"name": "bank"}, "from outside")
+
+
+def test_grants_are_lines_and_one_is_revoked_by_its_id(invoke: Invoke) -> None:
+    grant = {"id": "g1", "provider": "bank", "subject": "ann", "scopes": ["a", "b"], "refreshable": True}
+    server = Canned(httpx.Response(200, json={"grants": [grant], "nextCursor": None}))
+    result = invoke(server, "providers", "grants", "--subject", "ann")
+    assert "g1\tbank\tann\ta, b\tyes" in result.stdout
+    assert dict(server.last.url.params) == {"subject": "ann", "limit": "50"}
+    server = Canned(httpx.Response(204))
+    result = invoke(server, "providers", "revoke", "g1")
+    assert (result.stdout, server.last.method, server.last.url.path) == (
+        "Grant g1 is revoked.\n",
+        "DELETE",
+        "/v1/grants/g1",
+    )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from taxiway.cli import control, enqueue, exits, fleet, people, queues, runs, schedules, watch, windows
+from taxiway.cli import control, enqueue, exits, fleet, people, providers, queues, runs, schedules, watch, windows
 from taxiway.cli.output import Output
 from taxiway.client import TaxiwayError
 from taxiway.client.wire import sdk_version
@@ -79,6 +79,7 @@ app.command()(fleet.capacity)
 app.add_typer(windows.app, name="windows")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(providers.app, name="providers")
 
 
 def main() -> None:

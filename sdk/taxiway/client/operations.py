@@ -1,9 +1,9 @@
-"""The calls with which ops steer the installation: windows, queues, agents, schedules. No I/O."""
+"""The calls with which ops steer the installation: windows, queues, agents, schedules, providers. No I/O."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -75,6 +75,42 @@ def run_schedule(name: str) -> Call[Accepted]:
         return Accepted(RunView.read(answer.json), replayed=False)
 
     return Call(_with_body("POST", _path("schedules", name, "run"), {}), read)
+
+
+def provider(name: str) -> Call[Json]:
+    """GET /v1/providers/{name}."""
+    return Call(Request("GET", _path("providers", name)), _document)
+
+
+def put_provider(
+    name: str,
+    *,
+    authorize_url: str,
+    token_url: str,
+    client_id: str,
+    client_secret: str | None,
+    client_auth: str,
+    revocation_url: str | None,
+    scopes: Iterable[str],
+    parameters: Mapping[str, str] | None,
+) -> Call[Json]:
+    """PUT /v1/providers/{name}; a client secret of KEEP stays as it is."""
+    body = {
+        "authorizeUrl": authorize_url, "tokenUrl": token_url, "revocationUrl": revocation_url, "clientId": client_id,
+        "clientSecret": client_secret, "clientAuth": client_auth, "scopes": list(scopes), "parameters": dict(parameters or {}),
+    }  # fmt: skip
+    given = {field: value for field, value in body.items() if value is not KEEP}
+    return Call(_with_body("PUT", _path("providers", name), given), _document)
+
+
+def delete_provider(name: str) -> Call[None]:
+    """DELETE /v1/providers/{name}."""
+    return Call(Request("DELETE", _path("providers", name)), _nothing)
+
+
+def revoke_grant(grant_id: str) -> Call[None]:
+    """DELETE /v1/grants/{id}."""
+    return Call(Request("DELETE", _path("grants", grant_id)), _nothing)
 
 
 def _path(kind: str, name: str, *more: str) -> str:

@@ -92,3 +92,10 @@ def steps(run_id: str, *, outputs: bool = False) -> Pages[StepView]:
 def logs(run_id: str) -> Pages[LogLine]:
     """GET /v1/runs/{runId}/logs."""
     return Pages(run_path(run_id, "logs"), "logs", LogLine.read)
+
+
+def grants(provider: str | None, subject: str | None, limit: int | None) -> Pages[Json]:
+    """GET /v1/grants, newest first."""
+    given = {"provider": provider, "subject": subject}
+    params = tuple((name, value) for name, value in given.items() if value is not None)
+    return Pages("/v1/grants", "grants", dict, params, limit)

@@ -1,0 +1,122 @@
+"""Commands about authorizations: `providers` lists OAuth providers; `put`, `delete`, `grants` and `revoke` go further."""
+
+import os
+from typing import Annotated, Literal
+
+import typer
+
+from taxiway.cli import inputs, options
+from taxiway.cli.fleet import show_rows
+from taxiway.cli.output import Output
+from taxiway.client.operations import KEEP
+
+app = typer.Typer(
+    help="OAuth providers, and what people authorized.", invoke_without_command=True, no_args_is_help=False
+)
+
+_COLUMNS = ("name", "clientId", "clientAuth", "authorizeUrl", "scopes")
+_GRANTS = ("id", "provider", "subject", "scopes", "refreshable", "expiresAt", "revokedAt")
+VARIABLE = "TAXIWAY_CLIENT_SECRET"
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, as agents write it.")]
+
+
+@app.callback()
+def providers(
+    context: typer.Context,
+    *,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the OAuth providers; with a command, change one, or look at grants."""
+    if context.invoked_subcommand is None:
+        with options.connect(url, api_key) as client:
+            show_rows(Output(as_json), "providers", client.providers(), _COLUMNS)
+
+
+@app.command()
+def put(
+    name: Name,
+    *,
+    authorize_url: Annotated[str, typer.Option("--authorize-url", help="Where people authorize.")],
+    token_url: Annotated[str, typer.Option("--token-url", help="Where codes are exchanged for tokens.")],
+    client_id: Annotated[str, typer.Option("--client-id", help="As whom this installation is registered.")],
+    client_secret: Annotated[
+        str | None,
+        typer.Option("--client-secret", help=f"Default: {VARIABLE}; without both it stays.", show_default=False),
+    ] = None,
+    client_auth: Annotated[
+        Literal["basic", "post"], typer.Option("--client-auth", help="How the secret is sent.")
+    ] = "basic",
+    revocation_url: Annotated[str | None, typer.Option("--revocation-url", show_default=False)] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="Always asked for; may be repeated.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", metavar="KEY=VALUE", help="Added to the address.")
+    ] = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Introduce a provider, or change it; its client secret is never shown again."""
+    secret = client_secret or os.environ.get(VARIABLE) or KEEP
+    with options.connect(url, api_key) as client:
+        made = client.put_provider(
+            name, authorize_url=authorize_url, token_url=token_url, client_id=client_id, client_secret=secret,
+            client_auth=client_auth, revocation_url=revocation_url, scopes=scope or (),
+            parameters=inputs.read_metadata(parameter or ()),
+        )  # fmt: skip
+    output = Output(as_json)
+    if as_json:
+        output.document(dict(made))
+    else:
+        output.line(
+            f"Provider {name} is introduced. Register {client.address.url}/v1/auth/callback there for redirects."
+        )
+
+
+@app.command()
+def delete(
+    name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
+) -> None:
+    """Forget a provider."""
+    with options.connect(url, api_key) as client:
+        client.delete_provider(name)
+    _done(as_json, {"name": name, "deleted": True}, f"Provider {name} is forgotten.")
+
+
+@app.command()
+def grants(
+    *,
+    provider: Annotated[str | None, typer.Option("--provider", show_default=False)] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="Whose.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List what people have authorized, newest first."""
+    with options.connect(url, api_key) as client:
+        found = list(client.grants(provider=provider, subject=subject, limit=limit))
+    show_rows(Output(as_json), "grants", found, _GRANTS)
+
+
+@app.command()
+def revoke(
+    grant: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id, as `grants` shows it.")],
+    *,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Revoke a grant, here and at its provider."""
+    with options.connect(url, api_key) as client:
+        client.revoke_grant(grant)
+    _done(as_json, {"id": grant, "revoked": True}, f"Grant {grant} is revoked.")
+
+
+def _done(as_json: bool, document: dict[str, object], said: str) -> None:
+    output = Output(as_json)
+    if as_json:
+        output.document(document)
+    else:
+        output.line(said)
