@@ -9,7 +9,7 @@ from api.installation import agents, capacity, drain, health, keys, overrides, p
 from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox
-from api.runs import cancel, create, listing, pause, read, resume, signals, stream, wait, watching
+from api.runs import cancel, create, listing, pause, read, resume, retry, signals, stream, wait, watching
 from api.scheduling import schedules
 from api.version import VERSION
 
@@ -30,6 +30,7 @@ _ROUTERS = (
     cancel,
     pause,
     resume,
+    retry,
     signals,
     agents,
     workers,

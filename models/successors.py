@@ -21,7 +21,7 @@ from models.statement import Statement
 
 # Read after the row is locked, or of a run that has ended and never changes.
 _WHOLE = """
-    SELECT run.*, payload.input::text AS input,
+    SELECT run.*, payload.input::text AS input, payload.error,
         ARRAY(SELECT name FROM label WHERE run_id = run.id AND kind = 'tag' ORDER BY name) AS tags,
         (SELECT json_object_agg(name, value) FROM label WHERE run_id = run.id AND kind = 'metadata') AS metadata
     FROM run JOIN payload ON payload.run_id = run.id WHERE run.id = %(run)s

@@ -54,9 +54,15 @@ def same_request(key: str | None, call: str, body: Any) -> Request | None:
 
 
 def accept(
-    caller: Caller, request: Request | None, prepare: Callable[[], Sequence[enqueue.NewRun]], hints: bus.Bus
+    caller: Caller,
+    request: Request | None,
+    prepare: Callable[[], Sequence[enqueue.NewRun]],
+    hints: bus.Bus,
+    also: Callable[[psycopg.Connection[Any]], None] | None = None,
 ) -> Accepted:
     """Answer with the runs of an equal request made before, or validate with `prepare` and store new ones.
+
+    What is to be stored with them is written by `also`, in their transaction.
 
     Of any number of equal requests at once exactly one stores; the others wait for it and answer with its runs.
     """
@@ -66,6 +72,8 @@ def accept(
     runs = prepare()
     with transaction() as connection:
         stored = _store(connection, caller.tenant, request, runs)
+        if stored is not None and also is not None:
+            also(connection)
     if stored is None:
         # Read in a new transaction: the statement that lost the race still sees the world as it was before.
         assert request is not None

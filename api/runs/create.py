@@ -65,7 +65,8 @@ def new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = ""
     )
 
 
-def _answer(accepted: Accepted, content: Any) -> Answer:
+def answer(accepted: Accepted, content: Any) -> Answer:
+    """Answer with what was made now, or by an equal request before."""
     return Answer(content, 200, {"idempotency-replayed": "true"}) if accepted.replayed else Answer(content, 201)
 
 
@@ -90,10 +91,10 @@ def create_run(
         caller, request, lambda: [new_run(caller, read_as(NewRunBody, fields, later=LATER), shared)], shared.bus
     )
     if accepted.replayed:
-        return _answer(accepted, read_whole(caller, accepted.ids[0]))
+        return answer(accepted, read_whole(caller, accepted.ids[0]))
     [made] = accepted.made
     shown: dict[str, Any] = {"input": as_stored(made.input), "result": None, "stepsFinished": []}
-    return _answer(accepted, {**newborn(caller.tenant, made, accepted.at), **shown})
+    return answer(accepted, {**newborn(caller.tenant, made, accepted.at), **shown})
 
 
 @router.post(
@@ -115,8 +116,8 @@ def create_batch(
     request = same_request(idempotency_key, "batch", fields)
     accepted = accept(caller, request, lambda: _new_runs(caller, fields, shared), shared.bus)
     if accepted.replayed:
-        return _answer(accepted, {"runs": _in_order(caller, accepted.ids)})
-    return _answer(accepted, {"runs": [newborn(caller.tenant, made, accepted.at) for made in accepted.made]})
+        return answer(accepted, {"runs": _in_order(caller, accepted.ids)})
+    return answer(accepted, {"runs": [newborn(caller.tenant, made, accepted.at) for made in accepted.made]})
 
 
 def _new_runs(caller: Caller, fields: dict[str, Any], shared: Resources) -> list[NewRun]:

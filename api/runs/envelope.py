@@ -55,6 +55,15 @@ class SignalBody(Body):
     ) = None
 
 
+class RetryBody(Body):
+    """From where to try again, or with what."""
+
+    fromStep: Annotated[  # noqa: N815  as the API spells it
+        Text | None, Field(min_length=1, max_length=500, description="Key or name of the first step to execute again.")
+    ] = None
+    input: Annotated[Input | None, Field(description="Another input; nothing that was recorded is kept then.")] = None
+
+
 class CancelBody(Body):
     """How to cancel."""
 

@@ -24,7 +24,19 @@ from models.run import Run
 router = APIRouter(tags=["Runs"])
 
 _KNOWN = frozenset(
-    {"status", "category", "agent", "queue", "tag", "createdAfter", "createdBefore", "userId", "limit", "cursor"}
+    {
+        "status",
+        "category",
+        "agent",
+        "queue",
+        "tag",
+        "createdAfter",
+        "createdBefore",
+        "userId",
+        "parentRunId",
+        "limit",
+        "cursor",
+    }
 )
 _METADATA = "metadata."
 Words = Annotated[list[str] | None, Query()]
@@ -49,6 +61,7 @@ def list_runs(
     created_after: Annotated[datetime | None, Query(alias="createdAfter")] = None,
     created_before: Annotated[datetime | None, Query(alias="createdBefore")] = None,
     user_id: Annotated[str | None, Query(alias="userId")] = None,
+    parent: Annotated[str | None, Query(alias="parentRunId", description="Those that this run started.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
@@ -60,6 +73,7 @@ def list_runs(
         for column, value in ((Run.agent, agent), (Run.queue, queue), (Run.user_id, user_id))
         if value is not None
     ]
+    wanted += [Run.parent_run_id == _parent(parent)] if parent is not None else []
     wanted += [col(Run.created_at) > _zoned("createdAfter", created_after)] if created_after else []
     wanted += [col(Run.created_at) < _zoned("createdBefore", created_before)] if created_before else []
     wanted += [col(Run.id) < _below(cursor)] if cursor is not None else []
@@ -68,6 +82,13 @@ def list_runs(
         shown = summaries(session, found[:limit], caller)
     more = write_cursor("runs", found[limit - 1].id.hex) if len(found) > limit else None
     return Answer({"runs": shown, "nextCursor": more})
+
+
+def _parent(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise invalid("parentRunId", "must be the id of a run") from None
 
 
 def _below(cursor: str) -> UUID:

@@ -13,6 +13,8 @@ from api.shapes import StepBody
 from models.events import timestamp
 from models.step import Step
 
+# What a retry took over from its run lies at or below zero, so positions begin far below.
+_FIRST = 1 << 30
 _FINISHED = ("succeeded", "failed")
 _COLUMNS = (
     Step.seq, Step.key, Step.name, Step.status, Step.attempts, Step.started_at, Step.finished_at, Step.duration_ms,
@@ -27,8 +29,8 @@ def newest_steps(session: Session, run: UUID, count: int, *, outputs: bool) -> l
 
 def steps_after(session: Session, run: UUID, after: int, limit: int, *, outputs: bool) -> list[tuple[int, StepBody]]:
     """Read finished steps after a position, oldest first, each with its own position."""
-    rows = session.exec(_steps(run, outputs).where(col(Step.seq) > after).order_by(col(Step.seq)).limit(limit))
-    return [(row["seq"], _step(row, outputs)) for row in rows.mappings()]
+    rows = session.exec(_steps(run, outputs).where(col(Step.seq) > after - _FIRST).order_by(col(Step.seq)).limit(limit))
+    return [(row["seq"] + _FIRST, _step(row, outputs)) for row in rows.mappings()]
 
 
 def _steps(run: UUID, outputs: bool) -> Any:

@@ -26,6 +26,7 @@ CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
 COMMANDS += ["pause x", "resume x", "signal x go", "windows", "windows show x", "queues", "windows delete x"]
 COMMANDS += ["providers", "providers grants", "providers delete x", "providers revoke x"]
+COMMANDS += ["retry x"]
 COMMANDS += ["approvals", "approve x", "deny x", "answer x 1"]
 COMMANDS += ["schedules", "schedules show x"]
 
@@ -238,6 +239,7 @@ def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invok
         ("pause x", run("PAUSED", pause={"kind": "user"})),
         ("resume x", run("RUNNING")),
         ("signal x go", run("RUNNING")),
+        ("retry x", run()),
         ("approvals", {"approvals": [asked()], "nextCursor": None}),
         ("approve x", asked(outcome={"outcome": "approved"})),
         ("deny x", asked(outcome={"outcome": "denied"})),
@@ -533,3 +535,26 @@ def test_grants_are_lines_and_one_is_revoked_by_its_id(invoke: Invoke) -> None:
         "DELETE",
         "/v1/grants/g1",
     )
+
+
+def test_retry_says_from_where_or_with_what(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(201, json=run(retryOf="x")))
+    result = invoke(server, "retry", "x", "--from", "second", "--idempotency-key", "k")
+    assert (result.exit_code, result.stdout) == (0, f"{RUN_ID}\n")
+    assert (server.last.url.path, server.body()) == ("/v1/runs/x/retry", {"fromStep": "second"})
+    assert server.last.headers["idempotency-key"] == "k"
+    server = Canned(httpx.Response(201, json=run()))
+    assert invoke(server, "retry", "x", "--input", '{"n": 1}').exit_code == 0
+    assert server.body() == {"input": {"n": 1}}
+    assert invoke(Canned(), "retry", "x", "--input", "[1]").exit_code == 2
+
+
+def test_a_retry_is_followed_to_its_end(invoke: Invoke) -> None:
+    result = invoke(Canned(ACCEPTED, stream(FAILED)), "retry", "x", "--watch")
+    assert (result.exit_code, "Retrying x as greet" in result.stdout) == (1, True)
+
+
+def test_children_are_listed_by_their_parent(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json={"runs": [run()], "nextCursor": None}))
+    assert invoke(server, "runs", "--parent", "p-1").exit_code == 0
+    assert server.last.url.params["parentRunId"] == "p-1"

@@ -278,3 +278,15 @@ def test_back_off_grows_to_ten_seconds_and_starts_afresh(monkeypatch: pytest.Mon
     assert all(5.0 <= wait <= 10.0 for wait in waits[-3:])
     away.reset()
     assert away.after(api.NotReachable("away")) <= 0.25
+
+
+@both
+def test_retry_sends_what_was_said_and_gives_a_handle_on_the_new_run(speak: Speaker) -> None:
+    server = Canned(httpx.Response(201, json=run(retryOf="old")))
+    handle = speak(server).on_run("retry", from_step="second", idempotency_key="k")
+    assert (handle.id, handle.accepted.replayed) == (RUN_ID, False)
+    assert (server.last.url.path, server.body()) == (f"/v1/runs/{RUN_ID}/retry", {"fromStep": "second"})
+    assert server.last.headers["idempotency-key"] == "k"
+    server = Canned(httpx.Response(200, json=run()))
+    assert speak(server).on_run("retry", input={}).accepted.replayed
+    assert server.body() == {"input": {}}

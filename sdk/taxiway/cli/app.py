@@ -5,7 +5,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from taxiway.cli import control, enqueue, exits, fleet, people, providers, queues, runs, schedules, watch, windows
+from taxiway.cli import (
+    control,
+    enqueue,
+    exits,
+    fleet,
+    people,
+    providers,
+    queues,
+    retry,
+    runs,
+    schedules,
+    watch,
+    windows,
+)
 from taxiway.cli.output import Output
 from taxiway.client import TaxiwayError
 from taxiway.client.wire import sdk_version
@@ -68,6 +81,7 @@ app.command()(runs.logs)
 app.command()(control.cancel)
 app.command()(control.pause)
 app.command()(control.resume)
+app.command()(retry.retry)
 app.command()(control.signal)
 app.command()(people.approvals)
 app.command()(people.approve)

@@ -83,10 +83,11 @@ def enqueue(
             if not as_json:
                 output.line(f"{_made(handle)} {agent} {handle.id}")
             follow(handle, agent, output, save)
-        _report(output, agent, handle)
+        report(output, agent, handle)
 
 
-def _report(output: Output, agent: str, handle: RunHandle) -> None:
+def report(output: Output, agent: str, handle: RunHandle) -> None:
+    """Say which run was made."""
     if output.as_json:
         assert handle.accepted is not None  # enqueue() always sets it
         output.document(dict(handle.accepted.run.raw))

@@ -22,6 +22,9 @@ def runs(
     tag: Annotated[str | None, typer.Option("--tag", show_default=False)] = None,
     metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE")] = None,
     user_id: Annotated[str | None, typer.Option("--user-id", show_default=False)] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", metavar="RUN", help="Those that this run started.", show_default=False)
+    ] = None,
     created_after: Annotated[
         str | None, typer.Option("--created-after", metavar="TIME", help="RFC 3339.", show_default=False)
     ] = None,
@@ -45,6 +48,7 @@ def runs(
                 tag=tag,
                 metadata=inputs.read_metadata(metadata or ()),
                 user_id=user_id,
+                parent_run_id=parent,
                 created_after=created_after,
                 created_before=created_before,
                 limit=limit,

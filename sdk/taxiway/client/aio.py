@@ -397,6 +397,16 @@ class AsyncRunHandle:
         """End a pause; see RunHandle.resume."""
         return await self._client.send(calls.resume(self.id))
 
+    async def retry(
+        self,
+        *,
+        from_step: str | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
+        idempotency_key: str | None = None,
+    ) -> AsyncRunHandle:
+        """Try the run again as a new one; see RunHandle.retry."""
+        return self._client._handle(await self._client.send(calls.retry(self.id, from_step, input, idempotency_key)))
+
     async def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as above
         """Send the run a message; see RunHandle.signal."""
         return await self._client.send(calls.signal(self.id, name, payload, id))

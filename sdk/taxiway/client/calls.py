@@ -91,11 +91,16 @@ class Accepted:
 
 def enqueue(new: NewRun, idempotency_key: str | None) -> Call[Accepted]:
     """POST /v1/runs."""
+    return Call(post("/v1/runs", new.body(), idempotency_key), _read_accepted)
 
-    def read(answer: Answer) -> Accepted:
-        return Accepted(RunView.read(answer.json), replayed=answer.status == 200)
 
-    return Call(post("/v1/runs", new.body(), idempotency_key), read)
+def retry(
+    run_id: str, from_step: str | None, given: Mapping[str, Any] | None, idempotency_key: str | None
+) -> Call[Accepted]:
+    """POST /v1/runs/{runId}/retry."""
+    said = {"fromStep": from_step, "input": None if given is None else dict(given)}
+    body = {name: value for name, value in said.items() if value is not None}
+    return Call(post(run_path(run_id, "retry"), body, idempotency_key), _read_accepted)
 
 
 def enqueue_batch(news: Iterable[NewRun | Mapping[str, Any]], idempotency_key: str | None) -> Call[list[Accepted]]:
@@ -154,6 +159,10 @@ def run_path(run_id: str, *more: str) -> str:
     if not run_id or run_id in (".", ".."):
         raise ValueError(f"{run_id!r} is not a run id")
     return "/".join(("/v1/runs", quote(run_id, safe=""), *more))
+
+
+def _read_accepted(answer: Answer) -> Accepted:
+    return Accepted(RunView.read(answer.json), replayed=answer.status == 200)
 
 
 def _read_run(answer: Answer) -> RunView:

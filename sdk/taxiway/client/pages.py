@@ -54,12 +54,18 @@ class Filter(TypedDict, total=False):
     queue: str | None
     tag: str | None
     user_id: str | None
+    parent_run_id: str | None
     metadata: Mapping[str, str] | None
     created_after: datetime | str | None
     created_before: datetime | str | None
 
 
-_NAMES = {"user_id": "userId", "created_after": "createdAfter", "created_before": "createdBefore"}
+_NAMES = {
+    "user_id": "userId",
+    "parent_run_id": "parentRunId",
+    "created_after": "createdAfter",
+    "created_before": "createdBefore",
+}
 
 
 def runs(where: Filter, limit: int | None) -> Pages[RunView]:

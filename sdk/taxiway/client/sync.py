@@ -89,7 +89,7 @@ class Client:
     ) -> Iterator[RunView]:
         """Iterate over runs, newest first and at most `limit`, fetching pages as needed.
 
-        `where` narrows: status (one or several), category, agent, queue, tag, metadata, user_id, created_after,
+        `where` narrows: status (one or several), category, agent, queue, tag, metadata, user_id, parent_run_id, created_after,
         created_before.
         """
         return self._walk(pages.runs(where, limit))
@@ -422,6 +422,21 @@ class RunHandle:
     def resume(self) -> RunView:
         """End a pause of a user's or of the agent's own, or one for code that was mended meanwhile."""
         return self._client.send(calls.resume(self.id))
+
+    def retry(
+        self,
+        *,
+        from_step: str | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
+        idempotency_key: str | None = None,
+    ) -> RunHandle:
+        """Try a run that has ended again, as a new run that is returned.
+
+        It keeps what went well: succeeded steps, failures that the agent caught, decisions of people. `from_step` (key or name)
+        keeps what was recorded before that step; with another `input` nothing is kept. Raises Conflict where the run has
+        not ended.
+        """
+        return self._client._handle(self._client.send(calls.retry(self.id, from_step, input, idempotency_key)))
 
     def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as the API says
         """Send the run a message, kept until its agent waits for one of this name; with the same `id` it counts once.

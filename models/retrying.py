@@ -1,0 +1,126 @@
+"""A new run that goes on where one that has ended went wrong: it begins with some of the records of the other.
+
+The other run never changes, so that what is kept of it can be chosen first and copied later. The copies are this run's own:
+they are not above `seq` 0, because they happened before its first event.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models.children import CHILD, RESERVED
+from models.database import Row
+from models.history import BAD_WAITS, GOOD_WAITS, Begun, History, Record
+from models.ids import new_id
+from models.statement import Statement
+
+_STEPS = "SELECT key, name, status, started_at, finished_at FROM step WHERE run_id = %(run)s ORDER BY seq"
+_WAITS = """
+    SELECT key, kind, outcome, opened_at, resolved_at, CASE kind WHEN 'child' THEN answer ->> 'key' END AS child,
+        CASE kind WHEN 'child' THEN answer ->> 'status' END AS status
+    FROM wait WHERE run_id = %(run)s AND resolved_at IS NOT NULL AND kind <> 'code' ORDER BY resolved_at, id
+    """
+# Of one that begins anew again and again only the last counts.
+_CHILDREN = "SELECT parent_key, status FROM run WHERE parent_run_id = %(run)s AND continued_as IS NULL"
+_COPY_STEPS = """
+    WITH chosen AS (
+        SELECT *, row_number() OVER (ORDER BY seq, key) - count(*) OVER () AS place FROM step
+        WHERE run_id = %(run)s AND key = ANY(%(keys)s)
+    ), copied AS (
+        INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, started_at, finished_at,
+            duration_ms, value, error)
+        SELECT %(retry)s, key, tenant, place, name, digest, occurrence, status, attempts, started_at, finished_at, duration_ms,
+            value, error
+        FROM chosen
+        RETURNING coalesce(octet_length(value::text), 0) + coalesce(octet_length(error::text), 0) AS size
+    )
+    UPDATE run SET step_count = (SELECT count(*) FROM copied), recorded_bytes = (SELECT coalesce(sum(size), 0) FROM copied)
+    WHERE id = %(retry)s RETURNING id
+    """
+# Nobody can answer a copy: it is over. The token of the link to the first one leads there, and to no other.
+_COPY_WAITS = """
+    INSERT INTO wait (id, run_id, tenant, key, kind, wake, grant_key, request, digest, opened_at, resolved_at, outcome, answer,
+        decided_by, comment)
+    SELECT chosen.id, %(retry)s, tenant, wait.key, kind, wake, grant_key, request, digest, opened_at, resolved_at, outcome,
+        answer, decided_by, comment
+    FROM wait JOIN unnest(%(ids)s::uuid[], %(keys)s::text[]) AS chosen (id, key) ON chosen.key = wait.key
+    WHERE wait.run_id = %(run)s AND outcome <> 'withdrawn' AND resolved_at IS NOT NULL
+    """
+# Signals are consumed in the order of their ids, of which the first half is the time.
+_COPY_SIGNALS = f"""
+    INSERT INTO signal (id, run_id, tenant, name, sender_id, payload, created_at)
+    SELECT (left(id::text, 19) || right(gen_random_uuid()::text, 17))::uuid, %(retry)s, tenant, name, sender_id, payload,
+        created_at
+    FROM signal WHERE run_id = %(run)s AND consumed_by IS NULL
+        AND (NOT starts_with(name, '{RESERVED}') OR name = ANY(%(children)s))
+    """
+# A child that ended when its parent had ended already told nobody.
+_TELL_ENDS = f"""
+    INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
+    SELECT gen_random_uuid(), %(retry)s, tenant, '{CHILD}' || parent_key, id::text,
+        json_build_object('run', id, 'key', parent_key, 'status', status)
+    FROM run WHERE parent_run_id = %(run)s AND continued_as IS NULL AND '{CHILD}' || parent_key = ANY(%(children)s)
+    ON CONFLICT DO NOTHING
+    """
+
+
+def history(connection: psycopg.Connection[Any], run: UUID, error: Any) -> History:
+    """Read all that is known of a run that has ended."""
+    steps = Statement(_STEPS, {"run": run}).all(connection)
+    waits = Statement(_WAITS, {"run": run}).all(connection)
+    children: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in Statement(_CHILDREN, {"run": run}).all(connection):
+        children[row["parent_key"].rpartition("/")[0]][row["parent_key"]] = row["status"]
+    finished = [_step(row) for row in steps if row["status"] in ("succeeded", "failed")]
+    begun = [_begun(row) for row in steps if row["status"] in ("retrying", "intended")]
+    over = [
+        _wait(row) for row in waits if row["outcome"] in GOOD_WAITS | BAD_WAITS and not row["key"].startswith("retry ")
+    ]
+    return History([*finished, *over], begun, children, error if isinstance(error, dict) else None)
+
+
+def _step(row: Row) -> Record:
+    return Record(row["key"], row["name"], row["started_at"], row["finished_at"], row["status"] == "succeeded")
+
+
+def _begun(row: Row) -> Begun:
+    return Begun(row["key"], row["name"], row["started_at"], row["status"] == "intended")
+
+
+def _wait(row: Row) -> Record:
+    good = row["outcome"] in GOOD_WAITS and row["status"] in (None, "SUCCESS")
+    return Record(row["key"], row["key"], row["opened_at"], row["resolved_at"], good, False, row["child"])
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What a retry begins with."""
+
+    run: UUID
+    retry: UUID
+    records: Sequence[Record]
+    children: Sequence[str]
+    """Keys of children that were started by what is kept."""
+
+    def put(self, connection: psycopg.Connection[Any]) -> None:
+        """Copy the records, and what was sent to the run and not consumed, in the transaction that stores the retry."""
+        ids = {"run": self.run, "retry": self.retry}
+        steps = [one.key for one in self.records if one.is_step]
+        waits = [one for one in self.records if not one.is_step]
+        heard = {one.child for one in waits}
+        unheard = [f"{CHILD}{key}" for key in self.children if key not in heard]
+        with connection.cursor() as cursor:
+            cursor.execute(_COPY_STEPS, {**ids, "keys": steps})
+            cursor.execute(_COPY_WAITS, {**ids, "ids": [new_id() for _ in waits], "keys": [one.key for one in waits]})
+            cursor.execute(_COPY_SIGNALS, {**ids, "children": unheard})
+            cursor.execute(_TELL_ENDS, {**ids, "children": unheard})
+
+
+def copies(run: UUID, retry: UUID, past: History, records: Sequence[Record]) -> Copies:
+    """Describe what a retry begins with, and which children it can still hear of."""
+    steps = [one.key for one in records if one.is_step]
+    return Copies(run, retry, records, [child for key in steps for child in past.children.get(key, ())])
