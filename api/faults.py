@@ -27,7 +27,7 @@ from models.facts import fact
 _RETRY_SOON = {"retry-after": "2"}
 _FORM = "taxiway.refusal"
 _LATER = re.compile(
-    r"/v1/(runs/[^/]+/(retry|explain)|runs/bulk/[^/]+"
+    r"/v1/(runs/[^/]+/explain|runs/bulk/[^/]+"
     r"|webhooks.*|deliveries.*)|/metrics"
 )
 

@@ -273,7 +273,7 @@ def test_what_is_not_there_is_not_found(acme: httpx.Client, call: Callable[[http
     problem(call(acme), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["x/retry", "bulk/retry"])
+@pytest.mark.parametrize("path", ["x/explain", "bulk/other"])
 def test_calls_of_a_later_version_say_that_they_are(acme: httpx.Client, path: str) -> None:
     assert "not available in this version" in problem(acme.post(f"/v1/runs/{path}"), 404, "not_found")["detail"]
 
