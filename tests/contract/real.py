@@ -11,12 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from taxiway.testing import Given
+from taxiway.testing.given import Authorization
 from taxiway.testing.waits import Answer, Waiting
 
-from models import waits
+from models import grants, waits
 from models.bus import PROMOTE
 from models.enqueue import NewRun, enqueue
+from models.grants import Holder
 from models.lifecycle import TERMINAL, Reason
+from models.oauth import Tokens
 from tests.contract.scenarios import Scenario, Seen
 from tests.processes.fleet import TENANT, Fleet
 
@@ -34,6 +37,10 @@ _STEPS = """
         SELECT data -> 'step' ->> 'approval' FROM event
         WHERE run_id = %(run)s AND type = 'step' AND data -> 'step' ->> 'key' = step.key ORDER BY event.seq DESC LIMIT 1
     ) AS approval FROM step WHERE run_id = %(run)s
+    """
+_ASKED = """
+    SELECT coalesce(request ->> 'prompt', request ->> 'provider') AS prompt, outcome FROM wait
+    WHERE run_id = %s AND kind IN ('approval', 'authorization') ORDER BY id
     """
 
 
@@ -99,7 +106,10 @@ class Real:
             given = next(fits, None)
             if given is not None and given.when(wait) <= age:
                 _remove(played.left, given)
-                self._end(played.run, row["id"], given.answer(wait))
+                if isinstance(given, Authorization) and wait.request["url"] is None:
+                    self._consent(played.run, wait.request, str(given.token))
+                else:
+                    self._end(played.run, row["id"], given.answer(wait))
 
     def _send(self, played: Played, age: float) -> None:
         for given in [one for one in played.left if one.is_kept and one.after <= age]:
@@ -111,14 +121,28 @@ class Real:
             waits.wake(self._fleet.database, stands, waits.deliver(played.run).all(self._fleet.database))
             self._fleet.broker.publish(PROMOTE, "")
 
+    def _consent(self, run: UUID, request: dict[str, Any], token: str) -> None:
+        """Store a grant, as the API does when a provider has sent somebody back."""
+        holder = Holder(TENANT, request["subject"], request["provider"])
+        given = Tokens(token, None, None, 3600).sealed(
+            self._fleet.settings["TAXIWAY_SECRET_KEY"], holder, tuple(request["scopes"])
+        )
+        with self._fleet.database.transaction():
+            stands = waits.knock(run, TENANT).one(self._fleet.database)
+            assert stands is not None
+            grants.store(holder, given).one(self._fleet.database)
+            grants.lock(holder.key).one(self._fleet.database)
+            waits.wake(self._fleet.database, stands, waits.authorize(run).all(self._fleet.database))
+        self._fleet.broker.publish(PROMOTE, "default")
+
     def _end(self, run: UUID, wait: UUID, told: Answer) -> None:
-        if told.by is None:
+        if told.outcome in ("timeout", "expired"):
             return  # that its time is over is for the scheduler to see
         with self._fleet.database.transaction():
             stands = waits.knock(run, TENANT).one(self._fleet.database)
             assert stands is not None
             assert told.outcome is not None
-            said: dict[str, Any] = {"by": told.by, "answer": told.text, "comment": told.comment}
+            said: dict[str, Any] = {"by": told.by or "test", "answer": told.text, "comment": told.comment}
             over = waits.decide(run, wait, outcome=told.outcome, **said).all(self._fleet.database)
             waits.wake(self._fleet.database, stands, over)
         self._fleet.broker.publish(PROMOTE, "default")
@@ -126,10 +150,7 @@ class Real:
     def _seen(self, played: Played) -> Seen:
         row = self._fleet.run(played.run)
         steps = self._all(_STEPS, {"run": played.run})
-        asked = self._all(
-            "SELECT request ->> 'prompt' AS prompt, outcome FROM wait WHERE run_id = %s AND kind = 'approval' ORDER BY id",
-            [played.run],
-        )
+        asked = self._all(_ASKED, [played.run])
         error = row["error"] and f"{row['error']['code']} {row['error']['type']}"
         if row["reason"] == Reason.CODE_MISMATCH:
             error = "code_mismatch"

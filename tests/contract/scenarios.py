@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from taxiway.testing import Given, answer, approve, deny, expire, resume, signal
+from taxiway.testing import Given, answer, approve, deny, expire, grant, resume, signal
 
 
 @dataclass(frozen=True)
@@ -237,6 +237,36 @@ CHILDREN = [
     Scenario("children of an async agent", "spread_async", success([12, 200, 200, True], steps=["spawn:double"] * 3)),
 ]  # fmt: skip
 
+_ASKED = [("bank", "authorized")]
+GRANTS = [
+    Scenario("an authorization", "acting", input={"subject": "ann"}, given=[grant("bank", token="t1")],
+             seen=success(["bank", "ann", ["read"], "t1"], steps=["use"], asked=_ASKED)),
+    Scenario("an authorization of an async agent", "acting_async", input={"subject": "bea"}, given=[grant("bank", token="t1")],
+             seen=success("t1", steps=["use_async"], asked=_ASKED)),
+    Scenario("what was authorized before is not asked for again, unless for more", "acting_twice", input={"subject": "cleo"},
+             given=[grant("bank", token="t1"), grant("bank", token="t2", after=0.1)],
+             seen=success(["t2", True, ["read", "write"]], steps=["use"], asked=_ASKED * 2)),
+    Scenario("a step that loses its authorization is repeated with the next one", "acting", input={"subject": "dora"},
+             given=[grant("bank", token="stale"), grant("bank", token="t2", after=0.1)],
+             seen=success(["bank", "dora", ["read"], "t2"], steps=["use"], asked=_ASKED * 2)),
+    *(
+        Scenario(f"a refused authorization under on_deny={policy}", "acting", input={"subject": policy, "on_deny": policy},
+                 given=[deny("bank")], seen=_with(seen, asked=[("bank", "denied")]))
+        for policy, seen in (
+            ("fail", failed("authorization_failed", "AuthorizationFailed")),
+            ("cancel", canceled("denied")),
+            ("return", success(None)),
+            ("raise", failed("authorization_failed", "AuthorizationDenied")),
+        )
+    ),
+    Scenario("nobody authorizes in time", "acting", input={"subject": "eve", "timeout": 0.2},
+             seen=failed("timeout", "WaitTimeout", asked=[("bank", "timeout")])),
+    Scenario("a refused authorization that is caught", "refused", input={"subject": "flo"}, given=[deny("bank", comment="no")],
+             seen=success("the authorization at 'bank' was denied: no", asked=[("bank", "denied")])),
+    Scenario("an authorization that another system carries out", "connected", input={"subject": "gus"}, given=[grant("bank")],
+             seen=success(["bank", []], asked=_ASKED)),
+]  # fmt: skip
+
 A7 = {"order_id": "A7", "amount": 120.0}
 
 
@@ -280,4 +310,4 @@ EXAMPLES = [
     ),
 ]  # fmt: skip
 
-SCENARIOS = [*STEPS, *POLICIES, *WAITS, *CODE, *PAST_APPROVALS, *ASYNC, *CHILDREN, *EXAMPLES]
+SCENARIOS = [*STEPS, *POLICIES, *WAITS, *CODE, *PAST_APPROVALS, *ASYNC, *CHILDREN, *GRANTS, *EXAMPLES]

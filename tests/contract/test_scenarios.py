@@ -11,7 +11,7 @@ import pytest
 from taxiway.testing import Outcome, Unanswered, play
 
 from tests.conftest import ROOT, Servers
-from tests.contract import agents, evasive, families
+from tests.contract import agents, evasive, families, granted
 from tests.contract.real import Real, named, traces
 from tests.contract.scenarios import PAST_APPROVALS, SCENARIOS, Scenario, Seen
 from tests.processes.fleet import Fleet, fleet_of
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "sdk" / "examples"))
 
 import tool_loop
 
-PLACES = (agents, evasive, families, tool_loop)
+PLACES = (agents, evasive, families, granted, tool_loop)
 
 each = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 each_past = pytest.mark.parametrize("scenario", PAST_APPROVALS, ids=lambda scenario: scenario.agent)

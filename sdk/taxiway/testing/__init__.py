@@ -12,7 +12,7 @@ An agent is carried by the same code as on a worker: it starts over from what it
 """
 
 from taxiway.testing.errors import Endless, Refused, Unanswered, Unused
-from taxiway.testing.given import Given, answer, approve, authorize, child, deny, expire, resume, signal
+from taxiway.testing.given import Given, answer, approve, child, deny, expire, grant, resume, signal
 from taxiway.testing.outcome import Asked, Child, Error, Event, Outcome, Step
 from taxiway.testing.play import play
 
@@ -30,10 +30,10 @@ __all__ = [
     "Unused",
     "answer",
     "approve",
-    "authorize",
     "child",
     "deny",
     "expire",
+    "grant",
     "play",
     "resume",
     "signal",

@@ -12,7 +12,7 @@ from taxiway.errors import AUTHORIZATION_FAILED, DENIED, TIMEOUT
 from taxiway.testing.clock import Clock
 from taxiway.testing.errors import Unanswered, Unused
 from taxiway.testing.family import Family
-from taxiway.testing.given import Given, take
+from taxiway.testing.given import Authorization, Given, take
 from taxiway.testing.grants import Grants
 from taxiway.testing.outcome import Asked, Error, Outcome
 from taxiway.testing.waits import HINTS, Answer, Waiting
@@ -46,9 +46,9 @@ class _Coming:
 class Desk:
     """Where decisions and signals come in; it stands for people, other systems, the server and its clock."""
 
-    def __init__(self, clock: Clock, left: list[Given], family: Family) -> None:
+    def __init__(self, clock: Clock, left: list[Given], family: Family, grants: Grants) -> None:
         self._clock = clock
-        self.grants = Grants()
+        self._grants = grants
         self._left = left
         self._family = family
         self._waits: list[Waiting] = []
@@ -61,7 +61,7 @@ class Desk:
 
     def asked(self) -> list[Asked]:
         """Return what people were asked, in order."""
-        return [wait.asked() for wait in self._waits if wait.kind == APPROVAL]
+        return [wait.asked() for wait in self._waits if wait.kind in (APPROVAL, AUTHORIZATION)]
 
     def park(self, waits: Iterable[Mapping[str, Any]], wake: str, wishes: Mapping[str, Wish]) -> Verdict | None:
         """Let time pass until `all` or `any` of these are over. Returns how the run ended, if a refusal ended it.
@@ -121,8 +121,8 @@ class Desk:
         self._clock.reach(comes.when)
         wait.tell(told, self._clock.text())
         self._over.append(wait)
-        if told.outcome == "authorized":
-            self.grants.give(wait.request)
+        if isinstance(given, Authorization):
+            self._grants.give(wait.request, given)
         if given is not None:
             take(self._left, given)
         return wait

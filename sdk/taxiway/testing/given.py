@@ -86,14 +86,24 @@ class _Denial(_Decision):
 
 
 @dataclass(frozen=True)
-class _Authorization(Given):
+class Authorization(Given):
+    """Somebody who authorizes: when the run asks for it, or (`held`) before it began, so that nobody is asked."""
+
+    token: str | None = None
     subject: str | None = None
+    held: bool = False
 
     def fits(self, wait: Waiting) -> bool:
-        whose = self.subject in (None, wait.request.get("subject"))
-        return wait.takes == "authorization" and whose and _matches(wait.title, self.pattern)
+        """Say whether this is for that wait."""
+        whose, where = wait.request.get("subject"), wait.request.get("provider")
+        return wait.takes == "authorization" and not self.held and self.is_for(str(where), str(whose))
+
+    def is_for(self, provider: str, subject: str) -> bool:
+        """Say whether it is at this provider, for this subject."""
+        return self.subject in (None, subject) and _matches(provider, self.pattern)
 
     def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - all that is asked for is given
+        """Say that it is given."""
         return Answer("authorized")
 
 
@@ -210,9 +220,21 @@ def deny(
     return _Denial(_said("deny", prompt, step=step), prompt, seconds(after), step, None, comment, by)
 
 
-def authorize(provider: str = "*", *, subject: str | None = None, after: Duration = 0) -> Given:
-    """Have somebody authorize what is asked for at this provider; steps then get a token that says what it stands for."""
-    return _Authorization(_said("authorize", provider, subject=subject), provider, seconds(after), subject)
+def grant(
+    provider: str = "*",
+    *,
+    token: str | None = None,
+    subject: str | None = None,
+    held: bool = False,
+    after: Duration = 0,
+) -> Given:
+    """Have somebody authorize what is asked for at this provider; steps then get the token, or a text that stands for it.
+
+    One that is `held` was given before the run began: nobody is asked. A step that loses its authorization asks anew, and takes
+    the next one.
+    """
+    said = _said("grant", provider, token=token, subject=subject, held=held or None)
+    return Authorization(said, provider, seconds(after), token, subject, held)
 
 
 def answer(prompt: str, value: object, *, by: str = "test", after: Duration = 0) -> Given:

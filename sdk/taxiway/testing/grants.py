@@ -1,29 +1,52 @@
-"""What was authorized in a played run, and the tokens that its steps get: they say what they stand for, and open nothing."""
+"""What was authorized in a played family of runs, and the tokens that their steps get."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from taxiway.activation import Granted
 from taxiway.authorizations import Grant
+from taxiway.testing.given import Authorization, Given, take
+
+
+@dataclass(frozen=True)
+class _Stored:
+    scopes: frozenset[str]
+    token: str
 
 
 class Grants:
-    """Stands for the server's grants, of which there are none when a run begins."""
+    """Stands for the server's grants: those that are given while the runs are played, and those that were held before."""
 
-    def __init__(self) -> None:
-        self._scopes: dict[tuple[str, str], set[str]] = {}
+    def __init__(self, left: list[Given]) -> None:
+        self._left = left
+        self._stored: dict[tuple[str, str], _Stored] = {}
 
-    def give(self, request: dict[str, Any]) -> None:
-        """Somebody authorized what a wait asked for."""
-        self._scopes.setdefault((request["provider"], request["subject"]), set()).update(request["scopes"])
+    def give(self, request: dict[str, Any], given: Authorization) -> None:
+        """Somebody authorized what a wait asked for; what another system carries out is stored nowhere."""
+        if request.get("url") is None:
+            self._store(Grant(request["provider"], request["subject"], tuple(request["scopes"])), given)
 
     def answer(self, want: str, grant: Grant) -> Granted:
         """Answer as a worker does; a grant that was `lost` is there no more."""
         holder = (grant.provider, grant.subject)
         if want == "lost":
-            self._scopes.pop(holder, None)
-        if holder not in self._scopes or not set(grant.scopes) <= self._scopes[holder]:
+            self._stored.pop(holder, None)
+        elif holder not in self._stored:
+            self._look_for(grant)
+        stored = self._stored.get(holder)
+        if stored is None or not stored.scopes.issuperset(grant.scopes):
             return Granted(lost=True)
-        token = f"token of {grant.subject} at {grant.provider}" if want == "token" else None
-        return Granted(usable=True, token=token)
+        return Granted(usable=True, token=stored.token if want == "token" else None)
+
+    def _look_for(self, grant: Grant) -> None:
+        for given in self._left:
+            if isinstance(given, Authorization) and given.held and given.is_for(grant.provider, grant.subject):
+                take(self._left, given)
+                self._store(grant, given)
+                return
+
+    def _store(self, grant: Grant, given: Authorization) -> None:
+        token = given.token or f"token of {grant.subject} at {grant.provider}"
+        self._stored[grant.provider, grant.subject] = _Stored(frozenset(grant.scopes), token)

@@ -33,7 +33,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Asked:
-    """Something that people were asked; `outcome` is None while nobody has answered, `answer` is what they chose or said."""
+    """Something that people were asked; `outcome` is None while nobody has answered, `answer` is what they chose or said.
+
+    The prompt of an authorization is its provider; whose, and what for, is in its details.
+    """
 
     prompt: str
     details: Any = None

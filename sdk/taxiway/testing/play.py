@@ -14,8 +14,9 @@ from taxiway.orders import Limits, Order
 from taxiway.testing.clock import Clock
 from taxiway.testing.errors import Misplayed
 from taxiway.testing.given import Given
+from taxiway.testing.grants import Grants
 from taxiway.testing.outcome import Outcome
-from taxiway.testing.playing import Playing
+from taxiway.testing.playing import Playing, Shared
 from taxiway.testing.stage import Stubs
 
 STRATEGIES: Final = ("NONE", "ON_START", "ON_TOOL_CALL")
@@ -56,7 +57,7 @@ def play(
     )
     # Equal signals are received in the order of their times, all else is used in the order in which it was given.
     given.sort(key=lambda one: one.after if one.is_kept else 0.0)
-    playing = Playing(declared, order, Clock(), given, stub or {})
+    playing = Playing(declared, order, Clock(), Shared(given, stub or {}, Grants(given)))
     try:
         return _beside_any_loop(playing.and_all_used)
     except Misplayed as problem:

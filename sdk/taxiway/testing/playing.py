@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from taxiway.agents import Agent
@@ -16,6 +16,7 @@ from taxiway.testing.desk import Desk, Verdict
 from taxiway.testing.errors import Endless, Misplayed
 from taxiway.testing.family import Family
 from taxiway.testing.given import Given
+from taxiway.testing.grants import Grants
 from taxiway.testing.outcome import Error, Outcome
 from taxiway.testing.records import Records
 from taxiway.testing.stage import Rehearsal, Stage, Stubs
@@ -25,18 +26,26 @@ from taxiway.waits import Wait
 MOST_ACTIVATIONS: Final = 300
 
 
-class Playing:
-    """One run; what is left of `given` is shared with its children."""
+@dataclass(frozen=True)
+class Shared:
+    """What a run shares with its children: what is left of what was given, stubs, and what was authorized."""
 
-    def __init__(self, agent: Agent, order: Order, clock: Clock, given: list[Given], stubs: Stubs) -> None:
+    given: list[Given]
+    stubs: Stubs
+    grants: Grants
+
+
+class Playing:
+    """One run."""
+
+    def __init__(self, agent: Agent, order: Order, clock: Clock, shared: Shared) -> None:
         self._agent = agent
         self._order = order
         self._clock = clock
-        self._given = given
-        self._stubs = stubs
-        self._family = Family(agent, clock, given, self._play_child)
-        self._desk = Desk(clock, given, self._family)
-        self._stage = Stage(clock, stubs)
+        self._shared = shared
+        self._family = Family(agent, clock, shared.given, self._play_child)
+        self._desk = Desk(clock, shared.given, self._family, shared.grants)
+        self._stage = Stage(clock, shared.stubs)
         self._records = Records(self._family.start)
         self._number = 0
 
@@ -68,7 +77,7 @@ class Playing:
         order = replace(
             self._order, run_id=run_id, agent=agent.name, input=text, metadata={}, approval_strategy=strategy
         )
-        return Playing(agent, order, clock, self._given, self._stubs).to_the_end()
+        return Playing(agent, order, clock, self._shared).to_the_end()
 
     def _let_begin(self) -> Verdict | None:
         """Ask whether the run may begin at all, where it was enqueued so."""
@@ -84,7 +93,7 @@ class Playing:
         while self._number < MOST_ACTIVATIONS:
             self._number += 1
             order = replace(self._order, activation=f"{self._order.run_id}.{self._number}", number=self._number)
-            activation = Rehearsal(order, self._records, self._desk.settled(), self._desk.grants)
+            activation = Rehearsal(order, self._records, self._desk.settled(), self._shared.grants)
             self._stage.carry(self._agent, activation)
             if (verdict := self._followed(activation)) is not None:
                 return verdict

@@ -17,7 +17,7 @@ from taxiway.waits import LONGEST, SIGNAL, TIMER, USER, Settled, Wish
 START: Final = "start"
 HINTS: Final = {
     "approval": "approve({0!r}) or deny({0!r})",
-    "authorization": "authorize({0!r}) or deny({0!r})",
+    "authorization": "grant({0!r}) or deny({0!r})",
     "answer": "answer({0!r}, …)",
     "signal": "signal({0!r}, …)",
     "resume": "resume({0!r})",
@@ -108,8 +108,11 @@ class Waiting:
         """Return what people were asked, for the test to look at."""
         request, told = self.request, self.told
         answer = None if told.text is None else json.loads(told.text)
+        details = request.get("details")
+        if self.kind == AUTHORIZATION:
+            details = {name: request[name] for name in ("subject", "scopes", "url")}
         return Asked(
-            self.title, request.get("details"), request.get("choices"), request.get("approvers"),
+            self.title, details, request.get("choices"), request.get("approvers"),
             (request.get("step") or {}).get("name"), told.outcome, (answer or {}).get("choice", (answer or {}).get("answer")),
             told.by, told.comment,
         )  # fmt: skip
