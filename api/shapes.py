@@ -132,7 +132,9 @@ class RunSummary(TypedDict):
     pause: PauseBody | None
     stepsTotal: Annotated[int, Field(description="Steps that are finished.")]
     stepInFlight: str | None
-    controlRequest: Annotated[str | None, Field(description="`cancel` or `pause`, asked for and not yet done.")]
+    controlRequest: Annotated[
+        str | None, Field(description="`cancel`, `pause` or `window` (it closed), asked for and not yet done.")
+    ]
     queue: str
     priority: int
     window: str | None

@@ -145,3 +145,5 @@ def pass_requests_on(worker: Home, rows: list[Row], default_grace_s: float) -> N
                 supervision.cancel(grace, row["control_by"], row["control_reason"])
             case "pause":
                 supervision.pause()
+            case "window":
+                supervision.pause(row["control_reason"])

@@ -106,15 +106,24 @@ def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
 
 
 def _given_way(outcome: Outcome, row: Row) -> Outcome:
-    """What is no end gives way to a request that came meanwhile; cancel beats pause. Any other outcome is tried again."""
+    """What is no end gives way to a request that came meanwhile: cancel beats pause beats window. Any other is tried again."""
     if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "cancel":
         n = 0 if isinstance(outcome, Paused) else outcome.n
         return canceled(n, None, "returned", row["control_by"], row["control_reason"])
-    if isinstance(outcome, Parked | Restarted) and row["control_request"] == "pause":
+    if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "pause":
         return Paused()
-    if isinstance(outcome, Paused) and row["control_request"] is None:
-        return HandedBack(Reason.BY_USER, None)  # somebody took the pause back
+    if isinstance(outcome, Paused) and row["control_request"] == "window":
+        return Paused(row["control_reason"])
+    if isinstance(outcome, Paused):  # somebody took the pause back, or the window is open again
+        return HandedBack(Reason.WINDOW_OPENED if outcome.window else Reason.BY_USER, None)
     return outcome
+
+
+def _pause(fence: Fence, active_ms: int, window: str | None) -> Decision:
+    at = (fence.run, fence.epoch, fence.worker)
+    if window is None:
+        return moves.pause_executing(*at, active_ms=active_ms)
+    return moves.park_for_window(*at, active_ms=active_ms, window=window)
 
 
 def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decision | None:
@@ -136,8 +145,8 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decisio
         case Parked(_, verb, reason, opened, wake):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
             return waits.Park(park, opened)
-        case Paused():
-            return moves.pause_executing(*at, active_ms=active_ms)
+        case Paused(window):
+            return _pause(fence, active_ms, window)
         case HandedBack(reason, in_flight):
             return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), in_flight=in_flight, stopped="killed")
         case HostLost(in_flight, detail):

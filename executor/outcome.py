@@ -77,7 +77,9 @@ def parked(n: int, waits: Sequence[NewWait], wake: str = "all") -> Parked:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """A user asked for a pause while the run came to a halt."""
+    """The run came to a halt because a user asked for a pause or, where one is named, because its window closed."""
+
+    window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,8 @@ def word(outcome: Outcome) -> str:
             return "canceled"
         case Parked(reason=reason):
             return f"parked:{reason}"
-        case Paused():
-            return "parked:by_user"
+        case Paused(window=window):
+            return f"parked:{Reason.WINDOW_CLOSED if window else Reason.BY_USER}"
         case HostLost():
             return "recovered:host_lost"
         case HandedBack(reason=reason):

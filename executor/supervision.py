@@ -52,6 +52,7 @@ class Supervision:
         self._intake = Intake(worker, claim, host, fence)
         self._switch = StopSwitch()
         self._pausing = False
+        self._window: str | None = None
         self._started = time.monotonic()
         self._ticked = self._started
         self._run_ends = inf if claim["timeout_ms"] is None else self._started + self._time_left()
@@ -60,8 +61,12 @@ class Supervision:
         """Stop the agent because somebody asked for it; safe from any thread, again and again."""
         self._stop("cancel", grace_s, by, comment)
 
-    def pause(self) -> None:
-        """Let the agent go as far as the edge of its next step, because somebody asked for a pause; safe from any thread."""
+    def pause(self, window: str | None = None) -> None:
+        """Let the agent go as far as the edge of its next step; safe from any thread.
+
+        Because somebody asked for a pause or, where one is named, because its window closed.
+        """
+        self._window = window
         if not self._pausing:
             self._pausing = True
             self._intake.hold()
@@ -253,7 +258,7 @@ class Supervision:
             case "drained":
                 return HandedBack(Reason.DRAINED, in_flight)
             case "paused":
-                return Paused()
+                return Paused(self._window)
             case "step_timeout":
                 return HandedBack(Reason.TIMEOUT, in_flight)
             case _ if self._host.has_given_up(self._worker.settings.lease_seconds):

@@ -1,5 +1,7 @@
 """Requests that wait for their moment: recorded on the run row, they change no status."""
 
+import json
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from models.statement import Statement
@@ -10,11 +12,12 @@ _REQUEST_CANCEL = """
     WHERE id = %(run)s AND tenant = %(tenant)s AND lease_worker IS NOT NULL
     RETURNING id, lease_worker, epoch
     """
-# Cancel beats pause, so a pause is only recorded where nothing is. A queued run is held from now on; its ticket is withdrawn.
+# Cancel beats pause, and pause beats a window that closed: each is recorded only where nothing is that beats it.
+# A queued run is held from now on; its ticket is withdrawn.
 _REQUEST_PAUSE = """
     UPDATE run SET control_request = 'pause', control_by = %(by)s, control_reason = %(comment)s, control_at = now(),
         updated_at = now(), ticket_at = NULL
-    WHERE id = %(run)s AND control_request IS NULL AND finished_at IS NULL
+    WHERE id = %(run)s AND (control_request IS NULL OR control_request = 'window') AND finished_at IS NULL
         AND (lease_worker IS NOT NULL OR status IN ('QUEUED', 'AUTH_REQUIRED') OR (status = 'PAUSED' AND pause_kind <> 'user'))
     RETURNING id, status, lease_worker, epoch
     """
@@ -23,6 +26,45 @@ _TAKE_PAUSE_BACK = """
     WHERE id = %(run)s AND control_request = 'pause' AND finished_at IS NULL
     RETURNING id, status, queue
     """
+
+# Several runs at once: each is locked first, in the order of their ids; one that somebody decides about comes next time.
+_ASK_FOR_WINDOWS = """
+    WITH gated AS (
+        SELECT id, CASE WHEN window_name = ANY(%(windows)s::text[]) THEN window_name
+            ELSE coalesce(%(queues)s::json ->> queue, %(agents)s::json ->> agent) END AS closed
+        FROM run WHERE lease_worker IS NOT NULL AND control_request IS NULL
+    ), chosen AS (
+        SELECT run.id, gated.closed FROM gated JOIN run ON run.id = gated.id
+        WHERE gated.closed IS NOT NULL ORDER BY run.id LIMIT 500 FOR UPDATE OF run SKIP LOCKED
+    )
+    UPDATE run SET control_request = 'window', control_by = NULL, control_reason = chosen.closed, control_at = now()
+    FROM chosen WHERE run.id = chosen.id AND coalesce(lease_worker IS NOT NULL, FALSE) AND control_request IS NULL
+    RETURNING run.id, lease_worker
+    """
+_TAKE_WINDOWS_BACK = """
+    WITH chosen AS (
+        SELECT id FROM run WHERE lease_worker IS NOT NULL AND control_request = 'window'
+            AND control_reason <> ALL(%(windows)s::text[])
+        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE run SET control_request = NULL, control_reason = NULL, control_at = NULL
+    FROM chosen WHERE run.id = chosen.id AND control_request = 'window' AND control_reason <> ALL(%(windows)s::text[])
+    RETURNING run.id
+    """
+
+
+def ask_for_windows(*, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]) -> Statement:
+    """Ask the workers of runs whose window closed to park them at their next step edge; rows name the workers to wake.
+
+    `windows` closed and are to pause what they gate; `queues` and `agents` name the one of these that gates them.
+    """
+    told = {"queues": json.dumps(queues), "agents": json.dumps(agents)}
+    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **told})
+
+
+def take_windows_back(*, windows: Sequence[str]) -> Statement:
+    """Forget what was asked for other windows than these: they are open again."""
+    return Statement(_TAKE_WINDOWS_BACK, {"windows": list(windows)})
 
 
 def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement:

@@ -23,6 +23,9 @@ CRASH_LIMIT = 3
 LOSS_LIMIT = 11
 MOST_SHOWN = 20  # waits that the event of a park lists
 
+# A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
+_NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
+_ANSWERED = "control_request = NULL, control_reason = NULL, control_at = NULL"
 # `coalesce` keeps the planner on the run's key: by the index of what is in flight it would read, while an old snapshot
 # is open, every run that the worker ever held (measured: 50,000 of them make a step ten times slower).
 _FENCE = "epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
@@ -167,7 +170,7 @@ _SUCCEED = _move(
 # A restart is no finish: it gives way to a cancel and to a pause.
 _RESTART = _move(
     Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
-    f"{_FENCE} AND control_request IS NULL", data=_END_DATA, payload="result = 'null'::json", then=_TOLD + _CLOSED,
+    f"{_FENCE} AND {_NOTHING_ASKED}", data=_END_DATA, payload="result = 'null'::json", then=_TOLD + _CLOSED,
 )  # fmt: skip
 _FAIL = _move(
     Verb.FAIL, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
@@ -233,7 +236,8 @@ _RELEASE = _statement(
             reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_ASKED} END,
             finished_at = CASE WHEN {_RELEASED} IN ('CANCELED', 'FAILED') THEN now() END,
             ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
-            control_request = CASE {_RELEASED} WHEN 'PAUSED' THEN NULL ELSE control_request END,
+            control_request = CASE WHEN {_RELEASED} IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END,
+            control_reason = CASE WHEN control_request = 'window' THEN NULL ELSE control_reason END,
             {_LET_GO}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
             active_ms = {_ACTIVE_UNTIL_NOW}""",
     f"{_sources(Verb.RECOVER)} AND {_FENCE}",
@@ -303,8 +307,8 @@ def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, c
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
-_PARKED = f"{_PARK}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
-_UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND control_request IS NULL"
+_PARKED = f"{_PARK}, {_ANSWERED}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
+_UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND {_NOTHING_ASKED}"
 # The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
 # what a person is asked (never a token: links are made when it is delivered), or until when the run waits.
 _WITH_WAITS = """, opened AS (
@@ -324,6 +328,11 @@ _SAID = {
         'expiresAt', {moment("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
 }
 _PARKS = {verb: _move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
+# Nobody but the scheduler ends this wait, and it takes back what it asked first: no inbox needs to be guarded.
+_PARK_FOR_WINDOW = _move(
+    Verb.PAUSE_BY_AGENT, _PARKED, f"{_FENCE} AND control_request = 'window'", data=_SAID[Verb.PAUSE_BY_AGENT],
+    first=_WITH_WAITS,
+)  # fmt: skip
 _WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
 _PAUSE_EXECUTING = _move(
     Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
@@ -374,15 +383,20 @@ def park(
 
     The run wakes when `all` or `any` of its waits are over. A wait that is open already stays as it is.
     """
-    opened = [{**asdict(wait), "id": str(wait.id)} for wait in waits]
-    return Statement(
-        _PARKS[verb],
-        {
-            "run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "wake": wake,
-            "pending": len(waits) if wake == "all" else 1, "active_ms": active_ms,
-            "reason": reason, "waits": json.dumps(opened, ensure_ascii=False),
-        },
-    )  # fmt: skip
+    pending = len(waits) if wake == "all" else 1
+    at = {"run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "active_ms": active_ms, "reason": reason}
+    return Statement(_PARKS[verb], {**at, "wake": wake, "pending": pending, "waits": _opened(waits)})
+
+
+def park_for_window(run: UUID, epoch: int, worker: UUID, *, active_ms: int, window: str) -> Statement:
+    """Park the run at a step edge because its window closed. No row: that is not asked for, or no more."""
+    at = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.WINDOW_CLOSED}
+    opened = _opened([NewWait("window", "window", {"window": window})])
+    return Statement(_PARK_FOR_WINDOW, {**at, "wake": "all", "pending": 1, "waits": opened})
+
+
+def _opened(waits: Sequence[NewWait]) -> str:
+    return json.dumps([{**asdict(wait), "id": str(wait.id)} for wait in waits], ensure_ascii=False)
 
 
 def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> Statement:

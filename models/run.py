@@ -36,7 +36,7 @@ class Run(SQLModel, table=True):
         CheckConstraint(
             "(ready_at IS NOT NULL) = (status IN ('QUEUED', 'RUNNING') AND lease_worker IS NULL)", name="run_ready_or_leased"
         ),
-        CheckConstraint("control_request IN ('pause', 'cancel')", name="run_control_known"),
+        CheckConstraint("control_request IN ('window', 'pause', 'cancel')", name="run_control_known"),
         CheckConstraint("approval_strategy IN ('NONE', 'ON_START', 'ON_TOOL_CALL')", name="run_approval_strategy_known"),
         CheckConstraint("on_conflict IN ('queue', 'skip', 'cancel_running')", name="run_on_conflict_known"),
         CheckConstraint("priority BETWEEN -100 AND 100", name="run_priority_in_range"),

@@ -25,6 +25,9 @@ class Wait(SQLModel, table=True):
         Index("wait_timer", "due_at", postgresql_where=text("resolved_at IS NULL AND due_at IS NOT NULL")),
         Index("wait_inbox", "tenant", "kind", text("id DESC"), postgresql_where=text("resolved_at IS NULL")),
         Index("wait_decided", "tenant", text("id DESC"), postgresql_where=text("kind = 'approval' AND resolved_at IS NOT NULL")),
+        Index(
+            "wait_window", text("(request ->> 'window')"), postgresql_where=text("resolved_at IS NULL AND kind = 'window'")
+        ),
         Index("wait_grant", "grant_key", postgresql_where=text("resolved_at IS NULL AND grant_key IS NOT NULL")),
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
     return [
         Outbox(bus, config.cancel_grace_seconds),
         Promotion(publisher.publish, gates),
-        Closing(gates),
+        Closing(gates, bus),
         Schedules(bus),
         Timers(bus),
         Recovery(bus, config.lease_seconds),

@@ -8,8 +8,8 @@ by the database's clock.
 """
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.database import Connection, Row
@@ -28,13 +28,19 @@ _UNKNOWN = Standing(False, None)  # a window whose zone this machine does not kn
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What is closed now; `changes_in` is the number of seconds after which that may be another."""
+    """What is closed now; `changes_in` is the number of seconds after which that may be another.
+
+    `pausing` are the closed windows that park executing runs, with the queues and agents that each of them gates.
+    """
 
     closed: frozenset[str] = frozenset()
     open: tuple[str, ...] = ()
     queues: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
     changes_in: float = 3600.0
+    pausing: frozenset[str] = frozenset()
+    pausing_queues: Mapping[str, str] = field(default_factory=dict)
+    pausing_agents: Mapping[str, str] = field(default_factory=dict)
 
     def windows(self) -> list[str]:
         """Name the classes of windows that may go: none, and the open ones."""
@@ -81,12 +87,18 @@ class GateReader:
         now = self._now + timedelta(seconds=time.monotonic() - self._read_at)
         stand = {window.name: self._standing(window, now) for window in self._windows}
         closed = frozenset(name for name, standing in stand.items() if not standing.open)
+        pausing = frozenset(
+            window.name for window in self._windows if window.name in closed and window.on_close == "pause"
+        )
         ends = [(standing.until - now).total_seconds() for standing in stand.values() if standing.until]
         return Gates(
             closed=closed,
             open=tuple(name for name in stand if name not in closed),
             queues=_closed(self._queues, closed),
             agents=_closed(self._agents, closed),
+            pausing=pausing,
+            pausing_queues=_gated(self._queues, pausing),
+            pausing_agents=_gated(self._agents, pausing),
             changes_in=max(0.0, min(ends, default=3600.0)),
         )
 
@@ -105,3 +117,7 @@ class GateReader:
 
 def _closed(rows: Iterable[Row], windows: frozenset[str]) -> frozenset[str]:
     return frozenset(row["name"] for row in rows if row["paused"] or row["window_name"] in windows)
+
+
+def _gated(rows: Iterable[Row], windows: frozenset[str]) -> dict[str, str]:
+    return {row["name"]: row["window_name"] for row in rows if row["window_name"] in windows}

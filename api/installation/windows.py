@@ -49,8 +49,11 @@ class PutWindow(Body):
         Literal["window", "blackout"], Field(description="Whether runs go within these times or outside them.")
     ] = "window"
     onClose: Annotated[  # noqa: N815  as the API spells it
-        Literal["finish"],
-        Field(description="Runs that execute when it closes finish what they do; at their next wait they stay parked."),
+        Literal["finish", "pause"],
+        Field(
+            description="Runs that execute when it closes: `finish` lets them go on until they wait or end, `pause` parks "
+            "them at the edge of their next step until it opens."
+        ),
     ] = "finish"
 
 

@@ -72,6 +72,7 @@ MOVES: dict[str, Call] = {
     "park:require_authorization": _park(Verb.REQUIRE_AUTHORIZATION),
     "park:await_approval": _park(Verb.AWAIT_APPROVAL),
     "park:pause_by_agent": _park(Verb.PAUSE_BY_AGENT),
+    "park_for_window": lambda m: moves.park_for_window(m.id, m.epoch, m.worker, active_ms=5, window="night"),
     "pause_executing": lambda m: moves.pause_executing(m.id, m.epoch, m.worker, active_ms=5),
     "pause_idle": lambda m: moves.pause_idle(m.id),
     "resume": lambda m: moves.resume(m.id, reason=Reason.APPROVED),
@@ -91,7 +92,7 @@ TICKETS: dict[str, Call] = {
     "take_pause_back": lambda m: control.take_pause_back(m.id),
 }
 # These are over a whole queue; they have tests of their own.
-APART = {"republish", "lift_declined"}
+APART = {"republish", "lift_declined", "withdraw", "ask_for_windows", "take_windows_back"}
 
 
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:

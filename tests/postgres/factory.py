@@ -33,6 +33,7 @@ SITUATIONS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "promoted and held": ({**_TICKET, **_PAUSE}, ("enqueue",)),
     "executing": (_LEASE, _STARTED),
     "pausing": ({**_LEASE, **_PAUSE}, _STARTED),
+    "closing": ({**_LEASE, "control_request": "'window'", "control_reason": "'night'", "control_at": "now()"}, _STARTED),
     "canceling": ({**_LEASE, **_CANCEL}, _STARTED),
     "overdue": ({**_LEASE, **_CANCEL, "control_at": "now() - interval '11 s'"}, _STARTED),
     "ready": ({"status": "'RUNNING'", "ready_at": "now()", "resumed": "TRUE"}, (*_STARTED, "recover")),

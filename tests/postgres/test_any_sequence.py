@@ -42,7 +42,7 @@ LIMITS = Limits(steps=1000, recorded_bytes=1 << 20)
 ENDING = ("succeed", "fail", "cancel_executing", "cancel_idle", "fail_idle", "request_cancel")
 ANYTHING = (
     *ENDING, "promote", "decline", "claim", "park", "pause_executing", "release", "step", "event", "cancel_overdue",
-    "ask_for_a_pause_or_take_it_back", "pause_idle", "resume", "signal",
+    "ask_for_a_pause_or_take_it_back", "pause_idle", "resume", "signal", "park_for_window", "close_or_open_its_window",
 )  # fmt: skip
 Draw = Callable[[Any], Any]
 
@@ -91,7 +91,7 @@ class OneRun(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        run = NewRun(agent=AGENT, queue="default", input="{}")
+        run = NewRun(agent=AGENT, queue="default", input="{}", window="night")
         enqueue(self.connection, TENANT, [run])
         self.run, self.model = run.id, Model()
         self.world = World(self.connection)
@@ -152,7 +152,24 @@ class OneRun(RuleBasedStateMachine):
         epoch, worker, right = self._fence(draw)
         inbox, reason = self.model.inbox - missed, Reason.WAITING
         statement = moves.park(verb, self.run, epoch, worker, inbox=inbox, active_ms=1, reason=reason)
-        self._call(statement, right and not missed and self.model.asked is None, self.model.to(*PARKS[verb]))
+        allowed = right and not missed and self.model.asked in {None, "window"}
+        self._call(statement, allowed, self.model.to(*PARKS[verb], asked=None))
+
+    def park_for_window(self, draw: Draw) -> None:
+        epoch, worker, right = self._fence(draw)
+        statement = moves.park_for_window(self.run, epoch, worker, active_ms=1, window="night")
+        self._call(statement, right and self.model.asked == "window", self.model.to("PAUSED", "agent", asked=None))
+
+    def close_or_open_its_window(self, draw: Draw) -> None:
+        """Only an executing run is asked, and only while nothing else is asked of it."""
+        if draw(st.booleans()):
+            asking = control.ask_for_windows(windows=["night"], queues={}, agents={})
+            asked = [row for row in asking.all(self.connection) if row["id"] == self.run]
+            assert bool(asked) == (self.model.lease is not None and self.model.asked is None)
+            self.model = replace(self.model, asked="window") if asked else self.model
+        else:
+            control.take_windows_back(windows=[]).all(self.connection)
+            self.model = replace(self.model, asked=None) if self.model.asked == "window" else self.model
 
     def pause_executing(self, draw: Draw) -> None:
         epoch, worker, right = self._fence(draw)
@@ -171,7 +188,7 @@ class OneRun(RuleBasedStateMachine):
         elif model.asked == "pause":
             then = model.to("PAUSED", "user", asked=None)
         else:
-            then = model.to("RUNNING")
+            then = model.to("RUNNING", asked=None)
         self._call(statement, right, then)
 
     def step(self, draw: Draw) -> None:
@@ -210,7 +227,7 @@ class OneRun(RuleBasedStateMachine):
         """As the design tells it: a pause is recorded, and a ticket that is out is withdrawn by the same statement."""
         if self.model.ended or self.model.asked == "cancel":
             return
-        asked = None if self.model.asked else "pause"
+        asked = None if self.model.asked == "pause" else "pause"
         sql = "UPDATE run SET control_request = %s, ticket_at = CASE WHEN %s THEN ticket_at END WHERE id = %s"
         self.connection.execute(sql, [asked, asked is None, self.run])
         self.model = replace(self.model, asked=asked, ticket=self.model.ticket and asked is None)
@@ -250,7 +267,10 @@ class OneRun(RuleBasedStateMachine):
 
     def _usual(self) -> tuple[str, ...]:
         if self.model.lease:
-            return ("step", "step", "event", "park", "release", "pause_executing", "ask_for_a_pause_or_take_it_back")
+            return (
+                "step", "step", "event", "park", "release", "pause_executing", "ask_for_a_pause_or_take_it_back",
+                "close_or_open_its_window", "park_for_window",
+            )  # fmt: skip
         if self.model.ticket:
             return ("claim", "claim", "claim", "decline", "pause_idle")
         return ("promote", "resume", "promote", "resume", "ask_for_a_pause_or_take_it_back")

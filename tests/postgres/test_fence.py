@@ -16,6 +16,7 @@ FENCED: dict[str, str] = {
     "claim": "promoted",
     "decline": "promoted",
     "pause_executing": "pausing",
+    "park_for_window": "closing",
     **dict.fromkeys(
         ["succeed", "restart", "fail", "cancel_executing", "release:recover", "release:hand_back"], "executing"
     ),

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Literal
 from sqlalchemy.dialects import postgresql
 
 from api.people.question import Page, listing
-from models import recording, tickets, waits, workers
+from models import control, recording, tickets, waits, workers
 from models.database import set_up
 from models.ids import new_id
 from models.statement import Statement
@@ -164,6 +164,8 @@ TAKEN: dict[str, Statement] = {
     "candidates": Statement(
         candidates.CANDIDATES, {"queue": "queue1", "agents": ["agent1"], "windows": [""], "limit": 8}
     ),
+    "ask for windows": control.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}),
+    "take windows back": control.take_windows_back(windows=["night"]),
     "withdraw": tickets.withdraw(windows=["night"], queues=["queue1"], agents=[]),
     "promote": tickets.promote([new_id()]),
     "republish": tickets.republish("queue1"),
@@ -212,9 +214,11 @@ def test_a_renewal_reads_only_its_own_runs(crowd: tuple[World, Made], generic: b
         (tickets.republish("queue1"), "run_in_flight"),
         (tickets.lift_declined(), "run_blocked"),
         (tickets.withdraw(windows=["night"], queues=["queue1"], agents=["agent1"]), "run_in_flight"),
+        (control.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}), "run_in_flight"),
+        (control.take_windows_back(windows=["night"]), "run_in_flight"),
         (tickets.promote([new_id() for _ in range(64)]), "run_pkey"),
     ],
-    ids=["republish", "lift_declined", "withdraw", "promote"],
+    ids=["republish", "lift_declined", "withdraw", "ask_for_windows", "take_windows_back", "promote"],
 )
 def test_tickets_are_found_by_an_index(crowd: tuple[World, Made], statement: Statement, index: str) -> None:
     scans = _scans(crowd[0], statement.sql, statement.params)["run"]

@@ -20,19 +20,26 @@ class After(NamedTuple):
     verb: str
 
 
-_EXECUTING = ("executing", "pausing", "canceling", "overdue")
+_EXECUTING = ("executing", "closing", "pausing", "canceling", "overdue")
 _QUEUED = ("queued", "held", "blocked", "promoted", "promoted and held")
 _PARKED = ("auth required", "paused for approval", "paused by user", "paused by agent")
 _IDLE = (*_QUEUED, "ready", "cleared", *_PARKED, "paused for approval, to pause")
 _SUCCEEDED = After("SUCCESS", None, "end", "succeed")
 _FAILED = After("FAILED", None, "end", "fail")
 _CANCELED = After("CANCELED", None, "end", "cancel")
+_PARKED_BY_AGENT = After("PAUSED", "agent", "status", "pause_by_agent")
 _PAUSED = After("PAUSED", "user", "status", "pause_by_user")
 
 
 def _released(verb: str) -> dict[str, After]:
     going_on = After("RUNNING", None, "status", verb)
-    return {"executing": going_on, "pausing": _PAUSED, "canceling": _CANCELED, "overdue": _CANCELED}
+    return {
+        "executing": going_on,
+        "closing": going_on,
+        "pausing": _PAUSED,
+        "canceling": _CANCELED,
+        "overdue": _CANCELED,
+    }
 
 
 ALLOWED: dict[str, dict[str, After]] = {
@@ -41,7 +48,7 @@ ALLOWED: dict[str, dict[str, After]] = {
         "cleared": After("RUNNING", None, "status", "continue"),
     },
     "succeed": dict.fromkeys(_EXECUTING, _SUCCEEDED),
-    "restart": {"executing": _SUCCEEDED},
+    "restart": dict.fromkeys(("executing", "closing"), _SUCCEEDED),
     "fail": dict.fromkeys(_EXECUTING, _FAILED),
     "cancel_executing": dict.fromkeys(_EXECUTING, _CANCELED),
     "release:recover": _released("recover"),
@@ -49,11 +56,14 @@ ALLOWED: dict[str, dict[str, After]] = {
     "cancel_idle": dict.fromkeys(_IDLE, _CANCELED),
     "cancel_overdue": {"overdue": _CANCELED},
     "fail_idle": dict.fromkeys([name for name in _IDLE if name != "paused by user"], _FAILED),
-    "park:require_authorization": {
-        "executing": After("AUTH_REQUIRED", None, "authentication", "require_authorization")
-    },
-    "park:await_approval": {"executing": After("PAUSED", "approval", "run_approval", "await_approval")},
-    "park:pause_by_agent": {"executing": After("PAUSED", "agent", "status", "pause_by_agent")},
+    "park:require_authorization": dict.fromkeys(
+        ("executing", "closing"), After("AUTH_REQUIRED", None, "authentication", "require_authorization")
+    ),
+    "park:await_approval": dict.fromkeys(
+        ("executing", "closing"), After("PAUSED", "approval", "run_approval", "await_approval")
+    ),
+    "park:pause_by_agent": dict.fromkeys(("executing", "closing"), _PARKED_BY_AGENT),
+    "park_for_window": {"closing": _PARKED_BY_AGENT},
     "pause_executing": {"pausing": _PAUSED},
     "pause_idle": {"ready": _PAUSED, "cleared": _PAUSED},
     "resume": dict.fromkeys(_PARKED, After("RUNNING", None, "status", "resume")),
@@ -67,7 +77,7 @@ ALLOWED_WITHOUT_A_VERB: dict[str, tuple[str, ...]] = {
     "decline": ("promoted", "promoted and held", "cleared"),
     "request_cancel": _EXECUTING,
     "request_pause": (
-        "queued", "blocked", "promoted", "executing", "auth required", "paused for approval", "paused by agent",
+        "queued", "blocked", "promoted", "executing", "closing", "auth required", "paused for approval", "paused by agent",
     ),
     "take_pause_back": ("held", "promoted and held", "pausing", "paused for approval, to pause"),
 }  # fmt: skip

@@ -42,7 +42,7 @@ class Office:
 def _row(request: str | None, inbox: int = 1) -> dict[str, Any]:
     return {
         "epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 3, "status": "RUNNING", "inbox": inbox,
-        "control_request": request, "control_by": "ann", "control_reason": None,
+        "control_request": request, "control_by": "ann", "control_reason": "night" if request == "window" else None,
     }  # fmt: skip
 
 
@@ -58,7 +58,13 @@ def _second(office: Office, outcome: Any) -> tuple[str, Statement]:
         (PARKED, None, True, "handed_back:wait_over"),
         (PARKED, "cancel", False, "canceled"),
         (PARKED, "pause", False, "parked:by_user"),
+        (PARKED, "window", False, "parked:waiting"),
         (Paused(), "cancel", False, "canceled"),
+        (Paused(), "window", False, "parked:window_closed"),
+        (Paused("night"), "window", False, "parked:window_closed"),
+        (Paused("night"), "pause", False, "parked:by_user"),
+        (Paused("night"), "cancel", False, "canceled"),
+        (Paused("night"), None, False, "handed_back:window_opened"),
         (Paused(), None, False, "handed_back:by_user"),
     ],
 )

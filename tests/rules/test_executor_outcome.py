@@ -33,6 +33,7 @@ EXAMPLES: list[tuple[Outcome, str]] = [
     (Canceled(3, SECRET, "killed", SECRET, SECRET), "canceled"),
     (Parked(3, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (NewWait(SECRET, "code"),)), "parked:code_mismatch"),
     (Paused(), "parked:by_user"),
+    (Paused(SECRET), "parked:window_closed"),
     (HostLost(SECRET, SECRET), "recovered:host_lost"),
     (HandedBack("drained", SECRET), "handed_back:drained"),
     (Dropped("stale"), "dropped:stale"),

@@ -47,8 +47,8 @@ def test_a_window_is_shown_with_its_next_periods(acme: httpx.Client, night: str)
 
 
 def test_putting_again_replaces_it_and_keeps_who_did_what(acme: httpx.Client, night: str) -> None:
-    shown = acme.put(night, json={**NIGHT, "duration": 3600, "kind": "blackout"}).json()
-    assert (shown["duration"], shown["kind"]) == ("PT1H", "blackout")
+    shown = acme.put(night, json={**NIGHT, "duration": 3600, "kind": "blackout", "onClose": "pause"}).json()
+    assert (shown["duration"], shown["kind"], shown["onClose"]) == ("PT1H", "blackout", "pause")
     assert [(change["change"], change["by"]) for change in shown["changes"][:2]] == [("put", "test"), ("put", "test")]
     assert shown["changes"][0]["data"]["duration_ms"] == 3_600_000
 
