@@ -101,3 +101,9 @@ def outside(run: Run, url: str) -> str:
 def nowhere(run: Run) -> None:
     """Ask a provider that nobody knows."""
     run.authorize("nowhere")
+
+
+@agent
+def asker(run: Run) -> str:
+    """Ask somebody to approve."""
+    return "approved" if run.approve("May I?") else "denied"
