@@ -41,6 +41,8 @@ class WaitBody(TypedDict):
     subject: NotRequired[str]
     signal: NotRequired[Annotated[str, Field(description="The name of the signal.")]]
     reason: NotRequired[Annotated[str, Field(description="Why the agent paused.")]]
+    childRunId: NotRequired[Annotated[Id, Field(description="The child that it waits for.")]]
+    agent: NotRequired[Annotated[str, Field(description="The child's agent.")]]
     approvalUrl: NotRequired[Annotated[str, Field(description="For callers who may have it.")]]
     authUrl: NotRequired[Annotated[str, Field(description="For callers who may have it.")]]
 
@@ -94,7 +96,7 @@ class PauseBody(TypedDict):
     reason: str | None
     since: Moment | None
     expiresAt: Moment | None
-    waits: list[WaitBody]
+    waits: Annotated[list[WaitBody], Field(description="The open ones: 100 at most, those of people first.")]
 
 
 class ErrorBody(TypedDict):

@@ -22,7 +22,8 @@ _STEPS = "SELECT key, name, status, started_at, finished_at FROM step WHERE run_
 _WAITS = """
     SELECT key, kind, outcome, opened_at, resolved_at, CASE kind WHEN 'child' THEN answer ->> 'key' END AS child,
         CASE kind WHEN 'child' THEN answer ->> 'status' END AS status
-    FROM wait WHERE run_id = %(run)s AND resolved_at IS NOT NULL AND kind <> 'code' ORDER BY resolved_at, id
+    FROM wait WHERE run_id = %(run)s AND resolved_at IS NOT NULL AND kind <> 'code'
+    ORDER BY resolved_at, due_at, id
     """
 # Of one that begins anew again and again only the last counts.
 _CHILDREN = "SELECT parent_key, status FROM run WHERE parent_run_id = %(run)s AND continued_as IS NULL"
@@ -43,10 +44,10 @@ _COPY_STEPS = """
     """
 # Nobody can answer a copy: it is over. The token of the link to the first one leads there, and to no other.
 _COPY_WAITS = """
-    INSERT INTO wait (id, run_id, tenant, key, kind, wake, grant_key, request, digest, opened_at, resolved_at, outcome, answer,
-        decided_by, comment)
-    SELECT chosen.id, %(retry)s, tenant, wait.key, kind, wake, grant_key, request, digest, opened_at, resolved_at, outcome,
-        answer, decided_by, comment
+    INSERT INTO wait (id, run_id, tenant, key, kind, wake, grant_key, request, digest, opened_at, due_at, on_due, resolved_at,
+        outcome, answer, decided_by, comment)
+    SELECT chosen.id, %(retry)s, tenant, wait.key, kind, wake, grant_key, request, digest, opened_at, due_at, on_due,
+        resolved_at, outcome, answer, decided_by, comment
     FROM wait JOIN unnest(%(ids)s::uuid[], %(keys)s::text[]) AS chosen (id, key) ON chosen.key = wait.key
     WHERE wait.run_id = %(run)s AND outcome <> 'withdrawn' AND resolved_at IS NOT NULL
     """

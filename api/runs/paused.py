@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ARRAY, Uuid, func, true
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from api.auth import Caller
@@ -19,7 +21,12 @@ from models.run import Run
 from models.wait import Wait
 
 # The details of a question may be long: they are in its event and in the inbox.
-_SHOWN = ("prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason")
+_SHOWN = {name: name for name in (
+    "prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason",
+)}  # fmt: skip
+_OF_CHILD = {"run": "childRunId", "agent": "agent"}
+MOST_SHOWN = 100
+"""Waits of a run that are shown: one that waits for children may wait for thousands."""
 
 
 def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, PauseBody]:
@@ -29,13 +36,20 @@ def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUI
         return {}
     ids = list(parked)
     waits = defaultdict[UUID, list[Wait]](list)
-    for wait in session.exec(
-        select(Wait).where(col(Wait.run_id).in_(ids), col(Wait.resolved_at).is_(None)).order_by(col(Wait.id))
-    ):
+    for wait in session.exec(_open_waits(ids)):
         waits[wait.run_id].append(wait)
     moved = select(Event.run_id, func.max(Event.at)).where(col(Event.run_id).in_(ids), col(Event.verb).is_not(None))
     since = dict(session.exec(moved.group_by(col(Event.run_id))).all())
     return {id_: _pause(run, since.get(id_), waits[id_], caller) for id_, run in parked.items()}
+
+
+def _open_waits(runs: Sequence[UUID]) -> Any:
+    """Select the open waits of each of these runs, some where there are very many: what people have to answer first."""
+    parked = select(func.unnest(sql_cast(runs, ARRAY(Uuid))).label("id")).subquery()
+    of_one = select(Wait).where(col(Wait.run_id) == parked.c.id, col(Wait.resolved_at).is_(None))
+    first = of_one.order_by(col(Wait.kind) == "child", col(Wait.id)).limit(MOST_SHOWN).lateral()
+    found = aliased(Wait, first)
+    return select(found).select_from(parked).join(first, true()).order_by(col(found.id))
 
 
 def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> PauseBody:
@@ -51,7 +65,8 @@ def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> Pause
 
 def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
     asked = cast("Mapping[str, Any]", wait.request or {})
-    shown = {name: asked[name] for name in _SHOWN if asked.get(name) is not None}
+    names = _OF_CHILD if wait.kind == "child" else _SHOWN
+    shown = {names[name]: asked[name] for name in names if asked.get(name) is not None}
     if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
         shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))
     about: WaitBody = {

@@ -219,10 +219,7 @@ class AsyncRun(RunFacts):
         return wait.child
 
     def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild]:
-        return [
-            AsyncChild(wait.key, wait.wish, wait.settled, wait.place, run, agent, self._result)
-            for wait, run in zip(given, ids, strict=True)
-        ]
+        return children.handles(AsyncChild, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:
         self._guard("child")

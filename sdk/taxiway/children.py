@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 from taxiway.agents import DECLARED
 from taxiway.conduct import Commit, Recall, Script, Tell, record_failure
@@ -61,6 +61,23 @@ class AsyncChild(Child):
     def __await__(self) -> Generator[Any, None, Any]:
         result: Generator[Any, None, Any] = self.result().__await__()
         return result
+
+
+H = TypeVar("H", bound=Child)
+
+
+def handles(
+    kind: type[H], given: Sequence[Wait], ids: Sequence[str], agent: str, take: Callable[[Wait], Any]
+) -> list[H]:
+    """Make the handles on runs that were started; whoever looks at the parked parent is told which runs it waits for."""
+    return [
+        kind(wait.key, _told(wait.wish, run, agent), wait.settled, wait.place, run, agent, take)
+        for wait, run in zip(given, ids, strict=True)
+    ]
+
+
+def _told(wish: Wish, run: str, agent: str) -> Wish:
+    return replace(wish, request={**wish.request, "run": run, "agent": agent})
 
 
 class Unstarted:

@@ -234,10 +234,7 @@ class Run(RunFacts):
         return wait.child
 
     def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
-        return [
-            Child(wait.key, wait.wish, wait.settled, wait.place, run, agent, self._result)
-            for wait, run in zip(given, ids, strict=True)
-        ]
+        return children.handles(Child, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Any:
         self._guard("child")

@@ -26,6 +26,7 @@ LONGEST: Final = 7 * 24 * 3600.0
 MOST_AT_ONCE: Final = 5_000
 """What a run waits for at once must fit a frame."""
 _MAX_REASON: Final = 500
+_OWN: Final = "taxiway."
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def still_open(waits: Sequence[Wait], wake: str) -> list[Wait]:
 def signal(name: str, timeout: Duration | None, schema: Any = None) -> Wish:
     """Describe a wait for a signal; raise TypeError or ValueError when it cannot be one."""
     request: dict[str, Any] = {"signal": checked_name(name)}
+    if name.startswith(_OWN):
+        raise ValueError(f"signals whose names begin with {_OWN} are Taxiway's own, {name!r} is one")
     if schema is None:
         return SignalWish(SIGNAL, name, due(timeout), TIMED_OUT, request)
     shape = shape_of(schema)

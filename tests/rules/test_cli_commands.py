@@ -549,6 +549,17 @@ def test_retry_says_from_where_or_with_what(invoke: Invoke) -> None:
     assert invoke(Canned(), "retry", "x", "--input", "[1]").exit_code == 2
 
 
+def test_show_names_the_relatives_of_a_run_and_the_children_that_it_waits_for(invoke: Invoke) -> None:
+    pause = {
+        "kind": "agent",
+        "waits": [{"waitId": str(n), "kind": "child", "agent": "x", "childRunId": f"c-{n}"} for n in range(30)],
+    }
+    shown = run("PAUSED", pause=pause, parentRunId="p-1", retryOf="r-1", continuedAs="n-1")
+    said = invoke(Canned(httpx.Response(200, json=shown)), "show", RUN_ID).stdout
+    assert all(line in said.splitlines() for line in ("parent     p-1", "retry of   r-1", "goes on as n-1"))
+    assert (said.count("waits for  child: x c-"), "child: x c-0" in said) == (20, True)
+
+
 def test_a_retry_is_followed_to_its_end(invoke: Invoke) -> None:
     result = invoke(Canned(ACCEPTED, stream(FAILED)), "retry", "x", "--watch")
     assert (result.exit_code, "Retrying x as greet" in result.stdout) == (1, True)

@@ -94,6 +94,7 @@ def test_who_may_not_or_cannot_be_reached_gets_nothing(
         ("paid", {"payload": "x" * 70_000}, 413, "payload_too_large"),
         ("x" * 201, {}, 400, "invalid_request"),
         ("%20", {}, 400, "invalid_request"),
+        ("taxiway.mine", {}, 400, "invalid_request"),
     ],
 )
 def test_a_signal_that_makes_no_sense_is_refused_and_not_kept(

@@ -132,10 +132,15 @@ def _step_row(step: StepView) -> tuple[object, ...]:
 
 def _awaited(wait: Mapping[str, Any]) -> str:
     """Say what a parked run waits for: what is asked and where it is decided, or the signal that is to come."""
-    what = wait.get("prompt") or wait.get("provider") or wait.get("signal") or wait.get("reason")
+    child = f"{wait['agent']} {wait['childRunId']}" if wait.get("childRunId") else None
+    what = child or wait.get("prompt") or wait.get("provider") or wait.get("signal") or wait.get("reason")
     link = wait.get("approvalUrl") or wait.get("authUrl")
     said = f"{wait.get('kind')}: {what}" if what else str(wait.get("kind"))
     return f"{said} - {link}" if link else said
+
+
+_MOST_AWAITED = 20
+_RELATIVES = {"parent": "parentRunId", "retry of": "retryOf", "goes on as": "continuedAs"}
 
 
 def _facts(run: RunView) -> list[tuple[str, object]]:
@@ -145,10 +150,11 @@ def _facts(run: RunView) -> list[tuple[str, object]]:
         ("agent", run.agent),
         ("status", f"{run.status} ({run.reason})" if run.reason else run.status),
         ("error", explain(run.error) if run.error else None),
-        *(("waits for", _awaited(wait)) for wait in (run.pause or {}).get("waits") or ()),
+        *(("waits for", _awaited(wait)) for wait in ((run.pause or {}).get("waits") or ())[:_MOST_AWAITED]),
         ("queue", run.queue),
         ("steps", run.steps_total),
         ("in flight", in_flight.get("name") if isinstance(in_flight, dict) else in_flight),
+        *((name, run.raw.get(member)) for name, member in _RELATIVES.items()),
         ("created", f"{run.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if run.created_at else None),
         ("active", lines.took(run.active_ms or None)),
         ("user", run.user_id),
