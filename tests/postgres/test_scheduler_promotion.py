@@ -370,3 +370,14 @@ def test_what_is_in_flight_is_read_from_its_own_index(crowded: World) -> None:
     assert "run_in_flight" in plan
     assert "Seq Scan on run" not in plan
     assert touched < 200
+
+
+def test_what_waits_behind_a_closed_window_costs_nothing(crowded: World) -> None:
+    params = {"queue": "default", "agents": ["echo", "b"], "windows": ["", "day"], "limit": 20}
+    before = _plan(crowded, CANDIDATES, params)[1]
+    crowded.connection.execute("""
+        INSERT INTO run (id, tenant, agent, queue, window_name, ready_at, priority, fair_tag, resumed, seq)
+        SELECT gen_random_uuid(), 't', 'echo', 'default', 'night', now(), 100, n, n % 2 = 0, 1
+        FROM generate_series(1, 20000) AS n""")
+    crowded.connection.execute("ANALYZE")
+    assert _plan(crowded, CANDIDATES, params)[1] <= 1.3 * before
