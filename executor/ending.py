@@ -35,7 +35,7 @@ from models.recording import Fence
 from models.statement import Statement
 from models.successors import Restart
 
-_TRIES = 10
+_TRIES = 100  # a run whose children end fast has news again and again
 
 
 class Office(Protocol):

@@ -26,6 +26,7 @@ Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], Folded]
 
 TICK_SECONDS = 0.25
 GATHER_SECONDS = 0.02  # between two turns: what ends fast is folded together, what ends alone at once
+REST = 1  # as long as a turn took, before the next: half of the loop's time is promotion's
 TURN_SECONDS = 0.05  # of folding, before promotion has its turn again
 ASIDE_SECONDS = 1.0  # before a target is tried again that could not be folded
 TARGETS, BATCH = 100, 500  # rows that a turn looks at, and that it folds of one target
@@ -66,8 +67,12 @@ class Outbox:
             self._try(connection, target)
             if time.monotonic() > began + TURN_SECONDS:
                 break
-        self._next = time.monotonic() + (GATHER_SECONDS if targets else 0)
-        return GATHER_SECONDS if targets else TICK_SECONDS
+        if not targets:
+            return TICK_SECONDS
+        ended = time.monotonic()
+        pause = max(GATHER_SECONDS, (ended - began) * REST)
+        self._next = ended + pause
+        return pause
 
     def _try(self, connection: Connection, target: UUID) -> None:
         """Fold a target's rows; one that fails must not hold up the others."""

@@ -109,6 +109,19 @@ AGENTS = """
         index, value = run.first(slow, fast)
         return [index, value]
 
+    def die_once(run):
+        mark = Path(__file__).parent / f"died-{run.id}"
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        return "alive"
+
+    @agent
+    def survivor(run: Run):
+        children = run.map("double", [{"n": n} for n in range(3)])
+        alive = run.using(name="die").step(die_once, run)
+        return [alive, *run.gather(*children), *[child.run_id for child in children]]
+
     @agent
     def waits(run: Run):
         return run.wait_for("go")
@@ -233,6 +246,14 @@ def test_a_child_that_executes_is_interrupted_when_its_parent_is_canceled(fleet:
     row = fleet.ends(child["id"], 10)
     assert (row["status"], row["reason"]) == ("CANCELED", "by_parent")
     assert time.monotonic() - began < 3
+
+
+def test_a_parent_whose_host_dies_finds_its_children_again(fleet: Fleet) -> None:
+    run = _enqueue(fleet, "survivor")
+    alive, one, two, three, *ids = fleet.result(run)
+    assert (alive, one, two, three) == ("alive", 0, 2, 4)
+    assert ids == [str(child["id"]) for child in _children(fleet, run)]
+    assert (fleet.run(run)["crashes"], fleet.run(run)["children"]) == (1, 3)
 
 
 def test_the_first_child_to_end_is_enough(fleet: Fleet) -> None:
