@@ -1,0 +1,76 @@
+"""An agent that does what its input says: any sequence of steps, waits of every kind, tools and children."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import taxiway
+from taxiway import AsyncRun, Retry, Run, agent
+
+
+def trace(log: str, what: str) -> str:
+    """Leave a trace outside of Taxiway."""
+    with Path(log).open("a") as file:
+        file.write(f"{what}\n")
+    return what
+
+
+def stumble(log: str, what: str) -> str:
+    """Fail at the first attempt."""
+    trace(log, what)
+    if Path(log).read_text().splitlines().count(what) < 2:
+        raise ValueError("stumbled")
+    return what
+
+
+def fail(what: str) -> str:
+    """Fail always."""
+    raise ValueError(what)
+
+
+@agent
+def scripted(run: Run, log: str, script: list[Any]) -> list[Any]:
+    return [perform(run, log, op) for op in script]
+
+
+def perform(run: Run, log: str, op: list[Any]) -> Any:
+    """Do one thing; what a careful agent catches is its result."""
+    try:
+        match op:
+            case ["step", what]:
+                return run.step(trace, log, what)
+            case ["stumble", what]:
+                return run.using(retry=Retry(2, initial=0.01)).step(stumble, log, what)
+            case ["fail", what]:
+                return run.step(fail, what)
+            case ["tool", what, on_deny]:
+                return run.using(name="tool", tool=True, on_deny=on_deny).step(trace, log, what)
+            case ["child", script]:
+                return run.spawn(scripted, {"log": log, "script": script}).result()
+            case ["first", waits]:
+                index, value = run.first(*(described(run, wait) for wait in waits))
+                return [index, plain(value)]
+            case ["gather", waits]:
+                return [plain(value) for value in run.gather(*(described(run, wait) for wait in waits))]
+            case wait:
+                return plain(run.gather(described(run, wait))[0])
+    except taxiway.TaxiwayError as error:
+        return type(error).__name__
+
+
+def described(run: Run | AsyncRun, wait: list[Any]) -> taxiway.Wait:
+    """Describe a wait."""
+    match wait:
+        case ["sleep", seconds]:
+            return run.timer(seconds)
+        case ["signal", name, timeout]:
+            return run.signal(name, timeout=timeout)
+        case ["approve", prompt, on_deny, timeout]:
+            return run.approval(prompt, on_deny=on_deny, timeout=timeout)
+    raise ValueError(wait)
+
+
+def plain(value: Any) -> Any:
+    """Give what came of a wait as JSON has it."""
+    return value.approved if isinstance(value, taxiway.Decision) else value
