@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,47 @@ def perform(run: Run, log: str, op: list[Any]) -> Any:
                 return plain(run.gather(described(run, wait))[0])
     except taxiway.TaxiwayError as error:
         return type(error).__name__
+
+
+@agent
+async def scripted_async(run: AsyncRun, log: str, script: list[Any]) -> list[Any]:
+    return [await perform_async(run, log, op) for op in script]
+
+
+async def perform_async(run: AsyncRun, log: str, op: list[Any]) -> Any:
+    """Do one thing, as `perform` does; or several in tasks side by side."""
+    try:
+        match op:
+            case [("together" | "group") as how, script]:
+                return await in_tasks(how, [perform_async(run, log, one) for one in script])
+            case ["step", what]:
+                return await run.step(trace, log, what)
+            case ["stumble", what]:
+                return await run.using(retry=Retry(2, initial=0.01)).step(stumble, log, what)
+            case ["fail", what]:
+                return await run.step(fail, what)
+            case ["tool", what, on_deny]:
+                return await run.using(name="tool", tool=True, on_deny=on_deny).step(trace, log, what)
+            case ["child", script]:
+                return await (await run.spawn(scripted_async, {"log": log, "script": script}))
+            case ["first", waits]:
+                index, value = await run.first(*(described(run, wait) for wait in waits))
+                return [index, plain(value)]
+            case ["gather", waits]:
+                return [plain(value) for value in await run.gather(*(described(run, wait) for wait in waits))]
+            case wait:
+                return plain((await run.gather(described(run, wait)))[0])
+    except taxiway.TaxiwayError as error:
+        return type(error).__name__
+
+
+async def in_tasks(how: str, work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Do all of it side by side."""
+    if how == "together":
+        return await asyncio.gather(*work)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+    return [task.result() for task in tasks]
 
 
 def described(run: Run | AsyncRun, wait: list[Any]) -> taxiway.Wait:

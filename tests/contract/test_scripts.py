@@ -23,16 +23,22 @@ from tests.processes.fleet import fleet_of
 
 PROMPTS, NAMES = ("One?", "Two?"), ("one", "two")
 POLICIES = ("cancel", "fail", "raise", "return")
-SOON, NEVER = 0.2, 60.0
-SCRIPTS = 60
+SOON, NEVER = 0.2, 3600.0
+SCRIPTS = 30
+AGENTS = ("scripted", "scripted_async")
 
 
 class Author:
-    """Writes scripts by chance. With a `timeout` of NEVER nothing in them depends on who is faster."""
+    """Writes scripts by chance. With a `timeout` of NEVER nothing in them depends on who is faster.
 
-    def __init__(self, seed: int, timeout: float) -> None:
+    Those for tasks `side_by_side` leave out refusals that end the run at once: what others had done by then is open.
+    """
+
+    def __init__(self, seed: int, timeout: float, *, side_by_side: bool = False) -> None:
         self._chance = random.Random(seed)
         self._timeout = timeout
+        self._policies = POLICIES[2:] if side_by_side else POLICIES
+        self._together = ("together", "group") if side_by_side else ()
         self._names = (f"s{n}" for n in itertools.count())
 
     def script(self, depth: int = 1) -> list[Any]:
@@ -56,11 +62,15 @@ class Author:
         kinds = (
             ("step", "stumble", "fail", "sleep")
             if inner
-            else ("step", "stumble", "fail", "tool", "wait", "first", "gather", "child")
+            else ("step", "stumble", "fail", "tool", "wait", "first", "gather", "child", *self._together)
         )
         match self._chance.choice(kinds):
             case "tool":
-                return ["tool", next(self._names), self._chance.choice(POLICIES[:3])]
+                return [
+                    "tool",
+                    next(self._names),
+                    self._chance.choice([one for one in self._policies if one != "return"]),
+                ]
             case "wait":
                 return self._wait("sleep", "signal", "approve")
             case "sleep":
@@ -72,6 +82,11 @@ class Author:
                 return ["first", [self._wait("signal", "approve", *kind) for _ in range(self._chance.randint(1, 3))]]
             case "child":
                 return ["child", self.script(depth - 1)] if depth else ["step", next(self._names)]
+            case ("together" | "group") as kind:
+                together, self._together = self._together, ()
+                tasks = [self._op(depth) for _ in range(self._chance.randint(2, 4))]
+                self._together = together
+                return [kind, tasks]
             case kind:
                 return [kind, next(self._names)]
 
@@ -81,66 +96,66 @@ class Author:
                 return ["sleep", self._chance.choice((0, 0.05))]
             case "signal":
                 return ["signal", self._chance.choice(NAMES), self._timeout]
-        return ["approve", self._chance.choice(PROMPTS), self._chance.choice(POLICIES), self._timeout]
+        return ["approve", self._chance.choice(PROMPTS), self._chance.choice(self._policies), self._timeout]
 
 
-def _play(script: list[Any], given: list[Given], log: Path, strategy: str) -> Outcome:
+def _play(agent: str, script: list[Any], given: list[Given], log: Path, strategy: str) -> Outcome:
     try:
-        return play(scripted.scripted, log=str(log), script=script, given=given, approval_strategy=strategy)
+        return play(getattr(scripted, agent), log=str(log), script=script, given=given, approval_strategy=strategy)
     except Unused as unused:
         return unused.outcome
 
 
 @settings(max_examples=150)
-@drawn(st.integers(0, 10**9), st.sampled_from(["NONE", "ON_TOOL_CALL"]))
-def test_any_script_fits_its_records_and_executes_each_step_once(seed: int, strategy: str) -> None:
-    author = Author(seed, SOON)
+@drawn(st.integers(0, 10**9), st.sampled_from(["NONE", "ON_TOOL_CALL"]), st.sampled_from(AGENTS))
+def test_any_script_fits_its_records_and_executes_each_step_once(seed: int, strategy: str, agent: str) -> None:
+    author = Author(seed, SOON, side_by_side=agent == "scripted_async")
     script, given = author.script(), author.given()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        outcome = _play(script, given, log, strategy)
+        outcome = _play(agent, script, given, log, strategy)
         assert outcome.status in ("SUCCESS", "FAILED", "CANCELED")
         done = Counter(traces(log))
     stumbled = {op[1] for op in _flat(script) if op[0] == "stumble"}
     assert all(count == (2 if what in stumbled else 1) for what, count in done.items()), done
     with tempfile.TemporaryDirectory() as folder:
-        again = _play(script, given, Path(folder) / "log", strategy)
+        again = _play(agent, script, given, Path(folder) / "log", strategy)
     assert (again.status, again.returned, again.activations) == (outcome.status, outcome.returned, outcome.activations)
 
 
 def _flat(script: list[Any]) -> Iterator[list[Any]]:
     for op in script:
         yield op
-        if op[0] == "child":
+        if op[0] in ("child", "together", "group"):
             yield from _flat(op[1])
 
 
 def test_scripts_come_to_the_same_without_a_server_and_on_real_processes(
     servers: Servers, template_database: str, shared_folder: Path, tmp_path: Path
 ) -> None:
-    authors = [Author(seed, NEVER) for seed in range(SCRIPTS)]
-    scenarios = [
-        Scenario(
-            f"script {n}", "scripted", Seen(""), author.given(), {"script": author.script()}, log=True,
-            strategy=("NONE", "ON_TOOL_CALL")[n % 2],
-        )
-        for n, author in enumerate(authors)
-    ]  # fmt: skip
+    scenarios = [_scenario(seed, agent) for seed in range(SCRIPTS) for agent in AGENTS]
     played = {one.name: _seen(one, tmp_path / one.name) for one in scenarios}
-    agents = {"TAXIWAY_AGENTS": scripted.__file__}
-    with fleet_of(servers, template_database, shared_folder, tmp_path, **agents) as fleet:
+    file = scripted.__file__
+    with fleet_of(servers, template_database, shared_folder, tmp_path, TAXIWAY_AGENTS=file) as fleet:
         fleet.scheduler()
         fleet.worker("only", slots=4)
         real = Real(fleet, tmp_path).perform(scenarios)
     for one in scenarios:
         seen = real[one.name]
         assert (seen.status, seen.reason, seen.error, seen.result) == played[one.name][:4], one.input
-        assert (seen.steps, seen.effects) == played[one.name][4:], one.input
+        assert (seen.steps, sorted(seen.effects)) == played[one.name][4:], one.input
     assert {seen.status for seen in real.values()} == {"SUCCESS", "FAILED", "CANCELED"}, "they are not all alike"
 
 
+def _scenario(seed: int, agent: str) -> Scenario:
+    author = Author(seed, NEVER, side_by_side=agent == "scripted_async")
+    strategy = ("NONE", "ON_TOOL_CALL")[seed % 2]
+    name, given, script = f"{agent} {seed}", author.given(), {"script": author.script()}
+    return Scenario(name, agent, Seen(""), given, script, log=True, strategy=strategy)
+
+
 def _seen(one: Scenario, log: Path) -> tuple[Any, ...]:
-    outcome = _play(one.input["script"], list(one.given), log, one.strategy)
+    outcome = _play(one.agent, one.input["script"], list(one.given), log, one.strategy)
     error = outcome.error and f"{outcome.error.code} {outcome.error.type}"
     steps = sorted(named(step.name, step.status, step.attempts, step.approval) for step in outcome.steps)
-    return outcome.status, outcome.reason, error, outcome.returned, steps, traces(log)
+    return outcome.status, outcome.reason, error, outcome.returned, steps, sorted(traces(log))
