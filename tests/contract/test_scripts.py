@@ -24,7 +24,7 @@ from tests.processes.fleet import fleet_of
 PROMPTS, NAMES = ("One?", "Two?"), ("one", "two")
 POLICIES = ("cancel", "fail", "raise", "return")
 SOON, NEVER = 0.2, 3600.0
-SCRIPTS = 30
+SCRIPTS = 20
 AGENTS = ("scripted", "scripted_async")
 
 
@@ -106,7 +106,7 @@ def _play(agent: str, script: list[Any], given: list[Given], log: Path, strategy
         return unused.outcome
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @drawn(st.integers(0, 10**9), st.sampled_from(["NONE", "ON_TOOL_CALL"]), st.sampled_from(AGENTS))
 def test_any_script_fits_its_records_and_executes_each_step_once(seed: int, strategy: str, agent: str) -> None:
     author = Author(seed, SOON, side_by_side=agent == "scripted_async")
