@@ -123,7 +123,10 @@ class Intake:
                 self._host.kill("fenced")
             else:
                 most = f"{self._limits.steps:,} steps and {self._limits.recorded_bytes:,} bytes"
-                children = f"starts at most {self._worker.settings.max_children:,} children"
+                settings = self._worker.settings
+                children = (
+                    f"starts at most {settings.max_children:,} children, at most {settings.max_levels} levels deep"
+                )
                 self._refuse(n, "history_limit", f"a run records at most {most}, and {children}")
 
     def show_in_flight(self) -> None:
@@ -181,7 +184,8 @@ class Intake:
         n, size = int(frame["n"]), sum(len(child.input) for child in born)
         self.steps.shown = self.steps.oldest
         spawn = Spawn(
-            self._fence, n, record, born, self._limits, self._worker.settings.max_children, self.steps.shown,
+            self._fence, n, record, born, self._limits, self._worker.settings.max_children,
+            self._worker.settings.max_levels, self.steps.shown,
             own_priority=frame.get("priority") is not None,
         )  # fmt: skip
         self._put(n, spawn, size, value=record.value, queue=born[0].queue)

@@ -31,6 +31,16 @@ _EXPECT = """
     RETURNING tenant, user_id, priority, created_by, approval_strategy,
         ARRAY(SELECT name FROM label WHERE run_id = id AND kind = 'tag' ORDER BY name) AS tags
     """
+# Whose child a run is never changes, so this may be read of other rows. A run that began anew counts once.
+_LEVEL = """
+    WITH RECURSIVE line AS (
+        SELECT parent_run_id, 1 AS level FROM run WHERE id = %(run)s
+        UNION ALL SELECT above.parent_run_id, level + 1 FROM line CROSS JOIN LATERAL (
+            SELECT run.parent_run_id FROM run WHERE run.id = line.parent_run_id LIMIT 1  -- one by its key, never a join of all
+        ) AS above WHERE level <= %(most)s
+    )
+    SELECT max(level) AS level FROM line HAVING max(level) <= %(most)s
+    """
 # A row of the outbox becomes the signal, with the same id: folded twice, it would still be one signal.
 _KEEP_ENDS = f"""
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
@@ -65,6 +75,7 @@ class Spawn:
     children: Sequence[NewRun]
     limits: Limits
     most_children: int
+    most_levels: int
     in_flight: str | None = None
     own_priority: bool = False
 
@@ -78,7 +89,8 @@ class Spawn:
         if parent is None:
             return None
         row = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight).one(connection)
-        if row is None:
+        level = Statement(_LEVEL, {"run": self.fence.run, "most": self.most_levels}).one(connection)
+        if row is None or level is None:
             raise psycopg.Rollback  # the caller's transaction comes to nothing, and that is its answer
         return {
             **row,

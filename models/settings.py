@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     max_steps: int = Field(10_000, ge=1, description="Steps that one run may record.")
     max_recorded_bytes: int = Field(64 << 20, ge=1024, description="Step values that one run may record, added up.")
     max_children: int = Field(10_000, ge=1, description="Runs that one run may start.")
+    max_levels: int = Field(20, ge=1, le=1000, description="How deep runs may start runs that start runs.")
     max_batch: int = Field(1000, ge=1, le=10_000, description="Runs that one batch call may enqueue.")
 
     @property

@@ -12,7 +12,7 @@ import pytest
 
 from executor.lane import Settled
 from executor.recorder import Recorder
-from models import moves
+from models import children, moves
 from models.bus import Bus
 from models.children import Spawn
 from models.database import Connection, Row
@@ -31,7 +31,7 @@ from tests.postgres.proxy import Proxy
 def spawn(made: Made, n: int = 1, count: int = 2, key: str = "spawn:echo##1", **options: Any) -> Spawn:
     born = [NewRun(AGENT, "default", f'{{"n": {place}}}', parent_key=f"{key}/{place}") for place in range(count)]
     step = record(key, value=json.dumps([str(child.id) for child in born]))
-    return Spawn(fence(made), n, step, born, **{"limits": LIMITS, "most_children": 10, **options})
+    return Spawn(fence(made), n, step, born, **{"limits": LIMITS, "most_children": 10, "most_levels": 3, **options})
 
 
 def _tried(connection: psycopg.Connection[Any], decision: Spawn) -> Row | None:
@@ -86,6 +86,24 @@ def test_a_limit_that_is_reached_starts_nothing(world: World, options: dict[str,
     before = world.whole(made.id)
     assert _tried(world.connection, spawn(made, **options)) is None
     assert (_children(world, made), world.whole(made.id)) == ([], before)
+
+
+def test_runs_start_runs_only_so_many_levels_deep(world: World) -> None:
+    """Else an agent that starts itself would never come to an end."""
+    made = world.run("executing")
+    for _ in range(2):
+        below = world.run("executing", parent_run_id=made.id)
+        assert _tried(world.connection, spawn(made))
+        made = below
+    assert _tried(world.connection, spawn(made)), "the third level below the first"
+    deepest = world.run("executing", parent_run_id=made.id)
+    before = world.whole(deepest.id)
+    assert _tried(world.connection, spawn(deepest)) is None
+    assert (world.whole(deepest.id), _children(world, deepest)) == (before, [])
+    world.connection.execute("SET enable_seqscan = off")  # as on the connections of workers
+    plan = str(world.connection.execute(f"EXPLAIN {children._LEVEL}", {"run": made.id, "most": 3}).fetchall())
+    world.connection.execute("RESET enable_seqscan")
+    assert plan.count("Index Scan using run_pkey") == 2, plan
 
 
 def test_nothing_is_started_past_the_fence_or_twice(world: World) -> None:

@@ -123,6 +123,10 @@ AGENTS = """
         return [alive, *run.gather(*children), *[child.run_id for child in children]]
 
     @agent
+    def endless(run: Run):
+        return run.spawn("endless").result()
+
+    @agent
     def waits(run: Run):
         return run.wait_for("go")
 """
@@ -298,3 +302,14 @@ def test_a_parent_wakes_once_although_the_leader_is_killed_again_and_again(fleet
     verbs = fleet.verbs(run)
     assert (verbs.count("resume"), fleet.run(run)["activations"]) == (1, 2)
     assert fleet.one("SELECT count(*) AS n FROM outbox")["n"] == 0
+
+
+def test_an_agent_that_starts_itself_comes_to_an_end_that_says_why(fleet: Fleet) -> None:
+    run = _enqueue(fleet, "endless")
+    row = fleet.ends(run, 60)
+    deepest = fleet.one(
+        "SELECT error FROM run JOIN payload ON run_id = id WHERE agent = 'endless' ORDER BY id DESC LIMIT 1"
+    )
+    assert (row["status"], row["reason"], deepest["error"]["code"]) == ("FAILED", "child_failed", "history_limit")
+    assert "at most 20 levels deep" in deepest["error"]["message"]
+    assert fleet.one("SELECT count(*) AS n FROM run WHERE agent = 'endless'")["n"] == 21
