@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from taxiway.approvals import APPROVAL
@@ -39,8 +39,8 @@ class _Coming:
     when: float
     rank: int
     wait: Waiting
+    answer: Callable[[Waiting], Answer]
     given: Given | None = None
-    told: Answer = field(default_factory=lambda: Answer(None))
 
 
 class Desk:
@@ -52,12 +52,13 @@ class Desk:
         self._left = left
         self._family = family
         self._waits: list[Waiting] = []
+        self._open: dict[str, Waiting] = {}
         self._over: list[Waiting] = []
         self._park = 0
 
     def settled(self) -> list[Settled]:
         """Return what the next activation is told of all waits: those that are over first, in the order of their ends."""
-        return [wait.settled() for wait in (*self._over, *self._open())]
+        return [wait.settled() for wait in (*self._over, *self._open.values())]
 
     def asked(self) -> list[Asked]:
         """Return what people were asked, in order."""
@@ -74,15 +75,18 @@ class Desk:
             self._open_one(dict(item), wishes.get(item["key"]))
         while True:
             wait = self._end_next()
-            if wait.park == self._park and (verdict := _verdict(wait)) is not None:
+            if wait.park != self._park:
+                continue  # an older one, which the run does not wait for now
+            if (verdict := _verdict(wait)) is not None:
                 return verdict
             if not self._still_parked(wake):
                 return None
 
     def withdraw(self) -> None:
         """The run is over: nobody need answer any more."""
-        for wait in self._open():
+        for wait in self._open.values():
             wait.tell(Answer("withdrawn"), self._clock.text())
+        self._open.clear()
 
     def check_all_used(self, outcome: Outcome) -> None:
         """Raise Unused when something was given for nothing."""
@@ -93,34 +97,31 @@ class Desk:
                 f"nothing that the run waited for took {given}; it waited for {waited}, and is {outcome.status}"
             )
 
-    def _open(self) -> list[Waiting]:
-        return [wait for wait in self._waits if wait.is_open]
-
     def _open_one(self, item: dict[str, Any], wish: Wish | None) -> None:
         """Open a wait; one that is open already stays as it is, and the run waits for it again."""
-        known = next((wait for wait in self._open() if wait.key == item["key"]), None)
+        known = self._open.get(item["key"])
         if known is not None:
             known.park = self._park
-        else:
-            self._waits.append(Waiting.opened_by(item, wish, self._clock.now, self._park))
+            return
+        wait = self._open[item["key"]] = Waiting.opened_by(item, wish, self._clock.now, self._park)
+        self._waits.append(wait)
 
     def _still_parked(self, wake: str) -> bool:
-        awaited = [wait for wait in self._waits if wait.park == self._park]
-        return all(wait.is_open for wait in awaited) if wake == "any" else any(wait.is_open for wait in awaited)
+        return wake == "all" and any(wait.park == self._park for wait in self._open.values())
 
     def _end_next(self) -> Waiting:
         """Move the clock to what comes next, and end the wait that it is for."""
         coming = [*self._given(), *self._ends(), *self._due()]
         if not coming:
-            raise self._unanswered(next(wait for wait in self._open() if wait.park == self._park))
+            raise self._unanswered(next(wait for wait in self._open.values() if wait.park == self._park))
         comes = min(coming, key=lambda one: (one.when, one.rank))
         wait, given = comes.wait, comes.given
         if comes.rank == _DUE and wait.park == self._park and wait.is_left_to_default:
             raise self._unanswered(wait)
-        told = comes.told if given is None else given.answer(wait)
+        told = comes.answer(wait)
         self._clock.reach(comes.when)
         wait.tell(told, self._clock.text())
-        self._over.append(wait)
+        self._over.append(self._open.pop(wait.key))
         if isinstance(given, Authorization):
             self._grants.give(wait.request, given)
         if given is not None:
@@ -129,20 +130,20 @@ class Desk:
 
     def _given(self) -> Iterator[_Coming]:
         left = list(self._left)
-        for wait in self._open():
+        for wait in self._open.values():
             if (given := next((one for one in left if one.fits(wait)), None)) is not None:
                 take(left, given)
-                yield _Coming(given.when(wait), _EARLY if given.is_in_time(wait) else _LATE, wait, given)
+                yield _Coming(given.when(wait), _EARLY if given.is_in_time(wait) else _LATE, wait, given.answer, given)
 
     def _ends(self) -> Iterator[_Coming]:
-        for wait in self._open():
-            if (end := self._family.end(wait)) is not None:
-                yield _Coming(end[0], _EARLY, wait, told=end[1])
+        for wait in self._open.values():
+            if (when := self._family.end(wait)) is not None:
+                yield _Coming(when, _EARLY, wait, self._family.answer)
 
     def _due(self) -> Iterator[_Coming]:
-        for wait in self._open():
+        for wait in self._open.values():
             if wait.due is not None and wait.on_due is not None:
-                yield _Coming(wait.due, _DUE, wait, told=Answer(wait.on_due))
+                yield _Coming(wait.due, _DUE, wait, _overdue)
 
     def _unanswered(self, wait: Waiting) -> Unanswered:
         if (stuck := self._family.stuck(wait)) is not None:
@@ -151,6 +152,10 @@ class Desk:
         days = f", or expire({wait.title!r}) to let its time run out" if wait.due is not None else ""
         unused = f" Not used so far: {', '.join(one.said for one in self._left)}." if self._left else ""
         return Unanswered(f"nobody answered {wait.title!r}; give {give}{days}.{unused}")
+
+
+def _overdue(wait: Waiting) -> Answer:
+    return Answer(wait.on_due)
 
 
 def _verdict(wait: Waiting) -> Verdict | None:

@@ -61,14 +61,21 @@ class Family:
                 except Unanswered as stuck:
                     child.stuck = stuck
 
-    def end(self, wait: Waiting) -> tuple[float, Answer] | None:
-        """Return when and how the child ends that this waits for; None when it does not."""
+    def end(self, wait: Waiting) -> float | None:
+        """Return when the child ends that this waits for; None when it does not."""
         child = self._whose(wait)
         if child is None or child.outcome is None:
             return None
+        return max(child.began + child.outcome.slept, wait.opened)
+
+    def answer(self, wait: Waiting) -> Answer:
+        """Return how the child has ended that this waits for."""
+        child = self._whose(wait)
+        assert child is not None
+        assert child.outcome is not None
         came, error = child.outcome, child.outcome.error
         told = {"run": child.run_id, "status": came.status, "result": came.returned, "error": error and asdict(error)}
-        return max(child.began + came.slept, wait.opened), Answer("received", json.dumps(told))
+        return Answer("received", json.dumps(told))
 
     def stuck(self, wait: Waiting) -> Unanswered | None:
         """Return why the child does not end that this waits for."""

@@ -60,11 +60,6 @@ class Waiting:
         return cls(item["key"], item["kind"], json.loads(item["request"]), now, due, item["onDue"], shape, park, agent)
 
     @property
-    def is_open(self) -> bool:
-        """Whether nothing has come of it yet."""
-        return self.told.outcome is None
-
-    @property
     def title(self) -> str:
         """What people call it: its prompt, provider, the name of its signal, the reason of its pause, the child's agent."""
         if self.agent is not None:
