@@ -15,7 +15,7 @@ from uuid import UUID
 from api.runs import pause as pausing
 from api.runs import resume as resuming
 from executor.ending import record
-from executor.outcome import HandedBack, HostLost, Outcome, Parked, Succeeded, parked
+from executor.outcome import HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, parked
 from models import control, ends, moves, tickets, waits
 from models.lifecycle import TERMINAL, Reason
 from models.moves import NewWait
@@ -47,6 +47,11 @@ class Scene:
     @property
     def run(self) -> UUID:
         return self.made.id
+
+    @property
+    def window(self) -> str:
+        """Name the window that gates the run, if one does: no other run's."""
+        return f"window of {self.made.worker}"
 
     @property
     def fence(self) -> Fence:
@@ -168,6 +173,39 @@ def expire(scene: Scene) -> Act:
     return act
 
 
+# ------------------------------------------------------------------------------------------------------- the scheduler
+def close(scene: Scene) -> Act:
+    """The run's window closed, and pauses what executes (see `scheduler.closing`)."""
+
+    def act(connection: Connection) -> str:
+        def decide() -> str:
+            asking = control.ask_for_windows(windows=[scene.window], queues={}, agents={})
+            return "closed" if asking.all(connection) else "no: nothing executes, or somebody decides about it"
+
+        return transaction(connection, decide)
+
+    return act
+
+
+def reopen(scene: Scene) -> Act:
+    """The run's window is open again."""
+
+    def forget(connection: Connection) -> str:
+        control.take_windows_back(windows=[]).all(connection)
+        return "forgotten"
+
+    def act(connection: Connection) -> str:
+        def decide(stands: dict[str, Any]) -> str:
+            over = waits.resolve(scene.run, ("window",), outcome="opened", by=None).all(connection)
+            waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED)
+            return "opened" if over else "no: waits for no window"
+
+        transaction(connection, lambda: forget(connection))
+        return _knocked(connection, scene, decide)
+
+    return act
+
+
 # --------------------------------------------------------------------------------------------------------- the worker
 class Office:
     """What recording an end needs of a worker, on one connection."""
@@ -221,6 +259,13 @@ ACTS: dict[str, Callable[[Scene], Act]] = {
     "drain": lambda scene: end(scene, HandedBack(Reason.DRAINED, None)),
     "crash": lambda scene: end(scene, HostLost(None, "gone")),
     "park": park,
+}
+
+
+WINDOWS: dict[str, Callable[[Scene], Act]] = {
+    "close": close,
+    "reopen": reopen,
+    "edge": lambda scene: end(scene, Paused(scene.window)),
 }
 
 

@@ -10,7 +10,7 @@ from models import control, moves
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.moves import NewWait
-from tests.postgres.acts import Scene, approval, open_by_park, signal, word
+from tests.postgres.acts import WINDOWS, Scene, approval, close, open_by_park, signal, word
 from tests.postgres.factory import World
 
 ENDED = ("SUCCESS", "FAILED", "CANCELED")
@@ -38,6 +38,21 @@ def _stopped(world: World) -> Scene:
     return scene
 
 
+def _gated(world: World, *, closed: bool) -> Scene:
+    """Executed while the window that gates it is open, or parked at the edge of a step because it closed."""
+    worker, question = new_id(), approval()
+    made = world.run("executing", worker=worker, window_name=f"window of {worker}")
+    scene = Scene(made, question, (question,))
+    if closed:
+        assert close(scene)(world.connection) == "closed"
+        assert WINDOWS["edge"](scene)(world.connection) == "parked:window_closed"
+    return scene
+
+
+GATED: dict[str, Callable[[World], Scene]] = {
+    "open": lambda world: _gated(world, closed=False),
+    "closed": lambda world: _gated(world, closed=True),
+}
 SITUATIONS: dict[str, Callable[[World], Scene]] = {
     "executing": _executing,
     "pausing": lambda world: _executing(world, "pausing"),

@@ -18,6 +18,7 @@ _READY = {"ready_at": _NOW}
 _STEP = {"run_id": new_id(), "tenant": TENANT, "name": "a", "digest": "", "status": "succeeded", "value": "1"}
 _WAIT = {"tenant": TENANT, "key": "k", "kind": "approval"}
 _SCHEDULE = {"tenant": TENANT, "cron": "* * * * *", "timezone": "UTC", "agent": "echo", "request": "{}"}
+_PROVIDER = {"authorize_url": "https://a", "token_url": "https://t", "client_id": "c"}
 _FIRING = {"tenant": TENANT, "schedule": "nightly", "at": _NOW}
 _WINDOW = {"cron": "* * * * *", "duration_ms": 1, "timezone": "UTC"}
 _WORKER = {"name": "w", "host": "h", "pid": 1, "queue": "default", "liveness_key": 1, "lease_until": _NOW}
@@ -57,6 +58,7 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "label_kind_known": [{"run_id": new_id(), "tenant": TENANT, "kind": "colour", "name": "red"}],
     "schedule_overlap_known": [{**_SCHEDULE, "overlap": "perhaps"}],
     "schedule_catch_up_known": [{**_SCHEDULE, "catch_up": "perhaps"}],
+    "provider_client_auth_known": [{**_PROVIDER, "client_auth": "magic"}],
     "firing_outcome_known": [{**_FIRING, "outcome": "misfired", "run_id": new_id()}],
     "firing_made_a_run_or_not": [{**_FIRING, "outcome": "fired"}, {**_FIRING, "outcome": "skipped", "run_id": new_id()}],
     "window_kind_known": [{**_WINDOW, "kind": "door"}],
@@ -67,7 +69,19 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "worker_slots_not_negative": [{**_WORKER, "slots": -1}],
     "tenant_share_weight_positive": [{"weight": 0}, {"weight": -1}],
 }  # fmt: skip
-_TABLES = ("tenant_share", "run", "step", "wait", "label", "firing", "schedule", "window_change", "window", "worker")
+_TABLES = (
+    "tenant_share",
+    "run",
+    "step",
+    "wait",
+    "label",
+    "provider",
+    "firing",
+    "schedule",
+    "window_change",
+    "window",
+    "worker",
+)
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "run": {"tenant": TENANT, "agent": "echo", "queue": "default"},
     "tenant_share": {"queue": "default", "tenant": TENANT},
@@ -77,7 +91,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 def _insert(world: World, constraint: str, row: dict[str, Any]) -> None:
     table = next(table for table in _TABLES if constraint.startswith(table))
     identity: dict[str, Any] = {"run": {"id": new_id()}, "wait": {"id": new_id(), "run_id": new_id()}}.get(table, {})
-    if table in {"schedule", "window", "step"}:
+    if table in {"schedule", "window", "provider", "step"}:
         identity = {{"step": "key"}.get(table, "name"): str(new_id())}
     if table in {"worker", "window_change"}:
         identity = {"id": new_id()}

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.postgres.acts import ACTS
+from tests.postgres.acts import ACTS, WINDOWS
 from tests.postgres.factory import World
 from tests.postgres.lanes import Lanes
-from tests.postgres.scenes import SITUATIONS, is_legal
+from tests.postgres.scenes import GATED, SITUATIONS, is_legal
 
 # Where a third makes a difference: before and behind the park of a question.
 OF_THREE = ("executing", "asked")
@@ -29,10 +29,17 @@ def lanes(law_url: str) -> Iterator[Lanes]:
 
 
 def _meet(world: World, lanes: Lanes, situation: str, names: tuple[str, ...]) -> None:
-    scene = SITUATIONS[situation](world)
-    said = lanes.one_after_the_other([ACTS[name](scene) for name in names])
+    scene = {**SITUATIONS, **GATED}[situation](world)
+    said = lanes.one_after_the_other([{**ACTS, **WINDOWS}[name](scene) for name in names])
     try:
         is_legal(world, scene, said)
+        if situation in GATED:
+            said.append(WINDOWS["reopen"](scene)(world.connection))
+            is_legal(world, scene, said)
+            waits = world.connection.execute("SELECT * FROM wait WHERE run_id = %s", [scene.run]).fetchall()
+            assert not [wait for wait in waits if wait["kind"] == "window" and wait["outcome"] is None]
+            row = world.row(scene.run)
+            assert row["control_request"] != "window" or row["finished_at"]
     except AssertionError as error:
         raise AssertionError(_account(world, scene, situation, names, said)) from error
 
@@ -55,3 +62,13 @@ def test_every_two(world: World, lanes: Lanes, situation: str, first: str) -> No
 def test_every_three(world: World, lanes: Lanes, situation: str, first: str, second: str) -> None:
     for third in (name for name in ACTS if name not in (first, second)):
         _meet(world, lanes, situation, (first, second, third))
+
+
+@pytest.mark.parametrize("situation", GATED)
+@pytest.mark.parametrize("first", [*ACTS, *WINDOWS])
+def test_a_window_and_every_two(world: World, lanes: Lanes, situation: str, first: str) -> None:
+    """At least two of the three are a window that closes or opens, or the worker that came to the edge because of it."""
+    others = permutations([*ACTS, *WINDOWS], 2)
+    for names in ((first, *two) for two in others if first not in two):
+        if len(set(names) & set(WINDOWS)) >= 2:
+            _meet(world, lanes, situation, names)
