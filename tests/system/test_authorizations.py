@@ -139,6 +139,25 @@ def test_a_grant_that_was_revoked_here_is_asked_for_anew(live: Live, provider: L
     assert end(live, run)["result"] == NOTES, "and what was recorded beyond the first authorization is no mismatch"
 
 
+def test_a_run_that_found_a_grant_and_went_past_is_not_held_up_when_it_is_revoked(
+    live: Live, provider: Loopback
+) -> None:
+    """It never waited there, and recorded a step behind it: to wait there now would look like code that has changed."""
+    first = live.enqueue("reader", {"url": provider.url}, userId="past")
+    consent(link(live, first))
+    end(live, first)
+    run = live.enqueue("reader", {"url": provider.url, "hold": True}, userId="past")
+    live.until(lambda: (live.run(run)["pause"] or {}).get("kind") == "agent", "it is held")
+    assert outcomes(live, run) == []
+    assert live.http.delete(f"/v1/grants/{grants(live, 'past')[0]['id']}").status_code == 204
+    live.http.post(f"/v1/runs/{run}/signals/go", json={})
+
+    consent(link(live, run))
+
+    assert end(live, run)["result"] == NOTES
+    assert outcomes(live, run) == ["authorized"]
+
+
 def test_a_token_is_renewed_before_it_expires_by_one_alone(live: Live, provider: Loopback) -> None:
     provider.conduct(token_seconds=3)
     first = live.enqueue("reader", {"url": provider.url}, userId="short")
