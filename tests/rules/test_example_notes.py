@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from taxiway.testing import authorize, deny, play
+from taxiway.testing import deny, grant, play
 
 PLACE = Path(__file__).resolve().parents[2] / "sdk" / "examples" / "notes.py"
 
@@ -43,7 +43,7 @@ class Api:
 def test_it_reads_the_notes_of_who_authorized(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     api = Api()
     monkeypatch.setattr(urllib.request, "urlopen", api)
-    outcome = play(example.notes, user_id="ann", given=[authorize("loopback")])
+    outcome = play(example.notes, user_id="ann", given=[grant("loopback")])
     assert outcome.result == {"user": "ann", "notes": ["one", "two"], "characters": 6}
     assert api.tokens == ["Bearer token of ann at loopback"]
 
@@ -51,7 +51,7 @@ def test_it_reads_the_notes_of_who_authorized(example: Any, monkeypatch: pytest.
 @pytest.mark.parametrize("status", [401, 403])
 def test_what_the_api_refuses_is_asked_for_again(example: Any, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", Api(status))
-    outcome = play(example.notes, user_id="ann", given=[authorize("loopback"), authorize("loopback")])
+    outcome = play(example.notes, user_id="ann", given=[grant("loopback"), grant("loopback")])
     assert (outcome.status, outcome.activations) == ("SUCCESS", 3)
     assert [(step.name, step.status, step.attempts) for step in outcome.steps] == [("fetch_notes", "succeeded", 1)]
 
@@ -61,7 +61,7 @@ def test_an_api_that_is_out_of_order_is_tried_again_without_asking(
 ) -> None:
     refused = Api(503, 503)
     monkeypatch.setattr(urllib.request, "urlopen", refused)
-    outcome = play(example.notes, user_id="ann", given=[authorize("loopback")])
+    outcome = play(example.notes, user_id="ann", given=[grant("loopback")])
     assert (outcome.status, len(refused.tokens)) == ("SUCCESS", 3)
 
 

@@ -14,7 +14,7 @@ from taxiway.decode import decode
 from taxiway.encode import json_text
 from taxiway.identity import arguments_digest
 from taxiway.shapes import shape_of
-from taxiway.testing import Unanswered, authorize, deny, expire, play, signal
+from taxiway.testing import Unanswered, deny, expire, grant, play, signal
 
 LOST: list[int] = []
 
@@ -101,7 +101,7 @@ async def soon(run: AsyncRun) -> list[str]:
 
 def test_a_lost_grant_is_asked_for_anew_and_its_step_repeated_at_no_cost() -> None:
     LOST.clear()
-    outcome = play(careful, user_id="ann", given=[authorize("bank"), authorize("bank", subject="ann"), signal("go")])
+    outcome = play(careful, user_id="ann", given=[grant("bank"), grant("bank", subject="ann"), signal("go")])
     assert outcome.result == ["token of ann at bank", True]
     assert [(step.name, step.status, step.attempts) for step in outcome.steps] == [("lose_once", "succeeded", 1)]
     assert outcome.activations == 4, "two authorizations and a signal"
@@ -109,7 +109,7 @@ def test_a_lost_grant_is_asked_for_anew_and_its_step_repeated_at_no_cost() -> No
 
 def test_nobody_who_authorizes_anew_in_time_fails_the_run() -> None:
     LOST.clear()
-    outcome = play(careful, user_id="ann", given=[authorize("bank"), expire("bank")])
+    outcome = play(careful, user_id="ann", given=[grant("bank"), expire("bank")])
     assert (outcome.status, outcome.reason) == ("FAILED", "timeout")
 
 
@@ -126,13 +126,13 @@ def test_a_refusal_ends_as_it_was_asked_to(on_deny: str, ends: tuple[str, str | 
 
 
 def test_an_async_step_awaits_its_token_and_is_told_when_it_does_not() -> None:
-    outcome = play(soon, given=[authorize("bank", subject="bob")])
+    outcome = play(soon, given=[grant("bank", subject="bob")])
     assert outcome.result[0] == "token of bob at bank"
     assert "await grant.atoken()" in outcome.result[1]
 
 
 def test_a_test_that_gives_no_authorization_is_told_what_to_give() -> None:
-    with pytest.raises(Unanswered, match=r"give authorize\('bank'\) or deny\('bank'\)"):
+    with pytest.raises(Unanswered, match=r"give grant\('bank'\) or deny\('bank'\)"):
         play(careful, user_id="ann")
 
 
