@@ -12,7 +12,8 @@ An agent is carried by the same code as on a worker: it starts over from what it
 """
 
 from taxiway.testing.errors import Endless, Refused, Unanswered, Unused
-from taxiway.testing.given import Given, answer, approve, child, deny, expire, grant, resume, signal
+from taxiway.testing.given import Given
+from taxiway.testing.giving import answer, approve, child, deny, expire, grant, resume, signal
 from taxiway.testing.outcome import Asked, Child, Error, Event, Outcome, Step
 from taxiway.testing.play import play
 

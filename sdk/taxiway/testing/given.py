@@ -12,9 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from taxiway.decode import decode
-from taxiway.durations import Duration, seconds
-from taxiway.encode import plain
-from taxiway.errors import AGENT_ERROR, InvalidValue
+from taxiway.errors import InvalidValue
 from taxiway.testing.errors import Refused
 from taxiway.testing.outcome import Error, Outcome
 from taxiway.testing.waits import Answer, Waiting
@@ -64,7 +62,9 @@ class _Decision(Given):
         return wait.takes == "approval" and _matches(wait.title, self.pattern)
 
 
-class _Approval(_Decision):
+class Approval(_Decision):
+    """Somebody who approves, with one of the choices where there are some."""
+
     def answer(self, wait: Waiting) -> Answer:
         choices: Sequence[str] = wait.request.get("choices") or ()
         if self.choice is None and choices:
@@ -76,7 +76,9 @@ class _Approval(_Decision):
         return Answer("approved", text, self.by, self.comment)
 
 
-class _Denial(_Decision):
+class Denial(_Decision):
+    """Somebody who denies."""
+
     def fits(self, wait: Waiting) -> bool:
         asks = wait.takes == "authorization" and self.step is None
         return super().fits(wait) or (asks and _matches(wait.title, self.pattern))
@@ -108,7 +110,9 @@ class Authorization(Given):
 
 
 @dataclass(frozen=True)
-class _Reply(Given):
+class Reply(Given):
+    """Somebody who answers a question."""
+
     value: Any = None
     by: str = "test"
 
@@ -121,7 +125,9 @@ class _Reply(Given):
 
 
 @dataclass(frozen=True)
-class _Signal(Given):
+class Signal(Given):
+    """A message to the run, kept until it waits for it."""
+
     payload: Any = None
 
     @property
@@ -145,7 +151,9 @@ class _Signal(Given):
 
 
 @dataclass(frozen=True)
-class _Resumption(Given):
+class Resumption(Given):
+    """Somebody who ends the agent's own pause."""
+
     by: str = "test"
 
     def fits(self, wait: Waiting) -> bool:
@@ -199,92 +207,13 @@ class Expiry(Given):
         return Answer(wait.on_due)
 
 
-def approve(
-    prompt: str = "*",
-    *,
-    step: str | None = None,
-    choice: str | None = None,
-    comment: str | None = None,
-    by: str = "test",
-    after: Duration = 0,
-) -> Given:
-    """Have somebody approve what is asked with this prompt, or before this step; `after` counts from when it is asked."""
-    said = _said("approve", prompt, step=step, choice=choice)
-    return _Approval(said, prompt, seconds(after), step, choice, comment, by)
-
-
-def deny(
-    prompt: str = "*", *, step: str | None = None, comment: str | None = None, by: str = "test", after: Duration = 0
-) -> Given:
-    """Have somebody deny what is asked with this prompt, before this step, or at this provider."""
-    return _Denial(_said("deny", prompt, step=step), prompt, seconds(after), step, None, comment, by)
-
-
-def grant(
-    provider: str = "*",
-    *,
-    token: str | None = None,
-    subject: str | None = None,
-    held: bool = False,
-    after: Duration = 0,
-) -> Given:
-    """Have somebody authorize what is asked for at this provider; steps then get the token, or a text that stands for it.
-
-    One that is `held` was given before the run began: nobody is asked. A step that loses its authorization asks anew, and takes
-    the next one.
-    """
-    said = _said("grant", provider, token=token, subject=subject, held=held or None)
-    return Authorization(said, provider, seconds(after), token, subject, held)
-
-
-def answer(prompt: str, value: object, *, by: str = "test", after: Duration = 0) -> Given:
-    """Have somebody answer the question with this prompt; `value` is checked against the type that it asks for."""
-    return _Reply(_said("answer", prompt, value), prompt, seconds(after), plain(value), by)
-
-
-def signal(name: str, payload: object = None, *, after: Duration = 0) -> Given:
-    """Send a signal so long after the run began; one that comes before the run waits for it is kept."""
-    return _Signal(_said("signal", name, payload), name, seconds(after), plain(payload))
-
-
-def resume(reason: str = "*", *, by: str = "test", after: Duration = 0) -> Given:
-    """Have somebody end the pause that the agent made for this reason."""
-    return _Resumption(_said("resume", reason), reason, seconds(after), by)
-
-
-def child(
-    agent: str, result: object = None, *, error: str | None = None, status: str | None = None, after: Duration = 0
-) -> Given:
-    """Have a child with this agent end so long after its start, with a result, an error, or as CANCELED (`status`).
-
-    A child for which nothing is given is played, if its agent is declared.
-    """
-    status = status or ("SUCCESS" if error is None else "FAILED")
-    if status not in ("SUCCESS", "FAILED", "CANCELED") or (error is None) == (status == "FAILED"):
-        raise ValueError("a child ends with a result, with an error (FAILED), or as CANCELED")
-    failed = None if error is None else Error(AGENT_ERROR, "Exception", error)
-    said = _said("child", agent, result=result, error=error)
-    return ChildEnd(said, agent, seconds(after), plain(result), failed, status)
-
-
 def take(left: list[Given], given: Given) -> None:
     """Take away this very one: the same may have been given several times."""
     del left[next(place for place, one in enumerate(left) if one is given)]
 
 
-def expire(pattern: str) -> Given:
-    """Have nobody come: the wait's time runs out. A time-out that the agent gave itself needs no such thing."""
-    return Expiry(_said("expire", pattern), pattern)
-
-
 def _matches(title: str, pattern: str) -> bool:
     return title == pattern or fnmatchcase(title, pattern)  # the first for titles that hold a `[`
-
-
-def _said(verb: str, *args: object, **options: object) -> str:
-    words = [f"{value!r:.60}" for value in args]
-    words += [f"{name}={value!r:.60}" for name, value in options.items() if value is not None]
-    return f"{verb}({', '.join(words)})"
 
 
 def _checked(given: Given, wait: Waiting, value: Any) -> Any:

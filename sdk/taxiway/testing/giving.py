@@ -1,0 +1,88 @@
+"""The words in which a test gives something up front: `approve("Refund*", choice="card")`."""
+
+from __future__ import annotations
+
+from taxiway.durations import Duration, seconds
+from taxiway.encode import plain
+from taxiway.errors import AGENT_ERROR
+from taxiway.testing.given import Approval, Authorization, ChildEnd, Denial, Expiry, Given, Reply, Resumption, Signal
+from taxiway.testing.outcome import Error
+
+
+def approve(
+    prompt: str = "*",
+    *,
+    step: str | None = None,
+    choice: str | None = None,
+    comment: str | None = None,
+    by: str = "test",
+    after: Duration = 0,
+) -> Given:
+    """Have somebody approve what is asked with this prompt, or before this step; `after` counts from when it is asked."""
+    said = _said("approve", prompt, step=step, choice=choice)
+    return Approval(said, prompt, seconds(after), step, choice, comment, by)
+
+
+def deny(
+    prompt: str = "*", *, step: str | None = None, comment: str | None = None, by: str = "test", after: Duration = 0
+) -> Given:
+    """Have somebody deny what is asked with this prompt, before this step, or at this provider."""
+    return Denial(_said("deny", prompt, step=step), prompt, seconds(after), step, None, comment, by)
+
+
+def grant(
+    provider: str = "*",
+    *,
+    token: str | None = None,
+    subject: str | None = None,
+    held: bool = False,
+    after: Duration = 0,
+) -> Given:
+    """Have somebody authorize what is asked for at this provider; steps then get the token, or a text that stands for it.
+
+    One that is `held` was given before the run began: nobody is asked. A step that loses its authorization asks anew, and takes
+    the next one.
+    """
+    said = _said("grant", provider, token=token, subject=subject, held=held or None)
+    return Authorization(said, provider, seconds(after), token, subject, held)
+
+
+def answer(prompt: str, value: object, *, by: str = "test", after: Duration = 0) -> Given:
+    """Have somebody answer the question with this prompt; `value` is checked against the type that it asks for."""
+    return Reply(_said("answer", prompt, value), prompt, seconds(after), plain(value), by)
+
+
+def signal(name: str, payload: object = None, *, after: Duration = 0) -> Given:
+    """Send a signal so long after the run began; one that comes before the run waits for it is kept."""
+    return Signal(_said("signal", name, payload), name, seconds(after), plain(payload))
+
+
+def resume(reason: str = "*", *, by: str = "test", after: Duration = 0) -> Given:
+    """Have somebody end the pause that the agent made for this reason."""
+    return Resumption(_said("resume", reason), reason, seconds(after), by)
+
+
+def child(
+    agent: str, result: object = None, *, error: str | None = None, status: str | None = None, after: Duration = 0
+) -> Given:
+    """Have a child with this agent end so long after its start, with a result, an error, or as CANCELED (`status`).
+
+    A child for which nothing is given is played, if its agent is declared.
+    """
+    status = status or ("SUCCESS" if error is None else "FAILED")
+    if status not in ("SUCCESS", "FAILED", "CANCELED") or (error is None) == (status == "FAILED"):
+        raise ValueError("a child ends with a result, with an error (FAILED), or as CANCELED")
+    failed = None if error is None else Error(AGENT_ERROR, "Exception", error)
+    said = _said("child", agent, result=result, error=error)
+    return ChildEnd(said, agent, seconds(after), plain(result), failed, status)
+
+
+def expire(pattern: str) -> Given:
+    """Have nobody come: the wait's time runs out. A time-out that the agent gave itself needs no such thing."""
+    return Expiry(_said("expire", pattern), pattern)
+
+
+def _said(verb: str, *args: object, **options: object) -> str:
+    words = [f"{value!r:.60}" for value in args]
+    words += [f"{name}={value!r:.60}" for name, value in options.items() if value is not None]
+    return f"{verb}({', '.join(words)})"
