@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+CONTESTED = 0.5
 FAILING = 4
 """From so many stumbles on the flaky agent's step has used up its attempts."""
 
@@ -49,8 +50,10 @@ def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
         kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
         batch = kind in ("tiny", "sequence") and rng.random() < 0.1
         inputs = [_input(kind, rng, mix, secret) for _ in range(rng.randint(2, 12) if batch else 1)]
-        cancel_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
+        cancel_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.12 else None
         pause_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
+        if cancel_after is not None and rng.random() < CONTESTED:
+            pause_after = cancel_after  # one person cancels it, another one pauses it at the same moment
         agent = "sequence" if kind == "patient" else kind
         words = {"hearing": inputs[0].get("words", 0), "either": 1}.get(kind, 0)
         key, pause = f"{seed}-{client}-{number}", rng.uniform(0, 2 * mix.pause)

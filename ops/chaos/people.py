@@ -14,6 +14,8 @@ from ops.chaos.load import Api, Errand
 EVERY = 0.2
 DENIES = 0.1
 TWO_AT_ONCE = 0.3
+THINKS = 1.5
+"""Seconds for which a person thinks, at most."""
 AT_LAST = 100
 """Questions that are read at a time."""
 
@@ -34,7 +36,8 @@ class People:
         dice: Random,
     ) -> None:  # fmt: skip
         self._persons, self._book, self._errands, self._parked, self._dice = persons, book, errands, parked, dice
-        self._seen: set[str] = set()
+        self._thinking: dict[str, float] = {}
+        """The questions that were seen, and when each is answered."""
 
     @property
     def _api(self) -> Api:
@@ -51,9 +54,9 @@ class People:
         for run in self._parked():
             self._api.post(f"/v1/runs/{run}/resume", {})
         for question in self._api.get(f"/v1/approvals?status=open&limit={AT_LAST}").get("approvals", []):
-            if question["waitId"] not in self._seen:
-                self._seen.add(question["waitId"])
-                self._answer(question["waitId"], question["runId"])
+            wait, now = question["waitId"], time.monotonic()
+            if now >= self._thinking.setdefault(wait, now + self._dice.uniform(0, THINKS)):
+                self._answer(wait, question["runId"])
 
     def _carry_out(self, errand: Errand) -> None:
         answer = self._api.post(f"/v1/runs/{errand.run}/{errand.what}", errand.body)
