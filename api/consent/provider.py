@@ -104,7 +104,7 @@ def _finished(
     if missing:
         text = f"{agent} still waits: it also needs {', '.join(missing)}."
         return _told(request, found, "Not everything was authorized", text, missing=missing, again=_link(found))
-    return _told(request, found, "Authorized", f"{agent} goes on. You can close this page.")
+    return _told(request, found, "Authorized", f"{agent} goes on.")
 
 
 def _exchanged(begun: State, found: Authorization, code: str) -> tuple[tuple[str, ...], Tokens]:
