@@ -21,7 +21,7 @@ from models.lifecycle import TERMINAL, Reason
 from models.moves import NewWait
 from models.recording import Fence
 from tests.postgres.factory import AGENT, TENANT, Made
-from tests.postgres.lanes import Act, Connection
+from tests.postgres.lanes import Act, Connection, Stopping
 
 BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
 
@@ -66,6 +66,8 @@ def transaction(connection: Connection, decide: Callable[[], str]) -> str:
     except BaseException:
         connection.execute(ROLLBACK)
         raise
+    if isinstance(connection, Stopping):
+        connection.decided = said
     connection.execute(ROLLBACK if said.startswith("no") else COMMIT)
     return said
 
@@ -99,17 +101,17 @@ def cancel(scene: Scene) -> Act:
 
     def at_once(connection: Connection) -> str:
         said = ends.cancel_idle(connection, scene.run, TENANT, reason=Reason.BY_USER, by="cas", comment=None)
-        return "canceled" if said else "no"
+        return "canceled" if said else "no row"
 
     def asked(connection: Connection) -> str:
         said = control.request_cancel(scene.run, TENANT, by="cas", comment=None, grace_ms=5000).one(connection)
-        return "requested" if said else "no"
+        return "requested" if said else "no row"
 
     def act(connection: Connection) -> str:
         for _ in range(10):
             for attempt in (at_once, asked):
                 said = transaction(connection, lambda attempt=attempt: attempt(connection))  # type: ignore[misc]
-                if said != "no":
+                if said != "no row":
                     return said
             row = connection.execute("SELECT status FROM run WHERE id = %s", [scene.run]).fetchone()
             assert row is not None
@@ -223,7 +225,8 @@ class Office:
 
         def decide() -> str:
             rows.append(statement.one(self._connection))
-            return "written" if rows[0] else "no"
+            how = "released" if getattr(statement, "sql", None) == moves._RELEASE else "ended"
+            return f"{how}: {rows[0]['verb']}" if rows[0] else "no row"
 
         transaction(self._connection, decide)
         return rows[0]

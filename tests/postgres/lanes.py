@@ -24,6 +24,8 @@ class Stopping(psycopg.Connection[Any]):
     """A connection that asks before every statement; nobody, as long as no lane has taken it over."""
 
     before: Callable[[str], None] | None = None
+    decided = ""
+    """What the transaction says that is about to end (see `acts`)."""
 
 
 class Cursor(psycopg.Cursor[Any]):
