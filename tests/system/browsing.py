@@ -36,15 +36,16 @@ class Person:
     complaints: list[str]
 
     def scrolls_sideways(self) -> bool:
-        """Whether the page is wider than its window."""
-        return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+        """Whether the page is wider than its window, or something on it is cut off where its card ends."""
+        wider = (
+            "[document.documentElement, ...document.querySelectorAll('main')].some(e => e.scrollWidth > e.clientWidth)"
+        )
+        return bool(self.page.evaluate(wider))
 
     def focused(self) -> str:
-        """Name what has the focus."""
-        told: str = self.page.evaluate(
-            "(document.activeElement.labels?.[0] ?? document.activeElement).innerText.trim()"
-        )
-        return told
+        """Name what has the focus; nothing when it is the page as a whole."""
+        named = "(e => e === document.body ? '' : (e.labels?.[0] ?? e).innerText.trim())(document.activeElement)"
+        return str(self.page.evaluate(named))
 
     def press(self, name: str) -> None:
         """Press a button, and wait for the page that it leads to."""

@@ -264,8 +264,10 @@ def test_the_keyboard_alone_is_enough(somebody: Person, ask: Ask, hand: Hand, ru
     while "Approve" not in seen:
         page.keyboard.press("Tab")
         seen.append(somebody.focused())
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
-        assert outline == "3px", f"the focus on {seen[-1]!r} is seen"
+        outline = page.evaluate(
+            "(s => `${s.outlineStyle} ${s.outlineWidth}`)(getComputedStyle(document.activeElement))"
+        )
+        assert outline == "solid 3px", f"the focus on {seen[-1]!r} is seen"
         assert len(seen) < 20, seen
     assert seen[0] == "Skip to the decision"
     assert [name.partition(" ")[0] for name in seen[-2:]] == ["Comment", "Approve"]
