@@ -1,0 +1,118 @@
+"""Brings runs into every status as their users see it, by the API and a worker played by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+
+from models import moves
+from models.grants import Holder
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+from models.questions import authorization
+from models.recording import Fence
+from tests.system.hand import INPUT, Hand
+from tests.system.people import HOUR, asks
+
+
+@dataclass
+class Stands:
+    """A run in some status, with the right of its worker or the wait that it is parked for, where there is one."""
+
+    run: str
+    fence: Fence | None = None
+    wait: NewWait | None = None
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.run)
+
+
+def _new(client: httpx.Client) -> str:
+    made: str = client.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
+    return made
+
+
+def _parked(client: httpx.Client, hand: Hand, wait: NewWait) -> Stands:
+    run = _new(client)
+    hand.ask(run, wait)
+    return Stands(run, wait=wait)
+
+
+def queued(client: httpx.Client, hand: Hand) -> Stands:
+    return Stands(_new(client))
+
+
+def executing(client: httpx.Client, hand: Hand) -> Stands:
+    run = _new(client)
+    return Stands(run, hand.take(run))
+
+
+def ready(client: httpx.Client, hand: Hand) -> Stands:
+    """Started, and waiting for a slot to go on."""
+    stands = executing(client, hand)
+    assert stands.fence
+    at = (stands.fence.run, stands.fence.epoch, stands.fence.worker)
+    assert moves.release(*at, verb=Verb.HAND_BACK, reason=Reason.DRAINED).one(hand.connection)
+    return Stands(stands.run)
+
+
+def auth_required(client: httpx.Client, hand: Hand) -> Stands:
+    """An authorization that another system carries out."""
+    request = {
+        "provider": "ours", "subject": "ann", "scopes": ["mail"], "onDeny": "fail", "url": "https://ours.example.com/consent",
+    }  # fmt: skip
+    return _parked(client, hand, authorization("a", request, HOUR, "timeout", Holder("acme", "ann", "ours")))
+
+
+def asking(client: httpx.Client, hand: Hand) -> Stands:
+    return _parked(client, hand, asks())
+
+
+def paused(client: httpx.Client, hand: Hand) -> Stands:
+    stands = ready(client, hand)
+    assert client.post(f"/v1/runs/{stands.run}/pause").json()["status"] == "PAUSED"
+    return stands
+
+
+def paused_by_agent(client: httpx.Client, hand: Hand) -> Stands:
+    return _parked(client, hand, NewWait("s", "signal", {"signal": "word"}, HOUR, "timeout"))
+
+
+def succeeded(client: httpx.Client, hand: Hand) -> Stands:
+    stands = executing(client, hand)
+    assert stands.fence
+    hand.step(stands.fence, "fetch")
+    hand.succeed(stands.fence, '{"done":true}')
+    return Stands(stands.run)
+
+
+def failed(client: httpx.Client, hand: Hand) -> Stands:
+    stands = executing(client, hand)
+    assert stands.fence
+    hand.fail(stands.fence)
+    return Stands(stands.run)
+
+
+def canceled(client: httpx.Client, hand: Hand) -> Stands:
+    run = _new(client)
+    assert client.delete(f"/v1/runs/{run}").status_code == 200
+    return Stands(run)
+
+
+SITUATIONS: dict[str, Callable[[httpx.Client, Hand], Stands]] = {
+    "QUEUED": queued,
+    "RUNNING, executing": executing,
+    "RUNNING, ready": ready,
+    "AUTH_REQUIRED": auth_required,
+    "PAUSED, approval": asking,
+    "PAUSED, user": paused,
+    "PAUSED, agent": paused_by_agent,
+    "SUCCESS": succeeded,
+    "FAILED": failed,
+    "CANCELED": canceled,
+}
+TERMINAL = ("SUCCESS", "FAILED", "CANCELED")

@@ -1,0 +1,132 @@
+"""starting, running, paused, paused_by_agent, awaiting_confirmation and the ends: the second documented lifecycle."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from models import waits
+from models.lifecycle import MOVES, STATES, TERMINAL, State, Verb, category, execution_status
+from tests.system.hand import Hand
+from tests.system.people import SETTINGS
+from tests.system.situations import SITUATIONS
+
+WORDS = {
+    "QUEUED": ("starting", "processing"),
+    "RUNNING, executing": ("running", "processing"),
+    "RUNNING, ready": ("running", "processing"),
+    "PAUSED, user": ("paused", "paused"),
+    "PAUSED, agent": ("paused_by_agent", "paused"),
+    "PAUSED, approval": ("awaiting_confirmation", "awaiting"),
+    "AUTH_REQUIRED": ("awaiting_confirmation", "awaiting"),
+    "SUCCESS": ("completed", "terminal"),
+    "FAILED": ("failed", "terminal"),
+    "CANCELED": ("cancelled", "terminal"),
+}
+# The page's lists of what a status "can transition to"; where its graph lacks an edge of its prose, the prose is right.
+GRAPH = {
+    "starting": {"running", "failed", "cancelled", "completed"},
+    "running": {"paused", "paused_by_agent", "cancelled", "awaiting_confirmation", "completed", "failed"},
+    "paused": {"cancelled", "running"},
+    "paused_by_agent": {"cancelled", "running", "failed"},
+    "awaiting_confirmation": {"completed", "cancelled", "failed", "running"},
+    "completed": set(),
+    "failed": set(),
+    "cancelled": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def api_settings() -> dict[str, str]:
+    return SETTINGS
+
+
+def _leads(word: str) -> set[str]:
+    """Say, by the law, where a status leads: moves within it (recovery, going on) are no transition."""
+    states = {state for state in STATES if execution_status(state) == word}
+    targets: set[State] = {move.target for move in MOVES.values() if move.sources & states}
+    return {execution_status(target) for target in targets} - {word}
+
+
+@pytest.mark.parametrize("word", GRAPH)
+def test_can_transition_to(word: str) -> None:
+    """The status system enforces a strict state machine."""
+    assert _leads(word) == GRAPH[word]
+
+
+@pytest.mark.parametrize("situation", WORDS)
+def test_execution_statuses_fall_into_four_categories(acme: httpx.Client, hand: Hand, situation: str) -> None:
+    """Processing, Paused, Awaiting, Terminal: the status of a run in this vocabulary, and its category."""
+    run = acme.get(f"/v1/runs/{SITUATIONS[situation](acme, hand).run}").json()
+    assert (run["executionStatus"], run["category"]) == WORDS[situation]
+
+
+@pytest.mark.parametrize("name", ["processing", "awaiting", "paused", "terminal"])
+def test_polling_by_category(acme: httpx.Client, hand: Hand, name: str) -> None:
+    """There are two primary ways to monitor execution status: polling by status category."""
+    for situation in WORDS:
+        SITUATIONS[situation](acme, hand)
+    runs = acme.get("/v1/runs", params={"category": name, "limit": 50}).json()["runs"]
+    assert {run["category"] for run in runs} == {name}
+    assert {run["executionStatus"] for run in runs} == {word for word, group in WORDS.values() if group == name}
+
+
+def test_pause_and_resume(acme: httpx.Client, hand: Hand) -> None:
+    """User-initiated pauses allow you to safely suspend execution and resume later without losing progress."""
+    stands = SITUATIONS["RUNNING, ready"](acme, hand)
+    assert acme.post(f"/v1/runs/{stands.run}/pause").json()["executionStatus"] == "paused"
+    resumed = acme.post(f"/v1/runs/{stands.run}/resume").json()
+    assert (resumed["executionStatus"], resumed["stepsTotal"]) == ("running", 0)
+    assert hand.take(stands.run)
+
+
+@pytest.mark.parametrize("order", [("pause", "cancel"), ("cancel", "pause")], ids=" then ".join)
+def test_cancel_requests_take_priority_over_pause_requests(
+    acme: httpx.Client, hand: Hand, order: tuple[str, str]
+) -> None:
+    """If a pause request is pending and you issue a cancel request, the execution will be cancelled instead of paused."""
+    stands = SITUATIONS["RUNNING, executing"](acme, hand)
+    for request in order:
+        acme.post(f"/v1/runs/{stands.run}/{request}")
+    assert acme.get(f"/v1/runs/{stands.run}").json()["controlRequest"] == "cancel"
+    assert stands.fence
+    hand.cancel(stands.fence)
+    assert acme.get(f"/v1/runs/{stands.run}").json()["executionStatus"] == "cancelled"
+
+
+def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, hand: Hand) -> None:
+    """If an execution remains paused by the agent beyond the configured timeout, it will transition to failed."""
+    stands = SITUATIONS["PAUSED, agent"](acme, hand)
+    with hand.connection.transaction():
+        hand.connection.execute("UPDATE wait SET due_at = now() WHERE run_id = %s", [stands.run])
+        row = waits.knock(stands.id, "acme").one(hand.connection)
+        assert row is not None
+        waits.wake(hand.connection, row, waits.resolve_due(stands.id).all(hand.connection))
+    fence = hand.take(stands.run)  # its agent is told that nobody came, and lets the error out
+    hand.fail(fence)
+    assert acme.get(f"/v1/runs/{stands.run}").json()["executionStatus"] == "failed"
+
+
+@pytest.mark.parametrize("situation", ["SUCCESS", "FAILED", "CANCELED"])
+@pytest.mark.parametrize("operation", ["pause", "resume", "cancel", "signals/word"])
+def test_terminal_states_are_immutable(acme: httpx.Client, hand: Hand, situation: str, operation: str) -> None:
+    """Operations on completed, failed, or cancelled executions will fail."""
+    run = SITUATIONS[situation](acme, hand).run
+    answer = acme.post(f"/v1/runs/{run}/{operation}")
+    assert (answer.status_code, answer.json()["code"], answer.json()["run"]["runId"]) == (409, "run_finished", run)
+
+
+def test_every_terminal_state_is_one_of_three() -> None:
+    """Handle all three terminal states: completed, failed, cancelled."""
+    ends = {execution_status(state) for state in STATES if category(state) == "terminal"}
+    assert ends == {"completed", "failed", "cancelled"}
+    assert {state.status for state in STATES if category(state) == "terminal"} == set(TERMINAL)
+    assert not any(MOVES[verb].sources & {state for state in STATES if state.status in TERMINAL} for verb in Verb)
+
+
+def test_pause_types_are_told_apart(acme: httpx.Client, hand: Hand) -> None:
+    """Track whether a pause was user-initiated or agent-initiated for proper UI."""
+    kinds = {}
+    for situation in ("PAUSED, user", "PAUSED, agent", "PAUSED, approval"):
+        kinds[situation] = acme.get(f"/v1/runs/{SITUATIONS[situation](acme, hand).run}").json()["pause"]["kind"]
+    assert list(kinds.values()) == ["user", "agent", "approval"]
