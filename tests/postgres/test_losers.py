@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import HandedBack
+from executor.outcome import Canceled, Failed, HandedBack, Outcome, Succeeded
 from models import control, moves, waits
 from models.lifecycle import Reason
 from models.moves import NewWait
@@ -133,6 +133,25 @@ def test_a_loser_that_is_decided_while_the_agent_comes_back_to_it_is_not_waited_
     scene.opens = (scene.question,)
     assert park(scene)(world.connection) == "handed_back:wait_over"
     assert _stands(world, scene) == ("RUNNING", None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Succeeded(9, "1"), "SUCCESS"),
+        (Failed(9, "agent_error", {"code": "agent_error"}), "FAILED"),
+        (Canceled(9, None, "returned", "cas"), "CANCELED"),
+    ],
+)
+def test_a_loser_that_is_open_when_the_worker_ends_the_run_is_withdrawn(
+    world: World, outcome: Outcome, status: str
+) -> None:
+    scene = _waiting(world, approval(), word())
+    assert signal(scene)(world.connection) == "received"
+    activate(world.connection, scene)
+    end(scene, outcome)(world.connection)
+    assert _stands(world, scene) == (status, None)
+    assert _outcomes(world, scene) == {"ask": "withdrawn", "word": "received"}
 
 
 # ------------------------------------------------------------------------------------------- who is the first
