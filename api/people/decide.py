@@ -54,9 +54,9 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
         moved = waits.wake(connection, stands, over)
     if not over:
         return False
+    shared.bus.wake(bus.PROMOTE, run.queue)  # first: what is said behind it goes out some milliseconds later
     for event in moved:
         shared.bus.say(run.tenant, events.public(event))
-    shared.bus.wake(bus.PROMOTE, run.queue)
     fact("wait.decided", run=run.id, wait=wait.id, outcome=judged.outcome)
     return True
 

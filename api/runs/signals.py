@@ -66,9 +66,10 @@ def send_signal(
             moved = waits.wake(connection, stands, waits.deliver(run).all(connection))
     if ended:
         raise run_finished(read_whole(caller, run))
+    if moved:
+        shared.bus.wake(bus.PROMOTE, stands["queue"])  # first: what is said behind it goes out some milliseconds later
     for event in moved:
         shared.bus.say(caller.tenant, events.public(event))
-        shared.bus.wake(bus.PROMOTE, stands["queue"])
     fact("run.signaled", run=run, woken=len(moved))
     return Answer(read_whole(caller, run), 202)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from models import waits
-from models.lifecycle import MOVES, STATES, TERMINAL, State, Verb, category, execution_status
+from models import moves, waits
+from models.lifecycle import MOVES, STATES, TERMINAL, Reason, State, Verb, category, execution_status
 from tests.system.hand import Hand
 from tests.system.people import SETTINGS
 from tests.system.situations import SITUATIONS
@@ -73,10 +73,14 @@ def test_polling_by_category(acme: httpx.Client, hand: Hand, name: str) -> None:
 
 def test_pause_and_resume(acme: httpx.Client, hand: Hand) -> None:
     """User-initiated pauses allow you to safely suspend execution and resume later without losing progress."""
-    stands = SITUATIONS["RUNNING, ready"](acme, hand)
+    stands = SITUATIONS["RUNNING, executing"](acme, hand)
+    assert stands.fence
+    hand.step(stands.fence, "fetch")
+    at = (stands.fence.run, stands.fence.epoch, stands.fence.worker)
+    assert moves.release(*at, verb=Verb.HAND_BACK, reason=Reason.DRAINED).one(hand.connection)
     assert acme.post(f"/v1/runs/{stands.run}/pause").json()["executionStatus"] == "paused"
     resumed = acme.post(f"/v1/runs/{stands.run}/resume").json()
-    assert (resumed["executionStatus"], resumed["stepsTotal"]) == ("running", 0)
+    assert (resumed["executionStatus"], resumed["stepsTotal"]) == ("running", 1)
     assert hand.take(stands.run)
 
 
@@ -101,7 +105,9 @@ def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, hand: Hand) -> N
         hand.connection.execute("UPDATE wait SET due_at = now() WHERE run_id = %s", [stands.run])
         row = waits.knock(stands.id, "acme").one(hand.connection)
         assert row is not None
-        waits.wake(hand.connection, row, waits.resolve_due(stands.id).all(hand.connection))
+        over = waits.resolve_due(stands.id).all(hand.connection)
+        assert [wait["outcome"] for wait in over] == ["timeout"]
+        waits.wake(hand.connection, row, over)
     fence = hand.take(stands.run)  # its agent is told that nobody came, and lets the error out
     hand.fail(fence)
     assert acme.get(f"/v1/runs/{stands.run}").json()["executionStatus"] == "failed"

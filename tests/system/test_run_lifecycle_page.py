@@ -94,6 +94,7 @@ def test_auth_required_gives_its_link_in_the_stream_and_in_the_events(acme: http
     [event] = [event for event in run["events"] if event["event"] == "authentication"]
     [streamed] = [event for event in _streamed(acme, stands.run, 3) if event["event"] == "authentication"]
     assert event["authUrl"] == streamed["authUrl"]
+    assert event["authUrl"].startswith("https://")
     assert (event["provider"], event["scopes"]) == ("ours", ["mail"])
 
 
