@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-CONTESTED = 0.5
+CONTESTED, SOON = 0.5, 0.25
 FAILING = 4
 """From so many stumbles on the flaky agent's step has used up its attempts."""
 
@@ -53,7 +53,8 @@ def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
         cancel_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.12 else None
         pause_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
         if cancel_after is not None and rng.random() < CONTESTED:
-            pause_after = cancel_after  # one person cancels it, another one pauses it at the same moment
+            # One person cancels it, another one pauses it at the same moment, most likely while it executes.
+            pause_after = cancel_after = cancel_after * SOON
         agent = "sequence" if kind == "patient" else kind
         words = {"hearing": inputs[0].get("words", 0), "either": 1}.get(kind, 0)
         key, pause = f"{seed}-{client}-{number}", rng.uniform(0, 2 * mix.pause)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from ops.chaos.book import Book, Decided
@@ -49,8 +51,8 @@ class People:
 
     def step(self) -> None:
         """Do what is due now."""
-        for errand in self._errands():
-            self._carry_out(errand)
+        for together in _at_one_time(self._errands()):
+            self._at_once([partial(self._carry_out, errand) for errand in together])
         for run in self._parked():
             self._api.post(f"/v1/runs/{run}/resume", {})
         for question in self._api.get(f"/v1/approvals?status=open&limit={AT_LAST}").get("approvals", []):
@@ -58,8 +60,14 @@ class People:
             if now >= self._thinking.setdefault(wait, now + self._dice.uniform(0, THINKS)):
                 self._answer(wait, question["runId"])
 
-    def _carry_out(self, errand: Errand) -> None:
-        answer = self._api.post(f"/v1/runs/{errand.run}/{errand.what}", errand.body)
+    def _at_once(self, calls: Sequence[Callable[[Api], None]]) -> None:
+        """Have each call made by a person of its own, all at the same time; raises what went wrong in any."""
+        with ThreadPoolExecutor(len(self._persons)) as threads:
+            for done in [threads.submit(call, one.api) for one, call in zip(self._persons, calls, strict=False)]:
+                done.result()
+
+    def _carry_out(self, errand: Errand, api: Api) -> None:
+        answer = api.post(f"/v1/runs/{errand.run}/{errand.what}", errand.body)
         if errand.what == "cancel" and answer is not None and answer.status_code in (200, 202):
             self._book.accepted[errand.run].cancel_taken = True
 
@@ -68,16 +76,9 @@ class People:
         wanted = ["deny" if self._dice.random() < DENIES else "approve"]
         if self._dice.random() < TWO_AT_ONCE:
             wanted.append("approve")
-        threads = [
-            threading.Thread(target=self._decide, args=(person.api, wait, run, decision))
-            for person, decision in zip(self._persons, wanted, strict=False)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        self._at_once([partial(self._decide, wait, run, decision) for decision in wanted])
 
-    def _decide(self, api: Api, wait: str, run: str, decision: str) -> None:
+    def _decide(self, wait: str, run: str, decision: str, api: Api) -> None:
         answer = api.post(f"/v1/approvals/{wait}", {"decision": decision})
         if answer is not None and answer.status_code == 200:
             self._book.decide(Decided(wait, run, decision))
@@ -90,3 +91,11 @@ def due(errands: list[Errand]) -> list[Errand]:
     for errand in ready:
         errands.remove(errand)
     return ready
+
+
+def _at_one_time(errands: list[Errand]) -> list[list[Errand]]:
+    """Put together what several people want of one run at the very same time."""
+    together: dict[tuple[str, float], list[Errand]] = {}
+    for errand in errands:
+        together.setdefault((errand.run, errand.at), []).append(errand)
+    return list(together.values())
