@@ -1,7 +1,7 @@
-"""Carries one activation of a run: what it was given, what it says to the worker, whether it may still say anything.
+"""Carries one activation of a run: which call is which, what it waits for, whether it may still say anything.
 
-The agent's thread (or loop) speaks, the reader thread answers. Three things end what an agent may do: a cancel, a halt,
-and its own end; from then on every verb is refused, so that no agent code can turn an end into progress.
+Three things end what an agent may do: a cancel, a halt, and its own end; from then on every verb is refused, so that no agent
+code can turn an end into progress.
 """
 
 from __future__ import annotations
@@ -11,58 +11,32 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
-from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, Grant, RenewedWish, again
+from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, RenewedWish, again
 from taxiway.children import SpawnCall, Start, spawn
 from taxiway.conduct import Renew, Script, Sleep, StepCall, conduct
+from taxiway.conversation import Conversation, Granted
 from taxiway.encode import json_text
-from taxiway.envelope import EnvelopeBroken, unseal
-from taxiway.errors import CODE_MISMATCH, Canceled, Halt, NotRecorded, Park, Restart
-from taxiway.frames import Frame, FrameError, Kind
+from taxiway.errors import CODE_MISMATCH, Canceled, Halt, Park, Restart
+from taxiway.frames import Frame, Kind
 from taxiway.identity import arguments_digest
 from taxiway.ledger import WAIT, Ledger, Recorded
 from taxiway.orders import Order
 from taxiway.outcome import Finished, Outcome, Parked, Restarted, stopped
-from taxiway.report import MAX_LOG, storable
 from taxiway.retry import Retry
 from taxiway.steps import StepOptions, StepPlan, plan
 from taxiway.tools import ON_TOOL_CALL, shown_arguments, tool_call
 from taxiway.waits import Settled, Wait, Wish, still_open, timer
 
-T = TypeVar("T")
-
 PARK_AFTER: Final = 5.0
 """Seconds between two attempts of a step from which on the run is parked meanwhile."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where in a run something was said: in a step's attempt, or (both None) in the agent itself."""
-
-    step: str | None = None
-    attempt: int | None = None
-
-
-IN_AGENT = Place()
-
-
-@dataclass(frozen=True)
-class Granted:
-    """What the worker says of a grant: it is usable (with its token, where that was asked for), lost, or neither: `why`."""
-
-    usable: bool = False
-    lost: bool = False
-    token: str | None = field(default=None, repr=False)
-    why: str = ""
-
-
-class Activation:
+class Activation(Conversation):
     """One activation; see the module.
 
-    `write` puts a frame on the channel, `lock` must keep interrupts out while it is held. `agent_retry` is the agent's
-    default for its steps. With `in_order` a new step while recorded ones lie unmatched halts the activation.
+    `write` and `lock` are those of its conversation. `agent_retry` is the agent's default for its steps. With `in_order` a new step while recorded ones lie unmatched halts the activation.
     """
 
     def __init__(
@@ -75,7 +49,7 @@ class Activation:
         *,
         key: bytes | None = None,
     ) -> None:
-        self.order = order
+        super().__init__(order, write, lock, key)
         self.agent_retry: Retry | None = None
         self.in_order = False
         self.check_input: Callable[[str], object] = lambda _: None
@@ -84,16 +58,6 @@ class Activation:
         self.on_park: Callable[[], None] | None = None
         """Called once, when the run begins to wait or anew; the agent's code may still take its time to unwind."""
         self._ledger = Ledger(recorded, settled)
-        self._write = write
-        # Protects everything below. Numbering and writing are one act, so that frames leave in the order of their n.
-        self._lock = threading.Lock() if lock is None else lock
-        self._n = 0
-        self._unanswered: dict[int, Future[Any]] = {}
-        self._recalls: dict[str, Future[str]] = {}
-        self._key = key
-        self._asked = 0
-        self._asks: dict[int, tuple[Grant, Future[Granted]]] = {}
-        self._versions: dict[tuple[str, str], int] = {}
         self._stopped: Halt | Canceled | Park | Restart | None = None
         self._cancel_kind: str | None = None
         self._over = False
@@ -180,20 +144,6 @@ class Activation:
             return past
         return self.ask("find", wish.grant)
 
-    def ask(self, want: str, grant: Grant) -> Future[Granted]:
-        """Ask the worker to `find` a grant, for its `token`, or, where it was `lost`, whether it has a successor."""
-        about: dict[str, Any] = {"provider": grant.provider, "subject": grant.subject, "scopes": list(grant.scopes)}
-        if want == "lost":
-            about["version"] = self._versions.get((grant.provider, grant.subject))
-        with self._lock:
-            self.check()
-            self._asked += 1
-            future: Future[Granted] = _running(Future())
-            self._asks[self._asked] = (grant, future)
-            frame = {"frame": Kind.GRANT, "activation": self.order.activation, "ask": self._asked, "want": want}
-            self._write({**frame, **about})
-            return future
-
     def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
         """Return what must be waited for until `all` or `any` are over; halt when the agent's code has changed under them."""
         self.check()
@@ -215,51 +165,6 @@ class Activation:
         except Halt as halt:
             self.stop(halt)
             raise
-
-    def tell(self, kind: Kind, fields: dict[str, Any]) -> None:
-        """Write a frame that is not answered."""
-        with self._lock:
-            self.check()
-            if kind is Kind.STEP_STARTED:
-                self._n += 1
-                fields = {**fields, "n": self._n}
-            self._write({"frame": kind, "activation": self.order.activation, **fields})
-
-    def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
-        """Write a numbered frame; the future ends when it is recorded, with NotRecorded when that was refused."""
-        with self._lock:
-            self.check()
-            return self._commit(kind, fields)
-
-    def recall(self, key: str) -> Future[str]:
-        """Ask for a large recorded value."""
-        with self._lock:
-            self.check()
-            self._write({"frame": Kind.RECALL, "activation": self.order.activation, "key": key})
-            return self._recalls.setdefault(key, _running(Future()))
-
-    def event(self, named: str, data: object, *, durable: bool = False, place: Place = IN_AGENT) -> Future[None] | None:
-        """Say something of the agent's own; a durable event is recorded, the future tells when."""
-        if not isinstance(named, str) or not named.strip():
-            raise TypeError("an event's type is a text, such as 'page_fetched'")
-        return self._event("agent", {"type": storable(named), "data": data}, durable, place)
-
-    def progress(self, done: float, total: float | None, note: str | None, place: Place = IN_AGENT) -> None:
-        """Say how far the agent is."""
-        said = note if note is None else storable(str(note))
-        self._event("progress", {"done": done, "total": total, "note": said}, False, place)
-
-    def log(self, message: object, level: str, place: Place = IN_AGENT) -> None:
-        """Write a line of the run's log."""
-        if level not in ("debug", "info", "warning", "error"):
-            raise ValueError(f"a log level is debug, info, warning or error, not {level!r}")
-        fields = {
-            "level": level,
-            "message": storable(str(message), MAX_LOG),
-            "step": place.step,
-            "attempt": place.attempt,
-        }
-        self.tell(Kind.LOG, fields)
 
     def restart(self, inputs: dict[str, object]) -> NoReturn:
         """Stop the activation and raise Restart; raise InvalidValue or ValueError when the agent does not take the input."""
@@ -297,36 +202,6 @@ class Activation:
 
     # What the reader's side does.
 
-    def acknowledge(self, n: int, value: str | None = None) -> None:
-        """Item `n` is recorded; `value` is what the worker made of it, where it makes something."""
-        if future := self._answered(n):
-            future.set_result(value)
-
-    def refuse(self, n: int, code: str, message: str) -> None:
-        """Item `n` will not be recorded."""
-        if future := self._answered(n):
-            future.set_exception(NotRecorded(code, message))
-
-    def deliver(self, key: str, text: str) -> None:
-        """A recalled value came."""
-        with self._lock:
-            future = self._recalls.pop(key, None)
-        if future is not None:
-            future.set_result(text)
-
-    def granted(self, frame: Frame) -> None:
-        """The worker told of a grant."""
-        with self._lock:
-            grant, future = self._asks.pop(frame["ask"], (None, None))
-        if grant is None or future is None:
-            return
-        token, why = None, str(frame.get("why") or "")
-        if (sealed := frame.get("sealed")) is not None:
-            token = self._unsealed(sealed, frame["ask"])
-            why = why or ("" if token else "it was sealed for another host")
-            self._versions[grant.provider, grant.subject] = frame["version"]
-        future.set_result(Granted(bool(frame.get("usable")), bool(frame.get("lost")), token, why))
-
     def cancel(self, kind: str) -> bool:
         """End what the agent does; return False when it had ended by itself."""
         with self._lock:
@@ -334,47 +209,11 @@ class Activation:
                 return False
             reason = Canceled("the run was canceled" if kind == "cancel" else "the run used up its active time")
             self._stopped, self._cancel_kind = reason, kind  # cancel beats a halt
-            asks = [future for _, future in self._asks.values()]
-            waiting: list[Future[Any]] = [*self._unanswered.values(), *self._recalls.values(), *asks]
-            self._asks.clear()
-            self._unanswered.clear()
-            self._recalls.clear()
+            waiting = self._hang_up()
         self.canceled.set()
         for future in waiting:
             future.set_exception(Canceled(*reason.args))
         return True
-
-    def _commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
-        self._n += 1
-        future: Future[Any] = _running(Future())
-        try:
-            self._write({"frame": kind, "activation": self.order.activation, "n": self._n, **fields})
-        except FrameError as error:  # nothing was written, and the number is free again
-            self._n -= 1
-            future.set_exception(NotRecorded("output_too_large", str(error)))
-            return future
-        self._unanswered[self._n] = future
-        return future
-
-    def _event(self, kind: str, data: dict[str, Any], durable: bool, place: Place) -> Future[None] | None:
-        text = json_text(data)
-        if (size := len(text.encode())) > self.order.limits.event:
-            raise ValueError(f"an event has {size:,} bytes of JSON, {self.order.limits.event:,} are allowed")
-        fields = {"type": kind, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
-        if durable:
-            return self.commit(Kind.EVENT, fields)
-        self.tell(Kind.EVENT, fields)
-        return None
-
-    def _answered(self, n: int) -> Future[Any] | None:
-        with self._lock:
-            return self._unanswered.pop(n, None)
-
-    def _unsealed(self, sealed: str, ask: int) -> str | None:
-        try:
-            return unseal(self._key or b"", sealed, f"{self.order.activation}/{ask}")
-        except EnvelopeBroken:
-            return None
 
     def _renewals(self, key: str, step: str) -> tuple[Wait | None, int]:
         """Return how the last authorization ended that the step had lost, and the place of the next one."""
@@ -403,11 +242,6 @@ class Activation:
         except Halt as halt:
             self.stop(halt)
             raise
-
-
-def _running(future: Future[T]) -> Future[T]:
-    future.set_running_or_notify_cancel()
-    return future
 
 
 def _is_refused(approval: Wait | None) -> bool:

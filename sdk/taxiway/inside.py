@@ -12,9 +12,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-from taxiway.activation import Activation, Granted, Place
+from taxiway.activation import Activation
 from taxiway.authorizations import Grant
 from taxiway.conduct import Execute
+from taxiway.conversation import Granted, Place
 from taxiway.identity import idempotency_key
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from taxiway.activation import Granted
 from taxiway.authorizations import Grant
+from taxiway.conversation import Granted
 from taxiway.testing.given import Authorization, Given, take
 
 

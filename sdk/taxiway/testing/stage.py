@@ -17,10 +17,11 @@ from functools import cache, wraps
 from signal import SIGUSR1, getsignal, signal
 from typing import Any
 
-from taxiway.activation import PARK_AFTER, Activation, Granted
+from taxiway.activation import PARK_AFTER, Activation
 from taxiway.agents import Agent
 from taxiway.authorizations import Grant
 from taxiway.conduct import Attempt, Command, Execute, Script, Sleep
+from taxiway.conversation import Granted
 from taxiway.frames import Frame, Kind
 from taxiway.host.event_loop import EventLoop
 from taxiway.host.interrupts import Interrupts
