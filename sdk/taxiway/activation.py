@@ -36,7 +36,8 @@ PARK_AFTER: Final = 5.0
 class Activation(Conversation):
     """One activation; see the module.
 
-    `write` and `lock` are those of its conversation. `agent_retry` is the agent's default for its steps. With `in_order` a new step while recorded ones lie unmatched halts the activation.
+    `write` and `lock` are those of its conversation. `agent_retry` is the agent's default for its steps. With
+    `in_order` a new step while recorded ones lie unmatched halts the activation.
     """
 
     def __init__(
