@@ -15,107 +15,30 @@ from typing import Any
 from uuid import UUID
 
 from models.ids import new_id
-from models.lifecycle import MOVES, Reason, State, Verb
+from models.lifecycle import MOVES, Reason, Verb
+from models.move_sql import (
+    ACTIVE_UNTIL_NOW,
+    ANSWERED,
+    CLOSED,
+    END,
+    END_DATA,
+    FENCE,
+    LET_GO,
+    NOT_LEASED,
+    NOTHING_ASKED,
+    PARK,
+    READY,
+    TOLD,
+    move,
+    sources,
+    statement,
+)
 from models.statement import Statement
 from models.telling import moment, told
 
 CRASH_LIMIT = 3
 LOSS_LIMIT = 11
 MOST_SHOWN = 20  # waits that the event of a park lists
-
-# A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
-_NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
-_ANSWERED = "control_request = NULL, control_reason = NULL, control_at = NULL"
-# `coalesce` keeps the planner on the run's key: by the index of what is in flight it would read, while an old snapshot
-# is open, every run that the worker ever held (measured: 50,000 of them make a step ten times slower).
-_FENCE = "epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
-_NOT_LEASED = "lease_worker IS NULL"
-_ACTIVE_UNTIL_NOW = (
-    "active_ms + CASE WHEN lease_worker IS NULL THEN 0 ELSE (extract(epoch FROM now() - claimed_at) * 1000)::bigint END"
-)
-_LET_GO = "lease_worker = NULL, ticket_at = NULL, blocked_on = NULL, blocked_until = NULL"
-_READY = f"{_LET_GO}, ready_at = now(), resumed = TRUE"
-_PARK = f"{_LET_GO}, ready_at = NULL"
-_END = f"{_PARK}, finished_at = now()"
-_END_DATA = """json_strip_nulls(json_build_object(
-    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text,
-    'by', coalesce(%(by)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_by END),
-    'comment', coalesce(%(comment)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_reason END),
-    'continuedAs', continued_as,
-    'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
-
-# What the end of a run means to its parent and to its children is told by the scheduler; nothing but the run's own row is
-# read for it, so that it holds for every end.
-_TOLD = """, told AS (
-        INSERT INTO outbox (id, tenant, target_run_id, effect, data)
-        SELECT %(to_parent)s::uuid, tenant, parent_run_id, 'child_ended',
-            json_build_object('run', id, 'key', parent_key, 'status', status)
-        FROM moved WHERE finished_at IS NOT NULL AND parent_run_id IS NOT NULL AND continued_as IS NULL
-        UNION ALL SELECT %(to_children)s::uuid, tenant, id, 'parent_canceled', NULL
-        FROM moved WHERE status = 'CANCELED' AND children > 0
-    )"""
-# While a run is leased nobody opens a wait of it, so that its worker's statement sees them all; for other ends see `models.ends`.
-_CLOSED = """, closed AS (
-        UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
-        FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL
-    )"""
-
-
-def _is(state: State) -> str:
-    kind = f" AND pause_kind = '{state.pause_kind}'" if state.pause_kind else ""
-    return f"(status = '{state.status}'{kind})"
-
-
-def _sources(*verbs: Verb) -> str:
-    states = sorted({_is(state) for verb in verbs for state in MOVES[verb].sources})
-    return f"({' OR '.join(states)})"
-
-
-def _literal(word: str | None) -> str:
-    return "NULL" if word is None else f"'{word}'"
-
-
-def _move(
-    verb: Verb,
-    sets: str,
-    guard: str,
-    *,
-    data: str = "NULL::json",
-    payload: str | None = None,
-    first: str = "",
-    then: str = "",
-) -> str:
-    """Write the statement of a move with one verb."""
-    move = MOVES[verb]
-    changes = (
-        f"status = '{move.target.status}', pause_kind = {_literal(move.target.pause_kind)}, reason = %(reason)s, {sets}"
-    )
-    where = f"{_sources(verb)} AND {guard}"
-    event, named = f"'{move.event}'", f"'{verb}'"
-    return _statement(changes, where, event=event, verb=named, data=data, payload=payload, first=first, then=then)
-
-
-def _statement(
-    changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None, first: str = "", then: str = ""
-) -> str:
-    """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row.
-
-    `first` and `then` are further parts over `moved`, before and after the event, each beginning with a comma.
-    """
-    paid = f", paid AS (UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id)" if payload else ""
-    return f"""
-    WITH moved AS (
-        UPDATE run SET status_was = status, {changes}, seq = seq + 1, updated_at = now()
-        WHERE id = %(run)s AND {where}
-        RETURNING *
-    ){first}, noted AS (
-        INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
-        SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
-        RETURNING *
-    ){paid}{then}
-    SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
-    """
-
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
 _TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
@@ -129,7 +52,7 @@ _CLAIM = f"""
             ready_at = NULL, resumed = TRUE, claimed_at = now(), started_at = coalesce(started_at, now()), recorded_n = 0,
             step_in_flight = NULL, activations = activations + 1, agent_version = (%(versions)s::json ->> agent),
             seq = seq + 1, updated_at = now()
-        WHERE id = %(run)s AND {_sources(Verb.START, Verb.CONTINUE)} AND epoch = %(epoch)s
+        WHERE id = %(run)s AND {sources(Verb.START, Verb.CONTINUE)} AND epoch = %(epoch)s
             AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE) AND control_request IS NULL
             AND agent = ANY(%(served)s::text[])
             AND (status <> 'QUEUED' OR expires_at IS NULL OR expires_at > now())
@@ -163,22 +86,20 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
 
 
 # ------------------------------------------------------------------------------------------- an activation ends its run
-_SUCCEED = _move(
-    Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
-    data=_END_DATA, payload="result = %(result)s::json", then=_TOLD + _CLOSED,
+_SUCCEED = move(
+    Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
+    data=END_DATA, payload="result = %(result)s::json", then=TOLD + CLOSED,
 )  # fmt: skip
 # A restart is no finish: it gives way to a cancel and to a pause.
-_RESTART = _move(
-    Verb.SUCCEED, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
-    f"{_FENCE} AND {_NOTHING_ASKED}", data=_END_DATA, payload="result = 'null'::json", then=_TOLD + _CLOSED,
+_RESTART = move(
+    Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
+    f"{FENCE} AND {NOTHING_ASKED}", data=END_DATA, payload="result = 'null'::json", then=TOLD + CLOSED,
 )  # fmt: skip
-_FAIL = _move(
-    Verb.FAIL, f"{_END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", _FENCE,
-    data=_END_DATA, payload="error = %(error)s::json", then=_TOLD + _CLOSED,
+_FAIL = move(
+    Verb.FAIL, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
+    data=END_DATA, payload="error = %(error)s::json", then=TOLD + CLOSED,
 )  # fmt: skip
-_CANCEL = _move(
-    Verb.CANCEL, f"{_END}, active_ms = active_ms + %(active_ms)s", _FENCE, data=_END_DATA, then=_TOLD + _CLOSED
-)
+_CANCEL = move(Verb.CANCEL, f"{END}, active_ms = active_ms + %(active_ms)s", FENCE, data=END_DATA, then=TOLD + CLOSED)
 
 
 def _ended(**params: Any) -> dict[str, Any]:
@@ -230,7 +151,7 @@ _ASKED = (
     f"CASE WHEN control_by IS NULL AND control_request = 'cancel' THEN '{Reason.BY_PARENT}' ELSE '{Reason.BY_USER}' END"
 )
 _BY_OUTCOME = "CASE status WHEN 'CANCELED' THEN {} WHEN 'FAILED' THEN {} WHEN 'PAUSED' THEN {} ELSE {} END"
-_RELEASE = _statement(
+_RELEASE = statement(
     f"""status = {_RELEASED},
             pause_kind = CASE {_RELEASED} WHEN 'PAUSED' THEN 'user' END,
             reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_ASKED} END,
@@ -238,9 +159,9 @@ _RELEASE = _statement(
             ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
             control_request = CASE WHEN {_RELEASED} IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END,
             control_reason = CASE WHEN control_request = 'window' THEN NULL ELSE control_reason END,
-            {_LET_GO}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
-            active_ms = {_ACTIVE_UNTIL_NOW}""",
-    f"{_sources(Verb.RECOVER)} AND {_FENCE}",
+            {LET_GO}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
+            active_ms = {ACTIVE_UNTIL_NOW}""",
+    f"{sources(Verb.RECOVER)} AND {FENCE}",
     event=_BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
     verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
     data="""json_strip_nulls(json_build_object(
@@ -248,7 +169,7 @@ _RELEASE = _statement(
             'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
             'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
-    then=_TOLD + _CLOSED,
+    then=TOLD + CLOSED,
 )
 
 
@@ -282,13 +203,13 @@ def release(
 
 
 # ----------------------------------------------------------------------------------------- somebody outside ends the run
-_CANCEL_IDLE = _move(Verb.CANCEL, _END, f"tenant = %(tenant)s AND {_NOT_LEASED}", data=_END_DATA, then=_TOLD)
-_CANCEL_OVERDUE = _move(
-    Verb.CANCEL, f"{_END}, epoch = epoch + 1, active_ms = {_ACTIVE_UNTIL_NOW}",
-    "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=_END_DATA,
-    then=_TOLD,
+_CANCEL_IDLE = move(Verb.CANCEL, END, f"tenant = %(tenant)s AND {NOT_LEASED}", data=END_DATA, then=TOLD)
+_CANCEL_OVERDUE = move(
+    Verb.CANCEL, f"{END}, epoch = epoch + 1, active_ms = {ACTIVE_UNTIL_NOW}",
+    "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=END_DATA,
+    then=TOLD,
 )  # fmt: skip
-_FAIL_IDLE = _move(Verb.FAIL, _END, _NOT_LEASED, data=_END_DATA, payload="error = %(error)s::json", then=_TOLD)
+_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload="error = %(error)s::json", then=TOLD)
 
 
 def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
@@ -307,8 +228,8 @@ def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, c
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
-_PARKED = f"{_PARK}, {_ANSWERED}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
-_UNDISTURBED = f"{_FENCE} AND inbox = %(inbox)s AND {_NOTHING_ASKED}"
+_PARKED = f"{PARK}, {ANSWERED}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
+_UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_ASKED}"
 # The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
 # what a person is asked (never a token: links are made when it is delivered), or until when the run waits.
 _WITH_WAITS = """, opened AS (
@@ -327,23 +248,23 @@ _SAID = {
     Verb.PAUSE_BY_AGENT: f"""json_build_object('waits', (SELECT json_agg(json_build_object('waitId', id, 'kind', kind,
         'expiresAt', {moment("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
 }
-_PARKS = {verb: _move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
+_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
 # Nobody but the scheduler ends this wait, and it takes back what it asked first: no inbox needs to be guarded.
-_PARK_FOR_WINDOW = _move(
-    Verb.PAUSE_BY_AGENT, _PARKED, f"{_FENCE} AND control_request = 'window'", data=_SAID[Verb.PAUSE_BY_AGENT],
+_PARK_FOR_WINDOW = move(
+    Verb.PAUSE_BY_AGENT, _PARKED, f"{FENCE} AND control_request = 'window'", data=_SAID[Verb.PAUSE_BY_AGENT],
     first=_WITH_WAITS,
 )  # fmt: skip
 _WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
-_PAUSE_EXECUTING = _move(
-    Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
-    f"{_FENCE} AND control_request = 'pause'", data=_WHO,
+_PAUSE_EXECUTING = move(
+    Verb.PAUSE_BY_USER, f"{PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
+    f"{FENCE} AND control_request = 'pause'", data=_WHO,
 )  # fmt: skip
-_PAUSE_IDLE = _move(
-    Verb.PAUSE_BY_USER, f"{_PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s", _NOT_LEASED,
+_PAUSE_IDLE = move(
+    Verb.PAUSE_BY_USER, f"{PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s", NOT_LEASED,
     data=_WHO,
 )  # fmt: skip
-_RESUME = _move(
-    Verb.RESUME, f"{_READY}, pending_waits = 0, control_by = NULL, control_reason = NULL", "control_request IS NULL",
+_RESUME = move(
+    Verb.RESUME, f"{READY}, pending_waits = 0, control_by = NULL, control_reason = NULL", "control_request IS NULL",
     data="json_strip_nulls(json_build_object('by', %(by)s::text))",
 )  # fmt: skip
 

@@ -38,6 +38,12 @@ def test_only_the_moves_write_the_status_of_a_run() -> None:
     assert [path for path, text in _sources() if _writes_status(text)] == ["models/moves.py"]
 
 
+def test_nobody_else_writes_with_the_words_of_the_moves() -> None:
+    read_by = [path for path, text in _sources() if re.search(r"\bmove_sql\b", text)]
+
+    assert read_by == ["models/moves.py"]
+
+
 def test_the_search_would_find_a_second_writer() -> None:
     assert _writes_status("UPDATE run SET seq = seq + 1, status = 'FAILED' WHERE id = 1")
     assert _writes_status('"""\n  update run as r\n  set\n status=%(s)s\n"""')
