@@ -19,6 +19,21 @@ ApiKey = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i", metavar="KEY=VALUE", help="One input; the value is read as JSON where it is JSON, else as text."
+    ),
+]
+Document = Annotated[
+    str | None,
+    typer.Option(
+        "--input", metavar="JSON", help="The input object as JSON, @file, or @- for stdin.", show_default=False
+    ),
+]
+Queue = Annotated[str | None, typer.Option("--queue", help="Default: the agent's own.", show_default=False)]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+
 
 def read_duration(text: str) -> float:
     """Read a duration in seconds; a bare number is seconds already."""

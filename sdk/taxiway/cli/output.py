@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -19,6 +20,11 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u20
 def clean(text: str) -> str:
     """Make text from elsewhere safe to print."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def local_time(at: datetime | None) -> str | None:
+    """A moment as the clock on the wall shows it."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else None
 
 
 class Output:
@@ -37,6 +43,13 @@ class Output:
     def document(self, value: Any) -> None:
         """Print one JSON document on one line (ASCII, so that it survives any pipe)."""
         typer.echo(json.dumps(value))
+
+    def say(self, document: Mapping[str, Any], sentence: str) -> None:
+        """Print one answer: the document for machines, or the sentence for people."""
+        if self.as_json:
+            self.document(dict(document))
+        else:
+            self.line(sentence)
 
     def line(self, text: str, style: str = "") -> None:
         """Print a line, never wrapped or cut."""

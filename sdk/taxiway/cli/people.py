@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from taxiway.cli import inputs, options
-from taxiway.cli.output import Output
+from taxiway.cli.output import Output, local_time
 from taxiway.client import ApprovalView
 
 Target = Annotated[str, typer.Argument(metavar="RUN_OR_WAIT", help="The id of the run that asks, or of its wait.")]
@@ -21,7 +21,7 @@ def approvals(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Of this run alone.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    limit: options.Limit = 20,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -101,16 +101,12 @@ def _answer(value: str | None, pairs: list[str] | None) -> Any:
 
 
 def _say(as_json: bool, seen: ApprovalView) -> None:
-    output = Output(as_json)
-    if as_json:
-        output.document(dict(seen.raw))
-        return
     done = _DONE.get(seen.outcome.outcome if seen.outcome else "", "Decided")
-    output.line(f"{done}: {seen.prompt} Run {seen.run_id} is {seen.run_status}.")
+    Output(as_json).say(seen.raw, f"{done}: {seen.prompt} Run {seen.run_id} is {seen.run_status}.")
 
 
 def _open_row(question: ApprovalView) -> tuple[object, ...]:
-    opened, expires = _time(question.opened_at), _time(question.expires_at)
+    opened, expires = local_time(question.opened_at), local_time(question.expires_at)
     return (question.id, question.agent, question.prompt, opened, expires, question.url)
 
 
@@ -119,8 +115,4 @@ def _decided_row(question: ApprovalView) -> tuple[object, ...]:
     if outcome is None:
         return (question.id, question.agent, question.prompt)
     said = f"{outcome.outcome}: {outcome.choice}" if outcome.choice else outcome.outcome
-    return (question.id, question.agent, question.prompt, said, outcome.by, _time(outcome.at))
-
-
-def _time(at: Any) -> str | None:
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else None
+    return (question.id, question.agent, question.prompt, said, outcome.by, local_time(outcome.at))

@@ -7,31 +7,17 @@ import typer
 
 from taxiway.cli import inputs, options
 from taxiway.cli.fleet import show_rows
+from taxiway.cli.group import group
 from taxiway.cli.output import Output
+from taxiway.client import Client
 from taxiway.client.operations import KEEP
 
-app = typer.Typer(
-    help="OAuth providers, and what people authorized.", invoke_without_command=True, no_args_is_help=False
-)
-
 _COLUMNS = ("name", "clientId", "clientAuth", "authorizeUrl", "scopes")
+app = group("providers", _COLUMNS, Client.providers, "OAuth providers, and what people authorized.")
+
 _GRANTS = ("id", "provider", "subject", "scopes", "refreshable", "expiresAt", "revokedAt")
 VARIABLE = "TAXIWAY_CLIENT_SECRET"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, as agents write it.")]
-
-
-@app.callback()
-def providers(
-    context: typer.Context,
-    *,
-    url: options.Url = None,
-    api_key: options.ApiKey = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """List the OAuth providers; with a command, change one, or look at grants."""
-    if context.invoked_subcommand is None:
-        with options.connect(url, api_key) as client:
-            show_rows(Output(as_json), "providers", client.providers(), _COLUMNS)
 
 
 @app.command()
@@ -65,13 +51,8 @@ def put(
             client_auth=client_auth, revocation_url=revocation_url, scopes=scope or (),
             parameters=inputs.read_metadata(parameter or ()),
         )  # fmt: skip
-    output = Output(as_json)
-    if as_json:
-        output.document(dict(made))
-    else:
-        output.line(
-            f"Provider {name} is introduced. Register {client.address.url}/v1/auth/callback there for redirects."
-        )
+    there = f"{client.address.url}/v1/auth/callback"
+    Output(as_json).say(made, f"Provider {name} is introduced. Register {there} there for redirects.")
 
 
 @app.command()
@@ -81,7 +62,7 @@ def delete(
     """Forget a provider."""
     with options.connect(url, api_key) as client:
         client.delete_provider(name)
-    _done(as_json, {"name": name, "deleted": True}, f"Provider {name} is forgotten.")
+    Output(as_json).say({"name": name, "deleted": True}, f"Provider {name} is forgotten.")
 
 
 @app.command()
@@ -89,7 +70,7 @@ def grants(
     *,
     provider: Annotated[str | None, typer.Option("--provider", show_default=False)] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="Whose.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    limit: options.Limit = 50,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -111,12 +92,4 @@ def revoke(
     """Revoke a grant, here and at its provider."""
     with options.connect(url, api_key) as client:
         client.revoke_grant(grant)
-    _done(as_json, {"id": grant, "revoked": True}, f"Grant {grant} is revoked.")
-
-
-def _done(as_json: bool, document: dict[str, object], said: str) -> None:
-    output = Output(as_json)
-    if as_json:
-        output.document(document)
-    else:
-        output.line(said)
+    Output(as_json).say({"id": grant, "revoked": True}, f"Grant {grant} is revoked.")

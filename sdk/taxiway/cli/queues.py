@@ -6,26 +6,13 @@ import typer
 
 from taxiway.cli import options
 from taxiway.cli.fleet import show_rows
+from taxiway.cli.group import group
 from taxiway.cli.output import Output
+from taxiway.client import Client
 from taxiway.client.operations import KEEP
 
-app = typer.Typer(help="Show and change queues.", invoke_without_command=True, no_args_is_help=False)
-
 _COLUMNS = ("name", "paused", "window")
-
-
-@app.callback()
-def queues(
-    context: typer.Context,
-    *,
-    url: options.Url = None,
-    api_key: options.ApiKey = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """List the queues; with a command, change one."""
-    if context.invoked_subcommand is None:
-        with options.connect(url, api_key) as client:
-            show_rows(Output(as_json), "queues", client.queues(), _COLUMNS)
+app = group("queues", _COLUMNS, Client.queues, "Show and change queues.")
 
 
 @app.command()

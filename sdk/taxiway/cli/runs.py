@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from taxiway.cli import inputs, lines, options, results
-from taxiway.cli.output import Output
+from taxiway.cli.output import Output, local_time
 from taxiway.cli.watch import explain
 from taxiway.client import RunView, StepView
 
@@ -31,7 +31,7 @@ def runs(
     created_before: Annotated[
         str | None, typer.Option("--created-before", metavar="TIME", help="RFC 3339.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    limit: options.Limit = 20,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -115,14 +115,13 @@ def logs(
             output.document({"logs": [dict(line.raw) for line in found]})
             return
         for line in found:
-            at = f"{line.at.astimezone():%Y-%m-%d %H:%M:%S}" if line.at else "-"
             where = f" [{line.step}]" if line.step else ""
-            output.line(f"{at} {line.level}{where} {line.message}")
+            output.line(f"{local_time(line.at) or '-'} {line.level}{where} {line.message}")
 
 
 def _row(run: RunView) -> tuple[object, ...]:
-    created = f"{run.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if run.created_at else ""
-    return (run.id, run.status, run.agent, run.steps_total, created, lines.took(run.active_ms or None))
+    active = lines.took(run.active_ms or None)
+    return (run.id, run.status, run.agent, run.steps_total, local_time(run.created_at), active)
 
 
 def _step_row(step: StepView) -> tuple[object, ...]:
@@ -155,7 +154,7 @@ def _facts(run: RunView) -> list[tuple[str, object]]:
         ("steps", run.steps_total),
         ("in flight", in_flight.get("name") if isinstance(in_flight, dict) else in_flight),
         *((name, run.raw.get(member)) for name, member in _RELATIVES.items()),
-        ("created", f"{run.created_at.astimezone():%Y-%m-%d %H:%M:%S}" if run.created_at else None),
+        ("created", local_time(run.created_at)),
         ("active", lines.took(run.active_ms or None)),
         ("user", run.user_id),
         ("tags", ", ".join(run.tags)),

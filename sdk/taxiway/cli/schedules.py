@@ -6,27 +6,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from taxiway.cli import inputs, options
-from taxiway.cli.fleet import show_rows
+from taxiway.cli.group import group
 from taxiway.cli.output import Output
-
-app = typer.Typer(help="Show and change recurring runs.", invoke_without_command=True, no_args_is_help=False)
+from taxiway.client import Client
 
 _COLUMNS = ("name", "agent", "cron", "timezone", "paused", "nextAt", "lastAt")
+app = group("schedules", _COLUMNS, Client.schedules, "Show and change recurring runs.")
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
-
-
-@app.callback()
-def schedules(
-    context: typer.Context,
-    *,
-    url: options.Url = None,
-    api_key: options.ApiKey = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """List the schedules; with a command, show or change one."""
-    if context.invoked_subcommand is None:
-        with options.connect(url, api_key) as client:
-            show_rows(Output(as_json), "schedules", client.schedules(), _COLUMNS)
 
 
 @app.command()
@@ -51,16 +38,9 @@ def put(
     timezone: Annotated[
         str | None, typer.Option("--timezone", help="The zone of the clock, such as Europe/Berlin.", show_default=False)
     ] = None,
-    pairs: Annotated[
-        list[str] | None, typer.Option("-i", metavar="KEY=VALUE", help="One input; JSON where it is JSON, else text.")
-    ] = None,
-    document: Annotated[
-        str | None,
-        typer.Option(
-            "--input", metavar="JSON", help="The input object as JSON, @file, or @- for stdin.", show_default=False
-        ),
-    ] = None,
-    queue: Annotated[str | None, typer.Option("--queue", help="Default: the agent's own.", show_default=False)] = None,
+    pairs: options.Pairs = None,
+    document: options.Document = None,
+    queue: options.Queue = None,
     window: Annotated[
         str | None, typer.Option("--window", help="Its runs go on only while this window is open.", show_default=False)
     ] = None,
@@ -111,12 +91,8 @@ def run(
     """Make a schedule's run at once. Prints its id."""
     with options.connect(url, api_key) as client:
         handle = client.run_schedule(name)
-    output = Output(as_json)
-    if as_json:
-        assert handle.accepted is not None  # run_schedule() always sets it
-        output.document(dict(handle.accepted.run.raw))
-    else:
-        output.line(handle.id)
+    assert handle.accepted is not None  # run_schedule() always sets it
+    Output(as_json).say(handle.accepted.run.raw, handle.id)
 
 
 @app.command()
@@ -126,11 +102,7 @@ def delete(
     """Delete a schedule; the runs that it made go on."""
     with options.connect(url, api_key) as client:
         client.delete_schedule(name)
-    output = Output(as_json)
-    if as_json:
-        output.document({"name": name, "deleted": True})
-    else:
-        output.line(f"Schedule {name} is deleted.")
+    Output(as_json).say({"name": name, "deleted": True}, f"Schedule {name} is deleted.")
 
 
 def _show(output: Output, schedule: Mapping[str, Any]) -> None:

@@ -7,27 +7,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from taxiway.cli import options
-from taxiway.cli.fleet import show_rows
+from taxiway.cli.group import group
 from taxiway.cli.output import Output
-
-app = typer.Typer(help="Show and change when runs may go.", invoke_without_command=True, no_args_is_help=False)
+from taxiway.client import Client
 
 _COLUMNS = ("name", "open", "until", "kind", "cron", "duration", "timezone", "onClose")
+app = group("windows", _COLUMNS, Client.windows, "Show and change when runs may go.")
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The window's name.")]
-
-
-@app.callback()
-def windows(
-    context: typer.Context,
-    *,
-    url: options.Url = None,
-    api_key: options.ApiKey = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """List the windows; with a command, show or change one."""
-    if context.invoked_subcommand is None:
-        with options.connect(url, api_key) as client:
-            show_rows(Output(as_json), "windows", client.windows(), _COLUMNS)
 
 
 @app.command()
@@ -73,11 +60,7 @@ def delete(
     """Delete a window that nothing needs any more."""
     with options.connect(url, api_key) as client:
         client.delete_window(name)
-    output = Output(as_json)
-    if as_json:
-        output.document({"name": name, "deleted": True})
-    else:
-        output.line(f"Window {name} is deleted.")
+    Output(as_json).say({"name": name, "deleted": True}, f"Window {name} is deleted.")
 
 
 @app.command()

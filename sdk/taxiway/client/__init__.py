@@ -1,6 +1,7 @@
 """The client of a Taxiway server: enqueue runs, follow them, read and cancel them, decide what they ask."""
 
-from taxiway.client.aio import AsyncClient, AsyncRunHandle
+from taxiway.client.aio import AsyncClient
+from taxiway.client.aio_run_handle import AsyncRunHandle
 from taxiway.client.calls import Accepted, NewRun
 from taxiway.client.errors import (
     Conflict,
@@ -23,7 +24,8 @@ from taxiway.client.errors import (
     Unavailable,
 )
 from taxiway.client.people import ApprovalView, OutcomeView
-from taxiway.client.sync import Client, RunHandle
+from taxiway.client.run_handle import RunHandle
+from taxiway.client.sync import Client
 from taxiway.client.views import Event, LogLine, RunError, RunView, StepView
 from taxiway.errors import TaxiwayError
 

@@ -170,9 +170,12 @@ def _read_run(answer: Answer) -> RunView:
 
 
 def post(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Request:
-    headers = {"content-type": "application/json"}
-    if idempotency_key is not None:
-        headers["idempotency-key"] = idempotency_key
+    """A POST that carries JSON."""
+    return with_body("POST", path, body, {} if idempotency_key is None else {"idempotency-key": idempotency_key})
+
+
+def with_body(method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Request:
+    """A request that carries JSON."""
     # ensure_ascii keeps lone surrogates sendable; NaN and Infinity are not JSON and are refused here, by name.
     text = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Request("POST", path, body=text.encode(), headers=headers)
+    return Request(method, path, body=text.encode(), headers={"content-type": "application/json", **(headers or {})})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request
+from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request, post, with_body
 from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
 
@@ -23,7 +22,7 @@ def window(name: str, following: int) -> Call[Json]:
 def put_window(name: str, *, cron: str, duration: Duration, timezone: str, kind: str, on_close: str) -> Call[Json]:
     """PUT /v1/windows/{name}."""
     body = {"cron": cron, "duration": seconds(duration), "timezone": timezone, "kind": kind, "onClose": on_close}
-    return Call(_with_body("PUT", _path("windows", name), body), _document)
+    return Call(with_body("PUT", _path("windows", name), body), _document)
 
 
 def delete_window(name: str) -> Call[None]:
@@ -36,7 +35,7 @@ def override_window(name: str, state: str, until: datetime, reason: str | None) 
     if until.tzinfo is None:
         raise ValueError("until needs a time zone, such as datetime.now(UTC) has")
     body = {"state": state, "until": until.isoformat()} | ({} if reason is None else {"reason": reason})
-    return Call(_with_body("POST", _path("windows", name, "override"), body), _document)
+    return Call(post(_path("windows", name, "override"), body), _document)
 
 
 def end_override(name: str) -> Call[Json]:
@@ -47,7 +46,7 @@ def end_override(name: str) -> Call[Json]:
 def gate(kind: str, name: str, *, paused: bool, window: str | None) -> Call[Json]:
     """PUT /v1/queues/{name} or /v1/agents/{name}, with what is not KEEP."""
     body = {field: value for field, value in {"paused": paused, "window": window}.items() if value is not KEEP}
-    return Call(_with_body("PUT", _path(kind, name), body), _document)
+    return Call(with_body("PUT", _path(kind, name), body), _document)
 
 
 def schedule(name: str) -> Call[Json]:
@@ -55,12 +54,22 @@ def schedule(name: str) -> Call[Json]:
     return Call(Request("GET", _path("schedules", name)), _document)
 
 
-def put_schedule(name: str, body: Mapping[str, Any], run: NewRun | Mapping[str, Any] | None) -> Call[Json]:
+def put_schedule(
+    name: str,
+    *,
+    cron: str | None,
+    timezone: str | None,
+    run: NewRun | Mapping[str, Any] | None,
+    overlap: str | None,
+    catch_up: str | None,
+    paused: bool | None,
+) -> Call[Json]:
     """PUT /v1/schedules/{name}, with what is not None; a mapping holds the keyword arguments of enqueue()."""
     new = NewRun(**run) if isinstance(run, Mapping) else run
+    said = {"cron": cron, "timezone": timezone, "overlap": overlap, "catchUp": catch_up, "paused": paused}
+    body = {**said, "run": None if new is None else new.body()}
     given = {field: value for field, value in body.items() if value is not None}
-    asked = given if new is None else {**given, "run": new.body()}
-    return Call(_with_body("PUT", _path("schedules", name), asked), _document)
+    return Call(with_body("PUT", _path("schedules", name), given), _document)
 
 
 def delete_schedule(name: str) -> Call[None]:
@@ -74,7 +83,7 @@ def run_schedule(name: str) -> Call[Accepted]:
     def read(answer: Answer) -> Accepted:
         return Accepted(RunView.read(answer.json), replayed=False)
 
-    return Call(_with_body("POST", _path("schedules", name, "run"), {}), read)
+    return Call(post(_path("schedules", name, "run"), {}), read)
 
 
 def provider(name: str) -> Call[Json]:
@@ -100,7 +109,7 @@ def put_provider(
         "clientSecret": client_secret, "clientAuth": client_auth, "scopes": list(scopes), "parameters": dict(parameters or {}),
     }  # fmt: skip
     given = {field: value for field, value in body.items() if value is not KEEP}
-    return Call(_with_body("PUT", _path("providers", name), given), _document)
+    return Call(with_body("PUT", _path("providers", name), given), _document)
 
 
 def delete_provider(name: str) -> Call[None]:
@@ -117,11 +126,6 @@ def _path(kind: str, name: str, *more: str) -> str:
     if not name or name in (".", ".."):
         raise ValueError(f"{name!r} is not a name")
     return "/".join((f"/v1/{kind}", quote(name, safe=""), *more))
-
-
-def _with_body(method: str, path: str, body: Mapping[str, Any]) -> Request:
-    text = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Request(method, path, body=text.encode(), headers={"content-type": "application/json"})
 
 
 def _document(answer: Answer) -> Json:

@@ -1,0 +1,70 @@
+"""One connection to a server, for asyncio: sends a call, walks a list, opens an event stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from taxiway.client import answers, wire
+from taxiway.client.address import find_address
+from taxiway.client.calls import Call, Request
+from taxiway.client.pages import Pages
+
+T = TypeVar("T")
+
+
+class AsyncConnection:
+    """The HTTP client that every call goes through; see Connection."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = wire.TIMEOUT,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.address = find_address(url, api_key)
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(**wire.settings(self.address), transport=transport)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def send(self, call: Call[T]) -> T:
+        """Send one call and read its answer."""
+        try:
+            response = await self._http.request(**wire.arguments(call.request, self._timeout))
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
+        return answers.read(call, response)
+
+    async def _walk(self, walk: Pages[T]) -> AsyncIterator[T]:
+        while not walk.over:
+            for item in await self.send(walk.call()):
+                yield item
+
+    @asynccontextmanager
+    async def _stream(self, request: Request) -> AsyncIterator[httpx.Response]:
+        """Open an event stream; see Connection."""
+        try:
+            async with self._http.stream(**wire.arguments(request, self._timeout)) as response:
+                if not response.is_success:
+                    await response.aread()
+                answers.expect_stream(response)
+                yield response
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error

@@ -1,0 +1,69 @@
+"""One connection to a server, blocking: sends a call, walks a list, opens an event stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from taxiway.client import answers, wire
+from taxiway.client.address import find_address
+from taxiway.client.calls import Call, Request
+from taxiway.client.pages import Pages
+
+T = TypeVar("T")
+
+
+class Connection:
+    """The HTTP client that every call goes through, and the only place where one is sent; see Client for the arguments."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = wire.TIMEOUT,
+        *,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.address = find_address(url, api_key)
+        self._timeout = timeout
+        self._http = httpx.Client(**wire.settings(self.address), transport=transport)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send(self, call: Call[T]) -> T:
+        """Send one call and read its answer."""
+        try:
+            response = self._http.request(**wire.arguments(call.request, self._timeout))
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
+        return answers.read(call, response)
+
+    def _walk(self, walk: Pages[T]) -> Iterator[T]:
+        while not walk.over:
+            yield from self.send(walk.call())
+
+    @contextmanager
+    def _stream(self, request: Request) -> Iterator[httpx.Response]:
+        """Open an event stream. A connection that breaks inside the block raises NotReachable too."""
+        try:
+            with self._http.stream(**wire.arguments(request, self._timeout)) as response:
+                if not response.is_success:
+                    response.read()
+                answers.expect_stream(response)
+                yield response
+        except httpx.RequestError as error:
+            raise answers.not_reachable(self.address.url, error) from error
