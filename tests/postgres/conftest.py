@@ -10,7 +10,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from executor.recorder import Recorder
 from tests.postgres.factory import World
+from tests.postgres.inside import Deaf, proxy_to, settings_of, through
+from tests.postgres.proxy import Proxy
 
 Connect = Callable[[], psycopg.Connection[dict[str, Any]]]
 
@@ -57,3 +60,27 @@ def connect(law_url: str) -> Iterator[Connect]:
 def own_world(database: Callable[..., psycopg.Connection[Any]]) -> World:
     """Give the factory over an empty database of this test's own."""
     return World(database(autocommit=True, row_factory=dict_row))
+
+
+@pytest.fixture
+def bus() -> Deaf:
+    """Give a bus that nobody hears."""
+    return Deaf()
+
+
+@pytest.fixture
+def proxy(law_url: str) -> Iterator[Proxy]:
+    """Give a proxy in front of the shared database."""
+    with proxy_to(law_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def recorder(bus: Deaf, proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """Give a running recorder whose sessions go through the proxy."""
+    with settings_of(monkeypatch, DATABASE_URL=through(proxy, law_url)):
+        recorder = Recorder(bus)  # type: ignore[arg-type]  # all that a recorder wants of a bus
+        recorder.start()
+        yield recorder
+        proxy.frozen = proxy.muted = proxy.refusing = False
+        recorder.stop(5)

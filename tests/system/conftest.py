@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import Hand
+from tests.system.hand import INPUT, Hand
+from tests.system.people import with_secret
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,24 @@ def other(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
     """Give a client of another tenant."""
     with api.client(api.key("other")) as client:
         yield client
+
+
+@pytest.fixture
+def anybody(api: ApiServer) -> Iterator[httpx.Client]:
+    """Give a client without a key."""
+    with api.client(None) as client:
+        yield client
+
+
+@pytest.fixture
+def run(acme: httpx.Client) -> str:
+    """Give a new run of tenant acme."""
+    made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
+    return made
+
+
+@pytest.fixture(scope="module")
+def same_secret() -> Iterator[None]:
+    """Have this process make the tokens that the API would."""
+    with with_secret():
+        yield

@@ -139,7 +139,7 @@ class Live:
         deadline = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}; {instead()}\n{self.words()}"
-            time.sleep(LOOK_EVERY)
+            time.sleep(LOOK_EVERY)  # the fact is another process's; there is nothing to wait on
 
     def words(self, lines: int = 15) -> str:
         """Return the last words of every process."""

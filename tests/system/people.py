@@ -13,6 +13,7 @@ from api.people.tokens import Purpose, token
 from models.moves import NewWait
 from models.questions import question
 from tests.postgres.inside import settings_of
+from tests.system.hand import Hand
 
 SECRET = "a secret that only the API knows"
 PUBLIC_URL = "https://taxiway.example.com"
@@ -52,3 +53,18 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     """Give the status and the code of a problem document."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return answer.status_code, answer.json()["code"]
+
+
+def stands(hand: Hand, run: str) -> tuple[str, str | None]:
+    """Read the status of a run and why it has it."""
+    row = hand.connection.execute("SELECT status, reason FROM run WHERE id = %s", [run]).fetchone()
+    assert row
+    return row["status"], row["reason"]
+
+
+def kept(hand: Hand, wait: NewWait) -> dict[str, Any]:
+    """Read what was decided about a wait."""
+    sql = "SELECT outcome, answer::text AS answer, decided_by, comment FROM wait WHERE id = %s"
+    row = hand.connection.execute(sql, [wait.id]).fetchone()
+    assert row
+    return dict(row)

@@ -82,6 +82,15 @@ def paused_by_agent(client: httpx.Client, hand: Hand) -> Stands:
     return _parked(client, hand, NewWait("s", "signal", {"signal": "word"}, HOUR, "timeout"))
 
 
+def sleeping(client: httpx.Client, hand: Hand) -> Stands:
+    return _parked(client, hand, NewWait("sleep#1", "timer", {}, HOUR, "elapsed"))
+
+
+def paused_itself(client: httpx.Client, hand: Hand) -> Stands:
+    """Its agent has asked for a pause that a person ends."""
+    return _parked(client, hand, NewWait("pause#1", "user", {"reason": "look at this"}, HOUR, "timeout"))
+
+
 def succeeded(client: httpx.Client, hand: Hand) -> Stands:
     stands = executing(client, hand)
     assert stands.fence
@@ -111,6 +120,8 @@ SITUATIONS: dict[str, Callable[[httpx.Client, Hand], Stands]] = {
     "PAUSED, approval": asking,
     "PAUSED, user": paused,
     "PAUSED, agent": paused_by_agent,
+    "PAUSED, timer": sleeping,
+    "PAUSED, own pause": paused_itself,
     "SUCCESS": succeeded,
     "FAILED": failed,
     "CANCELED": canceled,

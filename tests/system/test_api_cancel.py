@@ -15,12 +15,6 @@ from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 
 
-@pytest.fixture
-def run(acme: httpx.Client) -> str:
-    made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
-    return made
-
-
 def test_a_queued_run_is_canceled_at_once(acme: httpx.Client, run: str) -> None:
     answer = acme.post(f"/v1/runs/{run}/cancel", json={"reason": "ordered twice"})
     assert answer.status_code == 200

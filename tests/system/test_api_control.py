@@ -42,6 +42,14 @@ TABLE: dict[str, Row] = {
         **_AT_ONCE, "pause": (202, "PAUSED", "agent", "pause"), "resume": (409, "PAUSED", "agent", None),
         "signal": (202, "RUNNING", None, None),
     },
+    "PAUSED, timer": {
+        **_AT_ONCE, "pause": (202, "PAUSED", "agent", "pause"), "resume": (409, "PAUSED", "agent", None),
+        "signal": (202, "PAUSED", "agent", None),
+    },
+    "PAUSED, own pause": {
+        **_AT_ONCE, "pause": (202, "PAUSED", "agent", "pause"), "resume": (200, "RUNNING", None, None),
+        "signal": (202, "PAUSED", "agent", None),
+    },
     **dict.fromkeys(TERMINAL, _ENDED),
 }  # fmt: skip
 CELLS = [(situation, action) for situation, row in TABLE.items() for action in row]

@@ -19,15 +19,10 @@ from models.moves import NewWait
 from models.questions import start_question
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
-from tests.system.people import HOUR, JSON, PUBLIC_URL, SETTINGS, asks, decide, token_of, wants, with_secret
+from tests.system.people import HOUR, JSON, PUBLIC_URL, SETTINGS, asks, decide, token_of, wants
 
 FULL = ("enqueue", "read", "decide")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _same_secret() -> Iterator[None]:
-    with with_secret():
-        yield
+pytestmark = pytest.mark.usefixtures("same_secret")
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from api.page.rendering import POLICY
 from models.moves import NewWait
 from models.questions import question
 from tests.system.api_server import ApiServer, free_port
-from tests.system.hand import INPUT, Hand
-from tests.system.people import HOUR, SETTINGS, token_of, with_secret
+from tests.system.hand import Hand
+from tests.system.people import HOUR, SETTINGS, token_of
 
 PLACE = "/v1/runs/approval"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -26,12 +26,7 @@ ADDRESS = {
     "required": ["street"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _same_secret() -> Iterator[None]:
-    with with_secret():
-        yield
+pytestmark = pytest.mark.usefixtures("same_secret")
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +39,6 @@ def anybody(api: ApiServer) -> Iterator[httpx.Client]:
     """Give a client without a key, as a browser is one."""
     with httpx.Client(base_url=api.url, headers=BROWSER, timeout=30, trust_env=False) as client:
         yield client
-
-
-@pytest.fixture
-def run(acme: httpx.Client) -> str:
-    made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
-    return made
 
 
 def asked(hand: Hand, run: str, on_due: str = "denied", **request: Any) -> tuple[NewWait, str]:

@@ -12,13 +12,7 @@ from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
-
-
-@pytest.fixture
-def run(acme: httpx.Client) -> str:
-    made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
-    return made
+from tests.system.hand import Hand
 
 
 def _pause(acme: httpx.Client, run: str, **body: Any) -> httpx.Response:

@@ -10,15 +10,9 @@ import pytest
 from models import moves, waits
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from tests.system.hand import INPUT, Hand
+from tests.system.hand import Hand
 
 UNKNOWN = "01a20000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-def run(acme: httpx.Client) -> str:
-    made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
-    return made
 
 
 def _signal(client: httpx.Client, run: str, name: str = "paid", **body: Any) -> httpx.Response:

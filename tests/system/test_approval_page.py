@@ -15,7 +15,7 @@ from models.questions import question, start_question
 from tests.system.api_server import ApiServer
 from tests.system.browsing import DESKTOP, PHONE, SMALLEST, Person, a_browser, person
 from tests.system.hand import INPUT, Hand
-from tests.system.people import HOUR, SETTINGS, token_of, with_secret
+from tests.system.people import HOUR, SETTINGS, token_of
 
 ORDER = {
     "order": "A7", "paid": True, "coupon": None, "notes": "broken on arrival " * 60,
@@ -56,6 +56,7 @@ HOSTILE = {
     "deep": [[[[[[[[[{"a": [1]}]]]]]]]]],
 }
 Ask = Callable[..., str]
+pytestmark = pytest.mark.usefixtures("same_secret")
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +65,9 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _same_secret() -> Iterator[None]:
-    with with_secret():
-        yield
-
-
 @pytest.fixture(scope="module")
 def api_settings() -> dict[str, str]:
     return SETTINGS
-
-
-@pytest.fixture
-def run(acme: httpx.Client) -> str:
-    made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
-    return made
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -17,6 +19,8 @@ WORDS = {
     "RUNNING, ready": ("running", "processing"),
     "PAUSED, user": ("paused", "paused"),
     "PAUSED, agent": ("paused_by_agent", "paused"),
+    "PAUSED, timer": ("paused_by_agent", "paused"),
+    "PAUSED, own pause": ("paused_by_agent", "paused"),
     "PAUSED, approval": ("awaiting_confirmation", "awaiting"),
     "AUTH_REQUIRED": ("awaiting_confirmation", "awaiting"),
     "SUCCESS": ("completed", "terminal"),
@@ -41,11 +45,25 @@ def api_settings() -> dict[str, str]:
     return SETTINGS
 
 
+@pytest.fixture(scope="module")
+def runs(acme: httpx.Client, hand: Hand) -> dict[str, str]:
+    """Give one run in each situation."""
+    return {situation: SITUATIONS[situation](acme, hand).run for situation in WORDS}
+
+
 def _leads(word: str) -> set[str]:
     """Say, by the law, where a status leads: moves within it (recovery, going on) are no transition."""
     states = {state for state in STATES if execution_status(state) == word}
     targets: set[State] = {move.target for move in MOVES.values() if move.sources & states}
     return {execution_status(target) for target in targets} - {word}
+
+
+def _told(acme: httpx.Client, run: str) -> list[tuple[str, str]]:
+    """Read which statuses a run had, and by which events, from its log, which has no gap and ends where the run stands."""
+    events = acme.get(f"/v1/runs/{run}/events").json()["events"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["runStatus"] == acme.get(f"/v1/runs/{run}").json()["status"]
+    return [(event.get("verb", event["event"]), event["runStatus"]) for event in events]
 
 
 @pytest.mark.parametrize("word", GRAPH)
@@ -55,20 +73,45 @@ def test_can_transition_to(word: str) -> None:
 
 
 @pytest.mark.parametrize("situation", WORDS)
-def test_execution_statuses_fall_into_four_categories(acme: httpx.Client, hand: Hand, situation: str) -> None:
+def test_execution_statuses_fall_into_four_categories(acme: httpx.Client, runs: dict[str, str], situation: str) -> None:
     """Processing, Paused, Awaiting, Terminal: the status of a run in this vocabulary, and its category."""
-    run = acme.get(f"/v1/runs/{SITUATIONS[situation](acme, hand).run}").json()
+    run = acme.get(f"/v1/runs/{runs[situation]}").json()
     assert (run["executionStatus"], run["category"]) == WORDS[situation]
 
 
+def test_every_situation_has_its_words() -> None:
+    assert set(WORDS) == set(SITUATIONS)
+
+
 @pytest.mark.parametrize("name", ["processing", "awaiting", "paused", "terminal"])
-def test_polling_by_category(acme: httpx.Client, hand: Hand, name: str) -> None:
+def test_polling_by_category(acme: httpx.Client, runs: dict[str, str], name: str) -> None:
     """There are two primary ways to monitor execution status: polling by status category."""
-    for situation in WORDS:
-        SITUATIONS[situation](acme, hand)
-    runs = acme.get("/v1/runs", params={"category": name, "limit": 50}).json()["runs"]
-    assert {run["category"] for run in runs} == {name}
-    assert {run["executionStatus"] for run in runs} == {word for word, group in WORDS.values() if group == name}
+    found = {}
+    page: dict[str, Any] = {"nextCursor": ""}
+    while page["nextCursor"] is not None:
+        where = {"category": name, "limit": 50} | ({"cursor": page["nextCursor"]} if page["nextCursor"] else {})
+        page = acme.get("/v1/runs", params=where).json()
+        found |= {run["runId"]: (run["executionStatus"], run["category"]) for run in page["runs"]}
+    assert {category for _, category in found.values()} == {name}
+    ours = {situation: found[run] for situation, run in runs.items() if run in found}
+    assert ours == {situation: words for situation, words in WORDS.items() if words[1] == name}
+
+
+def test_event_log_monitoring(acme: httpx.Client, hand: Hand) -> None:
+    """And event log monitoring: the events of a run tell each change of its status, in order."""
+    stands = SITUATIONS["PAUSED, agent"](acme, hand)
+    told = [("enqueue", "QUEUED"), ("start", "RUNNING"), ("pause_by_agent", "PAUSED")]
+    assert _told(acme, stands.run) == told
+    for action, *changes in (
+        ("signals/word", ("resume", "RUNNING")),
+        ("pause", ("pause_by_user", "PAUSED")),
+        ("resume", ("resume", "RUNNING")),
+    ):
+        acme.post(f"/v1/runs/{stands.run}/{action}")
+        told += changes
+        assert _told(acme, stands.run) == told
+    hand.succeed(hand.take(stands.run))
+    assert _told(acme, stands.run) == [*told, ("continue", "RUNNING"), ("end", "SUCCESS")]
 
 
 def test_pause_and_resume(acme: httpx.Client, hand: Hand) -> None:

@@ -126,8 +126,9 @@ def test_paused_is_decided_by_a_one_time_token(
     assert _decided(acme, stands, decision).status_code == 200
     run = _run(acme, stands)
     assert (run["status"], run["reason"]) == (status, reason)
-    assert _decided(acme, stands, "approve").status_code == 410
-    assert _run(acme, stands) == run
+    for again in ("approve", "deny"):
+        assert _decided(acme, stands, again).status_code == 410
+        assert _run(acme, stands) == run
 
 
 @pytest.mark.parametrize("situation", ["QUEUED", "RUNNING, ready", "AUTH_REQUIRED", "PAUSED, approval", "PAUSED, user"])
@@ -168,9 +169,13 @@ def test_a_fresh_run_is_the_next_step(acme: httpx.Client, hand: Hand, status: st
 
 def test_failed_says_what_to_check(acme: httpx.Client, hand: Hand) -> None:
     """What to check: event logs (tool errors, validation failures), stepsFinished, and the last event payload."""
-    run = _run(acme, _in("FAILED", acme, hand))
+    stands = _in("RUNNING, executing", acme, hand)
+    assert stands.fence
+    hand.step(stands.fence, "fetch")
+    hand.fail(stands.fence)
+    run = _run(acme, stands)
     assert (run["error"]["code"], run["error"]["message"]) == ("step_error", "no")
-    assert run["stepsFinished"] == []
+    assert [(step["name"], step["status"]) for step in run["stepsFinished"]] == [("fetch", "succeeded")]
     assert (run["events"][-1]["event"], run["events"][-1]["status"]) == ("end", "FAILED")
 
 

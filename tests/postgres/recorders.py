@@ -1,0 +1,64 @@
+"""What the tests of the recorder put into it, what it answered, and what is in the database then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from executor.lane import Answer
+from executor.recorder import Recorder
+from models import recording
+from models.statement import Statement
+from tests.postgres.calls import fence, record
+from tests.postgres.factory import Made, World
+from tests.postgres.inside import until
+
+BIG = recording.Limits(steps=1000, recorded_bytes=1 << 26)
+
+
+class Answers:
+    """What was answered, in the order of the answers."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[Any, Answer]] = []
+
+    def of(self, name: Any) -> Callable[[Answer], None]:
+        return lambda answer: self.got.append((name, answer))
+
+    def wait(self, count: int) -> list[tuple[Any, Answer]]:
+        until(lambda: len(self.got) >= count, f"{count} answers")
+        return self.got
+
+    def good(self) -> list[Any]:
+        return [name for name, answer in self.got if isinstance(answer, dict)]
+
+
+def step(made: Made, n: int, value: str = "1") -> Statement:
+    return recording.step(fence(made), n, record(f"s{n}##1", value=value), BIG, None)
+
+
+def put(recorder: Recorder, made: Made, n: int, done: Callable[[Answer], None], value: str = "1") -> None:
+    recorder.put(made.id, step(made, n, value), done, size=len(value), fence=fence(made), n=n)
+
+
+def recorded(world: World, made: Made) -> list[str]:
+    rows = world.connection.execute("SELECT key FROM step WHERE run_id = %s ORDER BY seq", [made.id]).fetchall()
+    return [row["key"] for row in rows]
+
+
+def gapless(world: World, made: Made) -> bool:
+    return [event["seq"] for event in world.events(made.id)] == list(range(1, world.row(made.id)["seq"] + 1))
+
+
+class Held:
+    """The row of a run, locked by somebody."""
+
+    def __init__(self, connection: psycopg.Connection[Any], made: Made) -> None:
+        self._connection = connection
+        connection.execute("BEGIN")
+        connection.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [made.id])
+
+    def let_go(self) -> None:
+        self._connection.execute("ROLLBACK")
