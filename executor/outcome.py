@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from models.control import why_canceled
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 
@@ -48,8 +49,8 @@ class Canceled:
 
 
 def canceled(n: int, in_flight: str | None, stopped: str, by: str | None, comment: str | None) -> Canceled:
-    """Complete a cancel that was asked for: by somebody who has a name, or by the end of the run's parent."""
-    return Canceled(n, in_flight, stopped, by, comment, Reason.BY_USER if by else Reason.BY_PARENT)
+    """Complete a cancel that was asked for; who asked says why."""
+    return Canceled(n, in_flight, stopped, by, comment, why_canceled(by))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from models.agent import Agent
 from models.api_key import ApiKey
+from models.bulk import Bulk
 from models.delivery import Delivery
 from models.event import Event
+from models.expiry import Expiry
 from models.firing import Firing
 from models.grant import Grant
 from models.idempotency import Idempotency
@@ -12,8 +14,11 @@ from models.lifecycle import PauseKind, Reason, State, Status, Verb
 from models.log import Log
 from models.outbox import Outbox
 from models.payload import Payload
+from models.place import Place
+from models.place_change import PlaceChange
 from models.provider import Provider
 from models.queue import Queue
+from models.rate_slot import RateSlot
 from models.run import Run
 from models.schedule import Schedule
 from models.signal import Signal
@@ -26,7 +31,7 @@ from models.window_change import WindowChange
 from models.worker import Worker
 
 __all__ = [
-    "Agent", "ApiKey", "Delivery", "Event", "Firing", "Grant", "Idempotency", "Label", "Log", "Outbox", "PauseKind", "Payload",
-    "Provider", "Queue", "Reason", "Run", "Schedule", "Signal", "State", "Status", "Step", "TenantShare", "Verb", "Wait",
-    "Webhook", "Window", "WindowChange", "Worker",
+    "Agent", "ApiKey", "Bulk", "Delivery", "Event", "Expiry", "Firing", "Grant", "Idempotency", "Label", "Log", "Outbox",
+    "PauseKind", "Payload", "Place", "PlaceChange", "Provider", "Queue", "RateSlot", "Reason", "Run", "Schedule", "Signal",
+    "State", "Status", "Step", "TenantShare", "Verb", "Wait", "Webhook", "Window", "WindowChange", "Worker",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
 
 from models import columns
@@ -10,6 +11,7 @@ from models import columns
 
 class Agent(SQLModel, table=True):
     __tablename__ = "agent"
+    __table_args__ = (CheckConstraint("run_limit > 0", name="agent_limit_positive"),)
 
     name: str = Field(sa_column=columns.key())
     queue: str = Field(sa_column=columns.words(null=False))

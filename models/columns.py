@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    Identity,
     Integer,
     SmallInteger,
     Text,
@@ -77,6 +78,11 @@ def uuids() -> Column[Any]:
 def identity(*, null: bool = False, primary: bool = False) -> Column[Any]:
     """An id."""
     return Column(Uuid, nullable=null, primary_key=primary)
+
+
+def numbered() -> Column[Any]:
+    """A number that the database gives, as the primary key: in the order of the inserts."""
+    return Column(BigInteger, Identity(always=True), primary_key=True)
 
 
 def key(*, default: str | None = None) -> Column[Any]:

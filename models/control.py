@@ -4,8 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from models.lifecycle import Reason
+from models.row_gates import NOT_BEFORE, OVERLAP, PLACE
 from models.statement import Statement
 
+_SUPERSEDED = "taxiway.run/"
+# The same as `why_canceled`, over the columns of a run.
+WHY_CANCELED = f"""CASE WHEN control_by IS NULL THEN '{Reason.BY_PARENT}'
+            WHEN starts_with(control_by, '{_SUPERSEDED}') THEN '{Reason.SUPERSEDED}' ELSE '{Reason.BY_USER}' END"""
 _REQUEST_CANCEL = """
     UPDATE run SET control_request = 'cancel', control_by = %(by)s, control_reason = %(comment)s, updated_at = now(),
         control_at = CASE control_request WHEN 'cancel' THEN control_at ELSE now() END, control_grace_ms = %(grace_ms)s
@@ -13,18 +19,30 @@ _REQUEST_CANCEL = """
     RETURNING id, lease_worker, epoch
     """
 # Cancel beats pause, and pause beats a window that closed: each is recorded only where nothing is that beats it.
-# A queued run is held from now on; its ticket is withdrawn.
-_REQUEST_PAUSE = """
-    UPDATE run SET control_request = 'pause', control_by = %(by)s, control_reason = %(comment)s, control_at = now(),
-        updated_at = now(), ticket_at = NULL
-    WHERE id = %(run)s AND (control_request IS NULL OR control_request = 'window') AND finished_at IS NULL
-        AND (lease_worker IS NOT NULL OR status IN ('QUEUED', 'AUTH_REQUIRED') OR (status = 'PAUSED' AND pause_kind <> 'user'))
-    RETURNING id, status, lease_worker, epoch
+# A queued run is held from now on; its ticket is withdrawn, and it keeps no place from others meanwhile.
+_ASKS = f"(status = 'QUEUED' AND lined AND coalesce(blocked_on, '') NOT IN ('{NOT_BEFORE}', '{OVERLAP}'))"
+_REQUEST_PAUSE = f"""
+    WITH asked AS (
+        UPDATE run SET control_request = 'pause', control_by = %(by)s, control_reason = %(comment)s, control_at = now(),
+            updated_at = now(), ticket_at = NULL, blocked_on = CASE WHEN {_ASKS} THEN '{PLACE}' ELSE blocked_on END,
+            blocked_until = CASE WHEN NOT {_ASKS} THEN blocked_until END
+        WHERE id = %(run)s AND (control_request IS NULL OR control_request = 'window') AND finished_at IS NULL AND
+            (lease_worker IS NOT NULL OR status IN ('QUEUED', 'AUTH_REQUIRED') OR (status = 'PAUSED' AND pause_kind <> 'user'))
+        RETURNING id, status, lease_worker, epoch, blocked_on
+    ), freed AS (
+        INSERT INTO place_change (run_id) SELECT id FROM asked WHERE blocked_on = '{PLACE}'
+    )
+    SELECT id, status, lease_worker, epoch FROM asked
     """
-_TAKE_PAUSE_BACK = """
-    UPDATE run SET control_request = NULL, control_by = NULL, control_reason = NULL, control_at = NULL, updated_at = now()
-    WHERE id = %(run)s AND control_request = 'pause' AND finished_at IS NULL
-    RETURNING id, status, queue
+_TAKE_PAUSE_BACK = f"""
+    WITH forgotten AS (
+        UPDATE run SET control_request = NULL, control_by = NULL, control_reason = NULL, control_at = NULL, updated_at = now()
+        WHERE id = %(run)s AND control_request = 'pause' AND finished_at IS NULL
+        RETURNING id, status, queue, blocked_on
+    ), asking AS (
+        INSERT INTO place_change (run_id) SELECT id FROM forgotten WHERE blocked_on = '{PLACE}'
+    )
+    SELECT id, status, queue FROM forgotten
     """
 
 # Several runs at once: each is locked first, in the order of their ids; one that somebody decides about comes next time.
@@ -53,6 +71,18 @@ _TAKE_WINDOWS_BACK = """
     """
 
 
+def superseded_by(run: UUID) -> str:
+    """Say, as who asked for a cancel, that a later run with the same concurrency key did."""
+    return f"{_SUPERSEDED}{run}"
+
+
+def why_canceled(by: str | None) -> Reason:
+    """Give the reason of a cancel that was asked for by a person, by a later run, or (None) because of the run's parent."""
+    if by is None:
+        return Reason.BY_PARENT
+    return Reason.SUPERSEDED if by.startswith(_SUPERSEDED) else Reason.BY_USER
+
+
 def ask_for_windows(*, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]) -> Statement:
     """Ask the workers of runs whose window closed to park them at their next step edge; rows name the workers to wake.
 
@@ -70,7 +100,7 @@ def take_windows_back(*, windows: Sequence[str]) -> Statement:
 def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement:
     """Ask the worker that executes the run to stop it: cancel beats a pause that was asked for before.
 
-    `by` is None when the run's parent was canceled; the end's reason is `by_parent` then.
+    `by` is None when the run's parent was canceled; see `why_canceled`.
 
     No row: no worker executes it. The row names the worker to wake.
     """

@@ -2,10 +2,14 @@
 
 The fair-queueing tag is assigned here, once: `max(queue's virtual time, tenant's last tag) + 1 / weight` for each run, so
 that a tenant with a long backlog cannot overtake another's single run. A batch takes its tags at once.
+
+A run that competes for places (it has a concurrency key, or its queue limits tenants) is not ready before the scheduler gave
+it one; see `models.places`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -15,6 +19,7 @@ import psycopg
 from models.database import Row
 from models.ids import new_id
 from models.lifecycle import MOVES, Verb
+from models.row_gates import NOT_BEFORE, PLACE
 from models.statement import Statement
 
 DEFAULT_TIMEOUT_MS = 3_600_000
@@ -22,7 +27,11 @@ DEFAULT_TIMEOUT_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A validated request; `input` is a JSON text, `timeout_ms` active time (None: unlimited)."""
+    """A validated request; `input` is a JSON text, `timeout_ms` active time (None: unlimited).
+
+    `expires_in_ms` is the time that it may stay QUEUED (None: for ever). `on_conflict` says what happens when no place of its
+    `concurrency_key` is free.
+    """
 
     agent: str
     queue: str
@@ -34,6 +43,10 @@ class NewRun:
     tags: Sequence[str] = ()
     approval_strategy: str = "NONE"
     window: str | None = None
+    not_before: datetime | None = None
+    expires_in_ms: int | None = None
+    concurrency_key: str | None = None
+    on_conflict: str = "queue"
     parent_run_id: UUID | None = None
     parent_key: str | None = None
     retry_of: UUID | None = None
@@ -42,7 +55,7 @@ class NewRun:
 
 
 _ENQUEUE = f"""
-    WITH place AS (
+    WITH share AS (
         INSERT INTO tenant_share AS share (queue, tenant, last_tag)
         VALUES (%(queue)s, %(tenant)s, coalesce((SELECT virtual_time FROM queue WHERE name = %(queue)s), 0) + %(count)s)
         ON CONFLICT (queue, tenant) DO UPDATE SET last_tag = %(count)s / share.weight
@@ -50,18 +63,29 @@ _ENQUEUE = f"""
         RETURNING last_tag, weight
     ), accepted AS (
         INSERT INTO run (id, tenant, agent, queue, priority, timeout_ms, user_id, approval_strategy, window_name,
-            parent_run_id, parent_key, retry_of, created_by, fair_tag, ready_at, seq)
+            not_before, expires_at, concurrency_key, on_conflict, lined, blocked_on, blocked_until, parent_run_id, parent_key,
+            retry_of, created_by, fair_tag, ready_at, seq)
         SELECT new.id, %(tenant)s, new.agent, %(queue)s, new.priority, new.timeout_ms, new.user_id, new.approval_strategy,
-            new.window_name, new.parent_run_id, new.parent_key, new.retry_of, new.created_by,
-            place.last_tag - (%(count)s - new.n) / place.weight, now(), 1
-        FROM place, unnest(%(ids)s::uuid[], %(agents)s::text[], %(priorities)s::int[], %(timeouts)s::bigint[],
-            %(users)s::text[], %(approval_strategies)s::text[], %(windows)s::text[], %(parents)s::uuid[], %(parent_keys)s::text[],
+            new.window_name, new.not_before, now() + new.expires_ms * interval '1 ms', new.concurrency_key, new.on_conflict,
+            ask.places, CASE WHEN new.not_before > now() THEN '{NOT_BEFORE}' WHEN ask.places THEN '{PLACE}' END,
+            CASE WHEN new.not_before > now() THEN new.not_before END, new.parent_run_id, new.parent_key, new.retry_of,
+            new.created_by, share.last_tag - (%(count)s - new.n) / share.weight, now(), 1
+        FROM share, unnest(%(ids)s::uuid[], %(agents)s::text[], %(priorities)s::int[], %(timeouts)s::bigint[],
+            %(users)s::text[], %(approval_strategies)s::text[], %(windows)s::text[], %(not_before)s::timestamptz[],
+            %(expiries)s::bigint[], %(keys)s::text[], %(conflicts)s::text[], %(parents)s::uuid[], %(parent_keys)s::text[],
             %(retries)s::uuid[], %(makers)s::uuid[]) WITH ORDINALITY AS new (id, agent, priority, timeout_ms, user_id,
-            approval_strategy, window_name, parent_run_id, parent_key, retry_of, created_by, n)
+            approval_strategy, window_name, not_before, expires_ms, concurrency_key, on_conflict, parent_run_id, parent_key,
+            retry_of, created_by, n)
+        CROSS JOIN LATERAL (SELECT new.concurrency_key IS NOT NULL
+            OR EXISTS (SELECT FROM queue WHERE name = %(queue)s AND tenant_limit IS NOT NULL) AS places) AS ask
         RETURNING *
     ), paid AS (
         INSERT INTO payload (run_id, tenant, input)
         SELECT new.id, %(tenant)s, new.input::json FROM unnest(%(ids)s::uuid[], %(inputs)s::text[]) AS new (id, input)
+    ), asked AS (
+        INSERT INTO place_change (run_id) SELECT id FROM accepted WHERE blocked_on = '{PLACE}'
+    ), ending AS (
+        INSERT INTO expiry (run_id, tenant, at) SELECT id, tenant, expires_at FROM accepted WHERE expires_at IS NOT NULL
     ), labelled AS (
         INSERT INTO label (run_id, tenant, kind, name, value)
         SELECT new.run, %(tenant)s, new.kind, new.name, new.value
@@ -89,7 +113,9 @@ def _statement(tenant: str, queue: str, runs: Sequence[NewRun]) -> Statement:
         "ids": [run.id for run in runs], "agents": [run.agent for run in runs], "inputs": [run.input for run in runs],
         "priorities": [run.priority for run in runs], "timeouts": [run.timeout_ms for run in runs],
         "users": [run.user_id for run in runs], "approval_strategies": [run.approval_strategy for run in runs],
-        "windows": [run.window or "" for run in runs],
+        "windows": [run.window or "" for run in runs], "not_before": [run.not_before for run in runs],
+        "expiries": [run.expires_in_ms for run in runs], "keys": [run.concurrency_key for run in runs],
+        "conflicts": [run.on_conflict for run in runs],
         "parents": [run.parent_run_id for run in runs], "parent_keys": [run.parent_key for run in runs],
         "retries": [run.retry_of for run in runs], "makers": [run.created_by for run in runs],
         "label_runs": [label[0] for label in labels],

@@ -4,6 +4,8 @@ TaxiwayError
 ├── SettingsError        a setting is missing or wrong: say the sentence, exit 2
 ├── DatabaseAway         PostgreSQL cannot be reached: retry with back-off, or answer 503
 ├── IllegalMove          the run is not in a status from which the move may begin: answer 409
+├── OnceUnknown          a step that is executed once at most may have been executed: ask whether it is to be repeated
+├── Forgotten            a run was deleted while it was looked at: answer as if it had never been
 ├── SealBroken           a stored secret cannot be read: say why, ask for a new one
 ├── ProviderRefused      an OAuth provider said no: what was asked for is not to be had this way
 └── ProviderAway         an OAuth provider cannot be reached or makes no sense: try again
@@ -24,6 +26,18 @@ class DatabaseAway(TaxiwayError):
 
 class IllegalMove(TaxiwayError):
     """The run's status does not allow the move."""
+
+
+class OnceUnknown(TaxiwayError):
+    """Nobody knows what `step` did, which is to be executed once at most."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"Nobody knows what step {step} did, which is to be executed once at most.")
+        self.step = step
+
+
+class Forgotten(TaxiwayError):
+    """The run was deleted meanwhile, because it had ended long ago."""
 
 
 class SealBroken(TaxiwayError):

@@ -1,20 +1,34 @@
-"""What people say about all runs of a queue or of an agent: that they stand still, or that a window gates them."""
+"""What people say about all runs of a queue or of an agent: how many, how fast, when, or that they stand still."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import psycopg
 
 from models import windows
+from models.database import Row
 from models.statement import Statement
 
-_COLUMNS = {"paused": "paused", "window": "window_name"}
 _MAKE_QUEUE = "INSERT INTO queue (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
-
-
-def make_queue(connection: psycopg.Connection[Any], name: str) -> None:
-    """Make a queue if it is new: it may be told what to do before its first worker comes."""
-    connection.execute(_MAKE_QUEUE, {"name": name})
+# Whoever changes a queue comes after whoever changes it already: what was said last of it, and of its tenants, holds. The
+# queue's row is taken before its tenants' shares; who enqueues takes shares alone.
+_HOLD_QUEUE = "SELECT tenant_limit, key_limit, hold_keys FROM queue WHERE name = %(name)s FOR NO KEY UPDATE"
+_LOOK_AT_LINES = "INSERT INTO place_change (queue) VALUES (%(name)s)"
+# A tenant that comes to the queue for the first time begins where the queue stands, as when it enqueues.
+_WEIGH = """
+    INSERT INTO tenant_share AS share (queue, tenant, weight, last_tag)
+    SELECT queue.name, given.tenant, given.weight, queue.virtual_time
+    FROM queue CROSS JOIN unnest(%(tenants)s::text[], %(weights)s::double precision[]) AS given (tenant, weight)
+    WHERE queue.name = %(name)s ORDER BY given.tenant
+    ON CONFLICT (queue, tenant) DO UPDATE SET weight = excluded.weight WHERE share.weight <> excluded.weight
+    """
+_UNWEIGH = """
+    UPDATE tenant_share SET weight = 1 WHERE queue = %(name)s AND weight <> 1 AND tenant <> ALL(%(tenants)s::text[])
+    """
+_COLUMNS = {"limit": "run_limit", "window": "window_name"}
+_JSON = ("rate", "weights")
+_OF_LINES = ("tenant_limit", "key_limit", "hold_keys")
 
 
 def holds_window(connection: psycopg.Connection[Any], name: str | None) -> bool:
@@ -22,7 +36,41 @@ def holds_window(connection: psycopg.Connection[Any], name: str | None) -> bool:
     return name is None or bool(windows.hold([name]).all(connection))
 
 
+def change_queue(connection: psycopg.Connection[Any], name: str, asked: Mapping[str, Any]) -> bool:
+    """Change what is asked for of a queue in the caller's transaction, and what follows from it; a new queue is made.
+
+    `weights` are those of all tenants: whose is not named weighs 1. What changes the lines of the queue is noted for the
+    leading scheduler, which looks at them.
+    """
+    connection.execute(_MAKE_QUEUE, {"name": name})  # it may be told what to do before its first worker comes
+    before = Statement(_HOLD_QUEUE, {"name": name}).one(connection)
+    assert before is not None
+    change("queue", name, asked).one(connection)
+    if "weights" in asked:
+        _weigh(connection, name, asked["weights"] or {})
+    if _lines_change(before, asked):
+        connection.execute(_LOOK_AT_LINES, {"name": name})
+    return True
+
+
+def change_agent(connection: psycopg.Connection[Any], name: str, asked: Mapping[str, Any]) -> bool:
+    """Change what is asked for of an agent in the caller's transaction; False: there is none of this name."""
+    return change("agent", name, asked).one(connection) is not None
+
+
 def change(kind: Literal["queue", "agent"], name: str, asked: Mapping[str, Any]) -> Statement:
-    """Change `paused` and `window` of a queue or an agent; what is not asked for stays. No row: there is none such."""
-    sets = ", ".join(f"{_COLUMNS[field]} = %({field})s" for field in asked) or "name = name"
-    return Statement(f"UPDATE {kind} SET {sets} WHERE name = %(name)s RETURNING name", {"name": name, **asked})
+    """Change what is asked for, and nothing that follows from it; what is not asked for stays. No row: there is none such."""
+    sets = [f"{_COLUMNS.get(word, word)} = %({word})s{'::json' * (word in _JSON)}" for word in asked]
+    values = {word: json.dumps(value) if word in _JSON and value else value for word, value in asked.items()}
+    sql = f"UPDATE {kind} SET {', '.join(sets) or 'name = name'} WHERE name = %(name)s RETURNING name"
+    return Statement(sql, {"name": name, **values})
+
+
+def _weigh(connection: psycopg.Connection[Any], name: str, weights: Mapping[str, float]) -> None:
+    given = {"name": name, "tenants": list(weights), "weights": list(weights.values())}
+    connection.execute(_WEIGH, given)
+    connection.execute(_UNWEIGH, given)
+
+
+def _lines_change(before: Row, asked: Mapping[str, Any]) -> bool:
+    return any(column in asked and asked[column] != before[column] for column in _OF_LINES)

@@ -1,5 +1,6 @@
 """Makes the identifiers of rows: UUIDv7, so that an id's order is its age."""
 
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -12,6 +13,11 @@ WorkerId = NewType("WorkerId", UUID)
 def new_id() -> UUID:
     """Make a time-ordered UUIDv7 (RFC 9562), in the standard library's type."""
     return uuid7()
+
+
+def earliest(moment: datetime) -> UUID:
+    """Give an id that is not above any that is made at the moment or later, by the same clock."""
+    return UUID(int=max(0, round(moment.timestamp() * 1000)) << 80)
 
 
 def liveness_key(worker: UUID) -> int:

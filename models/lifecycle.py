@@ -44,6 +44,8 @@ class Reason(StrEnum):
 
     BY_USER = "by_user"
     BY_PARENT = "by_parent"
+    SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
     APPROVAL_NEEDED = "approval_needed"
     ANSWER_NEEDED = "answer_needed"
     APPROVED = "approved"

@@ -5,6 +5,7 @@ it is afterwards. `models.moves` says which moves there are; nobody else writes 
 """
 
 from models.lifecycle import MOVES, State, Verb
+from models.row_gates import PLACE
 
 # A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
 NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
@@ -17,7 +18,9 @@ ACTIVE_UNTIL_NOW = (
     "active_ms + CASE WHEN lease_worker IS NULL THEN 0 ELSE (extract(epoch FROM now() - claimed_at) * 1000)::bigint END"
 )
 LET_GO = "lease_worker = NULL, ticket_at = NULL, blocked_on = NULL, blocked_until = NULL"
-READY = f"{LET_GO}, ready_at = now(), resumed = TRUE"
+# Who competes for places asks for them again: it may have given them up when it parked.
+READY = f"""lease_worker = NULL, ticket_at = NULL, blocked_on = CASE WHEN lined THEN '{PLACE}' END, blocked_until = NULL,
+            ready_at = now(), resumed = TRUE"""
 PARK = f"{LET_GO}, ready_at = NULL"
 END = f"{PARK}, finished_at = now()"
 END_DATA = """json_strip_nulls(json_build_object(
@@ -42,6 +45,9 @@ CLOSED = """, closed AS (
         UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
         FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL
     )"""
+
+# Whoever parks or ends may free places, who goes on asks for them: the scheduler looks.
+LINED = """, lined AS (INSERT INTO place_change (run_id) SELECT id FROM moved WHERE lined)"""
 
 
 def _is(state: State) -> str:
@@ -96,6 +102,6 @@ def statement(
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
         SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
         RETURNING *
-    ){paid}{then}
+    ){paid}{LINED}{then}
     SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
     """

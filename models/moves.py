@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
+from models.control import WHY_CANCELED
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.move_sql import (
@@ -146,10 +147,7 @@ _WORN_OUT = "(crashes + %(crash)s >= %(crash_limit)s OR losses + %(loss)s >= %(l
 _RELEASED = f"""CASE WHEN control_request = 'cancel' THEN '{MOVES[Verb.CANCEL].target.status}'
             WHEN %(crash)s + %(loss)s > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
             WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
-# A pause and a cancel are asked for by somebody who has a name, except a cancel that comes from the parent.
-_ASKED = (
-    f"CASE WHEN control_by IS NULL AND control_request = 'cancel' THEN '{Reason.BY_PARENT}' ELSE '{Reason.BY_USER}' END"
-)
+_ASKED = f"CASE control_request WHEN 'cancel' THEN {WHY_CANCELED} ELSE '{Reason.BY_USER}' END"
 _BY_OUTCOME = "CASE status WHEN 'CANCELED' THEN {} WHEN 'FAILED' THEN {} WHEN 'PAUSED' THEN {} ELSE {} END"
 _RELEASE = statement(
     f"""status = {_RELEASED},
@@ -211,6 +209,11 @@ _CANCEL_OVERDUE = move(
 )  # fmt: skip
 _FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload="error = %(error)s::json", then=TOLD)
 
+_EXPIRE = move(
+    Verb.FAIL, END, f"{NOT_LEASED} AND status = 'QUEUED' AND expires_at <= now()", data=END_DATA,
+    payload="error = %(error)s::json", then=TOLD,
+)  # fmt: skip
+
 
 def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
     """Cancel a run that no worker executes: at once, its ticket withdrawn."""
@@ -223,8 +226,13 @@ def cancel_overdue(run: UUID, *, in_flight: str | None, reason: Reason = Reason.
 
 
 def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None) -> Statement:
-    """Fail a run that no worker executes: its queue time ran out, or somebody refused what it waits for."""
+    """Fail a run that no worker executes: somebody refused what it waits for."""
     return Statement(_FAIL_IDLE, {**_ended(run=run, by=by, comment=comment), "reason": reason, "error": error})
+
+
+def expire(run: UUID, *, error: str) -> Statement:
+    """Fail a run that is still queued although its time for that is over. No row: it began in time, or has ended."""
+    return Statement(_EXPIRE, {**_ended(run=run), "reason": Reason.EXPIRED, "error": error})
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming

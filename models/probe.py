@@ -1,10 +1,12 @@
-"""Answers `/health` and `/ready` for a process that serves no HTTP otherwise, from a thread of its own."""
+"""Answers `/health`, `/ready` and `/metrics` for a process that serves no HTTP otherwise, from a thread of its own."""
 
 import json
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from models.errors import SettingsError
 from models.facts import fact
@@ -16,7 +18,10 @@ UNAVAILABLE: Final = 503
 
 
 class Probe:
-    """`alive` and `ready` say what they found; the probe answers 200 when it holds no `False`, else 503."""
+    """`alive` and `ready` say what they found; the probe answers 200 when it holds no `False`, else 503.
+
+    `/metrics` is what Prometheus' client knows of any process: its memory, its time, its files.
+    """
 
     def __init__(self, settings: Settings, alive: Look, ready: Look) -> None:
         self._settings = settings
@@ -45,10 +50,14 @@ class Probe:
 
 def _handler(looks: Mapping[str, Look]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Answers GET with what the look says."""
+        """Answers GET with what the look says, or with metrics."""
 
         def do_GET(self) -> None:
-            look = looks.get(self.path.partition("?")[0])
+            path = self.path.partition("?")[0]
+            look = looks.get(path)
+            if path == "/metrics":
+                self._send(OK, CONTENT_TYPE_PLAIN_0_0_4, generate_latest())
+                return
             if look is None:
                 self._answer(404, {"status": "not found"})
                 return
@@ -60,9 +69,11 @@ def _handler(looks: Mapping[str, Look]) -> type[BaseHTTPRequestHandler]:
             """Say nothing: probes come every few seconds."""
 
         def _answer(self, status: int, body: Mapping[str, Any]) -> None:
-            data = json.dumps(body).encode()
+            self._send(status, "application/json", json.dumps(body).encode())
+
+        def _send(self, status: int, kind: str, data: bytes) -> None:
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", kind)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -5,7 +5,7 @@ they are not above `seq` 0, because they happened before its first event.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,13 @@ import psycopg
 
 from models.children import CHILD, RESERVED
 from models.database import Row
-from models.history import BAD_WAITS, GOOD_WAITS, Begun, History, Record
+from models.errors import Forgotten, OnceUnknown
+from models.history import BAD_WAITS, GOOD_WAITS, Begun, History, Kept, Record, kept
 from models.ids import new_id
 from models.statement import Statement
 
+# What ended long ago may be deleted at any moment; not while this lock is held, or while the retry that took it over is there.
+_HOLD = "SELECT id FROM run WHERE id = %(run)s FOR SHARE"
 _STEPS = "SELECT key, name, status, started_at, finished_at FROM step WHERE run_id = %(run)s ORDER BY seq"
 _WAITS = """
     SELECT key, kind, outcome, opened_at, resolved_at, CASE kind WHEN 'child' THEN answer ->> 'key' END AS child,
@@ -108,8 +111,13 @@ class Copies:
     """Keys of children that were started by what is kept."""
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
-        """Copy the records, and what was sent to the run and not consumed, in the transaction that stores the retry."""
+        """Copy the records, and what was sent to the run and not consumed, in the transaction that stores the retry.
+
+        Raises Forgotten when the run is there no more.
+        """
         ids = {"run": self.run, "retry": self.retry}
+        if Statement(_HOLD, ids).one(connection) is None:
+            raise Forgotten(f"Run {self.run} was deleted meanwhile.")
         steps = [one.key for one in self.records if one.is_step]
         waits = [one for one in self.records if not one.is_step]
         heard = {one.child for one in waits}
@@ -119,6 +127,23 @@ class Copies:
             cursor.execute(_COPY_WAITS, {**ids, "ids": [new_id() for _ in waits], "keys": [one.key for one in waits]})
             cursor.execute(_COPY_SIGNALS, {**ids, "children": unheard})
             cursor.execute(_TELL_ENDS, {**ids, "children": unheard})
+
+
+def begin(
+    connection: psycopg.Connection[Any],
+    row: Mapping[str, Any],
+    retry: UUID,
+    keep: Callable[[History], Kept] = kept,
+) -> Copies:
+    """Describe what a retry of this run begins with: what `keep` chooses, by default all up to the last good thing.
+
+    Raises OnceUnknown when a step would be executed again that is to be executed once at most.
+    """
+    past = history(connection, row["id"], row["error"])
+    chosen = keep(past)
+    if chosen.unknown:
+        raise OnceUnknown(chosen.unknown[0])
+    return copies(row["id"], retry, past, chosen.records)
 
 
 def copies(run: UUID, retry: UUID, past: History, records: Sequence[Record]) -> Copies:

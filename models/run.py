@@ -47,7 +47,10 @@ class Run(SQLModel, table=True):
         Index(
             "run_in_flight", "lease_worker", "queue", postgresql_where=text("ticket_at IS NOT NULL OR lease_worker IS NOT NULL")
         ),
-        Index("run_blocked", "blocked_on", "blocked_until", postgresql_where=text("blocked_on IS NOT NULL")),
+        Index(
+            "run_blocked", "blocked_on", text("coalesce(blocked_until, '-infinity'::timestamptz)"), text("priority DESC"),
+            "fair_tag", "id", postgresql_where=text("blocked_on IS NOT NULL"),
+        ),
         Index("run_tenant", "tenant", "id"),
         Index("run_parent", "parent_run_id", postgresql_where=text("parent_run_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 80}},
@@ -79,6 +82,7 @@ class Run(SQLModel, table=True):
     blocked_until: datetime | None = Field(None, sa_column=columns.moment())
     not_before: datetime | None = Field(None, sa_column=columns.moment())
     expires_at: datetime | None = Field(None, sa_column=columns.moment())
+    lined: bool = Field(False, sa_column=columns.flag())
     concurrency_key: str | None = Field(None, sa_column=columns.words())
     on_conflict: str = Field("queue", sa_column=columns.words(null=False, default="queue"))
     approval_strategy: str = Field("NONE", sa_column=columns.words(null=False, default="NONE"))

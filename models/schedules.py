@@ -19,9 +19,9 @@ from models.enqueue import DEFAULT_TIMEOUT_MS, NewRun, enqueue
 from models.events import timestamp
 from models.firing_times import due
 from models.recurrence import Recurrence, check_timezone
+from models.row_gates import OVERLAP, PLACE
 from models.statement import Statement
 
-OVERLAP = "overlap"  # the gate of a run that waits for the one that its schedule made before
 MOST_OPEN = 100
 
 # The schedule's row comes first, its runs after it. Whoever else fires waits here, and finds another time.
@@ -58,8 +58,14 @@ _LET_GO = f"""
         SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM heads) OR NOT EXISTS (
             SELECT FROM schedule WHERE schedule.tenant = run.tenant AND run.id = ANY(open_runs)))
         ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    ), freed AS (
+        UPDATE run SET blocked_on = CASE WHEN lined THEN '{PLACE}' END
+        FROM due WHERE run.id = due.id AND blocked_on = '{OVERLAP}'
+        RETURNING run.id, run.queue, run.blocked_on
+    ), asking AS (
+        INSERT INTO place_change (run_id) SELECT id FROM freed WHERE blocked_on = '{PLACE}'
     )
-    UPDATE run SET blocked_on = NULL FROM due WHERE run.id = due.id AND blocked_on = '{OVERLAP}' RETURNING run.queue
+    SELECT queue FROM freed
     """
 
 
@@ -174,6 +180,10 @@ def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: dat
         tags=asked["tags"],
         approval_strategy=asked["approval_strategy"],
         window=asked["window"],
+        # Missing in what was stored before runs had them.
+        expires_in_ms=asked.get("expires_in_ms"),
+        concurrency_key=asked.get("concurrency_key"),
+        on_conflict=asked.get("on_conflict", "queue"),
         created_by=row["created_by"],
     )
 
@@ -209,6 +219,7 @@ def request(run: NewRun, given: Mapping[str, Any], *, queue: str | None, timeout
     ready = {
         "queue": queue, "input": run.input, "priority": run.priority, "timeout_ms": timeout_ms, "user_id": run.user_id,
         "metadata": dict(run.metadata), "tags": list(run.tags), "approval_strategy": run.approval_strategy,
-        "window": run.window,
+        "window": run.window, "expires_in_ms": run.expires_in_ms, "concurrency_key": run.concurrency_key,
+        "on_conflict": run.on_conflict,
     }  # fmt: skip
     return json.dumps({"given": {name: value for name, value in given.items() if name != "input"}, "run": ready})

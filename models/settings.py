@@ -65,8 +65,14 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         20, ge=0, le=86_400, description="How long SIGTERM lets running steps reach their end."
     )
+    retention_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days after which a run that has ended is deleted (default: kept for ever)."
+    )
     ops_port: int | None = Field(
-        None, ge=0, le=65_535, description="Port of `/health` and `/ready` of a scheduler or worker (default: none)."
+        None,
+        ge=0,
+        le=65_535,
+        description="Port of `/health`, `/ready` and `/metrics` of a scheduler or worker (default: none).",
     )
     ops_host: str = Field("127.0.0.1", description="Address of the same; `0.0.0.0` in a container.")
     host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")

@@ -17,6 +17,12 @@ class Signal(SQLModel, table=True):
         Index(
             "signal_once", "run_id", "name", "sender_id", unique=True, postgresql_where=text("sender_id IS NOT NULL")
         ),
+        Index("signal_run", "run_id"),
+        Index(
+            "signal_child",
+            "sender_id",
+            postgresql_where=text("starts_with(name, 'taxiway.child/') AND consumed_by IS NULL"),
+        ),
     )
 
     id: UUID = Field(sa_column=columns.identity(primary=True))

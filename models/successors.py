@@ -38,12 +38,15 @@ def whole(run: UUID) -> Statement:
 
 
 def successor(row: Mapping[str, Any], **own: Any) -> NewRun:
-    """Describe a run like the one of this row, except for what is its `own`."""
+    """Describe a run like the one of this row, except for what is its `own`.
+
+    It waits for a place of the same concurrency key, whatever the other did about conflicts, and has no time to begin or expire.
+    """
     return NewRun(**{
         "agent": row["agent"], "queue": row["queue"], "input": row["input"], "priority": row["priority"],
         "timeout_ms": row["timeout_ms"], "user_id": row["user_id"], "metadata": row["metadata"] or {}, "tags": row["tags"],
         "approval_strategy": row["approval_strategy"], "window": row["window_name"] or None,
-        "created_by": row["created_by"], **own,
+        "concurrency_key": row["concurrency_key"], "created_by": row["created_by"], **own,
     })  # fmt: skip
 
 

@@ -4,8 +4,10 @@
 run id and epoch alone; losing or doubling it costs latency only.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
+from models.row_gates import BLOCKED_UNTIL, DECLINED, NOT_BEFORE, PLACE
 from models.statement import Statement
 
 # `coalesce` hides from the planner that the ready index holds just these rows. Without it, it may read the whole backlog
@@ -13,23 +15,34 @@ from models.statement import Statement
 _WAITING = (
     """coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL, FALSE)"""
 )
+# A start counts until a whole period after the end of its slot: never too short, and too long by a slot at most.
+_SLOT_END = "to_timestamp(ceil(extract(epoch FROM now())::float8 / %(slot_s)s::float8) * %(slot_s)s::float8)"
 
 # Locks run rows in the order of their ids, each by its key; skips those that somebody else is deciding about: they come
 # in the next tick.
-# The queue's virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand.
+# The queue's virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand. A run
+# that had started before pays for this activation with its next tag: else the youngest of many that wake again and again
+# would never have its turn.
 _PROMOTE = f"""
     WITH chosen AS (
-        SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_WAITING} FOR UPDATE SKIP LOCKED
+        SELECT locked.id, locked.tag, wanted.next_tag
+        FROM (SELECT id, next_tag FROM unnest(%(runs)s::uuid[], %(tags)s::float8[]) AS asked (id, next_tag) ORDER BY id) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT id, fair_tag AS tag FROM run WHERE run.id = wanted.id AND {_WAITING} FOR UPDATE SKIP LOCKED
         ) AS locked
     ), promoted AS (
-        UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1
+        UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1,
+            fair_tag = CASE WHEN resumed THEN coalesce(chosen.next_tag, fair_tag) ELSE fair_tag END
         FROM chosen WHERE run.id = chosen.id AND {_WAITING}
-        RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
+        RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.resumed, chosen.tag
     ), advanced AS (
         UPDATE queue SET virtual_time = latest.tag
-        FROM (SELECT queue, max(fair_tag) AS tag FROM promoted GROUP BY queue) AS latest
+        FROM (SELECT queue, max(tag) AS tag FROM promoted GROUP BY queue) AS latest
         WHERE queue.name = latest.queue AND queue.virtual_time < latest.tag
+    ), rated AS (
+        INSERT INTO rate_slot AS slot (queue, at, starts)
+        SELECT queue, {_SLOT_END}, count(*) FROM promoted WHERE NOT resumed AND %(slot_s)s::float8 IS NOT NULL GROUP BY queue
+        ON CONFLICT (queue, at) DO UPDATE SET starts = slot.starts + excluded.starts
     )
     SELECT * FROM promoted
     """
@@ -42,7 +55,7 @@ _REPUBLISH = """
     )
     UPDATE run SET ticket_n = ticket_n + 1, ticket_at = now()
     FROM chosen WHERE run.id = chosen.id AND ticket_at IS NOT NULL
-    RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.fair_tag
+    RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue
     """
 _DECLINE = """
     UPDATE run SET ticket_at = NULL, blocked_on = %(gate)s,
@@ -50,11 +63,30 @@ _DECLINE = """
     WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
     RETURNING id
     """
-_LIFT = """
+_TIMED = f"blocked_on IN ('{DECLINED}', '{NOT_BEFORE}')"
+# A run that may begin now asks for its places, if it competes for any; one that was declined holds them.
+_LIFT = f"""
     WITH due AS (
-        SELECT id FROM run WHERE blocked_on = %(gate)s AND blocked_until < now() ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+        SELECT locked.id FROM (SELECT id FROM (
+            (SELECT id FROM run WHERE blocked_on = '{DECLINED}' AND {BLOCKED_UNTIL} < now() LIMIT 500)
+            UNION ALL (SELECT id FROM run WHERE blocked_on = '{NOT_BEFORE}' AND {BLOCKED_UNTIL} <= now() LIMIT 500)
+        ) AS over ORDER BY id) AS wanted CROSS JOIN LATERAL (
+            SELECT id FROM run WHERE run.id = wanted.id AND {_TIMED} FOR UPDATE SKIP LOCKED
+        ) AS locked
+    ), lifted AS (
+        UPDATE run SET blocked_on = CASE WHEN lined AND blocked_on = '{NOT_BEFORE}' THEN '{PLACE}' END, blocked_until = NULL
+        FROM due WHERE run.id = due.id AND {_TIMED}
+        RETURNING run.id, run.queue, run.blocked_on
+    ), asking AS (
+        INSERT INTO place_change (run_id) SELECT id FROM lifted WHERE blocked_on = '{PLACE}'
     )
-    UPDATE run SET blocked_on = NULL, blocked_until = NULL FROM due WHERE run.id = due.id RETURNING run.queue
+    SELECT queue FROM lifted
+    """
+_NEXT_LIFT = f"""
+    SELECT extract(epoch FROM least(
+        (SELECT {BLOCKED_UNTIL} FROM run WHERE blocked_on = '{DECLINED}' ORDER BY {BLOCKED_UNTIL} LIMIT 1),
+        (SELECT {BLOCKED_UNTIL} FROM run WHERE blocked_on = '{NOT_BEFORE}' ORDER BY {BLOCKED_UNTIL} LIMIT 1)
+    ) - now())::float AS seconds
     """
 # What is in flight is found by the index that holds it; a run that was claimed meanwhile is not touched.
 _WITHDRAW = """
@@ -67,12 +99,18 @@ _WITHDRAW = """
     WHERE run.id = chosen.id AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
     RETURNING run.id, run.queue
     """
-DECLINED = "declined"
 
 
-def promote(runs: list[UUID]) -> Statement:
-    """Give each of these runs that may still have one a ticket, raising its epoch; rows: what to publish, in any order."""
-    return Statement(_PROMOTE, {"runs": runs})
+def promote(
+    runs: Sequence[UUID], tags: Sequence[float | None] | None = None, *, slot_s: float | None = None
+) -> Statement:
+    """Give each of these runs that may still have one a ticket, raising its epoch; rows: what to publish, in any order.
+
+    `tags` are those that runs which had started before take with them (None: their own); `slot_s` is the length of the slots
+    in which the starts of new runs are counted, where their queue has a rate.
+    """
+    next_tags = [None] * len(runs) if tags is None else list(tags)
+    return Statement(_PROMOTE, {"runs": list(runs), "tags": next_tags, "slot_s": slot_s})
 
 
 def republish(queue: str) -> Statement:
@@ -91,6 +129,11 @@ def withdraw(*, windows: list[str], queues: list[str], agents: list[str]) -> Sta
     return Statement(_WITHDRAW, {"windows": windows, "queues": queues, "agents": agents})
 
 
-def lift_declined() -> Statement:
-    """Open the back-off gates of declined tickets whose time has come."""
-    return Statement(_LIFT, {"gate": DECLINED})
+def lift() -> Statement:
+    """Open the gates of runs whose time has come: of declined tickets, and of runs that were not to begin before."""
+    return Statement(_LIFT, {})
+
+
+def next_lift() -> Statement:
+    """Say in how many seconds the next of these gates opens; None: there is none."""
+    return Statement(_NEXT_LIFT, {})

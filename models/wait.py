@@ -28,6 +28,7 @@ class Wait(SQLModel, table=True):
         Index(
             "wait_window", text("(request ->> 'window')"), postgresql_where=text("resolved_at IS NULL AND kind = 'window'")
         ),
+        Index("wait_child", text("(answer ->> 'run')"), postgresql_where=text("kind = 'child' AND resolved_at IS NOT NULL")),
         Index("wait_grant", "grant_key", postgresql_where=text("resolved_at IS NULL AND grant_key IS NOT NULL")),
     )  # fmt: skip
 

@@ -1,8 +1,11 @@
 """A window through its life: put, overridden for a time, deleted. Each change notes who made it in the same statement."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+
+import psycopg
 
 from models.ids import new_id
 from models.statement import Statement
@@ -77,6 +80,12 @@ def used(name: str) -> Statement:
 def hold(names: list[str]) -> Statement:
     """Keep these windows from being deleted until the transaction ends. Rows: those that there are."""
     return Statement(_HOLD, {"names": names})
+
+
+def missing(connection: psycopg.Connection[Any], names: Iterable[str]) -> list[str]:
+    """Hold these windows, as new runs need it, and name those that there are not."""
+    wanted = set(names)
+    return sorted(wanted - {row["name"] for row in hold(sorted(wanted)).all(connection)}) if wanted else []
 
 
 def _change(change: str, by: str, data: dict[str, Any] | None) -> dict[str, Any]:

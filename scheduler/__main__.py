@@ -10,41 +10,52 @@ from models.facts import fact, set_up_logging
 from models.listener import Listener
 from models.probe import Probe
 from models.settings import Settings, settings
+from scheduler.bulk import Bulks
 from scheduler.closing import Closing
 from scheduler.duty import Duty
+from scheduler.expiry import Expiry
 from scheduler.gates import GateReader
 from scheduler.housekeeping import Housekeeping
+from scheduler.lifting import Lifting
 from scheduler.loop import Loop
 from scheduler.outbox import Outbox
 from scheduler.overdue import OverdueCancels
+from scheduler.places import Places
 from scheduler.promotion import Promotion
 from scheduler.publisher import Publisher
 from scheduler.recovery import Recovery
 from scheduler.republication import Republication
+from scheduler.retention import Retention
 from scheduler.schedules import Schedules
 from scheduler.timers import Timers
 
 
 def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
     gates = GateReader()
-    # Whoever wakes a run or ends it hints at it: first it is folded what that means to others, then promoted.
+    # Whoever wakes a run or ends it hints at it: first it is folded what that means to others, then places
+    # are given, then it is promoted.
     return [
         Outbox(bus, config.cancel_grace_seconds),
+        Places(bus, config.cancel_grace_seconds, gates),
         Promotion(publisher.publish, gates),
         Closing(gates, bus),
         Schedules(bus),
         Timers(bus),
+        Lifting(bus),
+        Expiry(bus),
         Recovery(bus, config.lease_seconds),
         OverdueCancels(bus),
-        Republication(publisher.publish, bus),
+        Bulks(bus, config.cancel_grace_seconds),
+        Republication(publisher.publish),
         Housekeeping(),
+        *([Retention(config.retention_days)] if config.retention_days else []),
     ]
 
 
 def serve(config: Settings) -> None:
     """Run a scheduler until SIGTERM or SIGINT."""
     bus, publisher = Bus(config.redis_url), Publisher(config)
-    loop = Loop(lambda: _duties(config, bus, publisher), hinted=2)
+    loop = Loop(lambda: _duties(config, bus, publisher), hinted=3)
     listener = Listener(config.redis_url, lambda: PROMOTE, loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())

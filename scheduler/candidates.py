@@ -13,8 +13,8 @@ from models.database import Connection
 
 CANDIDATES = """
     SELECT head.* FROM unnest(%(agents)s::text[]) AS served (agent) CROSS JOIN unnest(%(windows)s::text[]) AS may (go)
-    CROSS JOIN (VALUES (FALSE), (TRUE)) AS class (resumed) CROSS JOIN LATERAL (
-        SELECT id, priority, fair_tag, resumed FROM run
+    CROSS JOIN unnest(%(kinds)s::bool[]) AS class (resumed) CROSS JOIN LATERAL (
+        SELECT id, tenant, agent, priority, fair_tag, resumed, lined FROM run
         WHERE queue = %(queue)s AND agent = served.agent AND window_name = may.go AND run.resumed = class.resumed
             AND ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL
         ORDER BY priority DESC, fair_tag, id LIMIT %(limit)s
@@ -30,12 +30,23 @@ class Candidate:
     priority: int
     fair_tag: float
     resumed: bool
+    tenant: str = ""
+    agent: str = ""
+    lined: bool = False
 
 
 def read_candidates(
-    connection: Connection, queue: str, agents: Sequence[str], windows: Sequence[str], limit: int
+    connection: Connection,
+    queue: str,
+    *,
+    agents: Sequence[str],
+    windows: Sequence[str],
+    limit: int,
+    kinds: Sequence[bool] = (False, True),
 ) -> list[Candidate]:
-    """Read up to `limit` runs from the head of each class of the queue, in any order of classes."""
-    params = {"queue": queue, "agents": list(agents), "windows": list(windows), "limit": limit}
-    rows = connection.execute(CANDIDATES, params).fetchall()
-    return [Candidate(row["id"], row["priority"], row["fair_tag"], row["resumed"]) for row in rows]
+    """Read up to `limit` runs from the head of each class of the queue, in any order of classes.
+
+    `kinds` says whether new runs (False), and those that had started (True), are read.
+    """
+    params = {"queue": queue, "agents": list(agents), "windows": list(windows), "kinds": list(kinds), "limit": limit}
+    return [Candidate(**row) for row in connection.execute(CANDIDATES, params).fetchall()]

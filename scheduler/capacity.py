@@ -16,7 +16,8 @@ _CAPACITY = """
         GROUP BY live.queue
     )
     SELECT offered.queue, open_slots, promoted.tickets::int AS tickets,
-        ARRAY(SELECT DISTINCT unnest(live.agents) FROM live WHERE live.queue = offered.queue) AS agents
+        ARRAY(SELECT DISTINCT unnest(live.agents) FROM live WHERE live.queue = offered.queue) AS agents,
+        coalesce((SELECT virtual_time FROM queue WHERE name = offered.queue), 0) AS virtual_time
     FROM offered CROSS JOIN LATERAL (
         SELECT count(*) AS tickets FROM run WHERE lease_worker IS NULL AND ticket_at IS NOT NULL AND run.queue = offered.queue
     ) AS promoted
@@ -26,12 +27,13 @@ _CAPACITY = """
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """One queue's offer: slots that execute nothing, tickets that are out for them, and the agents served."""
+    """One queue's offer: slots that execute nothing, tickets that are out for them, the agents served, and its virtual time."""
 
     queue: str
     open_slots: int
     tickets: int
     agents: tuple[str, ...]
+    virtual_time: float = 0.0
 
     @property
     def free(self) -> int:
@@ -42,4 +44,4 @@ class Capacity:
 def read_capacity(connection: Connection) -> list[Capacity]:
     """Read the offer of every queue that has a live worker."""
     rows = connection.execute(_CAPACITY).fetchall()
-    return [Capacity(row["queue"], row["open_slots"], row["tickets"], tuple(row["agents"])) for row in rows]
+    return [Capacity(**{**row, "agents": tuple(row["agents"])}) for row in rows]

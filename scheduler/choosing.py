@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scheduler.candidates import Candidate
+from scheduler.room import Room
 
 RESUMED_IN_A_ROW = 3
 
@@ -21,18 +22,26 @@ class Turn:
     resumed_in_a_row: int = 0
 
 
-def choose(candidates: Iterable[Candidate], free: int, turn: Turn) -> list[Candidate]:
-    """Choose at most `free` candidates, in the order in which they are promoted; `turn` is carried on from call to call."""
+def choose(candidates: Iterable[Candidate], room: Room, turn: Turn) -> list[Candidate]:
+    """Choose candidates for which there is room, in the order in which they are promoted; `turn` and `room` are carried on."""
     order = sorted(candidates, key=lambda run: (-run.priority, run.fair_tag, run.id))
     chosen: list[Candidate] = []
     for priority in dict.fromkeys(run.priority for run in order):
         resumed = deque(run for run in order if run.priority == priority and run.resumed)
         new = deque(run for run in order if run.priority == priority and not run.resumed)
-        while (resumed or new) and len(chosen) < free:
-            if resumed and (not new or turn.resumed_in_a_row < RESUMED_IN_A_ROW):
-                chosen.append(resumed.popleft())
-                turn.resumed_in_a_row += 1
-            else:
-                chosen.append(new.popleft())
-                turn.resumed_in_a_row = 0
+        while (runs := _next(resumed, new, room, turn)) is not None:
+            run = runs.popleft()
+            turn.resumed_in_a_row = turn.resumed_in_a_row + 1 if run.resumed else 0
+            room.take(run)
+            chosen.append(run)
     return chosen
+
+
+def _next(resumed: deque[Candidate], new: deque[Candidate], room: Room, turn: Turn) -> deque[Candidate] | None:
+    """Say whose turn it is, having passed over runs for which there is no room."""
+    for runs in (resumed, new):
+        while runs and not room.takes(runs[0]):
+            runs.popleft()
+    if resumed and (not new or turn.resumed_in_a_row < RESUMED_IN_A_ROW):
+        return resumed
+    return new or None

@@ -17,12 +17,20 @@ from models.facts import fact
 from models.gate import Standings
 from models.window import Window
 from models.window_times import Standing
+from scheduler.rules import Rule, rule
 
 FRESH_SECONDS = 0.25
 
 _WINDOWS = 'SELECT * FROM "window" ORDER BY name'
-_QUEUES = "SELECT name, paused, window_name FROM queue WHERE paused OR window_name IS NOT NULL"
-_AGENTS = "SELECT name, paused, window_name FROM agent WHERE paused OR window_name IS NOT NULL"
+_QUEUES = """
+    SELECT name, paused, window_name, cordoned, run_limit, tenant_limit, rate, weights FROM queue
+    WHERE paused OR window_name IS NOT NULL OR cordoned OR coalesce(run_limit, tenant_limit) IS NOT NULL
+        OR rate IS NOT NULL OR weights IS NOT NULL
+    """
+_AGENTS = """
+    SELECT name, paused, window_name, run_limit FROM agent
+    WHERE paused OR window_name IS NOT NULL OR run_limit IS NOT NULL
+    """
 _UNKNOWN = Standing(False, None)  # a window whose zone this machine does not know lets nothing go
 
 
@@ -30,7 +38,8 @@ _UNKNOWN = Standing(False, None)  # a window whose zone this machine does not kn
 class Gates:
     """What is closed now; `changes_in` is the number of seconds after which that may be another.
 
-    `pausing` are the closed windows that park executing runs, with the queues and agents that each of them gates.
+    `pausing` are the closed windows that park executing runs, with the queues and agents that each of them gates. `rules` and
+    `agent_limits` are what else holds queues and agents back.
     """
 
     closed: frozenset[str] = frozenset()
@@ -41,6 +50,8 @@ class Gates:
     pausing: frozenset[str] = frozenset()
     pausing_queues: Mapping[str, str] = field(default_factory=dict)
     pausing_agents: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    agent_limits: Mapping[str, int] = field(default_factory=dict)
 
     def windows(self) -> list[str]:
         """Name the classes of windows that may go: none, and the open ones."""
@@ -100,6 +111,8 @@ class GateReader:
             pausing_queues=_gated(self._queues, pausing),
             pausing_agents=_gated(self._agents, pausing),
             changes_in=max(0.0, min(ends, default=3600.0)),
+            rules={row["name"]: rule(row) for row in self._queues},
+            agent_limits={row["name"]: row["run_limit"] for row in self._agents if row["run_limit"] is not None},
         )
 
     def _standing(self, window: Window, now: datetime) -> Standing:

@@ -1,4 +1,6 @@
-"""Forgets what nobody may ask for any more: idempotency keys after 7 days, dead workers after a day, firings after 30 days."""
+"""Forgets what nobody may ask for any more: idempotency keys after 7 days, dead workers after a day, firings and operations on
+many runs after 30 days. Runs themselves are forgotten by `scheduler.retention`.
+"""
 
 from models.database import Connection
 
@@ -6,6 +8,7 @@ TICK_SECONDS = 600.0
 
 _FORGET = (
     "DELETE FROM firing WHERE noted_at < now() - interval '30 days'",
+    "DELETE FROM bulk WHERE finished_at < now() - interval '30 days'",
     "DELETE FROM idempotency WHERE created_at < now() - interval '7 days'",
     "DELETE FROM worker WHERE dead_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM run WHERE lease_worker = worker.id)",
 )

@@ -1,11 +1,10 @@
 """Completes cancels that a worker did not answer within the grace and five seconds: the run ends, its activation is fenced."""
 
-from models import ends
+from models import control, ends
 from models.bus import PROMOTE, Bus
 from models.database import Connection
 from models.events import public
 from models.facts import fact
-from models.lifecycle import Reason
 
 TICK_SECONDS = 1.0
 
@@ -24,8 +23,8 @@ class OverdueCancels:
     def step(self, connection: Connection) -> float:
         """Complete what is overdue, each in a transaction of its own."""
         for run in connection.execute(_OVERDUE).fetchall():
-            reason = Reason.BY_USER if run["control_by"] else Reason.BY_PARENT
-            row = ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=reason)
+            why = control.why_canceled(run["control_by"])
+            row = ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=why)
             if row:
                 fact("run.cancel_completed", run=run["id"])
                 self._bus.say(row["tenant"], public(row))

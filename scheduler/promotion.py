@@ -1,16 +1,22 @@
-"""Promotes runs: as many as the workers of a queue can take now, in the order of the ready index, where no gate is closed."""
+"""Promotes runs: as many as the workers of a queue can take now, in the order of the ready index, where no gate is closed and
+no limit is reached.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable
 
-from models import tickets
+from models import places, tickets
 from models.database import Connection, Row
-from scheduler.candidates import read_candidates
+from scheduler.candidates import Candidate, read_candidates
 from scheduler.capacity import Capacity, read_capacity
 from scheduler.choosing import Turn, choose
 from scheduler.gates import GateReader, Gates
+from scheduler.next_tags import NextTags
+from scheduler.room import Room, read_room
+from scheduler.rules import Rule
 
 TICK_SECONDS = 0.5
+LINED_UP = 500
 
 
 class Promotion:
@@ -19,21 +25,47 @@ class Promotion:
     def __init__(self, publish: Callable[[list[Row]], None], gates: GateReader) -> None:
         self._publish, self._gates = publish, gates
         self._turns: defaultdict[str, Turn] = defaultdict(Turn)
+        self._tags = NextTags()
 
     def step(self, connection: Connection) -> float:
         """Promote once in every queue; tickets are published after the commit."""
         gates = self._gates.read(connection)
+        look_again = gates.changes_in
         for capacity in read_capacity(connection):
             if capacity.free and capacity.queue not in gates.queues:
-                self._publish(self._promote(connection, capacity, gates))
-        return min(TICK_SECONDS, gates.changes_in)
+                look_again = min(look_again, self._promote(connection, capacity, gates))
+        return min(TICK_SECONDS, look_again)
 
-    def _promote(self, connection: Connection, capacity: Capacity, gates: Gates) -> list[Row]:
-        agents = gates.serving(capacity.agents)
-        candidates = read_candidates(connection, capacity.queue, agents, gates.windows(), capacity.free)
-        chosen = choose(candidates, capacity.free, self._turns[capacity.queue])
-        if not chosen:
-            return []
-        rows = tickets.promote([run.id for run in chosen]).all(connection)
+    def _promote(self, connection: Connection, capacity: Capacity, gates: Gates) -> float:
+        """Promote in one queue; gives the seconds after which there may be more to do."""
+        rule = gates.rules.get(capacity.queue, Rule())
+        room = read_room(connection, capacity.queue, capacity.free, rule, gates.agent_limits)
+        if room.total <= 0:
+            return TICK_SECONDS
+        candidates = self._candidates(connection, capacity, gates, room, rule)
+        if rule.tenant_limit is not None and (strays := [run.id for run in candidates if not run.lined]):
+            places.line_up(strays).all(connection)
+            return 0.0
+        chosen = choose(candidates, room, self._turns[capacity.queue])
+        if chosen:
+            self._publish(self._give(connection, capacity, chosen, rule))
+        return room.changes_in
+
+    @staticmethod
+    def _candidates(
+        connection: Connection, capacity: Capacity, gates: Gates, room: Room, rule: Rule
+    ) -> list[Candidate]:
+        agents = [agent for agent in gates.serving(capacity.agents) if room.agents.get(agent, 1) > 0]
+        # Runs that were accepted before their queue limited tenants are many, and sent to their lines as they come up.
+        limit = room.total if rule.tenant_limit is None else max(room.total, LINED_UP)
+        return read_candidates(
+            connection, capacity.queue, agents=agents, windows=gates.windows(), limit=limit, kinds=room.kinds
+        )
+
+    def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Row]:
+        """Give tickets to the chosen runs; the rows in the order in which they were chosen."""
+        tags = self._tags.of(capacity.queue, capacity.virtual_time, chosen, rule.weights)
+        slot_s = rule.rate.slot_s if rule.rate else None
+        rows = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)
         place = {run.id: n for n, run in enumerate(chosen)}
         return sorted(rows, key=lambda row: place[row["id"]])

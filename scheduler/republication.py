@@ -1,4 +1,4 @@
-"""Publishes tickets again that nobody claimed, and opens the gates of tickets that were declined.
+"""Publishes tickets again that nobody claimed.
 
 A ticket may be lost with the broker. It is published again, with the same epoch, only when its queue has had a free slot
 for the whole deadline: before that, it may simply wait its turn behind full workers.
@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 from models import tickets
-from models.bus import PROMOTE, Bus
 from models.database import Connection, Row
 from scheduler.capacity import read_capacity
 
@@ -19,18 +18,16 @@ TICK_SECONDS = 1.0
 class Republication:
     """Looks once a second."""
 
-    def __init__(self, publish: Callable[[list[Row]], None], bus: Bus) -> None:
-        self._publish, self._bus = publish, bus
+    def __init__(self, publish: Callable[[list[Row]], None]) -> None:
+        self._publish = publish
         self._open_since: dict[str, float] = {}
 
     def step(self, connection: Connection) -> float:
-        """Take overdue tickets of queues with free slots, and lift gates whose back-off is over."""
+        """Take overdue tickets of queues with free slots."""
         now = time.monotonic()
         queues = [capacity.queue for capacity in read_capacity(connection) if capacity.open_slots]
         self._open_since = {queue: self._open_since.get(queue, now) for queue in queues}
         for queue, since in self._open_since.items():
             if now - since >= DEADLINE_SECONDS:
                 self._publish(tickets.republish(queue).all(connection))
-        for row in tickets.lift_declined().all(connection):
-            self._bus.wake(PROMOTE, row["queue"])
         return TICK_SECONDS

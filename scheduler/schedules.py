@@ -7,7 +7,8 @@ from models.bus import PROMOTE, Bus
 from models.database import Connection, Row
 from models.events import public
 from models.facts import fact
-from models.schedules import OVERLAP, Fired
+from models.row_gates import OVERLAP
+from models.schedules import Fired
 
 TICK_SECONDS = 0.5
 RETRY_SECONDS = 1.0

@@ -81,7 +81,8 @@ class Client:
 
     def enqueue(self, order: Order) -> None:
         """Bring one order to a definite answer."""
-        runs = [{"agent": order.agent, "input": given} for given in order.inputs]
+        shared = {"concurrencyKey": order.concurrency_key} if order.concurrency_key else {}
+        runs = [{"agent": order.agent, "input": given, **shared} for given in order.inputs]
         path = "/v1/runs/batch" if order.batch else "/v1/runs"
         answer = self._api.post(path, {"runs": runs} if order.batch else runs[0], order.key)
         if answer is None or answer.status_code not in OK:

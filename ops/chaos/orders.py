@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 CONTESTED, SOON = 0.5, 0.25
+KEYED, KEYS = 0.2, 6
 FAILING = 4
 """From so many stumbles on the flaky agent's step has used up its attempts."""
 
@@ -27,6 +28,8 @@ class Order:
     pause_after: float | None = None
     words: int = 0
     """Signals that the run is sent, numbered from 1."""
+    concurrency_key: str | None = None
+    """Of the runs with one of these, one executes at a time."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
         agent = "sequence" if kind == "patient" else kind
         words = {"hearing": inputs[0].get("words", 0), "either": 1}.get(kind, 0)
         key, pause = f"{seed}-{client}-{number}", rng.uniform(0, 2 * mix.pause)
-        yield Order(key, agent, inputs, batch, pause, cancel_after, pause_after, words)
+        shared = f"key-{rng.randrange(KEYS)}" if not batch and rng.random() < KEYED else None
+        yield Order(key, agent, inputs, batch, pause, cancel_after, pause_after, words, shared)
 
 
 def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ Why a run's status changed: `reason` of a run, of its events and of webhooks. Th
 MEANINGS = {
     Reason.BY_USER: "A person or a system with a key asked for it.",
     Reason.BY_PARENT: "The run that started this one was canceled.",
+    Reason.SKIPPED: "No place of its concurrency key was free, and it asked to be skipped then (`onConflict`).",
+    Reason.SUPERSEDED: "A later run with the same concurrency key took its place (`onConflict: cancel_running`).",
     Reason.APPROVAL_NEEDED: "The agent waits until somebody approves or denies.",
     Reason.ANSWER_NEEDED: "The agent waits for an answer to its question.",
     Reason.APPROVED: "Somebody approved.",

@@ -69,6 +69,7 @@ MOVES: dict[str, Call] = {
     "cancel_idle": lambda m: moves.cancel_idle(m.id, TENANT, reason=Reason.BY_USER, by="ann", comment=None),
     "cancel_overdue": lambda m: moves.cancel_overdue(m.id, in_flight="a##1"),
     "fail_idle": lambda m: moves.fail_idle(m.id, reason=Reason.EXPIRED, error=ERROR),
+    "expire": lambda m: moves.expire(m.id, error=ERROR),
     "park:require_authorization": _park(Verb.REQUIRE_AUTHORIZATION),
     "park:await_approval": _park(Verb.AWAIT_APPROVAL),
     "park:pause_by_agent": _park(Verb.PAUSE_BY_AGENT),
@@ -92,7 +93,7 @@ TICKETS: dict[str, Call] = {
     "take_pause_back": lambda m: control.take_pause_back(m.id),
 }
 # These are over a whole queue; they have tests of their own.
-APART = {"republish", "lift_declined", "withdraw", "ask_for_windows", "take_windows_back"}
+APART = {"republish", "lift", "next_lift", "withdraw", "ask_for_windows", "take_windows_back"}
 
 
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:

@@ -29,6 +29,7 @@ SITUATIONS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "queued": ({"ready_at": "now()"}, ("enqueue",)),
     "held": ({"ready_at": "now()", **_PAUSE}, ("enqueue",)),
     "blocked": (_BLOCKED, ("enqueue",)),
+    "expired": ({"ready_at": "now()", "expires_at": "now() - interval '1 s'"}, ("enqueue",)),
     "promoted": (_TICKET, ("enqueue",)),
     "promoted and held": ({**_TICKET, **_PAUSE}, ("enqueue",)),
     "executing": (_LEASE, _STARTED),

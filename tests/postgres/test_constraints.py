@@ -20,6 +20,7 @@ _WAIT = {"tenant": TENANT, "key": "k", "kind": "approval"}
 _SCHEDULE = {"tenant": TENANT, "cron": "* * * * *", "timezone": "UTC", "agent": "echo", "request": "{}"}
 _PROVIDER = {"authorize_url": "https://a", "token_url": "https://t", "client_id": "c"}
 _FIRING = {"tenant": TENANT, "schedule": "nightly", "at": _NOW}
+_AGENT = {"name": "echo", "queue": "default", "version": "1", "input_schema": "{}"}
 _WINDOW = {"cron": "* * * * *", "duration_ms": 1, "timezone": "UTC"}
 _WORKER = {"name": "w", "host": "h", "pid": 1, "queue": "default", "liveness_key": 1, "lease_until": _NOW}
 
@@ -55,6 +56,12 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "step_failed_has_error": [{**_STEP, "status": "failed", "value": None}],
     "wait_kind_known": [{**_WAIT, "kind": "bus"}],
     "wait_resolved_has_outcome": [{**_WAIT, "outcome": "approved"}, {**_WAIT, "resolved_at": _NOW}],
+    "queue_limits_positive": [
+        {"name": "q", "run_limit": 0}, {"name": "q", "tenant_limit": 0}, {"name": "q", "key_limit": 0},
+        {"name": "q", "run_limit": -1, "tenant_limit": 1},
+    ],
+    "agent_limit_positive": [{**_AGENT, "run_limit": 0}],
+    "place_change_of_one": [{"run_id": None}, {"run_id": new_id(), "queue": "q"}],
     "label_kind_known": [{"run_id": new_id(), "tenant": TENANT, "kind": "colour", "name": "red"}],
     "schedule_overlap_known": [{**_SCHEDULE, "overlap": "perhaps"}],
     "schedule_catch_up_known": [{**_SCHEDULE, "catch_up": "perhaps"}],
@@ -81,6 +88,9 @@ _TABLES = (
     "window_change",
     "window",
     "worker",
+    "queue",
+    "agent",
+    "place_change",
 )
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "run": {"tenant": TENANT, "agent": "echo", "queue": "default"},

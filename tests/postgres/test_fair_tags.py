@@ -140,4 +140,4 @@ def test_a_promotion_and_a_resumption_keep_the_tag(world: World, queue: str) -> 
     [run] = _enqueue(world, "a", queue)
     [row] = tickets.promote([run.id]).all(world.connection)
 
-    assert row["fair_tag"] == 1
+    assert row["tag"] == 1

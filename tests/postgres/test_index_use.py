@@ -135,7 +135,13 @@ def test_the_plans_are_read_rightly(crowd: tuple[World, Made]) -> None:
 
 def test_candidates_are_read_from_the_head_of_the_ready_index(crowd: tuple[World, Made]) -> None:
     world, _ = crowd
-    params = {"queue": "queue1", "agents": [f"agent{n}" for n in range(7)], "windows": ["", "night"], "limit": 8}
+    params = {
+        "queue": "queue1",
+        "agents": [f"agent{n}" for n in range(7)],
+        "windows": ["", "night"],
+        "kinds": [False, True],
+        "limit": 8,
+    }
 
     assert _scans(world, candidates.CANDIDATES, params)["run"] == {"run_ready"}
 
@@ -143,7 +149,13 @@ def test_candidates_are_read_from_the_head_of_the_ready_index(crowd: tuple[World
 def test_the_head_of_the_ready_index_needs_no_sort(crowd: tuple[World, Made]) -> None:
     """The index is in the order of promotion, so a class costs as many rows as are taken from it, whatever waits behind."""
     world, _ = crowd
-    params = {"queue": "queue1", "agents": ["agent1", "agent2"], "windows": ["", "night"], "limit": 8}
+    params = {
+        "queue": "queue1",
+        "agents": ["agent1", "agent2"],
+        "windows": ["", "night"],
+        "kinds": [False, True],
+        "limit": 8,
+    }
     row = world.connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {candidates.CANDIDATES}", params).fetchone()
     assert row is not None
     nodes = list(_nodes(row["QUERY PLAN"][0]["Plan"]))
@@ -162,14 +174,15 @@ STATEMENTS: dict[str, tuple[str, set[str]]] = {
 
 TAKEN: dict[str, Statement] = {
     "candidates": Statement(
-        candidates.CANDIDATES, {"queue": "queue1", "agents": ["agent1"], "windows": [""], "limit": 8}
+        candidates.CANDIDATES,
+        {"queue": "queue1", "agents": ["agent1"], "windows": [""], "kinds": [False, True], "limit": 8},
     ),
     "ask for windows": control.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}),
     "take windows back": control.take_windows_back(windows=["night"]),
     "withdraw": tickets.withdraw(windows=["night"], queues=["queue1"], agents=[]),
     "promote": tickets.promote([new_id()]),
     "republish": tickets.republish("queue1"),
-    "lift declined": tickets.lift_declined(),
+    "lift": tickets.lift(),
     **{name: Statement(sql, {}) for name, (sql, _) in STATEMENTS.items()},
 }
 
@@ -212,13 +225,13 @@ def test_a_renewal_reads_only_its_own_runs(crowd: tuple[World, Made], generic: b
     ("statement", "index"),
     [
         (tickets.republish("queue1"), "run_in_flight"),
-        (tickets.lift_declined(), "run_blocked"),
+        (tickets.lift(), "run_blocked"),
         (tickets.withdraw(windows=["night"], queues=["queue1"], agents=["agent1"]), "run_in_flight"),
         (control.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}), "run_in_flight"),
         (control.take_windows_back(windows=["night"]), "run_in_flight"),
         (tickets.promote([new_id() for _ in range(64)]), "run_pkey"),
     ],
-    ids=["republish", "lift_declined", "withdraw", "ask_for_windows", "take_windows_back", "promote"],
+    ids=["republish", "lift", "withdraw", "ask_for_windows", "take_windows_back", "promote"],
 )
 def test_tickets_are_found_by_an_index(crowd: tuple[World, Made], statement: Statement, index: str) -> None:
     scans = _scans(crowd[0], statement.sql, statement.params)["run"]

@@ -140,7 +140,9 @@ def test_what_a_tenant_owns_says_whose_it_is(world: World) -> None:
         """
     without = {row["relname"] for row in world.connection.execute(sql).fetchall()}
 
-    assert without == {"agent", "alembic_version", "provider", "queue", "window", "window_change", "worker"}
+    assert without == {
+        "agent", "alembic_version", "place_change", "provider", "queue", "rate_slot", "window", "window_change", "worker",
+    }  # fmt: skip
 
 
 def test_a_connection_says_who_it_is(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

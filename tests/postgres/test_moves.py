@@ -21,7 +21,7 @@ class After(NamedTuple):
 
 
 _EXECUTING = ("executing", "closing", "pausing", "canceling", "overdue")
-_QUEUED = ("queued", "held", "blocked", "promoted", "promoted and held")
+_QUEUED = ("queued", "expired", "held", "blocked", "promoted", "promoted and held")
 _PARKED = ("auth required", "paused for approval", "paused by user", "paused by agent")
 _IDLE = (*_QUEUED, "ready", "cleared", *_PARKED, "paused for approval, to pause")
 _SUCCEEDED = After("SUCCESS", None, "end", "succeed")
@@ -56,6 +56,7 @@ ALLOWED: dict[str, dict[str, After]] = {
     "cancel_idle": dict.fromkeys(_IDLE, _CANCELED),
     "cancel_overdue": {"overdue": _CANCELED},
     "fail_idle": dict.fromkeys([name for name in _IDLE if name != "paused by user"], _FAILED),
+    "expire": {"expired": _FAILED},
     "park:require_authorization": dict.fromkeys(
         ("executing", "closing"), After("AUTH_REQUIRED", None, "authentication", "require_authorization")
     ),
@@ -73,11 +74,12 @@ ALLOWED_WITHOUT_A_VERB: dict[str, tuple[str, ...]] = {
     "event": _EXECUTING,
     "in_flight": _EXECUTING,
     "log": _EXECUTING,
-    "promote": ("queued", "ready"),
+    "promote": ("queued", "expired", "ready"),
     "decline": ("promoted", "promoted and held", "cleared"),
     "request_cancel": _EXECUTING,
     "request_pause": (
-        "queued", "blocked", "promoted", "executing", "closing", "auth required", "paused for approval", "paused by agent",
+        "queued", "blocked", "expired", "promoted", "executing", "closing", "auth required", "paused for approval",
+        "paused by agent",
     ),
     "take_pause_back": ("held", "promoted and held", "pausing", "paused for approval, to pause"),
 }  # fmt: skip

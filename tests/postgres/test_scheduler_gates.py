@@ -21,8 +21,8 @@ from scheduler.gates import GateReader
 from scheduler.promotion import Promotion
 from tests.postgres.calls import claim
 from tests.postgres.factory import AGENT, World
+from tests.postgres.ground import Published, consuming
 from tests.postgres.inside import Deaf
-from tests.postgres.test_scheduler_promotion import Published, consuming
 
 ALWAYS = {"cron": "0 * * * *", "duration_ms": 3_600_000, "timezone": "Europe/Berlin", "on_close": "finish", "by": "ann"}
 

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import random
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from models import moves, tickets
-from models.database import Row
 from scheduler import republication as republications
 from scheduler.candidates import CANDIDATES
 from scheduler.capacity import _CAPACITY, read_capacity
 from scheduler.gates import GateReader
+from scheduler.lifting import Lifting
 from scheduler.promotion import Promotion
 from scheduler.republication import DEADLINE_SECONDS, Republication
 from tests.postgres.calls import claim
 from tests.postgres.factory import Made, World
+from tests.postgres.ground import Published, consuming
 from tests.postgres.inside import Deaf
-
-
-class Published:
-    """What a broker would have been given."""
-
-    def __init__(self) -> None:
-        self.tickets: list[Row] = []
-
-    def __call__(self, tickets: list[Row]) -> None:
-        self.tickets += tickets
-
-    def take(self) -> list[UUID]:
-        ids = [ticket["id"] for ticket in self.tickets]
-        self.tickets = []
-        return ids
 
 
 @pytest.fixture
@@ -44,16 +29,6 @@ def published() -> Published:
 @pytest.fixture
 def promotion(published: Published) -> Promotion:
     return Promotion(published, GateReader())
-
-
-def consuming(world: World, **columns: Any) -> UUID:
-    """Make a live worker whose consumer's hub turns."""
-    worker = world.worker(**columns)
-    world.connection.execute("UPDATE worker SET consuming_at = now() WHERE id = %s", [worker])
-    world.connection.execute(
-        "INSERT INTO queue (name) SELECT queue FROM worker WHERE id = %s ON CONFLICT DO NOTHING", [worker]
-    )
-    return worker
 
 
 def in_flight(world: World, queue: str) -> int:
@@ -166,7 +141,7 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
 ) -> None:
     """Random workers, claims, ends, drains, deaths and declines; after every promotion the sum is checked."""
     dice, promotion = random.Random(seed), Promotion(published, GateReader())
-    republication = Republication(published, Deaf())  # type: ignore[arg-type]  # all that it wants of a bus
+    republication = Republication(published)
     queues = ("default", "money")
     live = {consuming(own_world, queue=dice.choice(queues), slots=dice.randint(0, 5), agents=dice.choice([["echo"], ["echo", "b"]])) for _ in range(4)}  # fmt: skip # noqa: E501
 
@@ -254,7 +229,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_a_ticket_is_published_again_only_after_a_free_slot_for_the_whole_deadline(
     own_world: World, published: Published, clock: Clock
 ) -> None:
-    republication = Republication(published, Deaf())  # type: ignore[arg-type]
+    republication = Republication(published)
     worker = consuming(own_world, slots=1)
     made = own_world.run("promoted", worker=worker)
     own_world.connection.execute("UPDATE run SET ticket_at = now() - interval '6 s' WHERE id = %s", [made.id])
@@ -285,7 +260,7 @@ def test_a_ticket_is_published_again_only_after_a_free_slot_for_the_whole_deadli
 def test_a_ticket_of_a_queue_without_a_consuming_worker_waits(
     own_world: World, published: Published, clock: Clock
 ) -> None:
-    republication = Republication(published, Deaf())  # type: ignore[arg-type]
+    republication = Republication(published)
     made = own_world.run("promoted", queue="money", worker=consuming(own_world, queue="default"))
     own_world.connection.execute("UPDATE run SET ticket_at = now() - interval '1 h' WHERE id = %s", [made.id])
     for _ in range(20):
@@ -297,7 +272,7 @@ def test_a_ticket_of_a_queue_without_a_consuming_worker_waits(
 def test_a_ticket_that_still_may_be_under_way_is_not_doubled(
     own_world: World, published: Published, clock: Clock
 ) -> None:
-    republication = Republication(published, Deaf())  # type: ignore[arg-type]
+    republication = Republication(published)
     own_world.run("promoted", worker=consuming(own_world))
     for _ in range(10):
         republication.step(own_world.connection)
@@ -308,16 +283,16 @@ def test_a_ticket_that_still_may_be_under_way_is_not_doubled(
 def test_the_gate_of_a_declined_ticket_opens_after_its_back_off_and_says_so(
     own_world: World, promotion: Promotion, published: Published
 ) -> None:
-    worker, bus = consuming(own_world), Deaf()
-    republication = Republication(published, bus)  # type: ignore[arg-type]
-    made = own_world.run("promoted", worker=worker)
+    bus = Deaf()
+    lifting = Lifting(bus)  # type: ignore[arg-type]  # all that it wants of a bus
+    made = own_world.run("promoted", worker=consuming(own_world))
     tickets.decline(made.id, made.epoch, draining=False).one(own_world.connection)
     promotion.step(own_world.connection)
-    republication.step(own_world.connection)
+    lifting.step(own_world.connection)
     assert (published.take(), bus.woken) == ([], [])
 
     own_world.connection.execute("UPDATE run SET blocked_until = now() - interval '1 ms' WHERE id = %s", [made.id])
-    republication.step(own_world.connection)
+    lifting.step(own_world.connection)
     assert bus.woken == [("taxiway:promote", "default")]
     promotion.step(own_world.connection)
     assert published.take() == [made.id]
@@ -358,7 +333,9 @@ def _plan(world: World, sql: str, params: dict[str, Any]) -> tuple[str, int]:
 
 def test_candidates_are_read_from_the_head_of_the_ready_index(crowded: World) -> None:
     plan, touched = _plan(
-        crowded, CANDIDATES, {"queue": "default", "agents": ["echo", "b"], "windows": [""], "limit": 20}
+        crowded,
+        CANDIDATES,
+        {"queue": "default", "agents": ["echo", "b"], "windows": [""], "kinds": [False, True], "limit": 20},
     )
     assert "run_ready" in plan
     assert "Seq Scan on run" not in plan
@@ -373,7 +350,7 @@ def test_what_is_in_flight_is_read_from_its_own_index(crowded: World) -> None:
 
 
 def test_what_waits_behind_a_closed_window_costs_nothing(crowded: World) -> None:
-    params = {"queue": "default", "agents": ["echo", "b"], "windows": ["", "day"], "limit": 20}
+    params = {"queue": "default", "agents": ["echo", "b"], "windows": ["", "day"], "kinds": [False, True], "limit": 20}
     before = _plan(crowded, CANDIDATES, params)[1]
     crowded.connection.execute("""
         INSERT INTO run (id, tenant, agent, queue, window_name, ready_at, priority, fair_tag, resumed, seq)

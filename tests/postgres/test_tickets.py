@@ -21,7 +21,7 @@ def test_a_promotion_raises_the_epoch_once_and_names_what_to_publish(world: Worl
 
     rows = tickets.promote([made.id]).all(world.connection)
 
-    expected = {"id": made.id, "epoch": 8, "ticket_n": 1, "agent": AGENT, "queue": "q1", "fair_tag": 2.5}
+    expected = {"id": made.id, "epoch": 8, "ticket_n": 1, "agent": AGENT, "queue": "q1", "resumed": False, "tag": 2.5}
     assert rows == [expected]
     row = world.row(made.id)
     assert (row["ticket_at"], row["status"], row["seq"]) == (row["promoted_at"], "QUEUED", 1)
@@ -125,11 +125,11 @@ def test_a_worker_that_does_not_serve_the_agent_declines_behind_a_gate_that_is_l
     assert tickets.decline(made.id, made.epoch, draining=False).one(world.connection) is not None
     assert world.row(made.id)["blocked_on"] == "declined"
     assert tickets.promote([made.id]).all(world.connection) == []
-    assert tickets.lift_declined().all(world.connection) == []
+    assert tickets.lift().all(world.connection) == []
 
     world.connection.execute("UPDATE run SET blocked_until = now() - interval '1 ms' WHERE id = %s", [made.id])
 
-    assert tickets.lift_declined().all(world.connection) == [{"queue": "q2"}]
+    assert tickets.lift().all(world.connection) == [{"queue": "q2"}]
     row = world.row(made.id)
     assert (row["blocked_on"], row["blocked_until"]) == (None, None)
     assert len(tickets.promote([made.id]).all(world.connection)) == 1
@@ -138,7 +138,7 @@ def test_a_worker_that_does_not_serve_the_agent_declines_behind_a_gate_that_is_l
 def test_a_gate_of_another_kind_is_not_lifted(own_world: World) -> None:
     made = own_world.run("blocked", blocked_on="limit")
 
-    assert tickets.lift_declined().all(own_world.connection) == []
+    assert tickets.lift().all(own_world.connection) == []
     assert own_world.row(made.id)["blocked_on"] == "limit"
 
 

@@ -39,7 +39,7 @@ def facts() -> Facts:
     found = Facts(book, 15, lambda label: label)
     found.runs = [{
         "id": RUN, "agent": "sequence", "status": "SUCCESS", "reason": None, "seq": 7,
-        "crashes": 1, "losses": 0, "activations": 2,
+        "crashes": 1, "losses": 0, "activations": 2, "concurrency_key": None,
         "ticket_at": None, "lease_worker": None, "ready_at": None, "open_waits": 0, "result": ["0:s", "1:s"], "error": None,
     }]  # fmt: skip
     found.events[RUN] = [
@@ -238,6 +238,22 @@ def test_a_denied_run_may_end_canceled() -> None:
     found.events[RUN][-1].update(verb="cancel", status="CANCELED")
     found.runs[0].update(status="CANCELED", reason="denied")
     assert complaints(found) == set()
+
+
+def test_a_key_is_held_by_one_run_at_a_time_from_promotion_to_park_or_end() -> None:
+    found = facts()
+    found.runs[0]["concurrency_key"] = "k"
+    found.events[RUN][1]["promoted"], found.events[RUN][4]["promoted"] = 1.05, 3.15
+    found.runs.append({**found.runs[0], "id": "other"})
+    found.events["other"] = [
+        event(1, 0.1, "enqueue", None, "QUEUED"),
+        event(2, 4.3, "start", "QUEUED", "RUNNING", "start", worker="w", activation=1),
+        event(3, 4.4, "succeed", "RUNNING", "SUCCESS", "end"),
+    ]
+    found.events["other"][1]["promoted"] = 4.2
+    assert "10 limits" not in complaints(found)
+    found.events["other"][1]["promoted"] = 3.12  # between the recovery and the next activation
+    assert "10 limits" in complaints(found)
 
 
 def test_a_payload_in_a_log_is_seen(tmp_path: Any) -> None:

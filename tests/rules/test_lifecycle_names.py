@@ -30,7 +30,7 @@ WEBHOOK_TYPES = {
     "run.succeeded", "run.failed", "run.canceled",
 }  # fmt: skip
 REASONS = {
-    "by_user", "by_parent", "approval_needed", "answer_needed", "approved", "answered", "denied",
+    "by_user", "by_parent", "skipped", "superseded", "approval_needed", "answer_needed", "approved", "answered", "denied",
     "authorization_needed", "authorized", "authorization_failed",
     "waiting", "wait_over", "window_closed", "window_opened", "code_mismatch",
     "expired", "timeout", "step_error", "agent_error", "child_failed", "invalid_input", "invalid_output", "output_too_large",

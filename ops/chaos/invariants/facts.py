@@ -13,8 +13,8 @@ from ops.chaos.eyes import Eyes
 
 Row = dict[str, Any]
 _RUNS = """
-    SELECT run.id::text AS id, agent, status, pause_kind, reason, seq, crashes, losses, activations, ticket_at, lease_worker,
-        ready_at, control_request, blocked_on, epoch, ticket_n, payload.result, payload.error,
+    SELECT run.id::text AS id, concurrency_key, agent, status, pause_kind, reason, seq, crashes, losses, activations,
+        ticket_at, lease_worker, ready_at, control_request, blocked_on, epoch, ticket_n, payload.result, payload.error,
         (SELECT count(*) FROM wait WHERE run_id = run.id AND resolved_at IS NULL)::int AS open_waits
     FROM run JOIN payload ON payload.run_id = run.id ORDER BY run.id
     """

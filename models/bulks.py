@@ -1,0 +1,97 @@
+"""An action on many runs: accepted as one row, and carried out run by run, each once, whoever dies meanwhile.
+
+The transaction that acts on a run also moves the row on, guarded by the row's version: either both happened or neither. So a
+leader that comes after another goes on where that one was, and of two at once the later finds the row moved.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from models.ids import new_id
+from models.statement import Statement
+from models.wanted import Wanted
+
+MOST_OPEN = 10
+"""Operations of one tenant that may be under way at the same time."""
+
+
+class Action(StrEnum):
+    """What may be done to many runs."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+
+
+_TO_RESUME = """pause_kind = 'user' OR control_request = 'pause' OR (pause_kind = 'agent' AND EXISTS (
+        SELECT FROM wait WHERE wait.run_id = run.id AND wait.resolved_at IS NULL AND wait.kind IN ('code', 'user') OFFSET 0))"""
+# To which runs an action applies as they stand: where the call for one of them would do something.
+_APPLIES = {
+    Action.CANCEL: "finished_at IS NULL",
+    Action.PAUSE: """finished_at IS NULL AND pause_kind IS DISTINCT FROM 'user'
+        AND (control_request IS NULL OR control_request = 'window')""",
+    Action.RESUME: f"finished_at IS NULL AND ({_TO_RESUME})",
+    Action.RETRY: "status IN ('FAILED', 'CANCELED')",
+}
+_COUNT = "SELECT count(*) AS matched FROM run WHERE {fits} AND run.id >= %(first)s AND run.id <= %(last)s"
+_START = f"""
+    INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, reached, until)
+    SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(first)s,
+        least(%(last)s, coalesce((SELECT id FROM run WHERE tenant = %(tenant)s ORDER BY id DESC LIMIT 1), %(first)s))
+    WHERE (SELECT count(*) FROM bulk WHERE tenant = %(tenant)s AND finished_at IS NULL) < {MOST_OPEN}
+    RETURNING *
+    """
+_MOVE_ON = """
+    UPDATE bulk SET reached = %(reached)s, behind = %(behind)s::uuid[], done = done + %(done)s, skipped = skipped + %(skipped)s,
+        failed = failed + %(failed)s, version = version + 1, finished_at = CASE WHEN %(over)s THEN now() END
+    WHERE id = %(id)s AND version = %(version)s AND finished_at IS NULL
+    RETURNING *
+    """
+
+
+def fits(action: Action, wanted: Wanted, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
+    """Write, as a condition on a row of `run`, that it is meant and that the action applies to it as it stands."""
+    sql, params = wanted.condition(one_by_one=one_by_one)
+    return f"({sql}\n    AND {_APPLIES[action]})", params
+
+
+def count(action: Action, wanted: Wanted) -> Statement:
+    """Count the runs to which the action would apply now."""
+    sql, params = fits(action, wanted)
+    first, last = wanted.bounds()
+    return Statement(_COUNT.format(fits=sql), {**params, "first": first, "last": last})
+
+
+def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, matched: int) -> Statement:
+    """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
+    first, last = wanted.bounds()
+    asked = {"action": action, "filter": json.dumps(wanted.document()), "by": by, "created_by": created_by}
+    return Statement(
+        _START, {"id": new_id(), "tenant": wanted.tenant, **asked, "matched": matched, "first": first, "last": last}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How an operation moves on: up to which run, which were left behind, and what came of those since."""
+
+    reached: UUID
+    behind: Sequence[UUID] = ()
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    over: bool = False
+
+
+def move_on(bulk: UUID, version: int, progress: Progress) -> Statement:
+    """Note how far it has come, as seen at this version. No row: somebody else has moved it on."""
+    moved = {
+        "reached": progress.reached, "behind": list(progress.behind), "done": progress.done, "skipped": progress.skipped,
+        "failed": progress.failed, "over": progress.over,
+    }  # fmt: skip
+    return Statement(_MOVE_ON, {"id": bulk, "version": version, **moved})

@@ -1,0 +1,35 @@
+"""Forgets runs for good, each with everything that belongs to it: there is never a part of a run."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models.statement import Statement
+
+BELONGING = ("label", "payload", "step", "event", "log", "wait", "signal", "place", "expiry")
+"""Tables whose rows belong to the run that `run_id` names, and are found by it."""
+
+# Whoever is deciding about a run, or trying it again, keeps it. Locked in the order of their ids.
+_LOCK = """
+    SELECT id FROM run WHERE id = ANY(%(runs)s) AND finished_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
+    """
+# By the key of `delivery`, which begins with the webhook.
+_DELIVERIES = """
+    DELETE FROM delivery USING run, webhook
+    WHERE run.id = ANY(%(runs)s) AND webhook.tenant = run.tenant AND webhook_id = webhook.id AND run_id = run.id
+    """
+_RUNS = "DELETE FROM run WHERE id = ANY(%(runs)s)"
+
+
+def forget(connection: psycopg.Connection[Any], runs: Sequence[UUID]) -> list[UUID]:
+    """Delete those of these runs that have ended and that nobody is holding, in one transaction; gives their ids."""
+    with connection.transaction(), connection.cursor() as cursor:
+        gone = [row["id"] for row in Statement(_LOCK, {"runs": list(runs)}).all(connection)]
+        if gone:
+            cursor.execute(_DELIVERIES, {"runs": gone})
+            for table in BELONGING:
+                cursor.execute(f"DELETE FROM {table} WHERE run_id = ANY(%(runs)s)", {"runs": gone})
+            cursor.execute(_RUNS, {"runs": gone})
+    return gone

@@ -1,0 +1,13 @@
+"""Locks that a session holds for as long as it lives, as others see them: looked up in `pg_locks`, never taken to find out."""
+
+LEADER = 7_246_002
+"""Held by the session of the scheduler that leads."""
+
+
+def held(key: str) -> str:
+    """Say, as a condition on an expression of a key of 64 bits, that some session of this database holds its lock."""
+    return f"""EXISTS (
+            SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+                AND classid = ((({key})::bigint >> 32) & 4294967295)::oid AND objid = (({key})::bigint & 4294967295)::oid
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        )"""

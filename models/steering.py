@@ -1,0 +1,108 @@
+"""What a user does to a run: cancel it, pause it, let it go on, try it again.
+
+Each is done in the caller's transaction, on one run, whoever carries it out: the call for this run, or the scheduler for one
+of many. What is to be told of it is told by the caller, after the commit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import control, ends, moves, retrying, successors, waits, windows
+from models.database import Row
+from models.enqueue import enqueue
+from models.errors import OnceUnknown
+from models.lifecycle import TERMINAL, Reason, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What came of it: the `events` of what was done at once, or what was `asked` of the run's worker or recorded for later.
+
+    `stands` is the run as it was found, where that was looked at.
+    """
+
+    events: Sequence[Row] = ()
+    asked: Row | None = None
+    stands: Row | None = None
+
+    @property
+    def did(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.events or self.asked)
+
+    @property
+    def worker(self) -> UUID | None:
+        """The worker that is to be woken, because something was asked of it."""
+        return self.asked.get("lease_worker") if self.asked else None
+
+
+def cancel(
+    connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None, grace_ms: int
+) -> Steered:
+    """Cancel a run that no worker executes, or ask the worker that does. Nothing: it has ended, or changed hands meanwhile."""
+    event = ends.cancel_idle(connection, run, tenant, reason=Reason.BY_USER, by=by, comment=comment)
+    if event is not None:
+        return Steered([event])
+    asked = control.request_cancel(run, tenant, by=by, comment=comment, grace_ms=grace_ms)
+    return Steered(asked=asked.one(connection))
+
+
+def pause(
+    connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None
+) -> Steered | None:
+    """Pause a run, or record that it is to. Nothing: it has ended, is paused, or is to pause anyway. None: no such run."""
+    stands = waits.knock(run, tenant).one(connection)
+    if stands is None:
+        return None
+    if stands["status"] in TERMINAL or stands["pause_kind"] == "user":
+        return Steered(stands=stands)
+    if stands["status"] == Status.RUNNING and not stands["lease_worker"]:
+        event = moves.pause_idle(run, by=by, comment=comment).one(connection)
+        return Steered([event] if event else [], stands=stands)
+    return Steered(asked=control.request_pause(run, by=by, comment=comment).one(connection), stands=stands)
+
+
+def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str) -> Steered | None:
+    """End a user's pause, one that is only recorded too, the agent's own, or one for its code; what else it waits for stays.
+
+    Nothing: there was no such pause; the transaction is to be rolled back then. None: no such run.
+    """
+    # The run row first, the wait after it: see `models.waits`.
+    stands = waits.knock(run, tenant).one(connection)
+    if stands is None:
+        return None
+    taken_back = control.take_pause_back(run).one(connection)
+    return Steered(_go_on(connection, stands, by), taken_back, stands)
+
+
+def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
+    """Make the run ready if nothing but a user, its agent's own pause or its code held it back; gives the events."""
+    if stands["pause_kind"] == "user":
+        event = moves.resume(stands["id"], reason=Reason.BY_USER, by=by).one(connection)
+        return [event] if event else []
+    over = waits.resolve(stands["id"], ("code", "user"), outcome="resumed", by=by).all(connection)
+    return waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by)
+
+
+def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> Steered:
+    """Make a new run that keeps what went well in one that has ended; `events` are the new run's.
+
+    Nothing: it has not ended, its window is gone, or nobody knows what a step did that is executed once at most.
+    """
+    row = successors.whole(run).one(connection)
+    if row is None or row["tenant"] != tenant or row["status"] not in TERMINAL:
+        return Steered()
+    new = successors.successor(row, retry_of=run, created_by=created_by)
+    try:
+        copies = retrying.begin(connection, row, new.id)
+    except OnceUnknown:
+        return Steered()
+    if windows.missing(connection, [new.window] if new.window else []):
+        return Steered()
+    made = enqueue(connection, tenant, [new])
+    copies.put(connection)
+    return Steered(made)

@@ -1,0 +1,164 @@
+"""A queue with its workers and the duties that promote its runs: tests say what is accepted, begins, parks and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from models import ends, moves, waits
+from models.database import Row
+from models.enqueue import NewRun, enqueue
+from models.ids import new_id
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+from scheduler.closing import Closing
+from scheduler.expiry import Expiry
+from scheduler.gates import GateReader
+from scheduler.lifting import Lifting
+from scheduler.places import Places
+from scheduler.promotion import Promotion
+from tests.postgres.factory import AGENT, TENANT, Made, World
+from tests.postgres.inside import Deaf
+
+QUEUE = "default"
+
+
+class Published:
+    """What a broker would have been given."""
+
+    def __init__(self) -> None:
+        self.tickets: list[Row] = []
+
+    def __call__(self, tickets: list[Row]) -> None:
+        self.tickets += tickets
+
+    def take(self) -> list[UUID]:
+        ids = [ticket["id"] for ticket in self.tickets]
+        self.tickets = []
+        return ids
+
+
+@dataclass
+class Ground:
+    """The workers of one queue, without the processes: `turn` is one pass of the leader's loop."""
+
+    world: World
+    bus: Deaf
+    slots: int = 8
+
+    def __post_init__(self) -> None:
+        self.connection = self.world.connection
+        self.published = Published()
+        self.worker = consuming(self.world, slots=self.slots)
+        self.new_leader()
+
+    def new_leader(self) -> None:
+        """Forget all that a leader remembers."""
+        bus: Any = self.bus
+        gates = GateReader()
+        self.places, self.closing = Places(bus, 5, gates), Closing(gates, bus)
+        self.promotion = Promotion(self.published, gates)
+        self.lifting, self.expiry = Lifting(bus), Expiry(bus)
+
+    def turn(self) -> list[UUID]:
+        """Do the duties once; gives what was promoted, in its order."""
+        self.lifting.step(self.connection)
+        self.expiry.step(self.connection)
+        self.closing.step(self.connection)
+        self.places.step(self.connection)
+        self.promotion.step(self.connection)
+        return self.published.take()
+
+    def rule(self, queue: str = QUEUE, **columns: Any) -> None:
+        """Change the columns of a queue as the API does."""
+        sets = ", ".join(f"{name} = %({name})s" for name in columns)
+        self.connection.execute(f"UPDATE queue SET {sets} WHERE name = %(queue)s", {"queue": queue, **columns})
+        self.connection.execute("INSERT INTO place_change (queue) VALUES (%s)", [queue])
+
+    def accept(self, tenant: str = TENANT, **fields: Any) -> UUID:
+        """Accept one run."""
+        run = NewRun(**{"agent": AGENT, "queue": QUEUE, "input": "{}", **fields})
+        enqueue(self.connection, tenant, [run])
+        return run.id
+
+    def made(self, run: UUID) -> Made:
+        """Give the right under which the run's worker writes now."""
+        return Made(run, self.world.row(run)["epoch"], self.worker)
+
+    def begin(self, run: UUID) -> Made:
+        """Claim the run's ticket."""
+        made = self.made(run)
+        claimed = moves.claim(run, made.epoch, made.worker, label="w", versions="{}", served=[AGENT, "other"])
+        assert claimed.one(self.connection), "no ticket"
+        return made
+
+    def end(self, run: UUID) -> None:
+        """Finish an executing run."""
+        made = self.made(run)
+        assert moves.succeed(run, made.epoch, made.worker, n=1, result="1", active_ms=1).one(self.connection)
+
+    def park(self, run: UUID) -> None:
+        """Park an executing run until a signal comes."""
+        made, inbox = self.made(run), self.world.row(run)["inbox"]
+        wait = NewWait(f"signal {new_id()}", "signal", {"signal": "go"})
+        park = moves.park(
+            Verb.PAUSE_BY_AGENT,
+            run,
+            made.epoch,
+            made.worker,
+            inbox=inbox,
+            active_ms=1,
+            reason=Reason.WAITING,
+            waits=[wait],
+        )
+        assert park.one(self.connection)
+
+    def wake(self, run: UUID) -> None:
+        """Give a parked run what it waits for."""
+        with self.connection.transaction():
+            stands = waits.knock(run, self.world.row(run)["tenant"]).one(self.connection)
+            assert stands
+            over = waits.resolve(run, ("signal",), outcome="received", by=None).all(self.connection)
+            assert waits.wake(self.connection, stands, over)
+
+    def cancel(self, run: UUID) -> None:
+        """Cancel a run that no worker executes."""
+        tenant = self.world.row(run)["tenant"]
+        assert ends.cancel_idle(self.connection, run, tenant, reason=Reason.BY_USER, by="ann", comment=None)
+
+    def status(self, run: UUID) -> tuple[str, str | None]:
+        """Give the run's status and reason."""
+        row = self.world.row(run)
+        return row["status"], row["reason"]
+
+    def gate(self, run: UUID) -> str | None:
+        """Give what holds the run back."""
+        gate: str | None = self.world.row(run)["blocked_on"]
+        return gate
+
+    @contextmanager
+    def somebody_decides_about(self, run: UUID) -> Iterator[None]:
+        """Hold the run's row in a transaction of another connection."""
+        with psycopg.connect(self.connection.info.dsn, row_factory=dict_row) as other:
+            other.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [run])
+            yield
+            other.rollback()
+
+
+def consuming(world: World, **columns: Any) -> UUID:
+    """Make a live worker whose consumer's hub turns."""
+    worker = world.worker(**columns)
+    world.connection.execute("UPDATE worker SET consuming_at = now() WHERE id = %s", [worker])
+    world.connection.execute(
+        "INSERT INTO queue (name) SELECT queue FROM worker WHERE id = %s ON CONFLICT DO NOTHING", [worker]
+    )
+    return worker
+
+
+Grounds = Callable[..., Ground]
