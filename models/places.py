@@ -36,7 +36,7 @@ _DONE = """
     RETURNING id
     """
 _PARKED = "(run.ready_at IS NULL AND run.lease_worker IS NULL)"
-_HELD = "(run.status = 'QUEUED' AND run.control_request = 'pause')"
+_HELD = "(status = 'QUEUED' AND control_request = 'pause')"
 _FREE = f"""
     DELETE FROM place USING run LEFT JOIN queue ON queue.name = run.queue
     WHERE place.run_id = ANY(%(runs)s::uuid[]) AND run.id = place.run_id AND (run.finished_at IS NOT NULL OR {_HELD}
@@ -93,7 +93,7 @@ _GIVE_WAY = f"""
         SELECT run.id, place.line FROM {_ASKED} CROSS JOIN LATERAL {_MAY_GO_IN_LINE} LIMIT 1
         ) AS head JOIN place ON place.line = asked.line JOIN run ON run.id = place.run_id
         WHERE asked.most <= (SELECT count(*) FROM place WHERE place.line = asked.line) AND {_IDLE}
-            AND (run.status = 'QUEUED' AND run.priority < head.priority OR NOT ({_MAY_GO}))
+            AND (status = 'QUEUED' AND run.priority < head.priority OR NOT ({_MAY_GO}))
     ), chosen AS (
         SELECT locked.id, wanted.line FROM (SELECT * FROM weak ORDER BY id) AS wanted CROSS JOIN LATERAL (
             SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED

@@ -68,7 +68,7 @@ def test_no_value_of_an_agent_is_kept_as_jsonb() -> None:
 def test_whoever_skips_locked_runs_locks_them_in_the_order_of_their_ids() -> None:
     """Two schedulers that lock several runs in different orders would wait for one another."""
     before = [
-        (path, text[max(0, found.start() - 190) : found.start()])
+        (path, text[max(0, found.start() - 240) : found.start()])
         for path, text in _sources()
         for found in re.finditer(r"FOR\s+(?:NO\s+KEY\s+)?UPDATE[^\"]*?SKIP\s+LOCKED", text, re.IGNORECASE)
     ]
@@ -76,5 +76,5 @@ def test_whoever_skips_locked_runs_locks_them_in_the_order_of_their_ids() -> Non
     assert len(before) >= 3
     for path, sql in before:
         at_once = re.search(r"ORDER BY (run\.)?id( LIMIT [^\n]+)? *$", sql)
-        one_by_one = re.search(r"ORDER BY id\) AS wanted CROSS JOIN LATERAL \(\s+SELECT id [^\n]+ *$", sql)
+        one_by_one = re.search(r"ORDER BY id\) AS wanted\s+CROSS JOIN LATERAL \(\s+SELECT id\b[^\n]+ *$", sql)
         assert at_once or one_by_one, (path, sql)
