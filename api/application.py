@@ -5,25 +5,39 @@ from fastapi import FastAPI
 from api.consent import complete, grants, provider
 from api.door import Door
 from api.faults import add_faults
-from api.installation import agents, capacity, drain, health, keys, overrides, providers, queues, windows, workers
+from api.installation import (
+    agents,
+    capacity,
+    drain,
+    health,
+    keys,
+    metrics,
+    overrides,
+    providers,
+    queues,
+    windows,
+    workers,
+)
 from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox
-from api.runs import cancel, create, listing, pause, read, resume, retry, signals, stream, wait, watching
+from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
 from api.scheduling import schedules
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
 
-Every call but `/health`, `/ready` and those of a link needs an API key in the header `x-api-key` (or `Authorization:
+Every call but `/health`, `/ready`, `/metrics` and those of a link needs an API key in the header `x-api-key` (or `Authorization:
 Bearer`). Every refusal is a problem document (RFC 9457) whose `code` is stable."""
 
 _ROUTERS = (
     approval,  # before `read`, for which "approval" would be the id of a run
     inbox,
+    bulk,  # before those of one run, whose id "bulk" would be
     create,
     listing,
     read,
+    explain,
     stream,
     wait,
     watching,
@@ -46,6 +60,7 @@ _ROUTERS = (
     complete,
     keys,
     health,
+    metrics,
 )
 
 

@@ -46,9 +46,26 @@ def takes(
     model: type[BaseModel], example: dict[str, Any], *, required: bool = True, more: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
-    schema = model.model_json_schema()
+    schema = _whole(model.model_json_schema())
     content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the models that a schema refers to in their places: in the document there would be nothing where it points."""
+    models = schema.pop("$defs", {})
+
+    def put(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return put(models[part["$ref"].rpartition("/")[2]])
+        return {name: put(one) for name, one in part.items()}
+
+    whole: dict[str, Any] = put(schema)
+    return whole
 
 
 def shows(status: int, description: str, model: Any = None) -> Responses:

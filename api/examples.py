@@ -29,6 +29,9 @@ _SUMMARY: dict[str, Any] = {
     "priority": 0,
     "window": None,
     "concurrencyKey": None,
+    "onConflict": None,
+    "notBefore": None,
+    "expiresAt": None,
     "userId": None,
     "metadata": {"team": "platform"},
     "tags": ["nightly"],
@@ -78,10 +81,44 @@ _APPROVAL = {
     },
 }
 
+_EXPLANATION = {
+    "runId": "019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80",
+    "at": "2026-03-01T09:30:00.125Z",
+    "status": "QUEUED",
+    "pauseKind": None,
+    "reason": None,
+    "executing": False,
+    "since": None,
+    "worker": None,
+    "stepInFlight": None,
+    "controlRequest": None,
+    "blockers": [
+        {
+            "kind": "window_closed",
+            "detail": "The window night, which gates the queue heavy, is closed.",
+            "since": None,
+            "until": "2026-03-01T21:00:00.000Z",
+            "window": "night",
+            "through": ["queue"],
+        },
+        {
+            "kind": "queue_limit",
+            "detail": "The queue heavy executes 5 runs at once at most, and does.",
+            "since": None,
+            "until": None,
+            "queue": "heavy",
+            "limit": 5,
+            "used": 5,
+        },
+    ],
+    "omitted": 0,
+}
+
 SHOWN: dict[str, Any] = {
     "RunSummary": _SUMMARY,
     "RunBody": {**_SUMMARY, "input": {}, "result": {"packages": 1}, "stepsFinished": [_STEP]},
     "StepBody": _STEP,
     "EventBody": _EVENT,
     "ApprovalBody": _APPROVAL,
+    "ExplanationBody": _EXPLANATION,
 }

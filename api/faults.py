@@ -26,10 +26,7 @@ from models.facts import fact
 
 _RETRY_SOON = {"retry-after": "2"}
 _FORM = "taxiway.refusal"
-_LATER = re.compile(
-    r"/v1/(runs/[^/]+/explain|runs/bulk/[^/]+"
-    r"|webhooks.*|deliveries.*)|/metrics"
-)
+_LATER = re.compile(r"/v1/(webhooks.*|deliveries.*)")
 
 # The last one: no connection of the pool became free.
 _AWAY = (

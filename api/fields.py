@@ -1,7 +1,8 @@
 """The kinds of fields that request bodies are made of, each with its bounds."""
 
+import unicodedata
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -11,6 +12,8 @@ from models.recurrence import check_cron, check_timezone
 from models.window_times import LONGEST
 
 LONGEST_GRACE_MS = 3_600_000
+LONGEST_RATE_MS = 86_400_000
+_UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, ends of lines and of paragraphs
 
 
 def _text(value: object) -> object:
@@ -19,6 +22,12 @@ def _text(value: object) -> object:
             raise ValueError("must not contain the character NUL")
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("must not contain half of a surrogate pair")
+    return value
+
+
+def _line(value: object) -> object:
+    if isinstance(value, str) and any(unicodedata.category(character) in _UNPRINTED for character in value):
+        raise ValueError("must be printable: no line breaks, no NUL and no other control characters")
     return value
 
 
@@ -49,6 +58,13 @@ def _period(value: object) -> int:
     return duration
 
 
+def _rate_span(value: object) -> int:
+    duration = _duration(value)
+    if not 1000 <= duration <= LONGEST_RATE_MS:
+        raise ValueError("must be between one second and one day")
+    return duration
+
+
 def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
     def checked(value: str) -> str:
         check(value)
@@ -60,8 +76,9 @@ def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
 def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
-        if moment is not None and moment.tzinfo is not None and moment.year < 9000:
-            return moment
+        if moment is not None and moment.tzinfo is not None and 1970 <= moment.year < 9000:
+            # PostgreSQL takes no offset beyond 16 hours, Python any below 24.
+            return moment.astimezone(UTC)
     except ValueError:
         pass
     raise ValueError("must be a moment with its offset, such as 2026-03-01T09:30:00Z")
@@ -81,6 +98,12 @@ def _once_each(words: list[str]) -> list[str]:
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
 ActiveTime = Annotated[int, BeforeValidator(_active_time, json_schema_input_type=float | str)]
+# How long a run may stay queued; what runs are told apart by that must not execute at once; the span that a rate counts in.
+QueueTime = ActiveTime
+ConcurrencyKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=255)]
+RateSpan = Annotated[int, BeforeValidator(_rate_span, json_schema_input_type=float | str)]
+# How many runs at once: a whole number, and no other kind of number.
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 Grace = Annotated[int, BeforeValidator(_grace, json_schema_input_type=float | str)]
 # How long an opening of a window lasts; when something recurs; a point in time.
 Period = Annotated[int, BeforeValidator(_period, json_schema_input_type=float | str)]

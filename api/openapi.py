@@ -17,6 +17,7 @@ PLACE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 _OPEN_TO_ALL = (
     "/health",
     "/ready",
+    "/metrics",
     "/v1/runs/approval",
     "/v1/auth/{waitId}/start",
     "/v1/auth/callback",

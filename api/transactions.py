@@ -25,6 +25,19 @@ def reading() -> Iterator[Session]:
 
 
 @contextmanager
+def snapshot() -> Iterator[psycopg.Connection[Any]]:
+    """Give a psycopg connection that only reads, and sees one moment; its statements find their rows by indexes.
+
+    A plan is kept: made while a table is small, it would read the whole table, and go on doing so when that has grown.
+    """
+    with _snapshots(engine()).begin() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        driver.execute("SET LOCAL enable_seqscan = off")
+        yield driver
+
+
+@contextmanager
 def transaction() -> Iterator[psycopg.Connection[Any]]:
     """Give a psycopg connection inside a transaction: committed at the end, rolled back on an exception."""
     with engine().begin() as connection:

@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from models.row_gates import BLOCKED_UNTIL
 from models.statement import Statement
 
 BATCH = 500
 
-_IMPATIENT = """
+# A place may be free although nobody takes it, because the window of all who wait is closed: it is the first ones' then.
+_ITS_OWN = f"""(SELECT bool_or(first.id = run.id) FROM (
+            SELECT id FROM run AS waiting WHERE blocked_on = run.blocked_on AND {BLOCKED_UNTIL} = '-infinity'
+            ORDER BY priority DESC, fair_tag, id LIMIT greatest(0, coalesce(
+                (SELECT key_limit FROM queue WHERE name = run.queue), 1) - (SELECT count(*) FROM place WHERE line = run.blocked_on))
+        ) AS first)"""
+_IMPATIENT = f"""
     SELECT id, tenant, blocked_on AS line, on_conflict FROM run
     WHERE id = ANY(%(runs)s::uuid[]) AND status = 'QUEUED' AND on_conflict <> 'queue' AND starts_with(blocked_on, 'key:')
+        AND (on_conflict <> 'skip' OR {_ITS_OWN} IS NOT TRUE)
     ORDER BY id
     """
 # Those that hold a place of the line, and those that wait in it; the newest run with a key comes last. `coalesce` keeps the

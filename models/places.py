@@ -108,29 +108,20 @@ _LIMITS = "SELECT name, key_limit, tenant_limit FROM queue"
 # The next line after another, however many wait in each: by the index alone.
 _NEXT_LINE = "SELECT blocked_on AS line FROM run WHERE blocked_on > %(after)s ORDER BY blocked_on LIMIT 1"
 _AGAIN = "INSERT INTO place_change (run_id) VALUES (%(run)s) RETURNING id"
+_STRAYS = f"""
+    SELECT id FROM run WHERE id = ANY(%(runs)s::uuid[])
+        AND NOT EXISTS (SELECT FROM place WHERE place.run_id = run.id AND place.line = {TENANT_LINE})
+    """
 _LINE_UP = f"""
     WITH chosen AS (
         SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND NOT lined FOR UPDATE SKIP LOCKED
+            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
         ) AS locked
     ), asking AS (
-        UPDATE run SET lined = TRUE, blocked_on = '{PLACE}'
-        FROM chosen WHERE run.id = chosen.id AND ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND NOT lined
+        UPDATE run SET lined = TRUE, blocked_on = '{PLACE}' FROM chosen WHERE run.id = chosen.id AND {_IDLE}
         RETURNING run.id
     )
     INSERT INTO place_change (run_id) SELECT id FROM asking RETURNING run_id
-    """
-_COUNT_IN = f"""
-    WITH chosen AS (
-        SELECT id FROM run WHERE (ticket_at IS NOT NULL OR lease_worker IS NOT NULL) AND queue = %(queue)s AND NOT lined
-        ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED
-    ), counted AS (
-        UPDATE run SET lined = TRUE FROM chosen
-        WHERE run.id = chosen.id AND coalesce(ticket_at IS NOT NULL OR lease_worker IS NOT NULL, FALSE) AND NOT lined
-        RETURNING run.*
-    )
-    INSERT INTO place (line, run_id, tenant) SELECT {TENANT_LINE}, id, tenant FROM counted AS run
-    ON CONFLICT DO NOTHING RETURNING run_id
     """
 
 
@@ -192,14 +183,14 @@ def again(run: UUID) -> Statement:
     return Statement(_AGAIN, {"run": run})
 
 
+def strays(runs: Sequence[UUID]) -> Statement:
+    """Find those of these runs that became ready before their queue limited tenants: they hold no place of theirs."""
+    return Statement(_STRAYS, {"runs": list(runs)})
+
+
 def line_up(runs: Sequence[UUID]) -> Statement:
-    """Make ready runs ask for places that were accepted before their queue limited tenants."""
+    """Make ready runs ask for the places that they lack."""
     return Statement(_LINE_UP, {"runs": list(runs)})
-
-
-def count_in(queue: str) -> Statement:
-    """Give places, whatever the limit, to runs in flight that were promoted before their queue limited tenants."""
-    return Statement(_COUNT_IN, {"queue": queue})
 
 
 def _lines(limits: Mapping[str, int | None], shut: Shut) -> dict[str, list[str] | list[int]]:

@@ -5,8 +5,8 @@ seconds, and having lost it can promote nothing: its connection is gone.
 """
 
 from models.database import Connection, connect
+from models.session_locks import LEADER
 
-LEADER_LOCK = 7_246_002
 SILENCE_SECONDS = 2
 
 
@@ -20,5 +20,5 @@ def open_session() -> Connection:
 
 def try_to_lead(session: Connection) -> bool:
     """Take the leader's lock if it is free."""
-    row = session.execute("SELECT pg_try_advisory_lock(%s) AS leads", [LEADER_LOCK]).fetchone()
+    row = session.execute("SELECT pg_try_advisory_lock(%s) AS leads", [LEADER]).fetchone()
     return bool(row and row["leads"])

@@ -8,7 +8,7 @@ another one still had to do.
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from models import places
+from models import place_limits, places
 from models.bus import PROMOTE, Bus, worker_channel
 from models.database import Connection, Row
 from models.effects import Folded
@@ -77,8 +77,11 @@ class Places:
         """Look at all lines of a queue whose limits changed; what is in flight counts from now on."""
         self._lines.restart(queue)
         if limits.of_tenants(queue):
-            while len(places.count_in(queue).all(connection)) == places.BATCH:
+            while len(place_limits.count_in(queue).all(connection)) == places.BATCH:
                 pass
+            place_limits.count_later(queue).one(connection)
+        place_limits.take_back(queue).all(connection)
+        place_limits.let_go(queue).all(connection)
 
     def _move_up(
         self, connection: Connection, asking: list[UUID], lines: dict[str, None], limits: "_Limits"

@@ -43,13 +43,20 @@ class Promotion:
         if room.total <= 0:
             return TICK_SECONDS
         candidates = self._candidates(connection, capacity, gates, room, rule)
-        if rule.tenant_limit is not None and (strays := [run.id for run in candidates if not run.lined]):
-            places.line_up(strays).all(connection)
+        if rule.tenant_limit is not None and self._line_up(connection, candidates):
             return 0.0
         chosen = choose(candidates, room, self._turns[capacity.queue])
         if chosen:
             self._publish(self._give(connection, capacity, chosen, rule))
         return room.changes_in
+
+    @staticmethod
+    def _line_up(connection: Connection, candidates: list[Candidate]) -> bool:
+        """Send those to their lines that became ready before their queue limited tenants; whether there are any."""
+        strays = places.strays([run.id for run in candidates]).all(connection) if candidates else []
+        if strays:
+            places.line_up([row["id"] for row in strays]).all(connection)
+        return bool(strays)
 
     @staticmethod
     def _candidates(

@@ -15,21 +15,15 @@ from models.database import Connection, Row
 from models.events import public
 from models.facts import fact
 from models.lifecycle import Reason, Verb
+from models.session_locks import held
 from models.statement import Statement
 
 LOCK_FREE_SECONDS = 2.0
 TICK_SECONDS = 0.5
 BATCH = 200
 
-_WATCHED = """
-    SELECT worker.id, lease_until < now() AS expired,
-        EXISTS (
-            SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
-                AND classid = ((liveness_key >> 32) & 4294967295)::bigint::oid
-                AND objid = (liveness_key & 4294967295)::bigint::oid
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        ) AS locked
-    FROM worker WHERE dead_at IS NULL
+_WATCHED = f"""
+    SELECT worker.id, lease_until < now() AS expired, {held("liveness_key")} AS locked FROM worker WHERE dead_at IS NULL
     """
 _SERVER_AGE = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float AS seconds"
 # Locks run rows in the order of their ids; a row that somebody is deciding about comes in the next tick.

@@ -37,7 +37,7 @@ TEMPLATE = "taxiway_template"
 def pytest_configure() -> None:
     """Take away what a developer's shell says about some other installation."""
     for name in [name for name in os.environ if name.startswith(("TAXIWAY_", "FLOWER_", "CELERY_"))]:
-        if not name.endswith("_BIN"):
+        if not name.endswith("_BIN") and name not in ("TAXIWAY_SIMULATIONS", "TAXIWAY_SIMULATION"):
             del os.environ[name]
 
 

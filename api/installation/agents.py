@@ -1,4 +1,4 @@
-"""GET /v1/agents: what can be enqueued, and who serves it now."""
+"""GET and PUT /v1/agents: what can be enqueued, who serves it now, and what holds its runs back."""
 
 from typing import Annotated, Any
 
@@ -7,9 +7,12 @@ from sqlmodel import Session, col, select
 
 from api.answers import Answer
 from api.auth import Caller, may
-from api.documented import refusals
+from api.body import json_object
+from api.documented import BODY, refusals, takes
 from api.durations import iso
+from api.installation.gates import GateRequest, Operator, Raw, Shared, change
 from api.installation.workers import offers_slots
+from api.requests import read_as
 from api.shapes import AgentBody, AgentList
 from api.transactions import reading
 from models.agent import Agent
@@ -28,11 +31,20 @@ def list_agents(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
         return Answer({"agents": [_agent(agent, serving.get((agent.name, agent.queue), [])) for agent in agents]})
 
 
-def read_agent(name: str) -> AgentBody:
-    """Show one agent, which must be known."""
+@router.put(
+    "/v1/agents/{name}",
+    response_model=AgentBody,
+    summary="Change an agent",
+    responses=refusals(*BODY, "not_found", "unknown_window"),
+    openapi_extra=takes(GateRequest, {"limit": 4}),
+)
+def put_agent(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
+    """Limit or pause an agent, or have a window gate its runs, the new and the resumed; a field left out stays as it is."""
+    asked = read_as(GateRequest, json_object(raw)).model_dump(exclude_unset=True)
+    change("agent", name, asked, caller=caller, shared=shared)
     with reading() as session:
         agent = session.get_one(Agent, name)
-        return _agent(agent, _serving(session).get((agent.name, agent.queue), []))
+        return Answer(_agent(agent, _serving(session).get((agent.name, agent.queue), [])))
 
 
 def _serving(session: Session) -> dict[tuple[str, str], list[int]]:
@@ -52,6 +64,7 @@ def _agent(agent: Agent, slots: list[int]) -> AgentBody:
         "version": agent.version,
         "inputSchema": schema,
         "timeout": None if agent.timeout_ms is None else iso(agent.timeout_ms),
+        "limit": agent.run_limit,
         "paused": agent.paused,
         "window": agent.window_name,
         "workers": len(slots),

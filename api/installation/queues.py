@@ -1,6 +1,6 @@
-"""GET and PUT /v1/queues, PUT /v1/agents/{name}: what holds back the runs of a queue or of an agent."""
+"""GET and PUT /v1/queues: how many runs of a queue go at once, how fast, in whose favour, and when."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -8,52 +8,72 @@ from sqlmodel import col, select
 
 from api.answers import Answer
 from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
+from api.body import json_object
 from api.documented import BODY, refusals, takes
-from api.fields import Name
-from api.installation.agents import read_agent
+from api.durations import iso
+from api.fields import Limit, Name, RateSpan
+from api.installation.gates import FALSE, GateRequest, Operator, Raw, Shared, change, unknown
 from api.installation.windows import NAME, NAME_RULE
-from api.problems import FieldError, Problem, invalid
+from api.problems import invalid
 from api.requests import Body, read_as
-from api.resources import Resources, resources
-from api.shapes import AgentBody, QueueBody, QueueList
-from api.transactions import reading, transaction
-from models import bus, gating
-from models.facts import fact
+from api.shapes import QueueBody, QueueList
+from api.transactions import reading
 from models.queue import Queue
 
 router = APIRouter(tags=["Installation"])
 
-# Documented fields whose behaviour this version does not have.
-LATER = frozenset({"limit", "rate", "weights"})
-Operator = Annotated[Caller, Depends(may("operate"))]
-Raw = Annotated[bytes, Depends(body_within(small_limit))]
-Shared = Annotated[Resources, Depends(resources)]
+Reader = Annotated[Caller, Depends(may("read"))]
+Weight = Annotated[float, Field(ge=0.01, le=1000)]
+_WORDS = {"tenantLimit": "tenant_limit", "keyLimit": "key_limit", "holdKeys": "hold_keys"}
+_EXAMPLE = {"limit": 20, "tenantLimit": 5, "rate": {"limit": 100, "per": "PT1M"}, "weights": {"acme": 2}}
 
 
-class GateBody(Body):
-    """What to change: a field that is left out stays as it is."""
+class RateRequest(Body):
+    """How many runs may start within a span of time."""
 
-    paused: Annotated[bool, Field(description="Whether its runs are held back.")] = False
-    window: Annotated[Name | None, Field(description="The window that gates its runs; null for none.")] = None
+    limit: Annotated[int, Field(ge=1, le=100_000, description="New runs that start within any span, at most.")]
+    per: Annotated[RateSpan, Field(description="The span, a second to a day: seconds or ISO 8601.")]
+
+
+class QueueRequest(GateRequest):
+    """What to change: a field that is left out stays as it is, null takes a limit away."""
+
+    tenantLimit: Annotated[  # noqa: N815  as the API spells it
+        Limit | None, Field(description="Runs of one tenant in flight at once; null for no limit.")
+    ] = None
+    keyLimit: Annotated[  # noqa: N815  as the API spells it
+        Limit | None,
+        Field(description="Runs of one tenant and `concurrencyKey` that execute at once; null for the default, 1."),
+    ] = None
+    holdKeys: Annotated[  # noqa: N815  as the API spells it
+        bool, Field(description="Whether a run that parks keeps the place of its `concurrencyKey`.")
+    ] = FALSE
+    rate: Annotated[RateRequest | None, Field(description="How fast new runs start; null: as fast as they can.")] = None
+    weights: Annotated[
+        dict[Name, Weight] | None,
+        Field(
+            max_length=1000,
+            description="By tenant, 0.01 to 1000: one of weight 2 gets twice the share of one of weight 1 while both wait. All "
+            "weights of the queue are replaced: a tenant that is not named weighs 1. Null: all weigh 1.",
+        ),
+    ] = None
+    cordoned: Annotated[bool, Field(description="Whether new runs are held back; those that were started go on.")] = (
+        FALSE
+    )
 
 
 @router.get("/v1/queues", response_model=QueueList, summary="Queues", responses=refusals())
-def list_queues(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
+def list_queues(caller: Reader) -> Answer:
     """List the queues, each made by the first worker that registered for it or by PUT."""
     with reading() as session:
         found = session.exec(select(Queue).order_by(col(Queue.name))).all()
-    return Answer({"queues": [_shown(queue) for queue in found]})
+    return Answer({"queues": [_shown(queue, caller) for queue in found]})
 
 
 @router.get("/v1/queues/{name}", response_model=QueueBody, summary="A queue", responses=refusals("not_found"))
-def read_queue(name: str, _caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
+def read_queue(name: str, caller: Reader) -> Answer:
     """Show a queue."""
-    with reading() as session:
-        queue = session.get(Queue, name)
-    if queue is None:
-        raise _unknown("queue", name)
-    return Answer(_shown(queue))
+    return _answer(name, caller)
 
 
 @router.put(
@@ -61,55 +81,53 @@ def read_queue(name: str, _caller: Annotated[Caller, Depends(may("read"))]) -> A
     response_model=QueueBody,
     summary="Change a queue",
     responses=refusals(*BODY, "unknown_window"),
-    openapi_extra=takes(GateBody, {"window": "night"}),
+    openapi_extra=takes(QueueRequest, _EXAMPLE),
 )
 def put_queue(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
-    """Pause a queue, or have a window gate its runs, the new and the resumed ones; a field left out stays as it is.
+    """Limit a queue, pause or cordon it, share it out, or have a window gate its runs; a field left out stays as it is.
 
-    A queue that nobody serves yet is made."""
+    A queue that nobody serves yet is made. Runs that are in flight go on: a lower limit holds for those that come after them.
+    """
     if not NAME.fullmatch(name):
         raise invalid("name", NAME_RULE)
-    _change("queue", name, caller, raw, shared)
+    body = read_as(QueueRequest, json_object(raw))
+    change("queue", name, _asked(body), caller=caller, shared=shared)
+    return _answer(name, caller)
+
+
+def _asked(body: QueueRequest) -> dict[str, Any]:
+    """Give what was asked for in the words of `models`, with what is stored in the place of nulls."""
+    asked = {_WORDS.get(field, field): value for field, value in body.model_dump(exclude_unset=True).items()}
+    if "key_limit" in asked:
+        asked["key_limit"] = asked["key_limit"] or 1
+    if body.rate is not None:
+        asked["rate"] = {"limit": body.rate.limit, "per_ms": body.rate.per}
+    if "weights" in asked:
+        asked["weights"] = asked["weights"] or None
+    return asked
+
+
+def _answer(name: str, caller: Caller) -> Answer:
     with reading() as session:
         queue = session.get(Queue, name)
-    assert queue is not None
-    return Answer(_shown(queue))
+    if queue is None:
+        raise unknown("queue", name)
+    return Answer(_shown(queue, caller))
 
 
-@router.put(
-    "/v1/agents/{name}",
-    response_model=AgentBody,
-    summary="Change an agent",
-    responses=refusals(*BODY, "not_found", "unknown_window"),
-    openapi_extra=takes(GateBody, {"paused": True}),
-)
-def put_agent(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
-    """Pause an agent, or have a window gate its runs, the new and the resumed ones; a field left out stays as it is."""
-    _change("agent", name, caller, raw, shared)
-    return Answer(read_agent(name))
-
-
-def _change(kind: Literal["queue", "agent"], name: str, caller: Caller, raw: bytes, shared: Resources) -> None:
-    body = read_as(GateBody, json_object(raw), later=LATER)
-    asked = body.model_dump(exclude_unset=True)
-    if body.window is not None:
-        shared.catalogue.check_window(body.window, "window")
-    with transaction() as connection:
-        if not gating.holds_window(connection, body.window):
-            gone = [FieldError("window", "was deleted")]
-            raise Problem("unknown_window", f"The window {body.window} was deleted a moment ago.", gone)
-        if kind == "queue":
-            gating.make_queue(connection, name)
-        if gating.change(kind, name, asked).one(connection) is None:
-            raise _unknown(kind, name)
-    shared.bus.wake(bus.PROMOTE)
-    fact(f"{kind}.changed", **{kind: name}, by=caller.name, **asked)
-
-
-def _unknown(kind: str, name: str) -> Problem:
-    return Problem("not_found", f"There is no {kind} {name[:100]}: see GET /v1/{kind}s.")
-
-
-def _shown(queue: Queue) -> QueueBody:
-    window: Any = queue.window_name
-    return {"name": queue.name, "paused": queue.paused, "window": window}
+def _shown(queue: Queue, caller: Caller) -> QueueBody:
+    rate, weights = queue.rate, queue.weights or {}
+    # Who else uses the installation is the business of those who operate it.
+    seen = weights if "operate" in caller.scopes else {caller.tenant: weights.get(caller.tenant)}
+    return {
+        "name": queue.name,
+        "limit": queue.run_limit,
+        "tenantLimit": queue.tenant_limit,
+        "keyLimit": queue.key_limit,
+        "holdKeys": queue.hold_keys,
+        "rate": {"limit": rate["limit"], "per": iso(rate["per_ms"])} if rate else None,
+        "weights": {tenant: weight for tenant, weight in seen.items() if weight},
+        "cordoned": queue.cordoned,
+        "paused": queue.paused,
+        "window": queue.window_name,
+    }

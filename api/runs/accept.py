@@ -19,6 +19,7 @@ from models import bus, enqueue, events, windows
 from models.database import Row
 from models.facts import fact
 from models.idempotency import KEPT, Idempotency, claim_key
+from models.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ def _store(
 
 def _hold_windows(connection: psycopg.Connection[Any], wanted: set[str]) -> None:
     """Keep the windows of new runs from being deleted before these are stored: nothing would ever open for them."""
-    held = {row["name"] for row in windows.hold(sorted(wanted)).all(connection)} if wanted else set()
-    if gone := sorted(wanted - held):
+    if gone := windows.missing(connection, wanted):
         raise Problem(
             "unknown_window", f"The window {gone[0]} was deleted a moment ago.", [FieldError("window", "was deleted")]
         )
@@ -104,12 +104,17 @@ def _hold_windows(connection: psycopg.Connection[Any], wanted: set[str]) -> None
 def _earlier(tenant: str, request: Request) -> Accepted | None:
     with reading() as session:
         kept = _kept(session, tenant, request.key)
+        left = set(session.exec(select(Run.id).where(col(Run.id).in_(kept.run_ids)))) if kept else set()
     if kept is None:
         return None
     if kept.body_digest != request.digest:
         raise Problem(
             "idempotency_mismatch", "This idempotency key was used for a request with another body. Use a new key."
         )
+    if gone := [str(run) for run in kept.run_ids if run not in left]:
+        # Made once and deleted since: to make it again would be to do again what this key was to have done once.
+        said = f"An equal request made run {gone[0]}, which ended long ago and was deleted. To run it again, use a new key."
+        raise Problem("run_not_found", said, more={"deleted": gone})
     return Accepted(list(kept.run_ids))
 
 

@@ -18,9 +18,10 @@ from api.runs.find import run_id
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
-from models import bus, control, ends, events
+from models import bus, events, steering
 from models.facts import fact
-from models.lifecycle import TERMINAL, Reason
+from models.lifecycle import TERMINAL
+from models.steering import Steered
 
 router = APIRouter(tags=["Runs"])
 
@@ -77,36 +78,29 @@ def _default_grace(shared: Resources) -> int:
 
 def _cancel(wish: _Wish, shared: Resources) -> Answer:
     for _ in range(_TRIES):
-        if _end_idle(wish, shared):
-            return Answer(read_whole(wish.caller, wish.run))
-        if _ask_worker(wish, shared):
-            return Answer(read_whole(wish.caller, wish.run), 202)
+        with transaction() as connection:
+            done = steering.cancel(
+                connection,
+                wish.run,
+                wish.caller.tenant,
+                by=wish.caller.name,
+                comment=wish.comment,
+                grace_ms=wish.grace_ms,
+            )
+        if done.did:
+            _tell(wish, done, shared)
+            return Answer(read_whole(wish.caller, wish.run), 202 if done.asked else 200)
         run = read_whole(wish.caller, wish.run)
         if run["status"] in TERMINAL:
             raise run_finished(run)
     raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")
 
 
-def _end_idle(wish: _Wish, shared: Resources) -> bool:
-    by, tenant = wish.caller.name, wish.caller.tenant
-    with transaction() as connection:
-        event = ends.cancel_idle(connection, wish.run, tenant, reason=Reason.BY_USER, by=by, comment=wish.comment)
-    if event is None:
-        return False
-    shared.bus.say(tenant, events.public(event))
-    shared.bus.wake(bus.PROMOTE, event["queue"])
-    fact("run.canceled", run=wish.run)
-    return True
-
-
-def _ask_worker(wish: _Wish, shared: Resources) -> bool:
-    request = control.request_cancel(
-        wish.run, wish.caller.tenant, by=wish.caller.name, comment=wish.comment, grace_ms=wish.grace_ms
-    )
-    with transaction() as connection:
-        asked = request.one(connection)
-    if asked is None:
-        return False
-    shared.bus.wake(bus.worker_channel(asked["lease_worker"]))
-    fact("run.cancel_requested", run=wish.run, worker=asked["lease_worker"], epoch=asked["epoch"])
-    return True
+def _tell(wish: _Wish, done: Steered, shared: Resources) -> None:
+    for event in done.events:
+        shared.bus.say(wish.caller.tenant, events.public(event))
+        shared.bus.wake(bus.PROMOTE, event["queue"])
+        fact("run.canceled", run=wish.run)
+    if done.asked:
+        shared.bus.wake(bus.worker_channel(done.worker))
+        fact("run.cancel_requested", run=wish.run, worker=done.worker, epoch=done.asked["epoch"])

@@ -1,6 +1,7 @@
 """POST /v1/runs and POST /v1/runs/batch: accept runs, at most once for each idempotency key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from api.problems import invalid
 from api.requests import read_as
 from api.resources import Resources, resources
 from api.runs.accept import Accepted, accept, same_request
-from api.runs.envelope import LATER, BatchBody, NewRunBody
+from api.runs.envelope import LATER, BatchBody, NewRunBody, ScheduledRunBody
 from api.runs.fitting import fitting_input
 from api.runs.view import newborn, summaries
 from api.runs.whole import read_whole
@@ -43,8 +44,11 @@ Key = Annotated[
 ]
 
 
-def new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = "") -> NewRun:
+def new_run(
+    caller: Caller, body: ScheduledRunBody, shared: Resources, place: str = "", not_before: datetime | None = None
+) -> NewRun:
     """Give the run that a valid body asks for; raises Problem for what there is not. `place` is put before field names."""
+    _check_times_and_key(body, not_before, place)
     agent = shared.catalogue.agent(body.agent, f"{place}agent")
     if body.queue is not None:
         shared.catalogue.check_queue(body.queue, f"{place}queue")
@@ -61,8 +65,26 @@ def new_run(caller: Caller, body: NewRunBody, shared: Resources, place: str = ""
         tags=body.tags or [],
         window=body.window,
         approval_strategy=body.approvalStrategy or "NONE",
+        not_before=not_before,
+        expires_in_ms=body.expiresIn,
+        concurrency_key=body.concurrencyKey,
+        on_conflict=body.onConflict or "queue",
         created_by=caller.key,
     )
+
+
+def _check_times_and_key(body: ScheduledRunBody, not_before: datetime | None, place: str) -> None:
+    if body.onConflict is not None and body.concurrencyKey is None:
+        raise invalid(f"{place}onConflict", "needs concurrencyKey: it says what happens when no place of it is free")
+    # By this machine's clock, which is good enough to spare people a run that could never begin.
+    last = datetime.now(UTC) + timedelta(milliseconds=body.expiresIn or 0)
+    if body.expiresIn is not None and not_before is not None and last <= not_before:
+        raise invalid(f"{place}expiresIn", "is over before notBefore: it counts from the run's acceptance")
+
+
+def _asked(caller: Caller, fields: Mapping[str, Any], shared: Resources, place: str = "") -> NewRun:
+    body = read_as(NewRunBody, fields, later=LATER, place=place)
+    return new_run(caller, body, shared, place, body.notBefore)
 
 
 def answer(accepted: Accepted, content: Any) -> Answer:
@@ -87,9 +109,7 @@ def create_run(
     """Store a run, QUEUED: once this is answered with 201 the run survives a crash of anything."""
     fields = json_object(raw)
     request = same_request(idempotency_key, "one", fields)
-    accepted = accept(
-        caller, request, lambda: [new_run(caller, read_as(NewRunBody, fields, later=LATER), shared)], shared.bus
-    )
+    accepted = accept(caller, request, lambda: [_asked(caller, fields, shared)], shared.bus)
     if accepted.replayed:
         return answer(accepted, read_whole(caller, accepted.ids[0]))
     [made] = accepted.made
@@ -124,8 +144,7 @@ def _new_runs(caller: Caller, fields: dict[str, Any], shared: Resources) -> list
     asked = read_as(BatchBody, fields).runs
     if len(asked) > shared.settings.max_batch:
         raise invalid("runs", f"may hold {shared.settings.max_batch:,} runs at most")
-    bodies = [read_as(NewRunBody, one, later=LATER, place=f"runs[{n}].") for n, one in enumerate(asked)]
-    return [new_run(caller, body, shared, f"runs[{n}].") for n, body in enumerate(bodies)]
+    return [_asked(caller, one, shared, f"runs[{n}].") for n, one in enumerate(asked)]
 
 
 def _in_order(caller: Caller, ids: Sequence[UUID]) -> list[RunSummary]:

@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api.fields import ActiveTime, Grace, Input, Metadata, Name, Tags, Text
+from api.fields import ActiveTime, ConcurrencyKey, Grace, Input, Metadata, Moment, Name, QueueTime, Tags, Text
 from api.requests import Body
 
 # Documented fields whose behaviour this version does not have.
-LATER = frozenset({"notBefore", "expiresIn", "concurrencyKey", "onConflict", "callbackUrl"})
+LATER = frozenset({"callbackUrl"})
 
 
-class NewRunBody(Body):
-    """A request to make one run."""
+class ScheduledRunBody(Body):
+    """What a schedule makes at each of its times: a run that says nothing of the time itself."""
 
     agent: Annotated[Name, Field(description="Who does it.", examples=["license_audit"])]
     input: Annotated[Input, Field(description="Fits the agent's input schema.")] = Field(default_factory=dict)
@@ -23,12 +23,47 @@ class NewRunBody(Body):
     timeout: Annotated[
         ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")
     ] | None = None  # fmt: skip
+    expiresIn: Annotated[  # noqa: N815  as the API spells it
+        QueueTime | None,
+        Field(
+            description="How long it may stay QUEUED, counted from its acceptance: seconds or ISO 8601, 366 days at most. A run "
+            "that has not begun by then ends FAILED with reason `expired`. Default: for ever."
+        ),
+    ] = None
+    concurrencyKey: Annotated[  # noqa: N815  as the API spells it
+        ConcurrencyKey | None,
+        Field(
+            description="At most `keyLimit` (of the queue; default 1) runs of one tenant, queue and key execute at once. A run "
+            "takes its place before it is promoted and gives it up when it ends or parks; where the queue says `holdKeys`, "
+            "only when it ends."
+        ),
+    ] = None
+    onConflict: Annotated[  # noqa: N815  as the API spells it
+        Literal["queue", "skip", "cancel_running"] | None,
+        Field(
+            description="What happens when no place of its `concurrencyKey` is free. `queue` (default): it waits. `skip`: it "
+            "ends CANCELED with reason `skipped`. `cancel_running`: earlier runs with the key that execute or wait for a "
+            "place are canceled with reason `superseded`, so that the newest goes. Only together with `concurrencyKey`."
+        ),
+    ] = None
     approvalStrategy: Annotated[  # noqa: N815  as the API spells it
         Literal["NONE", "ON_START", "ON_TOOL_CALL"] | None,
         Field(description="Whether people approve the run before it begins, or each call of a tool; default NONE."),
     ] = None
     metadata: Metadata | None = None
     tags: Tags | None = None
+
+
+class NewRunBody(ScheduledRunBody):
+    """A request to make one run."""
+
+    notBefore: Annotated[  # noqa: N815  as the API spells it
+        Moment | None,
+        Field(
+            description="It begins at this moment at the earliest: RFC 3339 with an offset.",
+            examples=["2030-03-01T06:00:00Z"],
+        ),
+    ] = None
 
 
 class BatchBody(Body):

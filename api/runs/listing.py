@@ -1,11 +1,14 @@
 """GET /v1/runs: find runs, newest first. Pages stay put while new runs arrive: each begins below the last id seen."""
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from sqlmodel import col, exists, or_, select
+from sqlalchemy import text
+from sqlmodel import col, select
 from starlette.requests import Request
 
 from api.answers import Answer
@@ -17,9 +20,8 @@ from api.problems import invalid
 from api.runs.view import summaries
 from api.shapes import Category, RunPage, RunStatus
 from api.transactions import reading
-from models.label import Label
-from models.lifecycle import STATES, category
 from models.run import Run
+from models.wanted import Label, Wanted
 
 router = APIRouter(tags=["Runs"])
 
@@ -65,28 +67,21 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
-    wanted = [Run.tenant == caller.tenant, *_labelled(request, caller.tenant, tag or [])]
-    wanted += [col(Run.status).in_(status)] if status else []
-    wanted += [_in_category(category)] if category else []
-    wanted += [
-        column == value
-        for column, value in ((Run.agent, agent), (Run.queue, queue), (Run.user_id, user_id))
-        if value is not None
-    ]
-    wanted += [Run.parent_run_id == _parent(parent)] if parent is not None else []
-    wanted += [col(Run.created_at) > _zoned("createdAfter", created_after)] if created_after else []
-    wanted += [col(Run.created_at) < _zoned("createdBefore", created_before)] if created_before else []
-    wanted += [col(Run.id) < _below(cursor)] if cursor is not None else []
+    wanted = Wanted(
+        caller.tenant, status or (), category, agent, queue, user_id, _parent(parent), _labels(request, tag or []),
+        _zoned("createdAfter", created_after), _zoned("createdBefore", created_before),
+    )  # fmt: skip
+    where = [_as_text(*wanted.condition()), *([col(Run.id) < _below(cursor)] if cursor is not None else [])]
     with reading() as session:
-        found = session.exec(select(Run).where(*wanted).order_by(col(Run.id).desc()).limit(limit + 1)).all()
+        found = session.exec(select(Run).where(*where).order_by(col(Run.id).desc()).limit(limit + 1)).all()
         shown = summaries(session, found[:limit], caller)
     more = write_cursor("runs", found[limit - 1].id.hex) if len(found) > limit else None
     return Answer({"runs": shown, "nextCursor": more})
 
 
-def _parent(text: str) -> UUID:
+def _parent(text: str | None) -> UUID | None:
     try:
-        return UUID(text)
+        return None if text is None else UUID(text)
     except ValueError:
         raise invalid("parentRunId", "must be the id of a run") from None
 
@@ -98,33 +93,22 @@ def _below(cursor: str) -> UUID:
         raise invalid_cursor() from None
 
 
-def _zoned(name: str, moment: datetime) -> datetime:
-    if moment.tzinfo is None:
+def _zoned(name: str, moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
         raise invalid(name, "needs an offset, for example 2026-03-01T09:30:00Z")
     return moment
 
 
-def _in_category(name: str) -> Any:
-    states = [state for state in STATES if category(state) == name]
-    return or_(
-        *(
-            (col(Run.status) == state.status)
-            & (col(Run.pause_kind) == state.pause_kind if state.pause_kind else col(Run.pause_kind).is_(None))
-            for state in states
-        )
-    )
-
-
-def _labelled(request: Request, tenant: str, tags: list[str]) -> list[Any]:
-    labels = [("tag", tag, "") for tag in tags]
+def _labels(request: Request, tags: list[str]) -> list[Label]:
+    labels = [Label("tag", tag) for tag in tags]
     for name, value in request.query_params.multi_items():
         if name.startswith(_METADATA) and len(name) > len(_METADATA):
-            labels.append(("metadata", name.removeprefix(_METADATA), value))
+            labels.append(Label("metadata", name.removeprefix(_METADATA), value))
         elif name not in _KNOWN:
             raise invalid(name[:100], "is not a filter of this call")
-    return [_has(tenant, *label) for label in labels]
+    return labels
 
 
-def _has(tenant: str, kind: str, name: str, value: str) -> Any:
-    of_the_run = (col(Label.run_id) == col(Run.id)) & (col(Label.tenant) == tenant)
-    return exists().where(of_the_run, col(Label.kind) == kind, col(Label.name) == name, col(Label.value) == value)
+def _as_text(condition: str, params: Mapping[str, Any]) -> Any:
+    """Write a condition as SQLAlchemy names its parameters."""
+    return text(re.sub(r"%\((\w+)\)s", r":\1", condition)).bindparams(**params)

@@ -1,8 +1,7 @@
 """POST /v1/runs/{runId}/pause: lets a run stand still until somebody resumes it, whatever it does at the moment."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import psycopg
 from fastapi import APIRouter, Depends
 
 from api.answers import Answer
@@ -17,7 +16,7 @@ from api.runs.find import run_id
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
-from models import bus, control, events, moves, waits
+from models import bus, events, steering
 from models.database import Row
 from models.facts import fact
 from models.lifecycle import TERMINAL, Status
@@ -46,32 +45,18 @@ def pause_run(
     body = read_as(PauseRequest, json_object(raw) if raw.strip() else {})
     run = run_id(runId)
     with transaction() as connection:
-        stands = waits.knock(run, caller.tenant).one(connection)
-        if stands is None:
-            raise run_not_found()
-        ended = stands["status"] in TERMINAL
-        event, asked = (None, None) if ended else _pause(connection, stands, caller.name, body.reason)
-    if ended:
+        done = steering.pause(connection, run, caller.tenant, by=caller.name, comment=body.reason)
+    if done is None or done.stands is None:
+        raise run_not_found()
+    if done.stands["status"] in TERMINAL:
         raise run_finished(read_whole(caller, run))
-    if event:
+    for event in done.events:
         shared.bus.say(caller.tenant, events.public(event))
         fact("run.paused", run=run)
-    if asked and asked["lease_worker"]:
-        shared.bus.wake(bus.worker_channel(asked["lease_worker"]))
-        fact("run.pause_requested", run=run, worker=asked["lease_worker"], epoch=asked["epoch"])
-    shown = read_whole(caller, run)
-    return Answer(shown, 202 if _is_to_come(stands) else 200)
-
-
-def _pause(
-    connection: psycopg.Connection[Any], stands: Row, by: str, comment: str | None
-) -> tuple[Row | None, Row | None]:
-    """Give the event of a pause, or what was recorded; neither when there is nothing to do."""
-    if stands["status"] == Status.RUNNING and not stands["lease_worker"]:
-        return moves.pause_idle(stands["id"], by=by, comment=comment).one(connection), None
-    if stands["pause_kind"] == "user":
-        return None, None
-    return None, control.request_pause(stands["id"], by=by, comment=comment).one(connection)
+    if done.asked and done.worker:
+        shared.bus.wake(bus.worker_channel(done.worker))
+        fact("run.pause_requested", run=run, worker=done.worker, epoch=done.asked["epoch"])
+    return Answer(read_whole(caller, run), 202 if _is_to_come(done.stands) else 200)
 
 
 def _is_to_come(stands: Row) -> bool:

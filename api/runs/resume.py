@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import psycopg
 from fastapi import APIRouter, Depends
 
 from api.answers import Answer
@@ -14,10 +13,9 @@ from api.runs.find import run_id
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
-from models import bus, control, events, moves, waits
-from models.database import Row
+from models import bus, events, steering
 from models.facts import fact
-from models.lifecycle import TERMINAL, Reason
+from models.lifecycle import TERMINAL
 
 router = APIRouter(tags=["Runs"])
 
@@ -39,28 +37,16 @@ def resume_run(
     """
     run = run_id(runId)
     with transaction() as connection:
-        # The run row first, the wait after it: see `models.waits`.
-        stands = waits.knock(run, caller.tenant).one(connection)
-        if stands is None:
+        done = steering.resume(connection, run, caller.tenant, by=caller.name)
+        if done is None or done.stands is None:
             raise run_not_found()
-        taken_back = control.take_pause_back(run).one(connection)
-        moved = _go_on(connection, stands, caller.name)
-        if not moved and taken_back is None:
-            raise _refusal(caller, stands)
-    for event in moved:
+        if not done.did:
+            raise _refusal(caller, done.stands)
+    for event in done.events:
         shared.bus.say(caller.tenant, events.public(event))
-    shared.bus.wake(bus.PROMOTE, stands["queue"])
+    shared.bus.wake(bus.PROMOTE, done.stands["queue"])
     fact("run.resumed", run=run)
     return Answer(read_whole(caller, run))
-
-
-def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
-    """Make the run ready if nothing but a user, its agent's own pause or its code held it back; gives the events."""
-    if stands["pause_kind"] == "user":
-        event = moves.resume(stands["id"], reason=Reason.BY_USER, by=by).one(connection)
-        return [event] if event else []
-    over = waits.resolve(stands["id"], ("code", "user"), outcome="resumed", by=by).all(connection)
-    return waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by)
 
 
 def _refusal(caller: Caller, stands: dict[str, Any]) -> Problem:

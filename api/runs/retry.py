@@ -27,6 +27,8 @@ from api.transactions import transaction
 from models import history, retrying, successors
 from models.database import Row
 from models.enqueue import NewRun
+from models.errors import Forgotten, OnceUnknown
+from models.history import History, Kept
 from models.lifecycle import TERMINAL
 from models.retrying import Copies
 
@@ -84,13 +86,31 @@ class _Retry:
                 agent = self.shared.catalogue.agent(row["agent"], "agent")
                 return [new(input=fitting_input(self.body.input, agent, self.shared.settings.max_input_bytes))]
             made = new()
-            self.copies = _copies(connection, row, made.id, self.body.fromStep)
+            self.copies = self._begin(connection, row, made.id)
         return [made]
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
         """Store what the new run begins with."""
-        if self.copies is not None:
-            self.copies.put(connection)
+        try:
+            if self.copies is not None:
+                self.copies.put(connection)
+        except Forgotten:
+            raise run_not_found() from None
+
+    def _begin(self, connection: psycopg.Connection[Any], row: Row, retry: UUID) -> Copies:
+        try:
+            return retrying.begin(connection, row, retry, self._kept)
+        except OnceUnknown as error:
+            raise Problem("illegal_move", f"{error} Name it as fromStep if it is to be executed again.") from None
+
+    def _kept(self, past: History) -> Kept:
+        name = self.body.fromStep
+        if name is None:
+            return history.kept(past)
+        step = history.named(past, name)
+        if step is None:
+            raise invalid("fromStep", _no_such_step(name, history.names(past)))
+        return history.kept_before(past, step)
 
 
 def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> Row:
@@ -100,24 +120,6 @@ def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> Ro
     if row["status"] not in TERMINAL:
         raise Problem("illegal_move", f"The run is {row['status']}; only one that has ended can be tried again.")
     return row
-
-
-def _copies(connection: psycopg.Connection[Any], row: Row, retry: UUID, from_step: str | None) -> Copies:
-    past = retrying.history(connection, row["id"], row["error"])
-    if from_step is None:
-        kept = history.kept(past)
-    else:
-        step = history.named(past, from_step)
-        if step is None:
-            raise invalid("fromStep", _no_such_step(from_step, history.names(past)))
-        kept = history.kept_before(past, step)
-    if kept.unknown:
-        raise Problem(
-            "illegal_move",
-            f"Nobody knows what step {kept.unknown[0]} did, which is to be executed once at most. Name it as fromStep if it is "
-            "to be executed again.",
-        )
-    return retrying.copies(row["id"], retry, past, kept.records)
 
 
 def _no_such_step(name: str, known: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from api.answers import as_stored
 from api.auth import Caller
 from api.runs.paused import pauses
-from api.shapes import PauseBody, RunSummary
+from api.shapes import PauseBody, RunSummary, RunTimes
 from models.enqueue import NewRun
 from models.events import timestamp
 from models.label import Label
@@ -62,6 +62,8 @@ def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
     columns: dict[str, Any] = {
         "id": made.id, "tenant": tenant, "agent": made.agent, "queue": made.queue, "window_name": made.window or "",
         "priority": made.priority, "user_id": made.user_id, "timeout_ms": made.timeout_ms,
+        "concurrency_key": made.concurrency_key, "on_conflict": made.on_conflict, "not_before": made.not_before,
+        "expires_at": at and made.expires_in_ms and at + timedelta(milliseconds=made.expires_in_ms),
         "created_at": at, "ready_at": at, "updated_at": at,
     }  # fmt: skip
     row = Run(**columns)
@@ -99,6 +101,7 @@ def summary(run: Run, labels: Labels, error: str | None, pause: PauseBody | None
         "priority": run.priority,
         "window": run.window_name or None,
         "concurrencyKey": run.concurrency_key,
+        "onConflict": cast("Any", run.on_conflict) if run.concurrency_key else None,
         "userId": run.user_id,
         "metadata": labels.metadata,
         "tags": labels.tags,
@@ -109,6 +112,14 @@ def summary(run: Run, labels: Labels, error: str | None, pause: PauseBody | None
         "parentRunId": _id(run.parent_run_id),
         "retryOf": _id(run.retry_of),
         "continuedAs": _id(run.continued_as),
+        **_times(run),
+    }
+
+
+def _times(run: Run) -> RunTimes:
+    return {
+        "notBefore": timestamp(run.not_before),
+        "expiresAt": timestamp(run.expires_at),
         "createdAt": timestamp(run.created_at),
         "readyAt": timestamp(run.ready_at),
         "promotedAt": timestamp(run.promoted_at),

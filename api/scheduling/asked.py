@@ -14,7 +14,7 @@ from api.problems import FieldError, Problem
 from api.requests import Body, read_as
 from api.resources import Resources
 from api.runs.create import new_run
-from api.runs.envelope import LATER, NewRunBody
+from api.runs.envelope import LATER, ScheduledRunBody
 from models import gating, schedules
 from models.recurrence import Recurrence
 from models.statement import Statement
@@ -31,7 +31,10 @@ class ScheduleRequest(Body):
     )
     run: Annotated[
         dict[str, Any] | None,
-        Field(description="As POST /v1/runs takes it.", json_schema_extra=NewRunBody.model_json_schema()),
+        Field(
+            description="As POST /v1/runs takes it, without `notBefore`.",
+            json_schema_extra=ScheduledRunBody.model_json_schema(),
+        ),
     ] = None
     overlap: Annotated[
         Literal["skip", "queue"] | None,
@@ -91,7 +94,10 @@ def _run(
     """Give the agent, what is stored of the run, and the key in whose name it is made."""
     if body.run is None:
         return before["agent"], json.dumps(before["request"]), before["created_by"]
-    wanted = read_as(NewRunBody, body.run, later=LATER, place="run.")
+    if "notBefore" in body.run:
+        why = "has no place in a schedule: its cron says when the run begins"
+        raise Problem("unknown_field", f"run.notBefore {why}.", [FieldError("run.notBefore", why)])
+    wanted = read_as(ScheduledRunBody, body.run, later=LATER, place="run.")
     made = new_run(caller, wanted, shared, "run.")
     if not gating.holds_window(connection, made.window):
         raise Problem(

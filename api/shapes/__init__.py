@@ -1,6 +1,8 @@
 """The shapes of answers: what the views build, type-checked, and what the OpenAPI document shows."""
 
+from api.shapes.bulk import BulkAction, BulkBody
 from api.shapes.consent import AuthorizationBody, GrantBody, GrantPage, ProviderBody, ProviderList
+from api.shapes.explanation import BlockerBody, ExplanationBody
 from api.shapes.fleet import (
     AgentBody,
     AgentList,
@@ -9,6 +11,8 @@ from api.shapes.fleet import (
     QueueBody,
     QueueCapacity,
     QueueList,
+    RateBody,
+    WindowNow,
     WorkerBody,
     WorkerList,
 )
@@ -26,6 +30,7 @@ from api.shapes.runs import (
     RunBody,
     RunPage,
     RunSummary,
+    RunTimes,
     StepBody,
     StepPage,
 )
@@ -50,12 +55,16 @@ __all__ = [
     "ApprovalPage",
     "AuthorizationBody",
     "BatchOfRuns",
+    "BlockerBody",
+    "BulkAction",
+    "BulkBody",
     "Capacity",
     "Category",
     "DrainBody",
     "ErrorBody",
     "EventBody",
     "EventPage",
+    "ExplanationBody",
     "FieldProblem",
     "FiringBody",
     "GrantBody",
@@ -78,11 +87,13 @@ __all__ = [
     "QueueBody",
     "QueueCapacity",
     "QueueList",
+    "RateBody",
     "Readiness",
     "RunBody",
     "RunPage",
     "RunStatus",
     "RunSummary",
+    "RunTimes",
     "ScheduleBody",
     "ScheduleList",
     "ScheduleSummary",
@@ -92,6 +103,7 @@ __all__ = [
     "WindowBody",
     "WindowChangeBody",
     "WindowList",
+    "WindowNow",
     "WindowSummary",
     "WorkerBody",
     "WorkerList",

@@ -17,6 +17,7 @@ class AgentBody(TypedDict):
     version: str
     inputSchema: dict[str, Any]
     timeout: Annotated[str | None, Field(description="Its own default active time, ISO 8601.")]
+    limit: Annotated[int | None, Field(description="Runs in flight at once; null: no limit of its own.")]
     paused: Annotated[bool, Field(description="Whether its runs are held back.")]
     window: Annotated[str | None, Field(description="The window that gates its runs.")]
     workers: Annotated[int, Field(description="Live workers that serve it.")]
@@ -62,16 +63,35 @@ class DrainBody(TypedDict):
     draining: bool
 
 
+class WindowNow(TypedDict):
+    """Where a window stands."""
+
+    open: Annotated[bool, Field(description="Whether it lets runs go now.")]
+    until: Annotated[Moment | None, Field(description="When that changes; null: further away than was looked.")]
+
+
 class QueueCapacity(TypedDict):
     """How busy a queue is, over all tenants."""
 
     queue: str
     workers: int
     slots: int
+    limit: Annotated[int | None, Field(description="Runs in flight at once, by what ops said; null: the slots alone.")]
     inFlight: Annotated[int, Field(description="Leases and tickets.")]
     executing: Annotated[int, Field(description="Leases.")]
-    queued: Annotated[int, Field(description="Runs that are ready and wait for a slot.")]
+    queued: Annotated[int, Field(description="Runs that wait to be promoted, the blocked ones included.")]
+    blocked: Annotated[
+        int,
+        Field(
+            description="Those of the queued that something of their own holds back: `notBefore`, a place of their "
+            "`concurrencyKey` or tenant, the run before theirs, a user's pause. More workers would not help them."
+        ),
+    ]
     parked: int
+    paused: bool
+    cordoned: Annotated[bool, Field(description="Whether new runs are held back.")]
+    window: Annotated[str | None, Field(description="The window that gates all of its runs.")]
+    nextWindow: Annotated[WindowNow | None, Field(description="Where that window stands; null without one.")]
 
 
 class Capacity(TypedDict):
@@ -80,12 +100,29 @@ class Capacity(TypedDict):
     queues: list[QueueCapacity]
 
 
+class RateBody(TypedDict):
+    """How fast new runs of a queue start."""
+
+    limit: Annotated[int, Field(description="New runs that start within any span, at most.")]
+    per: Annotated[str, Field(description="The span, ISO 8601.")]
+
+
 class QueueBody(TypedDict):
     """What ops said of a queue."""
 
     name: str
-    paused: bool
-    window: str | None
+    limit: Annotated[int | None, Field(description="Runs in flight at once; null: the slots alone.")]
+    tenantLimit: Annotated[int | None, Field(description="Runs of one tenant in flight at once.")]
+    keyLimit: Annotated[int, Field(description="Runs of one tenant and `concurrencyKey` that execute at once.")]
+    holdKeys: Annotated[bool, Field(description="Whether a run that parks keeps the place of its key.")]
+    rate: RateBody | None
+    weights: Annotated[
+        dict[str, float],
+        Field(description="By tenant; who is not named weighs 1. A key without `operate` sees its own tenant's alone."),
+    ]
+    cordoned: Annotated[bool, Field(description="Whether new runs are held back.")]
+    paused: Annotated[bool, Field(description="Whether all of its runs are held back.")]
+    window: Annotated[str | None, Field(description="The window that gates all of its runs.")]
 
 
 class QueueList(TypedDict):

@@ -52,7 +52,20 @@ class PauseBody(TypedDict):
     waits: Annotated[list[WaitBody], Field(description="The open ones: 100 at most, those of people first.")]
 
 
-class RunSummary(TypedDict):
+class RunTimes(TypedDict):
+    """When a run may begin, and what happened to it when."""
+
+    notBefore: Annotated[Moment | None, Field(description="When it begins at the earliest; null: at once.")]
+    expiresAt: Annotated[Moment | None, Field(description="Until when it may stay QUEUED; null: for ever.")]
+    createdAt: Moment | None
+    readyAt: Moment | None
+    promotedAt: Moment | None
+    startedAt: Moment | None
+    finishedAt: Moment | None
+    updatedAt: Moment | None
+
+
+class RunSummary(RunTimes):
     """A run as lists show it."""
 
     runId: Id
@@ -73,7 +86,13 @@ class RunSummary(TypedDict):
     queue: str
     priority: int
     window: str | None
-    concurrencyKey: str | None
+    concurrencyKey: Annotated[
+        str | None, Field(description="What it shares the places of with the same tenant's runs.")
+    ]
+    onConflict: Annotated[
+        Literal["queue", "skip", "cancel_running"] | None,
+        Field(description="What happens when no place of its key is free; null without a key."),
+    ]
     userId: str | None
     metadata: dict[str, str]
     tags: list[str]
@@ -84,12 +103,6 @@ class RunSummary(TypedDict):
     parentRunId: Id | None
     retryOf: Id | None
     continuedAs: Id | None
-    createdAt: Moment | None
-    readyAt: Moment | None
-    promotedAt: Moment | None
-    startedAt: Moment | None
-    finishedAt: Moment | None
-    updatedAt: Moment | None
 
 
 class RunBody(RunSummary):

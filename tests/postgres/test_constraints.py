@@ -22,6 +22,7 @@ _PROVIDER = {"authorize_url": "https://a", "token_url": "https://t", "client_id"
 _FIRING = {"tenant": TENANT, "schedule": "nightly", "at": _NOW}
 _AGENT = {"name": "echo", "queue": "default", "version": "1", "input_schema": "{}"}
 _WINDOW = {"cron": "* * * * *", "duration_ms": 1, "timezone": "UTC"}
+_BULK = {"tenant": TENANT, "filter": "{}", "by": "ann", "created_by": new_id(), "reached": new_id(), "until": new_id()}
 _WORKER = {"name": "w", "host": "h", "pid": 1, "queue": "default", "liveness_key": 1, "lease_until": _NOW}
 
 # constraint: rows of the table that it must refuse
@@ -75,6 +76,7 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "window_change_known": [{"window_name": "night", "by": "ann", "change": "painted"}],
     "worker_slots_not_negative": [{**_WORKER, "slots": -1}],
     "tenant_share_weight_positive": [{"weight": 0}, {"weight": -1}],
+    "bulk_action_known": [{**_BULK, "action": "delete"}],
 }  # fmt: skip
 _TABLES = (
     "tenant_share",
@@ -91,6 +93,7 @@ _TABLES = (
     "queue",
     "agent",
     "place_change",
+    "bulk",
 )
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "run": {"tenant": TENANT, "agent": "echo", "queue": "default"},
@@ -103,7 +106,7 @@ def _insert(world: World, constraint: str, row: dict[str, Any]) -> None:
     identity: dict[str, Any] = {"run": {"id": new_id()}, "wait": {"id": new_id(), "run_id": new_id()}}.get(table, {})
     if table in {"schedule", "window", "provider", "step"}:
         identity = {{"step": "key"}.get(table, "name"): str(new_id())}
-    if table in {"worker", "window_change"}:
+    if table in {"worker", "window_change", "bulk"}:
         identity = {"id": new_id()}
     world.insert(table, {**_DEFAULTS.get(table, {}), **identity, **row})
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from models import conflicts, expiries, places, tickets
+from models import conflicts, expiries, place_limits, places, tickets
 from models.database import set_up
 from models.ids import new_id
 from models.places import Shut
@@ -81,7 +81,9 @@ STATEMENTS: dict[str, Statement] = {
     "give way": places.give_way({LINE: 5, "key:q\nt1\n7": 1}, SHUT),
     "next line": places.next_line("key:q"),
     "line up": places.line_up(_RUNS),
-    "count in": places.count_in("q"),
+    "strays": places.strays(_RUNS),
+    "count in": place_limits.count_in("q"),
+    "count later": place_limits.count_later("q"),
     "impatient": conflicts.impatient(_RUNS),
     "rivals": conflicts.rivals(_RUNS[0], LINE),
     "any rival": conflicts.any_rival(_RUNS[0], LINE),

@@ -18,8 +18,9 @@ from tests.rules.command_line import ACCEPTED, Invoke
 
 COMMANDS = ["runs", "agents", "workers", "capacity", "show x", "steps x", "logs x", "watch x", "cancel x", "enqueue x"]
 COMMANDS += ["pause x", "resume x", "signal x go", "windows", "windows show x", "queues", "windows delete x"]
+COMMANDS += ["queues put x", "agents put x"]
 COMMANDS += ["providers", "providers grants", "providers delete x", "providers revoke x"]
-COMMANDS += ["retry x"]
+COMMANDS += ["retry x", "explain x", "bulk cancel --agent x"]
 COMMANDS += ["approvals", "approve x", "deny x", "answer x 1"]
 COMMANDS += ["schedules", "schedules show x"]
 
@@ -76,6 +77,18 @@ def test_a_refused_input_names_each_field(invoke: Invoke) -> None:
         ["enqueue", "greet", "--timeout", "soon"],
         ["enqueue", "greet", "--priority", "101"],
         ["runs", "--limit", "0"],
+        ["enqueue", "greet", "--not-before", "tomorrow"],
+        ["enqueue", "greet", "--not-before", "2026-03-01T09:30:00"],
+        ["enqueue", "greet", "--expires-in", "soon"],
+        ["enqueue", "greet", "--on-conflict", "wait", "--key", "k"],
+        *(["queues", "put", "q", "--limit", wrong] for wrong in ("0", "-1", "1.5", "many", "²", "None")),
+        *(["queues", "put", "q", "--rate", wrong] for wrong in ("100", "/1m", "0/1m", "100/", "100/soon", "x/1m")),
+        *(
+            ["queues", "put", "q", "--weight", wrong]
+            for wrong in ("acme", "=2", "acme=", "acme=x", "acme=0", "acme=-1", "a=inf")
+        ),
+        ["queues", "put", "q", "--weight", "none", "--weight", "a=2"],
+        ["agents", "put", "greet", "--limit", "0"],
         ["windows", "put", "night", "--cron", "0 22 * * *"],
         ["windows", "override", "night", "open"],
         ["schedules", "put", "nightly", "-i", "n=1"],
@@ -116,11 +129,19 @@ def test_without_any_address_the_sentence_names_the_fix(monkeypatch: pytest.Monk
         ("schedules run nightly", run()),
         ("queues", {"queues": [{"name": "default", "paused": False}]}),
         ("queues put default --paused", {"name": "default", "paused": True}),
+        (
+            "queues put default --rate 5/1s",
+            {"name": "default", "rate": {"limit": 5, "per": "PT1S"}, "weights": {"a": 2}},
+        ),
+        ("agents put greet --limit 4", {"name": "greet", "limit": 4}),
+        ("capacity", {"queues": [{"queue": "night", "paused": True, "nextWindow": {"open": False, "until": None}}]}),
         ("cancel x", run("CANCELED")),
         ("pause x", run("PAUSED", pause={"kind": "user"})),
         ("resume x", run("RUNNING")),
         ("signal x go", run("RUNNING")),
         ("retry x", run()),
+        ("bulk cancel --agent x --dry-run", {"bulkId": None, "action": "cancel", "matched": 3}),
+        ("explain x", {"runId": "x", "status": "QUEUED", "blockers": [], "futureMember": True}),
         ("approvals", {"approvals": [asked()], "nextCursor": None}),
         ("approve x", asked(outcome={"outcome": "approved"})),
         ("deny x", asked(outcome={"outcome": "denied"})),

@@ -1,8 +1,9 @@
-"""The commands about workers, windows, queues, schedules and providers show and change what an installation is told."""
+"""The commands about agents, workers, windows, queues, schedules and providers show and change what an installation is told."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import httpx
 import pytest
@@ -66,6 +67,75 @@ def test_of_a_queue_only_what_was_given_is_changed(invoke: Invoke) -> None:
     assert (server.last.url.path, server.body()) == ("/v1/queues/slow", {"window": None})
     assert invoke(server, "queues", "put", "slow", "--running", "--window", "night").exit_code == 0
     assert server.body() == {"paused": False, "window": "night"}
+
+
+def test_a_queue_is_limited_by_words(invoke: Invoke) -> None:
+    shown = {
+        "name": "slow", "limit": 20, "tenantLimit": 5, "keyLimit": 1, "rate": {"limit": 100, "per": "PT1M"},
+        "weights": {"acme": 2.0, "b=c": 0.5}, "cordoned": True, "paused": False, "window": None,
+    }  # fmt: skip
+    server = Canned(httpx.Response(200, json=shown))
+    words = (
+        "--limit 20 --tenant-limit 5 --key-limit 2 --hold-keys --rate 100/1m --weight acme=2 --weight b=c=.5 --cordon"
+    )
+    result = invoke(server, "queues", "put", "slow", *words.split())
+    assert result.exit_code == 0, result.output
+    assert server.body() == {
+        "limit": 20, "tenantLimit": 5, "keyLimit": 2, "holdKeys": True, "rate": {"limit": 100, "per": 60},
+        "weights": {"acme": 2.0, "b=c": 0.5}, "cordoned": True,
+    }  # fmt: skip
+    heading, line = (line.split("\t") for line in result.stdout.splitlines())
+    assert heading == ["NAME", "LIMIT", "TENANTLIMIT", "KEYLIMIT", "RATE", "WEIGHTS", "CORDONED", "PAUSED", "WINDOW"]
+    assert line == ["slow", "20", "5", "1", "100/PT1M", "acme=2, b=c=0.5", "yes", "no", ""]
+
+
+@pytest.mark.parametrize("nothing", ["none", ""])
+def test_a_limit_is_taken_away_by_saying_so(invoke: Invoke, nothing: str) -> None:
+    server = Canned(httpx.Response(200, json={"name": "slow"}))
+    options = ("--limit", "--tenant-limit", "--key-limit", "--rate", "--weight", "--window")
+    words = [word for option in options for word in (option, nothing)]
+    assert invoke(server, "queues", "put", "slow", *words, "--release-keys", "--uncordon", "--running").exit_code == 0
+    assert server.body() == {
+        "limit": None, "tenantLimit": None, "keyLimit": None, "rate": None, "weights": None, "window": None,
+        "holdKeys": False, "cordoned": False, "paused": False,
+    }  # fmt: skip
+
+
+def test_of_an_agent_only_what_was_given_is_changed(invoke: Invoke) -> None:
+    server = Canned(httpx.Response(200, json={"name": "greet", "queue": "slow", "limit": 4, "paused": True}))
+    result = invoke(server, "agents", "put", "greet", "--limit", "4", "--paused")
+    assert (server.last.method, server.last.url.path) == ("PUT", "/v1/agents/greet")
+    assert server.body() == {"limit": 4, "paused": True}
+    assert result.stdout.splitlines()[1].split("\t")[:6] == ["greet", "slow", "", "", "4", "yes"]
+    assert invoke(server, "agents", "put", "greet", "--limit", "none", "--window", "").exit_code == 0
+    assert server.body() == {"limit": None, "window": None}
+
+
+def test_capacity_says_in_words_what_holds_a_queue_back(invoke: Invoke) -> None:
+    busy = {
+        "queue": "busy",
+        "workers": 2,
+        "slots": 8,
+        "limit": 6,
+        "inFlight": 6,
+        "queued": 9,
+        "blocked": 4,
+        "parked": 1,
+    }
+    held = {**busy, "queue": "held", "limit": None, "paused": True, "cordoned": True, "window": "night"}
+    until = {"open": False, "until": "2026-11-26T21:00:00.000Z"}
+    rows = [
+        busy,
+        {**held, "nextWindow": until},
+        {"queue": "odd", "window": "day", "nextWindow": {"open": True, "until": None}},
+    ]
+    server = Canned(httpx.Response(200, json={"queues": rows}))
+    lines = [line.split("\t") for line in invoke(server, "capacity").stdout.splitlines()]
+    assert lines[0] == ["QUEUE", "WORKERS", "SLOTS", "LIMIT", "INFLIGHT", "QUEUED", "BLOCKED", "PARKED", "STATE"]
+    assert lines[1] == ["busy", "2", "8", "6", "6", "9", "4", "1", "open"]
+    at = datetime.fromisoformat("2026-11-26T21:00:00Z").astimezone()
+    assert lines[2][-1] == f"paused, cordoned, night closed until {at:%Y-%m-%d %H:%M:%S}"
+    assert lines[3][-1] == "day open"
 
 
 NIGHTLY = {

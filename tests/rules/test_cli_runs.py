@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -26,6 +27,17 @@ def test_show_tells_where_a_run_stands(invoke: Invoke) -> None:
     result = invoke(Canned(httpx.Response(200, json=run("FAILED", error=error, tags=["a", "b"]))), "show", RUN_ID)
     assert "step_error in step read after 3 attempts: ValueError: no" in result.stdout
     assert "a, b" in result.stdout
+
+
+def test_show_tells_what_a_queued_run_waits_for(invoke: Invoke) -> None:
+    times = {"notBefore": "2026-03-01T08:30:00.000Z", "expiresAt": "2026-03-01T10:00:00.000Z"}
+    shown = run(concurrencyKey="A7", onConflict="skip", **times)
+    said = invoke(Canned(httpx.Response(200, json=shown)), "show", RUN_ID).stdout
+    local = {name: f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}" for name, at in times.items()}
+    for name, value in (("key", "A7 (skip)"), ("not before", local["notBefore"]), ("expires", local["expiresAt"])):
+        assert f"{name:<10} {value}" in said
+    shown["status"] = "RUNNING"
+    assert "expires" not in invoke(Canned(httpx.Response(200, json=shown)), "show", RUN_ID).stdout
 
 
 def test_steps_and_logs_are_lines(invoke: Invoke) -> None:

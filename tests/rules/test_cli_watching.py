@@ -14,6 +14,17 @@ from tests.rules.command_line import ACCEPTED, FAILED, Invoke
 CANCELED = frame("end", 9, status="CANCELED", reason="by_user")
 
 
+def test_enqueue_says_when_a_run_may_begin_and_what_it_must_not_meet(invoke: Invoke) -> None:
+    server = Canned(ACCEPTED)
+    words = "--not-before 2026-03-01T09:30:00Z --expires-in 1h30m --key A7 --on-conflict cancel_running"
+    result = invoke(server, "enqueue", "greet", *words.split())
+    assert result.exit_code == 0, result.output
+    assert server.body() == {
+        "agent": "greet", "input": {}, "notBefore": "2026-03-01T09:30:00+00:00", "expiresIn": 5400, "concurrencyKey": "A7",
+        "onConflict": "cancel_running",
+    }  # fmt: skip
+
+
 def test_enqueue_prints_the_bare_id_into_a_pipe(invoke: Invoke) -> None:
     server = Canned(ACCEPTED)
     result = invoke(

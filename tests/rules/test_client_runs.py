@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -65,6 +65,72 @@ def test_enqueue_names_every_field_as_the_api_does() -> None:
         },
         {"agent": "other"},
     ]
+
+
+@both
+def test_a_run_says_when_it_may_begin_and_what_it_must_not_meet(speak: Speaker) -> None:
+    shown = run(
+        concurrencyKey="A7",
+        onConflict="skip",
+        notBefore="2026-03-01T08:30:00.000Z",
+        expiresAt="2026-03-01T10:00:00.000Z",
+    )
+    server = Canned(httpx.Response(201, json=shown))
+    berlin = timezone(timedelta(hours=1))
+    handle = speak(server).call(
+        "enqueue", "greet", not_before=datetime(2026, 3, 1, 9, 30, tzinfo=berlin), expires_in="2h", concurrency_key="A7",
+        on_conflict="skip",
+    )  # fmt: skip
+    assert server.body() == {
+        "agent": "greet", "notBefore": "2026-03-01T09:30:00+01:00", "expiresIn": 7200, "concurrencyKey": "A7",
+        "onConflict": "skip",
+    }  # fmt: skip
+    assert handle.accepted is not None
+    view = handle.accepted.run
+    assert (view.concurrency_key, view.on_conflict) == ("A7", "skip")
+    assert (view.not_before, view.expires_at) == (
+        datetime(2026, 3, 1, 8, 30, tzinfo=UTC),
+        datetime(2026, 3, 1, 10, tzinfo=UTC),
+    )
+    speak(server).call("enqueue", "greet", not_before="2026-03-01T09:30:00Z", expires_in=0.5)
+    assert server.body() == {"agent": "greet", "notBefore": "2026-03-01T09:30:00Z", "expiresIn": 0.5}
+
+
+@both
+def test_a_beginning_that_could_be_any_is_never_sent(speak: Speaker) -> None:
+    server = Canned(httpx.Response(201, json=run()))
+    with pytest.raises(ValueError, match="not_before needs a time zone"):
+        speak(server).call("enqueue", "greet", not_before=datetime(2026, 3, 1))
+    with pytest.raises(ValueError, match="no duration"):
+        speak(server).call("enqueue", "greet", expires_in="soon")
+    assert server.requests == []
+
+
+@both
+def test_of_a_queue_what_is_given_is_sent_and_none_takes_away(speak: Speaker) -> None:
+    server = Canned(httpx.Response(200, json={"name": "slow jobs"}))
+    client = speak(server)
+    assert client.call("put_queue", "slow jobs") == {"name": "slow jobs"}
+    assert (server.last.method, server.last.url.raw_path, server.body()) == ("PUT", b"/v1/queues/slow%20jobs", {})
+    client.call(
+        "put_queue", "q", limit=20, tenant_limit=5, key_limit=2, hold_keys=True, rate={"limit": 100, "per": timedelta(minutes=1)},
+        weights={"acme": 2}, cordoned=True, paused=False, window="night",
+    )  # fmt: skip
+    assert server.body() == {
+        "limit": 20, "tenantLimit": 5, "keyLimit": 2, "holdKeys": True, "rate": {"limit": 100, "per": 60},
+        "weights": {"acme": 2}, "cordoned": True, "paused": False, "window": "night",
+    }  # fmt: skip
+    client.call("put_queue", "q", limit=None, tenant_limit=None, key_limit=None, rate=None, weights=None, window=None)
+    assert server.body() == dict.fromkeys(("limit", "tenantLimit", "keyLimit", "rate", "weights", "window"))
+    client.call("put_queue", "q", rate={"limit": 1})
+    assert server.body() == {"rate": {"limit": 1}}, "what is missing is for the server to say"
+
+
+@both
+def test_of_an_agent_what_is_given_is_sent_and_none_takes_away(speak: Speaker) -> None:
+    server = Canned(httpx.Response(200, json={"name": "greet"}))
+    speak(server).call("put_agent", "greet", limit=4, window=None)
+    assert (server.last.url.path, server.body()) == ("/v1/agents/greet", {"limit": 4, "window": None})
 
 
 @both

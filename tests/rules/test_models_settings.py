@@ -66,6 +66,8 @@ def test_every_setting_says_what_it_is_for_in_one_sentence() -> None:
         ("MAX_VALUE_BYTES", "1e9"),
         ("MAX_STEPS", "many"),
         ("MAX_BATCH", "0"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "1.5"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -16,7 +16,8 @@ GOOD: dict[str, Any] = {"agent": "refund", "input": INPUT}
 MEMBERS = {
     "runId", "status", "executionStatus", "category", "executing", "agent", "agentVersion", "input", "result", "error",
     "reason", "pause", "stepsFinished", "stepsTotal", "stepInFlight", "controlRequest", "queue", "priority", "window",
-    "concurrencyKey", "userId", "metadata", "tags", "activations", "crashes", "losses", "activeMs", "parentRunId", "retryOf",
+    "concurrencyKey", "onConflict", "notBefore", "expiresAt", "userId", "metadata", "tags",
+    "activations", "crashes", "losses", "activeMs", "parentRunId", "retryOf",
     "continuedAs", "createdAt", "readyAt", "promotedAt", "startedAt", "finishedAt", "updatedAt",
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ CALLS = [
     ("POST", "/v1/runs"),
     ("GET", f"/v1/runs/{'0' * 8}-0000-7000-8000-{'0' * 12}/sse"),
     ("GET", "/v1/capacity"),
+    ("GET", "/metrics"),
 ]
 
 GOOD = {"agent": "refund", "input": INPUT}

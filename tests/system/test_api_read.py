@@ -187,7 +187,8 @@ def test_capacity_counts_slots_leases_and_those_who_wait(api: ApiServer, acme: h
         hand.take(runs[0])
         shown = {queue["queue"]: queue for queue in acme.get("/v1/capacity").json()["queues"]}["counted"]
         assert shown == {
-            "queue": "counted", "workers": 1, "slots": 3, "inFlight": 1, "executing": 1, "queued": 3, "parked": 0,
+            "queue": "counted", "workers": 1, "slots": 3, "limit": None, "inFlight": 1, "executing": 1, "queued": 3,
+            "blocked": 0, "parked": 0, "paused": False, "cordoned": False, "window": None, "nextWindow": None,
         }  # fmt: skip
         worker = next(item for item in acme.get("/v1/workers").json()["workers"] if item["queue"] == "counted")
         assert (worker["leased"], worker["alive"], worker["consuming"], worker["draining"]) == (1, True, True, False)

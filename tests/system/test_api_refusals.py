@@ -51,9 +51,9 @@ CASES: list[tuple[str, Any, int, str, set[str] | None]] = [
     ("NUL in a name of the input", {"agent": "echo", "input": {"\0": 1}}, 422, "invalid_input", {"input"}),
     ("half a surrogate pair in the input", {"agent": "echo", "input": {"a": "\ud800"}}, 422, "invalid_input", {"input"}),
     ("an unknown field", {**GOOD, "inputs": {}}, 422, "unknown_field", {"inputs"}),
-    ("a field of a later version", {**GOOD, "notBefore": "2030-01-01T00:00:00Z"}, 422, "unknown_field", {"notBefore"}),
+    ("a field of a later version", {**GOOD, "callbackUrl": "https://a.example"}, 422, "unknown_field", {"callbackUrl"}),
     ("a window that is not there", {**GOOD, "window": "nightly"}, 422, "unknown_window", {"window"}),
-    ("a later field that says nothing", {**GOOD, "notBefore": None}, 422, "unknown_field", {"notBefore"}),
+    ("a later field that says nothing", {**GOOD, "callbackUrl": None}, 422, "unknown_field", {"callbackUrl"}),
     ("no agent", {"input": {}}, 400, "invalid_request", {"agent"}),
     ("an agent that is no text", {"agent": 7}, 400, "invalid_request", {"agent"}),
     ("an input that is no object", {"agent": "refund", "input": [1]}, 400, "invalid_request", {"input"}),
@@ -71,6 +71,29 @@ CASES: list[tuple[str, Any, int, str, set[str] | None]] = [
     ("NUL in a tag", {**GOOD, "tags": ["\0"]}, 400, "invalid_request", {"tags[0]"}),
     ("half a surrogate pair in a tag", {**GOOD, "tags": ["\udfff"]}, 400, "invalid_request", {"tags[0]"}),
     ("NUL in the agent's name", {"agent": "a\0"}, 400, "invalid_request", {"agent"}),
+    ("a beginning without its offset", {**GOOD, "notBefore": "2030-01-01T00:00:00"}, 400, "invalid_request", {"notBefore"}),
+    ("a beginning that is a number", {**GOOD, "notBefore": 1893456000}, 400, "invalid_request", {"notBefore"}),
+    ("a beginning before all time", {**GOOD, "notBefore": "0001-01-01T00:00:00+14:00"}, 400, "invalid_request", {"notBefore"}),
+    ("a beginning after all time", {**GOOD, "notBefore": "9999-12-31T23:59:59Z"}, 400, "invalid_request", {"notBefore"}),
+    ("no time to begin in", {**GOOD, "expiresIn": 0}, 400, "invalid_request", {"expiresIn"}),
+    ("a negative time to begin in", {**GOOD, "expiresIn": -1}, 400, "invalid_request", {"expiresIn"}),
+    ("a time to begin in that is a truth", {**GOOD, "expiresIn": True}, 400, "invalid_request", {"expiresIn"}),
+    ("more than a year to begin in", {**GOOD, "expiresIn": "P367D"}, 400, "invalid_request", {"expiresIn"}),
+    ("an end before the beginning", {**GOOD, "expiresIn": 60, "notBefore": "2098-01-01T00:00:00Z"}, 400, "invalid_request",
+     {"expiresIn"}),
+    ("an empty key", {**GOOD, "concurrencyKey": ""}, 400, "invalid_request", {"concurrencyKey"}),
+    ("a key that is too long", {**GOOD, "concurrencyKey": "ä" * 256}, 400, "invalid_request", {"concurrencyKey"}),
+    ("a key that is a number", {**GOOD, "concurrencyKey": 7}, 400, "invalid_request", {"concurrencyKey"}),
+    ("NUL in a key", {**GOOD, "concurrencyKey": "a\0"}, 400, "invalid_request", {"concurrencyKey"}),
+    ("a line break in a key", {**GOOD, "concurrencyKey": "a\nb"}, 400, "invalid_request", {"concurrencyKey"}),
+    ("another line break in a key", {**GOOD, "concurrencyKey": "a\u2028b"}, 400, "invalid_request", {"concurrencyKey"}),
+    ("an escape in a key", {**GOOD, "concurrencyKey": "a\x1b[0m"}, 400, "invalid_request", {"concurrencyKey"}),
+    ("half a surrogate pair in a key", {**GOOD, "concurrencyKey": "\ud800"}, 400, "invalid_request", {"concurrencyKey"}),
+    ("a conflict of no key", {**GOOD, "onConflict": "skip"}, 400, "invalid_request", {"onConflict"}),
+    ("a conflict of a key that is null", {**GOOD, "concurrencyKey": None, "onConflict": "queue"}, 400, "invalid_request",
+     {"onConflict"}),
+    ("a way out of a conflict that there is not", {**GOOD, "concurrencyKey": "k", "onConflict": "wait"}, 400, "invalid_request",
+     {"onConflict"}),
     ("too many tags", {**GOOD, "tags": [str(n) for n in range(33)]}, 400, "invalid_request", {"tags"}),
 ]  # fmt: skip
 
@@ -273,9 +296,9 @@ def test_what_is_not_there_is_not_found(acme: httpx.Client, call: Callable[[http
     problem(call(acme), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["x/explain", "bulk/other"])
+@pytest.mark.parametrize("path", ["webhooks", "deliveries/x/replay"])
 def test_calls_of_a_later_version_say_that_they_are(acme: httpx.Client, path: str) -> None:
-    assert "not available in this version" in problem(acme.post(f"/v1/runs/{path}"), 404, "not_found")["detail"]
+    assert "not available in this version" in problem(acme.post(f"/v1/{path}"), 404, "not_found")["detail"]
 
 
 def test_another_method_is_refused_with_the_ones_that_there_are(acme: httpx.Client) -> None:

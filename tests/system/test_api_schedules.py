@@ -65,6 +65,22 @@ def test_a_schedule_is_run_by_hand(acme: httpx.Client, nightly: dict[str, Any]) 
     assert acme.get("/v1/runs", params={"metadata.schedule": "nightly"}).json()["runs"][0]["runId"] == run["runId"]
 
 
+def test_a_schedule_gives_its_runs_a_key_and_a_time_to_begin_in(api: ApiServer, acme: httpx.Client) -> None:
+    keyed = {**RUN, "concurrencyKey": "nightly", "onConflict": "skip", "expiresIn": "PT1H"}
+    assert acme.put(PATH, json={**DAILY, "run": keyed}).json()["run"] == keyed
+    run = acme.post(f"{PATH}/run").json()
+    assert (run["concurrencyKey"], run["onConflict"], run["notBefore"]) == ("nightly", "skip", None)
+    lasts = datetime.fromisoformat(run["expiresAt"]) - datetime.fromisoformat(run["createdAt"])
+    assert lasts.total_seconds() == 3600
+    with api.connect() as connection:
+        # As a schedule was stored before its runs could have these.
+        connection.execute("""UPDATE schedule SET request = json_build_object('given', request -> 'given', 'run',
+            (request::jsonb -> 'run') - 'expires_in_ms' - 'concurrency_key' - 'on_conflict')""")
+    run = acme.post(f"{PATH}/run").json()
+    assert (run["concurrencyKey"], run["onConflict"], run["expiresAt"]) == (None, None, None)
+    acme.delete(PATH)
+
+
 @pytest.mark.parametrize(
     ("wrong", "status", "code", "field"),
     [
@@ -81,6 +97,10 @@ def test_a_schedule_is_run_by_hand(acme: httpx.Client, nightly: dict[str, Any]) 
         ({"run": {**RUN, "queue": "x"}}, 422, "unknown_queue", "run.queue"),
         ({"run": {**RUN, "window": "x"}}, 422, "unknown_window", "run.window"),
         ({"run": {**RUN, "notBefore": "2030-01-01T00:00:00Z"}}, 422, "unknown_field", "run.notBefore"),
+        ({"run": {**RUN, "callbackUrl": "https://a.example"}}, 422, "unknown_field", "run.callbackUrl"),
+        ({"run": {**RUN, "expiresIn": 0}}, 400, "invalid_request", "run.expiresIn"),
+        ({"run": {**RUN, "concurrencyKey": "a\n"}}, 400, "invalid_request", "run.concurrencyKey"),
+        ({"run": {**RUN, "onConflict": "skip"}}, 400, "invalid_request", "run.onConflict"),
         ({"when": "now"}, 422, "unknown_field", "when"),
     ],
 )

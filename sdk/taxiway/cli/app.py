@@ -6,9 +6,12 @@ import typer
 from typer.core import TyperGroup
 
 from taxiway.cli import (
+    agents,
+    bulk,
     control,
     enqueue,
     exits,
+    explain,
     fleet,
     people,
     providers,
@@ -75,6 +78,7 @@ def root(
 app.command()(enqueue.enqueue)
 app.command()(runs.runs)
 app.command()(runs.show)
+app.command()(explain.explain)
 app.command()(runs.steps)
 app.command()(watch.watch)
 app.command()(runs.logs)
@@ -83,13 +87,14 @@ app.command()(control.pause)
 app.command()(control.resume)
 app.command()(retry.retry)
 app.command()(control.signal)
+app.command()(bulk.bulk)
 app.command()(people.approvals)
 app.command()(people.approve)
 app.command()(people.deny)
 app.command()(people.answer)
-app.command()(fleet.agents)
 app.command()(fleet.workers)
 app.command()(fleet.capacity)
+app.add_typer(agents.app, name="agents")
 app.add_typer(windows.app, name="windows")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")

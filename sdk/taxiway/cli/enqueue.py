@@ -1,5 +1,6 @@
 """`taxiway enqueue`: hand a run to the server, and follow it where asked."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,19 @@ Priority = Annotated[
 ]
 Timeout = Annotated[
     float | None, options.duration_option("--timeout", "How long the run may be active, such as 90s or 15m.")
+]
+NotBefore = Annotated[datetime | None, options.moment_option("--not-before", "Begin then at the earliest.")]
+ExpiresIn = Annotated[
+    float | None, options.duration_option("--expires-in", "Fail when it has not begun by then, such as 1h.")
+]
+Key = Annotated[
+    str | None, typer.Option("--key", help="Of runs with the same key one executes at a time.", show_default=False)
+]
+OnConflict = Annotated[
+    Literal["queue", "skip", "cancel_running"] | None,
+    typer.Option(
+        "--on-conflict", help="While another run has the key: wait, be skipped, or cancel it.", show_default=False
+    ),
 ]
 UserId = Annotated[str | None, typer.Option("--user-id", help="On whose behalf the run acts.", show_default=False)]
 Metadata = Annotated[
@@ -46,6 +60,10 @@ def enqueue(
     window: Window = None,
     priority: Priority = None,
     timeout: Timeout = None,
+    not_before: NotBefore = None,
+    expires_in: ExpiresIn = None,
+    key: Key = None,
+    on_conflict: OnConflict = None,
     user_id: UserId = None,
     metadata: Metadata = None,
     tag: Tags = None,
@@ -62,7 +80,8 @@ def enqueue(
     with options.connect(url, api_key) as client:
         handle = client.enqueue(
             agent, given, idempotency_key=idempotency_key, user_id=user_id, queue=queue, window=window, priority=priority,
-            timeout=timeout, metadata=labels, tags=tag or None, approval_strategy=approval_strategy,
+            timeout=timeout, metadata=labels, tags=tag or None, approval_strategy=approval_strategy, not_before=not_before,
+            expires_in=expires_in, concurrency_key=key, on_conflict=on_conflict,
         )  # fmt: skip
         if watch or save is not None:
             _follow(output, agent, handle, save)

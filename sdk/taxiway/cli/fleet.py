@@ -1,4 +1,4 @@
-"""Commands that show the installation: `agents`, `workers`, `capacity`."""
+"""Commands that show the installation: `workers`, `capacity`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taxiway.cli import options
-from taxiway.cli.output import Output
+from taxiway.cli.output import Output, local_time
+from taxiway.client.views import moment
 
 # The members that fit a screen; --json prints them all.
-_AGENTS = ("name", "queue", "workers", "slots", "timeout", "description")
 _WORKERS = ("name", "queue", "slots", "leased", "alive", "draining", "agents")
-_QUEUES = ("queue", "workers", "slots", "inFlight", "executing", "queued", "parked")
-
-
-def agents(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
-    """List the agents that workers serve."""
-    with options.connect(url, api_key) as client:
-        show_rows(Output(as_json), "agents", client.agents(), _AGENTS)
+_QUEUES = ("queue", "workers", "slots", "limit", "inFlight", "queued", "blocked", "parked", "state")
 
 
 def workers(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
@@ -27,9 +21,11 @@ def workers(url: options.Url = None, api_key: options.ApiKey = None, as_json: op
 
 
 def capacity(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
-    """Show per queue: slots, runs in flight, queued and parked."""
+    """Show per queue: slots, runs in flight, queued, blocked and parked, and what holds the queue back."""
     with options.connect(url, api_key) as client:
-        show_rows(Output(as_json), "queues", client.capacity(), _QUEUES)
+        queues = client.capacity()
+    shown = queues if as_json else [{**queue, "state": _state(queue)} for queue in queues]
+    show_rows(Output(as_json), "queues", shown, _QUEUES)
 
 
 def show_rows(output: Output, member: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -43,7 +39,20 @@ def show_rows(output: Output, member: str, rows: Sequence[Mapping[str, Any]], co
     output.table(columns, ([_cell(row.get(name)) for name in columns] for row in rows))
 
 
+def _state(queue: Mapping[str, Any]) -> str:
+    said = [word for word in ("paused", "cordoned") if queue.get(word)]
+    if stands := queue.get("nextWindow"):
+        until = local_time(moment(stands.get("until")))
+        how = "open" if stands.get("open") else "closed"
+        said.append(f"{queue.get('window')} {how}{f' until {until}' if until else ''}")
+    return ", ".join(said) or "open"
+
+
 def _cell(value: Any) -> object:
+    if isinstance(value, Mapping):
+        # A rate, or each one's weight.
+        rate = f"{value.get('limit')}/{value.get('per')}"
+        return rate if "per" in value else ", ".join(f"{name}={number:g}" for name, number in value.items())
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return ("yes" if value else "no") if isinstance(value, bool) else value

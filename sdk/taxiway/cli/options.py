@@ -1,5 +1,6 @@
 """The options that commands share, declared once."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -32,6 +33,14 @@ Document = Annotated[
     ),
 ]
 Queue = Annotated[str | None, typer.Option("--queue", help="Default: the agent's own.", show_default=False)]
+RunLimit = Annotated[
+    str | None,
+    typer.Option("--limit", metavar="N", help="Runs in flight at once; 'none' for no limit.", show_default=False),
+]
+Paused = Annotated[bool | None, typer.Option("--paused/--running", help="Whether its runs are held back.")]
+GateWindow = Annotated[
+    str | None, typer.Option("--window", help="The window that gates its runs; 'none'.", show_default=False)
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 
 
@@ -47,6 +56,25 @@ def duration_option(name: str, text: str) -> typer.models.OptionInfo:
     """An option that takes a duration such as 90, 90s, 15m, 1h30m or PT15M."""
     option: typer.models.OptionInfo = typer.Option(
         name, help=text, metavar="DURATION", parser=read_duration, show_default=False
+    )
+    return option
+
+
+def read_moment(text: str) -> datetime:
+    """Read a moment that says which one it is: RFC 3339, with an offset."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-03-01T09:30:00Z") from None
+    if at.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} needs its offset, such as {text}Z or {text}+01:00")
+    return at
+
+
+def moment_option(name: str, text: str) -> typer.models.OptionInfo:
+    """An option that takes a moment such as 2026-03-01T09:30:00Z."""
+    option: typer.models.OptionInfo = typer.Option(
+        name, help=text, metavar="TIME", parser=read_moment, show_default=False
     )
     return option
 

@@ -1,36 +1,74 @@
-"""Commands about queues: `queues` lists them, `queues put` says what holds back the runs of one."""
+"""Commands about queues: `queues` lists them, `queues put` says how many of its runs go, how fast, for whom and when."""
 
 from typing import Annotated
 
 import typer
 
-from taxiway.cli import options
+from taxiway.cli import limits, options
 from taxiway.cli.fleet import show_rows
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
 from taxiway.client.operations import KEEP
 
-_COLUMNS = ("name", "paused", "window")
+# The members that fit a screen; --json prints them all.
+_COLUMNS = ("name", "limit", "tenantLimit", "keyLimit", "rate", "weights", "cordoned", "paused", "window")
 app = group("queues", _COLUMNS, Client.queues, "Show and change queues.")
+
+TenantLimit = Annotated[
+    str | None, typer.Option("--tenant-limit", metavar="N", help="The same, of one tenant.", show_default=False)
+]
+KeyLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--key-limit", metavar="N", help="Runs of one concurrency key at once; 'none': 1.", show_default=False
+    ),
+]
+HoldKeys = Annotated[
+    bool | None, typer.Option("--hold-keys/--release-keys", help="Whether a parked run keeps the place of its key.")
+]
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        "--rate", metavar="N/DURATION", help="New runs that start, such as 100/1m; 'none'.", show_default=False
+    ),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option("--weight", metavar="TENANT=N", help="Its share; may be repeated, and replaces all. 'none': all 1."),
+]
+Cordoned = Annotated[bool | None, typer.Option("--cordon/--uncordon", help="Whether new runs are held back.")]
 
 
 @app.command()
 def put(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The queue's name.")],
     *,
-    paused: Annotated[bool | None, typer.Option("--paused/--running", help="Whether its runs are held back.")] = None,
-    window: Annotated[
-        str | None, typer.Option("--window", help="The window that gates its runs; '' for none.", show_default=False)
-    ] = None,
+    limit: options.RunLimit = None,
+    tenant_limit: TenantLimit = None,
+    key_limit: KeyLimit = None,
+    hold_keys: HoldKeys = None,
+    rate: Rate = None,
+    weight: Weights = None,
+    cordoned: Cordoned = None,
+    paused: options.Paused = None,
+    window: options.GateWindow = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Pause a queue or let it run, or have a window gate its runs; what is not given stays as it is."""
+    """Limit a queue, cordon or pause it, or have a window gate its runs; what is not given stays, 'none' takes it away."""
+    said = {"hold_keys": hold_keys, "cordoned": cordoned, "paused": paused}
     with options.connect(url, api_key) as client:
         queue = client.put_queue(
-            name, paused=KEEP if paused is None else paused, window=KEEP if window is None else window or None
+            name,
+            limit=limits.read_limit(limit, "--limit"),
+            tenant_limit=limits.read_limit(tenant_limit, "--tenant-limit"),
+            key_limit=limits.read_limit(key_limit, "--key-limit"),
+            rate=limits.read_rate(rate),
+            weights=limits.read_weights(weight),
+            window=KEEP if window is None else limits.read_name(window),
+            **{option: value for option, value in said.items() if value is not None},
         )
     output = Output(as_json)
     if as_json:

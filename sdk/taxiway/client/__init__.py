@@ -2,6 +2,7 @@
 
 from taxiway.client.aio import AsyncClient
 from taxiway.client.aio_run_handle import AsyncRunHandle
+from taxiway.client.bulk import BulkView
 from taxiway.client.calls import Accepted, NewRun
 from taxiway.client.errors import (
     Conflict,
@@ -23,6 +24,7 @@ from taxiway.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from taxiway.client.explaining import BlockerView, Explanation
 from taxiway.client.people import ApprovalView, OutcomeView
 from taxiway.client.run_handle import RunHandle
 from taxiway.client.sync import Client
@@ -34,9 +36,12 @@ __all__ = [
     "ApprovalView",
     "AsyncClient",
     "AsyncRunHandle",
+    "BlockerView",
+    "BulkView",
     "Client",
     "Conflict",
     "Event",
+    "Explanation",
     "FieldError",
     "Forbidden",
     "Invalid",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Unpack
 
 from taxiway.client import calls, listening, operations, pages
 from taxiway.client.aio_authorizing import AsyncAuthorizing
+from taxiway.client.aio_bulking import AsyncBulking
 from taxiway.client.aio_deciding import AsyncDeciding
 from taxiway.client.aio_hearing import heard
 from taxiway.client.aio_operating import AsyncOperating
@@ -18,7 +20,7 @@ from taxiway.client.views import Event, RunView
 from taxiway.durations import Duration
 
 
-class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing):
+class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking):
     """Talks to one Taxiway server from one event loop. See Client for the arguments; close it, or use `async with`."""
 
     async def enqueue(
@@ -35,9 +37,16 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing):
         metadata: Mapping[str, str] | None = None,
         tags: Iterable[str] | None = None,
         approval_strategy: str | None = None,
+        not_before: datetime | str | None = None,
+        expires_in: Duration | None = None,
+        concurrency_key: str | None = None,
+        on_conflict: str | None = None,
     ) -> AsyncRunHandle:
         """Enqueue a run; see Client.enqueue."""
-        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window)
+        new = NewRun(
+            agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window, not_before, expires_in,
+            concurrency_key, on_conflict,
+        )  # fmt: skip
         return self._handle(await self.send(calls.enqueue(new, idempotency_key)))
 
     async def enqueue_batch(

@@ -68,16 +68,37 @@ class AsyncOperating(AsyncConnection):
         return await self.send(calls.listing("/v1/queues", "queues"))
 
     async def put_queue(
-        self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP
+        self,
+        name: str,
+        *,
+        limit: int | None = operations.KEEP,
+        tenant_limit: int | None = operations.KEEP,
+        key_limit: int | None = operations.KEEP,
+        hold_keys: bool = operations.KEEP,
+        rate: Mapping[str, Any] | None = operations.KEEP,
+        weights: Mapping[str, float] | None = operations.KEEP,
+        cordoned: bool = operations.KEEP,
+        paused: bool = operations.KEEP,
+        window: str | None = operations.KEEP,
     ) -> Json:
-        """Pause a queue, or have a window gate its runs (None: no window); what is not given stays as it is."""
-        return await self.send(operations.gate("queues", name, paused=paused, window=window))
+        """Limit a queue, pause or cordon it, or have a window gate its runs; see Client.put_queue."""
+        return await self.send(
+            operations.put_queue(
+                name, limit=limit, tenant_limit=tenant_limit, key_limit=key_limit, hold_keys=hold_keys, rate=rate,
+                weights=weights, cordoned=cordoned, paused=paused, window=window,
+            )
+        )  # fmt: skip
 
     async def put_agent(
-        self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP
+        self,
+        name: str,
+        *,
+        limit: int | None = operations.KEEP,
+        paused: bool = operations.KEEP,
+        window: str | None = operations.KEEP,
     ) -> Json:
-        """Pause an agent, or have a window gate its runs (None: no window); what is not given stays as it is."""
-        return await self.send(operations.gate("agents", name, paused=paused, window=window))
+        """Limit or pause an agent, or have a window gate its runs; what is not given stays, None takes it away."""
+        return await self.send(operations.put_agent(name, limit=limit, paused=paused, window=window))
 
     async def schedules(self) -> list[Json]:
         """List the tenant's schedules."""

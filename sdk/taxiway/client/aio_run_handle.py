@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from taxiway.client import calls, pages, waiting, wire
+from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call
+from taxiway.client.explaining import Explanation
 from taxiway.client.follow import Follow
 from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, LogLine, RunView, StepView
@@ -34,6 +35,10 @@ class AsyncRunHandle:
     async def get(self, *, outputs: bool = False) -> RunView:
         """Fetch the run as it stands; see RunHandle.get."""
         return await self._client.send(calls.run(self.id, outputs=outputs))
+
+    async def explain(self) -> Explanation:
+        """Say why the run is not executing; see RunHandle.explain."""
+        return await self._client.send(explaining.explain(self.id))
 
     def steps(self, *, outputs: bool = False) -> AsyncIterator[StepView]:
         """Iterate over all steps."""

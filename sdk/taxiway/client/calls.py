@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -51,6 +52,11 @@ class NewRun:
 
     `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`. `approval_strategy` says what people are asked
     beside what the agent asks: `NONE`, `ON_START` (whether it may begin) or `ON_TOOL_CALL` (each call of a tool).
+
+    It begins at `not_before` at the earliest (a datetime with its zone, or RFC 3339), and fails as `expired` when it has not
+    begun within `expires_in`. Of runs with the same `concurrency_key` only so many execute at once as the queue says, which is
+    one; `on_conflict` says what happens when there is no place: `queue` (it waits), `skip` (it is canceled) or `cancel_running`
+    (earlier ones are canceled).
     """
 
     agent: str
@@ -63,6 +69,10 @@ class NewRun:
     tags: Iterable[str] | None = None
     approval_strategy: str | None = None
     window: str | None = None
+    not_before: datetime | str | None = None
+    expires_in: Duration | None = None
+    concurrency_key: str | None = None
+    on_conflict: str | None = None
 
     def body(self) -> dict[str, Any]:
         """The body of POST /v1/runs, with only what was given."""
@@ -77,6 +87,12 @@ class NewRun:
             "metadata": None if self.metadata is None else dict(self.metadata),
             "tags": None if self.tags is None else list(self.tags),
             "approvalStrategy": self.approval_strategy,
+            "notBefore": zoned(self.not_before, "not_before")
+            if isinstance(self.not_before, datetime)
+            else self.not_before,
+            "expiresIn": None if self.expires_in is None else seconds(self.expires_in),
+            "concurrencyKey": self.concurrency_key,
+            "onConflict": self.on_conflict,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -152,6 +168,13 @@ def signal(run_id: str, name: str, payload: object, signal_id: str | None) -> Ca
 def listing(path: str, name: str) -> Call[list[Json]]:
     """GET a list that comes in one piece: /v1/agents, /v1/workers, /v1/capacity."""
     return Call(Request("GET", path), lambda answer: list(answer.json[name]))
+
+
+def zoned(at: datetime, name: str) -> str:
+    """Write a moment for the API; raises ValueError where nobody can know which moment it is."""
+    if at.tzinfo is None:
+        raise ValueError(f"{name} needs a time zone, such as datetime.now(UTC) has")
+    return at.isoformat()
 
 
 def run_path(run_id: str, *more: str) -> str:

@@ -70,13 +70,43 @@ class Operating(Connection):
         """List the queues, and what ops said of each."""
         return self.send(calls.listing("/v1/queues", "queues"))
 
-    def put_queue(self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP) -> Json:
-        """Pause a queue, or have a window gate its runs (None: no window); what is not given stays as it is."""
-        return self.send(operations.gate("queues", name, paused=paused, window=window))
+    def put_queue(
+        self,
+        name: str,
+        *,
+        limit: int | None = operations.KEEP,
+        tenant_limit: int | None = operations.KEEP,
+        key_limit: int | None = operations.KEEP,
+        hold_keys: bool = operations.KEEP,
+        rate: Mapping[str, Any] | None = operations.KEEP,
+        weights: Mapping[str, float] | None = operations.KEEP,
+        cordoned: bool = operations.KEEP,
+        paused: bool = operations.KEEP,
+        window: str | None = operations.KEEP,
+    ) -> Json:
+        """Limit a queue, pause or cordon it, or have a window gate its runs; what is not given stays, None takes it away.
 
-    def put_agent(self, name: str, *, paused: bool = operations.KEEP, window: str | None = operations.KEEP) -> Json:
-        """Pause an agent, or have a window gate its runs (None: no window); what is not given stays as it is."""
-        return self.send(operations.gate("agents", name, paused=paused, window=window))
+        `limit` and `tenant_limit` count runs in flight at once, of all and of one tenant; `key_limit` those of one concurrency
+        key (None: one), whose place a run that parks keeps with `hold_keys`. `rate={"limit": 100, "per": "1m"}` is how many new
+        runs start within any such span. `weights={"acme": 2}` are the tenants' shares, all of them: who is not named has 1.
+        """
+        return self.send(
+            operations.put_queue(
+                name, limit=limit, tenant_limit=tenant_limit, key_limit=key_limit, hold_keys=hold_keys, rate=rate,
+                weights=weights, cordoned=cordoned, paused=paused, window=window,
+            )
+        )  # fmt: skip
+
+    def put_agent(
+        self,
+        name: str,
+        *,
+        limit: int | None = operations.KEEP,
+        paused: bool = operations.KEEP,
+        window: str | None = operations.KEEP,
+    ) -> Json:
+        """Limit or pause an agent, or have a window gate its runs; what is not given stays, None takes it away."""
+        return self.send(operations.put_agent(name, limit=limit, paused=paused, window=window))
 
     def schedules(self) -> list[Json]:
         """List the tenant's schedules."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request, post, with_body
+from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request, post, with_body, zoned
 from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
 
@@ -32,9 +32,7 @@ def delete_window(name: str) -> Call[None]:
 
 def override_window(name: str, state: str, until: datetime, reason: str | None) -> Call[Json]:
     """POST /v1/windows/{name}/override."""
-    if until.tzinfo is None:
-        raise ValueError("until needs a time zone, such as datetime.now(UTC) has")
-    body = {"state": state, "until": until.isoformat()} | ({} if reason is None else {"reason": reason})
+    body = {"state": state, "until": zoned(until, "until")} | ({} if reason is None else {"reason": reason})
     return Call(post(_path("windows", name, "override"), body), _document)
 
 
@@ -43,10 +41,42 @@ def end_override(name: str) -> Call[Json]:
     return Call(Request("DELETE", _path("windows", name, "override")), _document)
 
 
-def gate(kind: str, name: str, *, paused: bool, window: str | None) -> Call[Json]:
-    """PUT /v1/queues/{name} or /v1/agents/{name}, with what is not KEEP."""
-    body = {field: value for field, value in {"paused": paused, "window": window}.items() if value is not KEEP}
-    return Call(with_body("PUT", _path(kind, name), body), _document)
+def put_queue(
+    name: str,
+    *,
+    limit: int | None,
+    tenant_limit: int | None,
+    key_limit: int | None,
+    hold_keys: bool,
+    rate: Mapping[str, Any] | None,
+    weights: Mapping[str, float] | None,
+    cordoned: bool,
+    paused: bool,
+    window: str | None,
+) -> Call[Json]:
+    """PUT /v1/queues/{name}, with what is not KEEP."""
+    body = {
+        "limit": limit, "tenantLimit": tenant_limit, "keyLimit": key_limit, "holdKeys": hold_keys, "rate": _rate(rate),
+        "weights": dict(weights) if weights is not KEEP and weights is not None else weights,
+        "cordoned": cordoned, "paused": paused, "window": window,
+    }  # fmt: skip
+    return _put_gate("queues", name, body)
+
+
+def put_agent(name: str, *, limit: int | None, paused: bool, window: str | None) -> Call[Json]:
+    """PUT /v1/agents/{name}, with what is not KEEP."""
+    return _put_gate("agents", name, {"limit": limit, "paused": paused, "window": window})
+
+
+def _put_gate(kind: str, name: str, body: Mapping[str, Any]) -> Call[Json]:
+    given = {field: value for field, value in body.items() if value is not KEEP}
+    return Call(with_body("PUT", _path(kind, name), given), _document)
+
+
+def _rate(rate: Mapping[str, Any] | None) -> Any:
+    if rate is KEEP or rate is None or "per" not in rate:
+        return rate
+    return {**rate, "per": seconds(rate["per"])}
 
 
 def schedule(name: str) -> Call[Json]:

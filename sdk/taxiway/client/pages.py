@@ -52,7 +52,7 @@ class Filter(TypedDict, total=False):
     category: str | None
     agent: str | None
     queue: str | None
-    tag: str | None
+    tag: str | Iterable[str] | None
     user_id: str | None
     parent_run_id: str | None
     metadata: Mapping[str, str] | None
@@ -68,6 +68,13 @@ _NAMES = {
 }
 
 
+def spelling(name: str) -> str:
+    """Give a criterion's name as the API spells it. Raises TypeError for what is none."""
+    if name not in Filter.__annotations__:
+        raise TypeError(f"{name} is no criterion; these are: {', '.join(Filter.__annotations__)}")
+    return _NAMES.get(name, name)
+
+
 def runs(where: Filter, limit: int | None) -> Pages[RunView]:
     """GET /v1/runs, newest first; `limit` is the most runs to give out, over all pages."""
     if limit is not None and limit < 1:
@@ -77,14 +84,13 @@ def runs(where: Filter, limit: int | None) -> Pages[RunView]:
 
 def _query(where: Filter) -> Iterator[tuple[str, str]]:
     for name, value in where.items():
-        if name not in Filter.__annotations__:
-            raise TypeError(f"{name} is no criterion; these are: {', '.join(Filter.__annotations__)}")
+        spelled = spelling(name)
         if isinstance(value, Mapping):
             yield from ((f"{name}.{key}", str(item)) for key, item in value.items())
         elif isinstance(value, datetime):
-            yield _NAMES[name], (value if value.tzinfo else value.astimezone()).isoformat()
+            yield spelled, (value if value.tzinfo else value.astimezone()).isoformat()
         elif isinstance(value, str):
-            yield _NAMES.get(name, name), value
+            yield spelled, value
         elif isinstance(value, Iterable):
             yield from ((name, str(item)) for item in value)
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from taxiway.client import calls, pages, waiting, wire
+from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call
+from taxiway.client.explaining import Explanation
 from taxiway.client.follow import Follow
 from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, LogLine, RunView, StepView
@@ -33,6 +34,10 @@ class RunHandle:
     def get(self, *, outputs: bool = False) -> RunView:
         """Fetch the run as it stands, with its newest 200 steps (`outputs`: and what they returned)."""
         return self._client.send(calls.run(self.id, outputs=outputs))
+
+    def explain(self) -> Explanation:
+        """Say why the run is not executing: all that holds it now, in the order in which to remove it."""
+        return self._client.send(explaining.explain(self.id))
 
     def steps(self, *, outputs: bool = False) -> Iterator[StepView]:
         """Iterate over all steps."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Unpack
 
 from taxiway.client import calls, listening, operations, pages
 from taxiway.client.authorizing import Authorizing
+from taxiway.client.bulking import Bulking
 from taxiway.client.calls import Accepted, NewRun
 from taxiway.client.deciding import Deciding
 from taxiway.client.hearing import heard
@@ -18,7 +20,7 @@ from taxiway.client.views import Event, RunView
 from taxiway.durations import Duration
 
 
-class Client(Deciding, Operating, Authorizing):
+class Client(Deciding, Operating, Authorizing, Bulking):
     """Talks to one Taxiway server. Threads may share it; close it, or use it as a context manager.
 
     Without arguments the address comes from TAXIWAY_URL and TAXIWAY_API_KEY, or from the nearest `.taxiway/up.env`.
@@ -39,14 +41,22 @@ class Client(Deciding, Operating, Authorizing):
         metadata: Mapping[str, str] | None = None,
         tags: Iterable[str] | None = None,
         approval_strategy: str | None = None,
+        not_before: datetime | str | None = None,
+        expires_in: Duration | None = None,
+        concurrency_key: str | None = None,
+        on_conflict: str | None = None,
     ) -> RunHandle:
         """Enqueue a run; once this returns, it is stored and will be executed.
 
         With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority`
         goes from -100 to 100, higher first; with `window` the run goes on only while that window is open;
-        `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. Raises Invalid for an unknown agent or a wrong input.
+        `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. `not_before`, `expires_in`, `concurrency_key` and `on_conflict`
+        are as NewRun says. Raises Invalid for an unknown agent or a wrong input.
         """
-        new = NewRun(agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window)
+        new = NewRun(
+            agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window, not_before, expires_in,
+            concurrency_key, on_conflict,
+        )  # fmt: skip
         return self._handle(self.send(calls.enqueue(new, idempotency_key)))
 
     def enqueue_batch(
@@ -71,7 +81,7 @@ class Client(Deciding, Operating, Authorizing):
     ) -> Iterator[RunView]:
         """Iterate over runs, newest first and at most `limit`, fetching pages as needed.
 
-        `where` narrows: status (one or several), category, agent, queue, tag, metadata, user_id, parent_run_id, created_after,
+        `where` narrows: status and tag (one or several), category, agent, queue, metadata, user_id, parent_run_id, created_after,
         created_before.
         """
         return self._walk(pages.runs(where, limit))

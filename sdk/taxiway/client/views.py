@@ -106,6 +106,10 @@ class RunView:
     started_at: datetime | None
     finished_at: datetime | None
     raw: Json = field(repr=False, compare=False)
+    concurrency_key: str | None = None
+    on_conflict: str | None = None
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -150,6 +154,10 @@ class RunView:
             created_at=moment(raw.get("createdAt")),
             started_at=moment(raw.get("startedAt")),
             finished_at=moment(raw.get("finishedAt")),
+            concurrency_key=raw.get("concurrencyKey"),
+            on_conflict=raw.get("onConflict"),
+            not_before=moment(raw.get("notBefore")),
+            expires_at=moment(raw.get("expiresAt")),
             raw=raw,
         )
 

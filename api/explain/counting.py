@@ -1,0 +1,76 @@
+"""Counts who goes before a run: by the order of the index that holds them, and never further than to a bound.
+
+`ORDER BY` and `LIMIT` within each part keep the planner on that index: it is read from the run's place on, or from its head,
+and an entry more than the bound is the last that is looked at, however many wait.
+"""
+
+from collections.abc import Sequence
+
+from api.explain.facts import MOST_COUNTED, Ahead, Count
+from api.explain.reading import Connection
+from models.row_gates import BLOCKED_UNTIL
+from models.run import Run
+from models.statement import Statement
+
+_ENOUGH = MOST_COUNTED + 1
+_READY = """queue = %(queue)s AND agent = class.agent AND window_name = class.go AND run.resumed = class.resumed
+                AND ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL"""
+_IN_ORDER = "ORDER BY priority DESC, fair_tag, id"
+_BEFORE = "priority = %(priority)s AND (fair_tag, id) < (%(tag)s::float8, %(run)s::uuid)"
+
+
+def _of_classes(which: str, condition: str) -> str:
+    return f"""(SELECT count(*) FROM (
+            SELECT FROM class CROSS JOIN LATERAL (
+                SELECT FROM run WHERE {_READY} AND {condition} {_IN_ORDER} LIMIT {_ENOUGH}
+            ) AS one WHERE {which} LIMIT {_ENOUGH}
+        ) AS found)::int"""
+
+
+READY_BEFORE = f"""
+    WITH class AS (
+        SELECT * FROM unnest(%(agents)s::text[]) AS served (agent) CROSS JOIN unnest(%(windows)s::text[]) AS may (go)
+        CROSS JOIN unnest(%(kinds)s::bool[]) AS kind (resumed)
+    )
+    SELECT {_of_classes("TRUE", "priority > %(priority)s")} AS higher,
+        {_of_classes("class.resumed = %(resumed)s", _BEFORE)} AS same,
+        {_of_classes("class.resumed <> %(resumed)s", "priority = %(priority)s")} AS other
+    """
+_WAITS = f"blocked_on = %(line)s AND {BLOCKED_UNTIL} = '-infinity'"
+IN_LINE_BEFORE = f"""
+    SELECT count(*)::int AS runs FROM (
+        (SELECT FROM run WHERE {_WAITS} AND priority > %(priority)s {_IN_ORDER} LIMIT {_ENOUGH})
+        UNION ALL (SELECT FROM run WHERE {_WAITS} AND {_BEFORE} {_IN_ORDER} LIMIT {_ENOUGH})
+        LIMIT {_ENOUGH}
+    ) AS before
+    """
+PLACES = f"SELECT count(*)::int AS held FROM (SELECT FROM place WHERE line = %(line)s LIMIT {_ENOUGH}) AS taken"
+
+
+def count_ready(
+    connection: Connection, run: Run, classes: tuple[Sequence[str], Sequence[str], Sequence[bool]]
+) -> Ahead:
+    """Count the ready runs of these classes of the run's queue that go before it, or compete with it."""
+    agents, windows, kinds = classes
+    asked = {"queue": run.queue, "agents": list(agents), "windows": list(windows), "kinds": list(kinds)}
+    row = Statement(READY_BEFORE, {**asked, "resumed": run.resumed, **_place(run)}).one(connection)
+    assert row is not None
+    return Ahead(**row)
+
+
+def count_in_line(connection: Connection, line: str, run: Run) -> Count:
+    """Count the runs that wait before a run in its line."""
+    row = Statement(IN_LINE_BEFORE, {"line": line, **_place(run)}).one(connection)
+    assert row is not None
+    return Count.of(row["runs"])
+
+
+def count_places(connection: Connection, line: str) -> int:
+    """Count the places of a line that are held; a line has never more than the bound, or nobody waits in it for long."""
+    row = Statement(PLACES, {"line": line}).one(connection)
+    assert row is not None
+    return int(row["held"])
+
+
+def _place(run: Run) -> dict[str, object]:
+    return {"priority": run.priority, "tag": run.fair_tag, "run": run.id}

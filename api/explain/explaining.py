@@ -1,0 +1,67 @@
+"""Explains a run: reads what its standing calls for, has it reasoned about, and puts the blockers in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from api.explain import fleet, parked, waiting
+from api.explain.blocker import Blocker
+from api.explain.counting import count_ready
+from api.explain.facts import Leased
+from api.explain.kinds import ORDER, Kind
+from api.explain.reading import Connection, read_leased, read_led, read_parked, read_run
+from api.explain.reading_ready import read_ready
+from api.explain.scheduler import no_scheduler
+from models.lifecycle import TERMINAL
+from models.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a run stands at a moment, and what keeps it from executing; `omitted` counts waits that are not among it."""
+
+    at: datetime
+    run: Run
+    blockers: Sequence[Blocker] = ()
+    omitted: int = 0
+    worker: Leased | None = None
+
+
+def explain(connection: Connection, tenant: str, run: UUID) -> Explanation | None:
+    """Explain a run of the tenant, in the caller's transaction; None: it has none with this id."""
+    found = read_run(connection, tenant, run)
+    if found is None:
+        return None
+    now, row = found
+    if row.status in TERMINAL:
+        return Explanation(now, row)
+    if row.lease_worker is not None:
+        return _leased(connection, now, row)
+    if row.ready_at is not None:
+        return Explanation(now, row, _in_order(_ready(connection, now, row)))
+    standing = read_parked(connection, now, row)
+    return Explanation(now, row, _in_order(parked.holding(standing)), standing.more)
+
+
+def _leased(connection: Connection, now: datetime, run: Run) -> Explanation:
+    worker = read_leased(connection, now, run)
+    if not worker.lost:
+        return Explanation(now, run, worker=worker)
+    detail = f"The worker {worker.name} that executed it was lost; it is given to another in a moment."
+    facts = {"worker": {"workerId": str(worker.id), "name": worker.name}}
+    found = [Blocker(Kind.RECOVERING, detail, worker.lost_at, facts=facts)]
+    return Explanation(now, run, _in_order(found if read_led(connection) else [*found, no_scheduler()]))
+
+
+def _ready(connection: Connection, now: datetime, run: Run) -> list[Blocker]:
+    ready = read_ready(connection, now, run)
+    found = waiting.holding(ready)
+    if not waiting.its_turn(ready, found):
+        return found + waiting.then(ready, found)
+    found.append(fleet.capacity(ready, count_ready(connection, run, fleet.classes(ready))))
+    return found if ready.led else [*found, no_scheduler()]
+
+
+def _in_order(blockers: Sequence[Blocker]) -> list[Blocker]:
+    return sorted(blockers, key=lambda blocker: ORDER[blocker.kind])

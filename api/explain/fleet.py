@@ -1,0 +1,131 @@
+"""Whether there are workers for a ready run, and whether they have room for it now: a rule over values, without I/O."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.explain import limits
+from api.explain.blocker import MOST_NAMED, Blocker, ahead, listed
+from api.explain.facts import Ahead, Count, Ready, Serving
+from api.explain.kinds import Kind
+from models.run import Run
+
+RESUMED_IN_A_ROW = 3
+"""Of four promotions in a row one is of a new run, while one waits."""
+_UNSERVED = "has not said yet what it serves"
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What the workers of a queue can take, as the scheduler counts it."""
+
+    total: int
+    executing: int
+    promised: int
+    free: int
+
+
+def slots(ready: Ready) -> Slots:
+    """Count the slots of the workers that offer any; a ticket that is out has one promised."""
+    offering = ready.offering
+    promised = sum(one.tickets for one in ready.in_flight if one.queue == ready.queue.name)
+    open_slots = sum(max(0, worker.slots - worker.leased) for worker in offering)
+    total, executing = sum(worker.slots for worker in offering), sum(worker.leased for worker in offering)
+    return Slots(total, executing, promised, max(0, open_slots - promised))
+
+
+def missing(ready: Ready) -> list[Blocker]:
+    """Say that nobody could execute the run at all: no worker of its queue lives, or none of them serves its agent."""
+    queue, agent = ready.queue.name, ready.run.agent
+    if not ready.workers:
+        return [Blocker(Kind.NO_WORKER, f"No worker of the queue {queue} is running.", facts={"queue": queue})]
+    if any(agent in worker.agents for worker in ready.offering):
+        return []
+    said = "; ".join(_others(ready.workers))
+    detail = f"No worker of the queue {queue} takes runs of the agent {agent} at the moment: {said}."
+    facts = {"queue": queue, "agent": agent, "workers": [_shown(worker) for worker in ready.workers[:MOST_NAMED]]}
+    return [Blocker(Kind.AGENT_UNSERVED, detail, facts=facts)]
+
+
+def _others(workers: Sequence[Serving]) -> list[str]:
+    """Say how many workers do what else."""
+    counted = Counter(_instead(worker) for worker in workers)
+    return [f"{number} {what}" if number == 1 else f"{number} {_plural(what)}" for what, number in counted.items()]
+
+
+def _instead(worker: Serving) -> str:
+    if worker.draining:
+        return "drains"
+    if not worker.agents:
+        return _UNSERVED
+    if not worker.consuming:
+        return "takes nothing from the broker"
+    return f"serves {listed(sorted(worker.agents)[:MOST_NAMED])}"
+
+
+def _plural(what: str) -> str:
+    verb, _, rest = what.partition(" ")
+    return " ".join(filter(None, ({"has": "have"}.get(verb, verb.removesuffix("s")), rest)))
+
+
+def _shown(worker: Serving) -> dict[str, Any]:
+    return {
+        "workerId": str(worker.id),
+        "name": worker.name,
+        "agents": sorted(worker.agents),
+        "draining": worker.draining,
+        "consuming": worker.consuming,
+    }
+
+
+def classes(ready: Ready) -> tuple[list[str], list[str], list[bool]]:
+    """Name the classes of runs of the queue that may go now: by agent, by window, and whether new ones may, or only others."""
+    served = {agent for worker in ready.offering for agent in worker.agents}
+    going = [name for name in sorted(served) if _goes(ready, name)]
+    only_others = ready.queue.cordoned or limits.starts_used_up(ready)
+    return going, ["", *ready.windows.open], [True] if only_others else [True, False]
+
+
+def _goes(ready: Ready, name: str) -> bool:
+    rule = ready.agents.get(name)
+    barred = rule is not None and (rule.paused or ready.windows.closed(rule.window))
+    return not barred and not limits.of_agent(ready, name)
+
+
+def capacity(ready: Ready, before: Ahead | None) -> Blocker:
+    """Say that all slots are taken, and how many runs go before this one; None: it was promoted already."""
+    has, queue = slots(ready), ready.queue.name
+    taken = f"{has.executing:,} execute runs"
+    if has.promised:
+        taken += f", {has.promised:,} {'is' if has.promised == 1 else 'are'} promised to runs that were promoted"
+    detail = f"All {has.total:,} slots of the queue {queue} are taken: {taken}."
+    facts = {"queue": queue, "slots": has.total, "executing": has.executing, "promised": has.promised}
+    if before is not None:
+        count = turns_before(ready.run, before)
+        verb = "run goes" if count.number == 1 else "runs go"
+        detail += f" {count} ready {verb} before it." if count.number else " It is the next."
+        facts |= ahead(count)
+    return Blocker(Kind.CAPACITY, detail, ready.since, facts=facts)
+
+
+def turns_before(run: Run, before: Ahead) -> Count:
+    """Count the promotions that come before that of a run: a new run in four goes between those that had started."""
+    if run.resumed:
+        others = min(before.other, before.same // RESUMED_IN_A_ROW)
+    else:
+        others = min(before.other, RESUMED_IN_A_ROW * (before.same + 1))
+    return Count.of(before.higher + before.same + others)
+
+
+def promotion(ready: Ready) -> Blocker:
+    """Say that nothing is in the way."""
+    return Blocker(Kind.PROMOTION, "Nothing holds it: it is promoted in a moment.", ready.since)
+
+
+def promoted(ready: Ready) -> Blocker:
+    """Say that its ticket is out."""
+    times = ready.run.ticket_n
+    detail = "It was promoted and waits for a worker to take its ticket"
+    detail += f", which was published {times} times." if times > 1 else "."
+    return Blocker(Kind.PROMOTED, detail, ready.run.promoted_at, facts={"publications": times})

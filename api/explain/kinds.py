@@ -1,0 +1,40 @@
+"""What may keep a run from executing, in the order in which people had better remove it. The names are interface."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """First what somebody did to this very run, then what holds many, then limits, then what work there is for whom."""
+
+    HELD = "held"
+    PAUSE = "pause"
+    APPROVAL = "approval"
+    AUTHORIZATION = "authorization"
+    SIGNAL = "signal"
+    CODE_MISMATCH = "code_mismatch"
+    CHILD = "child"
+    TIMER = "timer"
+    WINDOW_WAIT = "window_wait"
+    QUEUE_PAUSED = "queue_paused"
+    QUEUE_CORDONED = "queue_cordoned"
+    AGENT_PAUSED = "agent_paused"
+    WINDOW_CLOSED = "window_closed"
+    NOT_BEFORE = "not_before"
+    OVERLAP = "overlap"
+    KEY = "key"
+    TENANT_LIMIT = "tenant_limit"
+    PLACE = "place"
+    RATE = "rate"
+    QUEUE_LIMIT = "queue_limit"
+    AGENT_LIMIT = "agent_limit"
+    NO_SCHEDULER = "no_scheduler"
+    NO_WORKER = "no_worker"
+    AGENT_UNSERVED = "agent_unserved"
+    DECLINED = "declined"
+    CAPACITY = "capacity"
+    PROMOTION = "promotion"
+    PROMOTED = "promoted"
+    RECOVERING = "recovering"
+
+
+ORDER = {kind: n for n, kind in enumerate(Kind)}

@@ -1,0 +1,153 @@
+"""What a parked run stands still for: a rule over values, without I/O.
+
+A run that waits is held by its waits, and by a pause that is recorded for afterwards. What holds its queue, or its agent, does
+not hold it now, and may be another by the time at which it goes on.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from api.explain.blocker import Blocker, listed, runs, short
+from api.explain.facts import Named, Parked
+from api.explain.kinds import Kind
+from api.explain.scheduler import no_scheduler
+from models.lifecycle import TERMINAL, PauseKind
+from models.wait import Wait
+
+_BY_THE_SCHEDULER = {Kind.TIMER, Kind.CHILD, Kind.WINDOW_WAIT}
+_KINDS = {
+    "approval": Kind.APPROVAL,
+    "authorization": Kind.AUTHORIZATION,
+    "signal": Kind.SIGNAL,
+    "timer": Kind.TIMER,
+    "child": Kind.CHILD,
+    "user": Kind.PAUSE,
+    "window": Kind.WINDOW_WAIT,
+    "code": Kind.CODE_MISMATCH,
+}
+
+
+def holding(parked: Parked) -> list[Blocker]:
+    """Say what holds a parked run."""
+    found = [_held(parked)] if parked.run.control_request == "pause" else []
+    if parked.run.pause_kind == PauseKind.USER:
+        return [*found, _paused(parked)]
+    waits = [_wait(parked, wait) for wait in parked.waits]
+    late = any(wait.due_at is not None and wait.due_at <= parked.now for wait in parked.waits)
+    if not parked.led and (late or any(blocker.kind in _BY_THE_SCHEDULER for blocker in waits)):
+        waits.append(no_scheduler())
+    return found + waits
+
+
+def _held(parked: Parked) -> Blocker:
+    run = parked.run
+    detail = (
+        f"{_who(run.control_by)} paused it: when what it waits for has come, it stays paused until somebody resumes it."
+    )
+    return Blocker(Kind.HELD, detail, run.control_at, facts={"by": run.control_by, "comment": run.control_reason})
+
+
+def _who(by: str | None) -> str:
+    return by or "Somebody"
+
+
+def _paused(parked: Parked) -> Blocker:
+    paused = parked.paused
+    by, comment, since = (paused.by, paused.comment, paused.since) if paused else (None, None, None)
+    detail = f"{_who(by)} paused it; it goes on when somebody resumes it."
+    return Blocker(Kind.PAUSE, detail, since, facts={"pausedBy": "user", "by": by, "comment": comment})
+
+
+def _wait(parked: Parked, wait: Wait) -> Blocker:
+    """Say what a wait is for, how it ends, and whether it must end."""
+    asked: Mapping[str, Any] = wait.request or {}
+    detail, facts = _ABOUT[wait.kind](parked, asked)
+    if wait.due_at is not None and wait.due_at <= parked.now:
+        detail += " Its time is over: it ends in a moment."
+    if wait.wake == "any" and len(parked.waits) + parked.more > 1:
+        detail += " It goes on with the first of its waits that is over."
+    facts = {"waitId": str(wait.id), "wake": wait.wake, **facts}
+    return Blocker(_KINDS[wait.kind], detail, wait.opened_at, _until(parked, wait, asked), facts)
+
+
+def _until(parked: Parked, wait: Wait, asked: Mapping[str, Any]) -> Any:
+    if wait.kind == "window":
+        standing = parked.windows.standing(str(asked.get("window")))
+        return None if standing.open else standing.until
+    return wait.due_at
+
+
+def _approval(_: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    verb = "approve" if asked.get("answer") is None else "answer"
+    roles = asked.get("approvers")
+    who = (
+        f"Somebody with the role {short(' or '.join(map(str, roles)))}"
+        if isinstance(roles, list) and roles
+        else "Somebody"
+    )
+    facts = {name: asked.get(name) for name in ("prompt", "approvers")}
+    return f"{who} has to {verb}: {short(asked.get('prompt') or 'it may go on')}", facts
+
+
+def _authorization(_: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    facts = {name: asked.get(name) for name in ("provider", "scopes", "subject")}
+    scopes = asked.get("scopes")
+    what = f" ({short(listed([str(scope) for scope in scopes]))})" if scopes else ""
+    return f"{short(facts['subject'] or 'Somebody')} has to authorize {short(facts['provider'])}{what}.", facts
+
+
+def _signal(_: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return f"It waits for the signal {short(asked.get('signal'))}.", {"signal": asked.get("signal")}
+
+
+def _timer(_: Parked, __: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "It sleeps.", {}
+
+
+def _child(parked: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    child, status = child_of(asked), None
+    if child is not None and (status := parked.children.get(child)) is not None:
+        named = {"runs": runs([Named(child, status)])}
+        then = ": it is told of that in a moment" if status in TERMINAL else ""
+        return f"It waits for its child {short(asked.get('agent'))} {child}, which is {status}{then}.", named
+    return f"It waits for its child {short(asked.get('agent'))}.", {}
+
+
+def child_of(asked: Mapping[str, Any]) -> UUID | None:
+    """Give the run that a wait for a child is for."""
+    try:
+        return UUID(str(asked.get("run")))
+    except ValueError:
+        return None
+
+
+def _agents_own(_: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    why = f": {short(asked['reason'])}" if asked.get("reason") else ""
+    facts = {"pausedBy": "agent", "reason": asked.get("reason")}
+    return f"Its agent paused it{why}; it goes on when somebody resumes it.", facts
+
+
+def _window(parked: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    name = str(asked.get("window"))
+    closed = parked.windows.closed(name)
+    then = "goes on when that opens" if closed else "goes on in a moment, for it is open now"
+    return f"It was parked because the window {name} closed, and {then}.", {"window": name}
+
+
+def _code(_: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    why = f": {short(asked['message'])}" if asked.get("message") else ""
+    then = "it goes on when the code was mended and somebody resumes it."
+    return f"Its code does not fit what it recorded{why}; {then}", {}
+
+
+_ABOUT: Mapping[str, Callable[[Parked, Mapping[str, Any]], tuple[str, dict[str, Any]]]] = {
+    "approval": _approval,
+    "authorization": _authorization,
+    "signal": _signal,
+    "timer": _timer,
+    "child": _child,
+    "user": _agents_own,
+    "window": _window,
+    "code": _code,
+}

@@ -1,0 +1,99 @@
+"""Reads a run, and what a leased or a parked one depends on; every statement finds its rows by a key or an index."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from api.explain.facts import Leased, Parked, Paused, Windows
+from api.explain.parked import child_of
+from models.lifecycle import PauseKind, Verb
+from models.run import Run
+from models.session_locks import LEADER, held
+from models.statement import Statement
+from models.wait import Wait
+from models.window import Window
+
+Connection = psycopg.Connection[Any]
+MOST_WAITS = 100
+"""Waits that are shown of one run: it may wait for thousands of children."""
+
+_RUN = "SELECT *, now() AS now FROM run WHERE id = %(run)s AND tenant = %(tenant)s"
+_LED = f"SELECT {held(str(LEADER))} AS led"
+_WINDOWS = 'SELECT * FROM "window" ORDER BY name'
+_LEASED = """
+    SELECT name, dead_at IS NOT NULL OR lease_until <= now() AS lost, coalesce(dead_at, lease_until) AS lost_at
+    FROM worker WHERE id = %(worker)s
+    """
+# Only those of the newest park: an agent may have gone on without others. Those that people end come first.
+_WAITS = f"""
+    SELECT wait.*, count(*) OVER () AS altogether FROM wait
+    WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s ORDER BY kind = 'child', id LIMIT {MOST_WAITS}
+    """
+_NAMED = """
+    SELECT run.id, run.status FROM unnest(%(runs)s::uuid[]) WITH ORDINALITY AS wanted (id, n) CROSS JOIN LATERAL (
+        SELECT id, status FROM run WHERE run.id = wanted.id AND tenant = %(tenant)s LIMIT 1  -- one by its key, never a join
+    ) AS run ORDER BY n
+    """
+_PAUSED = f"""
+    SELECT at, data FROM event WHERE run_id = %(run)s AND verb = '{Verb.PAUSE_BY_USER}' ORDER BY seq DESC LIMIT 1
+    """
+
+
+def read_run(connection: Connection, tenant: str, run: UUID) -> tuple[datetime, Run] | None:
+    """Read a run of the tenant, and what time it is; None: it has none with this id."""
+    row = Statement(_RUN, {"run": run, "tenant": tenant}).one(connection)
+    return (row.pop("now"), Run(**row)) if row else None
+
+
+def read_led(connection: Connection) -> bool:
+    """Say whether some scheduler leads."""
+    row = Statement(_LED, {}).one(connection)
+    return bool(row and row["led"])
+
+
+def read_windows(connection: Connection, now: datetime) -> Windows:
+    """Read all windows: there are few."""
+    rows = Statement(_WINDOWS, {}).all(connection)
+    return Windows(now, {row["name"]: Window(**row) for row in rows})
+
+
+def read_leased(connection: Connection, now: datetime, run: Run) -> Leased:
+    """Read the worker that holds the run; what is gone from the table has been dead for long."""
+    assert run.lease_worker is not None
+    row = Statement(_LEASED, {"worker": run.lease_worker}).one(connection)
+    return Leased(run.lease_worker, **row) if row else Leased(run.lease_worker, str(run.lease_worker), True, now)
+
+
+def read_named(connection: Connection, tenant: str, runs: Sequence[UUID]) -> dict[UUID, str]:
+    """Read the statuses of these runs of a tenant, in their order; of others nothing."""
+    rows = Statement(_NAMED, {"runs": list(runs), "tenant": tenant}).all(connection) if runs else []
+    return {row["id"]: row["status"] for row in rows}
+
+
+def read_parked(connection: Connection, now: datetime, run: Run) -> Parked:
+    """Read what a parked run stands still for."""
+    windows = read_windows(connection, now)
+    if run.pause_kind == PauseKind.USER:
+        return Parked(now, run, windows, paused=_read_pause(connection, run.id))
+    rows = Statement(_WAITS, {"run": run.id, "epoch": run.epoch}).all(connection)
+    altogether = [row.pop("altogether") for row in rows]
+    waits = [Wait(**row) for row in rows]
+    children = [child for wait in waits if wait.kind == "child" and (child := child_of(wait.request or {}))]
+    return Parked(
+        now,
+        run,
+        windows,
+        led=read_led(connection),
+        waits=waits,
+        more=altogether[0] - len(waits) if waits else 0,
+        children=read_named(connection, run.tenant, children),
+    )
+
+
+def _read_pause(connection: Connection, run: UUID) -> Paused | None:
+    row = Statement(_PAUSED, {"run": run}).one(connection)
+    said = (row["data"] or {}) if row else {}
+    return Paused(said.get("by"), said.get("comment"), row["at"]) if row else None

@@ -1,0 +1,108 @@
+"""POST /v1/runs/bulk/{action}: cancels, pauses, resumes or tries again all runs that are meant; the scheduler carries it out."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from sqlmodel import select
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.body import body_within, json_object, small_limit
+from api.documented import BODY, refusals, takes
+from api.problems import Problem
+from api.requests import read_as
+from api.runs.meant import BulkRequest
+from api.shapes import BulkAction, BulkBody
+from api.transactions import reading, transaction
+from models import bulks
+from models.bulk import Bulk
+from models.bulks import Action
+from models.events import timestamp
+from models.facts import fact
+
+router = APIRouter(tags=["Runs"])
+
+_EXAMPLE = {"filter": {"agent": "refund", "status": ["FAILED"], "createdAfter": "2026-03-01T00:00:00Z"}, "dryRun": True}
+_ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at": None, "finished_at": None}
+
+
+@router.post(
+    "/v1/runs/bulk/{action}",
+    status_code=202,
+    response_model=BulkBody,
+    summary="Do something to many runs",
+    responses=refusals(*BODY, "conflict"),
+    openapi_extra=takes(BulkRequest, _EXAMPLE),
+)
+def start_bulk(
+    action: BulkAction,
+    caller: Annotated[Caller, Depends(may("enqueue"))],
+    raw: Annotated[bytes, Depends(body_within(small_limit))],
+) -> Answer:
+    """Cancel, pause, resume or try again every run that meets the filter and exists now, each as the call for it alone would.
+
+    `dryRun` only counts the runs to which the action would apply. Otherwise it is stored, and goes on whatever becomes of this
+    caller; GET tells how far it has come.
+    """
+    body = read_as(BulkRequest, json_object(raw))
+    wanted = body.filter.wanted(caller.tenant)
+    what = Action(action)
+    with transaction() as connection:
+        counted = bulks.count(what, wanted).one(connection)
+    matched = counted["matched"] if counted else 0
+    if body.dryRun:
+        told = {"action": action, "filter": wanted.document(), "matched": matched, "by": caller.name}
+        return Answer(_shown({**_ONLY_COUNTED, **told}), 202)
+    with transaction() as connection:
+        row = bulks.start(what, wanted, by=caller.name, created_by=caller.key, matched=matched).one(connection)
+    if row is None:
+        raise Problem(
+            "conflict", f"{bulks.MOST_OPEN} such operations of yours are under way; wait until one has ended."
+        )
+    fact("bulk.accepted", bulk=row["id"], action=what, matched=matched)
+    return Answer(_shown(row), 202)
+
+
+@router.get(
+    "/v1/runs/bulk/{bulkId}",
+    response_model=BulkBody,
+    summary="How far it has come",
+    responses=refusals("not_found"),
+)
+def read_bulk(
+    bulkId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("read"))],
+) -> Answer:
+    """Show an action on many runs; it is kept for 30 days after its end."""
+    try:
+        wanted = UUID(bulkId)
+    except ValueError:
+        raise _unknown() from None
+    with reading() as session:
+        row = session.exec(select(Bulk).where(Bulk.id == wanted, Bulk.tenant == caller.tenant)).first()
+    if row is None:
+        raise _unknown()
+    return Answer(_shown(row.model_dump()))
+
+
+def _unknown() -> Problem:
+    return Problem(
+        "not_found", "There is no operation on many runs with this id. Check the id, and the API key that you use."
+    )
+
+
+def _shown(row: Mapping[str, Any]) -> BulkBody:
+    counts = {name: row[name] for name in ("matched", "done", "skipped", "failed")}
+    shown: dict[str, Any] = {
+        "bulkId": row["id"] and str(row["id"]),
+        "action": row["action"],
+        "dryRun": row["id"] is None,
+        "filter": row["filter"],
+        **counts,
+        "by": row["by"],
+        "createdAt": timestamp(row["created_at"]),
+        "finishedAt": timestamp(row["finished_at"]),
+    }
+    return cast("BulkBody", shown)

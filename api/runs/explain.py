@@ -1,0 +1,40 @@
+"""GET /v1/runs/{runId}/explain: why a run is not executing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from api.answers import Answer
+from api.auth import Caller, may
+from api.documented import refusals
+from api.explain.explaining import explain
+from api.explain.view import shown
+from api.problems import run_not_found
+from api.runs.find import run_id
+from api.shapes import ExplanationBody
+from api.transactions import snapshot
+
+router = APIRouter(tags=["Runs"])
+
+
+@router.get(
+    "/v1/runs/{runId}/explain",
+    response_model=ExplanationBody,
+    summary="Why a run is not executing",
+    responses=refusals("run_not_found"),
+)
+def explain_run(
+    runId: str,  # noqa: N803  as the API spells it
+    caller: Annotated[Caller, Depends(may("read"))],
+) -> Answer:
+    """Name everything that keeps the run from executing at this moment, in the order in which people had better remove it.
+
+    A run that executes, or has ended, has no blockers. All of it is true of one moment; reading it costs the same however
+    many runs there are.
+    """
+    run = run_id(runId)
+    with snapshot() as connection:
+        explanation = explain(connection, caller.tenant, run)
+    if explanation is None:
+        raise run_not_found()
+    return Answer(shown(explanation))
