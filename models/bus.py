@@ -7,7 +7,6 @@ because everything that matters is in PostgreSQL and its readers poll as well.
 
 import json
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -51,6 +50,7 @@ class Bus:
         self._redis = open_redis(url)
         self._waiting: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
         self._away = False
+        self._urgent = threading.Event()  # a slot waits: such a hint is not held back until others have gathered
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
     def start(self) -> "Bus":
@@ -67,6 +67,8 @@ class Bus:
         """Publish a hint; dropped when too many wait."""
         if self._waiting.qsize() < CAPACITY:
             self._waiting.put((channel, text))
+            if channel == PROMOTE:
+                self._urgent.set()
 
     def stop(self, deadline: float = 1.0) -> None:
         """Send what waits, for `deadline` seconds at most."""
@@ -79,10 +81,12 @@ class Bus:
             batch = self._take()
             going = batch[-1] is not None
             self._send([hint for hint in batch if hint])
-            time.sleep(GATHER_SECONDS if going else 0)
+            if going:
+                self._urgent.wait(GATHER_SECONDS)
 
     def _take(self) -> list[tuple[str, str] | None]:
         batch = [self._waiting.get()]
+        self._urgent.clear()
         while len(batch) < BATCH and batch[-1] is not None:
             try:
                 batch.append(self._waiting.get_nowait())

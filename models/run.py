@@ -53,7 +53,7 @@ class Run(SQLModel, table=True):
         ),
         Index("run_tenant", "tenant", "id"),
         Index("run_parent", "parent_run_id", postgresql_where=text("parent_run_id IS NOT NULL")),
-        {"postgresql_with": {"fillfactor": 80}},
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.02, "vacuum_index_cleanup": "on"}},
     )  # fmt: skip
 
     id: UUID = Field(sa_column=columns.identity(primary=True))

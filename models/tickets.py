@@ -33,7 +33,7 @@ _PROMOTE = f"""
     ), promoted AS (
         UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1,
             fair_tag = CASE WHEN resumed THEN coalesce(chosen.next_tag, fair_tag) ELSE fair_tag END
-        FROM chosen WHERE run.id = chosen.id AND {_WAITING}
+        FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_WAITING}
         RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.resumed, chosen.tag
     ), advanced AS (
         UPDATE queue SET virtual_time = latest.tag
@@ -46,15 +46,21 @@ _PROMOTE = f"""
     )
     SELECT * FROM promoted
     """
+# What is in flight is found by the index that holds it and looked up by its keys, whatever the planner thinks of the number of
+# runs: hence `MATERIALIZED`, `LATERAL` and `ANY (ARRAY[…])`, which can be no join with all runs.
 # The exponent is bounded: a ticket that nobody claims for a day would otherwise overflow it, for its whole queue.
 _REPUBLISH = """
-    WITH chosen AS (
-        SELECT id FROM run WHERE queue = %(queue)s AND ticket_at IS NOT NULL
+    WITH unclaimed AS MATERIALIZED (
+        SELECT id FROM run WHERE lease_worker IS NULL AND queue = %(queue)s AND ticket_at IS NOT NULL
             AND ticket_at + least(60, 5 * power(2, least(ticket_n, 5) - 1)) * interval '1 s' < now()
-        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    ), chosen AS (
+        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM unclaimed LIMIT 500) AS few ORDER BY id) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(ticket_at IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
+        ) AS locked
     )
     UPDATE run SET ticket_n = ticket_n + 1, ticket_at = now()
-    FROM chosen WHERE run.id = chosen.id AND ticket_at IS NOT NULL
+    FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND ticket_at IS NOT NULL
     RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue
     """
 _DECLINE = """
@@ -88,15 +94,19 @@ _NEXT_LIFT = f"""
         (SELECT {BLOCKED_UNTIL} FROM run WHERE blocked_on = '{NOT_BEFORE}' ORDER BY {BLOCKED_UNTIL} LIMIT 1)
     ) - now())::float AS seconds
     """
-# What is in flight is found by the index that holds it; a run that was claimed meanwhile is not touched.
+# A run that was claimed meanwhile is not touched.
 _WITHDRAW = """
-    WITH chosen AS (
+    WITH gated AS MATERIALIZED (
         SELECT id FROM run WHERE lease_worker IS NULL AND ticket_at IS NOT NULL
             AND (window_name = ANY(%(windows)s::text[]) OR queue = ANY(%(queues)s::text[]) OR agent = ANY(%(agents)s::text[]))
-        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    ), chosen AS (
+        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM gated LIMIT 500) AS few ORDER BY id) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(ticket_at IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
+        ) AS locked
     )
     UPDATE run SET ticket_at = NULL FROM chosen
-    WHERE run.id = chosen.id AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
+    WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
     RETURNING run.id, run.queue
     """
 

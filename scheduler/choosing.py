@@ -8,6 +8,7 @@ fair tag decides between tenants, and age.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from scheduler.candidates import Candidate
 from scheduler.room import Room
@@ -26,9 +27,10 @@ def choose(candidates: Iterable[Candidate], room: Room, turn: Turn) -> list[Cand
     """Choose candidates for which there is room, in the order in which they are promoted; `turn` and `room` are carried on."""
     order = sorted(candidates, key=lambda run: (-run.priority, run.fair_tag, run.id))
     chosen: list[Candidate] = []
-    for priority in dict.fromkeys(run.priority for run in order):
-        resumed = deque(run for run in order if run.priority == priority and run.resumed)
-        new = deque(run for run in order if run.priority == priority and not run.resumed)
+    for _, alike in groupby(order, key=lambda run: run.priority):
+        resumed, new = deque[Candidate](), deque[Candidate]()
+        for run in alike:
+            (resumed if run.resumed else new).append(run)
         while (runs := _next(resumed, new, room, turn)) is not None:
             run = runs.popleft()
             turn.resumed_in_a_row = turn.resumed_in_a_row + 1 if run.resumed else 0

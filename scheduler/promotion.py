@@ -16,6 +16,7 @@ from scheduler.room import Room, read_room
 from scheduler.rules import Rule
 
 TICK_SECONDS = 0.5
+AT_ONCE = 1000  # promotions of a queue in one tick: others have their turn in between
 LINED_UP = 500
 
 
@@ -39,7 +40,7 @@ class Promotion:
     def _promote(self, connection: Connection, capacity: Capacity, gates: Gates) -> float:
         """Promote in one queue; gives the seconds after which there may be more to do."""
         rule = gates.rules.get(capacity.queue, Rule())
-        room = read_room(connection, capacity.queue, capacity.free, rule, gates.agent_limits)
+        room = read_room(connection, capacity.queue, min(capacity.free, AT_ONCE), rule, gates.agent_limits)
         if room.total <= 0:
             return TICK_SECONDS
         candidates = self._candidates(connection, capacity, gates, room, rule)
@@ -48,7 +49,7 @@ class Promotion:
         chosen = choose(candidates, room, self._turns[capacity.queue])
         if chosen:
             self._publish(self._give(connection, capacity, chosen, rule))
-        return room.changes_in
+        return 0.0 if len(chosen) == AT_ONCE else room.changes_in
 
     @staticmethod
     def _line_up(connection: Connection, candidates: list[Candidate]) -> bool:

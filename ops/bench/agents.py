@@ -42,6 +42,19 @@ def paced(run: Run, steps: int) -> list[float]:
     return stamps
 
 
+def wait(seconds: float) -> list[float]:
+    """Return when this step began and when it ended."""
+    began = time.time()
+    time.sleep(seconds)
+    return [began, time.time()]
+
+
+@agent
+def busy(run: Run, seconds: float) -> list[float]:
+    """Keep a slot for so long, and return from when until when."""
+    return list(run.step(wait, seconds))
+
+
 def leave_mark(path: str) -> None:
     """Append when this step started, in which process, and which process started that one."""
     with Path(path).open("a") as marks:

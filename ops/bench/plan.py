@@ -27,6 +27,19 @@ class Plan:
     host_kills: int
     worker_kills: int
     blocked: int
+    busy_seconds: float
+    """How long runs are executed that keep all slots at work."""
+    crowded_repetitions: int
+    """The first so many repetitions fill the tables with a crowd of runs."""
+    large: int
+    huge: int
+    """Runs of the backlogs; the small one is of `small`."""
+    portions: int
+    """So often a portion of slots is offered to a backlog."""
+    small: int = 1000
+    portion: int = 1000
+    slots: int = 10_000
+    """The most slots that are offered at once."""
     batch: int = 1000
 
 
@@ -45,9 +58,14 @@ LONG = Plan(
     host_kills=3,
     worker_kills=2,
     blocked=2,
+    busy_seconds=5,
+    crowded_repetitions=3,
+    large=100_000,
+    huge=1_000_000,
+    portions=10,
 )
-NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED, Workload.DECISION_100K}
-"""Each of these waits for a lease or a grace period, or fills tables."""
+NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED, Workload.DECISION_100K, Workload.PROMOTION_LARGE}
+"""Each of these waits for a lease or a grace period, or fills tables with more than shows that it can be measured."""
 SHORT = Plan(
     repetitions=2,
     workloads=tuple(workload for workload in Workload if workload not in NOT_SHORT),
@@ -63,5 +81,10 @@ SHORT = Plan(
     host_kills=1,
     worker_kills=0,
     blocked=0,
+    busy_seconds=1.5,
+    crowded_repetitions=1,
+    large=20_000,
+    huge=20_000,
+    portions=3,
     batch=200,
 )

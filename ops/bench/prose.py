@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.bench.machine import Machine
 from ops.bench.plan import LONG
-from ops.bench.systems import bare_celery, dbos, taxiway
+from ops.bench.systems import bare_celery, dbos, promoting, taxiway
 
 HEAD = """# Benchmarks
 
@@ -56,7 +56,19 @@ METHOD = f"""## Method
 - Decision: {LONG.decisions} runs that wait for an approval, one after the other, from before the request that approves
   until the event of the claim; the parked runs beside them are copies of one that was really parked. The size is what
   the tables and their indexes grew by, for each copy.
+- At work: runs of a step that sleeps, {LONG.busy_seconds:g} s of them for each slot; of the time between the first and the last
+  start, the share for which the slots executed a step, by the agent's clock.
+- Promotion: a scheduler, and a pretended worker that consumes nothing. {LONG.portions} times {LONG.portion:,} slots are
+  offered: the median of the times from each offer until so many tickets lie in Valkey's queue (PostgreSQL must agree with the
+  number). For the throughput {LONG.slots:,} slots are offered at once, where so many runs wait. A backlog is small with
+  {LONG.small:,} runs of one tenant, large with {LONG.large:,} of {promoting.LARGE_TENANTS}, huge with {LONG.huge:,} of
+  {promoting.HUGE_TENANTS:,} (those behind a key: of one). Tenants have enqueued by turns or, “tenant after tenant”, each
+  all at once. Runs that cannot be promoted, behind a window or a key or without a worker, stand beside
+  {promoting.few(LONG):,} that can.
 - Enqueue: with no worker running, by one client on one connection.
+- Beside a huge backlog: {LONG.huge:,} runs of {taxiway.TENANTS:,} tenants in the same queue, of an agent that no worker
+  serves, with their inputs and events. All backlogs are written as rows, vacuumed, analyzed and followed by a checkpoint, in
+  the first {LONG.crowded_repetitions} repetitions only.
 - Cancel: {LONG.cancels} runs stuck in `while True: pass`, and {LONG.blocked} inside a C call that looks at no signal
   (grace 5 s), from the request until the client knows the end. The next one starts only when all slots are free again.
 - Kills: `SIGKILL` to the agent's process or to its worker, until the first line of the same step runs again. Scheduler

@@ -49,6 +49,14 @@ def times_better(figures: Sequence[Figure], workload: str, metric: str, against:
     return min(figure.median for figure in theirs) / ours.median
 
 
+def times_worse(figures: Sequence[Figure], workload: Workload, metric: str, than: Workload) -> float | None:
+    """Return by which factor Taxiway's median is worse than that of another workload, or None without both."""
+    this, other = (figure_of(figures, US, each, metric) for each in (workload, than))
+    if this is None or other is None:
+        return None
+    return other.median / this.median if more_is_better(this.unit) else this.median / other.median
+
+
 def ratios(figures: Sequence[Figure]) -> list[Ratio]:
     """Return every ratio that the figures allow, in the order of the workloads."""
     metrics = dict.fromkeys((figure.workload, figure.metric) for figure in figures if figure.system == US)

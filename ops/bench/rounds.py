@@ -9,7 +9,7 @@ from ops.bench.figures import Sample, Samples
 from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
 from ops.bench.systems.system import System
-from ops.bench.workloads import Workload
+from ops.bench.workloads import CROWDED, Workload
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,11 @@ def turns(systems: Sequence[System], plan: Plan) -> list[Turn]:
     found = []
     for repetition in range(1, plan.repetitions + 1):
         for system in systems:
-            workloads = tuple(workload for workload in plan.workloads if workload in system.workloads)
+            workloads = tuple(
+                workload
+                for workload in plan.workloads
+                if workload in system.workloads and (workload not in CROWDED or repetition <= plan.crowded_repetitions)
+            )
             if workloads:
                 found.append(Turn(repetition, system, workloads))
     return found

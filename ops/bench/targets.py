@@ -6,31 +6,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops.bench.figures import Figure, rounded
-from ops.bench.ratios import US, Against, figure_of, times_better
-from ops.bench.workloads import MILLISECONDS, P50, P99, PARKED_BESIDE, SECONDS, THROUGHPUT, TIME, Workload
+from ops.bench.ratios import US, Against, figure_of, times_better, times_worse
+from ops.bench.workloads import (
+    BATCH,
+    EACH,
+    MILLISECONDS,
+    P50,
+    P99,
+    PARKED_BESIDE,
+    PER_SECOND,
+    PERCENT,
+    PROMOTIONS,
+    SECONDS,
+    SHARE,
+    THROUGHPUT,
+    TIME,
+    Workload,
+)
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound for a figure: in its own unit, or `times` better than another system."""
+    """A bound for a figure: in its own unit, `times` better than another system, or so often worse than another workload."""
 
     workload: Workload
     metric: str
     at_most: float | None = None
+    at_least: float | None = None
     unit: str = MILLISECONDS
     times: float | None = None
     against: Against | None = None
+    worse_than: Workload | None = None
 
     def text(self) -> str:
         """Say it as a table does."""
         if self.against:
             return f"≥ {self.times:g} times {self.against}"
+        if self.worse_than:
+            return f"≤ {self.times:g} times worse than “{self.worse_than}”"
+        if self.at_least is not None:
+            return f"≥ {self.at_least:g} {self.unit}"
         return f"≤ {self.at_most:g} {self.unit}"
 
     def measured(self, figures: Sequence[Figure]) -> float | None:
         """Return what the bound is held against: a ratio, or a figure (of times to recover the worst), or None."""
         if self.against:
             ratio = times_better(figures, self.workload, self.metric, self.against)
+            return None if ratio is None else rounded(ratio)
+        if self.worse_than:
+            ratio = times_worse(figures, self.workload, self.metric, self.worse_than)
             return None if ratio is None else rounded(ratio)
         figure = figure_of(figures, US, self.workload, self.metric)
         if figure is None:
@@ -42,7 +66,11 @@ class Target:
         measured = self.measured(figures)
         if measured is None:
             return None
-        return measured <= self.at_most if self.at_most is not None else measured >= (self.times or 0)
+        if self.worse_than:
+            return measured <= (self.times or 0)
+        if self.at_most is not None:
+            return measured <= self.at_most
+        return measured >= (self.at_least or self.times or 0)
 
 
 TARGETS = (
@@ -59,4 +87,10 @@ TARGETS = (
     Target(Workload.HOST_KILLED, TIME, at_most=0.5, unit=SECONDS),
     Target(Workload.CANCEL_BLOCKED, TIME, at_most=6, unit=SECONDS),
     Target(Workload.WORKER_KILLED, TIME, at_most=4, unit=SECONDS),
+    *(Target(workload, THROUGHPUT, at_least=2000, unit=PER_SECOND) for workload in PROMOTIONS),
+    *(Target(workload, EACH, times=1.3, worse_than=PROMOTIONS[0]) for workload in PROMOTIONS[1:]),
+    Target(Workload.ONE_STEP_BACKLOG, THROUGHPUT, times=1.3, worse_than=Workload.ONE_STEP),
+    Target(Workload.ENQUEUE_BACKLOG, BATCH, times=1.3, worse_than=Workload.ENQUEUE),
+    Target(Workload.BUSY_50_MS, SHARE, at_least=85, unit=PERCENT),
+    Target(Workload.BUSY_250_MS, SHARE, at_least=95, unit=PERCENT),
 )

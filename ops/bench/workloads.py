@@ -12,6 +12,8 @@ class Workload(StrEnum):
     TEN_STEPS = "10-step runs"
     STEP = "step, sequential"
     START = "enqueue over HTTP → first step starts, idle"
+    BUSY_50_MS = "slots at work, runs of 50 ms"
+    BUSY_250_MS = "slots at work, runs of 250 ms"
     CANCEL_LOOP = "cancel of while True: pass"
     HOST_KILLED = "host killed → step running again"
     CANCEL_BLOCKED = "cancel of a blocking C call"
@@ -20,7 +22,16 @@ class Workload(StrEnum):
     DECISION_10K = "the same beside 10,000 parked runs"
     DECISION_100K = "the same beside 100,000 parked runs"
     PARKED = "one more parked run, all its rows and index entries"
+    PROMOTION = "promotion, small backlog"
+    PROMOTION_LARGE = "promotion, large backlog of many tenants"
+    PROMOTION_HUGE = "promotion, huge backlog of very many tenants"
+    PROMOTION_BATCHES = "promotion, huge backlog, tenant after tenant"
+    PROMOTION_WINDOW = "promotion, huge backlog behind a closed window"
+    PROMOTION_KEY = "promotion, huge backlog behind a full key"
+    PROMOTION_UNSERVED = "promotion, huge backlog of an unserved agent"
+    ONE_STEP_BACKLOG = "1-step runs beside a huge backlog"
     ENQUEUE = "enqueue over HTTP"
+    ENQUEUE_BACKLOG = "enqueue over HTTP beside a huge backlog"
 
     @property
     def key(self) -> str:
@@ -29,6 +40,11 @@ class Workload(StrEnum):
 
 
 PARKED_BESIDE = {Workload.DECISION: 0, Workload.DECISION_10K: 10_000, Workload.DECISION_100K: 100_000}
+PROMOTIONS = tuple(workload for workload in Workload if workload.name.startswith("PROMOTION"))
+"""They need no worker: a system of their own measures them."""
+CROWDED = frozenset({*PROMOTIONS, Workload.ONE_STEP_BACKLOG, Workload.ENQUEUE_BACKLOG})
+"""They fill tables first, which takes longer than to measure: not in every repetition."""
+BUSY_SECONDS = {Workload.BUSY_50_MS: 0.05, Workload.BUSY_250_MS: 0.25}
 BY_KEY = {workload.key: workload for workload in Workload}
 
 THROUGHPUT = "throughput"
@@ -38,9 +54,11 @@ P50, P99 = "p50", "p99"
 TIME = "time"
 SIZE = "size"
 SINGLE, BATCH = "one by one", "in batches"
+EACH = "time per promotion"
+SHARE = "share of the time"
 
-PER_SECOND, MILLISECONDS, SECONDS, BYTES = "runs/s", "ms", "s", "bytes"
+PER_SECOND, MILLISECONDS, SECONDS, BYTES, PERCENT = "runs/s", "ms", "s", "bytes", "%"
 
 
 def more_is_better(unit: str) -> bool:
-    return unit == PER_SECOND
+    return unit in {PER_SECOND, PERCENT}

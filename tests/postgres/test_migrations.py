@@ -122,9 +122,9 @@ def test_a_run_has_six_indexes_and_none_is_a_gin(world: World) -> None:
     assert {(row["name"], row["amname"]) for row in rows} == {(name, "btree") for name in names}
 
 
-def test_a_page_of_runs_keeps_room_for_updates(world: World) -> None:
+def test_a_page_of_runs_keeps_room_for_updates_and_is_vacuumed_early(world: World) -> None:
     row = world.connection.execute("SELECT reloptions FROM pg_class WHERE oid = 'run'::regclass").fetchone()
-    assert row == {"reloptions": ["fillfactor=80"]}
+    assert row == {"reloptions": ["fillfactor=80", "autovacuum_vacuum_scale_factor=0.02", "vacuum_index_cleanup=on"]}
 
 
 def test_no_column_is_of_a_type_that_refuses_a_nul_escape(world: World) -> None:

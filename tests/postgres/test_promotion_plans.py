@@ -51,10 +51,6 @@ _WORK: dict[str, tuple[int, dict[str, str]]] = {
     "orphans": (5, {**_LEASE, "lease_worker": "%(dead)s"}),
     "declined": (5, {"blocked_on": "'declined'", "blocked_until": "now() - interval '1 s'"}),
 }
-NOT_YET = pytest.mark.xfail(
-    strict=True,
-    reason="republish, withdraw and ask_for_windows take the key of all runs for the shorter way to their few",
-)
 _TYPES = {UUID: "uuid", int: "integer", bool: "boolean", float: "float8"}
 _WINDOW = """
     INSERT INTO "window" (name, cron, duration_ms, timezone, on_close, override, override_by, override_until)
@@ -229,14 +225,12 @@ def test_a_tick_does_what_there_is_to_do(where: str, request: pytest.FixtureRequ
     assert len(leader.of_runs) >= 8
 
 
-@NOT_YET
 @pytest.mark.parametrize("generic", [False, True], ids=["for these values", "kept for any values"])
 @pytest.mark.parametrize("where", ["crowded", "newborn"])
 def test_no_statement_of_a_tick_reads_all_runs(where: str, generic: bool, request: pytest.FixtureRequest) -> None:
     assert _whole(request.getfixturevalue(where), generic=generic) == {}
 
 
-@NOT_YET
 def test_a_tick_reads_no_more_entries_of_runs_however_many_wait(crowded: Leader, newborn: Leader) -> None:
     most = {index: 1.3 * read + 100 for index, read in newborn.entries.items()}
 

@@ -7,6 +7,7 @@ import pytest
 from ops.bench.figures import Figure, Sample, Samples, from_json, quantile, to_json
 from ops.bench.ratios import Against, ratios, times_better
 from ops.bench.report import number
+from ops.bench.systems.busy import Stretch, share_at_work
 from ops.bench.targets import Target
 from ops.bench.workloads import MILLISECONDS, P50, PER_SECOND, SECONDS, THROUGHPUT, TIME, Workload
 
@@ -86,6 +87,31 @@ def test_a_target_against_a_peer_is_judged_by_the_ratio():
     target = Target(Workload.ONE_STEP, THROUGHPUT, times=2, against=Against.DBOS)
     assert target.met([figure("taxiway", 200), figure("dbos", 100)]) is True
     assert target.met([figure("taxiway", 199), figure("dbos", 100)]) is False
+
+
+def test_a_target_of_its_own_unit_may_be_a_least():
+    target = Target(Workload.ONE_STEP, THROUGHPUT, at_least=2000, unit=PER_SECOND)
+    assert target.text() == "≥ 2000 runs/s"
+    assert target.met([figure("taxiway", 2000)]) is True
+    assert target.met([figure("taxiway", 1999)]) is False
+
+
+@pytest.mark.parametrize(("unit", "just", "too_bad"), [(PER_SECOND, 80, 76), (MILLISECONDS, 130, 131)])
+def test_a_target_beside_another_workload_is_judged_by_how_much_worse_it_is(unit: str, just: float, too_bad: float):
+    target = Target(Workload.ENQUEUE, THROUGHPUT, times=1.3, worse_than=Workload.ONE_STEP)
+    other = figure("taxiway", 100, unit=unit)
+    for median, met in ((just, True), (too_bad, False)):
+        this = Figure("taxiway", Workload.ENQUEUE, THROUGHPUT, median, median, median, unit, 3)
+        assert target.met([other, this]) is met
+        assert target.met([this]) is None
+    assert target.text() == f"≤ 1.3 times worse than “{Workload.ONE_STEP}”"
+
+
+def test_slots_are_at_work_between_the_first_and_the_last_start_only():
+    assert share_at_work([Stretch(0, 1), Stretch(1, 2), Stretch(2, 9)], slots=1) == 1
+    assert share_at_work([Stretch(0, 1), Stretch(0, 2), Stretch(1.5, 2), Stretch(2, 3)], slots=2) == pytest.approx(
+        3.5 / 4
+    )
 
 
 def test_a_target_that_was_not_measured_is_neither_met_nor_missed():

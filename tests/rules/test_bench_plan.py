@@ -11,7 +11,9 @@ from ops.bench.figures import Sample
 from ops.bench.grounds import Grounds
 from ops.bench.plan import LONG, SHORT, Plan
 from ops.bench.rounds import measure, turns
-from ops.bench.workloads import MILLISECONDS, P50, Workload
+from ops.bench.systems.promoting import Promoting, backlog, few
+from ops.bench.systems.taxiway import Taxiway
+from ops.bench.workloads import MILLISECONDS, P50, PROMOTIONS, Workload
 
 
 class Pretended:
@@ -43,6 +45,29 @@ def test_repetitions_are_interleaved_and_systems_that_take_no_part_have_no_turn(
     assert order(SHORT) == [(1, "a"), (1, "b"), (2, "a"), (2, "b")]
 
 
+def test_tables_are_filled_in_the_first_repetitions_only():
+    system = Pretended("a", Workload.STEP, Workload.PROMOTION_HUGE)
+    crowded = [Workload.PROMOTION_HUGE in turn.workloads for turn in turns([system], LONG)]
+    assert crowded == [True] * LONG.crowded_repetitions + [False] * (LONG.repetitions - LONG.crowded_repetitions)
+
+
+@pytest.mark.parametrize("plan", [LONG, SHORT])
+def test_every_backlog_lasts_for_all_that_is_promoted_and_only_the_small_one_is_topped_up(plan: Plan):
+    for workload in set(PROMOTIONS) & set(plan.workloads):
+        filled = backlog(workload, plan)
+        waiting = filled.ready.runs + (filled.held.runs if filled.held else 0)
+        if workload is Workload.PROMOTION:
+            assert waiting == plan.small == plan.portion
+        else:
+            assert filled.ready.runs >= few(plan)
+            assert waiting >= min(plan.large, plan.huge)
+
+
+def test_each_workload_is_measured_by_one_kind_of_taxiway_and_by_one_only():
+    assert Taxiway.workloads | Promoting.workloads == set(Workload)
+    assert not Taxiway.workloads & Promoting.workloads
+
+
 def test_a_system_is_up_during_its_turn_only():
     system = Pretended("a", Workload.STEP, Workload.START)
     samples = measure(turns([system], SHORT), None, SHORT, lambda *_: None)
@@ -70,8 +95,8 @@ def test_a_workload_asked_for_by_name_is_measured_in_the_short_form_too():
 
 def test_enqueueing_is_measured_last_because_it_stops_the_workers():
     assert planned(arguments(["--only", "enqueue", "--only", "step"])).workloads == (Workload.STEP, Workload.ENQUEUE)
-    assert LONG.workloads[-1] is Workload.ENQUEUE
-    assert SHORT.workloads[-1] is Workload.ENQUEUE
+    assert LONG.workloads[-2:] == (Workload.ENQUEUE, Workload.ENQUEUE_BACKLOG)
+    assert SHORT.workloads[-2:] == (Workload.ENQUEUE, Workload.ENQUEUE_BACKLOG)
 
 
 @pytest.mark.parametrize("words", [["--short", "--write-docs"], ["--only", "step", "--write-docs"], ["--only", "all"]])

@@ -47,7 +47,9 @@ def test_the_turn_of_new_runs_is_carried_from_one_round_to_the_next() -> None:
     turn, started = Turn(), [run(n, resumed=True) for n in range(1, 9)]
     promoted: list[int] = []
     for _ in range(8):  # one slot becomes free at a time
-        [next_one] = choose([*(s for s in started if s.id.int not in promoted), run(100 + len(promoted))], Room(1), turn)
+        [next_one] = choose(
+            [*(s for s in started if s.id.int not in promoted), run(100 + len(promoted))], Room(1), turn
+        )
         promoted.append(next_one.id.int)
     assert [number >= 100 for number in promoted] == [False, False, False, True] * 2
 

@@ -16,7 +16,7 @@ PATIENCE = 120.0
 TAXIWAY: LiteralString = """
     SELECT count(*) FILTER (WHERE finished_at IS NULL), count(*) FILTER (WHERE status IN ('FAILED', 'CANCELED')),
         extract(epoch FROM max(finished_at))::float8
-    FROM run
+    FROM run WHERE tenant = 'default'
     """
 DBOS: LiteralString = """
     SELECT count(*) FILTER (WHERE status IN ('ENQUEUED', 'PENDING')), count(*) FILTER (WHERE status LIKE '%%ERROR%%'),

@@ -15,17 +15,23 @@ from ops.bench.figures import Sample, quantile
 from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
 from ops.bench.systems.backlog import TAXIWAY, end_of_last
+from ops.bench.systems.busy import share_at_work, stretches_of
+from ops.bench.systems.crowd import Crowd, empty, settle
 from ops.bench.systems.faults import Faults
 from ops.bench.systems.parked import Parked
 from ops.bench.workloads import (
     BATCH,
+    BUSY_SECONDS,
     BYTES,
     MILLISECONDS,
     P50,
     P99,
     PARKED_BESIDE,
     PER_SECOND,
+    PERCENT,
+    PROMOTIONS,
     SECONDS,
+    SHARE,
     SINGLE,
     SIZE,
     THROUGHPUT,
@@ -39,13 +45,16 @@ WORKERS, SLOTS, QUEUE = 2, 4, "default"
 AGENTS = ROOT / "ops" / "bench" / "agents.py"
 LARGEST_BATCH = 1000
 WARM_UP = 20
+NOBODYS = "nobodys"
+"""The agent of a backlog beside which others are measured."""
+TENANTS = 10_000
 
 
 class Taxiway:
     """The whole stack on the common servers; everything goes through HTTP."""
 
     name = "taxiway"
-    workloads = frozenset(Workload)
+    workloads = frozenset(Workload) - frozenset(PROMOTIONS)
 
     def up(self, grounds: Grounds) -> None:
         database = grounds.fresh_database("bench_taxiway")
@@ -94,13 +103,15 @@ class Taxiway:
                 assert self.parked.size_bytes is not None
                 yield Sample(workload, SIZE, BYTES, self.parked.size_bytes)
                 self.parked.empty()
-            case Workload.ENQUEUE:
-                yield from self._enqueue(plan)
+            case Workload.BUSY_50_MS | Workload.BUSY_250_MS:
+                yield Sample(workload, SHARE, PERCENT, 100 * self._busy(BUSY_SECONDS[workload], plan.busy_seconds))
             case Workload.CANCEL_LOOP:
                 seconds = [self.faults.cancel("looped") for _ in range(plan.cancels)]
                 yield from _p50_p99(workload, [1000 * each for each in seconds])
-            case _:
+            case Workload.HOST_KILLED | Workload.WORKER_KILLED | Workload.CANCEL_BLOCKED:
                 yield from (Sample(workload, TIME, SECONDS, each) for each in self._recover(workload, plan))
+            case _:
+                yield from self._enqueue(plan) if workload is Workload.ENQUEUE else self._beside_backlog(workload, plan)
 
     def _recover(self, workload: Workload, plan: Plan) -> Iterable[float]:
         if workload is Workload.HOST_KILLED:
@@ -130,17 +141,46 @@ class Taxiway:
             time.sleep(random.uniform(0.06, 0.1))
         return [1000 * (handle.result(timeout=60) - began) for began, handle in enqueued]
 
-    def _enqueue(self, plan: Plan) -> Iterable[Sample]:
-        """Enqueue with the workers stopped, so that executing does not compete; nothing can be measured after it."""
+    def _busy(self, each: float, in_all: float) -> float:
+        """Have all slots execute runs of `each` second, for `in_all` seconds; return the share of it that they did."""
+        slots = WORKERS * SLOTS
+        runs = [NewRun("busy", {"seconds": each})] * round(slots * in_all / each)
+        batches = (runs[first : first + LARGEST_BATCH] for first in range(0, len(runs), LARGEST_BATCH))
+        handles = [handle for batch in batches for handle in self.client.enqueue_batch(batch)]
+        return share_at_work(stretches_of(self.connection, [handle.id for handle in handles]), slots)
+
+    def _beside_backlog(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
+        """Measure in the same queue as many runs that wait for an agent that nobody serves, then forget them all."""
+        if workload is Workload.ENQUEUE_BACKLOG:
+            self._stop_workers()
+        Crowd(plan.huge, TENANTS, agent=NOBODYS).fill(self.connection, whole=True)
+        settle(self.connection)
+        try:
+            if workload is Workload.ENQUEUE_BACKLOG:
+                yield Sample(workload, BATCH, PER_SECOND, self._enqueue_batches(plan))
+            else:
+                yield Sample(workload, THROUGHPUT, PER_SECOND, self._throughput(plan.one_step_runs, 1))
+        finally:
+            empty(self.connection)
+
+    def _stop_workers(self) -> None:
+        """Stop them, so that executing does not compete; nothing that executes can be measured after it."""
         for worker in self.stack.workers:
             worker.stop(patience=15)
+
+    def _enqueue(self, plan: Plan) -> Iterable[Sample]:
+        self._stop_workers()
         began = time.perf_counter()
         for _ in range(plan.enqueues):
             self.client.enqueue("sums", {"steps": 1})
         yield Sample(Workload.ENQUEUE, SINGLE, PER_SECOND, plan.enqueues / (time.perf_counter() - began))
+        yield Sample(Workload.ENQUEUE, BATCH, PER_SECOND, self._enqueue_batches(plan))
+
+    def _enqueue_batches(self, plan: Plan) -> float:
         began = time.perf_counter()
-        self.client.enqueue_batch([NewRun("sums", {"steps": 1})] * plan.batch)
-        yield Sample(Workload.ENQUEUE, BATCH, PER_SECOND, plan.batch / (time.perf_counter() - began))
+        for _ in range(plan.batches):
+            self.client.enqueue_batch([NewRun("sums", {"steps": 1})] * plan.batch)
+        return plan.batches * plan.batch / (time.perf_counter() - began)
 
 
 def _quiet(argv: list[str]) -> list[str]:

@@ -1,0 +1,40 @@
+"""Finds out for which share of the time slots were at work: from the end of a run to the start of the next they are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from ops.bench.systems.system import CannotMeasure
+
+PATIENCE = 120.0
+LOOK_EVERY = 0.1
+_RESULTS = "SELECT result FROM payload WHERE run_id = ANY(%s::uuid[]) AND result IS NOT NULL"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One step, by the clock of the machine, from its first line to its last."""
+
+    began: float
+    ended: float
+
+
+def share_at_work(stretches: Sequence[Stretch], slots: int) -> float:
+    """Return the share for all slots between the first and the last start; what was executed later does not count."""
+    first, last = (choose(stretch.began for stretch in stretches) for choose in (min, max))
+    return sum(min(stretch.ended, last) - stretch.began for stretch in stretches) / (slots * (last - first))
+
+
+def stretches_of(connection: psycopg.Connection[Any], runs: Sequence[str]) -> list[Stretch]:
+    """Wait until all runs have ended and return what their agents say of their steps; raise `CannotMeasure`."""
+    deadline = time.monotonic() + PATIENCE
+    while len(rows := connection.execute(_RESULTS, [list(runs)]).fetchall()) < len(runs):
+        if time.monotonic() > deadline:
+            raise CannotMeasure(f"{len(runs) - len(rows)} runs had not ended after {PATIENCE:.0f} s")
+        time.sleep(LOOK_EVERY)
+    return [Stretch(*result) for (result,) in rows]

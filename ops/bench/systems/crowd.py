@@ -1,0 +1,71 @@
+"""Fills the tables with runs that wait: a backlog of any size, written as rows, since nobody can enqueue a million in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from models.row_gates import KEY_LINE
+
+TABLES = "run, payload, event, place"
+_RUNS = f"""
+    INSERT INTO run (id, tenant, agent, queue, window_name, concurrency_key, lined, blocked_on, fair_tag, ready_at, seq)
+    SELECT uuidv7(), tenant, %(agent)s, queue, %(window)s, concurrency_key, concurrency_key IS NOT NULL,
+        CASE WHEN concurrency_key IS NOT NULL THEN {KEY_LINE} END, turn, now(), 1
+    FROM generate_series(0, %(runs)s - 1) AS n CROSS JOIN LATERAL (
+        SELECT 'default' AS queue, %(key)s::text AS concurrency_key,
+            't' || CASE WHEN %(together)s THEN n / %(each)s ELSE n %% %(tenants)s END AS tenant,
+            1 + CASE WHEN %(together)s THEN n %% %(each)s ELSE n / %(tenants)s END AS turn
+    ) AS run
+    """
+# Nobody looks for the run that holds the only place, so it need not be there.
+_HELD = """
+    INSERT INTO place (line, run_id, tenant)
+    SELECT DISTINCT blocked_on, uuidv7(), tenant FROM run WHERE concurrency_key = %(key)s
+    """
+_REST = (
+    "INSERT INTO payload (run_id, tenant, input) SELECT id, tenant, '{\"steps\": 1}' FROM run WHERE agent = %(agent)s",
+    """INSERT INTO event (run_id, seq, tenant, at, type, verb, status)
+        SELECT id, 1, tenant, created_at, 'status', 'enqueue', status FROM run WHERE agent = %(agent)s""",
+)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Runs that wait alike: in the common queue, for one agent, behind one gate or none."""
+
+    runs: int
+    tenants: int = 1
+    agent: str = "sums"
+    window: str = ""
+    key: str | None = None
+    """A concurrency key of which no place is free."""
+    together: bool = False
+    """Each tenant enqueued its own at once: as tenants take turns, what is promoted together then lies far apart."""
+
+    def fill(self, connection: psycopg.Connection[Any], *, whole: bool = False) -> None:
+        """Add the runs' rows, and with `whole` those of their inputs and events."""
+        given = {
+            "runs": self.runs,
+            "tenants": self.tenants,
+            "each": max(1, self.runs // self.tenants),
+            "together": self.together,
+            "agent": self.agent,
+            "window": self.window,
+            "key": self.key,
+        }
+        for statement in (_RUNS, *([_HELD] if self.key else []), *(_REST if whole else ())):
+            connection.execute(statement.encode(), given)
+
+
+def settle(connection: psycopg.Connection[Any]) -> None:
+    """Have everything as it is long after: statistics made, pages written."""
+    connection.execute("VACUUM ANALYZE")
+    connection.execute("CHECKPOINT")
+
+
+def empty(connection: psycopg.Connection[Any]) -> None:
+    """Forget all runs."""
+    connection.execute(f"TRUNCATE {TABLES}".encode())
