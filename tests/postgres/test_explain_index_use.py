@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from api.explain import counting, reading, reading_ready
 from api.explain.counting import count_in_line, count_ready
@@ -17,7 +14,7 @@ from models.database import set_up
 from models.ids import new_id
 from models.run import Run
 from tests.postgres.factory import Made, World
-from tests.postgres.test_index_use import _nodes, _scans
+from tests.postgres.plans import nodes_of, own_database, scans_of
 
 RUNS = 60_000
 AGENTS = [f"agent{n}" for n in range(3)]
@@ -39,23 +36,17 @@ _FILL = f"""
 @pytest.fixture(scope="module")
 def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
     """A database with many runs, few of them in flight, and the session set up as the API's snapshots are."""
-    name = f"explained_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
-        world = World(connection)
-        connection.execute(_FILL, {"runs": RUNS})
-        connection.execute(
+    with own_database(servers, template_database) as world:
+        world.connection.execute(_FILL, {"runs": RUNS})
+        world.connection.execute(
             "INSERT INTO event (run_id, seq, tenant, type, status) SELECT id, 1, tenant, 'x', status FROM run"
         )
         made = [world.run("executing", queue="queue0", tenant="t1") for _ in range(30)]
         for one in made[:20]:
             world.insert("place", {"line": LINE, "run_id": one.id, "tenant": "t1"})
-        connection.execute("VACUUM ANALYZE")
-        set_up(connection)
+        world.connection.execute("VACUUM ANALYZE")
+        set_up(world.connection)
         yield world, made[0]
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _last(world: World, condition: str) -> Run:
@@ -96,7 +87,7 @@ def test_every_statement_finds_its_rows_by_an_index(crowd: tuple[World, Made], n
     world, made = crowd
     sql, table, indexes = STATEMENTS[name]
     params = _params(made)[name]
-    scans = _scans(world, sql, params, generic=generic and bool(params))
+    scans = scans_of(world, sql, params, generic=generic and bool(params))
 
     assert scans[table] <= indexes
     assert "whole" not in scans.get("run", set())
@@ -111,7 +102,7 @@ def test_who_goes_before_is_counted_in_the_order_of_the_index_and_never_beyond_t
         f"EXPLAIN (ANALYZE, FORMAT JSON) {STATEMENTS[name][0]}", _params(made)[name]
     ).fetchone()
     assert row is not None
-    nodes = list(_nodes(row["QUERY PLAN"][0]["Plan"]))
+    nodes = list(nodes_of(row["QUERY PLAN"][0]["Plan"]))
 
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
     scans = [node for node in nodes if node.get("Index Name") in ("run_ready", "run_blocked")]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
-from psycopg.sql import SQL, Literal
 from sqlalchemy.dialects import postgresql
 
 from api.people.question import Page, listing
@@ -22,6 +17,7 @@ from models.statement import Statement
 from scheduler import candidates, capacity, overdue, recovery
 from tests.postgres.calls import MOVES, RECORDS, TICKETS
 from tests.postgres.factory import Made, World
+from tests.postgres.plans import nodes_of, own_database, plan_of, scans_of
 
 RUNS = 20_000
 REQUESTS = ("request_cancel", "request_pause", "take_pause_back")
@@ -50,61 +46,15 @@ _WAITS = """
 @pytest.fixture(scope="module")
 def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
     """A database with many runs, one of which executes on the worker that is named."""
-    name = f"crowd_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
-        world = World(connection)
+    with own_database(servers, template_database) as world:
         for sql in (_FILL, _EVENTS, _PAYLOADS, _WAITS):
-            connection.execute(sql, {"runs": RUNS})
+            world.connection.execute(sql, {"runs": RUNS})
         made = world.run("executing", queue="queue1")
         for _ in range(20):
             world.run("executing", queue="queue1")
             world.run("promoted", queue="queue1")
-        connection.execute("VACUUM ANALYZE")
+        world.connection.execute("VACUUM ANALYZE")
         yield world, made
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
-
-
-def _plan(world: World, sql: str, params: Mapping[str, Any], *, generic: bool) -> Mapping[str, Any]:
-    """The plan for these values, or the one that PostgreSQL keeps for any values once it was asked often enough."""
-    if not generic:
-        row = world.connection.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
-    else:
-        types = {UUID: "uuid", int: "integer", bool: "boolean", float: "float8"}
-        declared = ", ".join(types.get(type(value), "unknown") for value in params.values())
-        numbered = _numbered(sql, params)
-        values = SQL(", ").join(Literal(value) for value in params.values()).as_string(world.connection)
-        with world.connection.transaction(force_rollback=True):
-            world.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-            world.connection.execute(f"PREPARE asked ({declared}) AS {numbered}")
-            row = world.connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})").fetchone()
-            world.connection.execute("DEALLOCATE asked")
-    assert row is not None
-    return row["QUERY PLAN"][0]["Plan"]  # type: ignore[no-any-return]  # JSON
-
-
-def _numbered(sql: str, params: Mapping[str, Any]) -> str:
-    places = {name: f"${n}" for n, name in enumerate(params, start=1)}
-    return re.sub(r"%\((\w+)\)s", lambda found: places[found[1]], sql).replace("%%", "%")
-
-
-def _scans(world: World, sql: str, params: Mapping[str, Any], *, generic: bool = False) -> dict[str, set[str]]:
-    """How each table is read: by which indexes, or `whole` for a sequential scan."""
-    scans: dict[str, set[str]] = {}
-    for node in _nodes(_plan(world, sql, params, generic=generic)):
-        if node["Node Type"] == "Seq Scan":
-            scans.setdefault(node["Relation Name"], set()).add("whole")
-        elif "Index Name" in node:
-            scans.setdefault(node.get("Relation Name", "run"), set()).add(node["Index Name"])
-    return scans
 
 
 @pytest.fixture(scope="module")
@@ -113,24 +63,18 @@ def newborn(servers: Any, template_database: str) -> Iterator[tuple[World, Made]
 
     A plan that is made now is kept, and still used when the tables have grown.
     """
-    name = f"newborn_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
-        set_up(connection)
-        world = World(connection)
+    with own_database(servers, template_database) as world:
+        set_up(world.connection)
         made, *_ = [world.run("executing", queue="queue1", tenant=f"t{n}") for n in range(5)]
-        connection.execute("VACUUM ANALYZE")
+        world.connection.execute("VACUUM ANALYZE")
         yield world, made
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_the_plans_are_read_rightly(crowd: tuple[World, Made]) -> None:
     world, made = crowd
 
-    assert _scans(world, "SELECT FROM run WHERE user_id = 'x'", {})["run"] == {"whole"}
-    assert _scans(world, "SELECT FROM run WHERE id = %(id)s", {"id": made.id})["run"] == {"run_pkey"}
+    assert scans_of(world, "SELECT FROM run WHERE user_id = 'x'", {})["run"] == {"whole"}
+    assert scans_of(world, "SELECT FROM run WHERE id = %(id)s", {"id": made.id})["run"] == {"run_pkey"}
 
 
 def test_candidates_are_read_from_the_head_of_the_ready_index(crowd: tuple[World, Made]) -> None:
@@ -143,7 +87,7 @@ def test_candidates_are_read_from_the_head_of_the_ready_index(crowd: tuple[World
         "limit": 8,
     }
 
-    assert _scans(world, candidates.CANDIDATES, params)["run"] == {"run_ready"}
+    assert scans_of(world, candidates.CANDIDATES, params)["run"] == {"run_ready"}
 
 
 def test_the_head_of_the_ready_index_needs_no_sort(crowd: tuple[World, Made]) -> None:
@@ -158,7 +102,7 @@ def test_the_head_of_the_ready_index_needs_no_sort(crowd: tuple[World, Made]) ->
     }
     row = world.connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {candidates.CANDIDATES}", params).fetchone()
     assert row is not None
-    nodes = list(_nodes(row["QUERY PLAN"][0]["Plan"]))
+    nodes = list(nodes_of(row["QUERY PLAN"][0]["Plan"]))
 
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
     scans = [node for node in nodes if node.get("Index Name") == "run_ready"]
@@ -190,7 +134,7 @@ TAKEN: dict[str, Statement] = {
 @pytest.mark.parametrize("name", TAKEN)
 def test_no_plan_made_on_the_first_day_reads_the_whole_table_for_ever(newborn: tuple[World, Made], name: str) -> None:
     statement = TAKEN[name]
-    scans = _scans(newborn[0], statement.sql, statement.params, generic=bool(statement.params))
+    scans = scans_of(newborn[0], statement.sql, statement.params, generic=bool(statement.params))
 
     assert "run" in scans
     assert "whole" not in scans["run"]
@@ -201,7 +145,7 @@ def test_no_plan_made_on_the_first_day_reads_the_whole_table_for_ever(newborn: t
 def test_no_write_prepared_on_the_first_day_reads_the_whole_table(newborn: tuple[World, Made], name: str) -> None:
     world, made = newborn
     statement = {**MOVES, **RECORDS, **TICKETS}[name](made)
-    scans = _scans(world, statement.sql, statement.params, generic=True)
+    scans = scans_of(world, statement.sql, statement.params, generic=True)
 
     assert scans["run"] <= ({"run_pkey", "run_tenant"} if "tenant" in statement.params else {"run_pkey"})
 
@@ -210,7 +154,7 @@ def test_no_write_prepared_on_the_first_day_reads_the_whole_table(newborn: tuple
 def test_what_is_in_flight_is_found_by_its_index(crowd: tuple[World, Made], name: str) -> None:
     sql, indexes = STATEMENTS[name]
 
-    assert _scans(crowd[0], sql, {})["run"] == indexes
+    assert scans_of(crowd[0], sql, {})["run"] == indexes
 
 
 @pytest.mark.parametrize("generic", [False, True])
@@ -218,7 +162,7 @@ def test_a_renewal_reads_only_its_own_runs(crowd: tuple[World, Made], generic: b
     world, made = crowd
     statement = workers.renew(made.worker, lease_s=15, consuming_ago_s=1.0, draining=False)
 
-    assert _scans(world, statement.sql, statement.params, generic=generic)["run"] == {"run_in_flight"}
+    assert scans_of(world, statement.sql, statement.params, generic=generic)["run"] == {"run_in_flight"}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +178,7 @@ def test_a_renewal_reads_only_its_own_runs(crowd: tuple[World, Made], generic: b
     ids=["republish", "lift", "withdraw", "ask_for_windows", "take_windows_back", "promote"],
 )
 def test_tickets_are_found_by_an_index(crowd: tuple[World, Made], statement: Statement, index: str) -> None:
-    scans = _scans(crowd[0], statement.sql, statement.params)["run"]
+    scans = scans_of(crowd[0], statement.sql, statement.params)["run"]
 
     assert index in scans
     assert "whole" not in scans
@@ -246,7 +190,7 @@ def test_every_write_finds_its_run_by_its_key(crowd: tuple[World, Made], name: s
     """And not among all that its worker has in flight: the entries of past runs stay there while a snapshot is open."""
     world, made = crowd
     statement = {**MOVES, **RECORDS, **TICKETS}[name](made)
-    scans = _scans(world, statement.sql, statement.params, generic=generic)
+    scans = scans_of(world, statement.sql, statement.params, generic=generic)
 
     # The tenant's list ends in the run's id: as good as its key where a statement names both.
     assert scans["run"] <= ({"run_pkey", "run_tenant"} if "tenant" in statement.params else {"run_pkey"})
@@ -256,7 +200,7 @@ def test_every_write_finds_its_run_by_its_key(crowd: tuple[World, Made], name: s
 def test_a_tenants_newest_runs_are_listed_by_an_index(crowd: tuple[World, Made]) -> None:
     sql = "SELECT id FROM run WHERE tenant = 't1' ORDER BY id DESC LIMIT 50"
 
-    assert _scans(crowd[0], sql, {})["run"] == {"run_tenant"}
+    assert scans_of(crowd[0], sql, {})["run"] == {"run_tenant"}
 
 
 @pytest.mark.parametrize(("decided", "index"), [(False, "wait_inbox"), (True, "wait_decided")])
@@ -266,11 +210,11 @@ def test_the_inbox_is_read_from_its_newest_end_by_an_index(
 ) -> None:
     page = listing(Page("t5", decided=decided, limit=51, below=below))
     sql = str(page.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})).replace("%", "%%")
-    scans = _scans(crowd[0], sql, {})
+    scans = scans_of(crowd[0], sql, {})
 
     assert scans["wait"] == {index}
     assert (scans["run"], scans["payload"]) == ({"run_pkey"}, {"payload_pkey"})
-    assert not [node for node in _nodes(_plan(crowd[0], sql, {}, generic=False)) if node["Node Type"] == "Sort"]
+    assert not [node for node in nodes_of(plan_of(crowd[0], sql, {}, generic=False)) if node["Node Type"] == "Sort"]
 
 
 @pytest.mark.parametrize("sql", [waits.SETTLED, waits.OVER, "SELECT FROM wait WHERE run_id = %(run)s"])
@@ -279,10 +223,10 @@ def test_the_waits_of_a_run_are_found_by_an_index_also_those_that_are_over(
 ) -> None:
     for (world, made), generic in ((crowd, False), (crowd, True), (newborn, True)):
         params = {"run": made.id} | ({"keys": ["approval#1"]} if "keys" in sql else {})
-        scans = _scans(world, sql, params, generic=generic)
+        scans = scans_of(world, sql, params, generic=generic)
         assert "wait_run" in set[str]().union(*scans.values())
         assert "whole" not in scans.get("wait", set())
 
 
 def test_what_settles_a_doubt_is_read_by_the_runs_key(crowd: tuple[World, Made]) -> None:
-    assert _scans(crowd[0], recording.FENCED, {"run": crowd[1].id})["run"] == {"run_pkey"}
+    assert scans_of(crowd[0], recording.FENCED, {"run": crowd[1].id})["run"] == {"run_pkey"}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from psycopg.sql import SQL, Literal
 
 from models.database import set_up
 from models.settings import Settings
@@ -21,6 +18,7 @@ from scheduler import republication
 from scheduler.__main__ import _duties
 from tests.postgres.factory import World
 from tests.postgres.inside import Deaf
+from tests.postgres.plans import nodes_of, own_database, plan_of
 
 CROWD = 10_000
 FREE, OUT, SHUT, LEASED = 40, 5_000, 5, 20
@@ -51,7 +49,6 @@ _WORK: dict[str, tuple[int, dict[str, str]]] = {
     "orphans": (5, {**_LEASE, "lease_worker": "%(dead)s"}),
     "declined": (5, {"blocked_on": "'declined'", "blocked_until": "now() - interval '1 s'"}),
 }
-_TYPES = {UUID: "uuid", int: "integer", bool: "boolean", float: "float8"}
 _WINDOW = """
     INSERT INTO "window" (name, cron, duration_ms, timezone, on_close, override, override_by, override_until)
     VALUES ('night', '0 0 * * *', 3600000, 'UTC', 'pause', 'closed', 'ann', now() + interval '1 day')
@@ -128,28 +125,19 @@ def _entries(connection: psycopg.Connection[Any]) -> dict[str, int]:
 
 @contextmanager
 def _leader(servers: Any, template: str, crowd: int) -> Iterator[Leader]:
-    name = f"leader_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    noting = type("Noting", (Noting,), {"asked": {}})
-    try:
-        with (
-            psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as session,
-            pytest.MonkeyPatch.context() as patience,
-        ):
-            set_up(session)
-            _fill(World(session), crowd)
-            before = _entries(session)
-            publisher, session.cursor_factory = Publisher(), noting
-            patience.setattr(republication, "DEADLINE_SECONDS", 0)  # the queue has had free slots for long
-            for duty in _duties(Settings(secret_key="k" * 16), Deaf(), publisher):  # type: ignore[arg-type]  # as deaf as that
-                duty.step(session)
-            session.cursor_factory = psycopg.Cursor
-            entries = {index: read - before[index] for index, read in _entries(session).items()}
-            yield Leader(session, len(publisher.tickets), noting.asked, entries)
-    finally:
-        with psycopg.connect(servers.postgres, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    noting: Any = type("Noting", (Noting,), {"asked": {}})
+    with own_database(servers, template) as world, pytest.MonkeyPatch.context() as patience:
+        session = world.connection
+        set_up(session)
+        _fill(world, crowd)
+        before = _entries(session)
+        publisher, session.cursor_factory = Publisher(), noting
+        patience.setattr(republication, "DEADLINE_SECONDS", 0)  # the queue has had free slots for long
+        for duty in _duties(Settings(secret_key="k" * 16), Deaf(), publisher):  # type: ignore[arg-type]  # as deaf as that
+            duty.step(session)
+        session.cursor_factory = psycopg.Cursor
+        entries = {index: read - before[index] for index, read in _entries(session).items()}
+        yield Leader(session, len(publisher.tickets), noting.asked, entries)
 
 
 @pytest.fixture(scope="module")
@@ -166,34 +154,10 @@ def newborn(servers: Any, template_database: str) -> Iterator[Leader]:
         yield leader
 
 
-def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
-
-
-def _plan(session: psycopg.Connection[Any], sql: str, params: Mapping[str, Any], *, generic: bool) -> Mapping[str, Any]:
-    """The plan for these values, or the one that PostgreSQL keeps for any values once it was asked often enough."""
-    if generic:
-        places = {name: f"${n}" for n, name in enumerate(params, start=1)}
-        numbered = re.sub(r"%\((\w+)\)s", lambda found: places[found[1]], sql).replace("%%", "%")
-        declared = ", ".join(_TYPES.get(type(value), "unknown") for value in params.values())
-        values = SQL(", ").join(Literal(value) for value in params.values()).as_string(session)
-        session.execute("SET plan_cache_mode = force_generic_plan")
-        session.execute(f"PREPARE asked {declared and f'({declared})'} AS {numbered}")
-        row = session.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked {values and f'({values})'}").fetchone()
-        session.execute("DEALLOCATE asked")
-        session.execute("RESET plan_cache_mode")
-    else:
-        row = session.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
-    assert row is not None
-    return row["QUERY PLAN"][0]["Plan"]  # type: ignore[no-any-return]  # JSON
-
-
 def _read_whole(plan: Mapping[str, Any]) -> list[str]:
     """What is read of `run` from its beginning to its end: the table, or an index without a condition on it."""
     found = []
-    for node in _nodes(plan):
+    for node in nodes_of(plan):
         index = node.get("Index Name", "")
         if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "run":
             found.append("run")
@@ -204,14 +168,15 @@ def _read_whole(plan: Mapping[str, Any]) -> list[str]:
 
 def _whole(leader: Leader, *, generic: bool) -> dict[str, list[str]]:
     whole = {
-        sql: _read_whole(_plan(leader.session, sql, params, generic=generic)) for sql, params in leader.of_runs.items()
+        sql: _read_whole(plan_of(World(leader.session), sql, params, generic=generic))
+        for sql, params in leader.of_runs.items()
     }
     return {sql: found for sql, found in whole.items() if found}
 
 
 def test_what_is_read_whole_is_seen(crowded: Leader) -> None:
-    by_key = _plan(crowded.session, "SELECT id FROM run ORDER BY id LIMIT 500", {}, generic=False)
-    by_nothing = _plan(crowded.session, "SELECT count(*) FROM run WHERE user_id = 'x'", {}, generic=False)
+    by_key = plan_of(World(crowded.session), "SELECT id FROM run ORDER BY id LIMIT 500", {}, generic=False)
+    by_nothing = plan_of(World(crowded.session), "SELECT count(*) FROM run WHERE user_id = 'x'", {}, generic=False)
 
     assert _read_whole(by_key) == ["run_pkey"]
     assert _read_whole(by_nothing)

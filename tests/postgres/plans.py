@@ -1,0 +1,69 @@
+"""Reads PostgreSQL's own plans: how a statement finds its rows, in databases that are filled for it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Literal
+
+from tests.postgres.factory import World
+
+
+@contextmanager
+def own_database(servers: Any, template: str) -> Iterator[World]:
+    """Give a database for one module of tests."""
+    name = f"plans_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
+        yield World(connection)
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def nodes_of(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Give a plan's nodes, from the top."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes_of(inner)
+
+
+def plan_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool) -> Mapping[str, Any]:
+    """The plan for these values, or the one that PostgreSQL keeps for any values once it was asked often enough."""
+    if not generic:
+        row = world.connection.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
+    else:
+        types = {UUID: "uuid", int: "integer", bool: "boolean", float: "float8"}
+        declared = ", ".join(types.get(type(value), "unknown") for value in params.values())
+        numbered = _numbered(sql, params)
+        values = SQL(", ").join(Literal(value) for value in params.values()).as_string(world.connection)
+        with world.connection.transaction(force_rollback=True):
+            world.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            world.connection.execute(f"PREPARE asked {declared and f'({declared})'} AS {numbered}")
+            row = world.connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked {values and f'({values})'}").fetchone()
+            world.connection.execute("DEALLOCATE asked")
+    assert row is not None
+    return row["QUERY PLAN"][0]["Plan"]  # type: ignore[no-any-return]  # JSON
+
+
+def _numbered(sql: str, params: Mapping[str, Any]) -> str:
+    places = {name: f"${n}" for n, name in enumerate(params, start=1)}
+    return re.sub(r"%\((\w+)\)s", lambda found: places[found[1]], sql).replace("%%", "%")
+
+
+def scans_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool = False) -> dict[str, set[str]]:
+    """How each table is read: by which indexes, or `whole` for a sequential scan."""
+    found: dict[str, set[str]] = {}
+    for node in nodes_of(plan_of(world, sql, params, generic=generic)):
+        if node["Node Type"] == "Seq Scan":
+            found.setdefault(node["Relation Name"], set()).add("whole")
+        elif "Index Name" in node:
+            found.setdefault(node.get("Relation Name", "run"), set()).add(node["Index Name"])
+    return found
