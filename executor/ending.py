@@ -53,11 +53,11 @@ def record(
     """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
     recorded = _decided(office, fence, claim, outcome, active_ms)
+    office.bus.wake(PROMOTE, claim["queue"])  # before all else: a slot is about to be free
     if host is not None and 0 < n < NO_ITEM:
         host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
     name = word(recorded)
     fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
-    office.bus.wake(PROMOTE, claim["queue"])
     return name
 
 

@@ -184,12 +184,15 @@ class Lane:
         return bool(item.settle and item.settle(self._session.connection))
 
     def _answer(self, group: list[Item], answers: list[Answer]) -> None:
+        """Answer all, then tell of it: somebody waits for each answer, and hints may come when they come."""
         self._session.works()
+        events: list[Row] = []
         for item, answer in zip(group, answers, strict=True):
             if isinstance(answer, dict) and answer.get("seq") is not None:
-                for event in (answer, *answer.pop("more", ())):
-                    self._published(event)
+                events += [answer, *answer.pop("more", ())]
             item.done(answer)
+        for event in events:
+            self._published(event)
 
 
 def wait_for(put: Callable[[Item], None], statement: Decision, **options: Any) -> Answer:

@@ -12,7 +12,8 @@ import psycopg
 from ops.bench.systems.system import CannotMeasure
 
 PATIENCE = 120.0
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.25
+_OPEN = "SELECT count(*) FROM run WHERE id = ANY(%s::uuid[]) AND finished_at IS NULL"
 _RESULTS = "SELECT result FROM payload WHERE run_id = ANY(%s::uuid[]) AND result IS NOT NULL"
 
 
@@ -33,8 +34,18 @@ def share_at_work(stretches: Sequence[Stretch], slots: int) -> float:
 def stretches_of(connection: psycopg.Connection[Any], runs: Sequence[str]) -> list[Stretch]:
     """Wait until all runs have ended and return what their agents say of their steps; raise `CannotMeasure`."""
     deadline = time.monotonic() + PATIENCE
-    while len(rows := connection.execute(_RESULTS, [list(runs)]).fetchall()) < len(runs):
+    while left := _open(connection, runs):
         if time.monotonic() > deadline:
-            raise CannotMeasure(f"{len(runs) - len(rows)} runs had not ended after {PATIENCE:.0f} s")
+            raise CannotMeasure(f"{left} runs had not ended after {PATIENCE:.0f} s")
         time.sleep(LOOK_EVERY)
+    rows = connection.execute(_RESULTS, [list(runs)]).fetchall()
     return [Stretch(*result) for (result,) in rows]
+
+
+def _open(connection: psycopg.Connection[Any], runs: Sequence[str]) -> int:
+    """Count what has not ended; the last run is asked about alone at first, so that looking costs next to nothing."""
+    for asked in (runs[-1:], runs):
+        row = connection.execute(_OPEN, [list(asked)]).fetchone()
+        if row and row[0]:
+            return int(row[0])
+    return 0
