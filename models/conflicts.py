@@ -11,8 +11,9 @@ BATCH = 500
 # A place may be free although nobody takes it, because the window of all who wait is closed: it is the first ones' then.
 _ITS_OWN = f"""(SELECT bool_or(first.id = run.id) FROM (
             SELECT id FROM run AS waiting WHERE blocked_on = run.blocked_on AND {BLOCKED_UNTIL} = '-infinity'
-            ORDER BY priority DESC, fair_tag, id LIMIT greatest(0, coalesce(
-                (SELECT key_limit FROM queue WHERE name = run.queue), 1) - (SELECT count(*) FROM place WHERE line = run.blocked_on))
+            ORDER BY priority DESC, fair_tag, id LIMIT greatest(0,
+                coalesce((SELECT key_limit FROM queue WHERE name = run.queue), 1)
+                - (SELECT count(*) FROM place WHERE line = run.blocked_on))
         ) AS first)"""
 _IMPATIENT = f"""
     SELECT id, tenant, blocked_on AS line, on_conflict FROM run

@@ -1,12 +1,13 @@
 """What becomes of places when people change how many there are, or what keeps them.
 
-What is in flight goes on, and counts. What has a place beyond the limit and does not execute yet asks for it again, so that
-nothing is promoted that exceeds what was said last. All places are looked through for it: nobody changes limits often.
-
-Runs that somebody decides about at the moment are left out; the queue is looked at again for them.
+What is in flight goes on, and counts. What has a place beyond the limit and does not execute yet asks for it again before it
+is promoted, so that no promotion exceeds what was said last, whatever had a ticket or a worker when it was said.
 """
 
-from models.places import BATCH
+from collections.abc import Sequence
+from uuid import UUID
+
+from models.places import BATCH, given_up
 from models.row_gates import PLACE, TENANT_LINE
 from models.statement import Statement
 
@@ -27,22 +28,23 @@ _COUNT_LATER = f"""
     INSERT INTO place_change (queue) SELECT %(queue)s WHERE EXISTS (SELECT FROM run WHERE {_UNCOUNTED}) RETURNING id
     """
 _MOST = "CASE WHEN starts_with(place.line, 'key:') THEN queue.key_limit ELSE queue.tenant_limit END"
-_OF_QUEUE = """(starts_with(place.line, 'key:' || queue.name || chr(10))
-            OR starts_with(place.line, 'tenant:' || queue.name || chr(10)))"""
 _IDLE = "coalesce(ready_at IS NOT NULL AND ticket_at IS NULL, FALSE)"
-# Those that never began give theirs first, the last in the order of promotion before the others. Who was parked with its key
-# keeps it.
+# Of the lines in which these runs hold places. Those that never began give theirs first, the last in the order of promotion
+# before the others; who was parked with its key keeps it.
 _TAKE_BACK = f"""
     WITH crowded AS (
-        SELECT place.line, count(*) - {_MOST} AS over, queue.hold_keys AND starts_with(place.line, 'key:') AS kept
-        FROM place JOIN queue ON {_OF_QUEUE} WHERE queue.name = %(queue)s
-        GROUP BY place.line, key_limit, tenant_limit, hold_keys HAVING count(*) > {_MOST}
+        SELECT held.line, count(*) - {_MOST} AS over, queue.hold_keys AND starts_with(held.line, 'key:') AS kept
+        FROM (SELECT DISTINCT line, run.queue FROM place JOIN run ON run.id = place.run_id
+            WHERE place.run_id = ANY(%(runs)s::uuid[])) AS held
+        JOIN queue ON queue.name = held.queue JOIN place ON place.line = held.line
+        GROUP BY held.line, place.line, key_limit, tenant_limit, hold_keys HAVING count(*) > {_MOST}
     ), ranked AS (
-        SELECT run.id, line, over,
-            row_number() OVER (PARTITION BY line ORDER BY resumed, priority, fair_tag DESC, run.id DESC) AS n
-        FROM crowded JOIN place USING (line) JOIN run ON run.id = place.run_id WHERE {_IDLE} AND NOT (resumed AND kept)
+        SELECT run.id, run.queue, crowded.line, over,
+            row_number() OVER (PARTITION BY crowded.line ORDER BY resumed, priority, fair_tag DESC, run.id DESC) AS n
+        FROM crowded JOIN place ON place.line = crowded.line JOIN run ON run.id = place.run_id
+        WHERE {_IDLE} AND NOT (resumed AND kept)
     ), surplus AS (
-        SELECT id, line FROM ranked WHERE n <= over
+        SELECT id, queue, line FROM ranked WHERE n <= over
     ), chosen AS (
         SELECT locked.id FROM (SELECT DISTINCT id FROM surplus ORDER BY id) AS wanted CROSS JOIN LATERAL (
             SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
@@ -51,12 +53,13 @@ _TAKE_BACK = f"""
         UPDATE run SET blocked_on = '{PLACE}', blocked_until = NULL FROM chosen WHERE run.id = chosen.id AND {_IDLE}
         RETURNING run.id
     ), taken AS (
-        DELETE FROM place USING surplus JOIN asking USING (id) WHERE place.line = surplus.line AND place.run_id = surplus.id
-    ), later AS (
-        INSERT INTO place_change (queue) SELECT %(queue)s WHERE EXISTS (
-            SELECT FROM surplus WHERE NOT EXISTS (SELECT FROM chosen WHERE chosen.id = surplus.id))
+        DELETE FROM place USING surplus JOIN asking USING (id)
+        WHERE place.run_id = surplus.id AND {given_up("surplus.line")}
+    ), looked_at AS (
+        INSERT INTO place_change (run_id, queue)
+        SELECT id, NULL FROM asking UNION ALL (SELECT DISTINCT NULL::uuid, queue FROM surplus)
     )
-    INSERT INTO place_change (run_id) SELECT id FROM asking RETURNING run_id
+    SELECT DISTINCT id FROM surplus
     """
 _LET_GO = """
     INSERT INTO place_change (run_id) SELECT DISTINCT place.run_id
@@ -76,9 +79,12 @@ def count_later(queue: str) -> Statement:
     return Statement(_COUNT_LATER, {"queue": queue})
 
 
-def take_back(queue: str) -> Statement:
-    """Take places beyond the limits of the queue back from runs that do not execute yet; they ask again. Rows: these runs."""
-    return Statement(_TAKE_BACK, {"queue": queue})
+def take_back(runs: Sequence[UUID]) -> Statement:
+    """Take places beyond their limits in the lines of these runs back from such as do not execute yet.
+
+    They ask again, and the lines of their queue are looked at. Rows: all that have one too many, these runs or others.
+    """
+    return Statement(_TAKE_BACK, {"runs": list(runs)})
 
 
 def let_go(queue: str) -> Statement:

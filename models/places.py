@@ -23,6 +23,15 @@ from models.statement import Statement
 BATCH = 500
 LOOKED_AT = 1000
 
+
+def given_up(line: str) -> str:
+    """Say, as a condition on a place of a run that gives up its place in a line, that it loses this one.
+
+    With that of its key it loses that of its tenant: else it would wait for its key while who took that waits for its tenant.
+    """
+    return f"(place.line = {line} OR starts_with({line}, 'key:'))"
+
+
 _CHANGES = f"SELECT id, run_id, queue FROM place_change ORDER BY id LIMIT {BATCH}"
 _LOCK = """
     SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
@@ -102,7 +111,7 @@ _GIVE_WAY = f"""
         UPDATE run SET blocked_on = chosen.line FROM chosen WHERE run.id = chosen.id AND {_IDLE}
         RETURNING run.id, chosen.line
     )
-    DELETE FROM place USING back WHERE place.line = back.line AND place.run_id = back.id RETURNING place.line
+    DELETE FROM place USING back WHERE place.run_id = back.id AND {given_up("back.line")} RETURNING place.line
     """
 _LIMITS = "SELECT name, key_limit, tenant_limit FROM queue"
 # The next line after another, however many wait in each: by the index alone.
@@ -164,7 +173,7 @@ def admit(limits: Mapping[str, int | None], shut: Shut) -> Statement:
 
 
 def give_way(limits: Mapping[str, int | None], shut: Shut) -> Statement:
-    """Take places of these full lines back from runs that must let the head go first. Rows: the lines."""
+    """Take places of these full lines back from runs that must let the head go first. Rows: the lines in which one is free."""
     return Statement(_GIVE_WAY, _lines(limits, shut))
 
 

@@ -14,7 +14,7 @@ from models.database import Connection
 CANDIDATES = """
     SELECT head.* FROM unnest(%(agents)s::text[]) AS served (agent) CROSS JOIN unnest(%(windows)s::text[]) AS may (go)
     CROSS JOIN unnest(%(kinds)s::bool[]) AS class (resumed) CROSS JOIN LATERAL (
-        SELECT id, tenant, agent, priority, fair_tag, resumed FROM run
+        SELECT id, tenant, agent, priority, fair_tag, resumed, lined FROM run
         WHERE queue = %(queue)s AND agent = served.agent AND window_name = may.go AND run.resumed = class.resumed
             AND ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL
         ORDER BY priority DESC, fair_tag, id LIMIT %(limit)s
@@ -32,6 +32,7 @@ class Candidate:
     resumed: bool
     tenant: str = ""
     agent: str = ""
+    lined: bool = False
 
 
 def read_candidates(

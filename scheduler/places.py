@@ -80,7 +80,6 @@ class Places:
             while len(place_limits.count_in(queue).all(connection)) == places.BATCH:
                 pass
             place_limits.count_later(queue).one(connection)
-        place_limits.take_back(queue).all(connection)
         place_limits.let_go(queue).all(connection)
 
     def _move_up(
@@ -100,7 +99,8 @@ class Places:
         return ready
 
     def _admit(self, connection: Connection, most: Mapping[str, int | None]) -> list[Row]:
-        places.give_way(most, self._shut).all(connection)
+        freed = places.give_way(most, self._shut).all(connection)
+        self._lines.again(row["line"] for row in freed if row["line"] not in most)
         heads = places.admit(most, self._shut).all(connection)
         self._lines.again(row["line"] for row in heads if row["left_out"])
         if len(heads) >= places.BATCH:

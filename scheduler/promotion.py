@@ -5,7 +5,7 @@ no limit is reached.
 from collections import defaultdict
 from collections.abc import Callable
 
-from models import places, tickets
+from models import place_limits, places, tickets
 from models.database import Connection, Row
 from scheduler.candidates import Candidate, read_candidates
 from scheduler.capacity import Capacity, read_capacity
@@ -18,6 +18,7 @@ from scheduler.rules import Rule
 TICK_SECONDS = 0.5
 AT_ONCE = 1000  # promotions of a queue in one tick: others have their turn in between
 LINED_UP = 500
+SOON_SECONDS = 0.02  # before what was chosen in vain is looked at again
 
 
 class Promotion:
@@ -47,8 +48,11 @@ class Promotion:
         if rule.tenant_limit is not None and self._line_up(connection, candidates):
             return 0.0
         chosen = choose(candidates, room, self._turns[capacity.queue])
-        if chosen:
-            self._publish(self._give(connection, capacity, chosen, rule))
+        fit = self._without_surplus(connection, chosen)
+        if fit:
+            self._publish(self._give(connection, capacity, fit, rule))
+        if len(fit) < len(chosen):
+            return SOON_SECONDS
         return 0.0 if len(chosen) == AT_ONCE else room.changes_in
 
     @staticmethod
@@ -58,6 +62,13 @@ class Promotion:
         if strays:
             places.line_up([row["id"] for row in strays]).all(connection)
         return bool(strays)
+
+    @staticmethod
+    def _without_surplus(connection: Connection, chosen: list[Candidate]) -> list[Candidate]:
+        """Leave out those that have one place too many of a limit that was lowered since; they ask for it again."""
+        lined = [run.id for run in chosen if run.lined]
+        surplus = {row["id"] for row in place_limits.take_back(lined).all(connection)} if lined else set()
+        return [run for run in chosen if run.id not in surplus]
 
     @staticmethod
     def _candidates(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from models import conflicts, expiries, place_limits, places, tickets
 from models.database import set_up
@@ -17,7 +14,7 @@ from models.places import Shut
 from models.statement import Statement
 from scheduler import room
 from tests.postgres.factory import World
-from tests.postgres.test_index_use import _nodes, _plan, _scans
+from tests.postgres.plans import nodes_of, own_database, plan_of, scans_of
 
 LINE = "key:q\nt1\nk"
 SHUT = Shut(frozenset({"night"}), frozenset({"asleep"}))
@@ -55,20 +52,14 @@ def newborn(servers: Any, template_database: str) -> Iterator[World]:
 
 
 def _database(servers: Any, template: str, *, fill: bool) -> Iterator[World]:
-    name = f"lines_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
-        world = World(connection)
+    with own_database(servers, template) as world:
         for sql in (_FILL, _PLACES, _EXPIRIES, _CHANGES) if fill else ():
-            connection.execute(sql)
+            world.connection.execute(sql)
         for n in range(5):
             world.run("executing", queue="q", tenant=f"t{n}")
-        connection.execute("VACUUM ANALYZE")
-        set_up(connection)
+        world.connection.execute("VACUUM ANALYZE")
+        set_up(world.connection)
         yield world
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 _RUNS = [new_id() for _ in range(20)]
@@ -83,6 +74,7 @@ STATEMENTS: dict[str, Statement] = {
     "line up": places.line_up(_RUNS),
     "strays": places.strays(_RUNS),
     "count in": place_limits.count_in("q"),
+    "take back": place_limits.take_back(_RUNS),
     "count later": place_limits.count_later("q"),
     "impatient": conflicts.impatient(_RUNS),
     "rivals": conflicts.rivals(_RUNS[0], LINE),
@@ -101,7 +93,7 @@ GOOD = {"run_pkey", "run_blocked", "run_in_flight"}
 def test_no_run_is_looked_for_among_all(lines: World, newborn: World, name: str, generic: bool) -> None:
     statement = STATEMENTS[name]
     for world in (lines, newborn):
-        scans = _scans(world, statement.sql, statement.params, generic=generic and bool(statement.params))
+        scans = scans_of(world, statement.sql, statement.params, generic=generic and bool(statement.params))
         assert {index for index in scans["run"] if index.startswith("run")} <= GOOD, (name, scans)
         assert "whole" not in scans["run"] | scans.get("place", set()) | scans.get("expiry", set()), (name, scans)
 
@@ -111,7 +103,7 @@ def test_the_head_of_a_line_is_found_without_reading_the_line(lines: World, name
     statement = STATEMENTS[name]
     row = lines.connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}", statement.params).fetchone()
     assert row is not None
-    read = [node["Actual Rows"] * node["Actual Loops"] for node in _nodes(row["QUERY PLAN"][0]["Plan"])]
+    read = [node["Actual Rows"] * node["Actual Loops"] for node in nodes_of(row["QUERY PLAN"][0]["Plan"])]
 
     assert max(read) <= 2 * places.LOOKED_AT
 
@@ -119,5 +111,5 @@ def test_the_head_of_a_line_is_found_without_reading_the_line(lines: World, name
 def test_what_is_due_is_found_by_its_time(lines: World, newborn: World) -> None:
     for world in (lines, newborn):
         for statement in (expiries.due(), expiries.next_due()):
-            nodes = [node.get("Index Name") for node in _nodes(_plan(world, statement.sql, {}, generic=False))]
+            nodes = [node.get("Index Name") for node in nodes_of(plan_of(world, statement.sql, {}, generic=False))]
             assert "expiry_next" in nodes

@@ -325,6 +325,16 @@ def test_of_runs_that_want_to_be_skipped_one_goes_whatever_came_at_once(ground: 
     assert [ground.status(run)[1] for run in runs[1:]] == ["skipped"] * 4
 
 
+def test_a_run_whose_window_is_closed_is_skipped_only_if_no_place_is_left_for_it(ground: Ground) -> None:
+    _window(ground, "night", is_open=False)
+    first, second = (ground.accept(concurrency_key="k", on_conflict="skip", window="night") for _ in range(2))
+    ground.turn()
+    assert (ground.status(first)[0], ground.status(second)) == ("QUEUED", ("CANCELED", "skipped"))
+    _window(ground, "night", is_open=True)
+
+    assert ground.turn() + ground.turn() == [first]
+
+
 def test_a_started_run_is_not_skipped_when_it_goes_on(ground: Ground) -> None:
     first = ground.accept(concurrency_key="k", on_conflict="skip")
     ground.turn()

@@ -1,0 +1,92 @@
+"""The leader of a simulation: the duties of the scheduler in their order, each looked at when it is done."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from scheduler.closing import Closing
+from scheduler.expiry import Expiry
+from scheduler.gates import GateReader
+from scheduler.lifting import Lifting
+from scheduler.places import SOON_SECONDS, Places
+from scheduler.promotion import Promotion
+from scheduler.recovery import Recovery
+from scheduler.timers import Timers
+from tests.postgres.ground import Published
+from tests.postgres.inside import Deaf
+from tests.postgres.simulation.field import Field
+from tests.postgres.simulation.lookout import Lookout
+from tests.postgres.virtual_time import Clock
+
+FOR_EVER = float("inf")
+NEVER_WAITS = ("places", "promotion", "lifting", "recovery")
+"""The duties that pass over a run that somebody else decides about; the others wait for him."""
+
+
+class Leader:
+    """Does its duties on one field."""
+
+    def __init__(self, field: Field) -> None:
+        self.field, self.lookout = field, Lookout(field)
+        self.published = Published()
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Be another leader, who remembers nothing."""
+        bus: Any = Deaf()
+        gates = GateReader()
+        self.duties: dict[str, Any] = {
+            "places": Places(bus, 5, gates), "promotion": Promotion(self.published, gates), "closing": Closing(gates, bus),
+            "timers": Timers(bus), "lifting": Lifting(bus), "expiry": Expiry(bus),
+            "recovery": Recovery(bus, FOR_EVER),  # it declares nobody dead: that happens on the field
+        }  # fmt: skip
+
+    def turn(self, dice: Random) -> None:
+        """Most duties are done once, and sometimes while somebody decides about some runs."""
+        Clock.turns += 1
+        if dice.random() < 0.03:
+            self.take_over()
+            self.field.tell("another one leads")
+        due = [duty for duty in self.duties if dice.random() < 0.9]
+        if dice.random() < 0.1 and (runs := self.field.runs()):
+            held = self.field.some(dice, runs, 3)
+            self.field.tell("somebody decides about", *(run["id"] for run in held))
+            with self.field.held_rows(held):
+                for duty in [duty for duty in due if duty in NEVER_WAITS]:
+                    self.do(duty, undisturbed=False)
+        else:
+            for duty in due:
+                self.do(duty)
+
+    def whole_turn(self) -> None:
+        """All duties are done once."""
+        Clock.turns += 1
+        for duty in self.duties:
+            self.do(duty)
+
+    def do(self, duty: str, *, undisturbed: bool = True) -> None:
+        """Do one duty, and look at what it did."""
+        if duty == "places":
+            self._give_places(undisturbed)
+        elif duty == "promotion":
+            self._promote()
+        else:
+            self.duties[duty].step(self.field.connection)
+
+    def _give_places(self, undisturbed: bool) -> None:
+        """Until nothing is left to be looked at, unless somebody keeps it from that."""
+        for _ in range(50 if undisturbed else 1):
+            changed = self.field.has_changes()
+            waits = self.duties["places"].step(self.field.connection)
+            self.lookout.skipped()
+            if waits > SOON_SECONDS and not changed:  # after a change of a queue it looks for lines in its next step
+                break
+        self.lookout.placed(undisturbed=undisturbed)
+
+    def _promote(self) -> None:
+        before = {run["id"]: run for run in self.field.runs()}
+        self.duties["promotion"].step(self.field.connection)
+        if runs := self.published.take():
+            self.field.tell("promoted:", *runs)
+            self.lookout.promoted(before, runs)
