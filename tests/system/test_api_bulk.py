@@ -114,7 +114,7 @@ def test_runs_are_held_and_let_go_and_tried_again(acme: httpx.Client, api: ApiSe
 FILTERS: list[dict[str, Any]] = [
     {"status": ["QUEUED"]}, {"status": ["QUEUED", "PAUSED", "QUEUED"]}, {"category": "processing"}, {"category": "paused"},
     {"agent": "echo"}, {"agent": "refund"}, {"queue": "default"}, {"queue": "x"}, {"metadata": {"k": "v"}},
-    {"metadata": {"k": "other"}}, {"userId": "ann"}, {"userId": "bo"}, {"parentRunId": str(uuid.uuid4())},
+    {"metadata": {"k": "other"}}, {"userId": "ann"}, {"userId": "bo"}, {"parentRunId": "0195a3c4-6f2b-7c1d-9e00-4b1c5d6e7f80"},
     {"createdAfter": "2020-01-01T00:00:00+23:59"}, {"createdBefore": "2020-01-01T00:00:00Z"},
 ]  # fmt: skip
 
