@@ -12,14 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from api.runs import pause as pausing
-from api.runs import resume as resuming
 from executor.ending import record
 from executor.outcome import HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, parked
-from models import control, ends, moves, tickets, waits
+from models import control, moves, steering, tickets, waits
 from models.lifecycle import TERMINAL, Reason
 from models.moves import NewWait
 from models.recording import Fence
+from models.steering import Steered
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
 
@@ -99,20 +98,15 @@ def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
 def cancel(scene: Scene) -> Act:
     """Cancel at once, or ask the worker, whichever the run allows (see `api.runs.cancel`)."""
 
-    def at_once(connection: Connection) -> str:
-        said = ends.cancel_idle(connection, scene.run, TENANT, reason=Reason.BY_USER, by="cas", comment=None)
-        return "canceled" if said else "no row"
-
-    def asked(connection: Connection) -> str:
-        said = control.request_cancel(scene.run, TENANT, by="cas", comment=None, grace_ms=5000).one(connection)
-        return "requested" if said else "no row"
+    def attempt(connection: Connection) -> str:
+        done = steering.cancel(connection, scene.run, TENANT, by="cas", comment=None, grace_ms=5000)
+        return "canceled" if done.events else "requested" if done.asked else "no row"
 
     def act(connection: Connection) -> str:
         for _ in range(10):
-            for attempt in (at_once, asked):
-                said = transaction(connection, lambda attempt=attempt: attempt(connection))  # type: ignore[misc]
-                if said != "no row":
-                    return said
+            said = transaction(connection, lambda: attempt(connection))
+            if said != "no row":
+                return said
             row = connection.execute("SELECT status FROM run WHERE id = %s", [scene.run]).fetchone()
             assert row is not None
             if row["status"] in TERMINAL:
@@ -124,25 +118,29 @@ def cancel(scene: Scene) -> Act:
 
 def pause(scene: Scene) -> Act:
     def act(connection: Connection) -> str:
-        def decide(stands: dict[str, Any]) -> str:
-            event, asked = pausing._pause(connection, stands, "pam", "later")
-            return "paused" if event else "recorded" if asked else "no: asked before"
+        def decide() -> str:
+            done = steering.pause(connection, scene.run, TENANT, by="pam", comment="later")
+            return "paused" if _found(done).events else "recorded" if _found(done).asked else "no: asked before"
 
-        return _knocked(connection, scene, decide)
+        return transaction(connection, decide)
 
     return act
 
 
 def resume(scene: Scene) -> Act:
     def act(connection: Connection) -> str:
-        def decide(stands: dict[str, Any]) -> str:
-            taken_back = control.take_pause_back(scene.run).one(connection)
-            moved = resuming._go_on(connection, stands, "rob")
-            return "resumed" if moved else "taken back" if taken_back else "no: illegal move"
+        def decide() -> str:
+            done = steering.resume(connection, scene.run, TENANT, by="rob")
+            return "resumed" if _found(done).events else "taken back" if _found(done).asked else "no: illegal move"
 
-        return _knocked(connection, scene, decide)
+        return transaction(connection, decide)
 
     return act
+
+
+def _found(done: Steered | None) -> Steered:
+    assert done is not None, "no such run"
+    return done
 
 
 def signal(scene: Scene, name: str = "word") -> Act:
