@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from taxiway import Client
 
+from scheduler.gates import FRESH_SECONDS
 from tests.system.live import AGENTS, Live
 
 
@@ -68,6 +70,7 @@ def test_the_command_line_holds_lets_go_and_cancels_and_others_run_meanwhile(liv
     mended = tmp_path / "mended"
     mended.touch()
     assert live.http.put("/v1/agents/tidy", json={"paused": True}).status_code == 200
+    time.sleep(2 * FRESH_SECONDS)  # the leader reads what was said that often, and nothing tells when it has
     runs = _runs(live, "crowd", 300, str(mended))
     counted = _bulk(live, "pause", "--tag", "crowd", "--dry-run")
     assert (counted.returncode, counted.stdout, counted.stderr) == (0, "300 runs would be paused.\n", "")
