@@ -87,6 +87,17 @@ def test_starts_are_counted_until_the_time_is_over_for_each(ground: Ground) -> N
     assert ground.turn() == []
 
 
+def test_a_start_counts_for_no_less_than_a_whole_period(ground: Ground) -> None:
+    """It counts from the end of its slot on, so that no span of the period's length ever has more starts."""
+    ground.rule(rate=json.dumps({"limit": 3, "per_ms": 86_400_000}))
+    ground.accept()
+    ground.turn()
+
+    sql = "SELECT extract(epoch FROM at - promoted_at)::float AS late FROM rate_slot, run"
+    [slot] = ground.connection.execute(sql).fetchall()
+    assert 0 <= slot["late"] <= 864
+
+
 def test_a_rate_counts_no_run_that_goes_on(ground: Ground) -> None:
     ground.rule(rate=RATE)
     runs = [ground.accept() for _ in range(3)]
