@@ -29,8 +29,9 @@ WITH_A_CHILD = """
 
 def child_of(tmp_path: Path) -> int:
     """Return the id of the process that the agent started, once it has."""
-    wait_until((tmp_path / "child").exists)
-    return int((tmp_path / "child").read_text())
+    child = tmp_path / "child"
+    wait_until(lambda: child.exists() and child.read_text() != "")
+    return int(child.read_text())
 
 
 def test_a_host_whose_channel_closes_dies_with_its_children(tmp_path: Path) -> None:
