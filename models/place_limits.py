@@ -11,21 +11,30 @@ from models.places import BATCH, given_up
 from models.row_gates import PLACE, TENANT_LINE
 from models.statement import Statement
 
-_UNCOUNTED = f"""(ticket_at IS NOT NULL OR lease_worker IS NOT NULL) AND queue = %(queue)s
-            AND NOT EXISTS (SELECT FROM place WHERE place.run_id = run.id AND place.line = {TENANT_LINE})"""
+# By the index of what is in flight, whatever the planner thinks of the number of runs.
+_UNCOUNTED = f"""flying AS MATERIALIZED (
+        SELECT id, queue, tenant FROM run WHERE (ticket_at IS NOT NULL OR lease_worker IS NOT NULL) AND queue = %(queue)s
+    ), uncounted AS (
+        SELECT id FROM flying AS run
+        WHERE NOT EXISTS (SELECT FROM place WHERE place.run_id = run.id AND place.line = {TENANT_LINE})
+    )"""
 _COUNT_IN = f"""
-    WITH chosen AS (
-        SELECT id FROM run WHERE {_UNCOUNTED} ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+    WITH {_UNCOUNTED}, chosen AS (
+        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM uncounted LIMIT {BATCH}) AS few ORDER BY id) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT id FROM run WHERE run.id = wanted.id FOR UPDATE SKIP LOCKED
+        ) AS locked
     ), counted AS (
         UPDATE run SET lined = TRUE FROM chosen
-        WHERE run.id = chosen.id AND coalesce(ticket_at IS NOT NULL OR lease_worker IS NOT NULL, FALSE)
+        WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(ticket_at IS NOT NULL OR lease_worker IS NOT NULL, FALSE)
         RETURNING run.*
     )
     INSERT INTO place (line, run_id, tenant) SELECT {TENANT_LINE}, id, tenant FROM counted AS run
     ON CONFLICT DO NOTHING RETURNING run_id
     """
 _COUNT_LATER = f"""
-    INSERT INTO place_change (queue) SELECT %(queue)s WHERE EXISTS (SELECT FROM run WHERE {_UNCOUNTED}) RETURNING id
+    WITH {_UNCOUNTED}
+    INSERT INTO place_change (queue) SELECT %(queue)s WHERE EXISTS (SELECT FROM uncounted) RETURNING id
     """
 _MOST = "CASE WHEN starts_with(place.line, 'key:') THEN queue.key_limit ELSE queue.tenant_limit END"
 _IDLE = "coalesce(ready_at IS NOT NULL AND ticket_at IS NULL, FALSE)"
@@ -50,7 +59,8 @@ _TAKE_BACK = f"""
             SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
         ) AS locked
     ), asking AS (
-        UPDATE run SET blocked_on = '{PLACE}', blocked_until = NULL FROM chosen WHERE run.id = chosen.id AND {_IDLE}
+        UPDATE run SET blocked_on = '{PLACE}', blocked_until = NULL
+        FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
         RETURNING run.id
     ), taken AS (
         DELETE FROM place USING surplus JOIN asking USING (id)

@@ -10,7 +10,8 @@ queue says so).
             └──────────────────────── goes on ◄──────── parked, its places freed ◄───────────────────────┘
 
 Whoever makes a run ask or free something writes a `place_change` in the same transaction; only the leading scheduler gives and
-takes places, so that no two ever count the same place. It locks the runs first, in the order of their ids.
+takes places, so that no two ever count the same place. It locks the runs first, in the order of their ids, and changes them by
+their keys (`ANY (ARRAY[…])` can be no join with all runs, whatever the planner thinks of their number).
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,12 +45,16 @@ _DONE = """
         OR run_id = ANY(%(locked)s::uuid[]) OR (SELECT id FROM run WHERE run.id = change.run_id) IS NULL)
     RETURNING id
     """
-_PARKED = "(run.ready_at IS NULL AND run.lease_worker IS NULL)"
-_HELD = "(status = 'QUEUED' AND control_request = 'pause')"
+_OVER = "(finished_at IS NOT NULL OR status = 'QUEUED' AND control_request = 'pause')"
+_PARKED = "(ready_at IS NULL AND lease_worker IS NULL)"
 _FREE = f"""
-    DELETE FROM place USING run LEFT JOIN queue ON queue.name = run.queue
-    WHERE place.run_id = ANY(%(runs)s::uuid[]) AND run.id = place.run_id AND (run.finished_at IS NOT NULL OR {_HELD}
-        OR {_PARKED} AND NOT (coalesce(queue.hold_keys, FALSE) AND starts_with(place.line, 'key:')))
+    WITH idle AS (
+        SELECT run.id, {_OVER} OR NOT coalesce(hold_keys, FALSE) AS frees_keys
+        FROM unnest(%(runs)s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+            SELECT * FROM run WHERE run.id = wanted.id AND ({_OVER} OR {_PARKED}) LIMIT 1
+        ) AS run LEFT JOIN queue ON queue.name = run.queue
+    )
+    DELETE FROM place USING idle WHERE place.run_id = ANY (ARRAY[idle.id]) AND (frees_keys OR NOT starts_with(line, 'key:'))
     RETURNING line
     """
 # First the line of its key, then that of its tenant; who holds all that it needs is ready.
@@ -64,7 +69,7 @@ _SEND = f"""
         WHERE blocked_on = '{PLACE}' AND control_request IS NULL
     )
     UPDATE run SET blocked_on = asking.line FROM asking
-    WHERE run.id = asking.id AND blocked_on = '{PLACE}' AND control_request IS NULL
+    WHERE run.id = ANY (ARRAY[asking.id]) AND blocked_on = '{PLACE}' AND control_request IS NULL
     RETURNING run.id, run.queue, run.blocked_on AS line
     """
 _IN_LINE = f"blocked_on = asked.line AND {BLOCKED_UNTIL} = '-infinity'"
@@ -89,7 +94,8 @@ _ADMIT = f"""
     ), given AS (
         INSERT INTO place (line, run_id, tenant) SELECT line, id, tenant FROM chosen ON CONFLICT DO NOTHING
     ), admitted AS (
-        UPDATE run SET blocked_on = '{PLACE}' FROM chosen WHERE run.id = chosen.id AND blocked_on = chosen.line
+        UPDATE run SET blocked_on = '{PLACE}' FROM chosen WHERE run.id = ANY (ARRAY[chosen.id])
+            AND coalesce(blocked_on = chosen.line, FALSE)
         RETURNING run.id, chosen.line
     )
     SELECT heads.id, heads.line, admitted.id IS NULL AS left_out FROM heads LEFT JOIN admitted ON admitted.id = heads.id
@@ -108,7 +114,7 @@ _GIVE_WAY = f"""
             SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
         ) AS locked
     ), back AS (
-        UPDATE run SET blocked_on = chosen.line FROM chosen WHERE run.id = chosen.id AND {_IDLE}
+        UPDATE run SET blocked_on = chosen.line FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
         RETURNING run.id, chosen.line
     )
     DELETE FROM place USING back WHERE place.run_id = back.id AND {given_up("back.line")} RETURNING place.line
@@ -127,7 +133,7 @@ _LINE_UP = f"""
             SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
         ) AS locked
     ), asking AS (
-        UPDATE run SET lined = TRUE, blocked_on = '{PLACE}' FROM chosen WHERE run.id = chosen.id AND {_IDLE}
+        UPDATE run SET lined = TRUE, blocked_on = '{PLACE}' FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
         RETURNING run.id
     )
     INSERT INTO place_change (run_id) SELECT id FROM asking RETURNING run_id

@@ -17,11 +17,6 @@ KEY_LINE = "'key:' || run.queue || chr(10) || run.tenant || chr(10) || run.concu
 TENANT_LINE = "'tenant:' || run.queue || chr(10) || run.tenant"
 
 
-def is_line(name: str) -> str:
-    """Say, as a condition on an expression, that it names a line."""
-    return f"(starts_with({name}, 'key:') OR starts_with({name}, 'tenant:'))"
-
-
 def queue_of(line: str) -> str:
     """Give the queue that a line belongs to."""
     return line.partition(":")[2].partition("\n")[0]

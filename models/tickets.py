@@ -81,7 +81,7 @@ _LIFT = f"""
         ) AS locked
     ), lifted AS (
         UPDATE run SET blocked_on = CASE WHEN lined AND blocked_on = '{NOT_BEFORE}' THEN '{PLACE}' END, blocked_until = NULL
-        FROM due WHERE run.id = due.id AND {_TIMED}
+        FROM due WHERE run.id = ANY (ARRAY[due.id]) AND {_TIMED}
         RETURNING run.id, run.queue, run.blocked_on
     ), asking AS (
         INSERT INTO place_change (run_id) SELECT id FROM lifted WHERE blocked_on = '{PLACE}'
@@ -109,6 +109,10 @@ _WITHDRAW = """
     WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
     RETURNING run.id, run.queue
     """
+
+
+RESUMED_IN_A_ROW = 3
+"""Of four promotions of a queue in a row at least one is of a new run, while one waits."""
 
 
 def promote(

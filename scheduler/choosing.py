@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
+from models.tickets import RESUMED_IN_A_ROW
 from scheduler.candidates import Candidate
 from scheduler.room import Room
-
-RESUMED_IN_A_ROW = 3
 
 
 @dataclass(slots=True)

@@ -1,5 +1,5 @@
-"""Forgets what nobody may ask for any more: idempotency keys after 7 days, dead workers after a day, firings and operations on
-many runs after 30 days. Runs themselves are forgotten by `scheduler.retention`.
+"""Forgets what nobody may ask for any more: idempotency keys after 7 days, dead workers after a day, starts that no rate counts
+any more after two, firings and operations on many runs after 30 days. Runs themselves are forgotten by `scheduler.retention`.
 """
 
 from models.database import Connection
@@ -9,6 +9,7 @@ TICK_SECONDS = 600.0
 _FORGET = (
     "DELETE FROM firing WHERE noted_at < now() - interval '30 days'",
     "DELETE FROM bulk WHERE finished_at < now() - interval '30 days'",
+    "DELETE FROM rate_slot WHERE at < now() - interval '2 days'",  # the longest span is a day
     "DELETE FROM idempotency WHERE created_at < now() - interval '7 days'",
     "DELETE FROM worker WHERE dead_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM run WHERE lease_worker = worker.id)",
 )

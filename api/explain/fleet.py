@@ -10,9 +10,8 @@ from api.explain.blocker import MOST_NAMED, Blocker, ahead, listed
 from api.explain.facts import Ahead, Count, Ready, Serving
 from api.explain.kinds import Kind
 from models.run import Run
+from models.tickets import RESUMED_IN_A_ROW
 
-RESUMED_IN_A_ROW = 3
-"""Of four promotions in a row one is of a new run, while one waits."""
 _UNSERVED = "has not said yet what it serves"
 
 

@@ -15,6 +15,9 @@ from psycopg.sql import SQL, Literal
 
 from tests.postgres.factory import World
 
+BOUNDED = "run_in_flight"
+"""The one index of runs that may be read whole: there are never more in flight than there are slots."""
+
 
 @contextmanager
 def own_database(servers: Any, template: str) -> Iterator[World]:
@@ -66,4 +69,16 @@ def scans_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool
             found.setdefault(node["Relation Name"], set()).add("whole")
         elif "Index Name" in node:
             found.setdefault(node.get("Relation Name", "run"), set()).add(node["Index Name"])
+    return found
+
+
+def read_whole(plan: Mapping[str, Any]) -> list[str]:
+    """What is read of `run` from its beginning to its end: the table, or an index without a condition on it."""
+    found = []
+    for node in nodes_of(plan):
+        index = node.get("Index Name", "")
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "run":
+            found.append("run")
+        elif index.startswith("run_") and index != BOUNDED and "Index Cond" not in node:
+            found.append(index)
     return found

@@ -18,13 +18,10 @@ from scheduler import republication
 from scheduler.__main__ import _duties
 from tests.postgres.factory import World
 from tests.postgres.inside import Deaf
-from tests.postgres.plans import nodes_of, own_database, plan_of
+from tests.postgres.plans import own_database, plan_of, read_whole
 
 CROWD = 10_000
 FREE, OUT, SHUT, LEASED = 40, 5_000, 5, 20
-BOUNDED = "run_in_flight"
-"""The one index of runs that may be read whole: there are never more in flight than there are slots."""
-
 # Of each kind of run that promotion must not read: what is ready but further behind, what no gate or nobody lets go, what
 # waits in a line or for its time, what is parked, and what is over.
 _KINDS: dict[str, dict[str, str]] = {
@@ -154,21 +151,9 @@ def newborn(servers: Any, template_database: str) -> Iterator[Leader]:
         yield leader
 
 
-def _read_whole(plan: Mapping[str, Any]) -> list[str]:
-    """What is read of `run` from its beginning to its end: the table, or an index without a condition on it."""
-    found = []
-    for node in nodes_of(plan):
-        index = node.get("Index Name", "")
-        if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "run":
-            found.append("run")
-        elif index.startswith("run_") and index != BOUNDED and "Index Cond" not in node:
-            found.append(index)
-    return found
-
-
 def _whole(leader: Leader, *, generic: bool) -> dict[str, list[str]]:
     whole = {
-        sql: _read_whole(plan_of(World(leader.session), sql, params, generic=generic))
+        sql: read_whole(plan_of(World(leader.session), sql, params, generic=generic))
         for sql, params in leader.of_runs.items()
     }
     return {sql: found for sql, found in whole.items() if found}
@@ -178,8 +163,8 @@ def test_what_is_read_whole_is_seen(crowded: Leader) -> None:
     by_key = plan_of(World(crowded.session), "SELECT id FROM run ORDER BY id LIMIT 500", {}, generic=False)
     by_nothing = plan_of(World(crowded.session), "SELECT count(*) FROM run WHERE user_id = 'x'", {}, generic=False)
 
-    assert _read_whole(by_key) == ["run_pkey"]
-    assert _read_whole(by_nothing)
+    assert read_whole(by_key) == ["run_pkey"]
+    assert read_whole(by_nothing)
 
 
 @pytest.mark.parametrize("where", ["crowded", "newborn"])

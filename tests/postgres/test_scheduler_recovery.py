@@ -303,6 +303,14 @@ def test_the_grace_that_was_asked_for_counts(own_world: World, bus: Deaf) -> Non
     assert own_world.row(made.id)["status"] == "RUNNING"
 
 
+def test_housekeeping_forgets_starts_that_no_rate_counts_any_more(own_world: World) -> None:
+    sql = "INSERT INTO rate_slot (queue, at, starts) VALUES ('q', now() - interval '49 h', 1), ('q', now() - interval '24 h', 2)"
+    own_world.connection.execute(sql)
+    Housekeeping().step(own_world.connection)
+
+    assert own_world.connection.execute("SELECT starts FROM rate_slot").fetchall() == [{"starts": 2}]
+
+
 def test_housekeeping_forgets_the_dead_of_yesterday_but_not_whom_a_run_names(own_world: World) -> None:
 
     old, named, young = (own_world.worker() for _ in range(3))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import get_args
 from uuid import UUID
 
-from api.explain import fleet
 from api.explain.blocker import listed, short, spoken
 from api.explain.facts import (
     MOST_COUNTED,
@@ -16,7 +15,6 @@ from api.explain.facts import (
 )
 from api.explain.kinds import Kind
 from api.shapes.explanation import BlockerKind
-from scheduler.choosing import RESUMED_IN_A_ROW
 from tests.rules.explained import ONE, TWO
 
 
@@ -27,10 +25,6 @@ def test_the_document_knows_exactly_the_kinds_that_there_are_in_their_order() ->
 def test_the_page_about_explain_has_a_row_for_every_kind_in_its_order() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "explain.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [kind.value for kind in Kind]
-
-
-def test_what_explain_takes_for_granted_of_the_scheduler_is_what_the_scheduler_does() -> None:
-    assert fleet.RESUMED_IN_A_ROW == RESUMED_IN_A_ROW
 
 
 def test_runs_are_named_up_to_three_and_the_others_counted() -> None:
