@@ -98,7 +98,7 @@ def override(field: Field, dice: Random) -> None:
 
 
 def time_passes(field: Field, dice: Random) -> None:
-    seconds = dice.choice((0.01, 1, 6, 30, 120, 300, 900, 3600))
+    seconds = dice.choice((0.01, 0.993, 1, 6, 30, 59.7, 120, 300, 895, 900, 3600))
     field.passes(seconds)
     field.tell(f"{seconds} s pass")
 

@@ -45,6 +45,14 @@ def held(run: Row) -> bool:
     return run["status"] == "QUEUED" and run["control_request"] == "pause"
 
 
+def _lines(places: Iterable[Row]) -> dict[str, set[UUID]]:
+    """Who holds places, by their lines."""
+    found: dict[str, set[UUID]] = {}
+    for place in places:
+        found.setdefault(place["line"], set()).add(place["run_id"])
+    return found
+
+
 class Lookout:
     """Looks at one field."""
 
@@ -55,6 +63,7 @@ class Lookout:
         self.starts: dict[str, list[datetime]] = {queue: [] for queue in field.queues}
         self.gone: set[UUID] = set()
         self.holders: set[UUID] = set()
+        self.lines: dict[str, set[UUID]] = {}
 
     # ------------------------------------------------------------------------------------------------- after a promotion
     def promoted(self, before: dict[UUID, Row], runs: list[UUID]) -> None:
@@ -136,12 +145,14 @@ class Lookout:
                     both = (seen[word], rule[word])
                     seen[word] = None if None in both else max(both)  # type: ignore[type-var]
                 seen["hold_keys"] = seen["hold_keys"] or rule["hold_keys"]
+            self.lines = _lines(self._places())
             return
         before, self.seen = self.seen, {queue: dict(rule) for queue, rule in self.field.rules.items()}
         runs = self.field.runs()
         places = self._places()
         self._are_due(runs, places)
         self._are_kept(runs, places, {queue for queue in before if before[queue]["hold_keys"]})
+        self._none_comes_to_a_crowd(runs, places)
         self._none_is_idle(runs, places)
 
     def _places(self) -> list[Row]:
@@ -176,6 +187,15 @@ class Lookout:
                 self.field.short[run["id"]],
             )
         self.holders = holders
+
+    def _none_comes_to_a_crowd(self, runs: list[Row], places: list[Row]) -> None:
+        """Check that nobody was given a place beyond the limit; what was in flight already is given one all the same."""
+        before, flying = self.lines, {run["id"] for run in runs if in_flight(run)}
+        self.lines = _lines(places)
+        for line, holders in self.lines.items():
+            limit = self._limit(line, line.partition(":")[2].partition("\n")[0])
+            fresh = holders - before.get(line, set()) - flying
+            must(not fresh or limit is None or len(holders) <= limit, "no place is given beyond the limit", line)
 
     def _none_is_idle(self, runs: list[Row], places: list[Row]) -> None:
         taken = Counter(place["line"] for place in places)
