@@ -11,7 +11,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from executor.recorder import Recorder
+from scheduler import gates as gates_of
 from tests.postgres.factory import World
+from tests.postgres.ground import Ground
 from tests.postgres.inside import Deaf, proxy_to, settings_of, through
 from tests.postgres.proxy import Proxy
 
@@ -84,3 +86,10 @@ def recorder(bus: Deaf, proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPa
         yield recorder
         proxy.frozen = proxy.muted = proxy.refusing = False
         recorder.stop(5)
+
+
+@pytest.fixture
+def ground(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    """Give a queue with eight slots and its duties, over an empty database of this test's own."""
+    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
+    return Ground(own_world, Deaf())

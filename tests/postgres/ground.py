@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from models import ends, moves, waits
+from models import ends, moves, waits, windows
 from models.database import Row
 from models.enqueue import NewRun, enqueue
 from models.ids import new_id
@@ -131,6 +131,12 @@ class Ground:
         """Cancel a run that no worker executes."""
         tenant = self.world.row(run)["tenant"]
         assert ends.cancel_idle(self.connection, run, tenant, reason=Reason.BY_USER, by="ann", comment=None)
+
+    def window(self, name: str, *, is_open: bool) -> None:
+        """Put a window that is open all the time, or closed all the time."""
+        kind = "window" if is_open else "blackout"
+        given = {"cron": "* * * * *", "duration_ms": 3_600_000, "timezone": "UTC", "kind": kind, "on_close": "finish"}
+        assert windows.put(name, **given, by="ann").one(self.connection)
 
     def status(self, run: UUID) -> tuple[str, str | None]:
         """Give the run's status and reason."""

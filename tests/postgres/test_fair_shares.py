@@ -11,10 +11,8 @@ import pytest
 
 from models import gating
 from models.enqueue import NewRun, enqueue
-from scheduler import gates as gates_of
-from tests.postgres.factory import AGENT, World
+from tests.postgres.factory import AGENT
 from tests.postgres.ground import QUEUE, Ground
-from tests.postgres.inside import Deaf
 
 WEIGHTS = {"light": 1.0, "middle": 2.0, "heavy": 4.0}
 PROMOTIONS = 1000
@@ -31,12 +29,6 @@ _BACKLOG = """
     INSERT INTO tenant_share AS share (queue, tenant, weight, last_tag)
     VALUES (%(queue)s, 'big', %(weight)s, %(count)s / %(weight)s::float8)
     """
-
-
-@pytest.fixture
-def ground(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Ground:
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
-    return Ground(own_world, Deaf())
 
 
 def _weigh(ground: Ground, weights: dict[str, float]) -> None:

@@ -5,21 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-import pytest
-
-from scheduler import gates as gates_of
 from scheduler.rules import Rate
-from tests.postgres.factory import AGENT, World
+from tests.postgres.factory import AGENT
 from tests.postgres.ground import Ground
-from tests.postgres.inside import Deaf
 
 RATE = json.dumps({"limit": 3, "per_ms": 60_000})
-
-
-@pytest.fixture
-def ground(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Ground:
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
-    return Ground(own_world, Deaf())
 
 
 def test_a_queue_has_no_more_in_flight_than_its_limit(ground: Ground) -> None:

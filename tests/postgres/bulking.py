@@ -1,0 +1,79 @@
+"""Asks for something to be done to many runs, and carries it out as the leading scheduler does."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from models import bulks
+from models.bulks import Action
+from models.bus import Bus
+from models.ids import new_id
+from models.wanted import Wanted
+from scheduler.bulk import Bulks
+from tests.postgres.duel import Connection
+from tests.postgres.factory import TENANT, World
+from tests.postgres.inside import Deaf
+
+KEY = new_id()
+
+
+def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
+    """Ask as the API does; gives the id of the operation."""
+    wanted = Wanted(TENANT, agent=agent, **more)
+    counted = bulks.count(Action(action), wanted).one(world.connection)
+    assert counted
+    row = bulks.start(Action(action), wanted, by="ann", created_by=KEY, matched=counted["matched"]).one(
+        world.connection
+    )
+    assert row
+    return cast(UUID, row["id"])
+
+
+def stands(world: World, asked: UUID) -> dict[str, Any]:
+    """Give the operation's row."""
+    row = world.connection.execute("SELECT * FROM bulk WHERE id = %s", [asked]).fetchone()
+    assert row
+    return row
+
+
+def came_to(world: World, asked: UUID) -> tuple[int, int, int, bool]:
+    """Give how many were done, skipped and failed, and whether it is over."""
+    row = stands(world, asked)
+    return row["done"], row["skipped"], row["failed"], row["finished_at"] is not None
+
+
+def leader(bus: Deaf | None = None) -> Bulks:
+    """Give the duty as a new leader has it."""
+    return Bulks(cast(Bus, bus or Deaf()), 1.0)
+
+
+def turns(connection: Connection, bus: Deaf | None = None, count: int = 60) -> None:
+    """Carry out what there is as a new leader does."""
+    leading = leader(bus)
+    for _ in range(count):
+        leading._next = 0.0
+        leading.step(connection)
+
+
+def many(world: World, agent: str, count: int, status: str = "QUEUED") -> list[UUID]:
+    """Make so many runs at once, without events."""
+    ids = [new_id() for _ in range(count)]
+    world.connection.execute(
+        """
+        INSERT INTO run (id, tenant, agent, queue, status, ready_at, finished_at, seq)
+        SELECT id, %(tenant)s, %(agent)s, 'default', %(status)s, CASE %(status)s WHEN 'QUEUED' THEN now() END,
+            CASE %(status)s WHEN 'QUEUED' THEN NULL ELSE now() END, 1 FROM unnest(%(ids)s::uuid[]) AS id
+        """,
+        {"tenant": TENANT, "agent": agent, "status": status, "ids": ids},
+    )
+    world.connection.execute(
+        "INSERT INTO payload (run_id, tenant, input) SELECT id, tenant, '{}' FROM run WHERE id = ANY(%s)", [ids]
+    )
+    return ids
+
+
+def retries(world: World, agent: str) -> list[UUID]:
+    """Give which of the agent's runs were tried again, as often as they were."""
+    sql = "SELECT retry_of FROM run WHERE agent = %s AND retry_of IS NOT NULL ORDER BY retry_of"
+    return [row["retry_of"] for row in world.connection.execute(sql, [agent]).fetchall()]
