@@ -84,7 +84,9 @@ def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Ro
     if stands["pause_kind"] == "user":
         event = moves.resume(stands["id"], reason=Reason.BY_USER, by=by).one(connection)
         return [event] if event else []
-    over = waits.resolve(stands["id"], ("code", "user"), outcome="resumed", by=by).all(connection)
+    if stands["status"] not in (Status.PAUSED, Status.AUTH_REQUIRED):
+        return []
+    over = waits.resolve(stands["id"], stands["epoch"], ("code", "user"), outcome="resumed", by=by).all(connection)
     return waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by)
 
 

@@ -36,7 +36,7 @@ _OVER = """wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wa
 _IS_OVER = "resolved_at = statement_timestamp()"
 _RESOLVE = f"""
     UPDATE wait SET {_IS_OVER}, outcome = %(outcome)s, decided_by = %(by)s
-    WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND resolved_at IS NULL
+    WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND epoch = %(epoch)s AND resolved_at IS NULL
     RETURNING {_OVER}
     """
 _DECIDE = f"""
@@ -158,9 +158,12 @@ def knock(run: UUID, tenant: str) -> Statement:
     return Statement(_KNOCK, {"run": run, "tenant": tenant})
 
 
-def resolve(run: UUID, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
-    """Give the run's open waits of these kinds their one outcome. No row: there was none, or somebody answered first."""
-    return Statement(_RESOLVE, {"run": run, "kinds": list(kinds), "outcome": outcome, "by": by})
+def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
+    """Give the waits of these kinds that a parked run of this epoch stands still for their one outcome.
+
+    One that its agent went on without stays as it is. No row: there was none, or somebody answered first.
+    """
+    return Statement(_RESOLVE, {"run": run, "epoch": epoch, "kinds": list(kinds), "outcome": outcome, "by": by})
 
 
 def look(wait: UUID) -> Statement:

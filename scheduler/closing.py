@@ -53,10 +53,14 @@ class Closing:
         for row in rows:
             with connection.transaction():
                 stands = waits.knock(row["run_id"], row["tenant"]).one(connection)
-                over = waits.resolve(row["run_id"], ("window",), outcome="opened", by=None).all(connection)
-                events = waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED) if stands else []
+                events = self._go_on(connection, stands) if stands else []
             self._say(events)
         return len(rows)
+
+    @staticmethod
+    def _go_on(connection: Connection, stands: Row) -> list[Row]:
+        over = waits.resolve(stands["id"], stands["epoch"], ("window",), outcome="opened", by=None).all(connection)
+        return waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED)
 
     def _say(self, events: list[Row]) -> None:
         for event in events:

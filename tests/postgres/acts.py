@@ -196,7 +196,7 @@ def reopen(scene: Scene) -> Act:
 
     def act(connection: Connection) -> str:
         def decide(stands: dict[str, Any]) -> str:
-            over = waits.resolve(scene.run, ("window",), outcome="opened", by=None).all(connection)
+            over = waits.resolve(scene.run, stands["epoch"], ("window",), outcome="opened", by=None).all(connection)
             waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED)
             return "opened" if over else "no: waits for no window"
 

@@ -124,7 +124,7 @@ class Ground:
         with self.connection.transaction():
             stands = waits.knock(run, self.world.row(run)["tenant"]).one(self.connection)
             assert stands
-            over = waits.resolve(run, ("signal",), outcome="received", by=None).all(self.connection)
+            over = waits.resolve(run, stands["epoch"], ("signal",), outcome="received", by=None).all(self.connection)
             assert waits.wake(self.connection, stands, over)
 
     def cancel(self, run: UUID) -> None:

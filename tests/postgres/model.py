@@ -109,8 +109,12 @@ class Model:
         self.asked, self.ticket = "pause", False
 
     def taken_back(self) -> None:
+        """A recorded pause is over, and the agent's own among others that are not: the run waits for those."""
         assert self.asked == "pause"
         self.asked = None
+        if self.awaits:
+            self._over(self._own_pauses(), "resumed")
+            assert self.awaits, "what makes it go on is told by an event"
 
     def resumed(self) -> None:
         assert self.may_be_resumed()
@@ -118,7 +122,10 @@ class Model:
         if self.kind == "user":
             self._to("RUNNING")
         else:
-            self._over(self.open(("user",)), "resumed")
+            self._over(self._own_pauses(), "resumed")
+
+    def _own_pauses(self) -> list[Waits]:
+        return [wait for wait in self.open(("user",)) if wait in self.awaited]
 
     def decided(self, key: str, outcome: str) -> None:
         assert self.may_be_decided(key)

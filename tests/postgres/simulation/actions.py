@@ -76,7 +76,7 @@ def wake(field: Field, dice: Random) -> None:
 def signal(field: Field, run: Row) -> None:
     with field.connection.transaction():
         stands = waits.knock(run["id"], run["tenant"]).one(field.connection)
-        over = waits.resolve(run["id"], ("signal",), outcome="received", by=None).all(field.connection)
+        over = waits.resolve(run["id"], run["epoch"], ("signal",), outcome="received", by=None).all(field.connection)
         assert stands
         waits.wake(field.connection, stands, over)
     field.tell("a signal comes for", run["id"])

@@ -1,0 +1,63 @@
+"""Whoever resumes a run ends its pause, and no wait that the run does not stand still for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from models import control, moves, steering, waits
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+from tests.postgres.factory import TENANT
+from tests.postgres.ground import Ground
+
+PAUSE, QUESTION = NewWait("pause", "user"), NewWait("ask", "approval", {"prompt": "?", "onDeny": "cancel"})
+
+
+@pytest.fixture
+def run(ground: Ground) -> UUID:
+    """A run that executes again, having gone on without the pause of its own that it also waited for."""
+    run = ground.accept()
+    ground.turn()
+    made = ground.begin(run)
+    park = moves.park(
+        Verb.AWAIT_APPROVAL, run, made.epoch, made.worker, inbox=0, active_ms=1, reason=Reason.APPROVAL_NEEDED,
+        waits=[PAUSE, QUESTION], wake="any",
+    )  # fmt: skip
+    assert park.one(ground.connection)
+    with ground.connection.transaction():
+        stands = waits.knock(run, TENANT).one(ground.connection)
+        assert stands
+        over = waits.decide(run, QUESTION.id, outcome="approved", by="ann").all(ground.connection)
+        assert waits.wake(ground.connection, stands, over)
+    assert ground.turn() == [run]
+    ground.begin(run)
+    return run
+
+
+def _pause(ground: Ground, run: UUID) -> Any:
+    sql = "SELECT outcome FROM wait WHERE run_id = %s AND key = 'pause'"
+    [row] = ground.connection.execute(sql, [run]).fetchall()
+    return row["outcome"]
+
+
+def test_taking_back_a_pause_ends_no_pause_of_the_agent_that_the_run_went_on_without(ground: Ground, run: UUID) -> None:
+    assert control.request_pause(run, by="pam", comment=None).one(ground.connection)
+    done = steering.resume(ground.connection, run, TENANT, by="rob")
+
+    assert done
+    assert (done.asked is not None, list(done.events)) == (True, [])
+    assert _pause(ground, run) is None
+
+
+def test_resuming_a_run_that_waits_for_something_else_ends_no_pause_that_it_went_on_without(
+    ground: Ground, run: UUID
+) -> None:
+    ground.park(run)
+    done = steering.resume(ground.connection, run, TENANT, by="rob")
+
+    assert done
+    assert not done.did
+    assert (ground.status(run)[0], _pause(ground, run)) == ("PAUSED", None)
