@@ -65,7 +65,7 @@ _REPUBLISH = """
     """
 _DECLINE = """
     UPDATE run SET ticket_at = NULL, blocked_on = %(gate)s,
-        blocked_until = now() + least(30, ticket_n) * %(back_off_s)s * interval '1 s'
+        blocked_until = now() + (0.5 + random()) * %(back_off_s)s * interval '1 s'
     WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)
     RETURNING id
     """
@@ -133,7 +133,10 @@ def republish(queue: str) -> Statement:
 
 
 def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
-    """Give a ticket back unclaimed: at once ready again when the worker drains, else behind a short back-off gate."""
+    """Give a ticket back unclaimed: at once ready again when the worker drains, else behind a short back-off gate.
+
+    The gate opens at a random moment: workers fetch in a rhythm, and a ticket that comes in the same one always meets the same.
+    """
     gate = None if draining else DECLINED
     return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1})
 

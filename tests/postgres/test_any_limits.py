@@ -18,9 +18,11 @@ SEEDS = [int(ONE)] if ONE else range(COUNT)
 
 
 @pytest.mark.timeout(max(120, COUNT))
-def test_limits_hold_and_nobody_is_forgotten_whatever_happens(law_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_hold_and_nobody_is_forgotten_whatever_happens(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop_the_clock_of_gates(monkeypatch)
-    with session(law_url) as connection:
+    with session(database_url) as connection:
         for seed in SEEDS:
             broken, _ = play(connection, draw(seed))
             if broken:

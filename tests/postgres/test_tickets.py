@@ -119,6 +119,20 @@ def test_a_draining_worker_declines_and_the_run_is_ready_at_once(world: World) -
     assert len(tickets.promote([made.id]).all(world.connection)) == 1
 
 
+def test_back_offs_of_declined_tickets_follow_no_rhythm(world: World) -> None:
+    """Else a ticket may come to the same waiting worker each time, and never to the one beside it that serves the agent."""
+    made, waits = [world.run("promoted") for _ in range(40)], []
+    for one in made:
+        assert tickets.decline(one.id, one.epoch, draining=False).one(world.connection) is not None
+        row = world.connection.execute(
+            "SELECT extract(epoch FROM blocked_until - now())::float AS s FROM run WHERE id = %s", [one.id]
+        ).fetchone()
+        assert row
+        waits.append(row["s"])
+    assert max(waits) <= 1.5
+    assert max(waits) - min(waits) > 0.3
+
+
 def test_a_worker_that_does_not_serve_the_agent_declines_behind_a_gate_that_is_lifted(own_world: World) -> None:
     world = own_world
     made = world.run("promoted", queue="q2")

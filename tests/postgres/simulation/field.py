@@ -1,4 +1,4 @@
-"""The field of one simulation: its rows in a database that others use too, and what is known of them beside the database."""
+"""The field of one simulation: its rows in a database, and what is known of them beside it. Fields follow one another."""
 
 from __future__ import annotations
 
