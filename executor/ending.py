@@ -27,7 +27,7 @@ from executor.recorder import Recorder
 from executor.session import Decision
 from executor.supervision import NO_ITEM
 from models import moves, recording, waits
-from models.bus import PROMOTE, Bus
+from models.bus import FREED, PROMOTE, Bus
 from models.database import Row
 from models.facts import fact
 from models.lifecycle import Reason, Verb
@@ -53,7 +53,6 @@ def record(
     """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
     recorded = _decided(office, fence, claim, outcome, active_ms)
-    office.bus.wake(PROMOTE, claim["queue"])  # before all else: a slot is about to be free
     if host is not None and 0 < n < NO_ITEM:
         host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
     name = word(recorded)
@@ -68,7 +67,7 @@ def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_
         statement = _move(fence, outcome, active_ms, inbox)
         if statement is None:
             return outcome
-        answer = _write(office, fence, outcome, statement)
+        answer = _write(office, fence, claim, outcome, statement)
         if isinstance(answer, dict | Settled):
             return outcome
         if isinstance(answer, Exception):
@@ -88,11 +87,22 @@ def _is_over(office: Office, fence: Fence, parked: Parked) -> bool:
     return bool(office.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
 
 
-def _write(office: Office, fence: Fence, outcome: Outcome, statement: Decision) -> Answer:
+def _write(office: Office, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
+    """Write the move, and hint at it before all else: a slot is about to be free."""
+    only_freed = isinstance(outcome, Succeeded | Failed) and not claim["matters_to_others"]
+    channel = FREED if only_freed else PROMOTE
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed) else 0
     size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
     alone = not isinstance(statement, Statement)
-    return office.recorder.write(fence.run, statement, size=size, fence=fence, n=n, alone=alone)
+    return office.recorder.write(
+        fence.run,
+        statement,
+        then=lambda: office.bus.wake(channel, claim["queue"]),
+        size=size,
+        fence=fence,
+        n=n,
+        alone=alone,
+    )
 
 
 def _unstorable(outcome: Outcome, error: Exception) -> Outcome:

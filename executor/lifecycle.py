@@ -9,6 +9,7 @@ import psycopg
 from celery import Celery, bootsteps, signals
 
 from executor.errors import CannotServe
+from executor.telling import Telling
 from executor.worker import Worker, only_queue
 from models.errors import DatabaseAway, SettingsError
 from models.facts import fact
@@ -67,6 +68,7 @@ def is_deaf(consumer: Any) -> bool:
 def attach(app: Celery) -> None:
     """Connect the worker process to the application's workers."""
     app.steps["consumer"].add(Consuming)
+    app.steps["consumer"].add(Telling)
     signals.celeryd_after_setup.connect(_start, weak=False)
     signals.worker_shutting_down.connect(_drain, weak=False)
     signals.worker_shutdown.connect(_stop, weak=False)

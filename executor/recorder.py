@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from executor.lane import Answer, Item, Lane, wait_for
+from executor.lane import Answer, Item, Lane, Settled, wait_for
 from executor.session import Decision
 from models import recording
 from models.bus import Bus
@@ -60,9 +60,20 @@ class Recorder:
             self._under_way[run] = (lane, items + 1)
             lane.put(Item(statement, self._leaving(run, done), size, settle, run, alone))
 
-    def write(self, run: UUID, statement: Decision, **options: Any) -> Answer:
-        """Queue an item and wait until it is committed or refused."""
-        return wait_for(lambda item: self.put(run, item.statement, item.done, **options), statement)
+    def write(
+        self, run: UUID, statement: Decision, *, then: Callable[[], None] | None = None, **options: Any
+    ) -> Answer:
+        """Queue an item and wait until it is committed or refused; `then` is done at once when it is committed."""
+
+        def put(item: Item) -> None:
+            def done(answer: Answer) -> None:
+                if then is not None and isinstance(answer, dict | Settled):
+                    then()
+                item.done(answer)
+
+            self.put(run, item.statement, done, **options)
+
+        return wait_for(put, statement)
 
     def _leaving(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
         def finished(answer: Answer) -> None:

@@ -51,7 +51,9 @@ class Worker:
         self.active: dict[tuple[UUID, int], Supervision | Reservation] = {}
         self._agents: tuple[ServedAgent, ...] = ()
         self._keeper = LeaseKeeper(self, settings.lease_seconds)
-        self._listener = Listener(settings.redis_url, lambda: worker_channel(self.worker_id), self._keeper.wake)
+        self._listener = Listener(
+            settings.redis_url, lambda: (worker_channel(self.worker_id),), lambda _: self._keeper.wake()
+        )
         self._strangers: set[tuple[UUID, int]] = set()
         self._consumed_at: float | None = None
         self._drain_until: float | None = None

@@ -1,13 +1,16 @@
 """Publishes hints on Redis: events after their commit, and wake-ups. No durable path ever waits for it.
 
-One thread sends what a bounded queue holds: the first hint after a rest at once, those of a busy time a few milliseconds'
-worth together, because a round trip costs as much as ten hints. When Redis is slow or away the newest hints are dropped,
-because everything that matters is in PostgreSQL and its readers poll as well.
+One thread sends what two bounded queues hold: wake-ups at once, because a slot waits for them, and events a few milliseconds'
+worth together, because a round trip costs as much as ten of them. When Redis is slow or away the newest are dropped, because
+everything that matters is in PostgreSQL and its readers poll as well.
 """
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -16,9 +19,13 @@ import redis
 from models.facts import fact
 
 PROMOTE = "taxiway:promote"
+FREED = "taxiway:freed"  # a slot is free, and that is all: no other run waits for what has happened
 CAPACITY = 10_000
 BATCH = 200
 GATHER_SECONDS = 0.005
+
+Hint = tuple[tuple[str, ...], str | Mapping[str, Any]]
+"""On which channels, and what: a text, or an object that becomes one."""
 
 
 def run_channel(run: object) -> str:
@@ -48,9 +55,11 @@ class Bus:
 
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url)
-        self._waiting: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
+        self._wakes: SimpleQueue[Hint] = SimpleQueue()
+        self._events: SimpleQueue[Hint] = SimpleQueue()
+        self._any, self._hurry = threading.Event(), threading.Event()
+        self._stopping = False
         self._away = False
-        self._urgent = threading.Event()  # a slot waits: such a hint is not held back until others have gathered
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
     def start(self) -> "Bus":
@@ -59,46 +68,53 @@ class Bus:
 
     def say(self, tenant: str, message: Mapping[str, Any]) -> None:
         """Publish an event object on its run's and its tenant's channel."""
-        text = json.dumps(message, separators=(",", ":"))
-        self.wake(run_channel(message["runId"]), text)
-        self.wake(tenant_channel(tenant), text)
+        self._put(self._events, ((run_channel(message["runId"]), tenant_channel(tenant)), message))
 
     def wake(self, channel: str, text: str = "") -> None:
         """Publish a hint; dropped when too many wait."""
-        if self._waiting.qsize() < CAPACITY:
-            self._waiting.put((channel, text))
-            if channel == PROMOTE:
-                self._urgent.set()
+        self._put(self._wakes, ((channel,), text))
 
     def stop(self, deadline: float = 1.0) -> None:
         """Send what waits, for `deadline` seconds at most."""
-        self._waiting.put(None)
+        self._stopping = True
+        self._hurry.set()
+        self._any.set()
         self._thread.join(deadline)
 
+    def _put(self, waiting: "SimpleQueue[Hint]", hint: Hint) -> None:
+        if waiting.qsize() < CAPACITY:
+            waiting.put(hint)
+            if waiting is self._wakes:
+                self._hurry.set()
+            self._any.set()
+
     def _run(self) -> None:
-        going = True
-        while going:
-            batch = self._take()
-            going = batch[-1] is not None
-            self._send([hint for hint in batch if hint])
-            if going:
-                self._urgent.wait(GATHER_SECONDS)
+        while not self._stopping:
+            self._any.wait()
+            self._any.clear()
+            self._gather(time.monotonic() + GATHER_SECONDS)
+            self._send_all(self._events)
+        self._send_all(self._wakes)
+        self._send_all(self._events)
 
-    def _take(self) -> list[tuple[str, str] | None]:
-        batch = [self._waiting.get()]
-        self._urgent.clear()
-        while len(batch) < BATCH and batch[-1] is not None:
-            try:
-                batch.append(self._waiting.get_nowait())
-            except Empty:
-                break
-        return batch
+    def _gather(self, until: float) -> None:
+        """Let events gather, but send wake-ups as they come."""
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            if self._hurry.wait(left):
+                self._hurry.clear()
+                self._send_all(self._wakes)
 
-    def _send(self, hints: Iterable[tuple[str, str]]) -> None:
+    def _send_all(self, waiting: "SimpleQueue[Hint]") -> None:
+        while batch := list(islice(_taken(waiting), BATCH)):
+            self._send(batch)
+
+    def _send(self, hints: Iterable[Hint]) -> None:
         try:
             pipeline = self._redis.pipeline(transaction=False)
-            for channel, text in hints:
-                pipeline.publish(channel, text)
+            for channels, message in hints:
+                text = message if isinstance(message, str) else json.dumps(message, separators=(",", ":"), default=str)
+                for channel in channels:
+                    pipeline.publish(channel, text)
             pipeline.execute()
         except (redis.RedisError, OSError) as error:
             if not self._away:
@@ -108,3 +124,9 @@ class Bus:
             if self._away:
                 fact("redis.back")
             self._away = False
+
+
+def _taken(waiting: "SimpleQueue[Hint]") -> Iterator[Hint]:
+    with suppress(Empty):
+        while True:
+            yield waiting.get_nowait()

@@ -43,7 +43,8 @@ MOST_SHOWN = 20  # waits that the event of a park lists
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
 _TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
-        moved.active_ms, moved.step_count, moved.log_bytes, moved.inbox, moved.approval_strategy, payload.input::text AS input,
+        moved.active_ms, moved.step_count, moved.log_bytes, moved.inbox, moved.approval_strategy,
+        moved.lined OR moved.parent_run_id IS NOT NULL AS matters_to_others, payload.input::text AS input,
         (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
         EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps,
         EXISTS (SELECT FROM wait WHERE run_id = moved.id) AS has_waits"""

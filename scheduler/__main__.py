@@ -4,7 +4,7 @@ import gc
 import signal
 import sys
 
-from models.bus import PROMOTE, Bus
+from models.bus import FREED, PROMOTE, Bus
 from models.errors import SettingsError
 from models.facts import fact, set_up_logging
 from models.listener import Listener
@@ -56,7 +56,7 @@ def serve(config: Settings) -> None:
     """Run a scheduler until SIGTERM or SIGINT."""
     bus, publisher = Bus(config.redis_url), Publisher(config)
     loop = Loop(lambda: _duties(config, bus, publisher), hinted=3)
-    listener = Listener(config.redis_url, lambda: PROMOTE, loop.hint)
+    listener = Listener(config.redis_url, lambda: (PROMOTE, FREED), loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     probe = Probe(config, loop.alive, loop.ready)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from psycopg.rows import tuple_row
+
 from models.database import Connection
 
 CANDIDATES = """
     SELECT head.* FROM unnest(%(agents)s::text[]) AS served (agent) CROSS JOIN unnest(%(windows)s::text[]) AS may (go)
     CROSS JOIN unnest(%(kinds)s::bool[]) AS class (resumed) CROSS JOIN LATERAL (
-        SELECT id, tenant, agent, priority, fair_tag, resumed, lined FROM run
+        SELECT id, priority, fair_tag, resumed, tenant, agent, lined FROM run
         WHERE queue = %(queue)s AND agent = served.agent AND window_name = may.go AND run.resumed = class.resumed
             AND ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL AND control_request IS NULL
         ORDER BY priority DESC, fair_tag, id LIMIT %(limit)s
@@ -24,7 +26,7 @@ CANDIDATES = """
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A run that nothing but capacity holds back."""
+    """A run that nothing but capacity holds back; the fields are those of the rows, in their order."""
 
     id: UUID
     priority: int
@@ -49,4 +51,5 @@ def read_candidates(
     `kinds` says whether new runs (False), and those that had started (True), are read.
     """
     params = {"queue": queue, "agents": list(agents), "windows": list(windows), "kinds": list(kinds), "limit": limit}
-    return [Candidate(**row) for row in connection.execute(CANDIDATES, params).fetchall()]
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return [Candidate(*row) for row in cursor.execute(CANDIDATES, params).fetchall()]

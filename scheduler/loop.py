@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import psycopg
 
+from models.bus import FREED, PROMOTE
 from models.database import Connection
 from models.errors import DatabaseAway
 from models.facts import fact
@@ -22,11 +23,12 @@ STUCK_SECONDS = 30.0
 
 
 class Loop:
-    """Runs until told to stop; `hint` makes the first `hinted` duties due at once."""
+    """Runs until told to stop; `hint` makes the first `hinted` duties due at once, or the last of these alone."""
 
     def __init__(self, duties: Callable[[], list[Duty]], *, hinted: int = 1) -> None:
         self._make_duties, self._hinted = duties, hinted
         self._wake = threading.Event()
+        self._only_freed = True
         self._stopping = False
         self._away = False
         self.leads = False
@@ -40,8 +42,10 @@ class Loop:
         """Say whether the scheduler could lead; a standby is as ready as the leader."""
         return {**self.alive(), "database": not self._away}
 
-    def hint(self) -> None:
-        """Say that something happened after which there may be runs to wake or to promote."""
+    def hint(self, channel: str = PROMOTE) -> None:
+        """Say that something happened after which there may be runs to wake or, where a slot is free, to promote."""
+        if channel != FREED:
+            self._only_freed = False
         self._wake.set()
 
     def stop(self) -> None:
@@ -84,7 +88,8 @@ class Loop:
             if self._wake.wait(max(0.0, min(TICK_SECONDS, min(due.values()) - time.monotonic()))):
                 time.sleep(max(0.0, GATHER_SECONDS - (time.monotonic() - began)))
                 self._wake.clear()
-                due |= dict.fromkeys(range(self._hinted), 0.0)
+                only_freed, self._only_freed = self._only_freed, True
+                due |= dict.fromkeys(range(self._hinted - 1 if only_freed else 0, self._hinted), 0.0)
 
     def _do(self, duty: Duty, session: Connection) -> float:
         try:

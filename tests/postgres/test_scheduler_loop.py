@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from models.bus import FREED, PROMOTE
 from models.database import Connection
 from scheduler import loop as loops
 from scheduler.duty import Duty
@@ -202,3 +203,15 @@ def test_a_hint_makes_as_many_duties_due_as_the_loop_was_told(start: Start) -> N
     loop.hint()
     until(lambda: second.done == 2, "the hint is followed")
     assert (first.done, third.done) == (2, 1)
+
+
+def test_a_hint_at_a_free_slot_makes_the_last_of_the_hinted_duties_due_alone(start: Start) -> None:
+    first, second, third = Counting(every=30), Counting(every=30), Counting(every=30)
+    loop = start(first, second, third, hinted=2)
+    until(lambda: third.done, "all were done")
+    loop.hint(FREED)
+    until(lambda: second.done == 2, "the hint is followed")
+    assert (first.done, third.done) == (1, 1)
+    loop.hint(PROMOTE)
+    loop.hint(FREED)
+    until(lambda: first.done == 2, "a hint at more is not lost behind one at a free slot")

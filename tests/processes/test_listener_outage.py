@@ -46,7 +46,7 @@ def test_a_listener_behind_a_hole_hears_again_when_the_way_is_open(
     monkeypatch.setattr(listeners, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(listeners, "BACK_OFF_SECONDS", 0.1)
     heard = threading.Event()
-    listener = Listener(through(link, redis_url), lambda: CHANNEL, heard.set)
+    listener = Listener(through(link, redis_url), lambda: (CHANNEL,), lambda _: heard.set())
     listener.start()
     with redis.Redis.from_url(redis_url) as client:
 

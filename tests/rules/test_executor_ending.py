@@ -10,14 +10,16 @@ import pytest
 
 from executor import ending
 from executor.ending import record
-from executor.outcome import Parked, Paused
+from executor.outcome import Failed, Parked, Paused, Succeeded
 from models import recording, waits
+from models.bus import FREED, PROMOTE
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.recording import Fence
 from models.statement import Statement
 
 FENCE = Fence(UUID(int=1), 3, UUID(int=2))
+CLAIM = {"inbox": 0, "agent": "a", "queue": "q", "matters_to_others": False}
 PARKED = Parked(4, Verb.PAUSE_BY_AGENT, Reason.WAITING, (NewWait("a", "signal"),))
 
 
@@ -26,8 +28,9 @@ class Office:
 
     def __init__(self, row: dict[str, Any], over: bool) -> None:
         self.written: list[Any] = []
+        self.woken: list[str] = []
         self.recorder = SimpleNamespace(write=self._write)
-        self.bus = SimpleNamespace(wake=lambda *_: None)
+        self.bus = SimpleNamespace(wake=lambda channel, _: self.woken.append(channel))
         self._answers = {recording.FENCED: [row], waits.OVER: [{"key": "a"}] if over else []}
 
     def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
@@ -36,7 +39,10 @@ class Office:
     def _write(self, run: UUID, statement: Any, **options: Any) -> dict[str, Any] | None:
         self.written.append(statement.statement if isinstance(statement, waits.Park) else statement)
         assert options["alone"] is isinstance(statement, waits.Park)
-        return None if len(self.written) == 1 else {"seq": 1}
+        if len(self.written) == 1:
+            return None
+        options["then"]()
+        return {"seq": 1}
 
 
 def _row(request: str | None, inbox: int = 1) -> dict[str, Any]:
@@ -47,7 +53,7 @@ def _row(request: str | None, inbox: int = 1) -> dict[str, Any]:
 
 
 def _second(office: Office, outcome: Any) -> tuple[str, Statement]:
-    said = record(office, FENCE, {"inbox": 0, "agent": "a", "queue": "q"}, outcome, active_ms=1)  # type: ignore[arg-type]
+    said = record(office, FENCE, CLAIM, outcome, active_ms=1)  # type: ignore[arg-type]
     return said, office.written[1]
 
 
@@ -80,3 +86,20 @@ def test_a_park_that_is_tried_again_has_read_the_inbox_again() -> None:
     _, statement = _second(office, PARKED)
     assert [office.written[0].params["inbox"], statement.params["inbox"]] == [0, 5]
     assert ending._TRIES > 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "matters", "channel"),
+    [
+        (Succeeded(4, "1"), False, FREED),
+        (Failed(4, Reason.STEP_ERROR, {"code": "step_error"}), False, FREED),
+        (Succeeded(4, "1"), True, PROMOTE),
+        (PARKED, False, PROMOTE),
+    ],
+)
+def test_an_end_that_matters_to_no_other_run_is_hinted_at_as_a_free_slot_alone(
+    outcome: Any, matters: bool, channel: str
+) -> None:
+    office = Office(_row(None), over=False)
+    record(office, FENCE, {**CLAIM, "matters_to_others": matters}, outcome, active_ms=1)  # type: ignore[arg-type]
+    assert office.woken == [channel]

@@ -84,6 +84,21 @@ def test_hints_keep_their_order_over_many_batches(server: fakeredis.FakeServer, 
     assert [text for _, text in _heard(listener)] == [str(n) for n in range(3 * bus.BATCH + 7)]
 
 
+def test_a_wake_up_goes_before_events_that_gather(
+    server: fakeredis.FakeServer, new_bus: Callable[[], Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus, "GATHER_SECONDS", 60.0)
+    listener = _subscribed(server, "taxiway:tenant:acme", bus.FREED)
+    sender = new_bus().start()
+    sender.say("acme", {"runId": "r1", "seq": 1})
+    sender.wake(bus.FREED, "default")
+    assert listener.get_message(timeout=WITHIN_S)["channel"] == bus.FREED
+    sender.say("acme", {"runId": "r1", "seq": 2})
+    sender.stop(WITHIN_S)
+
+    assert [json.loads(text)["seq"] for _, text in _heard(listener)] == [1, 2]
+
+
 def test_the_newest_hints_are_dropped_when_too_many_wait(
     server: fakeredis.FakeServer, new_bus: Callable[[], Bus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +171,7 @@ def test_saying_something_never_waits_for_a_server_that_does_not_answer(new_bus:
     assert hangs.wait(WITHIN_S)
     for n in range(2 * bus.CAPACITY):
         sender.wake("c", str(n))
-    assert sender._waiting.qsize() == bus.CAPACITY
+    assert sender._wakes.qsize() == bus.CAPACITY
     sender.stop(0.01)
     assert sender._thread.is_alive()
     release.set()

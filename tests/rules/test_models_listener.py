@@ -35,7 +35,7 @@ def channel() -> list[str]:
 
 @pytest.fixture
 def listener(server: fakeredis.FakeServer, heard: threading.Semaphore, channel: list[str]) -> Iterator[Listener]:
-    listener = Listener("redis://nowhere", lambda: channel[0], heard.release)
+    listener = Listener("redis://nowhere", lambda: (channel[0],), lambda _: heard.release())
     yield listener
     listener.stop()
     fakeredis.FakeRedis(server=server).publish(channel[0], "")  # it looks once a second, or when it hears something
