@@ -16,15 +16,14 @@ class Telling(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyp
     """Sends the task events that have gathered, from time to time and before the worker ends."""
 
     requires = ("celery.worker.consumer.events:Events",)
+    timer: Any = None
 
     def start(self, parent: Any) -> None:
-        dispatcher = parent.event_dispatcher
-        if dispatcher.on_send_buffered is not None:
-            dispatcher.on_send_buffered, dispatcher.buffer_limit = None, MOST_WAITING
-            self.timer = parent.timer.call_repeatedly(GATHER_SECONDS, dispatcher.flush)
+        self._dispatcher = parent.event_dispatcher
+        self._dispatcher.on_send_buffered, self._dispatcher.buffer_limit = None, MOST_WAITING
+        self.timer = parent.timer.call_repeatedly(GATHER_SECONDS, self._dispatcher.flush)
 
-    def stop(self, parent: Any) -> None:
-        timer = getattr(self, "timer", None)
-        if timer is not None:
-            timer.cancel()
-            parent.event_dispatcher.flush()
+    def stop(self, parent: Any) -> None:  # noqa: ARG002  Celery passes it
+        if self.timer is not None:
+            self.timer.cancel()
+            self._dispatcher.flush()
