@@ -72,6 +72,7 @@ class Worker:
         self._keeper.start()
         self._listener.start()
         self._probe.start()
+        gc.set_threshold(50_000, 20, 100)
         gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
         fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
 

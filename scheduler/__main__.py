@@ -64,6 +64,7 @@ def serve(config: Settings) -> None:
     bus.start()
     publisher.start()
     listener.start()
+    gc.set_threshold(50_000, 20, 100)
     gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
     fact("scheduler.started")
     loop.run()
