@@ -24,6 +24,8 @@ from models.schedule import Schedule
 from models.signal import Signal
 from models.step import Step
 from models.tenant_share import TenantShare
+from models.tenant_tag import TenantTag
+from models.virtual_time import VirtualTime
 from models.wait import Wait
 from models.webhook import Webhook
 from models.window import Window
@@ -33,5 +35,6 @@ from models.worker import Worker
 __all__ = [
     "Agent", "ApiKey", "Bulk", "Delivery", "Event", "Expiry", "Firing", "Grant", "Idempotency", "Label", "Log", "Outbox",
     "PauseKind", "Payload", "Place", "PlaceChange", "Provider", "Queue", "RateSlot", "Reason", "Run", "Schedule", "Signal",
-    "State", "Status", "Step", "TenantShare", "Verb", "Wait", "Webhook", "Window", "WindowChange", "Worker",
+    "State", "Status", "Step", "TenantShare", "TenantTag", "Verb", "VirtualTime", "Wait", "Webhook", "Window", "WindowChange",
+    "Worker",
 ]  # fmt: skip

@@ -85,6 +85,11 @@ def numbered() -> Column[Any]:
     return Column(BigInteger, Identity(always=True), primary_key=True)
 
 
+def small_key() -> Column[Any]:
+    """A 16-bit number that is part of the primary key."""
+    return Column(SmallInteger, primary_key=True, autoincrement=False)
+
+
 def key(*, default: str | None = None) -> Column[Any]:
     """A word that is part of the primary key."""
     return Column(Text, primary_key=True, server_default=None if default is None else text(f"'{default}'"))

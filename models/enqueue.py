@@ -1,7 +1,8 @@
 """Accepts runs: the rows of a new run, its labels and its first event, in one statement.
 
-The fair-queueing tag is assigned here, once: `max(queue's virtual time, tenant's last tag) + 1 / weight` for each run, so
-that a tenant with a long backlog cannot overtake another's single run. A batch takes its tags at once.
+The fair-queueing tag is assigned here, once: `max(virtual time, tenant's last tag) + 1 / weight` for each run, both those of
+the queue and the priority, so that a tenant with a long backlog cannot overtake another's single run. A batch takes its tags at
+once.
 
 A run that competes for places (it has a concurrency key, or its queue limits tenants) is not ready before the scheduler gave
 it one; see `models.places`.
@@ -55,25 +56,28 @@ class NewRun:
 
 
 _ENQUEUE = f"""
-    WITH share AS (
-        INSERT INTO tenant_share AS share (queue, tenant, last_tag)
-        VALUES (%(queue)s, %(tenant)s, coalesce((SELECT virtual_time FROM queue WHERE name = %(queue)s), 0) + %(count)s)
-        ON CONFLICT (queue, tenant) DO UPDATE SET last_tag = %(count)s / share.weight
-            + greatest(share.last_tag, coalesce((SELECT virtual_time FROM queue WHERE name = %(queue)s), 0))
-        RETURNING last_tag, weight
+    WITH stand AS MATERIALIZED (
+        SELECT coalesce((SELECT weight FROM tenant_share WHERE queue = %(queue)s AND tenant = %(tenant)s), 1) AS weight,
+            coalesce((SELECT tag FROM virtual_time WHERE queue = %(queue)s AND priority = %(priority)s), 0) AS tag
+    ), share AS (
+        INSERT INTO tenant_tag AS share (queue, priority, tenant, last_tag)
+        SELECT %(queue)s, %(priority)s, %(tenant)s, tag + %(count)s / weight FROM stand
+        ON CONFLICT (queue, priority, tenant) DO UPDATE SET last_tag =
+            (SELECT greatest(share.last_tag, tag) + %(count)s / weight FROM stand)
+        RETURNING last_tag
     ), accepted AS (
         INSERT INTO run (id, tenant, agent, queue, priority, timeout_ms, user_id, approval_strategy, window_name,
             not_before, expires_at, concurrency_key, on_conflict, lined, blocked_on, blocked_until, parent_run_id, parent_key,
             retry_of, created_by, fair_tag, ready_at, seq)
-        SELECT new.id, %(tenant)s, new.agent, %(queue)s, new.priority, new.timeout_ms, new.user_id, new.approval_strategy,
+        SELECT new.id, %(tenant)s, new.agent, %(queue)s, %(priority)s, new.timeout_ms, new.user_id, new.approval_strategy,
             new.window_name, new.not_before, now() + new.expires_ms * interval '1 ms', new.concurrency_key, new.on_conflict,
             ask.places, CASE WHEN new.not_before > now() THEN '{NOT_BEFORE}' WHEN ask.places THEN '{PLACE}' END,
             CASE WHEN new.not_before > now() THEN new.not_before END, new.parent_run_id, new.parent_key, new.retry_of,
-            new.created_by, share.last_tag - (%(count)s - new.n) / share.weight, now(), 1
-        FROM share, unnest(%(ids)s::uuid[], %(agents)s::text[], %(priorities)s::int[], %(timeouts)s::bigint[],
-            %(users)s::text[], %(approval_strategies)s::text[], %(windows)s::text[], %(not_before)s::timestamptz[],
-            %(expiries)s::bigint[], %(keys)s::text[], %(conflicts)s::text[], %(parents)s::uuid[], %(parent_keys)s::text[],
-            %(retries)s::uuid[], %(makers)s::uuid[]) WITH ORDINALITY AS new (id, agent, priority, timeout_ms, user_id,
+            new.created_by, share.last_tag - (%(count)s - new.n) / stand.weight, now(), 1
+        FROM share, stand, unnest(%(ids)s::uuid[], %(agents)s::text[], %(timeouts)s::bigint[], %(users)s::text[],
+            %(approval_strategies)s::text[], %(windows)s::text[], %(not_before)s::timestamptz[], %(expiries)s::bigint[],
+            %(keys)s::text[], %(conflicts)s::text[], %(parents)s::uuid[], %(parent_keys)s::text[], %(retries)s::uuid[],
+            %(makers)s::uuid[]) WITH ORDINALITY AS new (id, agent, timeout_ms, user_id,
             approval_strategy, window_name, not_before, expires_ms, concurrency_key, on_conflict, parent_run_id, parent_key,
             retry_of, created_by, n)
         CROSS JOIN LATERAL (SELECT new.concurrency_key IS NOT NULL
@@ -106,12 +110,12 @@ def _labels(runs: Sequence[NewRun]) -> list[tuple[UUID, str, str, str]]:
     return tags + [(run.id, "metadata", name, value) for run in runs for name, value in run.metadata.items()]
 
 
-def _statement(tenant: str, queue: str, runs: Sequence[NewRun]) -> Statement:
+def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -> Statement:
     labels = _labels(runs)
     params: dict[str, Any] = {
-        "tenant": tenant, "queue": queue, "count": float(len(runs)),
+        "tenant": tenant, "queue": queue, "priority": priority, "count": float(len(runs)),
         "ids": [run.id for run in runs], "agents": [run.agent for run in runs], "inputs": [run.input for run in runs],
-        "priorities": [run.priority for run in runs], "timeouts": [run.timeout_ms for run in runs],
+        "timeouts": [run.timeout_ms for run in runs],
         "users": [run.user_id for run in runs], "approval_strategies": [run.approval_strategy for run in runs],
         "windows": [run.window or "" for run in runs], "not_before": [run.not_before for run in runs],
         "expiries": [run.expires_in_ms for run in runs], "keys": [run.concurrency_key for run in runs],
@@ -128,6 +132,11 @@ def _statement(tenant: str, queue: str, runs: Sequence[NewRun]) -> Statement:
 def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[Row]:
     """Insert the runs in the caller's transaction, QUEUED and ready; gives their first events' rows, in any order."""
     rows: list[Row] = []
-    for queue, group in groupby(sorted(runs, key=lambda run: run.queue), key=lambda run: run.queue):
-        rows += _statement(tenant, queue, list(group)).all(connection)
+    for (queue, priority), group in groupby(sorted(runs, key=_line), key=_line):
+        rows += _statement(tenant, queue, priority, list(group)).all(connection)
     return rows
+
+
+def _line(run: NewRun) -> tuple[str, int]:
+    """Say in which fair order the run stands; tenants' places in them are taken in this order, by everybody."""
+    return run.queue, run.priority

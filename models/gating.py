@@ -11,21 +11,16 @@ from models.database import Row
 from models.statement import Statement
 
 _MAKE_QUEUE = "INSERT INTO queue (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
-# Whoever changes a queue comes after whoever changes it already: what was said last of it, and of its tenants, holds. The
-# queue's row is taken before its tenants' shares; who enqueues takes shares alone.
+# Whoever changes a queue comes after whoever changes it already: what was said last of it, and of its tenants, holds.
 _HOLD_QUEUE = "SELECT tenant_limit, key_limit, hold_keys FROM queue WHERE name = %(name)s FOR NO KEY UPDATE"
 _LOOK_AT_LINES = "INSERT INTO place_change (queue) VALUES (%(name)s)"
-# A tenant that comes to the queue for the first time begins where the queue stands, as when it enqueues.
 _WEIGH = """
-    INSERT INTO tenant_share AS share (queue, tenant, weight, last_tag)
-    SELECT queue.name, given.tenant, given.weight, queue.virtual_time
-    FROM queue CROSS JOIN unnest(%(tenants)s::text[], %(weights)s::double precision[]) AS given (tenant, weight)
-    WHERE queue.name = %(name)s ORDER BY given.tenant
+    INSERT INTO tenant_share AS share (queue, tenant, weight)
+    SELECT %(name)s, tenant, weight FROM unnest(%(tenants)s::text[], %(weights)s::double precision[]) AS given (tenant, weight)
+    ORDER BY tenant
     ON CONFLICT (queue, tenant) DO UPDATE SET weight = excluded.weight WHERE share.weight <> excluded.weight
     """
-_UNWEIGH = """
-    UPDATE tenant_share SET weight = 1 WHERE queue = %(name)s AND weight <> 1 AND tenant <> ALL(%(tenants)s::text[])
-    """
+_UNWEIGH = "DELETE FROM tenant_share WHERE queue = %(name)s AND tenant <> ALL(%(tenants)s::text[])"
 _COLUMNS = {"limit": "run_limit", "window": "window_name"}
 _JSON = ("rate", "weights")
 _OF_LINES = ("tenant_limit", "key_limit", "hold_keys")

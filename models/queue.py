@@ -25,5 +25,4 @@ class Queue(SQLModel, table=True):
     rate: Any = Field(None, sa_column=columns.json_text())
     weights: Any = Field(None, sa_column=columns.json_text())
     hold_keys: bool = Field(False, sa_column=columns.flag())
-    virtual_time: float = Field(0, sa_column=columns.real())
     created_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))

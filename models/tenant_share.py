@@ -1,4 +1,4 @@
-"""Where a tenant stands in the fair order of one queue: the tag that its last run was given, and its weight."""
+"""What a tenant's runs weigh in one queue against those of others; who is not named weighs 1."""
 
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
@@ -8,12 +8,8 @@ from models import columns
 
 class TenantShare(SQLModel, table=True):
     __tablename__ = "tenant_share"
-    __table_args__ = (
-        CheckConstraint("weight > 0", name="tenant_share_weight_positive"),
-        {"postgresql_with": {"fillfactor": 50}},
-    )
+    __table_args__ = (CheckConstraint("weight > 0", name="tenant_share_weight_positive"),)
 
     queue: str = Field(sa_column=columns.key())
     tenant: str = Field(sa_column=columns.key())
     weight: float = Field(1, sa_column=columns.real(default=1))
-    last_tag: float = Field(0, sa_column=columns.real())

@@ -20,7 +20,7 @@ _SLOT_END = "to_timestamp(ceil(extract(epoch FROM now())::float8 / %(slot_s)s::f
 
 # Locks run rows in the order of their ids, each by its key; skips those that somebody else is deciding about: they come
 # in the next tick.
-# The queue's virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand. A run
+# The virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand. A run
 # that had started before pays for this activation with its next tag: else the youngest of many that wake again and again
 # would never have its turn.
 _PROMOTE = f"""
@@ -34,11 +34,11 @@ _PROMOTE = f"""
         UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1,
             fair_tag = CASE WHEN resumed THEN coalesce(chosen.next_tag, fair_tag) ELSE fair_tag END
         FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_WAITING}
-        RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.resumed, chosen.tag
+        RETURNING run.id, run.epoch, run.ticket_n, run.agent, run.queue, run.priority, run.resumed, chosen.tag
     ), advanced AS (
-        UPDATE queue SET virtual_time = latest.tag
-        FROM (SELECT queue, max(tag) AS tag FROM promoted GROUP BY queue) AS latest
-        WHERE queue.name = latest.queue AND queue.virtual_time < latest.tag
+        INSERT INTO virtual_time AS stands (queue, priority, tag)
+        SELECT queue, priority, max(tag) FROM promoted GROUP BY queue, priority
+        ON CONFLICT (queue, priority) DO UPDATE SET tag = excluded.tag WHERE stands.tag < excluded.tag
     ), rated AS (
         INSERT INTO rate_slot AS slot (queue, at, starts)
         SELECT queue, {_SLOT_END}, count(*) FROM promoted WHERE NOT resumed AND %(slot_s)s::float8 IS NOT NULL GROUP BY queue

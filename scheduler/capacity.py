@@ -16,8 +16,7 @@ _CAPACITY = """
         GROUP BY live.queue
     )
     SELECT offered.queue, open_slots, promoted.tickets::int AS tickets,
-        ARRAY(SELECT DISTINCT unnest(live.agents) FROM live WHERE live.queue = offered.queue) AS agents,
-        coalesce((SELECT virtual_time FROM queue WHERE name = offered.queue), 0) AS virtual_time
+        ARRAY(SELECT DISTINCT unnest(live.agents) FROM live WHERE live.queue = offered.queue) AS agents
     FROM offered CROSS JOIN LATERAL (
         SELECT count(*) AS tickets FROM run WHERE lease_worker IS NULL AND ticket_at IS NOT NULL AND run.queue = offered.queue
     ) AS promoted
@@ -27,13 +26,12 @@ _CAPACITY = """
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """One queue's offer: slots that execute nothing, tickets that are out for them, the agents served, and its virtual time."""
+    """One queue's offer: slots that execute nothing, tickets that are out for them, and the agents served."""
 
     queue: str
     open_slots: int
     tickets: int
     agents: tuple[str, ...]
-    virtual_time: float = 0.0
 
     @property
     def free(self) -> int:

@@ -83,7 +83,7 @@ class Promotion:
 
     def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Row]:
         """Give tickets to the chosen runs; the rows in the order in which they were chosen."""
-        tags = self._tags.of(capacity.queue, capacity.virtual_time, chosen, rule.weights)
+        tags = self._tags.of(connection, capacity.queue, chosen, rule.weights)
         slot_s = rule.rate.slot_s if rule.rate else None
         rows = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)
         place = {run.id: n for n, run in enumerate(chosen)}

@@ -25,9 +25,11 @@ _BACKLOG = """
         FROM generate_series(1, %(count)s) AS n RETURNING id
     ), paid AS (
         INSERT INTO payload (run_id, tenant, input) SELECT id, 'big', '{}' FROM queued
+    ), weighed AS (
+        INSERT INTO tenant_share (queue, tenant, weight) VALUES (%(queue)s, 'big', %(weight)s)
     )
-    INSERT INTO tenant_share AS share (queue, tenant, weight, last_tag)
-    VALUES (%(queue)s, 'big', %(weight)s, %(count)s / %(weight)s::float8)
+    INSERT INTO tenant_tag (queue, priority, tenant, last_tag)
+    VALUES (%(queue)s, 0, 'big', %(count)s / %(weight)s::float8)
     """
 
 
@@ -110,6 +112,18 @@ def test_a_backlog_of_a_hundred_thousand_delays_another_tenants_run_by_no_more_t
     run = ground.accept("small")
 
     assert list(islice(promotions, ground.slots)).index(run) <= share
+
+
+def test_a_backlog_that_an_urgent_run_of_its_own_tenant_overtook_delays_others_no_more_than_before(
+    ground: Ground,
+) -> None:
+    ground.connection.execute(_BACKLOG, {"agent": AGENT, "queue": QUEUE, "weight": 1, "count": 1000})
+    promotions = _promotions(ground)
+    urgent = ground.accept("big", priority=9)
+    assert next(promotions) == urgent
+    run = ground.accept("small")
+
+    assert run in list(islice(promotions, 2 * ground.slots))
 
 
 def test_new_started_keyed_and_limited_runs_of_one_priority_all_have_their_turns(ground: Ground) -> None:

@@ -11,6 +11,7 @@ from models import tickets
 from models.database import Row
 from models.enqueue import NewRun, enqueue
 from models.ids import new_id
+from scheduler.housekeeping import Housekeeping
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import World
 
@@ -85,8 +86,8 @@ def test_virtual_time_never_goes_back(world: World, queue: str) -> None:
     for tag in (7, 3, 5):
         _promoted_up_to(world, queue, tag)
 
-    row = world.connection.execute("SELECT virtual_time FROM queue WHERE name = %s", [queue]).fetchone()
-    assert row == {"virtual_time": 7}
+    rows = world.connection.execute("SELECT priority, tag FROM virtual_time WHERE queue = %s", [queue]).fetchall()
+    assert rows == [{"priority": 0, "tag": 7}]
 
 
 def test_no_tag_of_a_tenant_goes_back_whatever_happens(world: World, queue: str) -> None:
@@ -99,6 +100,35 @@ def test_no_tag_of_a_tenant_goes_back_whatever_happens(world: World, queue: str)
     assert tags == sorted(set(tags))
     assert tags[1] - tags[0] > 2
     assert tags[2] - tags[1] == 2
+
+
+def test_priorities_are_fair_each_for_itself(world: World, queue: str) -> None:
+    _enqueue(world, "a", queue, 10)
+    [urgent] = _enqueue(world, "a", queue, priority=9)
+    assert _tags(world, [urgent]) == [1]
+
+    assert len(tickets.promote([urgent.id]).all(world.connection)) == 1
+    assert _tags(world, _enqueue(world, "b", queue)) == [1], "what overtakes a backlog carries no time past it"
+    assert _tags(world, _enqueue(world, "b", queue, priority=9)) == [2]
+
+
+def test_a_batch_over_several_priorities_takes_its_tags_in_each(world: World, queue: str) -> None:
+    runs = [NewRun(agent="echo", queue=queue, input="{}", priority=n) for n in (0, 5, 0, 5, -3)]
+    rows = enqueue(world.connection, "a", runs)
+
+    assert {row["run_id"] for row in rows} == {run.id for run in runs}
+    assert _tags(world, runs) == [1, 1, 2, 2, 1]
+    assert [world.row(run.id)["priority"] for run in runs] == [0, 5, 0, 5, -3]
+
+
+def test_where_a_tenant_stood_is_forgotten_when_it_would_begin_where_the_others_are(own_world: World) -> None:
+    _enqueue(own_world, "a", "q", 2)
+    [run] = _enqueue(own_world, "b", "q")
+    tickets.promote([run.id]).all(own_world.connection)
+    Housekeeping().step(own_world.connection)
+    rows = own_world.connection.execute("SELECT tenant FROM tenant_tag").fetchall()
+    assert rows == [{"tenant": "a"}], "whose runs wait keeps its place"
+    assert _tags(own_world, _enqueue(own_world, "a", "q") + _enqueue(own_world, "b", "q")) == [3, 2]
 
 
 def test_queues_are_fair_each_for_itself(world: World, queue: str) -> None:

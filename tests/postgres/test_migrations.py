@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from psycopg.rows import dict_row
 from sqlalchemy import Engine, create_engine
 from sqlmodel import SQLModel
 
@@ -91,6 +93,37 @@ def test_migrating_again_changes_nothing(own_world: World, database_url: str) ->
     assert own_world.connection.execute("SELECT count(*) AS n FROM alembic_version").fetchone() == {"n": 1}
 
 
+def _migrate(url: str, revision: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", revision],
+        cwd=ROOT, env={**os.environ, "TAXIWAY_DATABASE_URL": url}, check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_tenants_keep_their_places_when_the_fair_order_becomes_one_for_each_priority(servers: Any) -> None:
+    name = f"older_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    _migrate(servers.database(name), "0011")
+    with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
+        world = World(connection)
+        world.insert("queue", {"name": "default", "virtual_time": 7})
+        for tenant, weight, tag in (("a", 1, 9), ("b", 2, 7)):
+            world.insert("tenant_share", {"queue": "default", "tenant": tenant, "weight": weight, "last_tag": tag})
+        for tag, priority in ((8, 0), (9, 0), (8.5, 4)):
+            world.run("queued", tenant="a", fair_tag=tag, priority=priority)
+        world.run("succeeded", tenant="b", fair_tag=7)
+        _migrate(servers.database(name), "head")
+        tags = connection.execute("SELECT tenant, priority, last_tag FROM tenant_tag ORDER BY priority").fetchall()
+        times = connection.execute("SELECT queue, priority, tag FROM virtual_time ORDER BY priority").fetchall()
+        shares = connection.execute("SELECT tenant, weight FROM tenant_share").fetchall()
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert [tuple(row.values()) for row in tags] == [("a", 0, 9.0), ("a", 4, 8.5)]
+    assert [tuple(row.values()) for row in times] == [("default", 0, 7.0), ("default", 4, 7.0)]
+    assert [tuple(row.values()) for row in shares] == [("b", 2.0)]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -141,7 +174,8 @@ def test_what_a_tenant_owns_says_whose_it_is(world: World) -> None:
     without = {row["relname"] for row in world.connection.execute(sql).fetchall()}
 
     assert without == {
-        "agent", "alembic_version", "place_change", "provider", "queue", "rate_slot", "window", "window_change", "worker",
+        "agent", "alembic_version", "place_change", "provider", "queue", "rate_slot", "virtual_time", "window", "window_change",
+        "worker",
     }  # fmt: skip
 
 

@@ -114,8 +114,8 @@ def test_tickets_are_published_in_the_order_in_which_they_were_chosen(
     promotion.step(own_world.connection)
 
     assert published.take() == [urgent.id, made["early"].id, made["middle"].id, made["late"].id]
-    queue = own_world.connection.execute("SELECT virtual_time FROM queue WHERE name = 'default'").fetchone()
-    assert queue == {"virtual_time": 9.0}
+    times = own_world.connection.execute("SELECT priority, tag FROM virtual_time ORDER BY priority").fetchall()
+    assert times == [{"priority": 0, "tag": 3.0}, {"priority": 5, "tag": 9.0}]
 
 
 def test_one_of_four_is_new_also_when_slots_become_free_one_by_one(

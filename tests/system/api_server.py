@@ -102,7 +102,7 @@ class ApiServer:
     def rows(self) -> dict[str, int]:
         """Count the rows of every table that a refused request could have written to."""
         with self.connect() as connection:
-            tables = ("run", "payload", "label", "event", "idempotency", "tenant_share")
+            tables = ("run", "payload", "label", "event", "idempotency", "tenant_share", "tenant_tag", "virtual_time")
             return {
                 table: connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone()["n"]  # type: ignore[index]
                 for table in tables

@@ -124,28 +124,17 @@ def test_an_unknown_limit_is_refused_by_name(acme: httpx.Client) -> None:
     assert document["errors"] == [{"field": "tenantLimit", "detail": "is not known"}]
 
 
-def test_weights_are_replaced_as_a_whole_and_begin_where_the_queue_stands(api: ApiServer, acme: httpx.Client) -> None:
-    run = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT, "queue": "limited"})
-    assert run.status_code == 201, run.text
-    with api.connect() as connection:
-        connection.execute("UPDATE queue SET virtual_time = 41.5 WHERE name = 'limited'")
+def test_weights_are_replaced_as_a_whole(api: ApiServer, acme: httpx.Client) -> None:
     acme.put(PATH, json={"weights": {"acme": 2, "new": 0.5}})
     assert weights(api) == {"acme": 2, "new": 0.5}
-    with api.connect() as connection:
-        row = connection.execute(
-            "SELECT last_tag FROM tenant_share WHERE queue = 'limited' AND tenant = 'new'"
-        ).fetchone()
-    assert row == {"last_tag": 41.5}
     acme.put(PATH, json={"weights": {"new": 3}})
-    assert weights(api) == {"acme": 1, "new": 3}
+    assert weights(api) == {"new": 3}
     assert acme.put(PATH, json={"limit": 9}).json()["weights"] == {"new": 3}, "what is left out stays"
-    assert weights(api) == {"acme": 1, "new": 3}
+    assert weights(api) == {"new": 3}
     for nothing in ({}, None):
         acme.put(PATH, json={"weights": {"new": 3}})
         assert acme.put(PATH, json={"weights": nothing}).json()["weights"] == {}
-        assert weights(api) == {"acme": 1, "new": 1}
-    with api.connect() as connection:
-        connection.execute("UPDATE queue SET virtual_time = 0 WHERE name = 'limited'")
+        assert weights(api) == {}
 
 
 def test_weights_may_be_put_while_everybody_enqueues(api: ApiServer, acme: httpx.Client) -> None:
@@ -169,7 +158,7 @@ def test_weights_may_be_put_while_everybody_enqueues(api: ApiServer, acme: httpx
     assert {status for future in made for status in future.result()} == {201}
     assert {status for future in put for status in future.result()} == {200}
     said = acme.get(PATH).json()["weights"]
-    assert weights(api) == {**dict.fromkeys(("tenant0", "tenant1", "tenant2", "tenant3"), 1), **said}
+    assert weights(api) == said
     acme.put("/v1/queues/default", json={"weights": None})
 
 

@@ -34,7 +34,8 @@ _FORGET = (
     *(f"DELETE FROM {table} USING run WHERE run.id = {table}.run_id AND run.queue = ANY(%(queues)s)" for table in _OF_RUNS),
     "DELETE FROM run WHERE queue = ANY(%(queues)s)", "DELETE FROM place_change WHERE queue = ANY(%(queues)s)",
     "DELETE FROM worker WHERE queue = ANY(%(queues)s)", "DELETE FROM queue WHERE name = ANY(%(queues)s)",
-    "DELETE FROM tenant_share WHERE queue = ANY(%(queues)s)", "DELETE FROM rate_slot WHERE queue = ANY(%(queues)s)",
+    *(f"DELETE FROM {table} WHERE queue = ANY(%(queues)s)" for table in ("tenant_share", "tenant_tag", "virtual_time")),
+    "DELETE FROM rate_slot WHERE queue = ANY(%(queues)s)",
     "DELETE FROM agent WHERE name = ANY(%(agents)s)", 'DELETE FROM "window" WHERE name = ANY(%(windows)s)',
 )  # fmt: skip
 
