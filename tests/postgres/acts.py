@@ -234,7 +234,7 @@ def end(scene: Scene, outcome: Outcome) -> Act:
     """End the activation as its worker does; what came meanwhile takes the outcome's place (see `executor.ending`)."""
 
     def act(connection: Connection) -> str:
-        claim = {"inbox": scene.inbox, "agent": AGENT, "queue": "default"}
+        claim = {"inbox": scene.inbox, "agent": AGENT, "queue": "default", "matters_to_others": False}
         return record(Office(connection), scene.fence, claim, outcome, active_ms=1)  # type: ignore[arg-type]
 
     return act

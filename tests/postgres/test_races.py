@@ -13,7 +13,7 @@ from models.idempotency import claim_key
 from models.ids import new_id
 from models.statement import Statement
 from tests.postgres.calls import LIMITS, MOVES, RECORDS, TICKETS, Call, fence, record
-from tests.postgres.duel import Connection, duel
+from tests.postgres.duel import Connection, Waiting, duel, until_blocked
 from tests.postgres.factory import Made, World
 
 Connect = Callable[[], Connection]
@@ -134,8 +134,12 @@ def test_two_promoters_share_the_runs_and_never_the_same_one(world: World, conne
     one, two = connect(), connect()
     one.execute("BEGIN")
     first = tickets.promote(runs[:4]).all(one)
-    second = tickets.promote(runs).all(two)
+    waiting = Waiting(
+        two, tickets.promote(runs).all
+    )  # for the virtual time alone: it has passed over what the first has
+    until_blocked(world.connection, waiting.pid, one.info.backend_pid)
     one.execute("COMMIT")
+    second = waiting.rows()
 
     assert [sorted(row["id"] for row in rows) for rows in (first, second)] == [sorted(runs[:4]), sorted(runs[4:])]
     assert tickets.promote(runs).all(two) == []

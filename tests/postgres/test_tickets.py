@@ -21,8 +21,8 @@ def test_a_promotion_raises_the_epoch_once_and_names_what_to_publish(world: Worl
 
     rows = tickets.promote([made.id]).all(world.connection)
 
-    expected = {"id": made.id, "epoch": 8, "ticket_n": 1, "agent": AGENT, "queue": "q1", "resumed": False, "tag": 2.5}
-    assert rows == [expected]
+    place = {"queue": "q1", "priority": 0, "resumed": False, "tag": 2.5}
+    assert rows == [{"id": made.id, "epoch": 8, "ticket_n": 1, "agent": AGENT, **place}]
     row = world.row(made.id)
     assert (row["ticket_at"], row["status"], row["seq"]) == (row["promoted_at"], "QUEUED", 1)
     assert tickets.promote([made.id]).all(world.connection) == []
