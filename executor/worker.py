@@ -4,7 +4,6 @@ Celery gives slots and tickets; this gives the right to use them. Start: connect
 agents), the row, the lease. A worker that was declared dead is never revived: it kills its hosts and registers anew.
 """
 
-import gc
 import json
 import os
 import socket
@@ -24,7 +23,7 @@ from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
 from executor.recorder import Recorder
 from executor.supervision import Supervision
-from models import moves, workers
+from models import collector, moves, workers
 from models.bus import PROMOTE, Bus, worker_channel
 from models.database import Connection, Row, connect
 from models.errors import DatabaseAway
@@ -72,8 +71,7 @@ class Worker:
         self._keeper.start()
         self._listener.start()
         self._probe.start()
-        gc.set_threshold(50_000, 20, 100)
-        gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
+        collector.settle()
         fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
 
     def drain(self, seconds: float) -> None:

@@ -60,7 +60,7 @@ def connect(name: str, *, direct: bool = False) -> Connection:
 
 
 def set_up(connection: psycopg.Connection[Any]) -> None:
-    """Have what runs on a connection of the hot path find its rows by an index.
+    """Have what runs on a connection of the hot path find its rows by an index, and keep its plans.
 
     A plan is made once and kept: made while a table is small or its statistics are old it would read the whole table, and
     go on doing so when the table has grown (measured: the leader's session took four times as long for each run). Left to

@@ -1,9 +1,9 @@
 """The scheduler process: `python -m scheduler`."""
 
-import gc
 import signal
 import sys
 
+from models import collector
 from models.bus import FREED, PROMOTE, Bus
 from models.errors import SettingsError
 from models.facts import fact, set_up_logging
@@ -64,8 +64,7 @@ def serve(config: Settings) -> None:
     bus.start()
     publisher.start()
     listener.start()
-    gc.set_threshold(50_000, 20, 100)
-    gc.freeze()  # what is loaded by now stays; the collector need not walk it again and again
+    collector.settle()
     fact("scheduler.started")
     loop.run()
     probe.stop()

@@ -11,6 +11,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from executor.recorder import Recorder
+from models.ids import new_id
 from scheduler import gates as gates_of
 from tests.postgres.factory import World
 from tests.postgres.ground import Ground
@@ -56,6 +57,19 @@ def connect(law_url: str) -> Iterator[Connect]:
     yield open_one
     for connection in opened:
         connection.close()
+
+
+@pytest.fixture
+def agent() -> str:
+    """Give the name of an agent that only the runs of this test have."""
+    return f"agent-{new_id()}"
+
+
+@pytest.fixture
+def no_operations_of_others(world: World) -> Iterator[None]:
+    """Leave no operation on many runs behind in the shared database."""
+    yield
+    world.connection.execute("DELETE FROM bulk")
 
 
 @pytest.fixture

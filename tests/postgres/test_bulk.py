@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,6 @@ import pytest
 from models import bulks, moves, steering
 from models.bulks import Action
 from models.bus import PROMOTE, worker_channel
-from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.wanted import Label, Wanted
@@ -22,18 +21,7 @@ from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 from tests.postgres.inside import Deaf
 
 Connect = Callable[[], Connection]
-
-
-@pytest.fixture
-def agent(world: World) -> str:
-    """Give the name of an agent that only the runs of this test have."""
-    return f"agent-{new_id()}"
-
-
-@pytest.fixture(autouse=True)
-def no_operations_of_others(world: World) -> Iterator[None]:
-    yield
-    world.connection.execute("DELETE FROM bulk")
+pytestmark = pytest.mark.usefixtures("no_operations_of_others")
 
 
 def _park(world: World, made: Made, kind: str) -> None:

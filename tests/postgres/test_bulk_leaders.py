@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,6 @@ import pytest
 
 from models import bulks, steering
 from models.bulks import Action
-from models.ids import new_id
 from models.wanted import Wanted
 from scheduler import bulk, errand
 from scheduler.errand import Errand
@@ -22,18 +21,7 @@ from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
 
 Connect = Callable[[], Connection]
-
-
-@pytest.fixture
-def agent(world: World) -> str:
-    """Give the name of an agent that only the runs of this test have."""
-    return f"agent-{new_id()}"
-
-
-@pytest.fixture(autouse=True)
-def no_operations_of_others(world: World) -> Iterator[None]:
-    yield
-    world.connection.execute("DELETE FROM bulk")
+pytestmark = pytest.mark.usefixtures("no_operations_of_others")
 
 
 def _until_done(connection: Connection, asked: UUID, count: int) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from models import bulks
 from models.bulks import Action
 from models.database import set_up
-from models.ids import new_id
 from models.wanted import Label, Wanted
 from scheduler import bulk
 from scheduler.errand import Errand
@@ -19,18 +18,7 @@ from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
 
 Connect = Callable[[], Connection]
-
-
-@pytest.fixture
-def agent(world: World) -> str:
-    """Give the name of an agent that only the runs of this test have."""
-    return f"agent-{new_id()}"
-
-
-@pytest.fixture(autouse=True)
-def no_operations_of_others(world: World) -> Iterator[None]:
-    yield
-    world.connection.execute("DELETE FROM bulk")
+pytestmark = pytest.mark.usefixtures("no_operations_of_others")
 
 
 # ------------------------------------------------------------------------------------------------------------------- speed
