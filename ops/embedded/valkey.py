@@ -15,6 +15,7 @@ from ops.embedded.errors import ServerFailed
 from ops.embedded.ownership import owned
 from ops.embedded.programs import valkey_program
 from ops.logfile import tail
+from ops.ports import free_port
 
 KEPT: Mapping[str, str] = {"appendonly": "yes"}
 """Settings for a broker that keeps its messages over a restart."""
@@ -104,10 +105,3 @@ class ValkeyServer:
         except OSError:
             return False
         return answer.startswith(b"+OK") and b"+PONG" in answer
-
-
-def free_port() -> int:
-    """Return a port of this machine that is free right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Self
 
 from ops.child import Child
-from ops.embedded.valkey import free_port
 from ops.logfile import rotate
+from ops.ports import free_port
 from ops.stack import commands, http, upfile
 from ops.stack.ending import end
 from ops.stack.environment import environment

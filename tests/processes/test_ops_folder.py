@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ops import ports
+from ops.ports import free_port, is_free
 from ops.stack import (
     AlreadyRunning,
     StackError,
@@ -85,6 +87,21 @@ def test_a_port_that_somebody_asked_for_must_be_free(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=f"Port {port} is taken"):
         choose_port(port)
     child.kill()
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_may_take() -> None:
+    outgoing = ports.OUTGOING.read_text().split()
+    found = {free_port() for _ in range(20)}
+    assert len(found) > 10
+    assert all(ports.LOWEST <= port < int(outgoing[0]) and is_free(port) for port in found)
+
+
+def test_where_everything_may_be_outgoing_a_port_is_found_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "range").write_text("1024\t65000\n")
+    monkeypatch.setattr(ports, "OUTGOING", tmp_path / "range")
+    assert is_free(free_port())
 
 
 def test_numbers_in_the_environment_are_checked_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,13 +17,10 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
+from ops.ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALL_SCOPES = ("enqueue", "read", "decide", "operate", "admin")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -15,7 +15,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.system.api_server import ROOT, ApiServer, free_port
+from ops.ports import free_port
+from tests.system.api_server import ROOT, ApiServer
 from tests.system.hand import INPUT, Hand
 
 CALLS = [

@@ -13,7 +13,8 @@ import pytest
 from api.page.rendering import POLICY
 from models.moves import NewWait
 from models.questions import question
-from tests.system.api_server import ApiServer, free_port
+from ops.ports import free_port
+from tests.system.api_server import ApiServer
 from tests.system.hand import Hand
 from tests.system.people import HOUR, SETTINGS, token_of
 

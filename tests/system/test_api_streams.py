@@ -19,7 +19,8 @@ from psycopg.rows import dict_row
 
 from models import events
 from models.bus import Bus
-from tests.system.api_server import ApiServer, free_port
+from ops.ports import free_port
+from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 
 POLL = 2.0

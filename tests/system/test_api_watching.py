@@ -26,7 +26,8 @@ from taxiway.client import NotReachable
 from models.bus import Bus, tenant_channel
 from models.events import public
 from models.questions import question
-from tests.system.api_server import ApiServer, free_port
+from ops.ports import free_port
+from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 from tests.system.test_api_streams import frames
 
