@@ -2,6 +2,7 @@
 no limit is reached.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from scheduler.capacity import Capacity, read_capacity
 from scheduler.choosing import Turn, choose
 from scheduler.gates import GateReader, Gates
 from scheduler.next_tags import NextTags
+from scheduler.pace import FILL_SECONDS, Pace
 from scheduler.room import Room, read_room
 from scheduler.rules import Rule
 
@@ -24,9 +26,12 @@ SOON_SECONDS = 0.02  # before what was chosen in vain is looked at again
 class Promotion:
     """Gives free slots to ready runs. The broker never mirrors the backlog: a ticket is made for a free slot only."""
 
-    def __init__(self, publish: Callable[[list[Row]], None], gates: GateReader) -> None:
+    def __init__(
+        self, publish: Callable[[list[Row]], None], gates: GateReader, *, fill_s: float = FILL_SECONDS
+    ) -> None:
         self._publish, self._gates = publish, gates
         self._turns: defaultdict[str, Turn] = defaultdict(Turn)
+        self._paces: defaultdict[str, Pace] = defaultdict(lambda: Pace(fill_s))
         self._tags = NextTags()
 
     def step(self, connection: Connection) -> float:
@@ -35,13 +40,20 @@ class Promotion:
         look_again = gates.changes_in
         for capacity in read_capacity(connection):
             if capacity.free and capacity.queue not in gates.queues:
-                look_again = min(look_again, self._promote(connection, capacity, gates))
+                look_again = min(look_again, self._in_turn(connection, capacity, gates))
         return min(TICK_SECONDS, look_again)
 
-    def _promote(self, connection: Connection, capacity: Capacity, gates: Gates) -> float:
-        """Promote in one queue; gives the seconds after which there may be more to do."""
+    def _in_turn(self, connection: Connection, capacity: Capacity, gates: Gates) -> float:
+        """Promote as many in one queue as its pace lets; gives the seconds after which there may be more to do."""
+        pace, free = self._paces[capacity.queue], capacity.free
+        allowed = pace.allowed(free, time.monotonic())
+        look_again = self._promote(connection, capacity, gates, min(allowed, AT_ONCE)) if allowed else TICK_SECONDS
+        return look_again if allowed == free else min(look_again, pace.wait(time.monotonic()))
+
+    def _promote(self, connection: Connection, capacity: Capacity, gates: Gates, most: int) -> float:
+        """Promote so many in one queue at most; gives the seconds after which there may be more to do."""
         rule = gates.rules.get(capacity.queue, Rule())
-        room = read_room(connection, capacity.queue, min(capacity.free, AT_ONCE), rule, gates.agent_limits)
+        room = read_room(connection, capacity.queue, most, rule, gates.agent_limits)
         if room.total <= 0:
             return TICK_SECONDS
         candidates = self._candidates(connection, capacity, gates, room, rule)
@@ -51,6 +63,7 @@ class Promotion:
         fit = self._without_surplus(connection, chosen)
         if fit:
             self._publish(self._give(connection, capacity, fit, rule))
+            self._paces[capacity.queue].promoted(len(fit), capacity.free, time.monotonic())
         if len(fit) < len(chosen):
             return SOON_SECONDS
         return 0.0 if len(chosen) == AT_ONCE else room.changes_in

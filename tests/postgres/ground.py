@@ -63,7 +63,7 @@ class Ground:
         bus: Any = self.bus
         gates = GateReader()
         self.places, self.closing = Places(bus, 5, gates), Closing(gates, bus)
-        self.promotion = Promotion(self.published, gates)
+        self.promotion = Promotion(self.published, gates, fill_s=0)
         self.lifting, self.expiry = Lifting(bus), Expiry(bus)
 
     def turn(self) -> list[UUID]:

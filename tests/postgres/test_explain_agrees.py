@@ -180,7 +180,7 @@ def _clear(world: World) -> None:
 def _promoted(world: World) -> list[UUID]:
     """Let the leader's promotion take a turn."""
     published: list[Row] = []
-    Promotion(published.extend, GateReader()).step(world.connection)
+    Promotion(published.extend, GateReader(), fill_s=0).step(world.connection)
     return [ticket["id"] for ticket in published]
 
 

@@ -35,7 +35,7 @@ def published() -> Published:
 @pytest.fixture
 def promotion(published: Published, monkeypatch: pytest.MonkeyPatch) -> Promotion:
     monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next step
-    return Promotion(published, GateReader())
+    return Promotion(published, GateReader(), fill_s=0)
 
 
 def put(world: World, name: str, *, is_open: bool = True, **fields: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from scheduler.candidates import CANDIDATES
 from scheduler.capacity import _CAPACITY, read_capacity
 from scheduler.gates import GateReader
 from scheduler.lifting import Lifting
+from scheduler.pace import Pace
 from scheduler.promotion import Promotion
 from scheduler.republication import DEADLINE_SECONDS, Republication
 from tests.postgres.calls import claim
@@ -28,7 +30,7 @@ def published() -> Published:
 
 @pytest.fixture
 def promotion(published: Published) -> Promotion:
-    return Promotion(published, GateReader())
+    return Promotion(published, GateReader(), fill_s=0)
 
 
 def in_flight(world: World, queue: str) -> int:
@@ -56,6 +58,22 @@ def test_as_many_runs_are_promoted_as_there_are_free_slots(
         assert (row["epoch"], row["ticket_n"], row["ticket_at"] is not None) == (made.epoch + 1, 1, True)
     promotion.step(own_world.connection)
     assert published.take() == []
+
+
+def test_slots_are_filled_one_after_another_at_the_pace_of_their_queue(
+    own_world: World, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "_gap", lambda self, free: 0.2)
+    promotion, worker = Promotion(published, GateReader()), consuming(own_world, slots=4)
+    queued = [own_world.run("queued", worker=worker) for _ in range(3)]
+
+    assert 0.1 < promotion.step(own_world.connection) <= 0.2
+    assert published.take() == [queued[0].id]
+    assert 0 < promotion.step(own_world.connection) <= 0.2
+    assert published.take() == []
+    time.sleep(0.2)
+    promotion.step(own_world.connection)
+    assert published.take() == [queued[1].id]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +158,7 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
     own_world: World, published: Published, seed: int
 ) -> None:
     """Random workers, claims, ends, drains, deaths and declines; after every promotion the sum is checked."""
-    dice, promotion = random.Random(seed), Promotion(published, GateReader())
+    dice, promotion = random.Random(seed), Promotion(published, GateReader(), fill_s=0)
     republication = Republication(published)
     queues = ("default", "money")
     live = {consuming(own_world, queue=dice.choice(queues), slots=dice.randint(0, 5), agents=dice.choice([["echo"], ["echo", "b"]])) for _ in range(4)}  # fmt: skip # noqa: E501

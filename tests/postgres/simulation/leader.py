@@ -37,7 +37,8 @@ class Leader:
         bus: Any = Deaf()
         gates = GateReader()
         self.duties: dict[str, Any] = {
-            "places": Places(bus, 5, gates), "promotion": Promotion(self.published, gates), "closing": Closing(gates, bus),
+            "places": Places(bus, 5, gates), "promotion": Promotion(self.published, gates, fill_s=0),
+            "closing": Closing(gates, bus),
             "timers": Timers(bus), "lifting": Lifting(bus), "expiry": Expiry(bus),
             "recovery": Recovery(bus, FOR_EVER),  # it declares nobody dead: that happens on the field
         }  # fmt: skip
