@@ -1,8 +1,9 @@
 """Publishes hints on Redis: events after their commit, and wake-ups. No durable path ever waits for it.
 
-One thread sends what two bounded queues hold: wake-ups at once, because a slot waits for them, and events a few milliseconds'
-worth together, because a round trip costs as much as ten of them. When Redis is slow or away the newest are dropped, because
-everything that matters is in PostgreSQL and its readers poll as well.
+Wake-ups go out by express where they can, because a slot waits for them. One thread sends what two bounded queues hold:
+other wake-ups at once, and events a few milliseconds' worth together, because a round trip costs as much as ten of them.
+When Redis is slow or away the newest are dropped, because everything that matters is in PostgreSQL and its readers poll as
+well.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 import redis
 
+from models.express import Express
 from models.facts import fact
 
 PROMOTE = "taxiway:promote"
@@ -55,6 +57,7 @@ class Bus:
 
     def __init__(self, url: str) -> None:
         self._redis = open_redis(url)
+        self._express = Express(self._redis)
         self._wakes: SimpleQueue[Hint] = SimpleQueue()
         self._events: SimpleQueue[Hint] = SimpleQueue()
         self._any, self._hurry = threading.Event(), threading.Event()
@@ -72,7 +75,8 @@ class Bus:
 
     def wake(self, channel: str, text: str = "") -> None:
         """Publish a hint; dropped when too many wait."""
-        self._put(self._wakes, ((channel,), text))
+        if not self._express.send(channel, text):
+            self._put(self._wakes, ((channel,), text))
 
     def stop(self, deadline: float = 1.0) -> None:
         """Send what waits, for `deadline` seconds at most."""
@@ -94,8 +98,10 @@ class Bus:
             self._any.clear()
             self._gather(time.monotonic() + GATHER_SECONDS)
             self._send_all(self._events)
+            self._express.read_answers()
         self._send_all(self._wakes)
         self._send_all(self._events)
+        self._express.close()
 
     def _gather(self, until: float) -> None:
         """Let events gather, but send wake-ups as they come."""
@@ -116,6 +122,7 @@ class Bus:
                 for channel in channels:
                     pipeline.publish(channel, text)
             pipeline.execute()
+            self._express.open()
         except (redis.RedisError, OSError) as error:
             if not self._away:
                 fact("redis.away", level="warning", error=type(error).__name__)

@@ -86,7 +86,8 @@ class Loop:
                 if time.monotonic() >= due[n]:
                     due[n] = time.monotonic() + self._do(duty, session)
             if self._wake.wait(max(0.0, min(TICK_SECONDS, min(due.values()) - time.monotonic()))):
-                time.sleep(max(0.0, GATHER_SECONDS - (time.monotonic() - began)))
+                if (early := began + GATHER_SECONDS - time.monotonic()) > 0:
+                    time.sleep(early)
                 self._wake.clear()
                 only_freed, self._only_freed = self._only_freed, True
                 due |= dict.fromkeys(range(self._hinted - 1 if only_freed else 0, self._hinted), 0.0)
