@@ -32,13 +32,19 @@ class Promotion:
         self._publish, self._gates = publish, gates
         self._turns: defaultdict[str, Turn] = defaultdict(Turn)
         self._paces: defaultdict[str, Pace] = defaultdict(lambda: Pace(fill_s))
+        self._queues: tuple[str, ...] = ()
         self._tags = NextTags()
 
     def step(self, connection: Connection) -> float:
         """Promote once in every queue; tickets are published after the commit."""
+        now = time.monotonic()
+        if rest := min((self._paces[queue].wait(now) for queue in self._queues), default=0.0):
+            return rest
         gates = self._gates.read(connection)
         look_again = gates.changes_in
-        for capacity in read_capacity(connection):
+        offered = read_capacity(connection)
+        self._queues = tuple(capacity.queue for capacity in offered)
+        for capacity in offered:
             if capacity.free and capacity.queue not in gates.queues:
                 look_again = min(look_again, self._in_turn(connection, capacity, gates))
         return min(TICK_SECONDS, look_again)
