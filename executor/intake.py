@@ -242,7 +242,10 @@ class Intake:
             self._recorded(n, answer, edge, value)
 
         alone = not isinstance(item, Statement)
-        self._worker.recorder.put(self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone)
+        here = not self.steps  # nothing that would have to be looked after meanwhile
+        self._worker.recorder.put(
+            self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone, here=here
+        )
 
     def _recorded(self, n: int, answer: Answer, edge: bool = True, value: str | None = None) -> None:
         """Tell the host what became of item `n`; in the recorder's thread.

@@ -51,14 +51,23 @@ class Recorder:
         n: int = 0,
         settle: Callable[[Connection], bool] | None = None,
         alone: bool = False,
+        here: bool = False,
     ) -> None:
-        """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row."""
+        """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row.
+
+        An item that may be committed `here`, in the calling thread, is, unless others commit or items of its run wait.
+        """
         if fence and n:
             settle = lambda connection: committed(connection, fence, n)  # noqa: E731
+        item = Item(statement, self._leaving(run, done), size, settle, run, alone)
         with self._lock:
             lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
             self._under_way[run] = (lane, items + 1)
-            lane.put(Item(statement, self._leaving(run, done), size, settle, run, alone))
+            if items or not here:
+                lane.put(item)
+                return
+        if not lane.commit_here(item):
+            lane.put(item)
 
     def write(
         self, run: UUID, statement: Decision, *, then: Callable[[], None] | None = None, **options: Any
@@ -71,7 +80,7 @@ class Recorder:
                     then()
                 item.done(answer)
 
-            self.put(run, item.statement, done, **options)
+            self.put(run, item.statement, done, here=True, **options)
 
         return wait_for(put, statement)
 
