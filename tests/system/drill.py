@@ -67,11 +67,10 @@ class Drill(Live):
     def row(self, sql: str, *params: Any) -> dict[str, Any]:
         return self.rows(sql, *params)[0]
 
-    def in_flight_on(self, worker: str) -> list[str]:
-        """Return the runs with a step shown in flight in this very process."""
+    def leased_to(self, worker: str) -> list[str]:
+        """Return the runs that this very process executes."""
         found = self.rows(
-            "SELECT run.id::text FROM run JOIN worker ON worker.id = lease_worker"
-            " WHERE step_in_flight IS NOT NULL AND worker.pid = %s",
+            "SELECT run.id::text FROM run JOIN worker ON worker.id = lease_worker WHERE worker.pid = %s",
             self.cluster.child(worker).pid,
         )
         return [one["id"] for one in found]

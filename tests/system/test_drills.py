@@ -137,8 +137,8 @@ def test_a_database_that_is_restarted_again_and_again_loses_and_counts_nothing(d
 @pytest.mark.timeout(200)
 def test_a_worker_that_is_told_to_end_hands_its_long_runs_on_from_their_last_step(drill: Drill) -> None:
     runs = drill.sequences(8, steps=40, millis=300)
-    drill.until(lambda: len(drill.in_flight_on("worker-1")) == 4, "four runs execute there")
-    leaving, mine = drill.cluster.child("worker-1"), drill.in_flight_on("worker-1")
+    drill.until(lambda: len(drill.leased_to("worker-1")) == 4, "four runs execute there")
+    leaving, mine = drill.cluster.child("worker-1"), drill.leased_to("worker-1")
     wait(1.5)
     began = time.monotonic()
     drill.cluster.take("worker-1")
@@ -173,7 +173,7 @@ def test_a_rolling_restart_of_all_workers_under_load_loses_and_repeats_nothing(d
     load.start()
     try:
         for name in ("worker-1", "worker-2"):
-            drill.until(lambda name=name: drill.in_flight_on(name), f"{name} is busy")
+            drill.until(lambda name=name: drill.leased_to(name), f"{name} is busy")
             drill.cluster.take(name)
             drill.cluster.child(name).send(signal.SIGTERM)
             assert drill.cluster.child(name).wait(drill.cluster.size.drain + EXIT_MARGIN)
@@ -230,7 +230,7 @@ def test_a_worker_that_dies_with_all_its_slots_busy_again_and_again_costs_no_run
     drill.until(lambda: drill.rows("SELECT FROM queue WHERE name = %s", MORTAL), "its queue is known")
     runs = drill.sequences(8, steps=10 * deaths, millis=300, queue=MORTAL)
     for _ in range(deaths):
-        drill.until(lambda: len(drill.in_flight_on(name)) == 8, "eight runs execute", 60, lambda: drill.going(runs))
+        drill.until(lambda: len(drill.leased_to(name)) == 8, "eight runs execute", 60, lambda: drill.going(runs))
         wait(random.uniform(0, 1))
         drill.kill(child)
         child = live()
