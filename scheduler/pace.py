@@ -5,17 +5,13 @@ for the rest of the time; and as it is promoted together again, this never ends.
 end a few milliseconds apart, and each finds everything at its disposal.
 """
 
-FILL_SECONDS = 0.05  # however many slots are free at once, they are filled within this time
-GAP_SECONDS = 0.006  # and two promotions are never kept further apart than this
-SHARE_OF_MEAN = (
-    0.85  # nor than this share of the time that has passed between promotions lately: what gathered is made up for
-)
-BUSY_SECONDS = 0.005  # a queue that promotes more often is better served by promoting many in one statement
+# Of n free slots the next one is filled after the least of these: an n-th of a time, a time, a share of the mean time between
+# two promotions of late (so that whatever gathered is made up for).
+FILL_SECONDS, GAP_SECONDS, SHARE_OF_MEAN = 0.05, 0.006, 0.85
+BUSY_SECONDS = 0.005  # where that mean is shorter, slots are filled at once: many in one statement cost less
 WEIGHT = 1 / 8  # of one promotion in the mean
 LONGEST_SECONDS = 0.05  # a longer pause counts as this one
-TURN_SECONDS = (
-    0.002  # where the slots are so many that several are to be filled in one turn, it is what this time would see
-)
+TURN_SECONDS = 0.002  # one turn fills as many as are due in this time; who comes late by no more makes up for it
 
 
 class Pace:

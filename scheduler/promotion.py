@@ -51,10 +51,9 @@ class Promotion:
 
     def _in_turn(self, connection: Connection, capacity: Capacity, gates: Gates) -> float:
         """Promote as many in one queue as its pace lets; gives the seconds after which there may be more to do."""
-        pace, free = self._paces[capacity.queue], capacity.free
-        allowed = pace.allowed(free, time.monotonic())
-        look_again = self._promote(connection, capacity, gates, min(allowed, AT_ONCE)) if allowed else TICK_SECONDS
-        return look_again if allowed == free else min(look_again, pace.wait(time.monotonic()))
+        pace, now = self._paces[capacity.queue], time.monotonic()
+        most = min(pace.allowed(capacity.free, now), AT_ONCE)
+        return self._promote(connection, capacity, gates, most) if most else pace.wait(now)
 
     def _promote(self, connection: Connection, capacity: Capacity, gates: Gates, most: int) -> float:
         """Promote so many in one queue at most; gives the seconds after which there may be more to do."""
@@ -66,13 +65,13 @@ class Promotion:
         if rule.tenant_limit is not None and self._line_up(connection, candidates):
             return 0.0
         chosen = choose(candidates, room, self._turns[capacity.queue])
-        fit = self._without_surplus(connection, chosen)
+        fit, pace = self._without_surplus(connection, chosen), self._paces[capacity.queue]
         if fit:
             self._publish(self._give(connection, capacity, fit, rule))
-            self._paces[capacity.queue].promoted(len(fit), capacity.free, time.monotonic())
+            pace.promoted(len(fit), capacity.free, time.monotonic())
         if len(fit) < len(chosen):
             return SOON_SECONDS
-        return 0.0 if len(chosen) == AT_ONCE else room.changes_in
+        return pace.wait(time.monotonic()) if len(chosen) == most < capacity.free else room.changes_in
 
     @staticmethod
     def _line_up(connection: Connection, candidates: list[Candidate]) -> bool:

@@ -15,7 +15,7 @@ from scheduler.capacity import _CAPACITY, read_capacity
 from scheduler.gates import GateReader
 from scheduler.lifting import Lifting
 from scheduler.pace import Pace
-from scheduler.promotion import Promotion
+from scheduler.promotion import TICK_SECONDS, Promotion
 from scheduler.republication import DEADLINE_SECONDS, Republication
 from tests.postgres.calls import claim
 from tests.postgres.factory import Made, World
@@ -74,6 +74,18 @@ def test_slots_are_filled_one_after_another_at_the_pace_of_their_queue(
     time.sleep(0.2)
     promotion.step(own_world.connection)
     assert published.take() == [queued[1].id]
+
+
+def test_where_slots_are_free_and_nobody_waits_there_is_no_hurry(
+    own_world: World, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "_gap", lambda self, free: 0.01)
+    promotion, worker = Promotion(published, GateReader()), consuming(own_world, slots=4)
+    assert promotion.step(own_world.connection) == TICK_SECONDS
+    own_world.run("queued", worker=worker)
+    assert promotion.step(own_world.connection) <= 0.01  # there may be more
+    time.sleep(0.01)
+    assert promotion.step(own_world.connection) == TICK_SECONDS
 
 
 @pytest.mark.parametrize(
