@@ -1,7 +1,7 @@
 """Takes in what a host says during an activation: items go to the recorder, acknowledgements come back out.
 
 Nothing that a host sends is trusted: a malformed frame ends the host (HostGone), a bad value ends its step (Refused). An
-item is acknowledged by the recorder's thread after its commit; the host goes on only then.
+item is acknowledged after its commit, by the thread that committed it; the host goes on only then.
 """
 
 import json
@@ -242,13 +242,13 @@ class Intake:
             self._recorded(n, answer, edge, value)
 
         alone = not isinstance(item, Statement)
-        here = not self.steps  # nothing that would have to be looked after meanwhile
+        here = not self.steps  # else the slot's thread has steps to look after, and their items go together
         self._worker.recorder.put(
             self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone, here=here
         )
 
     def _recorded(self, n: int, answer: Answer, edge: bool = True, value: str | None = None) -> None:
-        """Tell the host what became of item `n`; in the recorder's thread.
+        """Tell the host what became of item `n`; in the thread that committed it.
 
         Neither a draining worker nor a pause lets an agent past the `edge` of a step. The intent of a `once` step is none:
         held back there, the step would never begin, and yet count as begun.

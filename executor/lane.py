@@ -33,7 +33,7 @@ Answer = Row | None | Exception
 
 @dataclass(slots=True)
 class Item:
-    """One statement to commit; `done` gets its row, None (the guard did not hold) or the error, in the lane's thread.
+    """One statement to commit; `done` gets its row, None (the guard did not hold) or the error, in the thread that commits.
 
     Items of one `run` are committed in their order; one that is to stand `alone` has a transaction of its own. `settle` is
     asked after a lost connection: True when the item had been committed although nobody said so; `unsure` says that this

@@ -24,7 +24,7 @@ class Decision(Protocol):
 
 
 class Session:
-    """One connection, used by one thread."""
+    """One connection, used by one thread at a time."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +15,8 @@ from models import express as module
 from models.bus import FREED, Bus, open_redis
 from models.express import UNANSWERED, Express
 from ops.embedded import ValkeyServer
-from ops.embedded.valkey import FORGETFUL
 
 WITHIN_S = 10
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    with ValkeyServer(tmp_path, FORGETFUL) as server:
-        yield server
 
 
 @pytest.fixture

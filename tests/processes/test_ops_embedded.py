@@ -31,12 +31,6 @@ def postgres(tmp_path: Path) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    with ValkeyServer(tmp_path) as server:
-        yield server
-
-
 def write(server: PostgresServer) -> None:
     with psycopg.connect(server.url()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")

@@ -65,6 +65,10 @@ def _step(n: Any, **fields: Any) -> dict[str, Any]:
     return {"frame": "step", "activation": f"{RUN}.3", "n": n, **told, **fields}
 
 
+def _begun(n: int) -> dict[str, Any]:
+    return {"key": f"a#{n}", "name": "a", "digest": "", "occurrence": n, "attempt": 1, "durationMs": 0}
+
+
 def test_a_frame_is_told_at_once_with_the_activation_it_belongs_to(intake: Intake, host: BusyHost) -> None:
     intake.tell({"frame": "ack", "n": 1})
     assert host.told == [{"frame": "ack", "n": 1, "activation": f"{RUN}.3"}]
@@ -98,6 +102,16 @@ def test_a_host_that_takes_nothing_for_long_is_ended(
     now[0] += 2
     intake.say_again()
     assert host.killed == "deaf"
+
+
+def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
+    intake: Intake, worker: SimpleNamespace
+) -> None:
+    for n in (1, 2):
+        intake.take({"frame": "step_started", **_begun(n)})
+    for n in (1, 2):
+        intake.take(_step(n))
+    assert [options["here"] for *_, options in worker.recorder.put_in] == [False, True]
 
 
 def test_a_step_is_acknowledged_only_after_its_commit(intake: Intake, host: BusyHost, worker: SimpleNamespace) -> None:

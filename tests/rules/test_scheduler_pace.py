@@ -63,6 +63,13 @@ def test_however_many_slots_are_free_all_are_filled_soon(slots: int) -> None:
     assert moments[-1] - moments[0] <= 0.1
 
 
+def test_the_last_of_eight_slots_is_filled_forty_milliseconds_after_the_first() -> None:
+    pace = Pace()
+    play(pace, slots=1, seconds=0.25, runs=40)
+    moments = play(pace, slots=8, seconds=60, runs=8, began=200.0)
+    assert moments[-1] - moments[0] == pytest.approx(0.04, abs=0.002)
+
+
 def test_a_lone_run_waits_for_nothing() -> None:
     pace = Pace()
     play(pace, slots=1, seconds=0.25, runs=40)
