@@ -13,8 +13,10 @@ from psycopg.rows import dict_row
 from executor.recorder import Recorder
 from models.ids import new_id
 from scheduler import gates as gates_of
+from scheduler.gates import GateReader
+from scheduler.promotion import Promotion
 from tests.postgres.factory import World
-from tests.postgres.ground import Ground
+from tests.postgres.ground import Ground, Published
 from tests.postgres.inside import Deaf, proxy_to, settings_of, through
 from tests.postgres.proxy import Proxy
 
@@ -100,6 +102,18 @@ def recorder(bus: Deaf, proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPa
         yield recorder
         proxy.frozen = proxy.muted = proxy.refusing = False
         recorder.stop(5)
+
+
+@pytest.fixture
+def published() -> Published:
+    """Give what stands for the publisher: it keeps the tickets."""
+    return Published()
+
+
+@pytest.fixture
+def promotion(published: Published) -> Promotion:
+    """Give promotion that fills all free slots at once."""
+    return Promotion(published, GateReader(), fill_s=0)
 
 
 @pytest.fixture

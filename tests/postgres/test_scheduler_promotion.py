@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any
 
 import pytest
 
 from models import moves, tickets
-from scheduler import republication as republications
-from scheduler.candidates import CANDIDATES
-from scheduler.capacity import _CAPACITY, read_capacity
+from scheduler.capacity import read_capacity
 from scheduler.gates import GateReader
-from scheduler.lifting import Lifting
 from scheduler.pace import Pace
 from scheduler.promotion import TICK_SECONDS, Promotion
-from scheduler.republication import DEADLINE_SECONDS, Republication
+from scheduler.republication import Republication
 from tests.postgres.calls import claim
 from tests.postgres.factory import Made, World
 from tests.postgres.ground import Published, consuming
-from tests.postgres.inside import Deaf
-
-
-@pytest.fixture
-def published() -> Published:
-    return Published()
-
-
-@pytest.fixture
-def promotion(published: Published) -> Promotion:
-    return Promotion(published, GateReader(), fill_s=0)
 
 
 def in_flight(world: World, queue: str) -> int:
@@ -237,154 +222,3 @@ def test_a_full_worker_does_not_use_up_the_slots_of_another(own_world: World) ->
     [capacity] = read_capacity(own_world.connection)
     assert (capacity.open_slots, capacity.tickets, capacity.free, capacity.agents) == (2, 0, 2, ("echo",))
     assert idle != over
-
-
-# ------------------------------------------------------------------------------------------------------- tickets again
-class Clock:
-    """A monotonic clock that a test sets."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(republications, "time", clock)
-    return clock
-
-
-def test_a_ticket_is_published_again_only_after_a_free_slot_for_the_whole_deadline(
-    own_world: World, published: Published, clock: Clock
-) -> None:
-    republication = Republication(published)
-    worker = consuming(own_world, slots=1)
-    made = own_world.run("promoted", worker=worker)
-    own_world.connection.execute("UPDATE run SET ticket_at = now() - interval '6 s' WHERE id = %s", [made.id])
-
-    republication.step(own_world.connection)
-    clock.now += DEADLINE_SECONDS - 1
-    republication.step(own_world.connection)
-    assert published.take() == []
-
-    own_world.run("executing", worker=worker)  # the slot is taken for a moment: the deadline begins anew
-    clock.now += 2
-    republication.step(own_world.connection)
-    assert published.take() == []
-    own_world.connection.execute(
-        "UPDATE run SET lease_worker = NULL, ready_at = now() WHERE lease_worker = %s", [worker]
-    )
-    for _ in range(int(DEADLINE_SECONDS)):
-        republication.step(own_world.connection)
-        assert published.take() == []
-        clock.now += 1
-
-    republication.step(own_world.connection)
-    [ticket] = published.tickets
-    assert (ticket["id"], ticket["epoch"], ticket["ticket_n"]) == (made.id, made.epoch, 2)
-    assert own_world.row(made.id)["epoch"] == made.epoch
-
-
-def test_a_ticket_of_a_queue_without_a_consuming_worker_waits(
-    own_world: World, published: Published, clock: Clock
-) -> None:
-    republication = Republication(published)
-    made = own_world.run("promoted", queue="money", worker=consuming(own_world, queue="default"))
-    own_world.connection.execute("UPDATE run SET ticket_at = now() - interval '1 h' WHERE id = %s", [made.id])
-    for _ in range(20):
-        republication.step(own_world.connection)
-        clock.now += 1
-    assert published.take() == []
-
-
-def test_a_ticket_that_still_may_be_under_way_is_not_doubled(
-    own_world: World, published: Published, clock: Clock
-) -> None:
-    republication = Republication(published)
-    own_world.run("promoted", worker=consuming(own_world))
-    for _ in range(10):
-        republication.step(own_world.connection)
-        clock.now += 1
-    assert published.take() == []
-
-
-def test_the_gate_of_a_declined_ticket_opens_after_its_back_off_and_says_so(
-    own_world: World, promotion: Promotion, published: Published
-) -> None:
-    bus = Deaf()
-    lifting = Lifting(bus)  # type: ignore[arg-type]  # all that it wants of a bus
-    made = own_world.run("promoted", worker=consuming(own_world))
-    tickets.decline(made.id, made.epoch, draining=False).one(own_world.connection)
-    promotion.step(own_world.connection)
-    lifting.step(own_world.connection)
-    assert (published.take(), bus.woken) == ([], [])
-
-    own_world.connection.execute("UPDATE run SET blocked_until = now() - interval '1 ms' WHERE id = %s", [made.id])
-    lifting.step(own_world.connection)
-    assert bus.woken == [("taxiway:promote", "default")]
-    promotion.step(own_world.connection)
-    assert published.take() == [made.id]
-
-
-def test_a_ticket_that_a_draining_worker_gave_back_is_promoted_again_at_once(
-    own_world: World, promotion: Promotion, published: Published
-) -> None:
-    made = own_world.run("promoted", worker=consuming(own_world))
-    tickets.decline(made.id, made.epoch, draining=True).one(own_world.connection)
-    promotion.step(own_world.connection)
-    assert published.take() == [made.id]
-
-
-# ------------------------------------------------------------------------------------------------------------ flatness
-@pytest.fixture
-def crowded(own_world: World) -> World:
-    worker = consuming(own_world, slots=50)
-    consuming(own_world, slots=50, agents=["echo", "b"])
-    sql = """INSERT INTO run (id, tenant, agent, queue, status, ready_at, finished_at, priority, fair_tag, seq)
-        SELECT gen_random_uuid(), 't', CASE WHEN n %% 3 = 0 THEN 'b' ELSE 'echo' END, 'default',
-            CASE WHEN n %% 2 = 0 THEN 'QUEUED' ELSE 'SUCCESS' END, CASE WHEN n %% 2 = 0 THEN now() END,
-            CASE WHEN n %% 2 = 1 THEN now() END, n %% 5, n, 1 FROM generate_series(1, 20000) AS n"""
-    own_world.connection.execute(sql.replace("%%", "%"))
-    for _ in range(20):
-        own_world.run("executing", worker=worker)
-    own_world.connection.execute("ANALYZE")
-    return own_world
-
-
-def _plan(world: World, sql: str, params: dict[str, Any]) -> tuple[str, int]:
-    rows = world.connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {sql}", params).fetchall()
-    lines = [row["QUERY PLAN"] for row in rows]
-    [first] = [line for line in lines if "Buffers:" in line][:1]
-    touched = sum(int(part.split("=")[1]) for part in first.split() if part.startswith(("hit=", "read=")))
-    return "\n".join(lines), touched
-
-
-def test_candidates_are_read_from_the_head_of_the_ready_index(crowded: World) -> None:
-    plan, touched = _plan(
-        crowded,
-        CANDIDATES,
-        {"queue": "default", "agents": ["echo", "b"], "windows": [""], "kinds": [False, True], "limit": 20},
-    )
-    assert "run_ready" in plan
-    assert "Seq Scan on run" not in plan
-    assert touched < 400
-
-
-def test_what_is_in_flight_is_read_from_its_own_index(crowded: World) -> None:
-    plan, touched = _plan(crowded, _CAPACITY, {})
-    assert "run_in_flight" in plan
-    assert "Seq Scan on run" not in plan
-    assert touched < 200
-
-
-def test_what_waits_behind_a_closed_window_costs_nothing(crowded: World) -> None:
-    params = {"queue": "default", "agents": ["echo", "b"], "windows": ["", "day"], "kinds": [False, True], "limit": 20}
-    before = _plan(crowded, CANDIDATES, params)[1]
-    crowded.connection.execute("""
-        INSERT INTO run (id, tenant, agent, queue, window_name, ready_at, priority, fair_tag, resumed, seq)
-        SELECT gen_random_uuid(), 't', 'echo', 'default', 'night', now(), 100, n, n % 2 = 0, 1
-        FROM generate_series(1, 20000) AS n""")
-    crowded.connection.execute("ANALYZE")
-    assert _plan(crowded, CANDIDATES, params)[1] <= 1.3 * before
