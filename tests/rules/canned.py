@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+import pytest
 from taxiway.client import AsyncClient, AsyncRunHandle, Client, Event, RunHandle
 
 URL = "http://127.0.0.1:8000"
@@ -171,3 +172,4 @@ class Awaited:
 
 Speaker = Callable[[Canned], Blocking | Awaited]
 KINDS: list[Speaker] = [Blocking, Awaited]
+both = pytest.mark.parametrize("speak", KINDS)

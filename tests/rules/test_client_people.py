@@ -6,9 +6,8 @@ import httpx
 import pytest
 from taxiway import client as api
 
-from tests.rules.canned import KINDS, RUN_ID, WAIT_ID, Canned, Speaker, asked, problem
+from tests.rules.canned import KINDS, RUN_ID, WAIT_ID, Canned, Speaker, asked, both, problem
 
-both = pytest.mark.parametrize("speak", KINDS)
 NOTHING_SO = problem(404, "not_found", "There is no approval with this id.")
 
 

@@ -12,20 +12,19 @@ from taxiway.client.sse import Decoder, Frame
 
 from tests.rules.canned import (
     END,
-    KINDS,
     RUN_ID,
     URL,
     Answer,
     Canned,
     Pieces,
     Speaker,
+    both,
     client,
     frame,
     problem,
     stream,
 )
 
-both = pytest.mark.parametrize("speak", KINDS)
 BROKEN = httpx.ReadError("connection reset")
 
 
