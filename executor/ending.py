@@ -1,7 +1,7 @@
 """Records how an activation ended: one move under its fence, decided again when somebody else decided first.
 
 When the epoch has passed, the outcome is nobody's any more. A park is undone by what came meanwhile: a request to cancel or
-to pause takes its place, and a signal makes it read the inbox again.
+to pause takes its place, and a signal makes it read the inbox again, behind the lock of the run's row this time.
 """
 
 import json
@@ -35,7 +35,7 @@ from models.recording import Fence
 from models.statement import Statement
 from models.successors import Restart
 
-_TRIES = 100  # a run whose children end fast has news again and again
+_TRIES = 100  # each but the first gives way to a request, or parks behind the lock of the run's row: few are ever needed
 
 
 class Office(Protocol):
@@ -63,8 +63,8 @@ def record(
 def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
     """Try the outcome's move; while somebody else decides first, decide again by what the run row says now."""
     inbox = claim["inbox"]
-    for _ in range(_TRIES):
-        statement = _move(fence, outcome, active_ms, inbox)
+    for attempt in range(_TRIES):
+        statement = _move(fence, outcome, active_ms, inbox, again=attempt > 0)
         if statement is None:
             return outcome
         answer = _write(office, fence, claim, outcome, statement)
@@ -136,7 +136,7 @@ def _pause(fence: Fence, active_ms: int, window: str | None) -> Decision:
     return moves.park_for_window(*at, active_ms=active_ms, window=window)
 
 
-def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decision | None:
+def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int, *, again: bool) -> Decision | None:
     at = (fence.run, fence.epoch, fence.worker)
     match outcome:
         case Succeeded(n, value):
@@ -154,7 +154,7 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int) -> Decisio
             )
         case Parked(_, verb, reason, opened, wake):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
-            return waits.Park(park, opened)
+            return waits.Park(park, opened, again)
         case Paused(window):
             return _pause(fence, active_ms, window)
         case HandedBack(reason, in_flight):

@@ -141,6 +141,7 @@ LOOK = """
         decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
     FROM wait WHERE id = %(wait)s
     """
+_HOLD = "SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE"
 _NEXT_FOR_SIGNAL = f"""
     SELECT request -> 'schema' AS schema
     FROM wait JOIN run ON run.id = wait.run_id
@@ -277,14 +278,18 @@ def _note(stands: Row, wait: Row) -> Statement:
 class Park:
     """A park, and in its transaction what follows at once: further questions are told, and signals that had come before may
     end the waits as soon as they begin.
+
+    One that was overtaken is tried `again`: behind the lock of the run's row nobody overtakes it. A run whose children end
+    fast has news all the time; looked for without the lock, a moment without them may never come.
     """
 
     statement: Statement
     waits: Sequence[NewWait] = ()
+    again: bool = False
 
     def one(self, connection: psycopg.Connection[Any]) -> Row | None:
         """Execute it in the caller's transaction; the row's `more` are the events of what followed at once."""
-        row = self.statement.one(connection)
+        row = self._locked(connection) if self.again else self.statement.one(connection)
         if row is None:
             return None
         questions = sum(wait.kind in ("approval", "authorization") for wait in self.waits)
@@ -297,6 +302,14 @@ class Park:
             "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
         }  # fmt: skip
         return {**row, "more": more + wake(connection, stands, over)}
+
+    def _locked(self, connection: psycopg.Connection[Any]) -> Row | None:
+        """Lock the run and park it by what its inbox says now, unless a wait that it would park for is over."""
+        at = self.statement.params
+        held = Statement(_HOLD, at).one(connection)
+        if held is None or Statement(OVER, {"run": at["run"], "keys": [wait.key for wait in self.waits]}).one(connection):
+            return None
+        return Statement(self.statement.sql, {**at, **held}).one(connection)
 
     def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[Row]:
         """Look for grants that were given since the agent asked: behind their locks, and the waits are open by now."""
