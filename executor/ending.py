@@ -35,7 +35,9 @@ from models.recording import Fence
 from models.statement import Statement
 from models.successors import Restart
 
-_TRIES = 100  # each but the first gives way to a request, or parks behind the lock of the run's row: few are ever needed
+_TRIES = (
+    100  # each but the first gives way to a request, or parks behind the lock of the run's row: few are ever needed
+)
 
 
 class Office(Protocol):

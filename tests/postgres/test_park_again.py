@@ -43,7 +43,14 @@ def _again(scene: Scene, *opened: NewWait) -> waits.Park:
     """Ask for a park whose inbox was read long ago."""
     made = scene.made
     statement = moves.park(
-        Verb.PAUSE_BY_AGENT, made.id, made.epoch, made.worker, inbox=-1, active_ms=1, reason=Reason.WAITING, waits=opened
+        Verb.PAUSE_BY_AGENT,
+        made.id,
+        made.epoch,
+        made.worker,
+        inbox=-1,
+        active_ms=1,
+        reason=Reason.WAITING,
+        waits=opened,
     )
     return waits.Park(statement, opened, again=True)
 
