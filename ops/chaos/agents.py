@@ -175,6 +175,22 @@ def napping(run: Run, naps: int, millis: int, secret: str) -> list[str]:
 
 
 @agent
+def family(run: Run, children: int, millis: int, secret: str) -> list[str]:
+    """Starts other runs behind a step of its own, and needs what each of them returns."""
+    at(run)
+    own = run.step(work, 0, 20, secret)
+    inputs = [{"n": n, "millis": millis, "secret": secret} for n in range(1, children + 1)]
+    return [own, *run.gather(*run.map(child, inputs))]
+
+
+@agent
+def child(run: Run, n: int, millis: int, secret: str) -> str:
+    """One step, for the run that started this one."""
+    at(run)
+    return run.step(work, n, millis, secret)
+
+
+@agent
 def polling(run: Run, after: int, naps: int, millis: int, secret: str) -> str:
     """Sleeps long, then looks again and again whether there is anything to do; for drills."""
     run.sleep(after / 1000)

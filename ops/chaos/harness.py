@@ -144,7 +144,7 @@ class Harness:
         began = time.monotonic()
         eyes = self._eyes()
         while time.monotonic() < began + self.plan.rest and not self.crew.faults:
-            going = eyes.rows("SELECT count(*)::int AS n FROM run WHERE finished_at IS NULL")[0]["n"]
+            going = eyes.rows(_GOING)[0]["n"]
             if not going:
                 return time.monotonic() - began
             self.progress(f"all is healed; {going} runs are still to end")
@@ -152,6 +152,9 @@ class Harness:
         return None
 
 
+_GOING = """
+    SELECT (SELECT count(*) FROM run WHERE finished_at IS NULL)::int + (SELECT count(*) FROM outbox)::int AS n
+    """
 _STANDING = """
     SELECT id::text FROM run WHERE updated_at < now() - interval '0.7 s'
         AND (status = 'PAUSED' OR (status = 'QUEUED' AND control_request = 'pause'))

@@ -41,7 +41,7 @@ class Mix:
     weights: dict[str, int] = field(
         default_factory=lambda: {
             "tiny": 5, "sequence": 6, "patient": 3, "fan_out": 3, "flaky": 3, "only_once": 3, "bulky": 1, "turncoat": 1,
-            "asking": 4, "hearing": 3, "napping": 3, "either": 2,
+            "asking": 4, "hearing": 3, "napping": 3, "either": 2, "family": 2,
         }
     )  # fmt: skip
 
@@ -75,6 +75,7 @@ def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
         "bulky": {"steps": rng.randint(1, 4)},
         "asking": {"questions": rng.randint(1, 3)},
         "hearing": {"words": rng.randint(1, 3)},
+        "family": {"children": rng.choice([1, 3, 8, 20]), "millis": rng.choice([0, 50, 400])},
         "napping": {"naps": rng.randint(1, 3), "millis": rng.choice([50, 300, 1000])},
     }
     return {**drawn.get(kind, {}), "secret": secret}
@@ -83,7 +84,7 @@ def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
 def expected(agent: str, given: dict[str, Any]) -> list[str] | None:
     """Return what a run must return when it succeeds; None when it cannot."""
     secret = given["secret"]
-    waited = {"asking": "questions", "hearing": "words", "napping": "naps"}
+    waited = {"asking": "questions", "hearing": "words", "napping": "naps", "family": "children"}
     if agent in waited:
         return [f"{n}:{secret}" for n in range(given[waited[agent]] + 1)]
     counted = {

@@ -38,7 +38,7 @@ def facts() -> Facts:
     book.incidents.append(Incident("kill_host", "default-1x4", began=3.0, ended=3.0, runs={RUN: 1}))
     found = Facts(book, 15, lambda label: label)
     found.runs = [{
-        "id": RUN, "agent": "sequence", "status": "SUCCESS", "reason": None, "seq": 7,
+        "id": RUN, "parent": None, "agent": "sequence", "status": "SUCCESS", "reason": None, "seq": 7,
         "crashes": 1, "losses": 0, "activations": 2, "concurrency_key": None,
         "ticket_at": None, "lease_worker": None, "ready_at": None, "open_waits": 0, "result": ["0:s", "1:s"], "error": None,
     }]  # fmt: skip

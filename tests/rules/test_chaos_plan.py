@@ -37,6 +37,7 @@ def test_what_a_run_must_return_is_known_beforehand() -> None:
     assert expected("tiny", {"secret": "s"}) == ["0:s"]
     assert expected("sequence", {"steps": 2, "secret": "s"}) == ["0:s", "1:s"]
     assert expected("fan_out", {"items": 2, "secret": "s"}) == ["1000:s", "1001:s"]
+    assert expected("family", {"children": 2, "millis": 0, "secret": "s"}) == ["0:s", "1:s", "2:s"]
     assert expected("flaky", {"times": 1, "secret": "s"}) == ["0:s", "s"]
     assert expected("flaky", {"times": FAILING, "secret": "s"}) is None
 

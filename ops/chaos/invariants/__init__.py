@@ -1,6 +1,6 @@
 """The promises that are checked on the tables and the effect log, each by the number that it has in the design."""
 
-from ops.chaos.invariants import counting, execution, history, people, places
+from ops.chaos.invariants import counting, execution, families, history, people, places
 from ops.chaos.invariants.facts import Check, Facts
 
 CHECKS: tuple[Check, ...] = (
@@ -18,6 +18,9 @@ CHECKS: tuple[Check, ...] = (
     people.cancel_comes_first,
     people.leaves_no_question_open,
     places.holds_a_key_alone,
+    families.starts_each_child_once,
+    families.ends_together,
+    families.reaches_everybody,
 )
 keeps_secrets = counting.keeps_secrets
 

@@ -13,8 +13,9 @@ from ops.chaos.eyes import Eyes
 
 Row = dict[str, Any]
 _RUNS = """
-    SELECT run.id::text AS id, concurrency_key, agent, status, pause_kind, reason, seq, crashes, losses, activations,
-        ticket_at, lease_worker, ready_at, control_request, blocked_on, epoch, ticket_n, payload.result, payload.error,
+    SELECT run.id::text AS id, parent_run_id::text AS parent, concurrency_key, agent, status, pause_kind, reason, seq, crashes,
+        losses, activations, ticket_at, lease_worker, ready_at, control_request, blocked_on, epoch, ticket_n, payload.result,
+        payload.error,
         (SELECT count(*) FROM wait WHERE run_id = run.id AND resolved_at IS NULL)::int AS open_waits
     FROM run JOIN payload ON payload.run_id = run.id ORDER BY run.id
     """
@@ -27,6 +28,7 @@ _WAITS = """
     SELECT id::text AS id, run_id::text AS run, kind, outcome, decided_by, resolved_at IS NULL AS open
     FROM wait ORDER BY id
     """
+_UNFOLDED = "SELECT target_run_id::text AS run, effect FROM outbox ORDER BY id"
 _KEYS = "SELECT key, run_ids::text[] AS runs FROM idempotency"
 
 
@@ -42,6 +44,8 @@ class Facts:
     events: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     waits: list[Row] = field(default_factory=list)
     keys: dict[str, list[str]] = field(default_factory=dict)
+    unfolded: list[Row] = field(default_factory=list)
+    """Effects on other runs that have not reached them."""
     effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
 
     def read(self, eyes: Eyes, effects: dict[str, list[Effect]]) -> Facts:
@@ -50,6 +54,7 @@ class Facts:
             self.events[row["run"]].append(row)
         self.waits = eyes.rows(_WAITS)
         self.keys = {row["key"]: row["runs"] for row in eyes.rows(_KEYS)}
+        self.unfolded = eyes.rows(_UNFOLDED)
         self.effects = effects
         return self
 
