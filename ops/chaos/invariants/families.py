@@ -20,7 +20,7 @@ def starts_each_child_once(facts: Facts) -> None:
 
 
 def ends_together(facts: Facts) -> None:
-    """6: a child succeeds with its one step, or is canceled because its parent was; its end is told to the parent once."""
+    """6: a child succeeds with its one step, or is canceled because its parent was."""
     runs = {run["id"]: run for run in facts.runs}
     for parent, born in _children(facts).items():
         canceled = runs[parent]["status"] == "CANCELED"
