@@ -25,6 +25,7 @@ import pytest
 import redis
 
 from ops.stack import Stack, StackOptions
+from tests.sharing import SystemsTogether
 
 # A busy machine is no fault of the code: no example of a property is timed.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -39,6 +40,12 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("TAXIWAY_", "FLOWER_", "CELERY_"))]:
         if not name.endswith("_BIN") and name not in ("TAXIWAY_SIMULATIONS", "TAXIWAY_SIMULATION"):
             del os.environ[name]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SystemsTogether | None:
+    """Share the tests out by files, but for those of whole systems."""
+    return SystemsTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @dataclass(frozen=True)

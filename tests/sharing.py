@@ -1,0 +1,30 @@
+"""Shares the tests out among processes: one of them has all those of whole systems, of which only one lives at a time.
+
+Handed out file by file they would wait for each other, and the processes that wait would do nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from xdist.scheduler import LoadFileScheduling
+
+ROOT = Path(__file__).resolve().parent.parent
+SYSTEMS = "whole systems"
+_ASKS_FOR_ONE = re.compile(r"\bstack: |\bfleet_of\(")
+
+
+class SystemsTogether(LoadFileScheduling):
+    """Keeps the tests of a file together, and all files of whole systems."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return SYSTEMS if of_whole_systems(file) else file
+
+
+@cache
+def of_whole_systems(file: str) -> bool:
+    """Say whether the tests of a file (from the root) ask for a system that nobody else has meanwhile."""
+    return bool(_ASKS_FOR_ONE.search((ROOT / file).read_text()))
