@@ -136,6 +136,7 @@ class Host:
             frame = self.next()
             if until(frame):
                 return frame
+            assert frame["frame"] != "park", f"the run waits: {frame['waits']}"
             self.answer(run, frame)
             if frame["frame"] in ("finish", "fail"):  # its end is answered too
                 return frame
