@@ -35,9 +35,8 @@ from models.recording import Fence
 from models.statement import Statement
 from models.successors import Restart
 
-_TRIES = (
-    100  # each but the first gives way to a request, or parks behind the lock of the run's row: few are ever needed
-)
+_TRIES = 100
+"""Few are ever needed: each but the first gives way to a request, or parks behind the lock of the run's row."""
 
 
 class Office(Protocol):

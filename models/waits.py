@@ -305,11 +305,9 @@ class Park:
 
     def _locked(self, connection: psycopg.Connection[Any]) -> Row | None:
         """Lock the run and park it by what its inbox says now, unless a wait that it would park for is over."""
-        at = self.statement.params
+        at, keys = self.statement.params, [wait.key for wait in self.waits]
         held = Statement(_HOLD, at).one(connection)
-        if held is None or Statement(OVER, {"run": at["run"], "keys": [wait.key for wait in self.waits]}).one(
-            connection
-        ):
+        if held is None or Statement(OVER, {"run": at["run"], "keys": keys}).one(connection):
             return None
         return Statement(self.statement.sql, {**at, **held}).one(connection)
 
