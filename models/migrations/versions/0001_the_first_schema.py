@@ -9,6 +9,30 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Make the tables, each with its indexes."""
+    _agent()
+    _api_key()
+    _delivery()
+    _event()
+    _grant()
+    _idempotency()
+    _label()
+    _log()
+    _outbox()
+    _payload()
+    _queue()
+    _run()
+    _schedule()
+    _signal()
+    _step()
+    _tenant_share()
+    _wait()
+    _webhook()
+    _window()
+    _worker()
+
+
+def _agent() -> None:
     op.create_table(
         "agent",
         sa.Column("name", sa.Text(), nullable=False),
@@ -24,6 +48,9 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _api_key() -> None:
     op.create_table(
         "api_key",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -37,6 +64,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("api_key_hash", "api_key", ["hash"], unique=True)
+
+
+def _delivery() -> None:
     op.create_table(
         "delivery",
         sa.Column("webhook_id", sa.Uuid(), nullable=False),
@@ -59,6 +89,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("delivered_at IS NULL AND dead_at IS NULL"),
     )
+
+
+def _event() -> None:
     op.create_table(
         "event",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -73,6 +106,9 @@ def upgrade() -> None:
         sa.Column("data", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("run_id", "seq"),
     )
+
+
+def _grant() -> None:
     op.create_table(
         "grant",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -87,6 +123,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("grant_holder", "grant", ["tenant", "subject", "provider"], unique=True)
+
+
+def _idempotency() -> None:
     op.create_table(
         "idempotency",
         sa.Column("tenant", sa.Text(), nullable=False),
@@ -97,6 +136,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "key"),
     )
     op.create_index("idempotency_age", "idempotency", ["created_at"], unique=False)
+
+
+def _label() -> None:
     op.create_table(
         "label",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -110,6 +152,9 @@ def upgrade() -> None:
     op.create_index(
         "label_search", "label", ["tenant", "kind", "name", "value", sa.literal_column("run_id DESC")], unique=False
     )
+
+
+def _log() -> None:
     op.create_table(
         "log",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -123,6 +168,9 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "n"),
     )
+
+
+def _outbox() -> None:
     op.create_table(
         "outbox",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -134,6 +182,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("outbox_target", "outbox", ["target_run_id", "id"], unique=False)
+
+
+def _payload() -> None:
     op.create_table(
         "payload",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -143,6 +194,9 @@ def upgrade() -> None:
         sa.Column("error", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("run_id"),
     )
+
+
+def _queue() -> None:
     op.create_table(
         "queue",
         sa.Column("name", sa.Text(), nullable=False),
@@ -156,6 +210,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _run() -> None:
     op.create_table(
         "run",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -266,6 +323,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index("run_tenant", "run", ["tenant", "id"], unique=False)
+
+
+def _schedule() -> None:
     op.create_table(
         "schedule",
         sa.Column("tenant", sa.Text(), nullable=False),
@@ -284,6 +344,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "name"),
     )
     op.create_index("schedule_next", "schedule", ["next_at"], unique=False, postgresql_where=sa.text("NOT paused"))
+
+
+def _signal() -> None:
     op.create_table(
         "signal",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -310,6 +373,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("consumed_by IS NULL"),
     )
+
+
+def _step() -> None:
     op.create_table(
         "step",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -331,6 +397,9 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('succeeded', 'failed', 'retrying', 'intended')", name="step_status_known"),
         sa.PrimaryKeyConstraint("run_id", "key"),
     )
+
+
+def _tenant_share() -> None:
     op.create_table(
         "tenant_share",
         sa.Column("queue", sa.Text(), nullable=False),
@@ -341,6 +410,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("queue", "tenant"),
         postgresql_with={"fillfactor": 50},
     )
+
+
+def _wait() -> None:
     op.create_table(
         "wait",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -392,6 +464,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("resolved_at IS NULL AND due_at IS NOT NULL"),
     )
+
+
+def _webhook() -> None:
     op.create_table(
         "webhook",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -404,6 +479,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("webhook_tenant", "webhook", ["tenant"], unique=False)
+
+
+def _window() -> None:
     op.create_table(
         "window",
         sa.Column("name", sa.Text(), nullable=False),
@@ -419,6 +497,9 @@ def upgrade() -> None:
         sa.CheckConstraint("on_close IN ('finish', 'pause')", name="window_on_close_known"),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _worker() -> None:
     op.create_table(
         "worker",
         sa.Column("id", sa.Uuid(), nullable=False),
