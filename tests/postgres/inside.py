@@ -39,6 +39,15 @@ def through(proxy: Proxy, database_url: str) -> str:
     return f"postgresql://postgres@127.0.0.1:{proxy.port}/{conninfo_to_dict(database_url)['dbname']}"
 
 
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait until `fact()` is true and return it."""
     deadline = time.monotonic() + seconds

@@ -11,23 +11,12 @@ import pytest
 from models import moves, recording, workers
 from models.ids import WorkerId, liveness_key, new_id
 from scheduler import recovery as recoveries
-from scheduler.housekeeping import Housekeeping
-from scheduler.overdue import OverdueCancels
 from scheduler.recovery import LOCK_FREE_SECONDS, Recovery
 from tests.postgres.calls import fence
 from tests.postgres.factory import World
-from tests.postgres.inside import Deaf, until
+from tests.postgres.inside import Clock, Deaf, until
 
 LEASE = 15.0
-
-
-class Clock:
-    """A monotonic clock that a test sets."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -275,50 +264,3 @@ def test_a_whole_batch_is_followed_by_the_next_at_once(
     expire(own_world, worker)
     assert recovery.step(own_world.connection) == 0.0
     assert recovery.step(own_world.connection) > 0.0
-
-
-# ------------------------------------------------------------------------------------------------------ overdue cancels
-def test_a_cancel_that_its_worker_does_not_answer_is_completed_and_fences_it(own_world: World, bus: Deaf) -> None:
-    made = own_world.run("overdue", step_in_flight="a##1")
-    OverdueCancels(bus).step(own_world.connection)  # type: ignore[arg-type]
-
-    row, end = own_world.row(made.id), own_world.events(made.id)[-1]
-    assert (row["status"], row["epoch"], row["lease_worker"]) == ("CANCELED", made.epoch + 1, None)
-    assert (end["type"], end["data"]["stepInFlight"], end["data"]["stopped"]) == ("end", "a##1", "fenced")
-    assert bus.woken == [("taxiway:promote", "default")]
-    assert [message["runStatus"] for _, message in bus.said] == ["CANCELED"]
-
-
-@pytest.mark.parametrize("situation", ["canceling", "executing", "pausing"])
-def test_what_still_has_time_is_not_completed(own_world: World, bus: Deaf, situation: str) -> None:
-    made = own_world.run(situation)
-    before = own_world.whole(made.id)
-    OverdueCancels(bus).step(own_world.connection)  # type: ignore[arg-type]
-    assert own_world.whole(made.id) == before
-
-
-def test_the_grace_that_was_asked_for_counts(own_world: World, bus: Deaf) -> None:
-    made = own_world.run("overdue", control_grace_ms=60_000)
-    OverdueCancels(bus).step(own_world.connection)  # type: ignore[arg-type]
-    assert own_world.row(made.id)["status"] == "RUNNING"
-
-
-def test_housekeeping_forgets_starts_that_no_rate_counts_any_more(own_world: World) -> None:
-    sql = "INSERT INTO rate_slot (queue, at, starts) VALUES ('q', now() - interval '49 h', 1), ('q', now() - interval '24 h', 2)"
-    own_world.connection.execute(sql)
-    Housekeeping().step(own_world.connection)
-
-    assert own_world.connection.execute("SELECT starts FROM rate_slot").fetchall() == [{"starts": 2}]
-
-
-def test_housekeeping_forgets_the_dead_of_yesterday_but_not_whom_a_run_names(own_world: World) -> None:
-
-    old, named, young = (own_world.worker() for _ in range(3))
-    own_world.run("executing", worker=named)
-    own_world.connection.execute(
-        "UPDATE worker SET dead_at = now() - interval '25 h' WHERE id = ANY(%s)", [[old, named]]
-    )
-    own_world.connection.execute("UPDATE worker SET dead_at = now() WHERE id = %s", [young])
-    Housekeeping().step(own_world.connection)
-    left = own_world.connection.execute("SELECT id FROM worker").fetchall()
-    assert {row["id"] for row in left} == {named, young}

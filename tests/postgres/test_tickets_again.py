@@ -11,16 +11,7 @@ from scheduler.promotion import Promotion
 from scheduler.republication import DEADLINE_SECONDS, Republication
 from tests.postgres.factory import World
 from tests.postgres.ground import Published, consuming
-from tests.postgres.inside import Deaf
-
-
-class Clock:
-    """A monotonic clock that a test sets."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.postgres.inside import Clock, Deaf
 
 
 @pytest.fixture

@@ -84,3 +84,11 @@ def same_secret() -> Iterator[None]:
     """Have this process make the tokens that the API would."""
     with with_secret():
         yield
+
+
+@pytest.fixture
+def nothing_stored(api: ApiServer, acme: httpx.Client) -> Iterator[None]:
+    """Check that a test leaves as many rows as there were."""
+    before = api.rows()
+    yield
+    assert api.rows() == before

@@ -8,7 +8,6 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +20,8 @@ from models import events
 from models.bus import Bus
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
-
-POLL = 2.0
-
-
-def enqueue(client: httpx.Client) -> str:
-    made: str = client.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
-    return made
-
-
-class Frame(dict[str, str]):
-    """One server-sent event: its `id`, `event` and `data`, as they stood there."""
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self["data"])
-
-
-def frames(response: httpx.Response) -> Iterator[Frame]:
-    found = Frame()
-    for line in response.iter_lines():
-        if not line:
-            yield found
-            found = Frame()
-        else:
-            name, _, value = line.partition(": ")
-            assert name not in found
-            found[name] = value
-    assert not found
-
-
-def follow(client: httpx.Client, run: str, last: str | None = None, **params: str) -> list[Frame]:
-    headers = {} if last is None else {"last-event-id": last}
-    with client.stream("GET", f"/v1/runs/{run}/sse", headers=headers, params=params) as response:
-        assert response.status_code == 200
-        assert response.headers["content-type"].startswith("text/event-stream")
-        return list(frames(response))
+from tests.system.following import POLL, Frame, enqueue, follow, followed, frames
+from tests.system.hand import Hand
 
 
 @pytest.fixture
@@ -106,26 +70,6 @@ def test_the_end_of_a_failed_run_carries_its_error(acme: httpx.Client, hand: Han
     end = follow(acme, run)[-1].json
     assert (end["status"], end["reason"], end["error"]["code"]) == ("FAILED", "step_error", "step_error")
     assert "result" not in end
-
-
-@contextmanager
-def followed(client: httpx.Client, run: str) -> Iterator[list[Frame]]:
-    """Follow a run in a thread; the list fills while the body of the `with` goes on, and is whole after it."""
-    told: list[Frame] = []
-    opened = threading.Event()
-
-    def read() -> None:
-        with client.stream("GET", f"/v1/runs/{run}/sse") as response:
-            for frame in frames(response):
-                told.append(frame)
-                opened.set()
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    assert opened.wait(10)
-    yield told
-    thread.join(20)
-    assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -308,25 +252,6 @@ def test_a_client_that_stops_reading_misses_nothing(acme: httpx.Client, hand: Ha
             hand.event(fence, filler)
         hand.succeed(fence)
         assert [int(frame["id"]) for frame in frames(response)] == list(range(1, 404))
-
-
-def test_a_wait_ends_when_the_run_does(acme: httpx.Client, hand: Hand) -> None:
-    run = enqueue(acme)
-    fence = hand.take(run)
-    threading.Timer(0.5, hand.succeed, [fence]).start()
-    began = time.monotonic()
-    answer = acme.get(f"/v1/runs/{run}/wait", params={"timeout": 20})
-    assert (answer.status_code, answer.json()["status"]) == (200, "SUCCESS")
-    assert time.monotonic() - began < 0.5 + POLL + 3
-    assert acme.get(f"/v1/runs/{run}/wait", params={"timeout": 20}).status_code == 200
-
-
-def test_a_wait_gives_up_with_the_run_as_it_stands(acme: httpx.Client) -> None:
-    run = enqueue(acme)
-    began = time.monotonic()
-    answer = acme.get(f"/v1/runs/{run}/wait", params={"timeout": 1})
-    assert (answer.status_code, answer.json()["status"]) == (202, "QUEUED")
-    assert 0.9 < time.monotonic() - began < 5
 
 
 def test_a_cancel_ends_waits_and_streams_at_once(acme: httpx.Client) -> None:

@@ -28,8 +28,8 @@ from models.events import public
 from models.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
+from tests.system.following import frames
 from tests.system.hand import INPUT, Hand
-from tests.system.test_api_streams import frames
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "sdk" / "examples" / "mail_approvals.py"
 PATIENCE = 20

@@ -10,10 +10,10 @@ import pytest
 
 from api.people.tokens import Purpose
 from models.lifecycle import MOVES, TERMINAL, Status, Verb
+from tests.system.following import frames
 from tests.system.hand import Hand
 from tests.system.people import JSON, SETTINGS, token_of, with_secret
 from tests.system.situations import SITUATIONS, Stands
-from tests.system.test_api_streams import frames
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,65 @@
+"""Runs and the runs that they started, as their ends leave them, and a leader that folds what is on its way between them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from models import children, moves, waits
+from models.bus import Bus
+from models.database import Row
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+from scheduler.outbox import Outbox
+from tests.postgres.duel import Connection
+from tests.postgres.factory import Made, World
+from tests.postgres.inside import Deaf
+
+
+def duty(bus: Deaf | None = None) -> Outbox:
+    """Give a duty that folds, as a new leader has it."""
+    return Outbox(cast(Bus, bus or Deaf()), 1.0)
+
+
+def turn(connection: Connection, bus: Deaf | None = None) -> None:
+    """Fold as a new leader does, until nothing is left that could be folded."""
+    folding = duty(bus)
+    for _ in range(20):
+        folding._next = 0.0
+        folding.step(connection)
+
+
+def waits_for(world: World, *keys: str, wake: str = "all") -> Made:
+    """A run that is parked until children with these keys have ended."""
+    made = world.run("executing", children=len(keys))
+    opened = [NewWait(f"wait:child#{key}#1", "child", {"signal": f"{children.CHILD}{key}"}) for key in keys]
+    assert park(made, opened, wake).one(world.connection)
+    return made
+
+
+def park(made: Made, opened: list[NewWait], wake: str = "all", inbox: int = 0) -> waits.Park:
+    """Give the park of an executing run for these waits."""
+    at = (made.id, made.epoch, made.worker)
+    return waits.Park(
+        moves.park(Verb.PAUSE_BY_AGENT, *at, inbox=inbox, active_ms=1, reason=Reason.WAITING, waits=opened, wake=wake)
+    )
+
+
+def child_of(world: World, parent: Made, key: str, situation: str = "executing", **columns: Any) -> Made:
+    """Make a run that this one started."""
+    return world.run(situation, parent_run_id=parent.id, parent_key=key, **columns)
+
+
+def succeed(connection: Connection, made: Made, result: str = '"done"') -> None:
+    """End a run well."""
+    assert moves.succeed(made.id, made.epoch, made.worker, n=1, result=result, active_ms=1).one(connection)
+
+
+def effects_on(world: World, target: UUID) -> list[Row]:
+    """Read the effects that are on their way to a run."""
+    return world.connection.execute("SELECT * FROM outbox WHERE target_run_id = %s", [target]).fetchall()
+
+
+def verbs(world: World, run: UUID) -> list[str]:
+    """Name the moves that a run made."""
+    return [event["verb"] for event in world.events(run) if event["verb"]]
