@@ -147,7 +147,7 @@ class Harness:
             going = eyes.rows(_GOING)[0]["n"]
             if not going:
                 return time.monotonic() - began
-            self.progress(f"all is healed; {going} runs are still to end")
+            self.progress(f"all is healed; {going} runs, and effects on them, are still under way")
             time.sleep(0.2)
         return None
 
