@@ -11,33 +11,42 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, RenewedWish, again
+from taxiway.callers import caller, place_of
 from taxiway.children import SpawnCall, Start, spawn
 from taxiway.conduct import Renew, Script, Sleep, StepCall, conduct
 from taxiway.conversation import Conversation, Granted
 from taxiway.encode import json_text
-from taxiway.errors import CODE_MISMATCH, Canceled, Halt, Park, Restart
+from taxiway.errors import AGENT_ERROR, CODE_MISMATCH, Canceled, Halt, Park, Restart
 from taxiway.frames import Frame, Kind
-from taxiway.identity import arguments_digest
-from taxiway.ledger import WAIT, Ledger, Recorded
+from taxiway.identity import arguments_digest, call_digest, shown_arguments
+from taxiway.ledger import WAIT, Call, Ledger, Recorded, Turn
 from taxiway.orders import Order
 from taxiway.outcome import Finished, Outcome, Parked, Restarted, stopped
 from taxiway.retry import Retry
 from taxiway.steps import StepOptions, StepPlan, plan
-from taxiway.tools import ON_TOOL_CALL, shown_arguments, tool_call
+from taxiway.tools import ON_TOOL_CALL, tool_call
+from taxiway.tools import shown_arguments as arguments_for_people
+from taxiway.verb_call import Unawaited
 from taxiway.waits import Settled, Wait, Wish, still_open, timer
 
 PARK_AFTER: Final = 5.0
 """Seconds between two attempts of a step from which on the run is parked meanwhile."""
+NOT_AWAITED: Final = "NotAwaited"
+cleaning: Final[ContextVar[bool]] = ContextVar("taxiway_cleaning", default=False)
+"""Whether a step of `run.cleanup` is carried out, which a cancel leaves to its end."""
 
 
 class Activation(Conversation):
     """One activation; see the module.
 
     `write` and `lock` are those of its conversation. `agent_retry` is the agent's default for its steps. With
-    `in_order` a new step while recorded ones lie unmatched halts the activation.
+    `in_order` a new step while recorded ones lie unmatched halts the activation. `where` says where in an async agent
+    its present call stands; then outcomes of waits count only once they were `seen`, in the order of the records.
     """
 
     def __init__(
@@ -48,17 +57,27 @@ class Activation(Conversation):
         write: Callable[[Frame], None],
         lock: AbstractContextManager[object] | None = None,
         *,
+        turns: Sequence[Turn] = (),
         key: bytes | None = None,
     ) -> None:
         super().__init__(order, write, lock, key)
         self.agent_retry: Retry | None = None
         self.in_order = False
+        self.where: Callable[[], str] | None = None
         self.check_input: Callable[[str], object] = lambda _: None
         """Raises what is wrong with an input (JSON text) of the agent."""
         self.canceled = threading.Event()
         self.on_park: Callable[[], None] | None = None
         """Called once, when the run begins to wait or anew; the agent's code may still take its time to unwind."""
-        self._ledger = Ledger(recorded, settled)
+        self.end: Callable[[], None] = lambda: None
+        """Makes an async agent's code end, once the activation is stopped. To be called in its loop."""
+        self.on_settled: Callable[[list[Settled]], None] = lambda _: None
+        """Called by the reader with outcomes of waits that came while the agent executes."""
+        self.on_pause: Callable[[], None] = lambda: None
+        """Called by the reader when the run is to be parked as soon as it only waits."""
+        self.unawaited = Unawaited(self._drop)
+        self.ledger = Ledger(recorded, settled, turns)
+        self._seen: dict[str, tuple[int, Settled]] = {}
         self._stopped: Halt | Canceled | Park | Restart | None = None
         self._cancel_kind: str | None = None
         self._over = False
@@ -68,18 +87,23 @@ class Activation(Conversation):
         """Whether its end was sent."""
         return self._over
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no verb is accepted any more."""
+        return self._stopped is not None or self._over
+
     # What the agent's side does.
 
     def check(self) -> None:
         """Raise Canceled or Halt (again) when no verb is accepted any more."""
         reason = self._stopped
         if isinstance(reason, Halt):
-            raise Halt(reason.code, reason.message, reason.step)
+            raise Halt(reason.code, reason.message, reason.step, reason.type)
         if isinstance(reason, Park):
             raise Park(reason.waits, reason.wake)
         if isinstance(reason, Restart):
             raise Restart(reason.text)
-        if reason is not None:
+        if reason is not None and not cleaning.get():
             raise Canceled(*reason.args)
         if self._over:
             raise Canceled("the activation is over")
@@ -88,22 +112,23 @@ class Activation(Conversation):
         """Return the script of a step's call; matching happens now, in the order of the calls."""
         self.check()
         settled = plan(function, said, self.agent_retry)
-        digest = "" if settled.pinned else arguments_digest(args, kwargs)
-        key, occurrence = self._ledger.next_key(settled.name, digest)
-        past = self._ledger.take(key)
-        approval = self._approval(key, settled, function, args, kwargs)
+        called = self._called(settled, args, kwargs)
+        past = self._recorded(called)
+        approval = self._approval(called.key, settled, function, args, kwargs)
         if past is None and not _is_refused(approval):
-            self._must_fit(f"execute step {settled.name!r}", settled.name)
-        renewed, _ = self._renewals(key, settled.name)
-        call = StepCall(key, digest, occurrence, settled, function, args, kwargs, approval, renewed)
+            self._must_fit(f"execute step {settled.name!r}{_given(called.digest)}", settled.name)
+        renewed, _ = self._renewals(called.key, settled.name)
+        call = StepCall(
+            called.key, called.digest, called.occurrence, settled, function, args, kwargs, approval, renewed
+        )
         return self._halting(conduct(call, past, self.order.limits.value))
 
     def open_spawn(self, start: Start, made: Callable[[list[Wait], list[str]], Any]) -> Script:
         """Return the script of a call that starts children; matching happens now, as with a step."""
         self.check()
-        key, occurrence = self._ledger.next_key(start.name, start.digest)
-        past = self._ledger.take(key)
-        call = SpawnCall(start, key, occurrence)
+        called = self.ledger.call(start.name, start.digest, self._path(), lambda: start.older_digest)
+        past = self._recorded(called)
+        call = SpawnCall(start, called.key, called.occurrence)
         handles = functools.partial(made, [self.describe(wish) for wish in call.wishes()])
 
         def begin() -> None:
@@ -114,17 +139,32 @@ class Activation(Conversation):
     def describe(self, wish: Wish) -> Wait:
         """Return a wait, matched in the order of the calls, with what came of it; it is not opened by that."""
         self.check()
-        key, _ = self._ledger.next_key(f"{WAIT}{wish.kind}", wish.name)
-        return self._ledger.wait(key, wish)
+        path = None if wish.is_placed else self._path()
+        key = self.ledger.wait_key(f"{WAIT}{wish.kind}", wish.name, path)
+        if path is not None and not self.ledger.was_opened(key) and (other := self.ledger.same_place(key)):
+            raise self.stop(Halt(CODE_MISMATCH, _other_wait(wish, other)))
+        return self.now(self.ledger.wait(key, wish))
+
+    def now(self, wait: Wait) -> Wait:
+        """Return a wait with what the agent may know of it now: in an async agent not before its turn has come."""
+        if self.where is None:
+            return wait
+        place, settled = self._seen.get(wait.key, (0, None))
+        return replace(wait, settled=settled, place=place)
+
+    def see(self, key: str) -> None:
+        """Let the agent know what came of a wait; its place is the next in the order of what was seen."""
+        if (settled := self.ledger.outcome(key)) is not None and key not in self._seen:
+            self._seen[key] = (len(self._seen), settled)
 
     def beside(self, step: str, what: str, wish: Wish) -> Wait:
         """Return a wait that belongs to a step: what it waits for before it executes, or between two attempts."""
-        return self._ledger.wait(f"{what}:{step}", wish)
+        return self.ledger.wait(f"{what}:{step}", wish)
 
     def back_off(self, sleep: Sleep) -> Wait | None:
         """Return what the run waits for before the next attempt of a step; None when that is too short to be parked."""
         wait = self.beside(sleep.call.key, f"retry {sleep.attempt}", timer(sleep.seconds, "retry"))
-        return wait if sleep.seconds >= PARK_AFTER or self._ledger.was_opened(wait.key) else None
+        return wait if sleep.seconds >= PARK_AFTER or self.ledger.was_opened(wait.key) else None
 
     def renewal(self, renew: Renew) -> Wait:
         """Return the wait for an authorization that a step has lost; each time it is another."""
@@ -137,9 +177,9 @@ class Activation(Conversation):
         What lies recorded beyond shows that the run went past here once. It is not held up again: a step finds out whether
         the grant has been lost meanwhile.
         """
-        if wait.settled is not None or wish.request["url"] is not None or self._ledger.was_opened(wait.key):
+        if wait.settled is not None or wish.request["url"] is not None or self.ledger.was_opened(wait.key):
             return None
-        if self.in_order and self._ledger.unmatched_names():
+        if self._is_past():
             past: Future[Granted] = Future()
             past.set_result(Granted(usable=True))
             return past
@@ -148,7 +188,7 @@ class Activation(Conversation):
     def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
         """Return what must be waited for until `all` or `any` are over; halt when the agent's code has changed under them."""
         self.check()
-        left = still_open(waits, wake)
+        left = still_open([self.now(wait) for wait in waits], wake)
         for wait in left:
             if wait.key.startswith(WAIT):
                 self._must_fit(f"wait for {wait.wish.kind} {wait.wish.title!r}")
@@ -162,7 +202,7 @@ class Activation(Conversation):
     def value(self, wait: Wait) -> Any:
         """Return what came of a wait, or raise what it raises; a Halt stops the activation."""
         try:
-            return wait.value()
+            return self.now(wait).value()
         except Halt as halt:
             self.stop(halt)
             raise
@@ -216,6 +256,39 @@ class Activation(Conversation):
             future.set_exception(Canceled(*reason.args))
         return True
 
+    def _drop(self, problem: str) -> None:
+        """Stop: a call that the author forgot to await must not be skipped, and nothing may happen behind it."""
+        if not self.is_stopped:
+            self.stop(Halt(AGENT_ERROR, problem, kind=NOT_AWAITED))
+            self.end()
+
+    def settle(self, settled: list[Settled]) -> None:
+        """Outcomes of waits came. Called by the reader."""
+        self.on_settled(settled)
+
+    def _path(self) -> str | None:
+        return None if self.where is None else self.where()
+
+    def _called(self, settled: StepPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        if settled.pinned:
+            return self.ledger.call(settled.name, f" {shown_arguments(args, kwargs)}", None, lambda: "")
+        digest = call_digest(args, kwargs)
+        return self.ledger.call(settled.name, digest, self._path(), lambda: arguments_digest(args, kwargs))
+
+    def _recorded(self, call: Call) -> Recorded | None:
+        """Return what is recorded of a call; halt when it was recorded with other arguments."""
+        past = self.ledger.take(call.key)
+        if past is not None and self.where is not None and not past.has_arguments(call.digest):
+            raise self.stop(Halt(CODE_MISMATCH, _other_arguments(call, past), call.name))
+        return past
+
+    def _is_past(self) -> bool:
+        """Return whether records lie beyond the present call, so that the run has gone past here once."""
+        if self.where is None:
+            return self.in_order and bool(self.ledger.unmatched_names())
+        here = f"@{self.where()}#"
+        return any(here in record.key for record in self.ledger.unmatched())
+
     def _renewals(self, key: str, step: str) -> tuple[Wait | None, int]:
         """Return how the last authorization ended that the step had lost, and the place of the next one."""
         place, last = 1, None
@@ -229,13 +302,13 @@ class Activation(Conversation):
         if not said.tool or self.order.approval_strategy != ON_TOOL_CALL:
             return None
         return self.beside(
-            key, "tool", tool_call(said.name, key, shown_arguments(function, args, kwargs), on_deny=said.on_deny)
+            key, "tool", tool_call(said.name, key, arguments_for_people(function, args, kwargs), on_deny=said.on_deny)
         )
 
     def _must_fit(self, what: str, step: str | None = None) -> None:
         """Halt when something new would happen while what was recorded lies unused."""
-        if self.in_order and (left := self._ledger.unmatched_names()):
-            raise self.stop(Halt(CODE_MISMATCH, _mismatch(what, left), step))
+        if self.in_order and self.ledger.unmatched_names():
+            raise self.stop(Halt(CODE_MISMATCH, _mismatch(what, self.ledger), step))
 
     def _halting(self, script: Script) -> Script:
         try:
@@ -250,6 +323,31 @@ def _is_refused(approval: Wait | None) -> bool:
     return approval is not None and approval.settled is not None and approval.settled.outcome != "approved"
 
 
-def _mismatch(new: str, left: list[str]) -> str:
-    names = ", ".join(map(repr, left[:10])) + (" …" if len(left) > 10 else "")
-    return f"the agent's code has changed under the run: it would {new} while recorded {names} lie unused"
+_WHY: Final = "the agent's code has changed under the run, or is not deterministic"
+
+
+def _given(digest: str) -> str:
+    return f"({digest.partition(' ')[2]})"
+
+
+def _mismatch(new: str, ledger: Ledger) -> str:
+    steps = [f"{record.name!r}({record.arguments})" for record in ledger.unmatched()]
+    waits = [repr(name) for name in ledger.unmatched_names() if name.startswith(WAIT)]
+    left = steps + waits
+    names = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
+    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} lie unused"
+
+
+def _other_arguments(call: Call, past: Recorded) -> str:
+    return (
+        f"{_WHY}: at {place_of(caller())} step {call.name!r} is called with {_given(call.digest)}, "
+        f"it was recorded with ({past.arguments}) under the key {call.key}"
+    )
+
+
+def _other_wait(wish: Wish, recorded: str) -> str:
+    place = recorded.partition("/")[0].removeprefix(WAIT)
+    return (
+        f"{_WHY}: at {place_of(caller())} it would wait for {wish.kind} {wish.title!r}, but it has waited for another "
+        f"{wish.kind} there before ({place})"
+    )

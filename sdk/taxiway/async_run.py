@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from taxiway import approvals, children, waits
-from taxiway.activation import Activation
+from taxiway.activation import Activation, cleaning
 from taxiway.approvals import Decision
 from taxiway.authorizations import AuthorizationWish, Grant
 from taxiway.children import AsyncChild, Unstarted
@@ -17,6 +17,7 @@ from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
 from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.verb_call import VerbCall
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
@@ -30,8 +31,11 @@ class AsyncPlayer(Protocol):
     def play(self, script: Script) -> Coroutine[Any, Any, Any]:
         """Carry out a script and return its value."""
 
-    def wait(self, waits: Sequence[Wait], wake: str = "all") -> Coroutine[Any, Any, None]:
-        """Return when all or any of the waits are over."""
+    def wait(self, waits: Sequence[Wait], wake: str = "all", *, own: bool = True) -> Coroutine[Any, Any, None]:
+        """Return when all or any of the waits are over; `own` ones are of no use to any other call."""
+
+    def answered(self, future: Future[Any]) -> Coroutine[Any, Any, Any]:
+        """Return what a question to the worker comes to."""
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own event loop."""
@@ -81,19 +85,19 @@ class AsyncRun(RunFacts):
     def emit(self, type: str, data: object = None, *, durable: bool = False) -> Awaitable[None]:  # noqa: A002 - it is called so
         """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
         self._guard("emit")
-        return Said(self._activation.event(type, data, durable=durable))
+        return Said(self._activation.event(type, data, durable=durable), self._player)
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> Awaitable[None]:
         """Say how far the run is."""
         self._guard("progress")
         self._activation.progress(done, total, note)
-        return Said(None)
+        return Said()
 
     def log(self, message: object, level: str = "info") -> Awaitable[None]:
         """Write a line of the run's log; `level` is debug, info, warning or error."""
         self._guard("log")
         self._activation.log(message, level)
-        return Said(None)
+        return Said()
 
     def approve(
         self,
@@ -111,7 +115,7 @@ class AsyncRun(RunFacts):
             prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
             on_timeout=on_timeout,
         )  # fmt: skip
-        return self._wait(wait)
+        return self._wait("approve", wait)
 
     @overload
     def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> Coroutine[Any, Any, T]: ...
@@ -119,7 +123,7 @@ class AsyncRun(RunFacts):
     def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]: ...
     def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
         """Ask people a question and return their answer, as `Run.ask` does."""
-        return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
+        return self._wait("ask", self._describe("ask", approvals.question(prompt, answer, timeout)))
 
     def authorize(
         self,
@@ -135,7 +139,7 @@ class AsyncRun(RunFacts):
         wish, wait = self._authorization(
             provider, scopes=scopes, subject=subject, url=url, timeout=timeout, on_deny=on_deny
         )
-        return self._authorized(wish, wait)
+        return self._call("authorize", lambda: self._authorized(wish, wait))
 
     def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
@@ -143,15 +147,16 @@ class AsyncRun(RunFacts):
         `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
         unless said otherwise). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
         """
-        return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
+        return self._wait("wait_for", self._describe("wait_for", waits.signal(name, timeout, schema)))
 
     def sleep(self, duration: Duration) -> Coroutine[Any, Any, None]:
         """Let time pass, seconds or months: unlike `asyncio.sleep`, a run that only sleeps is parked and holds nothing."""
-        return self._wait(self._describe("sleep", waits.timer(duration)))
+        wait = self._describe("sleep", waits.timer(duration))
+        return self._wait("sleep", wait) if wait.wish.due_ms else self._call("sleep", lambda: asyncio.sleep(0))
 
     def pause(self, reason: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, None]:
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
-        return self._wait(self._describe("pause", waits.user(reason, timeout)))
+        return self._wait("pause", self._describe("pause", waits.user(reason, timeout)))
 
     def spawn(
         self,
@@ -166,7 +171,8 @@ class AsyncRun(RunFacts):
         """Start a run of another agent, as `Run.spawn` does."""
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
-        return self._player.play(self._one(start))
+        script = self._one(start)
+        return self._call("spawn", lambda: self._player.play(script))
 
     def map(
         self,
@@ -182,33 +188,65 @@ class AsyncRun(RunFacts):
         self._guard("map")
         given = list(inputs)
         start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
-        return self._map(self._several(start) if given else None)
+        script = self._several(start) if given else None
+        return self._call("map", lambda: self._map(script))
 
     async def _map(self, script: Script | None) -> list[AsyncChild]:
         children: list[AsyncChild] = [] if script is None else await self._player.play(script)
         return children
 
-    async def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
+    def restart(self, **input: Any) -> Coroutine[Any, Any, NoReturn]:  # noqa: A002 - it is called so everywhere
         """End this run as SUCCESS and begin anew with this input, as `Run.restart` does; other tasks are cancelled."""
         self._guard("restart")
-        self._activation.restart(input)
+        return self._call("restart", lambda: self._restart(input))
 
-    async def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
+    def cleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Execute a step as `step` does, also when the run was canceled: the one verb for a `finally` that undoes something.
+
+        After a cancel it has the time of the cancel's grace. Where the run is merely parked it does not begin.
+        """
+        token = cleaning.set(True)
+        try:
+            self._guard("cleanup")
+            script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
+        finally:
+            cleaning.reset(token)
+        return self._call("cleanup", lambda: self._clean_up(script))
+
+    def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
 
         With `return_errors` what would be raised is returned in its place.
         """
         self._guard("gather")
-        chosen = [await self._started(wait) for wait in several("gather", given)]
-        await self._player.wait(chosen)
-        return self._values(chosen, return_errors)
+        waits = several("gather", given)
+        return self._call("gather", lambda: self._gather(waits, return_errors))
 
-    async def first(self, *given: Wait | Unstarted) -> First:
+    def first(self, *given: Wait | Unstarted) -> Coroutine[Any, Any, First]:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
-        chosen = [await self._started(wait) for wait in several("first", given)]
-        await self._player.wait(chosen, "any")
+        waits = several("first", given)
+        return self._call("first", lambda: self._first(waits))
+
+    async def _gather(self, given: Sequence[Wait | Unstarted], return_errors: bool) -> list[Any]:
+        chosen = [await self._started(wait) for wait in given]
+        await self._player.wait(chosen, own=False)
+        return self._values(chosen, return_errors)
+
+    async def _first(self, given: Sequence[Wait | Unstarted]) -> First:
+        chosen = [await self._started(wait) for wait in given]
+        await self._player.wait(chosen, "any", own=False)
         return self._winner(chosen)
+
+    async def _restart(self, inputs: dict[str, Any]) -> NoReturn:
+        self._activation.restart(inputs)
+
+    async def _clean_up(self, script: Script) -> Any:
+        token = cleaning.set(True)
+        try:
+            return await self._player.play(script)
+        finally:
+            cleaning.reset(token)
 
     async def _started(self, wait: Wait | Unstarted) -> Wait:
         if isinstance(wait, Wait):
@@ -223,24 +261,31 @@ class AsyncRun(RunFacts):
 
     def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:
         self._guard("child")
-        return self._wait(child)
+        return self._call("child", lambda: self._waited(child, own=False))
 
     async def _authorized(self, wish: AuthorizationWish, wait: Wait) -> Grant:
         looking = self._activation.look_for(wish, wait)
-        if looking is not None and (await asyncio.wrap_future(looking)).usable:
+        if looking is not None and (await self._player.answered(looking)).usable:
             return wish.grant
-        grant: Grant = await self._wait(wait)
+        grant: Grant = await self._waited(wait)
         return grant
 
-    async def _wait(self, wait: Wait) -> Any:
-        await self._player.wait((wait,))
+    def _wait(self, verb: str, wait: Wait) -> Coroutine[Any, Any, Any]:
+        return self._call(verb, lambda: self._waited(wait))
+
+    async def _waited(self, wait: Wait, *, own: bool = True) -> Any:
+        await self._player.wait((wait,), own=own)
         return self._activation.value(wait)
+
+    def _call(self, verb: str, make: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
+        return VerbCall(verb, make, self._activation.unawaited)
 
     def _step(
         self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Coroutine[Any, Any, Any]:
         self._guard("step")
-        return self._player.play(self._activation.open_step(function, args, kwargs, said))
+        script = self._activation.open_step(function, args, kwargs, said)
+        return self._call("step", lambda: self._player.play(script))
 
     def _guard(self, verb: str) -> None:
         refuse_inside_step(verb)
@@ -268,9 +313,9 @@ class AsyncUsing:
 class Said:
     """Something that was said at once, whether it is awaited or not; awaiting it waits until it is recorded."""
 
-    def __init__(self, recorded: Future[None] | None) -> None:
-        self._recorded = recorded
+    def __init__(self, recorded: Future[None] | None = None, player: AsyncPlayer | None = None) -> None:
+        self._recorded, self._player = recorded, player
 
     def __await__(self) -> Generator[Any, None, None]:
-        if self._recorded is not None:
-            yield from asyncio.wrap_future(self._recorded).__await__()
+        if self._recorded is not None and self._player is not None:
+            yield from self._player.answered(self._recorded).__await__()

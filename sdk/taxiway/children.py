@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from taxiway.agents import DECLARED
-from taxiway.conduct import Commit, Recall, Script, Tell, record_failure
+from taxiway.conduct import Commit, Live, Recall, Script, Seen, Tell, record_failure
 from taxiway.durations import Duration, milliseconds, seconds
 from taxiway.encode import json_text
 from taxiway.errors import STEP_ERROR, ChildFailed, NotRecorded, StepFailed
 from taxiway.frames import Kind
-from taxiway.identity import arguments_digest, checked_name
+from taxiway.identity import arguments_digest, call_digest, checked_name
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.waits import MOST_AT_ONCE, Settled, Wait, Wish
 
@@ -32,6 +32,7 @@ class ChildWish(Wish):
     """A wait for the end of a child."""
 
     agent: str = ""
+    is_placed = True
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as elsewhere
         """Return the child's result; raise ChildFailed when it came to none."""
@@ -90,12 +91,17 @@ class Unstarted:
 
 @dataclass(frozen=True)
 class Start:
-    """Which runs to start: one for each input (JSON text) of the agent; what is None the agent or the parent decides."""
+    """Which runs to start: one for each input (JSON text) of the agent; what is None the agent or the parent decides.
+
+    A `pinned` call is recognised by its name alone. `older_digest` is that of its inputs as earlier versions counted it.
+    """
 
     agent: str
     inputs: tuple[str, ...]
     digest: str
     name: str
+    older_digest: str = ""
+    pinned: bool = False
     queue: str | None = None
     priority: int | None = None
     timeout_ms: int | None = None
@@ -144,8 +150,10 @@ def start(
     return Start(
         agent=_agent_name(agent),
         inputs=tuple(_input(one) for one in given),
-        digest="" if key is not None else arguments_digest((what,), {}),
+        digest="" if key is not None else call_digest((what,), {}),
         name=name,
+        older_digest="" if key is not None else arguments_digest((what,), {}),
+        pinned=key is not None,
         queue=None if queue is None else checked_name(queue),
         priority=priority,
         timeout_ms=milliseconds(timeout),
@@ -166,12 +174,15 @@ def spawn(
     start = call.start
     match past:
         case Recorded(status=Status.SUCCEEDED):
+            yield Seen(call.key)
             text = (yield Recall(call.key)) if past.large else past.value
             return made(json.loads(text or "[]"))
         case Recorded():
+            yield Seen(call.key)
             error = past.error or StepError("Exception", "", STEP_ERROR)
             raise StepFailed(start.name, past.attempts, error.type, error.message, error.code)
     begin()
+    yield Live()
     _check_sizes(start, max_bytes)
     *early, last = list(_chunks(start.inputs)) or [[]]
     for chunk in early:

@@ -12,6 +12,8 @@ once. A command that cannot be carried out is answered by an exception thrown in
     Await      None, once the wait is over (which may be in another activation)
     Sleep      None, when the time is over
     Renew      None, once the step's authorization is there again (which may be in another activation)
+    Seen       None, once the run has seen what was recorded before this; CancelledError where the step was given up
+    Live       None, once the run has seen all that was recorded: from here on something new may happen
 """
 
 from __future__ import annotations
@@ -123,7 +125,19 @@ class Renew:
     grant: Grant
 
 
-Command = Tell | Commit | Recall | Execute | Await | Sleep | Renew
+@dataclass(frozen=True)
+class Seen:
+    """Wait for the turn of a recorded step, in the order of the records."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Live:
+    """Wait until the run has seen all that was recorded."""
+
+
+Command = Tell | Commit | Recall | Execute | Await | Sleep | Renew | Seen | Live
 Script = Generator[Command, Any, Any]
 
 
@@ -149,19 +163,25 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
         case None:
             if call.approval is not None:
                 yield Await(call.approval)
+            yield Live()
             attempt = 1
         case Recorded(status=Status.SUCCEEDED):
+            yield Seen(call.key)
             text = (yield Recall(call.key)) if past.large else past.value
             return _replayed(call, past, text)
-        case Recorded(status=Status.FAILED):
+        case Recorded(status=Status.FAILED | Status.ABANDONED):
+            yield Seen(call.key)
             raise _step_failed(call, past.attempts, past.error or StepError("Exception", "", STEP_ERROR))
         case Recorded(status=Status.INTENDED):
+            yield Live()
             raise Halt(ONCE_UNKNOWN, "it was begun once before and nobody knows how that ended", call.name)
         case Recorded() if past.attempts >= call.plan.retry.attempts:
             # The worker killed the last attempt that there was, and could not know that it was the last.
+            yield Live()
             yield from _give_up(call, past)
         case Recorded():
             attempt = past.attempts + 1
+            yield Live()
             yield Sleep(call, attempt, 0)  # unless it was parked for a back-off that is not over
     if call.renewed is not None:
         yield Await(call.renewed)  # it is over; where nobody came in time, that is said here

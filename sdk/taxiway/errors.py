@@ -188,16 +188,13 @@ class Canceled(BaseException):
 class Halt(BaseException):
     """The activation can only fail from here; the reason is `code` and `message`, and `step` where one is to blame."""
 
-    def __init__(self, code: str, message: str, step: str | None = None) -> None:
+    def __init__(self, code: str, message: str, step: str | None = None, kind: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.step = step
-
-    @property
-    def type(self) -> str:
-        """The code as the name of an error."""
-        return self.code.title().replace("_", "")
+        self.type = kind or code.title().replace("_", "")
+        """The name of the error, which is the code's unless there is a better one."""
 
 
 class Park(BaseException):

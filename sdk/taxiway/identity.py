@@ -5,14 +5,37 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import reprlib
 from collections.abc import Callable, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from typing import Any, Final
+from uuid import UUID
 
 from taxiway.encode import rich_to_plain, type_name
+from taxiway.report import storable
 
 DIGEST_LENGTH: Final = 16
 MAX_NAME: Final = 200
+MOST_SHOWN: Final = 6
+MOST_SHOWN_CHARACTERS: Final = 200
 _MAX_DEPTH: Final = 50
+_BRIEF: Final = (Enum, Decimal, UUID, date, time, timedelta, PurePath)
+
+
+class _Shown(reprlib.Repr):
+    """Shows values briefly: an object of which nobody knows how long its text gets is shown by its type."""
+
+    maxstring = maxother = 60
+    maxlevel = 3
+
+    def repr_instance(self, x: object, level: int) -> str:
+        return super().repr_instance(x, level) if isinstance(x, _BRIEF) else f"<{type_name(x)}>"
+
+
+_SHOWN: Final = _Shown()
 
 
 def step_key(name: str, digest: str, occurrence: int) -> str:
@@ -20,13 +43,36 @@ def step_key(name: str, digest: str, occurrence: int) -> str:
     return f"{name}#{digest}#{occurrence}"
 
 
+def placed_key(name: str, path: str, occurrence: int) -> str:
+    """Return the key of a call of an async agent: where it stands, its name, and its place among the calls of that name there."""
+    return f"{name}@{path}#{occurrence}"
+
+
 def idempotency_key(run_id: str, key: str) -> str:
     """Return what outside systems may tell repeats of a step by: stable for the run and the step, 32 hex digits."""
     return hashlib.sha256(f"{run_id}/{key}".encode()).hexdigest()[:32]
 
 
+def call_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """Return a digest of the arguments of a call by their values and, behind a space, what they look like to people."""
+    return f"{arguments_digest(args, kwargs)} {shown_arguments(args, kwargs)}"
+
+
+def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """Return the arguments of a call as a reader of an error wants to see them: short, on one line, storable."""
+    try:
+        shown = [_SHOWN.repr(value) for value in args[:MOST_SHOWN]]
+        shown += [f"{name}={_SHOWN.repr(value)}" for name, value in list(kwargs.items())[:MOST_SHOWN]]
+    except Exception:  # noqa: BLE001 - foreign objects may raise whatever they like; what they look like is a help, no more
+        return "…"
+    return storable(", ".join(shown), MOST_SHOWN_CHARACTERS)
+
+
 def arguments_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Return a digest of the arguments of a call; what JSON cannot hold counts by the name of its type."""
+    """Return a digest of the arguments of a call; what JSON cannot hold counts by the name of its type.
+
+    Runs that were recorded before arguments counted by value are recognised by it.
+    """
     given = [list(args), dict(kwargs)]
     try:
         text = json.dumps(given, sort_keys=True, separators=(",", ":"), default=_described)

@@ -44,6 +44,18 @@ class _Inside:
 
 
 _here: Final[ContextVar[_Inside | None]] = ContextVar("taxiway_step", default=None)
+agent_code: Final[ContextVar[bool]] = ContextVar("taxiway_agent_code", default=False)
+"""Whether an async agent's own code runs, whose time is the run's: no step, and nothing of ours."""
+
+
+@contextmanager
+def real_time() -> Iterator[None]:
+    """Let timers that are set within be those of the machine, also where an async agent's own code called."""
+    token = agent_code.set(False)
+    try:
+        yield
+    finally:
+        agent_code.reset(token)
 
 
 @contextmanager
@@ -53,7 +65,8 @@ def stepping(activation: Activation, command: Execute) -> Iterator[None]:
     info = StepInfo(call.name, call.key, command.attempt, idempotency_key(activation.order.run_id, call.key))
     token = _here.set(_Inside(info, activation))
     try:
-        yield
+        with real_time():
+            yield
     finally:
         _here.reset(token)
 

@@ -1,14 +1,14 @@
-"""Remembers what earlier activations of a run recorded, and which of it the present one has asked for again."""
+"""What earlier activations of a run recorded, and which of it the present one has asked for again."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from taxiway.identity import step_key
+from taxiway.identity import placed_key, step_key
 from taxiway.waits import Settled, Wait, Wish
 
 WAIT: Final = "wait:"
@@ -20,8 +20,12 @@ class Status(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    ABANDONED = "abandoned"
     RETRYING = "retrying"
     INTENDED = "intended"
+
+
+FINISHED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.ABANDONED})
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,11 @@ class StepError:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One step as an earlier activation left it; a `large` value is not here and must be recalled."""
+    """One step as an earlier activation left it; a `large` value is not here and must be recalled.
+
+    `digest` is that of its arguments and, behind a space, what they looked like. `seq` is its place among the records, `at` its
+    moment on the run's clock in milliseconds, `finished_ms` that on the database's clock, both None where nobody noted it.
+    """
 
     key: str
     name: str
@@ -48,6 +56,10 @@ class Recorded:
     value: str | None
     error: StepError | None
     large: bool
+    digest: str = ""
+    seq: int = 0
+    at: float | None = None
+    finished_ms: float | None = None
 
     @classmethod
     def from_frame(cls, item: dict[str, Any]) -> Recorded:
@@ -61,26 +73,90 @@ class Recorded:
             value=item.get("value"),
             error=StepError(error["type"], error["message"], error["code"]) if error else None,
             large=bool(item.get("large")),
+            digest=item.get("digest") or "",
+            seq=item.get("seq") or 0,
+            at=item.get("at"),
+            finished_ms=item.get("finishedMs"),
         )
+
+    @property
+    def arguments(self) -> str:
+        """What its arguments looked like, empty where nobody noted it."""
+        return self.digest.partition(" ")[2]
+
+    def has_arguments(self, digest: str) -> bool:
+        """Return whether it was called with arguments of this digest, as far as that is known."""
+        mine = self.digest.partition(" ")[0]
+        return not mine or not digest or mine == digest.partition(" ")[0]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the run saw beside the ends of steps: outcomes of waits in their order, and waits that it gave up."""
+
+    seq: int
+    at: float
+    seen: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    @classmethod
+    def from_frame(cls, item: dict[str, Any]) -> Turn:
+        """Read one turn of a `recorded` frame."""
+        return cls(item["seq"], item["at"], tuple(item["seen"]), tuple(item["gone"]))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a verb: what it is recognised by in every activation of the run, and what it was given."""
+
+    name: str
+    digest: str
+    key: str
+    occurrence: int
 
 
 class Ledger:
-    """Matches calls of this activation with the records of earlier ones: by name, arguments and order among equals."""
+    """Matches calls of this activation with the records of earlier ones."""
 
-    def __init__(self, recorded: Iterable[Recorded] = (), settled: Iterable[Settled] = ()) -> None:
+    def __init__(
+        self, recorded: Iterable[Recorded] = (), settled: Iterable[Settled] = (), turns: Iterable[Turn] = ()
+    ) -> None:
         self._unmatched = {record.key: record for record in recorded}
+        self.finished = tuple(record for record in self._unmatched.values() if record.status in FINISHED)
+        self.turns = tuple(turns)
         self._settled = {wait.key: (place, wait) for place, wait in enumerate(settled)}
         # Those beside steps (retries, tools) are not asked for again once their step is recorded.
         self._unasked = dict.fromkeys(
             key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)
         )
+        self.has_past = bool(self._unmatched or self._settled)
         self._calls: Counter[tuple[str, str]] = Counter()
+        self._older: Counter[tuple[str, str]] = Counter()
 
-    def next_key(self, name: str, digest: str) -> tuple[str, int]:
-        """Return the key and the occurrence of one more call of this name and digest."""
-        self._calls[name, digest] += 1
-        occurrence = self._calls[name, digest]
-        return step_key(name, digest, occurrence), occurrence
+    def call(self, name: str, digest: str, path: str | None, older: Callable[[], str]) -> Call:
+        """Recognise one more call: by its digest, or by `path` where that says where in the agent it stands.
+
+        A call that an earlier version of this SDK recorded is found by the key of that time, of which `older` is the digest.
+        """
+        short = digest.partition(" ")[0]
+        place = short if path is None else f"@{path}"
+        self._calls[name, place] += 1
+        occurrence = self._calls[name, place]
+        key = step_key(name, short, occurrence) if path is None else placed_key(name, path, occurrence)
+        if self.has_past and (old := self._older_key(name, older())) in self._unmatched and key not in self._unmatched:
+            key = old
+        return Call(name, digest, key, occurrence)
+
+    def wait_key(self, name: str, about: str, path: str | None) -> str:
+        """Recognise one more description of a wait: by what it is about, or by `path` and then what it is about."""
+        if path is None:
+            self._calls[name, about] += 1
+            return step_key(name, about, self._calls[name, about])
+        self._calls[name, f"@{path}"] += 1
+        key = f"{placed_key(name, path, self._calls[name, f'@{path}'])}/{about}"
+        if self.has_past and (old := self._older_key(name, about)) in self._settled and key not in self._settled:
+            return old
+        return key
 
     def take(self, key: str) -> Recorded | None:
         """Return what is recorded of a step; from now on it counts as matched."""
@@ -92,11 +168,41 @@ class Ledger:
         self._unasked.pop(key, None)
         return Wait(key, wish, known if known is not None and known.outcome is not None else None, place)
 
+    def outcome(self, key: str) -> Settled | None:
+        """Return what came of a wait, None while it is open."""
+        _, known = self._settled.get(key, (0, None))
+        return known if known is not None and known.outcome is not None else None
+
+    def settle(self, settled: Settled) -> bool:
+        """Note what came of a wait in the course of this activation; return whether that is news."""
+        if settled.outcome is None or self.outcome(settled.key) is not None:
+            return False
+        self._settled.pop(settled.key, None)
+        self._settled[settled.key] = (len(self._settled), settled)
+        return True
+
+    def outcomes(self) -> list[Settled]:
+        """Return what came of waits, in the order of its coming."""
+        return [wait for _, wait in self._settled.values() if wait.outcome is not None]
+
+    def same_place(self, key: str) -> str | None:
+        """Return the key of a recorded wait that stood where this one stands, but was about something else."""
+        place = key.partition("/")[0] + "/"
+        return next((known for known in self._settled if known.startswith(place) and known != key), None)
+
     def was_opened(self, key: str) -> bool:
-        """Say whether an earlier activation waited for this, whatever came of it."""
+        """Return whether an earlier activation waited for this, whatever came of it."""
         return key in self._settled
+
+    def unmatched(self) -> list[Recorded]:
+        """Return the recorded steps that no call has asked for yet, in the order of their records."""
+        return list(self._unmatched.values())
 
     def unmatched_names(self) -> list[str]:
         """Return the names of recorded steps and waits that no call has asked for yet, in the order of their records."""
-        waits = (key.partition("#")[0] for key in self._unasked)
+        waits = (key.partition("#")[0].partition("@")[0] for key in self._unasked)
         return list(dict.fromkeys((*(record.name for record in self._unmatched.values()), *waits)))
+
+    def _older_key(self, name: str, digest: str) -> str:
+        self._older[name, digest] += 1
+        return step_key(name, digest, self._older[name, digest])

@@ -30,6 +30,10 @@ class Order:
     metadata: dict[str, str]
     limits: Limits
     approval_strategy: str = "NONE"
+    clock: float = 0.0
+    """Seconds on the run's clock at which the worker wrote the order."""
+    park_after: float = 10.0
+    """Seconds of rest after which a run is parked whose code also does other things than to wait for the run."""
 
     @classmethod
     def from_frame(cls, frame: Frame) -> Order:
@@ -45,4 +49,6 @@ class Order:
             metadata=dict(frame["metadata"]),
             limits=Limits(limits["value"], limits["result"], limits["event"], limits.get("input", 1024 * 1024)),
             approval_strategy=frame.get("approvalStrategy", "NONE"),
+            clock=(frame.get("clockMs") or 0.0) / 1000,
+            park_after=frame.get("parkAfterMs", 10_000) / 1000,
         )

@@ -155,6 +155,7 @@ class RunFacts:
             return error
 
     def _winner(self, given: Sequence[Wait]) -> First:
-        over = [(wait.place, index) for index, wait in enumerate(given) if wait.settled is not None]
+        known = [self._activation.now(wait) for wait in given]
+        over = [(wait.place, index) for index, wait in enumerate(known) if wait.settled is not None]
         _, index = min(over)
         return First(index, self._activation.value(given[index]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds, seconds
@@ -31,7 +31,10 @@ _OWN: Final = "taxiway."
 
 @dataclass(frozen=True)
 class Settled:
-    """What is known of a wait that was opened before: its outcome (None while it is open); `answer` is JSON text."""
+    """What is known of a wait that was opened before: its outcome (None while it is open); `answer` is JSON text.
+
+    `resolved_ms` is the moment of the outcome in milliseconds on the database's clock, None where nobody noted it.
+    """
 
     key: str
     outcome: str | None
@@ -39,11 +42,12 @@ class Settled:
     by: str | None = None
     comment: str | None = None
     at: str | None = None
+    resolved_ms: float | None = None
 
     @classmethod
     def from_frame(cls, item: dict[str, Any]) -> Settled:
         """Read one wait of a `recorded` frame."""
-        about = (item.get(name) for name in ("answer", "by", "comment", "at"))
+        about = (item.get(name) for name in ("answer", "by", "comment", "at", "resolvedMs"))
         return cls(item["key"], item["outcome"], *about)
 
 
@@ -56,6 +60,8 @@ class Wish:
     due_ms: int | None = None
     on_due: str | None = None
     request: dict[str, Any] = field(default_factory=dict)
+    is_placed: ClassVar[bool] = False
+    """Whether its name says which wait of the run it is, wherever in the agent it stands."""
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from taxiway.frames import ChannelClosed, Frame, FrameError, FrameSocket
 
 PATIENCE = 20.0
+RECORDED = ("step", "step_failed", "step_abandoned", "turn", "open")
 LARGE = 32 * 1024
 
 
@@ -28,11 +29,19 @@ class Run:
         self.run_id = run_id
         self.steps: dict[str, dict[str, Any]] = {}
         self.inputs: dict[str, list[str]] = {}
+        self.waits: dict[str, dict[str, Any]] = {}
+        """What was opened, and what came of it: an item of a `recorded` frame each."""
+        self.turns: list[dict[str, Any]] = []
+        self.seq = 0
         self.activations = 0
+        self.began = time.monotonic()
+        self.park_after_ms = 10_000
 
     def record(self, frame: Frame) -> None:
         """Keep what a frame says of a step."""
-        identity = {field: frame.get(field) for field in ("key", "name", "digest", "occurrence")}
+        identity = {field: frame.get(field) for field in ("key", "name", "digest", "occurrence", "at")}
+        self.seq += 1
+        identity["seq"] = self.seq
         blank = {"attempts": frame.get("attempts", 0), "value": None, "error": None, "large": False}
         match frame["frame"]:
             case "step":
@@ -42,6 +51,20 @@ class Run:
                 self.steps[frame["key"]] = {**identity, **blank, "status": status, "error": frame["error"]}
             case "step_started" if frame["once"]:
                 self.steps[frame["key"]] = {**identity, **blank, "status": "intended"}
+            case "step_abandoned":
+                self.steps[frame["key"]] = {**identity, **blank, "status": "abandoned"}
+            case "turn":
+                self.turns.append({name: frame[name] for name in ("at", "seen", "gone")} | {"seq": self.seq})
+            case "open" | "park":
+                for wait in frame["waits"]:
+                    self.waits.setdefault(wait["key"], {**wait, "outcome": None, "answer": None})
+
+    def settle(self, key: str, outcome: str, answer: Any = None) -> dict[str, Any]:
+        """Let something come of a wait; return it as frames carry it."""
+        wait = self.waits.pop(key)
+        wait |= {"outcome": outcome, "answer": None if answer is None else json.dumps(answer)}
+        self.waits[key] = wait  # what came last stands last
+        return {name: wait[name] for name in ("key", "kind", "outcome", "answer")}
 
     def value(self, name: str) -> Any:
         """Return the recorded value of the only step of this name."""
@@ -121,8 +144,12 @@ class Host:
                 "tenant": "default",
                 "timeoutMs": None,
                 "limits": sizes,
+                "clockMs": (time.monotonic() - run.began) * 1000,
+                "parkAfterMs": run.park_after_ms,
             }
         )
+        about = {"steps": [], "waits": [*run.waits.values()], "turns": run.turns}
+        self.channel.send({"frame": "recorded", "activation": activation, **about, "last": False})
         steps = list(run.steps.values())
         for start in range(0, len(steps), 100):
             part = [_slim(step) for step in steps[start : start + 100]]
@@ -152,7 +179,7 @@ class Host:
             self.send(frame, "refused", n=frame["n"], code=code, message=message)
         elif kind == "spawn":
             self._spawned(run, frame)
-        elif kind in ("step", "step_failed", "finish", "fail") or frame.get("once") or frame.get("durable"):
+        elif kind in (*RECORDED, "finish", "fail") or frame.get("once") or frame.get("durable"):
             run.record(frame)
             self.send(frame, "ack", n=frame["n"])
 

@@ -72,17 +72,33 @@ def test_a_task_group_may_hold_steps_and_its_failed_step_fails_the_run_by_name(t
     assert [step["name"] for step in run.steps.values() if step["status"] == "failed"] == ["bad"]
 
 
-def test_a_new_step_is_no_mismatch_for_an_async_agent(tmp_path: Path) -> None:
+def test_a_new_step_beside_recorded_ones_is_no_mismatch_for_an_async_agent(tmp_path: Path) -> None:
     old = "@agent\nasync def main(run):\n    await run.step(int, 1)\n    await run.step(int, 2)\n"
-    new = "@agent\nasync def main(run):\n    return await asyncio.gather(run.step(int, 3), run.step(int, 2))\n"
+    new = "@agent\nasync def main(run):\n    return await asyncio.gather(run.step(int, 1), run.step(float, 2))\n"
     run = Run("main")
     with Host(agents_file(tmp_path, old)) as host:
         host.hello()
         host.result(run)
     with Host(agents_file(tmp_path, new)) as host:
         host.hello()
-        assert host.result(run) == [3, 2]
-        assert len(host.of_kind("step")) == 1
+        assert host.result(run) == [1, 2.0]
+        assert [frame["name"] for frame in host.of_kind("step")] == ["float"]
+
+
+def test_a_recorded_step_that_comes_again_with_other_arguments_is_a_mismatch_that_can_be_read(tmp_path: Path) -> None:
+    old = "@agent\nasync def main(run):\n    await run.step(int, 1)\n"
+    new = "@agent\nasync def main(run):\n    return await run.step(int, 3)\n"
+    run = Run("main")
+    with Host(agents_file(tmp_path, old)) as host:
+        host.hello()
+        host.result(run)
+    with Host(agents_file(tmp_path, new)) as host:
+        host.hello()
+        error = host.carry(run)["error"]
+    assert (error["code"], error["step"]) == ("code_mismatch", "int")
+    assert "called with (3), it was recorded with (1)" in error["message"]
+    assert "my_agents.py:7 " in error["message"]
+    assert not host.of_kind("step")
 
 
 def test_steps_of_both_kinds_are_timed_out_and_tried_again(tmp_path: Path) -> None:
@@ -192,7 +208,10 @@ def test_a_step_canceled_by_the_agent_itself_is_no_failed_step(tmp_path: Path) -
     with Host(agents_file(tmp_path, source)) as host:
         host.hello()
         assert host.result(run) == "CancelledError"
-    assert [step["name"] for step in run.steps.values()] == ["inner"]
+    assert [(step["name"], step["status"]) for step in run.steps.values()] == [
+        ("slow", "abandoned"),
+        ("inner", "failed"),
+    ]
 
 
 def test_verbs_act_at_once_whether_awaited_or_not(tmp_path: Path) -> None:

@@ -11,26 +11,45 @@ import contextlib
 import contextvars
 import inspect
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, assert_never
 
-from taxiway.activation import Activation
+from taxiway.activation import NOT_AWAITED, Activation
 from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
-from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Renew, Script, Sleep, Tell
-from taxiway.errors import Canceled, Park
+from taxiway.conduct import (
+    Attempt,
+    Await,
+    Command,
+    Commit,
+    Execute,
+    Live,
+    Recall,
+    Renew,
+    Script,
+    Seen,
+    Sleep,
+    Tell,
+)
+from taxiway.errors import AGENT_ERROR, Canceled
+from taxiway.frames import Kind
+from taxiway.host.agent_loop import AgentLoop
+from taxiway.host.entries import Entry, past
 from taxiway.host.interrupts import Interrupts
-from taxiway.host.rest import at_rest
+from taxiway.host.parking import Parking
+from taxiway.host.run_clock import RunClock, Timers
+from taxiway.host.task_paths import TaskPaths
+from taxiway.host.turns import Turns
+from taxiway.host.waiting import Waiting
 from taxiway.host.watch import Watch
-from taxiway.inside import stepping
-from taxiway.outcome import Outcome, raised, returned
-from taxiway.waits import Wait
+from taxiway.inside import agent_code, real_time, stepping
+from taxiway.outcome import Failed, Outcome, raised, returned
+from taxiway.waits import Settled, Wait
 
 STUCK_AFTER: Final = 0.25
 """Seconds without a turn of the loop after which it counts as stuck, where it is asked to stop something."""
-LOOK_AGAIN: Final = 0.02
-"""Seconds between two looks whether everything waits for the run, where something else might go on any moment."""
 _CLEAN_UP: Final = 5.0
 _THREADS: Final = 32
 
@@ -43,15 +62,26 @@ class EventLoop:
         self._interrupts = interrupts
         self._watch = watch
         self._own = threading.current_thread()
-        self._loop = asyncio.new_event_loop()
         self._root: asyncio.Task[Any] | None = None
         self._threads: set[Future[Attempt]] = set()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="taxiway-step")
         self._ended = False
         self._interrupted = False
         self._busy = 0
-        self._looking = False
-        self._waits: dict[asyncio.Future[None], Park] = {}
+        self._loop = self._new_loop()
+        self._waiting = Waiting(activation, self._loop)
+        self._turns = self._waiting.turns = Turns(
+            self._loop,
+            past(activation.ledger, activation.order.clock),
+            see=self._waiting.see,
+            lose=self._waiting.lose,
+            go_live=self._waiting.go_live,
+            on_rest=lambda: not self._ended and self._parking.on_rest(),
+        )
+        self._parking = self._new_parking()
+        activation.end = self._end
+        activation.on_settled = self._hear
+        activation.on_pause = self._hear_of_pause
 
     @property
     def spoilt(self) -> bool:
@@ -66,10 +96,15 @@ class EventLoop:
         outcome: Outcome
         try:
             self._interrupts.enter()
-            self._root = self._loop.create_task(agent.function(run, **inputs), name=f"agent {agent.name}")
+            self._root = self._begin(agent, run, inputs)
             value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
-            outcome = returned(value, self._activation.order.limits.result)
+            problem = self._activation.unawaited.first()
+            outcome = (
+                returned(value, self._activation.order.limits.result)
+                if problem is None
+                else Failed(AGENT_ERROR, NOT_AWAITED, problem)
+            )
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             outcome = raised(error)
@@ -84,21 +119,25 @@ class EventLoop:
 
         def arrive() -> None:
             alarm.cancel()
-            if self._root is not None:
-                self._root.cancel()
+            self._end()
 
-        try:
-            self._loop.call_soon_threadsafe(arrive)
-        except RuntimeError:  # the loop is closed already
+        if not self._threadsafe(arrive):
             alarm.cancel()
 
     async def play(self, script: Script) -> Any:
         """Carry out a script and return its value."""
+        self._parking.touch()
+        begun: Execute | None = None
+        began = time.monotonic()
         try:
             command = next(script)
             while True:
+                begun = _begun(begun, command)
                 try:
                     answer = await self._perform(command)
+                except asyncio.CancelledError as given_up:
+                    self._abandon(begun, began)
+                    command = script.throw(given_up)
                 except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
                     command = script.throw(error)
                 else:
@@ -106,32 +145,15 @@ class EventLoop:
         except StopIteration as done:
             return done.value
 
-    async def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
+    async def wait(self, waits: Sequence[Wait], wake: str = "all", *, own: bool = True) -> None:
         """Return when all or any of the waits are over; until then the run may be parked, and this never returns."""
-        left = self._activation.left(waits, wake)
-        if not left:
-            return
-        future = self._loop.create_future()
-        if not self._looking:
-            self._looking = True
-            self._loop.call_soon(self._look)
-        self._waits[future] = Park(tuple(wait.as_frame() for wait in left), wake)
-        try:
-            await future
-        finally:
-            del self._waits[future]
+        self._parking.touch()
+        await self._waiting.wait(waits, wake, own=own)
 
-    def _look(self) -> None:
-        """Park the run once all of its tasks wait for what only the run can bring; until then look again and again."""
-        self._looking = bool(self._waits) and not self._ended
-        if not self._looking:
-            return
-        if self._busy or not at_rest(self._loop, self._waits):
-            self._loop.call_later(LOOK_AGAIN, self._look)
-            return
-        self._activation.stop(_together(list(self._waits.values())))
-        if self._root is not None:
-            self._root.cancel()
+    async def answered(self, future: Future[Any]) -> Any:
+        """Return what a question to the worker comes to; meanwhile the agent is shown nothing else."""
+        with self._turns.holding():
+            return await asyncio.wrap_future(future)
 
     def refuse_other_threads(self, verb: str) -> None:
         """Raise RuntimeError when not called by the agent's own loop, Canceled when the agent has returned."""
@@ -140,38 +162,114 @@ class EventLoop:
         if self._ended:
             raise Canceled("the agent has returned")
 
+    # Beginning and end.
+
+    def _new_loop(self) -> AgentLoop:
+        activation = self._activation
+        has_past = activation.order.number > 1 or activation.ledger.has_past
+        clock = RunClock(activation.order.clock if has_past else 0.0)
+        paths = TaskPaths()
+        activation.where = paths.here
+        return AgentLoop(clock, Timers(clock), paths)
+
+    def _new_parking(self) -> Parking:
+        return Parking(self._activation, self._loop, self._waiting, self._turns, lambda: bool(self._busy))
+
+    def _begin(self, agent: Agent, run: AsyncRun, inputs: dict[str, Any]) -> asyncio.Task[Any]:
+        def begin() -> asyncio.Task[Any]:
+            agent_code.set(True)
+            return self._loop.create_task(agent.function(run, **inputs), name=f"agent {agent.name}")
+
+        # In a copy of the context, so that nothing of one run is seen by the next.
+        return contextvars.copy_context().run(begin)
+
+    def _end(self) -> None:
+        if self._root is not None:
+            self._root.cancel()
+
+    def _hear(self, came: list[Settled]) -> None:
+        self._threadsafe(lambda: self._waiting.settled(came))
+
+    def _hear_of_pause(self) -> None:
+        self._threadsafe(self._parking.ask)
+
+    def _threadsafe(self, call: Any) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:  # the loop is closed already
+            return False
+        return True
+
+    # What scripts ask for.
+
     async def _perform(self, command: Command) -> Any:
         match command:
+            case Seen(key):
+                return await self._turns.seen(key)
+            case Live():
+                return await self._turns.live()
             case Await(wait):
-                await self.wait((wait,))
+                await self._waiting.wait((wait,), "all", own=True)
                 return self._activation.value(wait)
             case Sleep(seconds=seconds):
-                parked = self._activation.back_off(command)
-                return await (asyncio.sleep(seconds) if parked is None else self.wait((parked,)))
+                return await self._back_off(command, seconds)
             case Renew(grant=grant):
-                if (await asyncio.wrap_future(self._activation.ask("lost", grant))).usable:
+                if (await self.answered(self._activation.ask("lost", grant))).usable:
                     return None
                 wait = self._activation.renewal(command)
-                await self.wait((wait,))
+                await self._waiting.wait((wait,), "all", own=True)
                 return self._activation.value(wait)
         self._busy += 1
         try:
             return await self._perform_busily(command)
         finally:
             self._busy -= 1
+            self._parking.touch()
+            self._turns.look()
 
     async def _perform_busily(self, command: Tell | Commit | Recall | Execute) -> Any:
         match command:
             case Tell(kind, fields):
                 return self._activation.tell(kind, fields)
+            case Commit(Kind.STEP_STARTED, fields):
+                return await asyncio.wrap_future(self._activation.commit(Kind.STEP_STARTED, fields))
             case Commit(kind, fields):
-                return await asyncio.wrap_future(self._activation.commit(kind, fields))
+                return await self._record(kind, fields)
             case Recall(key):
-                return await asyncio.wrap_future(self._activation.recall(key))
+                return await self.answered(self._activation.recall(key))
             case Execute():
                 return await self._execute(command)
             case _:
                 assert_never(command)
+
+    async def _record(self, kind: Kind, fields: dict[str, Any]) -> Any:
+        """Have an item recorded, and go on when its turn has come among all that the run sees."""
+        at = self._turns.stamp()
+        recorded = self._activation.commit(kind, {**fields, "at": at})
+        shown = self._loop.create_future()
+        self._turns.expect(recorded, Entry(at / 1000, landed=lambda: None if shown.done() else shown.set_result(None)))
+        await shown
+        return recorded.result()
+
+    def _abandon(self, begun: Execute | None, began: float) -> None:
+        """Have recorded that the agent gave up a step that it had begun, so that no replay begins it again."""
+        if begun is None or self._activation.is_stopped or self._ended:
+            return
+        at, took = self._turns.stamp(), round((time.monotonic() - began) * 1000)
+        fields = {**begun.call.identity(), "attempts": begun.attempt, "durationMs": took, "at": at}
+        recorded = self._activation.commit(Kind.STEP_ABANDONED, fields)
+        self._turns.expect(recorded, Entry(at / 1000))
+
+    async def _back_off(self, command: Sleep, seconds: float) -> None:
+        parked = self._activation.back_off(command)
+        if parked is not None:
+            return await self._waiting.wait((parked,), "all", own=True)
+        self._busy += 1  # as the next attempt follows soon
+        try:
+            with real_time():
+                return await asyncio.sleep(seconds)
+        finally:
+            self._busy -= 1
 
     async def _execute(self, command: Execute) -> Attempt:
         awaited = _is_coroutine_function(command.call.function)
@@ -184,8 +282,8 @@ class EventLoop:
         call = command.call
         seconds = call.plan.timeout
         stuck = None if seconds is None else seconds + STUCK_AFTER
-        timer = asyncio.timeout(seconds)
         with stepping(self._activation, command), self._interrupts.limited(stuck) as limit:
+            timer = asyncio.timeout(seconds)
             try:
                 async with timer:
                     value = await call.function(*call.args, **call.kwargs)
@@ -200,11 +298,12 @@ class EventLoop:
         thread = self._pool.submit(context.run, _attempt_in_thread, self._activation, command)
         self._threads.add(thread)
         thread.add_done_callback(self._threads.discard)
-        try:
-            async with asyncio.timeout(command.call.plan.timeout):
-                return await asyncio.wrap_future(thread)
-        except TimeoutError:
-            return Attempt(timed_out=True)
+        with real_time():
+            try:
+                async with asyncio.timeout(command.call.plan.timeout):
+                    return await asyncio.wrap_future(thread)
+            except TimeoutError:
+                return Attempt(timed_out=True)
 
     def _close(self) -> None:
         try:
@@ -226,10 +325,14 @@ class EventLoop:
             self._loop.close()
 
 
-def _together(parks: list[Park]) -> Park:
-    """Park for one thing as it wakes by itself, for several so that any of them wakes: only the code knows what it needs."""
-    waits = {wait["key"]: wait for park in parks for wait in park.waits}
-    return Park(tuple(waits.values()), parks[0].wake if len(parks) == 1 else "any")
+def _begun(before: Execute | None, command: Command) -> Execute | None:
+    """Return the attempt of a step that has begun and whose end is not on its way to be recorded."""
+    match command:
+        case Execute():
+            return command
+        case Commit(Kind.STEP | Kind.STEP_FAILED | Kind.SPAWN):
+            return None
+    return before
 
 
 def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:

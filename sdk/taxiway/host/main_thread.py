@@ -11,7 +11,20 @@ from typing import Any, assert_never
 
 from taxiway.activation import Activation
 from taxiway.agents import Agent
-from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Renew, Script, Sleep, Tell
+from taxiway.conduct import (
+    Attempt,
+    Await,
+    Command,
+    Commit,
+    Execute,
+    Live,
+    Recall,
+    Renew,
+    Script,
+    Seen,
+    Sleep,
+    Tell,
+)
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -92,6 +105,8 @@ class MainThread:
                 return self._sleep(command)
             case Renew(grant=grant):
                 return None if self._activation.ask("lost", grant).result().usable else self._renew(command)
+            case Seen() | Live():
+                return None  # one thread asks in the order of the records, and for nothing new while some lie unused
             case _:
                 assert_never(command)
 

@@ -21,7 +21,7 @@ from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
 from taxiway.host.loading import Broken, Served, load
 from taxiway.host.main_thread import MainThread
 from taxiway.host.watch import Watch
-from taxiway.ledger import Recorded
+from taxiway.ledger import Recorded, Turn
 from taxiway.orders import Order
 from taxiway.outcome import Failed, Finished, Outcome
 from taxiway.waits import Settled
@@ -51,7 +51,7 @@ class Service:
         self._interrupts = Interrupts(self._watch)
         self._agents: dict[str, Served] = {}
         self._orders: queue.SimpleQueue[Activation | None] = queue.SimpleQueue()
-        self._arriving: tuple[Order, list[Recorded], list[Settled]] | None = None
+        self._arriving: tuple[Order, list[Recorded], list[Settled], list[Turn]] | None = None
         self._activation: Activation | None = None
         self._player: _Player | None = None
 
@@ -163,26 +163,26 @@ class Service:
             case Kind.VALID:
                 self._valid_at = time.monotonic()
             case Kind.ACTIVATE:
-                self._arriving = (Order.from_frame(frame), [], [])
+                self._arriving = (Order.from_frame(frame), [], [], [])
             case Kind.RECORDED:
                 self._take_recorded(frame)
             case Kind.STOP:
                 self._orders.put(None)
-            case Kind.ACK | Kind.REFUSED | Kind.RECALLED | Kind.GRANTED | Kind.CANCEL:
+            case Kind.ACK | Kind.REFUSED | Kind.RECALLED | Kind.GRANTED | Kind.SETTLED | Kind.PAUSE | Kind.CANCEL:
                 self._take_answer(frame)
-            case Kind.PAUSE:
-                pass  # reserved
             case kind:
                 raise ValueError(f"unknown frame {kind!r}")
 
     def _take_recorded(self, frame: Frame) -> None:
         assert self._arriving is not None, "recorded before activate"
-        order, recorded, settled = self._arriving
+        order, recorded, settled, turns = self._arriving
         recorded.extend(map(Recorded.from_frame, frame["steps"]))
         settled.extend(map(Settled.from_frame, frame.get("waits", ())))
+        turns.extend(map(Turn.from_frame, frame.get("turns", ())))
         if frame["last"]:
             self._arriving = None
-            self._activation = Activation(order, recorded, settled, self._write, self._interrupts.lock, key=self._key)
+            lock = self._interrupts.lock
+            self._activation = Activation(order, recorded, settled, self._write, lock, turns=turns, key=self._key)
             self._orders.put(self._activation)
 
     def _take_answer(self, frame: Frame) -> None:
@@ -198,6 +198,10 @@ class Service:
                 activation.deliver(frame["key"], frame["value"])
             case Kind.GRANTED:
                 activation.granted(frame)
+            case Kind.SETTLED:
+                activation.settle([Settled.from_frame(item) for item in frame["waits"]])
+            case Kind.PAUSE:
+                activation.on_pause()
             case Kind.CANCEL:
                 if activation.cancel(frame["kind"]):
                     self._interrupt(activation)

@@ -84,9 +84,13 @@ class Desk:
 
     def withdraw(self) -> None:
         """The run is over: nobody need answer any more."""
-        for wait in self._open.values():
-            wait.tell(Answer("withdrawn"), self._clock.text())
-        self._open.clear()
+        self.give_up(list(self._open))
+
+    def give_up(self, keys: Iterable[str]) -> None:
+        """The agent has given up these waits: nobody need answer them any more."""
+        for key in keys:
+            if (wait := self._open.pop(key, None)) is not None:
+                wait.tell(Answer("withdrawn"), self._clock.text())
 
     def check_all_used(self, outcome: Outcome) -> None:
         """Raise Unused when something was given for nothing."""

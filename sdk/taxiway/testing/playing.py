@@ -92,9 +92,11 @@ class Playing:
         """Carry activation after activation, until one of them ends the run or a refusal does."""
         while self._number < MOST_ACTIVATIONS:
             self._number += 1
-            order = replace(self._order, activation=f"{self._order.run_id}.{self._number}", number=self._number)
+            name = f"{self._order.run_id}.{self._number}"
+            order = replace(self._order, activation=name, number=self._number, clock=self._clock.slept)
             activation = Rehearsal(order, self._records, self._desk.settled(), self._shared.grants)
             self._stage.carry(self._agent, activation)
+            self._desk.give_up(self._records.gone)
             if (verdict := self._followed(activation)) is not None:
                 return verdict
         raise Endless(f"the run was parked {MOST_ACTIVATIONS} times and goes on")

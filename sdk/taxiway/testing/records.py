@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taxiway.frames import Frame, Kind
-from taxiway.ledger import Recorded, Status, StepError
+from taxiway.ledger import Recorded, Status, StepError, Turn
 from taxiway.testing.outcome import Error, Event, Step
 
 LARGE: Final = 32 * 1024
@@ -21,6 +21,10 @@ class Records:
         self._start = start
         self._inputs: dict[str, list[str]] = {}
         self._steps: dict[str, dict[str, Any]] = {}
+        self._seq = 0
+        self.turns: list[Turn] = []
+        self.gone: list[str] = []
+        """The waits that the agent has given up."""
         self.events: list[Event] = []
         self.logs: list[str] = []
         self.end: Frame = {}
@@ -35,6 +39,11 @@ class Records:
                 self._record(frame, Status.SUCCEEDED)
             case Kind.STEP_FAILED:
                 self._record(frame, Status.FAILED if frame["final"] else Status.RETRYING)
+            case Kind.STEP_ABANDONED:
+                self._record(frame, Status.ABANDONED)
+            case Kind.TURN:
+                self.gone += frame["gone"]
+                self.turns.append(Turn.from_frame({**frame, "seq": self._seq}))
             case Kind.STEP_STARTED if frame["once"]:
                 self._record({**frame, "attempts": frame["attempt"]}, Status.INTENDED)
             case Kind.EVENT:
@@ -71,7 +80,8 @@ class Records:
 
     def _record(self, frame: Frame, status: Status) -> None:
         self._steps.pop(frame["key"], None)
-        self._steps[frame["key"]] = {**frame, "status": status}
+        self._seq += 1
+        self._steps[frame["key"]] = {**frame, "status": status, "seq": self._seq}
 
 
 def _event(frame: Frame) -> Event:
@@ -83,7 +93,7 @@ def _event(frame: Frame) -> Event:
 
 
 def _name(key: str | None) -> str | None:
-    return None if key is None else key.partition("#")[0]
+    return None if key is None else key.partition("#")[0].partition("@")[0]
 
 
 def _recorded(item: dict[str, Any]) -> Recorded:
@@ -92,6 +102,7 @@ def _recorded(item: dict[str, Any]) -> Recorded:
     return Recorded(
         item["key"], item["name"], item["status"], item["attempts"], None if large else value,
         StepError(error["type"], error["message"], error["code"]) if error else None, large,
+        item["digest"], item["seq"], item.get("at"),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from taxiway.frames import Frame, Kind
 from taxiway.host.event_loop import EventLoop
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.main_thread import MainThread
+from taxiway.host.parking import Parking
 from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded
 from taxiway.orders import Order
@@ -33,6 +34,7 @@ from taxiway.outcome import Outcome
 from taxiway.testing.clock import Clock
 from taxiway.testing.grants import Grants
 from taxiway.testing.records import Records
+from taxiway.testing.resting import Resting
 from taxiway.waits import Settled, Wait, Wish
 
 Stubs = Mapping[Callable[..., Any] | str, Any]
@@ -44,7 +46,7 @@ class Rehearsal(Activation):
 
     def __init__(self, order: Order, records: Records, settled: list[Settled], grants: Grants) -> None:
         recorded: list[Recorded] = records.recorded()
-        super().__init__(order, recorded, settled, self._say)
+        super().__init__(order, recorded, settled, self._say, turns=records.turns)
         self.wishes: dict[str, Wish] = {}
         self._records = records
         self._grants = grants
@@ -93,7 +95,7 @@ class Stage:
     """What surrounds the activations of one run: its stubs and its clock."""
 
     def __init__(self, clock: Clock, stubs: Stubs) -> None:
-        self._clock = clock
+        self.clock = clock
         self._stubs = stubs
         self._broken: BaseException | None = None
 
@@ -131,7 +133,7 @@ class Stage:
             case Execute(call):
                 return replace(command, call=replace(call, function=self._stub(call.name, call.function)))
             case Sleep(seconds=seconds) if 0 < seconds < PARK_AFTER:
-                self._clock.pass_by(seconds)
+                self.clock.pass_by(seconds)
                 return replace(command, seconds=0)
         return command
 
@@ -181,9 +183,14 @@ class _Loop(EventLoop):
     def __init__(self, stage: Stage, activation: Rehearsal, interrupts: Interrupts) -> None:
         super().__init__(activation, interrupts, _watch())
         self._stage = stage
+        assert isinstance(self._parking, Resting), "made above"
+        self._parking.clock = stage.clock
 
     async def play(self, script: Script) -> Any:
         return await super().play(self._stage.direct(script))
+
+    def _new_parking(self) -> Parking:
+        return Resting(self._activation, self._loop, self._waiting, self._turns, lambda: bool(self._busy))
 
 
 class _Interrupts(Interrupts):

@@ -1,0 +1,105 @@
+"""The event loop of an async agent: an ordinary one, but that the time of the agent's own code is the run's.
+
+It says when the agent's code has stirred, and what of it does not wait for the run: sockets, and calls in threads. Whatever
+loop or policy a library has installed, agents run in this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+from taxiway.host.run_clock import RunClock, Timers
+from taxiway.host.task_paths import TaskPaths
+from taxiway.inside import agent_code
+
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
+
+
+class _Selector(selectors.DefaultSelector):
+    """Knows which descriptors the agent's own code waits for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agents: set[int] = set()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = super().register(fileobj, events, data)
+        if agent_code.get():
+            self.agents.add(key.fd)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        key = super().unregister(fileobj)
+        self.agents.discard(key.fd)
+        return key
+
+
+class AgentLoop(asyncio.SelectorEventLoop):
+    """See the module. `stirred` is called whenever the agent's code has something to do next."""
+
+    def __init__(self, clock: RunClock, timers: Timers, paths: TaskPaths) -> None:
+        self.run_clock, self.run_timers, self.paths = clock, timers, paths
+        self.stirred: Callable[[], None] = lambda: None
+        self.agent_jobs: set[asyncio.Future[Any]] = set()
+        self._agents_selector = _Selector()
+        self._neutral = Context()
+        super().__init__(self._agents_selector)
+        super().set_task_factory(paths)
+        paths.loop = self
+
+    def agent_sockets(self) -> int:
+        """Return how many descriptors the agent's own code waits for."""
+        return len(self._agents_selector.agents)
+
+    def time(self) -> float:
+        """Return the run's time to the agent's own code, the machine's to everybody else."""
+        return self.run_clock.now if agent_code.get() else super().time()
+
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Set a timer of the run for the agent's own code, one of the machine for everybody else."""
+        if agent_code.get():
+            return self.run_timers.add(self, when, callback, args, context)
+        return super().call_at(when, callback, *args, context=context)
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+    ) -> asyncio.Handle:
+        """Call something in the next turn."""
+        if agent_code.get() if context is None else context.get(agent_code):
+            self.stirred()
+        return super().call_soon(callback, *args, context=context)
+
+    def call_ours(self, callback: Callable[[], object]) -> None:
+        """Call something of ours in the next turn, which is no stir of the agent's."""
+        super().call_soon(callback, context=self._neutral)
+
+    def call_ours_in(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        """Call something of ours in so many seconds of the machine's time."""
+        return super().call_at(super().time() + seconds, callback, context=self._neutral)
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    ) -> asyncio.Future[T]:
+        """Call a function in a thread; while one of the agent's own code runs, the run does not only wait."""
+        future = super().run_in_executor(executor, func, *args)
+        if agent_code.get():
+            self.agent_jobs.add(future)
+            future.add_done_callback(self.agent_jobs.discard)
+        return future
+
+    def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
+        """Make tasks by this factory from now on; their paths are noted all the same."""
+        self.paths.inner = factory
+
+    def get_task_factory(self) -> Any:
+        """Return the factory that the agent's code has set."""
+        return self.paths.inner

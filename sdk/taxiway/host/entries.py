@@ -1,0 +1,84 @@
+"""What an async agent's run has seen, in the order in which it saw it: the order in which a replay shows it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from taxiway.ledger import Ledger, Recorded, Status, Turn
+from taxiway.waits import Settled
+
+_OF_THE_SERVER = ("code", "window", "start", "alarm@")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One thing that the run sees at the moment `at` of its clock (None: nobody noted it).
+
+    `keys` are handed out one after another: a step's value, outcomes of waits. With `jump` its time has come first, and the
+    timers that are due by then fire at it; else they fire each at its own time. What is `gone` was given up by the agent.
+    `landed` is called at the end, for an item that has just been recorded.
+    """
+
+    at: float | None
+    keys: list[str] = field(default_factory=list)
+    gone: tuple[str, ...] = ()
+    jump: bool = False
+    landed: Callable[[], None] | None = None
+    is_step: bool = False
+
+
+def past(ledger: Ledger, clock: float) -> list[Entry]:
+    """Return what was recorded of a run, in the order in which it was seen; `clock` is the run's time now, in seconds.
+
+    Records of versions that noted no moments are put where the database's clock says.
+    """
+    counted = [((record.seq, 0, place), _step(record, clock)) for place, record in enumerate(ledger.finished)]
+    counted += [((turn.seq, 1, place), _turn(turn)) for place, turn in enumerate(ledger.turns)]
+    counted += [((seq, 1, -1), entry) for seq, entry in _older_waits(ledger, clock)]
+    return [entry for _, entry in sorted(counted, key=lambda one: one[0])]
+
+
+def unseen(ledger: Ledger) -> list[str]:
+    """Return the waits of which something came that the run has not seen yet, in the order of its coming."""
+    known = {key for turn in ledger.turns for key in (*turn.seen, *turn.gone)}
+    known.update(key for _, entry in _older_waits(ledger, 0.0) for key in entry.keys)
+    return [wait.key for wait in ledger.outcomes() if wait.key not in known and is_for_agent(wait)]
+
+
+def is_for_agent(wait: Settled) -> bool:
+    """Return whether the agent (or a step of its) waits for this, and not the server alone."""
+    return not wait.key.startswith(_OF_THE_SERVER) and wait.outcome != "withdrawn"
+
+
+def _step(record: Recorded, clock: float) -> Entry:
+    at = _moment(record.at, record.finished_ms, clock)
+    if record.status is Status.ABANDONED:
+        return Entry(at, gone=(record.key,), is_step=True)
+    return Entry(at, [record.key], is_step=True)
+
+
+def _turn(turn: Turn) -> Entry:
+    return Entry(turn.at / 1000, list(turn.seen), turn.gone, jump=True)
+
+
+def _older_waits(ledger: Ledger, clock: float) -> Iterator[tuple[int, Entry]]:
+    """Yield outcomes that a version saw which noted no turns: those that came before the last step that it recorded."""
+    older = [record for record in ledger.finished if record.at is None and record.finished_ms is not None]
+    noted = {key for turn in ledger.turns for key in turn.seen}
+    for wait in ledger.outcomes():
+        came = wait.resolved_ms
+        if came is None or wait.key in noted or not is_for_agent(wait):
+            continue
+        before = [record.seq for record in older if record.finished_ms is not None and record.finished_ms < came]
+        if len(before) < len(older):
+            yield max(before, default=-1), Entry(_moment(None, came, clock), [wait.key], jump=True)
+
+
+def _moment(at: float | None, database_ms: float | None, clock: float) -> float | None:
+    if at is not None:
+        return at / 1000
+    if database_ms is None:
+        return None
+    return max(0.0, clock - (time.time() - database_ms / 1000))

@@ -1,0 +1,162 @@
+"""Decides when the run of an async agent is parked: once its code only waits, or has rested long enough.
+
+What only waits for the run holds nothing from then on. A heartbeat, a socket, a call in a thread may go on for a while beside a
+wait; then they are ended too, as the replay starts them again. Timers of the agent's code are no reason to stay: the parked
+run is woken for the next of them that it set for itself, and not for those that its background tasks set while it rested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from taxiway.activation import Activation
+from taxiway.callers import place_of
+from taxiway.errors import Park
+from taxiway.frames import Kind
+from taxiway.host.agent_loop import AgentLoop
+from taxiway.host.turns import Turns
+from taxiway.host.waiting import Waiting
+from taxiway.waits import TIMER
+
+ALARM: Final = "alarm@"
+"""What the key of the wait begins with that wakes a run for a timer of its code."""
+TOLD_AFTER: Final = 1.0
+"""Seconds of rest after which the worker is told what keeps the slot of a run that waits."""
+BACKGROUND: Final = 300.0
+"""Seconds for which a parked run is not woken for what its background tasks do."""
+TIMER_HOLD: Final = "timer"
+_OURS: Final = "taxiway-"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What goes on beside the waits of a run; the place is that of the agent's code."""
+
+    kind: str
+    what: str
+    place: str = ""
+
+    def as_frame(self) -> dict[str, Any]:
+        """Return it as a `held` frame carries it."""
+        file, _, line = self.place.rpartition(":")
+        return {"kind": self.kind, "what": self.what, "file": file or None, "line": int(line) if file else None}
+
+
+class Parking:
+    """The decision for one activation. Used by its loop's thread alone."""
+
+    background = BACKGROUND
+    """Seconds for which a parked run is not woken for timers that its background tasks set while it rested."""
+
+    def __init__(
+        self, activation: Activation, loop: AgentLoop, waiting: Waiting, turns: Turns, is_busy: Callable[[], bool]
+    ) -> None:
+        self._activation, self._loop, self._waiting, self._turns = activation, loop, waiting, turns
+        self._is_busy = is_busy
+        self._patience = activation.order.park_after
+        self._asked = False
+        self._told = False
+        self._again: asyncio.TimerHandle | None = None
+        self._threads = set(threading.enumerate())
+        self._rests_since = self._rests_since_real = 0.0
+        self.touch()
+
+    def touch(self) -> None:
+        """Note that the agent's code asks something of the run: it does not rest."""
+        self._rests_since, self._rests_since_real = self._loop.run_clock.now, self._loop.run_clock.real()
+        if self._told:
+            self._tell([])
+
+    def ask(self) -> None:
+        """Park as soon as the code waits, whatever else it does."""
+        self._asked = True
+        self._turns.look()
+
+    def on_rest(self) -> bool:
+        """Park the run if its time has come, else open what is awaited. Returns whether the agent's code is made to end."""
+        if self._activation.is_stopped:
+            return False
+        if self._is_busy() or not self._turns.is_settled:
+            self._waiting.open_new()
+            self._look_again([])
+            return False
+        holds = self._holds()
+        if self._may_park(holds):
+            self._park()
+            return True
+        self._waiting.open_new()
+        self._look_again(holds)
+        return False
+
+    def _may_park(self, holds: list[Hold]) -> bool:
+        timed = self._loop.run_timers.first() is not None
+        if not self._waiting.awaited():
+            return timed and not holds and not self._foreign_threads()
+        return not holds or self._asked or self._rested() >= self._patience
+
+    def _rested(self) -> float:
+        return self._loop.run_clock.real() - self._rests_since_real
+
+    def _holds(self) -> list[Hold]:
+        found: list[Hold] = []
+        first = self._loop.run_timers.first()
+        if first is not None and (left := first.when - self._loop.run_clock.real()) < self._patience:
+            found.append(Hold(TIMER_HOLD, f"a timer that is due in {max(left, 0):.3g} s", place_of(first.place)))
+        if sockets := self._loop.agent_sockets():
+            found.append(Hold("socket", f"{sockets} open sockets or pipes that its own code reads or writes"))
+        if jobs := len(self._loop.agent_jobs):
+            found.append(Hold("thread", f"{jobs} calls in threads"))
+        return found
+
+    def _foreign_threads(self) -> bool:
+        """Return whether a thread runs that the agent's code may have started, and which may end what it awaits."""
+        return any(not one.name.startswith(_OURS) for one in set(threading.enumerate()) - self._threads)
+
+    def _park(self) -> None:
+        waits = [wait.as_frame() for wait in self._waiting.awaited().values()]
+        alarm = self._alarm()
+        wake = "any" if alarm else self._waiting.wake
+        self._activation.stop(Park((*waits, *alarm), wake))
+        self._activation.end()
+
+    def _alarm(self) -> tuple[dict[str, object], ...]:
+        """Return the wait that wakes the run for the next timer of its code."""
+        real = self._loop.run_clock.real()
+        moments = [
+            timer.when if timer.since <= self._rests_since else max(timer.when, real + self.background)
+            for timer in self._loop.run_timers.pending()
+        ]
+        when = min(moments, default=math.inf)
+        if when == math.inf:
+            return ()
+        due_ms = math.ceil(max(0.0, when - real) * 1000)
+        key = f"{ALARM}{when:.6f}"
+        return ({"key": key, "kind": TIMER, "dueMs": due_ms, "onDue": "elapsed", "request": "{}"},)
+
+    def _look_again(self, holds: list[Hold]) -> None:
+        """Come back when the next timer of the code is due, or the run has rested long enough."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        moments = []
+        if (first := self._loop.run_timers.first()) is not None:
+            moments.append(first.when - self._loop.run_clock.real())
+        if holds and self._waiting.awaited():
+            rested = self._rested()
+            moments.append(self._patience - rested)
+            if not self._told and rested >= TOLD_AFTER:
+                self._tell(holds)
+            elif not self._told:
+                moments.append(TOLD_AFTER - rested)
+        if moments:
+            self._again = self._loop.call_ours_in(max(0.0, min(moments)), self._turns.look)
+
+    def _tell(self, holds: list[Hold]) -> None:
+        self._told = bool(holds)
+        if not self._activation.is_stopped:
+            self._activation.tell(Kind.HELD, {"by": [hold.as_frame() for hold in holds]})

@@ -1,0 +1,129 @@
+"""What an async agent waits for: opened as soon as it is awaited, and shown to the agent in the order of what the run sees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from taxiway.activation import Activation
+from taxiway.errors import Halt, NotRecorded
+from taxiway.frames import Kind
+from taxiway.host.agent_loop import AgentLoop
+from taxiway.host.entries import Entry, is_for_agent, unseen
+from taxiway.host.turns import Turns
+from taxiway.waits import Settled, Wait
+
+
+@dataclass(eq=False)
+class _Group:
+    """Waits that one call awaits: all of them, or any. Its `own` ones no other call can await."""
+
+    waits: dict[str, Wait]
+    wake: str
+    own: bool
+    future: asyncio.Future[None]
+    seen: set[str] = field(default_factory=set)
+
+    def see(self, key: str) -> None:
+        self.seen.add(key)
+        if (self.wake == "any" or self.seen >= self.waits.keys()) and not self.future.done():
+            self.future.set_result(None)
+
+
+class Waiting:
+    """The waits of one activation. Used by its loop's thread alone."""
+
+    def __init__(self, activation: Activation, loop: AgentLoop) -> None:
+        self._activation, self._loop = activation, loop
+        self._groups: list[_Group] = []
+        self._opened: set[str] = set()
+        self._told: set[str] = set()
+        self.turns: Turns
+        """Set once, before the agent begins: each of the two asks the other."""
+
+    @property
+    def wake(self) -> str:
+        """Return which of the awaited waits wake a parked run: only the code knows what it needs of those of several calls."""
+        return self._groups[0].wake if len(self._groups) == 1 else "any"
+
+    async def wait(self, waits: Sequence[Wait], wake: str, *, own: bool) -> None:
+        """Return when all or any of the waits are over; the run may be parked meanwhile, then this never returns."""
+        left = self._activation.left(waits, wake)
+        if not left:
+            return
+        group = _Group({wait.key: wait for wait in left}, wake, own, self._loop.create_future())
+        self._groups.append(group)
+        self.turns.look()
+        try:
+            await group.future
+        except asyncio.CancelledError:
+            self._give_up(group)
+            raise
+        finally:
+            self._groups.remove(group)
+
+    def awaited(self) -> dict[str, Wait]:
+        """Return what is awaited and not over, by its keys."""
+        return {key: wait for group in self._groups for key, wait in group.waits.items() if key not in group.seen}
+
+    def open_new(self) -> None:
+        """Have what is awaited opened, as far as it is not: together, and whatever else the loop holds."""
+        known = self._activation.ledger.outcome
+        new = [wait for key, wait in self.awaited().items() if key not in self._opened and known(key) is None]
+        if not new:
+            return
+        self._opened.update(wait.key for wait in new)
+        at = self.turns.stamp()
+        frames = [wait.as_frame() for wait in new]
+        recorded = self._activation.commit(Kind.OPEN, {"at": at, "waits": frames})
+        self.turns.expect(recorded, Entry(at / 1000, landed=partial(self._is_opened, recorded)))
+
+    def see(self, key: str) -> None:
+        """Show an outcome to the agent."""
+        self._activation.see(key)
+        for group in self._groups:
+            if key in group.waits:
+                group.see(key)
+
+    def lose(self, key: str) -> None:
+        """Have the agent give up what it had given up here."""
+        for group in self._groups:
+            if key in group.waits:
+                group.future.cancel()
+
+    def settled(self, came: list[Settled]) -> None:
+        """Have recorded that the run sees these outcomes now, and then show them."""
+        news = [one.key for one in came if self._activation.ledger.settle(one) and is_for_agent(one)]
+        if self.turns.is_live:
+            self._turn(news)
+
+    def go_live(self) -> None:
+        """Have recorded what came since the run saw something last, if anything did."""
+        first = self._loop.run_timers.first()
+        is_late = first is not None and first.when <= self._loop.run_clock.real()
+        self._turn(unseen(self._activation.ledger), even_if_empty=is_late)
+
+    def _give_up(self, group: _Group) -> None:
+        """Close waits that the agent's code has given up: people are asked no longer for what is of no more use."""
+        if not group.own or not self.turns.is_live:
+            return
+        opened = [key for key in group.waits if key in self._opened or self._activation.ledger.was_opened(key)]
+        self._turn([], gone=[key for key in opened if key not in group.seen])
+
+    def _turn(self, news: list[str], *, gone: Sequence[str] = (), even_if_empty: bool = False) -> None:
+        keys = [key for key in news if key not in self._told]
+        if self._activation.is_stopped or not (keys or gone or even_if_empty):
+            return
+        self._told.update(keys)
+        at = self.turns.stamp()
+        recorded = self._activation.commit(Kind.TURN, {"at": at, "seen": keys, "gone": list(gone)})
+        self.turns.expect(recorded, Entry(at / 1000, list(keys), jump=True))
+
+    def _is_opened(self, recorded: Any) -> None:
+        error = recorded.exception()
+        if isinstance(error, NotRecorded):
+            self._activation.stop(Halt(error.code, str(error)))
+            self._activation.end()
