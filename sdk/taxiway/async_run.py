@@ -47,6 +47,8 @@ class AsyncRun(RunFacts):
     Steps may run at once, in `asyncio.gather` or a TaskGroup. Coroutine functions run in the loop, others in a thread.
     """
 
+    is_async = True
+
     def __init__(self, activation: Activation, player: AsyncPlayer) -> None:
         super().__init__(activation)
         self._player = player

@@ -17,6 +17,7 @@ from taxiway.authorizations import Grant
 from taxiway.conduct import Execute
 from taxiway.conversation import Granted, Place
 from taxiway.identity import idempotency_key
+from taxiway.present import a_step
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def stepping(activation: Activation, command: Execute) -> Iterator[None]:
     info = StepInfo(call.name, call.key, command.attempt, idempotency_key(activation.order.run_id, call.key))
     token = _here.set(_Inside(info, activation))
     try:
-        with real_time():
+        with real_time(), a_step():
             yield
     finally:
         _here.reset(token)

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, overload
 
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
+from taxiway.present import callable_in_agents
 from taxiway.retry import NO_RETRY, Retry
 from taxiway.shapes import Anything, Shape, UnknownType, hints_of, shape_of
 
@@ -80,7 +81,10 @@ def step(
     tool: bool | None = None,
     on_deny: str | None = None,
 ) -> F | Callable[[F], F]:
-    """Declare how a function is executed as a step; it stays an ordinary function.
+    """Declare how a function is executed as a step.
+
+    In an agent its plain call is the step, as `run.step` of it is (`charge(1)`, or `await charge(1)` of a coroutine function);
+    inside steps and outside of runs it stays an ordinary function.
 
     `name` (default: the function's own) is what the step is recorded and recognised by, together with its arguments.
     `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the
@@ -91,7 +95,7 @@ def step(
 
     def declare(target: F) -> F:
         setattr(target, _OPTIONS, options)
-        return target
+        return callable_in_agents(target)
 
     return declare if function is None else declare(function)
 

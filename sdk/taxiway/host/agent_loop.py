@@ -10,13 +10,12 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from taxiway.host.run_clock import RunClock, Timers
 from taxiway.host.task_paths import TaskPaths
 from taxiway.inside import agent_code
-
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -90,8 +89,11 @@ class AgentLoop(asyncio.SelectorEventLoop):
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
     ) -> asyncio.Future[T]:
         """Call a function in a thread; while one of the agent's own code runs, the run does not only wait."""
-        future = super().run_in_executor(executor, func, *args)
-        if agent_code.get():
+        if not agent_code.get():
+            return super().run_in_executor(executor, func, *args)
+        # In the agent's context, so that what is refused outside of the agent's own thread is.
+        future = super().run_in_executor(executor, copy_context().run, func, *args)
+        if not future.done():
             self.agent_jobs.add(future)
             future.add_done_callback(self.agent_jobs.discard)
         return future

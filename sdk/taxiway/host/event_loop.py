@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import inspect
 import threading
 import time
 from collections.abc import Sequence
@@ -46,10 +45,14 @@ from taxiway.host.waiting import Waiting
 from taxiway.host.watch import Watch
 from taxiway.inside import agent_code, real_time, stepping
 from taxiway.outcome import Failed, Outcome, raised, returned
+from taxiway.present import an_agent, is_awaited, present_run
 from taxiway.waits import Settled, Wait
 
 STUCK_AFTER: Final = 0.25
 """Seconds without a turn of the loop after which it counts as stuck, where it is asked to stop something."""
+UNUSED_RECORDS: Final = "unused_records"
+"""The event of an activation at whose end records lie that no call has asked for."""
+MOST_NAMED: Final = 50
 _CLEAN_UP: Final = 5.0
 _THREADS: Final = 32
 
@@ -97,14 +100,10 @@ class EventLoop:
         try:
             self._interrupts.enter()
             self._root = self._begin(agent, run, inputs)
-            value = self._loop.run_until_complete(self._root)
+            with an_agent():
+                value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
-            problem = self._activation.unawaited.first()
-            outcome = (
-                returned(value, self._activation.order.limits.result)
-                if problem is None
-                else Failed(AGENT_ERROR, NOT_AWAITED, problem)
-            )
+            outcome = self._came_to(value)
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             outcome = raised(error)
@@ -164,6 +163,14 @@ class EventLoop:
 
     # Beginning and end.
 
+    def _came_to(self, value: object) -> Outcome:
+        """Return the outcome of an agent that returned `value`; what it left undone is said."""
+        if (problem := self._activation.unawaited.first()) is not None:
+            return Failed(AGENT_ERROR, NOT_AWAITED, problem)
+        if (left := self._activation.ledger.unmatched_names()) and not self._activation.is_stopped:
+            self._activation.event(UNUSED_RECORDS, {"names": left[:MOST_NAMED], "count": len(left)}, durable=True)
+        return returned(value, self._activation.order.limits.result)
+
     def _new_loop(self) -> AgentLoop:
         activation = self._activation
         has_past = activation.order.number > 1 or activation.ledger.has_past
@@ -178,6 +185,7 @@ class EventLoop:
     def _begin(self, agent: Agent, run: AsyncRun, inputs: dict[str, Any]) -> asyncio.Task[Any]:
         def begin() -> asyncio.Task[Any]:
             agent_code.set(True)
+            present_run.set(run)
             return self._loop.create_task(agent.function(run, **inputs), name=f"agent {agent.name}")
 
         # In a copy of the context, so that nothing of one run is seen by the next.
@@ -272,7 +280,7 @@ class EventLoop:
             self._busy -= 1
 
     async def _execute(self, command: Execute) -> Attempt:
-        awaited = _is_coroutine_function(command.call.function)
+        awaited = is_awaited(command.call.function)
         attempt = await (self._await_step(command) if awaited else self._call_in_thread(command))
         self._interrupted |= attempt.timed_out
         self._activation.check()  # a cancel beats whatever the step came to
@@ -348,9 +356,3 @@ def _is_canceled(error: BaseException) -> bool:
     """Whether the present task is being canceled; a CancelledError may also be a step's own."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _is_coroutine_function(function: Any) -> bool:
-    if inspect.iscoroutinefunction(function):
-        return True
-    return inspect.iscoroutinefunction(type(function).__call__)  # an object that is called like one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import inspect
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,6 +27,7 @@ from taxiway.conduct import (
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
+from taxiway.present import an_agent, is_awaited, present_run
 from taxiway.run import Run
 
 
@@ -46,7 +46,8 @@ class MainThread:
         run = Run(self._activation, self)
         try:
             # In a copy of the context, so that nothing of one run is seen by the next.
-            value = contextvars.copy_context().run(self._agent_code, lambda: agent.function(run, **inputs))
+            with an_agent():
+                value = contextvars.copy_context().run(self._agent_code, lambda: _called(agent, run, inputs))
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             return raised(error)
@@ -122,7 +123,7 @@ class MainThread:
         return self._activation.value(wait)
 
     def _execute(self, command: Execute) -> Attempt:
-        if inspect.iscoroutinefunction(command.call.function):
+        if is_awaited(command.call.function):
             return Attempt(
                 error=TypeError(f"step {command.call.name!r} is a coroutine function; make the agent async def")
             )
@@ -148,3 +149,8 @@ class MainThread:
             return code()
         finally:
             self._interrupts.leave()
+
+
+def _called(agent: Agent, run: Run, inputs: dict[str, Any]) -> Any:
+    present_run.set(run)
+    return agent.function(run, **inputs)

@@ -1,0 +1,100 @@
+"""Which run's agent calls: so that a plain call of a `@step` function in an agent is the step, and never an unrecorded effect.
+
+The knowledge is a context variable, as that of being inside a step is. A thread that the agent's code starts by hand does not have
+it; there a call is refused while no step executes, since only the agent itself can have started that thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, Protocol, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TARGET: Final = "__taxiway_target__"
+
+
+class _Present(Protocol):
+    @property
+    def step(self) -> Callable[..., Any]: ...
+
+
+present_run: Final[ContextVar[_Present | None]] = ContextVar("taxiway_present_run", default=None)
+"""The run whose agent's own code runs here; None inside steps and outside of runs."""
+_lock: Final = threading.Lock()  # protects what follows
+_their_threads: Final[set[threading.Thread]] = set()
+_agents = 0
+_steps = 0
+
+
+@contextmanager
+def an_agent() -> Iterator[None]:
+    """Note that an agent executes in this process."""
+    global _agents  # noqa: PLW0603 - a number of the process
+    mine = threading.current_thread()
+    with _lock:
+        _agents += 1
+        _their_threads.add(mine)
+    try:
+        yield
+    finally:
+        with _lock:
+            _agents -= 1
+            _their_threads.discard(mine)
+
+
+@contextmanager
+def a_step() -> Iterator[None]:
+    """Note that a step executes: within it, a function that is declared a step is a plain function."""
+    global _steps  # noqa: PLW0603 - a number of the process
+    token = present_run.set(None)
+    with _lock:
+        _steps += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _steps -= 1
+        present_run.reset(token)
+
+
+def callable_in_agents(target: F) -> F:
+    """Return a function that is `target`, but that in an agent its call is the call of a step."""
+    if not inspect.isfunction(target):
+        return target
+    awaited = inspect.iscoroutinefunction(target)
+
+    @functools.wraps(target)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        run = present_run.get()
+        if run is not None:
+            _refuse_in_event_loop(target, run, awaited=awaited)
+            return run.step(call, *args, **kwargs)
+        if _agents and not _steps and threading.current_thread() not in _their_threads:
+            raise RuntimeError(
+                f"step {target.__qualname__} was called in a thread of the agent's own, where it would not be recorded; "
+                "call it in the agent itself, or start the thread inside a step"
+            )
+        return target(*args, **kwargs)
+
+    setattr(call, _TARGET, target)
+    if awaited and hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(call)
+    return call  # type: ignore[return-value] # it has the signature that `wraps` gave it
+
+
+def is_awaited(function: Callable[..., Any]) -> bool:
+    """Return whether a step's function is a coroutine function, or an object that is called like one."""
+    function = getattr(function, _TARGET, function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _refuse_in_event_loop(target: Callable[..., Any], run: _Present, *, awaited: bool) -> None:
+    if not awaited and getattr(run, "is_async", False):
+        name = target.__qualname__
+        raise TypeError(f"{name} is a `def` step, whose value an async agent awaits: write `await run.step({name}, …)`")
