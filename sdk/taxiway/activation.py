@@ -119,7 +119,16 @@ class Activation(Conversation):
             self._must_fit(f"execute step {settled.name!r}{_given(called.digest)}", settled.name)
         renewed, _ = self._renewals(called.key, settled.name)
         call = StepCall(
-            called.key, called.digest, called.occurrence, settled, function, args, kwargs, approval, renewed
+            called.key,
+            called.digest,
+            called.occurrence,
+            settled,
+            function,
+            args,
+            kwargs,
+            approval,
+            renewed,
+            cleaning.get(),
         )
         return self._halting(conduct(call, past, self.order.limits.value))
 

@@ -59,6 +59,7 @@ class StepCall:
     kwargs: dict[str, Any]
     approval: Wait | None = None
     renewed: Wait | None = None
+    cleans_up: bool = False
 
     @property
     def name(self) -> str:
@@ -196,6 +197,8 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
         fields = {**call.identity(), "attempts": attempt, "durationMs": round((time.monotonic() - begun) * 1000)}
         if call.approval is not None:
             fields["approval"] = "APPROVED"
+        if call.cleans_up:
+            fields["cleanup"] = True
         if (
             isinstance(outcome.error, AuthorizationLost)
             and isinstance(outcome.error.grant, Grant)

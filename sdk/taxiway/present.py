@@ -1,7 +1,7 @@
-"""Which run's agent calls: so that a plain call of a `@step` function in an agent is the step, and never an unrecorded effect.
+"""Knows which run's agent code calls: a plain call of a `@step` function in an agent is the step, never an unrecorded effect.
 
-The knowledge is a context variable, as that of being inside a step is. A thread that the agent's code starts by hand does not have
-it; there a call is refused while no step executes, since only the agent itself can have started that thread.
+The knowledge is a context variable. A thread that the agent's code starts by hand does not have it; there a call is refused
+while no step executes, since only the agent itself can have started that thread.
 """
 
 from __future__ import annotations

@@ -154,8 +154,10 @@ class Run(RunFacts):
         return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
 
     def sleep(self, duration: Duration) -> None:
-        """Let time pass, seconds or months; while the run sleeps it holds nothing."""
-        self._wait(self._describe("sleep", waits.timer(duration)))
+        """Let time pass, seconds or months; while the run sleeps it holds nothing. No time at all costs nothing."""
+        wait = self._describe("sleep", waits.timer(duration))
+        if wait.wish.due_ms:
+            self._wait(wait)
 
     def pause(self, reason: str, *, timeout: Duration | None = None) -> None:
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""

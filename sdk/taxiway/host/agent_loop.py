@@ -62,7 +62,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return self.run_clock.now if agent_code.get() else super().time()
 
     def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Set a timer of the run for the agent's own code, one of the machine for everybody else."""
         if agent_code.get():
@@ -70,7 +70,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return super().call_at(when, callback, *args, context=context)
 
     def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Call something in the next turn."""
         if agent_code.get() if context is None else context.get(agent_code):
@@ -86,7 +86,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return super().call_at(super().time() + seconds, callback, context=self._neutral)
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Call a function in a thread; while one of the agent's own code runs, the run does not only wait."""
         if not agent_code.get():
