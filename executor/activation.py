@@ -1,5 +1,6 @@
 """One activation as a pipeline over one value: claim → prepare → supervise → classify → record."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -110,10 +111,10 @@ def _claim(worker: Home, fence: Fence) -> Row | None:
     if isinstance(answer, Settled):
         # The claim had been committed; what it gave is read again. A ticket that came twice never gets here.
         rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
-        return rows[0] if rows else None
+        answer = rows[0] if rows else None
     if isinstance(answer, Exception):
         raise answer
-    return answer
+    return answer and {**answer, "read_at": time.monotonic()}
 
 
 def _unclaimed(worker: Home, ticket: Ticket) -> str:
@@ -133,11 +134,12 @@ def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
 
 
 def pass_requests_on(worker: Home, rows: list[Row], default_grace_s: float) -> None:
-    """Pass the requests that a lease renewal brought back on to the activations that they are for."""
+    """Pass on what a lease renewal brought back to the activations that it is for: requests, and that news has come."""
     for row in rows:
         supervision = worker.active.get((row["run_id"], row["epoch"]))
         if not isinstance(supervision, Supervision):
             continue
+        supervision.news(row["inbox"])
         match row["control_request"]:
             case "cancel":
                 grace_ms: Any = row["control_grace_ms"]

@@ -7,7 +7,7 @@ from typing import Any
 from taxiway.frames import Frame
 
 from executor.errors import HostGone, Refused
-from executor.fields import LONGEST_MS, input_text, optional_word, word
+from executor.fields import LONGEST_MS, input_text, optional_moment, optional_word, word
 from models.enqueue import NewRun
 from models.recording import StepRecord
 
@@ -66,8 +66,11 @@ class Nursery:
             for place, text in enumerate(given)
         ]  # fmt: skip
         ids = json.dumps([str(child.id) for child in children])
-        occurrence = int(frame["occurrence"])
-        return StepRecord(key, word(frame, "name"), word(frame, "digest"), occurrence, "succeeded", 1, 0, ids), children
+        record = StepRecord(
+            key, word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), "succeeded", 1, 0, ids,
+            at_ms=optional_moment(frame),
+        )  # fmt: skip
+        return record, children
 
     def _looked_up(self, agent: str, queue: str | None) -> tuple[str, int]:
         """Give the queue and the time limit that the children get; raises Refused when there is no such agent or queue."""

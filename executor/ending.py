@@ -153,9 +153,9 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int, *, again: 
             return moves.cancel_executing(
                 *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment, reason=reason
             )
-        case Parked(_, verb, reason, opened, wake):
+        case Parked(_, verb, reason, opened, wake, behind_lock):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
-            return waits.Park(park, opened, again)
+            return waits.Park(park, opened, again or behind_lock)
         case Paused(window):
             return _pause(fence, active_ms, window)
         case HandedBack(reason, in_flight):

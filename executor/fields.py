@@ -1,6 +1,7 @@
 """Reads the fields of a host's frames: nothing a host sends is trusted, a malformed field raises ValueError or KeyError."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -17,6 +18,8 @@ MAX_MESSAGE = 4 << 10
 MAX_REQUEST = 60 << 10  # it is told in an event, which may have 64 KiB
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
 MAX_SCOPES = 100
+MAX_KEYS = 10_000
+MAX_HELD = 20
 WAITS = frozenset({"approval", "authorization", "child", "signal", "timer", "user"})
 _PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -37,7 +40,42 @@ def step_record(frame: Frame, status: str, *, value: str | None = None, error: s
     return StepRecord(
         word(frame, "key"), word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), status,
         int(frame["attempts"]), None if duration is None else int(duration), value, error, optional_word(frame, "approval"),
+        optional_moment(frame),
     )  # fmt: skip
+
+
+def moment(frame: Frame) -> float:
+    """Read a moment of the run's clock, in milliseconds."""
+    at = frame["at"]
+    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at <= LONGEST_MS:
+        raise ValueError("at")
+    return float(at)
+
+
+def optional_moment(frame: Frame) -> float | None:
+    """Read a moment of the run's clock, which only async agents have."""
+    return None if frame.get("at") is None else moment(frame)
+
+
+def keys(frame: Frame, name: str) -> list[str]:
+    """Read the keys of waits."""
+    found = frame[name]
+    if not isinstance(found, list) or len(found) > MAX_KEYS or not is_storable(found):
+        raise ValueError(name)
+    return [word({name: key}, name) for key in found]
+
+
+def held_by(frame: Frame) -> list[dict[str, Any]]:
+    """Read what keeps a slot: the known members of each cause, each bounded."""
+    found = frame["by"]
+    if not isinstance(found, list) or len(found) > MAX_HELD or not is_storable(found):
+        raise ValueError("by")
+    causes = []
+    for cause in found:
+        line = cause.get("line")
+        cut = {name: optional_word(cause, name) for name in ("kind", "what", "file")}
+        causes.append({**cut, "line": None if line is None else int(line)})
+    return causes
 
 
 def holder(item: Any, tenant: str) -> Holder:

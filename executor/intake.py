@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +25,8 @@ from executor.hosts import Host
 from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
 from executor.notes import Notes
+from executor.opening import Openings
+from executor.outcomes import Outcomes
 from executor.recorder import Recorder
 from executor.session import Decision
 from executor.values import checked
@@ -48,6 +51,7 @@ class Surroundings(Protocol):
     authorizations: Authorizations
 
     def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
+    def soon(self, job: Callable[[], None]) -> None: ...
     def must_leave(self, steps_in_flight: int) -> bool: ...
     @property
     def draining(self) -> bool: ...
@@ -63,6 +67,10 @@ class Intake:
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
+        self.outcomes = Outcomes(worker, fence, self.tell, claim.get("inbox", 0))
+        self._openings = Openings(
+            fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
+        )
         self._doubts: deque[int] = deque()
         self._holds = False
         self.at_edge = False
@@ -129,8 +137,9 @@ class Intake:
                 )
                 self._refuse(n, "history_limit", f"a run records at most {most}, and {children}")
 
-    def show_in_flight(self) -> None:
-        """Write which step executes when no item of the run has carried it yet."""
+    def show(self) -> None:
+        """Write which step executes when no item of the run has carried it yet, and what keeps the slot."""
+        self._openings.show_held(self._worker.recorder, self.notes)
         key = self.steps.oldest
         if key not in (None, self.steps.shown):
             self.steps.shown = key
@@ -152,6 +161,8 @@ class Intake:
                 self._step_started(frame)
             case Kind.SPAWN:
                 self._spawn(frame)
+            case Kind.OPEN | Kind.TURN | Kind.STEP_ABANDONED | Kind.HELD:
+                self._openings.take(frame)
             case Kind.EVENT:
                 self._event(frame)
             case Kind.LOG:
@@ -232,14 +243,20 @@ class Intake:
         edge: bool = True,
         value: str | None = None,
         queue: str | None = None,
+        then: Callable[[Answer], None] | None = None,
     ) -> None:
-        """Have an item recorded; then the host is told its `value`, if there is one, and `queue` may have more to execute."""
+        """Have an item recorded; the host is told its `value`, if there is one, and `queue` may have more to execute.
+
+        `then` is called when the host was told.
+        """
         self._last_n = max(self._last_n, n)
 
         def done(answer: Answer) -> None:
             if queue is not None and isinstance(answer, dict | Settled):
                 self._worker.bus.wake(PROMOTE, queue)
             self._recorded(n, answer, edge, value)
+            if then is not None:
+                then(answer)
 
         alone = not isinstance(item, Statement)
         here = not self.steps  # else the slot's thread has steps to look after, and their items go together

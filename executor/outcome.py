@@ -62,18 +62,20 @@ class Parked:
     reason: Reason
     waits: tuple[NewWait, ...]
     wake: str = "all"
+    behind_lock: bool = False
+    """Whether outcomes were told to the host: what it parks for may be among those that it had not read."""
 
 
-def parked(n: int, waits: Sequence[NewWait], wake: str = "all") -> Parked:
+def parked(n: int, waits: Sequence[NewWait], wake: str = "all", *, behind_lock: bool = False) -> Parked:
     """Park for these waits: the run is what a person would call it, who is asked first for an authorization."""
     kinds = {wait.kind for wait in waits}
     if "authorization" in kinds:
-        return Parked(n, Verb.REQUIRE_AUTHORIZATION, Reason.AUTHORIZATION_NEEDED, tuple(waits), wake)
+        return Parked(n, Verb.REQUIRE_AUTHORIZATION, Reason.AUTHORIZATION_NEEDED, tuple(waits), wake, behind_lock)
     if "approval" in kinds:
         answer = any(wait.request.get("answer") is not None for wait in waits)
         reason = Reason.ANSWER_NEEDED if answer else Reason.APPROVAL_NEEDED
-        return Parked(n, Verb.AWAIT_APPROVAL, reason, tuple(waits), wake)
-    return Parked(n, Verb.PAUSE_BY_AGENT, Reason.WAITING, tuple(waits), wake)
+        return Parked(n, Verb.AWAIT_APPROVAL, reason, tuple(waits), wake, behind_lock)
+    return Parked(n, Verb.PAUSE_BY_AGENT, Reason.WAITING, tuple(waits), wake, behind_lock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from taxiway.frames import Frame, Kind
 
-from executor import replay
+from executor import replay, run_clock
 from executor.errors import HostGone, Refused
 from executor.fields import error_object, input_text, new_wait, word
 from executor.hosts import Host
@@ -32,7 +32,7 @@ from executor.outcome import (
 from executor.stopping import Kind as StopKind
 from executor.stopping import StopSwitch
 from executor.values import checked
-from models import waits
+from models import turns, waits
 from models.database import Row
 from models.facts import fact
 from models.lifecycle import Reason, Verb
@@ -70,7 +70,12 @@ class Supervision:
         if not self._pausing:
             self._pausing = True
             self._intake.hold()
+            self._intake.tell({"frame": Kind.PAUSE})
             fact("run.pausing", run=self._fence.run, epoch=self._fence.epoch)
+
+    def news(self, inbox: int) -> None:
+        """Tell the agent what came of its waits, if the run's inbox has changed; safe from any thread."""
+        self._intake.outcomes.notice(inbox)
 
     def active_ms(self) -> int:
         """Give the active time of this activation so far, by the worker's monotonic clock."""
@@ -98,6 +103,11 @@ class Supervision:
     def _activate(self) -> None:
         claim, settings = self._claim, self._worker.settings
         self._host.begin(self._intake.activation)
+        params = replay.recorded_params(self._fence.run)
+        steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
+        settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
+        seen = self._worker.read(turns.TURNS, {"run": self._fence.run}) if claim["has_turns"] else []
+        self._intake.outcomes.recorded(settled)
         frame = {
             "frame": Kind.ACTIVATE,
             "activation": self._intake.activation,
@@ -110,6 +120,8 @@ class Supervision:
             "metadata": claim["metadata"] or {},
             "tenant": claim["tenant"],
             "approvalStrategy": claim["approval_strategy"],
+            "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim["read_at"]),
+            "parkAfterMs": settings.park_after * 1000,
             "timeoutMs": None if claim["timeout_ms"] is None else int(self._time_left() * 1000),
             "limits": {
                 "value": settings.max_value_bytes,
@@ -118,16 +130,15 @@ class Supervision:
                 "input": settings.max_input_bytes,
             },
         }
-        params = replay.recorded_params(self._fence.run)
-        steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
-        settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
-        first, *others = replay.recorded_frames(self._intake.activation, steps, settled)
+        first, *others = replay.recorded_frames(self._intake.activation, steps, settled, seen)
         self._host.send(frame, first)  # all that most runs need, at once
         for part in others:
             self._host.send(part)
         stop = self._switch.stop
         if stop is not None:  # a host takes no cancel of an activation that it does not have yet
             self._intake.tell({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
+        if self._pausing:
+            self._intake.tell({"frame": Kind.PAUSE})
 
     def _time_left(self) -> float:
         left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
@@ -170,7 +181,7 @@ class Supervision:
         self._ticked = now
         self._intake.notes.flush()
         self._intake.settle_doubts()
-        self._intake.show_in_flight()
+        self._intake.show()
         self._watch_clocks(now)
 
     def _watch_clocks(self, now: float) -> None:
@@ -233,7 +244,7 @@ class Supervision:
             raise ValueError("a park without waits, or with one twice")
         if not self._switch.finish():
             return self._stopped(n, "returned")
-        return parked(n, opened, wake)
+        return parked(n, opened, wake, behind_lock=self._intake.outcomes.came)
 
     def _stopped(self, n: int, how: str) -> Outcome:
         stop = self._switch.stop

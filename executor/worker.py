@@ -9,7 +9,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from math import inf
 from typing import Any
 from uuid import UUID
@@ -53,6 +55,7 @@ class Worker:
         self._listener = Listener(
             settings.redis_url, lambda: (worker_channel(self.worker_id),), lambda _: self._keeper.wake()
         )
+        self._outcomes = ThreadPoolExecutor(1, thread_name_prefix="outcomes")
         self._strangers: set[tuple[UUID, int]] = set()
         self._consumed_at: float | None = None
         self._drain_until: float | None = None
@@ -88,6 +91,7 @@ class Worker:
         self._keeper.stop()
         self.pool.stop()
         self.authorizations.stop()
+        self._outcomes.shutdown(wait=False, cancel_futures=True)
         self.recorder.stop(5)
         try:
             self.read(workers.LEAVE, {"worker": self.worker_id})
@@ -140,6 +144,11 @@ class Worker:
                     if attempt == 2:
                         raise
         raise AssertionError("unreachable")
+
+    def soon(self, job: Callable[[], None]) -> None:
+        """Do a small job in the thread for that: neither the lease nor a slot waits for its reads."""
+        with suppress(RuntimeError):  # the worker leaves
+            self._outcomes.submit(_surviving, job)
 
     # ------------------------------------------------------------------------------------------------ what the lease brings
     def consuming_ago(self) -> float | None:
@@ -213,6 +222,13 @@ class Worker:
                     raise
                 time.sleep(wait)
                 wait = min(2 * wait, 2.0)
+
+
+def _surviving(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except (DatabaseAway, psycopg.Error) as error:  # the next renewal asks for it again
+        fact("outcomes.not_read", level="warning", error=type(error).__name__)
 
 
 def _know(agent: ServedAgent) -> Any:

@@ -31,6 +31,8 @@ class Record:
     good: bool
     is_step: bool = True
     child: str | None = None
+    given_up: bool = False
+    """Whether the agent itself gave the step up: that is neither good nor bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def kept(history: History) -> Kept:
     left = _before(history.records, walls)
     last = max((one.ended for one in left if one.good), default=None)
     unknown = [one.name for one in history.begun if one.intended and all(one.began < wall.ended for wall in walls)]
-    return Kept([one for one in left if one.good or (last is not None and one.ended < last)], unknown)
+    return Kept([one for one in left if one.good or (last is not None and _came_before(one, last))], unknown)
 
 
 def kept_before(history: History, step: Record | Begun) -> Kept:
@@ -102,6 +104,11 @@ def _before(records: Iterable[Record], walls: AbstractSet[Record]) -> list[Recor
     return [one for one in records if one not in walls and (cut is None or one.began < cut)]
 
 
+def _came_before(one: Record, last: datetime) -> bool:
+    """Whether what is not good itself came before the last good thing; a step is given up with what made its agent do so."""
+    return one.ended < last or (one.given_up and one.ended == last)
+
+
 def _ended_before(one: Record, step: Record | Begun) -> bool:
     """A wait that was open when the step began stays known; a step that ended after this one does not."""
     return not one.is_step or not isinstance(step, Record) or one.ended < step.ended
@@ -110,7 +117,7 @@ def _ended_before(one: Record, step: Record | Begun) -> bool:
 def _fatal(history: History) -> Record | None:
     """Find what the run failed of, where its error says so: it may have been caught, and raised again after more was done."""
     error = history.error or {}
-    bad = [one for one in history.records if not one.good]
+    bad = [one for one in history.records if not one.good and not one.given_up]
     if error.get("step"):
         return next((one for one in reversed(bad) if one.is_step and one.name == error["step"]), None)
     if error.get("type") in _BY_A_WAIT:

@@ -40,7 +40,8 @@ TOLD = """, told AS (
         UNION ALL SELECT %(to_children)s::uuid, tenant, id, 'parent_canceled', NULL
         FROM moved WHERE status = 'CANCELED' AND children > 0
     )"""
-# While a run is leased nobody opens a wait of it, so that its worker's statement sees them all; for other ends see `models.ends`.
+# While a run is leased its own activation alone opens waits of it, each before its end begins, so that its worker's statement
+# sees them all. For other ends see `models.ends`.
 CLOSED = """, closed AS (
         UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
         FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL

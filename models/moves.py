@@ -47,7 +47,10 @@ _TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.use
         moved.lined OR moved.parent_run_id IS NOT NULL AS matters_to_others, payload.input::text AS input,
         (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
         EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps,
-        EXISTS (SELECT FROM wait WHERE run_id = moved.id) AS has_waits"""
+        EXISTS (SELECT FROM wait WHERE run_id = moved.id) AS has_waits,
+        EXISTS (SELECT FROM turn WHERE run_id = moved.id) AS has_turns,
+        (extract(epoch FROM now()) * 1000)::float8 AS now_ms, (extract(epoch FROM moved.created_at) * 1000)::float8 AS created_ms,
+        (extract(epoch FROM moved.started_at) * 1000)::float8 AS started_ms"""
 _CLAIM = f"""
     WITH moved AS (
         UPDATE run SET status_was = status, status = 'RUNNING', reason = NULL, lease_worker = %(worker)s, ticket_at = NULL,
@@ -240,7 +243,8 @@ def expire(run: UUID, *, error: str) -> Statement:
 _PARKED = f"{PARK}, {ANSWERED}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
 _UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_ASKED}"
 # The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
-# what a person is asked (never a token: links are made when it is delivered), or until when the run waits.
+# what a person is asked (never a token: links are made when it is delivered), or until when the run waits. A wait that this
+# activation opened and the park does not list is awaited no longer: it must not wake a run that is parked for something else.
 _WITH_WAITS = """, opened AS (
         INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
         SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,

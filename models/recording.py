@@ -35,6 +35,8 @@ class StepRecord:
     value: str | None = None
     error: str | None = None
     approval: str | None = None
+    at_ms: float | None = None
+    """When an async agent saw it, in milliseconds of the run's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +59,25 @@ class LogLine:
 
 
 # `coalesce` keeps the planner on the run's key; see `models.moves`.
-_FENCE = "id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
+UNDER_FENCE = "id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
 
 _STEP = f"""
     WITH fenced AS (
         UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_count = step_count + %(finished)s,
             recorded_bytes = recorded_bytes + %(bytes)s, step_in_flight = %(in_flight)s, updated_at = now()
-        WHERE {_FENCE} AND recorded_n < %(n)s AND step_count + %(finished)s <= %(max_steps)s
+        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + %(finished)s <= %(max_steps)s
             AND recorded_bytes + %(bytes)s <= %(max_bytes)s
         RETURNING id, tenant, seq, status
     ), kept AS (
         INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, duration_ms, started_at,
-            finished_at, value, error)
+            finished_at, value, error, at_ms)
         SELECT id, %(key)s, tenant, seq, %(name)s, %(digest)s, %(occurrence)s, %(status)s, %(attempts)s, %(duration_ms)s,
             now() - coalesce(%(duration_ms)s::bigint, 0) * interval '1 ms', CASE WHEN %(finished)s = 1 THEN now() END,
-            %(value)s::json, %(error)s::json
+            %(value)s::json, %(error)s::json, %(at_ms)s
         FROM fenced
         ON CONFLICT (run_id, key) DO UPDATE SET seq = excluded.seq, status = excluded.status, attempts = excluded.attempts,
             duration_ms = excluded.duration_ms, finished_at = excluded.finished_at, value = excluded.value,
-            error = excluded.error
+            error = excluded.error, at_ms = excluded.at_ms
             WHERE step.status IN ('retrying', 'intended')
         RETURNING key
     ), noted AS (
@@ -88,10 +90,40 @@ _STEP = f"""
     -- A step that had been finished before keeps no row here: the division fails and takes the whole transaction with it.
     SELECT noted.*, 1 / (SELECT count(*) FROM kept) AS kept FROM fenced LEFT JOIN noted ON TRUE
     """
+# What is recorded of the step may be looked up here: only this activation writes it, and its items are committed in order.
+_ABANDONED = f"""
+    WITH given_up AS (
+        SELECT NOT EXISTS (
+            SELECT FROM step WHERE run_id = %(run)s AND key = %(key)s AND status NOT IN ('retrying', 'intended')
+        ) AS now
+    ), fenced AS (
+        UPDATE run SET seq = seq + given_up.now::int, recorded_n = %(n)s, step_count = step_count + given_up.now::int,
+            step_in_flight = %(in_flight)s, updated_at = now()
+        FROM given_up
+        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + given_up.now::int <= %(max_steps)s
+        RETURNING id, tenant, seq, status, given_up.now
+    ), kept AS (
+        INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, duration_ms, started_at,
+            finished_at, at_ms)
+        SELECT id, %(key)s, tenant, seq, %(name)s, %(digest)s, %(occurrence)s, 'abandoned', %(attempts)s, %(duration_ms)s,
+            now() - coalesce(%(duration_ms)s::bigint, 0) * interval '1 ms', now(), %(at_ms)s
+        FROM fenced WHERE fenced.now
+        ON CONFLICT (run_id, key) DO UPDATE SET seq = excluded.seq, status = excluded.status, attempts = excluded.attempts,
+            duration_ms = excluded.duration_ms, finished_at = excluded.finished_at, at_ms = excluded.at_ms
+        RETURNING key
+    ), noted AS (
+        INSERT INTO event (run_id, seq, tenant, type, status, data)
+        SELECT id, seq, tenant, 'step', status, json_build_object('step', json_strip_nulls(json_build_object(
+            'key', key, 'name', %(name)s::text, 'status', 'abandoned', 'attempts', %(attempts)s::int,
+            'durationMs', %(duration_ms)s::bigint)))
+        FROM fenced, kept RETURNING *
+    )
+    SELECT noted.* FROM fenced LEFT JOIN noted ON TRUE
+    """
 _EVENT = f"""
     WITH fenced AS (
         UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_in_flight = %(in_flight)s, updated_at = now()
-        WHERE {_FENCE} AND recorded_n < %(n)s
+        WHERE {UNDER_FENCE} AND recorded_n < %(n)s
         RETURNING id, tenant, seq, status
     ), noted AS (
         INSERT INTO event (run_id, seq, tenant, type, status, data)
@@ -99,10 +131,10 @@ _EVENT = f"""
     )
     SELECT * FROM noted
     """
-_IN_FLIGHT = f"UPDATE run SET step_in_flight = %(in_flight)s, updated_at = now() WHERE {_FENCE} RETURNING id"
+_IN_FLIGHT = f"UPDATE run SET step_in_flight = %(in_flight)s, updated_at = now() WHERE {UNDER_FENCE} RETURNING id"
 _LOG = f"""
     WITH fenced AS (
-        UPDATE run SET log_lines = log_lines + %(count)s, log_bytes = log_bytes + %(bytes)s WHERE {_FENCE}
+        UPDATE run SET log_lines = log_lines + %(count)s, log_bytes = log_bytes + %(bytes)s WHERE {UNDER_FENCE}
         RETURNING id, tenant, log_lines - %(count)s AS base
     ), kept AS (
         INSERT INTO log (run_id, n, tenant, source, level, step, attempt, message)
@@ -134,12 +166,27 @@ def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: st
     size = _bytes(record.value or "") + _bytes(record.error or "")
     finished = int(record.status in ("succeeded", "failed"))
     fields = {
-        "key": record.key, "name": record.name, "digest": record.digest, "occurrence": record.occurrence,
-        "status": record.status, "attempts": record.attempts, "duration_ms": record.duration_ms, "value": record.value,
-        "error": record.error, "approval": record.approval, "bytes": size, "finished": finished, "in_flight": in_flight, "n": n,
-        "max_steps": limits.steps, "max_bytes": limits.recorded_bytes,
+        **_about(record), "status": record.status, "value": record.value, "error": record.error, "approval": record.approval,
+        "bytes": size, "finished": finished, "in_flight": in_flight, "n": n, "max_steps": limits.steps,
+        "max_bytes": limits.recorded_bytes,
     }  # fmt: skip
     return Statement(_STEP, {**_fenced(fence), **fields})
+
+
+def abandoned(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: str | None) -> Statement:
+    """Record that the agent itself gave a step up. One that is finished stays as it is, and the row holds nothing then.
+
+    No row: the fence is passed, or one of the run's limits is reached.
+    """
+    fields = {**_about(record), "in_flight": in_flight, "n": n, "max_steps": limits.steps}
+    return Statement(_ABANDONED, {**_fenced(fence), **fields})
+
+
+def _about(record: StepRecord) -> dict[str, object]:
+    return {
+        "key": record.key, "name": record.name, "digest": record.digest, "occurrence": record.occurrence,
+        "attempts": record.attempts, "duration_ms": record.duration_ms, "at_ms": record.at_ms,
+    }  # fmt: skip
 
 
 def event(fence: Fence, n: int, kind: str, data: str, in_flight: str | None) -> Statement:

@@ -7,6 +7,7 @@ they are not above `seq` 0, because they happened before its first event.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,9 +37,9 @@ _COPY_STEPS = """
         WHERE run_id = %(run)s AND key = ANY(%(keys)s)
     ), copied AS (
         INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, started_at, finished_at,
-            duration_ms, value, error)
+            duration_ms, value, error, at_ms)
         SELECT %(retry)s, key, tenant, place, name, digest, occurrence, status, attempts, started_at, finished_at, duration_ms,
-            value, error
+            value, error, at_ms
         FROM chosen
         RETURNING coalesce(octet_length(value::text), 0) + coalesce(octet_length(error::text), 0) AS size
     )
@@ -53,6 +54,25 @@ _COPY_WAITS = """
         resolved_at, outcome, answer, decided_by, comment
     FROM wait JOIN unnest(%(ids)s::uuid[], %(keys)s::text[]) AS chosen (id, key) ON chosen.key = wait.key
     WHERE wait.run_id = %(run)s AND outcome <> 'withdrawn' AND resolved_at IS NOT NULL
+    """
+# What the agent saw until then stands between the copies of the steps between which it stood, and names what was kept. Behind the
+# last record only what shows the agent a kept wait counts, and nothing that was seen when something else had gone wrong.
+_COPY_TURNS = """
+    WITH chosen AS (
+        SELECT seq, row_number() OVER (ORDER BY seq, key) AS place, count(*) OVER () AS steps FROM step
+        WHERE run_id = %(run)s AND key = ANY(%(steps)s)
+    ), kept AS (
+        SELECT turn.*, ARRAY(SELECT key FROM json_array_elements_text(seen) WITH ORDINALITY AS said (key, place)
+                WHERE key = ANY(%(waits)s) ORDER BY place) AS still_seen,
+            ARRAY(SELECT key FROM json_array_elements_text(gone) WITH ORDINALITY AS said (key, place)
+                WHERE key = ANY(%(waits)s) ORDER BY place) AS still_gone
+        FROM turn WHERE run_id = %(run)s AND committed_at < coalesce(%(cut)s::timestamptz, 'infinity')
+    )
+    INSERT INTO turn (run_id, epoch, n, tenant, seq, at_ms, committed_at, seen, gone)
+    SELECT %(retry)s, epoch, n, tenant,
+        coalesce((SELECT max(place) FROM chosen WHERE chosen.seq <= kept.seq), 0) - (SELECT count(*) FROM chosen),
+        at_ms, committed_at, array_to_json(still_seen), array_to_json(still_gone)
+    FROM kept WHERE committed_at <= %(last)s OR cardinality(still_seen) > 0
     """
 # Signals are consumed in the order of their ids, of which the first half is the time.
 _COPY_SIGNALS = f"""
@@ -79,7 +99,7 @@ def history(connection: psycopg.Connection[Any], run: UUID, error: Any) -> Histo
     children: dict[str, dict[str, str]] = defaultdict(dict)
     for row in Statement(_CHILDREN, {"run": run}).all(connection):
         children[row["parent_key"].rpartition("/")[0]][row["parent_key"]] = row["status"]
-    finished = [_step(row) for row in steps if row["status"] in ("succeeded", "failed")]
+    finished = [_step(row) for row in steps if row["status"] in ("succeeded", "failed", "abandoned")]
     begun = [_begun(row) for row in steps if row["status"] in ("retrying", "intended")]
     over = [
         _wait(row) for row in waits if row["outcome"] in GOOD_WAITS | BAD_WAITS and not row["key"].startswith("retry ")
@@ -88,7 +108,10 @@ def history(connection: psycopg.Connection[Any], run: UUID, error: Any) -> Histo
 
 
 def _step(row: Row) -> Record:
-    return Record(row["key"], row["name"], row["started_at"], row["finished_at"], row["status"] == "succeeded")
+    return Record(
+        row["key"], row["name"], row["started_at"], row["finished_at"], row["status"] == "succeeded",
+        given_up=row["status"] == "abandoned",
+    )  # fmt: skip
 
 
 def _begun(row: Row) -> Begun:
@@ -109,6 +132,8 @@ class Copies:
     records: Sequence[Record]
     children: Sequence[str]
     """Keys of children that were started by what is kept."""
+    cut: datetime | None = None
+    """When the first thing was recorded, behind the last that is kept, that is not kept."""
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
         """Copy the records, and what was sent to the run and not consumed, in the transaction that stores the retry.
@@ -125,6 +150,13 @@ class Copies:
         with connection.cursor() as cursor:
             cursor.execute(_COPY_STEPS, {**ids, "keys": steps})
             cursor.execute(_COPY_WAITS, {**ids, "ids": [new_id() for _ in waits], "keys": [one.key for one in waits]})
+            if self.records:
+                told = {
+                    "steps": steps,
+                    "waits": [one.key for one in waits],
+                    "last": max(one.ended for one in self.records),
+                }
+                cursor.execute(_COPY_TURNS, {**ids, **told, "cut": self.cut})
             cursor.execute(_COPY_SIGNALS, {**ids, "children": unheard})
             cursor.execute(_TELL_ENDS, {**ids, "children": unheard})
 
@@ -149,4 +181,7 @@ def begin(
 def copies(run: UUID, retry: UUID, past: History, records: Sequence[Record]) -> Copies:
     """Describe what a retry begins with, and which children it can still hear of."""
     steps = [one.key for one in records if one.is_step]
-    return Copies(run, retry, records, [child for key in steps for child in past.children.get(key, ())])
+    last = max((one.ended for one in records), default=None)
+    left_out = [one.ended for one in past.records if one not in records and last is not None and one.ended > last]
+    children = [child for key in steps for child in past.children.get(key, ())]
+    return Copies(run, retry, records, children, min(left_out, default=None))

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         20, ge=0, le=86_400, description="How long SIGTERM lets running steps reach their end."
     )
+    park_after: float = Field(
+        10,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a run is parked whose agent waits, but also keeps timers, sockets or tasks of its own.",
+    )
     retention_days: int | None = Field(
         None, ge=1, le=36_500, description="Days after which a run that has ended is deleted (default: kept for ever)."
     )

@@ -53,15 +53,22 @@ _RESOLVE_DUE = f"""
     )
     SELECT {_OVER} FROM late AS wait ORDER BY due_at, id
     """
+_WITHDRAW = f"""
+    UPDATE wait SET {_IS_OVER}, outcome = 'withdrawn'
+    WHERE run_id = %(run)s AND key = ANY(%(keys)s::text[]) AND resolved_at IS NULL
+    RETURNING {_OVER}
+    """
 _KEEP_SIGNAL = """
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
     SELECT %(id)s, id, tenant, %(name)s, %(sender)s, %(payload)s::json FROM run WHERE id = %(run)s
     ON CONFLICT DO NOTHING RETURNING id
     """
-_AWAITED = """wait.epoch = run.epoch AND run.status IN ('PAUSED', 'AUTH_REQUIRED')
-            AND run.pause_kind IS DISTINCT FROM 'user'"""
+# A run waits for what its newest park opened, and for what its agent opened in this activation, while that executes. Between
+# two activations it waits for nothing: the next one opens again what it still awaits.
+_AWAITED = """wait.epoch = run.epoch AND (run.lease_worker IS NOT NULL OR run.status IN ('PAUSED', 'AUTH_REQUIRED')
+            AND run.pause_kind IS DISTINCT FROM 'user')"""
 # The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
-# one that the run stands still for takes a signal: one that its agent went on without would take it away from the next.
+# one that is awaited takes a signal: one that the agent went on without would take it away from the next.
 _DELIVER = f"""
     WITH open AS (
         SELECT wait.id AS wait, request ->> 'signal' AS name,
@@ -96,7 +103,8 @@ _NOTE = """
         SELECT noted.id, noted.seq, noted.tenant, noted.updated_at,
             CASE kind WHEN 'approval' THEN 'run_action' ELSE 'authentication' END, noted.status,
             CASE kind WHEN 'approval' THEN json_strip_nulls(json_build_object('waitId', wait.id,
-                'decision', CASE WHEN decided_by IS NULL THEN 'expire' WHEN outcome = 'approved' THEN 'approve'
+                'decision', CASE WHEN outcome = 'withdrawn' THEN 'withdrawn' WHEN decided_by IS NULL THEN 'expire'
+                    WHEN outcome = 'approved' THEN 'approve'
                     WHEN outcome = 'denied' THEN 'deny' ELSE 'answer' END,
                 'choice', answer ->> 'choice', 'by', decided_by, 'comment', comment, 'digest', digest))
             ELSE json_strip_nulls(json_build_object('waitId', wait.id, 'outcome', outcome, 'provider', request ->> 'provider',
@@ -125,13 +133,18 @@ _TELL_OTHERS = f"""
     SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq
     """
 # What is over is given to the agent's next activation, in the order in which it came; what is open is named.
-SETTLED = f"""
-    SELECT wait.key, outcome, decided_by AS by, comment, {moment("resolved_at")} AS at,
+_SETTLED = f"""
+    SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {moment("resolved_at")} AS at,
+        (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs",
         CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
             'status', answer -> 'status', 'result', child.result, 'error', child.error)::text ELSE answer::text END AS answer
     FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
-    WHERE wait.run_id = %(run)s ORDER BY resolved_at, due_at, wait.id
-    """
+    WHERE wait.run_id = %(run)s"""
+_IN_ORDER = "ORDER BY resolved_at, due_at, wait.id"
+SETTLED = f"{_SETTLED} {_IN_ORDER}"
+# The outcomes that came since one that is known, and those of the same moment; what an agent gave up, it knows itself.
+SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
+        AND resolved_at >= to_timestamp(%(since)s::float8 / 1000) - interval '1 ms' {_IN_ORDER}"""
 # A run may be parked for its code again and again; what else it waits for is over once and for all.
 OVER = """
     SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
@@ -188,6 +201,11 @@ def next_for_signal(run: UUID, name: str) -> Statement:
 def resolve_due(run: UUID) -> Statement:
     """Give the run's open waits whose time has come the outcome that they then have."""
     return Statement(_RESOLVE_DUE, {"run": run})
+
+
+def withdraw(run: UUID, keys: Sequence[str]) -> Statement:
+    """End open waits of these keys because the run's agent gave them up; one that is over stays as it is."""
+    return Statement(_WITHDRAW, {"run": run, "keys": list(keys)})
 
 
 def keep_signal(run: UUID, name: str, *, payload: str, sender: str | None) -> Statement:

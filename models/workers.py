@@ -27,7 +27,7 @@ _RENEW = """
         WHERE id = %(worker)s AND dead_at IS NULL RETURNING id, draining
     )
     SELECT renewed.draining, run.id AS run_id, run.epoch, run.control_request, run.control_reason, run.control_by,
-        run.control_grace_ms
+        run.control_grace_ms, run.inbox
     FROM renewed LEFT JOIN run ON run.lease_worker = renewed.id
     """
 _DRAIN = "UPDATE worker SET draining = TRUE WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"

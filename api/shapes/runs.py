@@ -14,7 +14,7 @@ class StepBody(TypedDict):
 
     key: str
     name: str
-    status: Literal["succeeded", "failed"]
+    status: Literal["succeeded", "failed", "abandoned"]
     attempts: int
     startedAt: Moment | None
     finishedAt: Moment | None

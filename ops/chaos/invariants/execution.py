@@ -25,7 +25,7 @@ def is_not_executed_again(facts: Facts) -> None:
             if event["verb"] in ("start", "continue"):
                 known[event["data"]["activation"]] = dict(done)
             elif step := step_of(event):
-                for_good = step["status"] in ("succeeded", "failed")
+                for_good = step["status"] in ("succeeded", "failed", "abandoned")
                 done[step["key"]] = 1_000_000 if for_good else step["attempts"] if step["status"] == "retrying" else 0
         for line in facts.effects.get(run["id"], []):
             recorded = known.get(line.activation, {}).get(line.key or "", 0)

@@ -12,7 +12,7 @@ from taxiway.client import Event
 from taxiway.client.views import moment
 
 _LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
-_STEPS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "retrying": ("↻", "yellow")}
+_STEPS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "retrying": ("↻", "yellow"), "abandoned": ("∅", "dim")}
 LONGEST = 400
 INDENT = " " * 10  # as wide as the time before a line
 
