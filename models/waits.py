@@ -58,10 +58,12 @@ _KEEP_SIGNAL = """
     SELECT %(id)s, id, tenant, %(name)s, %(sender)s, %(payload)s::json FROM run WHERE id = %(run)s
     ON CONFLICT DO NOTHING RETURNING id
     """
-_AWAITED = """wait.epoch = run.epoch AND run.status IN ('PAUSED', 'AUTH_REQUIRED')
-            AND run.pause_kind IS DISTINCT FROM 'user'"""
+# A run waits for what its newest park opened, and for what its agent opened in this activation, while that executes. Between
+# two activations it waits for nothing: the next one opens again what it still awaits.
+_AWAITED = """wait.epoch = run.epoch AND (run.lease_worker IS NOT NULL OR run.status IN ('PAUSED', 'AUTH_REQUIRED')
+            AND run.pause_kind IS DISTINCT FROM 'user')"""
 # The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
-# one that the run stands still for takes a signal: one that its agent went on without would take it away from the next.
+# one that is awaited takes a signal: one that the agent went on without would take it away from the next.
 _DELIVER = f"""
     WITH open AS (
         SELECT wait.id AS wait, request ->> 'signal' AS name,
@@ -160,7 +162,7 @@ def knock(run: UUID, tenant: str) -> Statement:
 
 
 def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
-    """Give the waits of these kinds that a parked run of this epoch stands still for their one outcome.
+    """Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
 
     One that its agent went on without stays as it is. No row: there was none, or somebody answered first.
     """
@@ -217,7 +219,8 @@ def wake(
 
     `stands` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
     run goes on when what it waits for is over, or ends when somebody refused what it cannot go on without. One that a user
-    wants paused is paused instead. One that is not parked keeps the outcome for its next activation.
+    wants paused is paused instead. One that is not parked keeps its status and the outcome: the worker that executes it
+    fetches it (see `models.announcing`), or its next activation has it. A refusal that ends the run is then its host's to act on.
     """
     events = [_note(stands, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
     awaited = [wait for wait in over if wait["epoch"] == stands["epoch"]]

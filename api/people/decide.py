@@ -12,7 +12,8 @@ from api.people.verdict import DecisionBody, verdict
 from api.problems import Problem
 from api.resources import Resources
 from api.transactions import transaction
-from models import bus, events, waits
+from models import waits
+from models.announcing import announce
 from models.facts import fact
 
 BY_LINK = "link"
@@ -54,9 +55,7 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
         moved = waits.wake(connection, stands, over)
     if not over:
         return False
-    shared.bus.wake(bus.PROMOTE, run.queue)  # first: what is said behind it goes out some milliseconds later
-    for event in moved:
-        shared.bus.say(run.tenant, events.public(event))
+    announce(shared.bus, stands, moved)
     fact("wait.decided", run=run.id, wait=wait.id, outcome=judged.outcome)
     return True
 

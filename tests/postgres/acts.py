@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,14 @@ from models.steering import Steered
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
 
+_OPEN = """
+    INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
+    SELECT id, %(run)s, %(tenant)s, key, kind, 'any', %(epoch)s, request, now() + due_ms * interval '1 ms', on_due, nonce, digest,
+        grant_key
+    FROM json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint, on_due text,
+        nonce text, digest text, grant_key text)
+    ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = 'any', epoch = excluded.epoch
+    """
 BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
 
 
@@ -42,6 +50,8 @@ class Scene:
     opens: tuple[NewWait, ...] = ()
     wake: str = "all"
     inbox: int = 0
+    opened: bool = False
+    """Whether the activation has opened its waits while it executes."""
 
     @property
     def run(self) -> UUID:
@@ -279,6 +289,18 @@ def open_by_park(connection: Connection, scene: Scene) -> None:
     )  # fmt: skip
     with connection.transaction():
         assert waits.Park(statement, wish.waits).one(connection) is not None
+
+
+def open_while_executing(connection: Connection, scene: Scene) -> None:
+    """Have the activation of a scene open its waits while it executes, as `open` does: the run first, then its waits."""
+    with connection.transaction():
+        stands = waits.knock(scene.run, TENANT).one(connection)
+        assert stands is not None
+        assert (stands["lease_worker"], stands["epoch"]) == (scene.made.worker, scene.made.epoch)
+        opened = json.dumps([{**asdict(wait), "id": str(wait.id)} for wait in scene.opens])
+        connection.execute(_OPEN, {"run": scene.run, "tenant": TENANT, "epoch": scene.made.epoch, "waits": opened})
+        waits.wake(connection, stands, waits.deliver(scene.run).all(connection))
+    scene.opened = True
 
 
 def activate(connection: Connection, scene: Scene) -> None:
