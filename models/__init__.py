@@ -8,6 +8,7 @@ from models.event import Event
 from models.expiry import Expiry
 from models.firing import Firing
 from models.grant import Grant
+from models.held import Held
 from models.idempotency import Idempotency
 from models.label import Label
 from models.lifecycle import PauseKind, Reason, State, Status, Verb
@@ -25,6 +26,7 @@ from models.signal import Signal
 from models.step import Step
 from models.tenant_share import TenantShare
 from models.tenant_tag import TenantTag
+from models.turn import Turn
 from models.virtual_time import VirtualTime
 from models.wait import Wait
 from models.webhook import Webhook
@@ -33,8 +35,8 @@ from models.window_change import WindowChange
 from models.worker import Worker
 
 __all__ = [
-    "Agent", "ApiKey", "Bulk", "Delivery", "Event", "Expiry", "Firing", "Grant", "Idempotency", "Label", "Log", "Outbox",
-    "PauseKind", "Payload", "Place", "PlaceChange", "Provider", "Queue", "RateSlot", "Reason", "Run", "Schedule", "Signal",
-    "State", "Status", "Step", "TenantShare", "TenantTag", "Verb", "VirtualTime", "Wait", "Webhook", "Window", "WindowChange",
-    "Worker",
+    "Agent", "ApiKey", "Bulk", "Delivery", "Event", "Expiry", "Firing", "Grant", "Held", "Idempotency", "Label", "Log",
+    "Outbox", "PauseKind", "Payload", "Place", "PlaceChange", "Provider", "Queue", "RateSlot", "Reason", "Run", "Schedule",
+    "Signal", "State", "Status", "Step", "TenantShare", "TenantTag", "Turn", "Verb", "VirtualTime", "Wait", "Webhook",
+    "Window", "WindowChange", "Worker",
 ]  # fmt: skip

@@ -50,9 +50,9 @@ def large(*, default: int | None = 0, null: bool = False) -> Column[Any]:
     return Column(BigInteger, nullable=null, server_default=None if default is None else text(str(default)))
 
 
-def real(*, default: float = 0) -> Column[Any]:
+def real(*, default: float | None = 0, null: bool = False) -> Column[Any]:
     """A double."""
-    return Column(Double, nullable=False, server_default=text(str(default)))
+    return Column(Double, nullable=null, server_default=None if default is None else text(str(default)))
 
 
 def flag(*, default: bool = False) -> Column[Any]:
@@ -88,6 +88,11 @@ def numbered() -> Column[Any]:
 def small_key() -> Column[Any]:
     """A 16-bit number that is part of the primary key."""
     return Column(SmallInteger, primary_key=True, autoincrement=False)
+
+
+def count_key() -> Column[Any]:
+    """A 32-bit number that is part of the primary key."""
+    return Column(Integer, primary_key=True, autoincrement=False)
 
 
 def key(*, default: str | None = None) -> Column[Any]:

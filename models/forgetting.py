@@ -8,7 +8,7 @@ import psycopg
 
 from models.statement import Statement
 
-BELONGING = ("label", "payload", "step", "event", "log", "wait", "signal", "place", "expiry")
+BELONGING = ("label", "payload", "step", "event", "log", "wait", "signal", "place", "expiry", "turn", "held")
 """Tables whose rows belong to the run that `run_id` names, and are found by it."""
 
 # Whoever is deciding about a run, or trying it again, keeps it. Locked in the order of their ids.

@@ -1,4 +1,8 @@
-"""A step that was recorded: its outcome is never executed again, only replayed."""
+"""A step that was recorded: its outcome is never executed again, only replayed.
+
+An `abandoned` step is finished too: its own agent gave it up. `at_ms` is the moment at which an async agent saw it, by the run's
+clock.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +17,9 @@ from models import columns
 class Step(SQLModel, table=True):
     __tablename__ = "step"
     __table_args__ = (
-        CheckConstraint("status IN ('succeeded', 'failed', 'retrying', 'intended')", name="step_status_known"),
+        CheckConstraint(
+            "status IN ('succeeded', 'failed', 'retrying', 'intended', 'abandoned')", name="step_status_known"
+        ),
         CheckConstraint("(status = 'succeeded') = (value IS NOT NULL)", name="step_succeeded_has_value"),
         CheckConstraint("status <> 'failed' OR error IS NOT NULL", name="step_failed_has_error"),
     )
@@ -32,3 +38,4 @@ class Step(SQLModel, table=True):
     duration_ms: int | None = Field(None, sa_column=columns.large(default=None, null=True))
     value: Any = Field(None, sa_column=columns.json_text())
     error: Any = Field(None, sa_column=columns.json_text())
+    at_ms: float | None = Field(None, sa_column=columns.real(default=None, null=True))

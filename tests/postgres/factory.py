@@ -132,6 +132,8 @@ class World:
             "step": "run_id",
             "log": "run_id",
             "wait": "run_id",
+            "turn": "run_id",
+            "held": "run_id",
         }
         return {
             table: self.connection.execute(

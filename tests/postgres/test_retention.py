@@ -61,6 +61,8 @@ def _with_everything(world: World, made: Made) -> None:
     world.insert("signal", {**run, "id": new_id(), "name": "unused"})
     world.insert("place", {**run, "line": "key:x"})
     world.insert("expiry", run, at="now()")
+    world.insert("turn", {**run, "epoch": 1, "n": 2, "seq": 1, "at_ms": 3.5, "seen": "[]", "gone": "[]"})
+    world.insert("held", {**run, "epoch": 1, "what": "[]"})
     world.insert("webhook", {"id": webhook, "tenant": TENANT, "url": "https://x", "sealed_secret": "x"})
     world.insert("delivery", {**run, "webhook_id": webhook, "seq": 1, "type": "run.succeeded"})
 
