@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -21,15 +21,8 @@ from models.recording import Fence
 from models.steering import Steered
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
+from tests.postgres.opening import open_waits
 
-_OPEN = """
-    INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
-    SELECT id, %(run)s, %(tenant)s, key, kind, 'any', %(epoch)s, request, now() + due_ms * interval '1 ms', on_due, nonce, digest,
-        grant_key
-    FROM json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint, on_due text,
-        nonce text, digest text, grant_key text)
-    ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = 'any', epoch = excluded.epoch
-    """
 BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
 
 
@@ -292,14 +285,9 @@ def open_by_park(connection: Connection, scene: Scene) -> None:
 
 
 def open_while_executing(connection: Connection, scene: Scene) -> None:
-    """Have the activation of a scene open its waits while it executes, as `open` does: the run first, then its waits."""
+    """Have the activation of a scene open its waits while it executes."""
     with connection.transaction():
-        stands = waits.knock(scene.run, TENANT).one(connection)
-        assert stands is not None
-        assert (stands["lease_worker"], stands["epoch"]) == (scene.made.worker, scene.made.epoch)
-        opened = json.dumps([{**asdict(wait), "id": str(wait.id)} for wait in scene.opens])
-        connection.execute(_OPEN, {"run": scene.run, "tenant": TENANT, "epoch": scene.made.epoch, "waits": opened})
-        waits.wake(connection, stands, waits.deliver(scene.run).all(connection))
+        open_waits(connection, scene.run, TENANT, scene.made.worker, scene.opens)
     scene.opened = True
 
 
