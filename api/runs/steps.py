@@ -15,7 +15,7 @@ from models.step import Step
 
 # What a retry took over from its run lies at or below zero, so positions begin far below.
 _FIRST = 1 << 30
-_FINISHED = ("succeeded", "failed")
+_FINISHED = ("succeeded", "failed", "abandoned")
 _COLUMNS = (
     Step.seq, Step.key, Step.name, Step.status, Step.attempts, Step.started_at, Step.finished_at, Step.duration_ms,
 )  # fmt: skip
