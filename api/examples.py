@@ -22,6 +22,7 @@ _SUMMARY: dict[str, Any] = {
     "error": None,
     "reason": None,
     "pause": None,
+    "openWaits": [],
     "stepsTotal": 1,
     "stepInFlight": None,
     "controlRequest": None,

@@ -28,8 +28,11 @@ class Action(StrEnum):
     RETRY = "retry"
 
 
-_TO_RESUME = """pause_kind = 'user' OR control_request = 'pause' OR (pause_kind = 'agent' AND EXISTS (
-        SELECT FROM wait WHERE wait.run_id = run.id AND wait.resolved_at IS NULL AND wait.kind IN ('code', 'user') OFFSET 0))"""
+_PAUSES_ITSELF = """(status IN ('PAUSED', 'AUTH_REQUIRED')
+            OR lease_worker IS NOT NULL AND control_request IS DISTINCT FROM 'cancel')
+        AND EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.epoch = run.epoch AND wait.resolved_at IS NULL
+            AND wait.kind IN ('code', 'user') OFFSET 0)"""
+_TO_RESUME = f"pause_kind = 'user' OR control_request = 'pause' OR ({_PAUSES_ITSELF})"
 # To which runs an action applies as they stand: where the call for one of them would do something.
 _APPLIES = {
     Action.CANCEL: "finished_at IS NULL",

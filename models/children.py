@@ -116,7 +116,8 @@ def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) 
     stands = waits.knock(parent["id"], parent["tenant"]).one(connection)
     assert stands is not None, "its row is locked"
     Statement(_KEEP_ENDS, {"run": parent["id"], "rows": [row["id"] for row in rows]}).all(connection)
-    return Folded(waits.wake(connection, stands, waits.deliver(parent["id"]).all(connection)))
+    over = waits.deliver(parent["id"]).all(connection)
+    return Folded.of_waits(stands, over, waits.wake(connection, stands, over))
 
 
 def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> Folded:

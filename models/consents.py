@@ -19,4 +19,5 @@ def hear(connection: psycopg.Connection[Any], run: Row, _: Sequence[Row]) -> Fol
         return Folded()
     stands = waits.knock(run["id"], run["tenant"]).one(connection)
     assert stands is not None, "its row is locked"
-    return Folded(waits.wake(connection, stands, waits.authorize(run["id"]).all(connection)))
+    over = waits.authorize(run["id"]).all(connection)
+    return Folded.of_waits(stands, over, waits.wake(connection, stands, over))

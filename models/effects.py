@@ -17,3 +17,12 @@ class Folded:
     events: Sequence[Row] = ()
     workers: Sequence[UUID] = ()
     done: bool = True
+
+    @classmethod
+    def of_waits(cls, stands: Row, over: Sequence[Row], events: Sequence[Row]) -> "Folded":
+        """Result of a transaction that began with `waits.knock`: a worker that executes the run fetches what is over.
+
+        It is not woken for what is kept: a run that executes while its children end would have it renew at each of them.
+        """
+        executes = over and stands["lease_worker"] is not None
+        return cls(events, [stands["lease_worker"]] if executes else [])

@@ -22,21 +22,24 @@ from models.lifecycle import TERMINAL, Reason, Status
 class Steered:
     """What came of it: the `events` of what was done at once, or what was `asked` of the run's worker or recorded for later.
 
-    `stands` is the run as it was found, where that was looked at.
+    `stands` is the run as it was found, where that was looked at; `over` are the waits that ended.
     """
 
     events: Sequence[Row] = ()
     asked: Row | None = None
     stands: Row | None = None
+    over: Sequence[Row] = ()
 
     @property
     def did(self) -> bool:
         """Whether anything changed."""
-        return bool(self.events or self.asked)
+        return bool(self.events or self.asked or self.over)
 
     @property
     def worker(self) -> UUID | None:
-        """The worker that is to be woken, because something was asked of it."""
+        """The worker that is to be woken, because something was asked of it or a wait of the run that it executes is over."""
+        if self.over and self.stands and self.stands["lease_worker"]:
+            return UUID(str(self.stands["lease_worker"]))
         return self.asked.get("lease_worker") if self.asked else None
 
 
@@ -67,7 +70,7 @@ def pause(
 
 
 def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str) -> Steered | None:
-    """End a user's pause, one that is only recorded too, the agent's own, or one for its code; what else it waits for stays.
+    """End a user's pause, one that is only recorded too, the agent's own, or one for its code; its other waits stay.
 
     Nothing: there was no such pause; the transaction is to be rolled back then. None: no such run.
     """
@@ -76,18 +79,24 @@ def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: s
     if stands is None:
         return None
     taken_back = control.take_pause_back(run).one(connection)
-    return Steered(_go_on(connection, stands, by), taken_back, stands)
-
-
-def _go_on(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
-    """Make the run ready if nothing but a user, its agent's own pause or its code held it back; gives the events."""
     if stands["pause_kind"] == "user":
-        event = moves.resume(stands["id"], reason=Reason.BY_USER, by=by).one(connection)
-        return [event] if event else []
-    if stands["status"] not in (Status.PAUSED, Status.AUTH_REQUIRED):
+        event = moves.resume(run, reason=Reason.BY_USER, by=by).one(connection)
+        return Steered([event] if event else [], taken_back, stands)
+    over = _end_pauses(connection, stands, by)
+    return Steered(waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by), taken_back, stands, over)
+
+
+def _end_pauses(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
+    """End the agent's own pause, or one for the run's code; gives the waits that are over.
+
+    A run that executes keeps its status: its agent learns that the pause is over. So one call ends a pause that is recorded
+    and the agent's own together, whether the run has parked by then or not. A cancel that is requested beats both.
+    """
+    parked = stands["status"] in (Status.PAUSED, Status.AUTH_REQUIRED)
+    executes = stands["lease_worker"] is not None and stands["control_request"] != "cancel"
+    if not parked and not executes:
         return []
-    over = waits.resolve(stands["id"], stands["epoch"], ("code", "user"), outcome="resumed", by=by).all(connection)
-    return waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by)
+    return waits.resolve(stands["id"], stands["epoch"], ("code", "user"), outcome="resumed", by=by).all(connection)
 
 
 def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> Steered:

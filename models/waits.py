@@ -173,7 +173,7 @@ def knock(run: UUID, tenant: str) -> Statement:
 
 
 def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
-    """Give the waits of these kinds that a parked run of this epoch stands still for their one outcome.
+    """Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
 
     One that its agent went on without stays as it is. No row: there was none, or somebody answered first.
     """
@@ -235,7 +235,8 @@ def wake(
 
     `stands` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
     run goes on when what it waits for is over, or ends when somebody refused what it cannot go on without. One that a user
-    wants paused is paused instead. One that is not parked keeps the outcome for its next activation.
+    wants paused is paused instead. One that is not parked keeps its status and the outcome: the worker that executes it
+    fetches it (see `models.announcing`), or its next activation has it. A refusal that ends the run is then its host's to act on.
     """
     events = [_note(stands, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
     awaited = [wait for wait in over if wait["epoch"] == stands["epoch"]]

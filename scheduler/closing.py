@@ -3,9 +3,9 @@ for a window that is open goes on.
 """
 
 from models import control, tickets, waits
-from models.bus import PROMOTE, Bus, worker_channel
+from models.announcing import announce
+from models.bus import Bus, worker_channel
 from models.database import Connection, Row
-from models.events import public
 from models.facts import fact
 from models.lifecycle import Reason
 from scheduler.gates import GateReader, Gates
@@ -54,16 +54,13 @@ class Closing:
             with connection.transaction():
                 stands = waits.knock(row["run_id"], row["tenant"]).one(connection)
                 events = self._go_on(connection, stands) if stands else []
-            self._say(events)
+            if stands and events:
+                announce(self._bus, stands, events)
+            for event in events:
+                fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
         return len(rows)
 
     @staticmethod
     def _go_on(connection: Connection, stands: Row) -> list[Row]:
         over = waits.resolve(stands["id"], stands["epoch"], ("window",), outcome="opened", by=None).all(connection)
         return waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED)
-
-    def _say(self, events: list[Row]) -> None:
-        for event in events:
-            fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
-            self._bus.say(event["tenant"], public(event))
-            self._bus.wake(PROMOTE, event["queue"])

@@ -103,9 +103,9 @@ class Outbox:
         return folded
 
     def _tell(self, folded: Sequence[Folded]) -> None:
+        for worker in {worker for one in folded for worker in one.workers}:
+            self._bus.wake(worker_channel(worker))
         for event in (event for one in folded for event in one.events):
             fact("run.folded", level="debug", run=event["run_id"], status=event["status"])
             self._bus.say(event["tenant"], public(event))
             self._bus.wake(PROMOTE, event["queue"])
-        for worker in {worker for one in folded for worker in one.workers}:
-            self._bus.wake(worker_channel(worker))

@@ -1,9 +1,9 @@
 """Ends waits whose time has come: sleeps, and waits for somebody who did not come in time."""
 
 from models import waits
-from models.bus import PROMOTE, Bus
-from models.database import Connection, Row
-from models.events import public
+from models.announcing import announce
+from models.bus import Bus
+from models.database import Connection
 from models.facts import fact
 
 TICK_SECONDS = 0.25
@@ -29,11 +29,8 @@ class Timers:
                 stands = waits.knock(run, tenant).one(connection)
                 over = waits.resolve_due(run).all(connection)
                 events = waits.wake(connection, stands, over) if stands else []
-            self._say(events)
+            if stands and over:
+                announce(self._bus, stands, events)
+            for event in events:
+                fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
         return 0.0 if len(due) == BATCH else TICK_SECONDS
-
-    def _say(self, events: list[Row]) -> None:
-        for event in events:
-            fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
-            self._bus.say(event["tenant"], public(event))
-            self._bus.wake(PROMOTE, event["queue"])

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, extract, func
 from sqlmodel import col, select
 
+from api.people.decide import GIVEN_UP
+from api.people.question import given_up
 from api.people.tokens import Purpose, genuine
 from api.problems import Problem
 from api.shapes import AuthorizationBody
@@ -84,6 +86,8 @@ def check_open(found: Authorization) -> None:
     if not found.closed:
         return
     more = {"outcome": found.wait.outcome, "runId": str(found.run.id), "runStatus": found.run.status}
+    if given_up(found.wait, found.run):
+        raise Problem("token_used", f"{GIVEN_UP} Nobody needs to authorize any more.", more=more)
     if found.wait.outcome == "withdrawn":
         raise Problem(
             "token_used", f"The run has ended as {found.run.status}; it needs no authorization any more.", more=more

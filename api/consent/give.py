@@ -10,7 +10,8 @@ from api.consent.asked import Authorization
 from api.people.decide import BY_LINK
 from api.resources import Resources
 from api.transactions import transaction
-from models import bus, events, grants, oauth, waits
+from models import bus, grants, oauth, waits
+from models.announcing import announce
 from models.database import Row
 from models.facts import fact
 from models.oauth import Tokens
@@ -27,7 +28,9 @@ def give(found: Authorization, tokens: Tokens, asked: tuple[str, ...], shared: R
         grants.lock(found.holder.key).one(connection)
         others = grants.tell_others(connection, found.holder, found.run.id)
         moved = waits.wake(connection, stands, waits.authorize(found.run.id).all(connection))
-    _tell(found, moved, shared)
+    announce(shared.bus, stands, moved)
+    if others:
+        shared.bus.wake(bus.PROMOTE, found.run.queue)  # the scheduler folds what this means to them
     fact("grant.given", provider=found.holder.provider, run=found.run.id, others=others)
     return tuple(scope for scope in found.scopes if scope not in given.scopes)
 
@@ -39,7 +42,7 @@ def decide(found: Authorization, outcome: str, comment: str | None, shared: Reso
         assert stands is not None, "as above"
         over = waits.decide(found.run.id, found.wait.id, outcome=outcome, by=BY_LINK, comment=comment).all(connection)
         moved = waits.wake(connection, stands, over)
-    _tell(found, moved, shared)
+    announce(shared.bus, stands, moved)
     fact("wait.decided", run=found.run.id, wait=found.wait.id, outcome=outcome)
     return bool(over)
 
@@ -59,9 +62,3 @@ def provider_row(name: str) -> Row | None:
     """Read a provider as it is configured now."""
     with transaction() as connection:
         return oauth.find(name).one(connection)
-
-
-def _tell(found: Authorization, moved: Sequence[Row], shared: Resources) -> None:
-    for event in moved:
-        shared.bus.say(found.run.tenant, events.public(event))
-    shared.bus.wake(bus.PROMOTE, found.run.queue)

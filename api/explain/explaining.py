@@ -10,7 +10,7 @@ from api.explain.blocker import Blocker
 from api.explain.counting import count_ready
 from api.explain.facts import Leased
 from api.explain.kinds import ORDER, Kind
-from api.explain.reading import Connection, read_leased, read_led, read_parked, read_run
+from api.explain.reading import Connection, read_executing, read_leased, read_led, read_parked, read_run
 from api.explain.reading_ready import read_ready
 from api.explain.scheduler import no_scheduler
 from models.lifecycle import TERMINAL
@@ -19,7 +19,7 @@ from models.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a run stands at a moment, and what keeps it from executing; `omitted` counts waits that are not among it."""
+    """Where a run stands at a moment, and what it waits for, to execute or to go on; `omitted` counts waits not among it."""
 
     at: datetime
     run: Run
@@ -47,7 +47,8 @@ def explain(connection: Connection, tenant: str, run: UUID) -> Explanation | Non
 def _leased(connection: Connection, now: datetime, run: Run) -> Explanation:
     worker = read_leased(connection, now, run)
     if not worker.lost:
-        return Explanation(now, run, worker=worker)
+        awaited = read_executing(connection, now, run)
+        return Explanation(now, run, _in_order(parked.holding(awaited)), awaited.more, worker)
     detail = f"The worker {worker.name} that executed it was lost; it is given to another in a moment."
     facts = {"worker": {"workerId": str(worker.id), "name": worker.name}}
     found = [Blocker(Kind.RECOVERING, detail, worker.lost_at, facts=facts)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from models.gate import standing
@@ -84,8 +85,16 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotHeld:
+    """What keeps the slot of an agent that only waits, as its host said, each with `kind`, `what`, `file` and `line`."""
+
+    by: Sequence[Mapping[str, Any]]
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
-    """A run that waits. `waits` are open waits that it stands still for, `more` the number of those that were left out."""
+    """A run that waits, parked or executing. `waits` are the open waits that it awaits, `more` the number of those left out."""
 
     now: datetime
     run: Run
@@ -95,6 +104,12 @@ class Parked:
     waits: Sequence[Wait] = ()
     more: int = 0
     children: Mapping[UUID, str] = field(default_factory=dict)
+    slot: SlotHeld | None = None
+
+    @property
+    def executing(self) -> bool:
+        """Whether a worker executes it while it waits."""
+        return self.run.lease_worker is not None
 
 
 @dataclass(frozen=True, slots=True)

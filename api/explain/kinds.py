@@ -1,4 +1,4 @@
-"""What may keep a run from executing, in the order in which people had better remove it. The names are interface."""
+"""What may keep a run from going on, in the order in which people had better remove it. The names are interface."""
 
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ class Kind(StrEnum):
     CHILD = "child"
     TIMER = "timer"
     WINDOW_WAIT = "window_wait"
+    SLOT_HELD = "slot_held"
     QUEUE_PAUSED = "queue_paused"
     QUEUE_CORDONED = "queue_cordoned"
     AGENT_PAUSED = "agent_paused"

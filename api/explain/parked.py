@@ -1,20 +1,23 @@
-"""What a parked run stands still for: a rule over values, without I/O.
+"""What a run waits for, parked or executing: a rule over values, without I/O.
 
 A run that waits is held by its waits, and by a pause that is recorded for afterwards. What holds its queue, or its agent, does
-not hold it now, and may be another by the time at which it goes on.
+not hold it now, and may be another by the time at which it goes on. Of a run that executes, what its agent awaits meanwhile is
+told, and what keeps its slot although the agent only waits.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 from api.explain.blocker import Blocker, listed, runs, short
-from api.explain.facts import Named, Parked
+from api.explain.facts import Named, Parked, SlotHeld
 from api.explain.kinds import Kind
 from api.explain.scheduler import no_scheduler
 from models.lifecycle import TERMINAL, PauseKind
 from models.wait import Wait
 
+_MOST_SPOKEN = 3
 _BY_THE_SCHEDULER = {Kind.TIMER, Kind.CHILD, Kind.WINDOW_WAIT}
 _KINDS = {
     "approval": Kind.APPROVAL,
@@ -29,15 +32,15 @@ _KINDS = {
 
 
 def holding(parked: Parked) -> list[Blocker]:
-    """Say what holds a parked run."""
-    found = [_held(parked)] if parked.run.control_request == "pause" else []
+    """Say what holds a parked run, or what the agent of an executing one waits for."""
+    found = [_held(parked)] if parked.run.control_request == "pause" and not parked.executing else []
     if parked.run.pause_kind == PauseKind.USER:
         return [*found, _paused(parked)]
     waits = [_wait(parked, wait) for wait in parked.waits]
     late = any(wait.due_at is not None and wait.due_at <= parked.now for wait in parked.waits)
     if not parked.led and (late or any(blocker.kind in _BY_THE_SCHEDULER for blocker in waits)):
         waits.append(no_scheduler())
-    return found + waits
+    return found + waits + ([_slot(parked.slot)] if parked.slot else [])
 
 
 def _held(parked: Parked) -> Blocker:
@@ -65,10 +68,28 @@ def _wait(parked: Parked, wait: Wait) -> Blocker:
     detail, facts = _ABOUT[wait.kind](parked, asked)
     if wait.due_at is not None and wait.due_at <= parked.now:
         detail += " Its time is over: it ends in a moment."
-    if wait.wake == "any" and len(parked.waits) + parked.more > 1:
+    if wait.wake == "any" and not parked.executing and len(parked.waits) + parked.more > 1:
         detail += " It goes on with the first of its waits that is over."
-    facts = {"waitId": str(wait.id), "wake": wait.wake, **facts}
+    facts = {"waitId": str(wait.id), "wake": None if parked.executing else wait.wake, **facts}
     return Blocker(_KINDS[wait.kind], detail, wait.opened_at, _until(parked, wait, asked), facts)
+
+
+def _slot(slot: SlotHeld) -> Blocker:
+    """Name what keeps the slot, with the place in the agent's code where it is known."""
+    named = [_place(one) for one in slot.by]
+    shown = listed(
+        [*named[:_MOST_SPOKEN], *([f"{len(named) - _MOST_SPOKEN} more"] if len(named) > _MOST_SPOKEN else [])]
+    )
+    detail = f"Its agent only waits, but keeps its slot: {shown}."
+    return Blocker(Kind.SLOT_HELD, detail, slot.since, facts={"slotHeldBy": [dict(one) for one in slot.by]})
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    what = short(one["what"] or one["kind"])
+    if not one["file"]:
+        return what
+    line = f":{one['line']}" if one["line"] is not None else ""
+    return f"{what} ({short(PurePath(one['file']).name)}{line})"
 
 
 def _until(parked: Parked, wait: Wait, asked: Mapping[str, Any]) -> Any:

@@ -1,13 +1,14 @@
 """Reads a run, and what a leased or a parked one depends on; every statement finds its rows by a key or an index."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from api.explain.facts import Leased, Parked, Paused, Windows
+from api.explain.facts import Leased, Parked, Paused, SlotHeld, Windows
 from api.explain.parked import child_of
 from models.lifecycle import PauseKind, Verb
 from models.run import Run
@@ -17,6 +18,8 @@ from models.wait import Wait
 from models.window import Window
 
 Connection = psycopg.Connection[Any]
+MOST_HOLDING = 20
+"""Of what keeps a slot, as many are named."""
 MOST_WAITS = 100
 """Waits that are shown of one run: it may wait for thousands of children."""
 
@@ -27,7 +30,7 @@ _LEASED = """
     SELECT name, dead_at IS NOT NULL OR lease_until <= now() AS lost, coalesce(dead_at, lease_until) AS lost_at
     FROM worker WHERE id = %(worker)s
     """
-# Only those of the newest park: an agent may have gone on without others. Those that people end come first.
+# Only those of the newest park or of this activation: an agent may have gone on without others. Those that people end come first.
 _WAITS = f"""
     SELECT wait.*, count(*) OVER () AS altogether FROM wait
     WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s ORDER BY kind = 'child', id LIMIT {MOST_WAITS}
@@ -37,6 +40,8 @@ _NAMED = """
         SELECT id, status FROM run WHERE run.id = wanted.id AND tenant = %(tenant)s LIMIT 1  -- one by its key, never a join
     ) AS run ORDER BY n
     """
+# What an earlier activation said is out of date.
+_SLOT = "SELECT what, since FROM held WHERE run_id = %(run)s AND epoch = %(epoch)s"
 _PAUSED = f"""
     SELECT at, data FROM event WHERE run_id = %(run)s AND verb = '{Verb.PAUSE_BY_USER}' ORDER BY seq DESC LIMIT 1
     """
@@ -74,7 +79,7 @@ def read_named(connection: Connection, tenant: str, runs: Sequence[UUID]) -> dic
 
 
 def read_parked(connection: Connection, now: datetime, run: Run) -> Parked:
-    """Read what a parked run stands still for."""
+    """Read what a run waits for that is parked, or that executes."""
     windows = read_windows(connection, now)
     if run.pause_kind == PauseKind.USER:
         return Parked(now, run, windows, paused=_read_pause(connection, run.id))
@@ -91,6 +96,21 @@ def read_parked(connection: Connection, now: datetime, run: Run) -> Parked:
         more=altogether[0] - len(waits) if waits else 0,
         children=read_named(connection, run.tenant, children),
     )
+
+
+def read_executing(connection: Connection, now: datetime, run: Run) -> Parked:
+    """Read what the agent of an executing run awaits, and what keeps its slot."""
+    row = Statement(_SLOT, {"run": run.id, "epoch": run.epoch}).one(connection)
+    by = [_named(one) for one in row["what"] if isinstance(one, dict)][:MOST_HOLDING] if row else []
+    slot = SlotHeld(by, row["since"]) if row and by else None
+    return replace(read_parked(connection, now, run), slot=slot)
+
+
+def _named(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a host named; it comes from the agent's process, so that anything may stand in it."""
+    line = one.get("line")
+    texts = {name: value if isinstance(value := one.get(name), str) else None for name in ("kind", "what", "file")}
+    return {**texts, "kind": texts["kind"] or "other", "line": line if isinstance(line, int) else None}
 
 
 def _read_pause(connection: Connection, run: UUID) -> Paused | None:

@@ -6,7 +6,7 @@ from typing import Any
 from api.page.asking import heading
 from api.page.details import arranged
 from api.page.rendering import Page
-from api.people.question import Question, outcome
+from api.people.question import Question, given_up, outcome
 from api.problems import Problem
 
 _VERDICTS = {
@@ -16,6 +16,7 @@ _VERDICTS = {
 }
 _OVER = ("The time to decide is over", "", "")
 _ENDED = ("Nobody needs to decide any more", "", "")
+_GIVEN_UP = ("Withdrawn: the agent no longer asks", "", "")
 _ADVICE: Mapping[str, tuple[str, str]] = {
     "token_unknown": (
         "This link is not known",
@@ -38,7 +39,8 @@ def became(question: Question, *, status: int = 200, late: bool = False) -> Page
     """Show what became of a question, and where its run stands. `late`: somebody tried to decide it, too late."""
     found = outcome(question)
     assert found is not None, "shown only when it is over"
-    said, look, mark = _ENDED if found["outcome"] == "withdrawn" else _OVER
+    withdrawn = _GIVEN_UP if given_up(question.wait, question.run) else _ENDED
+    said, look, mark = withdrawn if found["outcome"] == "withdrawn" else _OVER
     if not question.expired:
         said, look, mark = _VERDICTS.get(found["outcome"], (said, look, mark))
     return Page(

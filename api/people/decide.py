@@ -6,17 +6,19 @@ checked before the run wakes, and what follows from a decision (`models.waits.wa
 
 from uuid import UUID
 
-from api.people.question import Question, find_question, outcome
+from api.people.question import Question, find_question, given_up, outcome
 from api.people.tokens import Purpose, genuine, named_by
 from api.people.verdict import DecisionBody, verdict
 from api.problems import Problem
 from api.resources import Resources
 from api.transactions import transaction
-from models import bus, events, waits
+from models import waits
+from models.announcing import announce
 from models.facts import fact
 
 BY_LINK = "link"
 """Who decided, where nothing is known of them but that they were given the link."""
+GIVEN_UP = "Withdrawn: the agent no longer asks."
 _UNKNOWN = "This link is not known. Check that it was copied whole; it may also belong to another installation."
 
 
@@ -54,9 +56,7 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
         moved = waits.wake(connection, stands, over)
     if not over:
         return False
-    shared.bus.wake(bus.PROMOTE, run.queue)  # first: what is said behind it goes out some milliseconds later
-    for event in moved:
-        shared.bus.say(run.tenant, events.public(event))
+    announce(shared.bus, stands, moved)
     fact("wait.decided", run=run.id, wait=wait.id, outcome=judged.outcome)
     return True
 
@@ -93,6 +93,8 @@ def read_wait_id(text: str) -> UUID:
 def _what_became(question: Question) -> str:
     found = outcome(question)
     assert found is not None
+    if given_up(question.wait, question.run):
+        return f"{GIVEN_UP} Nobody needs to decide any more."
     if found["outcome"] == "withdrawn":
         return f"The run has ended as {question.run.status}; nobody needs to decide any more."
     if question.expired:

@@ -80,6 +80,12 @@ class Question:
         return self.closed and by_clock
 
 
+def given_up(wait: Wait, run: Run) -> bool:
+    """Whether the agent withdrew what it asked while its run continued; the end of a run withdraws the rest with itself."""
+    before_the_end = run.finished_at is None or (wait.resolved_at is not None and wait.resolved_at < run.finished_at)
+    return wait.outcome == "withdrawn" and before_the_end
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Which questions to list: those of a tenant, or of one of its runs, older than the wait `below`."""

@@ -1,4 +1,4 @@
-"""GET /v1/runs/{runId}/explain: why a run is not executing."""
+"""GET /v1/runs/{runId}/explain: why a run is not executing, or what it awaits while it executes."""
 
 from typing import Annotated
 
@@ -29,8 +29,8 @@ def explain_run(
 ) -> Answer:
     """Name everything that keeps the run from executing at this moment, in the order in which people had better remove it.
 
-    A run that executes, or has ended, has no blockers. All of it is true of one moment; reading it costs the same however
-    many runs there are.
+    Of a run that executes it names what the agent awaits meanwhile, and what keeps its slot although the agent only waits. A
+    run that has ended has no blockers. All of it is true of one moment; reading it costs the same however many runs there are.
     """
     run = run_id(runId)
     with snapshot() as connection:

@@ -1,11 +1,11 @@
-"""Says why runs are parked, until when, and who may do something about it."""
+"""Waits of runs as the API shows them: what a parked run waits for, what an executing one asks, and who may do something."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, func, true
+from sqlalchemy import ARRAY, Integer, Uuid, func, true
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -35,21 +35,38 @@ def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUI
     if not parked:
         return {}
     ids = list(parked)
-    waits = defaultdict[UUID, list[Wait]](list)
-    for wait in session.exec(_open_waits(ids)):
-        waits[wait.run_id].append(wait)
+    waits = _open_waits(session, parked.values())
     moved = select(Event.run_id, func.max(Event.at)).where(col(Event.run_id).in_(ids), col(Event.verb).is_not(None))
     since = dict(session.exec(moved.group_by(col(Event.run_id))).all())
     return {id_: _pause(run, since.get(id_), waits[id_], caller) for id_, run in parked.items()}
 
 
-def _open_waits(runs: Sequence[UUID]) -> Any:
-    """Select the open waits of each of these runs, some where there are very many: what people have to answer first."""
-    parked = select(func.unnest(sql_cast(runs, ARRAY(Uuid))).label("id")).subquery()
-    of_one = select(Wait).where(col(Wait.run_id) == parked.c.id, col(Wait.resolved_at).is_(None))
+def open_waits(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, list[WaitBody]]:
+    """Describe what each of these runs that executes has opened in this activation, with the links that the caller may have.
+
+    What an earlier activation opened is not among it: its agent has gone on without it, or opens it again.
+    """
+    executing = {run.id: run for run in runs if run.lease_worker is not None}
+    if not executing:
+        return {}
+    found = _open_waits(session, executing.values(), of_their_epoch=True)
+    return {id_: [_wait(wait, executing[id_], caller) for wait in waits] for id_, waits in found.items()}
+
+
+def _open_waits(
+    session: Session, runs: Collection[Run], *, of_their_epoch: bool = False
+) -> Mapping[UUID, Sequence[Wait]]:
+    """Read the open waits of each of these runs, some where there are very many: what people have to answer first."""
+    ids, epochs = [run.id for run in runs], [run.epoch for run in runs]
+    meant = func.unnest(sql_cast(ids, ARRAY(Uuid)), sql_cast(epochs, ARRAY(Integer))).table_valued("id", "epoch")
+    of_one = select(Wait).where(col(Wait.run_id) == meant.c.id, col(Wait.resolved_at).is_(None))
+    of_one = of_one.where(col(Wait.epoch) == meant.c.epoch) if of_their_epoch else of_one
     first = of_one.order_by(col(Wait.kind) == "child", col(Wait.id)).limit(MOST_SHOWN).lateral()
     found = aliased(Wait, first)
-    return select(found).select_from(parked).join(first, true()).order_by(col(found.id))
+    waits = defaultdict[UUID, list[Wait]](list)
+    for wait in session.exec(select(found).select_from(meant).join(first, true()).order_by(col(found.id))):
+        waits[wait.run_id].append(wait)
+    return waits
 
 
 def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> PauseBody:

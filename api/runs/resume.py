@@ -13,7 +13,8 @@ from api.runs.find import run_id
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
-from models import bus, events, steering
+from models import bus, steering
+from models.announcing import announce
 from models.facts import fact
 from models.lifecycle import TERMINAL
 
@@ -42,9 +43,9 @@ def resume_run(
             raise run_not_found()
         if not done.did:
             raise _refusal(caller, done.stands)
-    for event in done.events:
-        shared.bus.say(caller.tenant, events.public(event))
-    shared.bus.wake(bus.PROMOTE, done.stands["queue"])
+    announce(shared.bus, done.stands, done.events)
+    if done.asked:
+        shared.bus.wake(bus.PROMOTE, done.stands["queue"])  # a queued run that was held may go: no event says so
     fact("run.resumed", run=run)
     return Answer(read_whole(caller, run))
 

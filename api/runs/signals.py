@@ -19,7 +19,8 @@ from api.runs.storable import stored_text
 from api.runs.whole import read_whole
 from api.shapes import RunBody
 from api.transactions import transaction
-from models import bus, events, waits
+from models import waits
+from models.announcing import announce
 from models.children import RESERVED
 from models.database import Row
 from models.facts import fact
@@ -66,10 +67,7 @@ def send_signal(
             moved = waits.wake(connection, stands, waits.deliver(run).all(connection))
     if ended:
         raise run_finished(read_whole(caller, run))
-    if moved:
-        shared.bus.wake(bus.PROMOTE, stands["queue"])  # first: what is said behind it goes out some milliseconds later
-    for event in moved:
-        shared.bus.say(caller.tenant, events.public(event))
+    announce(shared.bus, stands, moved)
     fact("run.signaled", run=run, woken=len(moved))
     return Answer(read_whole(caller, run), 202)
 

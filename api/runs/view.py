@@ -13,8 +13,8 @@ from sqlmodel import Session, col, select
 
 from api.answers import as_stored
 from api.auth import Caller
-from api.runs.paused import pauses
-from api.shapes import PauseBody, RunSummary, RunTimes
+from api.runs.paused import open_waits, pauses
+from api.shapes import PauseBody, RunSummary, RunTimes, WaitBody
 from models.enqueue import NewRun
 from models.events import timestamp
 from models.label import Label
@@ -54,7 +54,11 @@ def summaries(session: Session, runs: Sequence[Run], caller: Caller) -> list[Run
     """Show runs to a caller as lists do, in the order given."""
     ids = [run.id for run in runs]
     labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs, caller)
-    return [summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id)) for run in runs]
+    asked = open_waits(session, runs, caller)
+    return [
+        summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id), asked.get(run.id, ()))
+        for run in runs
+    ]
 
 
 def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
@@ -79,7 +83,9 @@ def _id(value: UUID | None) -> str | None:
     return None if value is None else str(value)
 
 
-def summary(run: Run, labels: Labels, error: str | None, pause: PauseBody | None) -> RunSummary:
+def summary(
+    run: Run, labels: Labels, error: str | None, pause: PauseBody | None, asked: Sequence[WaitBody] = ()
+) -> RunSummary:
     """Show one run without what may be large."""
     state = state_of(run)
     executing = run.lease_worker is not None
@@ -94,6 +100,7 @@ def summary(run: Run, labels: Labels, error: str | None, pause: PauseBody | None
         "error": cast("Any", as_stored(error)),
         "reason": run.reason,
         "pause": pause,
+        "openWaits": list(asked),
         "stepsTotal": run.step_count,
         "stepInFlight": run.step_in_flight if executing else None,
         "controlRequest": None if state.status in TERMINAL else run.control_request,

@@ -30,9 +30,20 @@ class WorkerInstead(WorkerNamed):
     consuming: bool
 
 
+class SlotHolder(TypedDict):
+    """What keeps the slot of an agent that only waits."""
+
+    kind: Annotated[str, Field(description="Such as `timer`, `socket`, `thread`, `task` or `step`.")]
+    what: Annotated[str | None, Field(description="In words for people.")]
+    file: Annotated[
+        str | None, Field(description="Where it was begun in the agent's code; null where that is not known.")
+    ]
+    line: int | None
+
+
 BlockerKind = Annotated[
     Literal[
-        "held", "pause", "approval", "authorization", "signal", "code_mismatch", "child", "timer", "window_wait",
+        "held", "pause", "approval", "authorization", "signal", "code_mismatch", "child", "timer", "window_wait", "slot_held",
         "queue_paused", "queue_cordoned", "agent_paused", "window_closed", "not_before", "overlap", "key", "tenant_limit",
         "place", "rate", "queue_limit", "agent_limit", "no_scheduler", "no_worker", "agent_unserved", "declined",
         "capacity", "promotion", "promoted", "recovering",
@@ -40,8 +51,9 @@ BlockerKind = Annotated[
     Field(
         description="What it is, by a name that stays.\n\n"
         "What somebody did to this run: `held` (a pause that is recorded), `pause` (by a user or by its agent).\n\n"
-        "What a parked run waits for: `approval`, `authorization`, `signal`, `code_mismatch` (its code was changed), `child`, "
-        "`timer`, `window_wait` (its window closed while it executed).\n\n"
+        "What a run waits for: `approval`, `authorization`, `signal`, `code_mismatch` (its code was changed), `child`, "
+        "`timer`, `window_wait` (its window closed while it executed). An executing run has those that its agent awaits "
+        "meanwhile, and `slot_held` where the agent only waits and yet keeps its slot.\n\n"
         "What holds many: `queue_paused`, `queue_cordoned` (no new runs), `agent_paused`, `window_closed`.\n\n"
         "What it has to wait for: `not_before`, `overlap` (the run of its schedule before it), `key` (a place of its "
         "concurrency key), `tenant_limit` (a place of its tenant), `place` (it just asks for one), `rate`, `queue_limit`, "
@@ -54,17 +66,20 @@ BlockerKind = Annotated[
 
 
 class BlockerBody(TypedDict):
-    """One thing that keeps a run from executing; which of the facts there are depends on its kind."""
+    """One thing that keeps a run from executing, or its agent from going on; which facts there are depends on its kind."""
 
     kind: BlockerKind
     detail: Annotated[str, Field(description="A sentence for people; its wording may change.")]
     since: Annotated[Moment | None, Field(description="Null where that is not known.")]
     until: Annotated[Moment | None, Field(description="When it is over by itself; null where that is not known.")]
 
-    waitId: NotRequired[Annotated[Id, Field(description="Of what a parked run waits for.")]]
+    waitId: NotRequired[Annotated[Id, Field(description="Of what a run waits for.")]]
     wake: NotRequired[
-        Annotated[Literal["all", "any"], Field(description="Whether all of its waits must be over, or one.")]
+        Annotated[
+            Literal["all", "any"], Field(description="Of a parked run: whether all of its waits must be over, or one.")
+        ]
     ]
+    slotHeldBy: NotRequired[Annotated[list[SlotHolder], Field(description="What keeps the slot: 20 at most.")]]
     by: NotRequired[Annotated[str, Field(description="The key that paused the run, or holds the window closed.")]]
     comment: NotRequired[Annotated[str, Field(description="What was said with it.")]]
     pausedBy: NotRequired[Literal["user", "agent"]]
@@ -104,7 +119,7 @@ class BlockerBody(TypedDict):
 
 
 class ExplanationBody(TypedDict):
-    """Where a run stands, and everything that keeps it from executing now, in the order in which to remove it."""
+    """Where a run stands, and everything that it waits for now, in the order in which to remove it."""
 
     runId: Id
     at: Annotated[Moment, Field(description="The moment of which all of this is true, by the clock of the database.")]
@@ -118,5 +133,7 @@ class ExplanationBody(TypedDict):
     controlRequest: Annotated[
         str | None, Field(description="`cancel`, `pause` or `window` (it closed), asked for and not yet done.")
     ]
-    blockers: Annotated[list[BlockerBody], Field(description="None while it executes, and when it has ended.")]
+    blockers: Annotated[
+        list[BlockerBody], Field(description="None when it has ended; while it executes what its agent awaits.")
+    ]
     omitted: Annotated[int, Field(description="Further waits: the first 100 are shown, those of people before others.")]

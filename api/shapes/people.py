@@ -9,7 +9,7 @@ from api.shapes.words import Id, Moment, RunStatus
 
 
 class WaitBody(TypedDict):
-    """What a parked run waits for."""
+    """What a run waits for, parked or executing."""
 
     waitId: Id
     kind: str
@@ -36,7 +36,7 @@ class OutcomeBody(TypedDict):
 
     outcome: Annotated[
         Literal["approved", "denied", "answered", "expired", "timeout", "withdrawn"],
-        Field(description="`withdrawn`: the run ended, so that nobody is needed any more."),
+        Field(description="`withdrawn`: the run ended, or its agent gave the question up: nobody is needed any more."),
     ]
     choice: str | None
     answer: Any

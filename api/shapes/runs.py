@@ -14,7 +14,9 @@ class StepBody(TypedDict):
 
     key: str
     name: str
-    status: Literal["succeeded", "failed", "abandoned"]
+    status: Annotated[
+        Literal["succeeded", "failed", "abandoned"], Field(description="`abandoned`: its own agent gave it up.")
+    ]
     attempts: int
     startedAt: Moment | None
     finishedAt: Moment | None
@@ -78,6 +80,12 @@ class RunSummary(RunTimes):
     error: ErrorBody | None
     reason: str | None
     pause: PauseBody | None
+    openWaits: Annotated[
+        list[WaitBody],
+        Field(
+            description="What it awaits while it executes, opened by its agent meanwhile: 100 at most, those of people first."
+        ),
+    ]
     stepsTotal: Annotated[int, Field(description="Steps that are finished.")]
     stepInFlight: str | None
     controlRequest: Annotated[

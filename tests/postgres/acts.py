@@ -21,6 +21,7 @@ from models.recording import Fence
 from models.steering import Steered
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
+from tests.postgres.opening import open_waits
 
 BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
 
@@ -42,6 +43,8 @@ class Scene:
     opens: tuple[NewWait, ...] = ()
     wake: str = "all"
     inbox: int = 0
+    opened: bool = False
+    """Whether the activation has opened its waits while it executes."""
 
     @property
     def run(self) -> UUID:
@@ -279,6 +282,13 @@ def open_by_park(connection: Connection, scene: Scene) -> None:
     )  # fmt: skip
     with connection.transaction():
         assert waits.Park(statement, wish.waits).one(connection) is not None
+
+
+def open_while_executing(connection: Connection, scene: Scene) -> None:
+    """Have the activation of a scene open its waits while it executes."""
+    with connection.transaction():
+        open_waits(connection, scene.run, TENANT, scene.made.worker, scene.opens)
+    scene.opened = True
 
 
 def activate(connection: Connection, scene: Scene) -> None:

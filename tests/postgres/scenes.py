@@ -10,7 +10,7 @@ from models import control, moves
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.moves import NewWait
-from tests.postgres.acts import WINDOWS, Scene, approval, close, open_by_park, signal, word
+from tests.postgres.acts import WINDOWS, Scene, approval, close, open_by_park, open_while_executing, signal, word
 from tests.postgres.factory import World
 
 ENDED = ("SUCCESS", "FAILED", "CANCELED")
@@ -27,6 +27,14 @@ def _parked(world: World, opens: Sequence[NewWait], wake: str = "all", *, to_pau
     open_by_park(world.connection, scene)
     if to_pause:
         assert control.request_pause(scene.run, by="pat", comment=None).one(world.connection)
+    return scene
+
+
+def _asking(world: World) -> Scene:
+    """Executing, while its agent awaits an answer and a word: opened in this activation."""
+    question = approval()
+    scene = Scene(world.run("executing", worker=new_id()), question, (question, word()), "any")
+    open_while_executing(world.connection, scene)
     return scene
 
 
@@ -55,6 +63,7 @@ GATED: dict[str, Callable[[World], Scene]] = {
 }
 SITUATIONS: dict[str, Callable[[World], Scene]] = {
     "executing": _executing,
+    "asking": _asking,
     "pausing": lambda world: _executing(world, "pausing"),
     "ready": lambda world: _executing(world, "ready"),
     "asked": lambda world: _parked(world, (approval(),)),
@@ -73,7 +82,9 @@ def is_legal(world: World, scene: Scene, said: Sequence[str]) -> None:
     _every_change_has_one_event(row, events)
     _each_wait_has_one_outcome(scene, waits, events, said)
     _nothing_is_held_that_should_not_be(row)
-    _no_wake_up_is_lost(row, waits)
+    sql = "SELECT 1 FROM signal WHERE run_id = %s AND consumed_by IS NULL"
+    kept = bool(world.connection.execute(sql, [scene.run]).fetchall())
+    _no_wake_up_is_lost(row, waits, kept=kept, opened=scene.opened)
     _no_request_is_forgotten(row, events, [one for one in said if one in CONTROLS])
 
 
@@ -115,8 +126,11 @@ def _nothing_is_held_that_should_not_be(row: dict[str, Any]) -> None:
         assert (row["ready_at"] is None) == (row["lease_worker"] is not None)
 
 
-def _no_wake_up_is_lost(row: dict[str, Any], waits: Sequence[dict[str, Any]]) -> None:
-    """A run stands still for what is open, for nothing else, and until it is over; one that has ended waits for nothing."""
+def _no_wake_up_is_lost(row: dict[str, Any], waits: Sequence[dict[str, Any]], *, kept: bool, opened: bool) -> None:
+    """A run stands still for what is open, for nothing else, and until it is over; one that has ended waits for nothing.
+
+    One that executes awaits what its agent opened meanwhile; it keeps no message that is awaited.
+    """
     awaited = [wait for wait in waits if wait["epoch"] == row["epoch"]]
     left = [wait for wait in awaited if wait["outcome"] is None]
     if row["status"] in ENDED:
@@ -125,9 +139,13 @@ def _no_wake_up_is_lost(row: dict[str, Any], waits: Sequence[dict[str, Any]]) ->
         assert left
         assert row["pending_waits"] == (len(left) if left[0]["wake"] == "all" else 1)
         assert left[0]["wake"] == "all" or len(left) == len(awaited)
+    elif row["lease_worker"] is not None:
+        assert row["pending_waits"] == 0
+        assert not kept or not [wait for wait in left if wait["kind"] == "signal"]
     elif row["status"] not in ENDED:
         assert row["pending_waits"] == 0
-        assert not left or (left[0]["wake"] == "any" and len(left) < len(awaited))
+        # What was opened while the run executed stays open between two activations: the next one awaits it again.
+        assert opened or not left or (left[0]["wake"] == "any" and len(left) < len(awaited))
 
 
 def _no_request_is_forgotten(row: dict[str, Any], events: Sequence[dict[str, Any]], asked: Sequence[str]) -> None:

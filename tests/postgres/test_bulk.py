@@ -19,8 +19,10 @@ from tests.postgres.bulking import KEY, ask, came_to, stands, turns
 from tests.postgres.duel import Connection
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 from tests.postgres.inside import Deaf
+from tests.postgres.opening import open_waits
 
 Connect = Callable[[], Connection]
+ASKING = ("executing", "pausing", "closing", "canceling")
 pytestmark = pytest.mark.usefixtures("no_operations_of_others")
 
 
@@ -47,14 +49,26 @@ def _steer(world: World, action: str, run: UUID) -> bool:
 
 
 @pytest.mark.parametrize("action", ["cancel", "pause", "resume", "retry"])
-@pytest.mark.parametrize("situation", [*SITUATIONS, "parked for its code", "paused itself", "waiting for a signal"])
+@pytest.mark.parametrize(
+    "situation",
+    [
+        *SITUATIONS,
+        "parked for its code",
+        "paused itself",
+        "waiting for a signal",
+        *(f"{name}, asking" for name in ASKING),
+    ],
+)
 def test_it_counts_just_the_runs_to_which_the_call_for_one_would_do_something(
     world: World, agent: str, situation: str, action: str
 ) -> None:
     kinds = {"parked for its code": "code", "paused itself": "user", "waiting for a signal": "signal"}
-    made = world.run("executing" if situation in kinds else situation, agent=agent)
+    asking = situation.endswith(", asking")
+    made = world.run("executing" if situation in kinds else situation.removesuffix(", asking"), agent=agent)
     if situation in kinds:
         _park(world, made, kinds[situation])
+    if asking:
+        open_waits(world.connection, made.id, TENANT, made.worker, [NewWait("pause", "user")])
     counted = bulks.count(Action(action), Wanted(TENANT, agent=agent)).one(world.connection)
     assert counted
     did = _steer(world, action, made.id)
@@ -102,6 +116,16 @@ def test_runs_are_paused_and_go_on_again(world: World, agent: str) -> None:
         "QUEUED", "RUNNING", "PAUSED", "RUNNING",
     ]  # fmt: skip
     assert world.row(parked.id)["control_request"] is None
+
+
+def test_a_run_that_executes_while_its_agent_pauses_is_resumed_and_its_worker_woken(world: World, agent: str) -> None:
+    made, bus = world.run("executing", agent=agent), Deaf()
+    open_waits(world.connection, made.id, TENANT, made.worker, [NewWait("pause", "user")])
+    resume = ask(world, "resume", agent)
+    turns(world.connection, bus)
+    assert came_to(world, resume) == (1, 0, 0, True)
+    assert world.row(made.id)["status"] == "RUNNING"
+    assert (worker_channel(made.worker), "") in bus.woken
 
 
 def test_runs_are_tried_again_once_each_with_what_went_well(world: World, agent: str) -> None:

@@ -17,8 +17,8 @@ from tests.postgres.factory import World
 from tests.postgres.lanes import Lanes
 from tests.postgres.scenes import GATED, SITUATIONS, is_legal
 
-# Where a third makes a difference: before and behind the park of a question.
-OF_THREE = ("executing", "asked")
+# Where a third makes a difference: before, beside and behind the park of a question.
+OF_THREE = ("executing", "asking", "asked")
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,19 @@ def test_a_run_that_executes_or_has_ended_has_nothing_but_that_to_tell(invoke: I
     assert ended.endswith(": FAILED (step_error).")
 
 
+def test_a_run_that_executes_while_its_agent_waits_tells_both(invoke: Invoke) -> None:
+    holder = {"kind": "timer", "what": "a timer of 1 s", "file": "/app/agents.py", "line": 12}
+    waits = _blocker("approval", "Somebody has to approve: Ship it?", waitId=WAIT_ID)
+    slot = _blocker("slot_held", "Its agent only waits, but keeps its slot: a timer.", slotHeldBy=[holder])
+    base = {"status": "RUNNING", "executing": True, "since": AT, "worker": {"workerId": "w", "name": "w1"}}
+    said = _said(invoke, _explained(waits, slot, **base))
+    assert "executes on w1 since" in " ".join(said)
+    assert " ".join(said).count("Its agent also waits:") == 1
+    assert (" 1. approval" in said, " 2. slot_held" in said) == (True, True)
+    assert any(WAIT_ID in line for line in said), "with the command that decides"
+    assert "also waits" not in " ".join(_said(invoke, _explained(slot, **base)))
+
+
 def test_of_very_many_waits_the_rest_is_counted_and_what_agents_wrote_is_made_safe(invoke: Invoke) -> None:
     said = _said(invoke, _explained(_blocker("approval", "Ship\x1b[2J it?"), omitted=4_900))
     assert said[-1] == "… and 4,900 more that it waits for"

@@ -100,6 +100,16 @@ def test_show_says_what_a_parked_run_waits_for(invoke: Invoke) -> None:
     assert said == ["approval: Ship it? - http://a", "signal: paid", "timer"]
 
 
+def test_show_says_what_an_executing_run_awaits(invoke: Invoke) -> None:
+    waits = [
+        {"kind": "approval", "prompt": "Ship it?", "approvalUrl": "http://a"},
+        {"kind": "signal", "signal": "paid"},
+    ]
+    result = invoke(Canned(httpx.Response(200, json=run("RUNNING", executing=True, openWaits=waits))), "show", RUN_ID)
+    said = [line.removeprefix("waits for  ") for line in result.stdout.splitlines() if line.startswith("waits for")]
+    assert said == ["approval: Ship it? - http://a", "signal: paid"]
+
+
 def test_show_names_the_relatives_of_a_run_and_the_children_that_it_waits_for(invoke: Invoke) -> None:
     pause = {
         "kind": "agent",

@@ -78,6 +78,7 @@ def test_a_run_says_when_it_may_begin_and_what_it_must_not_meet(speak: Speaker) 
     assert handle.accepted is not None
     view = handle.accepted.run
     assert (view.concurrency_key, view.on_conflict) == ("A7", "skip")
+    assert (view.open_waits, view.awaits) == ((), ())
     assert (view.not_before, view.expires_at) == (
         datetime(2026, 3, 1, 8, 30, tzinfo=UTC),
         datetime(2026, 3, 1, 10, tzinfo=UTC),

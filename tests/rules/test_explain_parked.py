@@ -9,6 +9,7 @@ import pytest
 from api.explain import parked
 from api.explain.facts import (
     Paused,
+    SlotHeld,
 )
 from api.explain.kinds import Kind
 from models.wait import Wait
@@ -98,3 +99,40 @@ def test_a_pause_that_is_recorded_holds_beside_what_the_run_waits_for() -> None:
     held = run(status="PAUSED", pause_kind="agent", control_request="pause", control_by="ann", control_at=NOW)
     found = parked.holding(stands(wait("signal", {"signal": "a"}), the_run=held))
     assert [(one.kind.value, one.facts.get("by")) for one in found] == [("held", "ann"), ("signal", None)]
+
+
+# ------------------------------------------------------------------------------------------------ while the run executes
+EXECUTES = {"status": "RUNNING", "lease_worker": TWO, "ready_at": None}
+
+
+def test_of_a_run_that_executes_each_wait_is_told_and_none_keeps_it_from_executing() -> None:
+    waits = [wait("approval", {"prompt": "Ship it?"}, wake="any"), wait("signal", {"signal": "paid"}, wake="any")]
+    found = parked.holding(stands(*waits, the_run=run(**EXECUTES, control_request="pause", control_by="ann")))
+    assert kinds(found) == ["approval", "signal"], "the pause that it was asked for is told by its control request"
+    assert all("wake" not in one.shown() and "first of its waits" not in one.detail for one in found)
+
+
+def test_a_scheduler_is_missed_by_a_run_that_executes_and_sleeps() -> None:
+    sleeps = stands(wait("timer"), the_run=run(**EXECUTES), led=False)
+    assert kinds(parked.holding(sleeps)) == ["timer", "no_scheduler"]
+
+
+def test_what_keeps_the_slot_of_an_agent_that_only_waits_is_named_with_its_place() -> None:
+    by = [
+        {"kind": "timer", "what": "a timer of 1 s", "file": "/app/agents.py", "line": 12},
+        {"kind": "socket", "what": None, "file": None, "line": None},
+        {"kind": "task", "what": "the task beat", "file": "beat.py", "line": None},
+    ]
+    slot = SlotHeld(by, NOW)
+    found = parked.holding(stands(wait("approval", {"prompt": "?"}), the_run=run(**EXECUTES), slot=slot))
+    assert kinds(found) == ["approval", "slot_held"]
+    said = "a timer of 1 s (agents.py:12), socket and the task beat (beat.py)"
+    assert found[1].detail == f"Its agent only waits, but keeps its slot: {said}."
+    assert (found[1].since, found[1].shown()["slotHeldBy"]) == (NOW, by)  # type: ignore[typeddict-item]
+
+
+def test_of_very_much_that_keeps_a_slot_some_is_spoken_of_and_all_is_shown() -> None:
+    by = [{"kind": "task", "what": f"task {n}", "file": None, "line": None} for n in range(7)]
+    found = only(parked.holding(stands(the_run=run(**EXECUTES), slot=SlotHeld(by, NOW))))
+    assert found.detail.endswith("task 0, task 1, task 2 and 4 more.")
+    assert len(found.facts["slotHeldBy"]) == 7

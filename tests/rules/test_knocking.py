@@ -1,4 +1,4 @@
-"""Whoever gives a wait its outcome has taken the run's row before, in the same transaction: else a wake-up may be lost."""
+"""Every transaction that ends a wait locks the run's row first and is announced after its commit: else a wake-up may be lost."""
 
 from __future__ import annotations
 
@@ -50,6 +50,36 @@ def _functions() -> Iterator[tuple[str, ast.FunctionDef]]:
 
 def test_everybody_takes_the_run_before_its_waits() -> None:
     assert [name for name, function in _functions() if _knocks_late(function)] == []
+
+
+def _named(function: ast.AST) -> set[str]:
+    """Give the last names of all functions that are called in a function."""
+    called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    names = [name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "") for name in called]
+    return set(names)
+
+
+def _wakes_no_worker(function: ast.AST) -> bool:
+    """A function of the law hands what is to be announced to its caller."""
+    knocks = any(name == "knock" for _, name in _calls(function))
+    return knocks and not _named(function) & {"announce", "of_waits", "Steered"}
+
+
+def test_every_lock_of_a_run_for_its_waits_is_announced_to_the_worker_that_executes_it() -> None:
+    assert [name for name, function in _functions() if _wakes_no_worker(function)] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "silent"),
+    [
+        ("stands = waits.knock(1).one(c)\n  bus.wake(PROMOTE)", True),
+        ("stands = waits.knock(1).one(c)\n  announce(bus, stands, [])", False),
+        ("stands = waits.knock(1).one(c)\n  return Folded.of_waits(stands, [], [])", False),
+        ("waits.look(1)", False),
+    ],
+)
+def test_a_lock_that_is_not_announced_is_seen(body: str, silent: bool) -> None:
+    assert _wakes_no_worker(ast.parse(f"def f():\n  {body}").body[0]) is silent
 
 
 def test_those_who_touch_waits_are_found() -> None:

@@ -217,13 +217,22 @@ def test_the_outcome_says_where_the_run_stands(status: str, pause: str | None, l
         ),
         ({"outcome": "expired"}, ("The time to decide is over", "so the run goes on without a decision")),
         ({"outcome": "timeout"}, ("The time to decide is over", "Nobody answered, and the run is told so.")),
-        ({"outcome": "withdrawn"}, ("Nobody needs to decide any more", "The run goes on")),
+        ({"outcome": "withdrawn"}, ("Withdrawn: the agent no longer asks", "The run goes on")),
     ],
 )
 def test_each_end_of_a_question_has_its_words(over: dict[str, Any], said: tuple[str, str]) -> None:
     body = bytes(became(asked({}, status="RUNNING", pause=None, resolved_at=NOW, **over)).body).decode()
     assert f'<h1 dir="auto">{said[0]}</h1>' in body
     assert said[1] in body
+
+
+@pytest.mark.parametrize(
+    ("ended_after_s", "said"), [(0, "Nobody needs to decide any more"), (1, "Withdrawn: the agent no longer asks")]
+)
+def test_a_question_that_is_withdrawn_says_by_the_end_of_the_run_or_by_its_agent(ended_after_s: int, said: str) -> None:
+    over = asked({}, status="CANCELED", pause=None, resolved_at=NOW, outcome="withdrawn")
+    over.run.finished_at = NOW + timedelta(seconds=ended_after_s)
+    assert f'<h1 dir="auto">{said}</h1>' in bytes(became(over).body).decode()
 
 
 def test_a_question_says_what_follows() -> None:

@@ -1,4 +1,4 @@
-"""The command that says why a run is not executing: `explain`."""
+"""The command that says why a run is not executing, or what it awaits while it does: `explain`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _standing(found: Explanation) -> str:
     step = f", in step {found.step_in_flight}" if found.step_in_flight else ""
     since = f" since {local_time(found.since)}" if found.since else ""
     asked = f" {_ASKED.get(found.control_request, '')}" if found.control_request else ""
-    return f"Run {found.run_id} executes on {found.worker}{since}{step}.{asked}"
+    waits = " Its agent also waits:" if any(blocker.raw.get("waitId") for blocker in found.blockers) else ""
+    return f"Run {found.run_id} executes on {found.worker}{since}{step}.{asked}{waits}"
 
 
 def _show(output: Output, number: int, blocker: BlockerView, found: Explanation) -> None:

@@ -13,6 +13,7 @@ from taxiway.client.views import moment
 
 _LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
 _STEPS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "retrying": ("↻", "yellow"), "abandoned": ("∅", "dim")}
+_UNDECIDED = {"expire": "nobody decided in time", "withdrawn": "the agent no longer asks"}
 LONGEST = 400
 INDENT = " " * 10  # as wide as the time before a line
 
@@ -119,8 +120,8 @@ def _asks(data: Mapping[str, Any]) -> Line:
 
 def _decided(data: Mapping[str, Any]) -> Line:
     decision = str(data.get("decision") or "decided")
-    if decision == "expire":
-        return Line("nobody decided in time", "yellow")
+    if decision in _UNDECIDED:
+        return Line(_UNDECIDED[decision], "yellow")
     text = {"approve": "approved", "deny": "denied", "answer": "answered"}.get(decision, decision)
     text += f": {data['choice']}" if data.get("choice") else ""
     text += f" by {data['by']}" if data.get("by") else ""

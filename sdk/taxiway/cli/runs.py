@@ -130,7 +130,7 @@ def _step_row(step: StepView) -> tuple[object, ...]:
 
 
 def _awaited(wait: Mapping[str, Any]) -> str:
-    """Say what a parked run waits for: what is asked and where it is decided, or the signal that is to come."""
+    """Say what a run waits for: what is asked and where it is decided, or the signal that is to come."""
     child = f"{wait['agent']} {wait['childRunId']}" if wait.get("childRunId") else None
     what = child or wait.get("prompt") or wait.get("provider") or wait.get("signal") or wait.get("reason")
     link = wait.get("approvalUrl") or wait.get("authUrl")
@@ -149,7 +149,7 @@ def _facts(run: RunView) -> list[tuple[str, object]]:
         ("agent", run.agent),
         ("status", f"{run.status} ({run.reason})" if run.reason else run.status),
         ("error", explain(run.error) if run.error else None),
-        *(("waits for", _awaited(wait)) for wait in ((run.pause or {}).get("waits") or ())[:_MOST_AWAITED]),
+        *(("waits for", _awaited(wait)) for wait in run.awaits[:_MOST_AWAITED]),
         ("queue", run.queue),
         ("steps", run.steps_total),
         ("in flight", in_flight.get("name") if isinstance(in_flight, dict) else in_flight),

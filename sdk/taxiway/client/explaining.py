@@ -1,4 +1,4 @@
-"""Why a run is not executing, as typed values and as a call. No I/O."""
+"""Why a run is not executing, or what it awaits meanwhile, as typed values and as a call. No I/O."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from taxiway.client.views import Json, moment
 
 @dataclass(frozen=True)
 class BlockerView:
-    """One thing that keeps a run from executing. `kind` is a stable name; `raw` has the facts that belong to it.
+    """One thing that keeps a run from executing, or that its agent awaits while it does.
 
-    `detail` is a sentence for people. `since` and `until` are None where they are not known.
+    `kind` is a stable name, and `raw` has the facts that belong to it. `detail` is a sentence for people. `since` and `until`
+    are None where they are not known.
     """
 
     kind: str
@@ -38,8 +39,9 @@ class BlockerView:
 class Explanation:
     """Where a run stands, and what keeps it from executing, in the order in which to remove it.
 
-    One that executes has its `worker` (a label) and `step_in_flight`; one that has ended has its status and reason. Both have
-    no blockers. `omitted` is the number of further waits that are not among them.
+    One that executes has its `worker` (a label) and `step_in_flight`; its blockers are what its agent awaits meanwhile, and what
+    keeps its slot although the agent only waits (`slot_held`). One that has ended has its status and reason, and no blockers.
+    `omitted` is the number of further waits that are not among them.
     """
 
     run_id: str

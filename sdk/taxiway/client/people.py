@@ -16,7 +16,10 @@ from taxiway.client.views import Json, moment
 
 @dataclass(frozen=True)
 class OutcomeView:
-    """What became of a question: `approved`, `denied`, `answered`, `expired`, `timeout`, or `withdrawn` (the run ended)."""
+    """What became of a question: `approved`, `denied`, `answered`, `expired`, `timeout`, or `withdrawn`.
+
+    Withdrawn is what the end of the run left open, or what its agent gave up.
+    """
 
     outcome: str
     choice: str | None

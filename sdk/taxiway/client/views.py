@@ -79,7 +79,10 @@ class StepView:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as the server saw it at one moment. Lists of runs leave out `input`, `result` and `steps`."""
+    """A run as the server saw it at one moment. Lists of runs leave out `input`, `result` and `steps`.
+
+    `open_waits` are what it awaits while it executes; what a parked run waits for is in `pause`.
+    """
 
     id: str
     status: str
@@ -110,6 +113,7 @@ class RunView:
     on_conflict: str | None = None
     not_before: datetime | None = None
     expires_at: datetime | None = None
+    open_waits: tuple[Json, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -120,6 +124,11 @@ class RunView:
     def parked(self) -> bool:
         """Whether the run waits for somebody or something."""
         return self.status in PARKED
+
+    @property
+    def awaits(self) -> tuple[Json, ...]:
+        """What the run waits for, parked or executing, as the API shows it: 100 waits at most, those of people first."""
+        return (*((self.pause or {}).get("waits") or ()), *self.open_waits)
 
     @property
     def paused_by_user(self) -> bool:
@@ -158,6 +167,7 @@ class RunView:
             on_conflict=raw.get("onConflict"),
             not_before=moment(raw.get("notBefore")),
             expires_at=moment(raw.get("expiresAt")),
+            open_waits=tuple(raw.get("openWaits") or ()),
             raw=raw,
         )
 
