@@ -58,7 +58,8 @@ def _open_waits(
 ) -> Mapping[UUID, Sequence[Wait]]:
     """Read the open waits of each of these runs, some where there are very many: what people have to answer first."""
     ids, epochs = [run.id for run in runs], [run.epoch for run in runs]
-    meant = func.unnest(sql_cast(ids, ARRAY(Uuid)), sql_cast(epochs, ARRAY(Integer))).table_valued("id", "epoch")
+    both = func.unnest(sql_cast(ids, ARRAY(Uuid)), sql_cast(epochs, ARRAY(Integer)))
+    meant = both.table_valued("id", "epoch").render_derived(name="meant")
     of_one = select(Wait).where(col(Wait.run_id) == meant.c.id, col(Wait.resolved_at).is_(None))
     of_one = of_one.where(col(Wait.epoch) == meant.c.epoch) if of_their_epoch else of_one
     first = of_one.order_by(col(Wait.kind) == "child", col(Wait.id)).limit(MOST_SHOWN).lateral()
