@@ -73,9 +73,10 @@ class AgentLoop(asyncio.SelectorEventLoop):
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Call something in the next turn."""
+        handle = super().call_soon(callback, *args, context=context)
         if agent_code.get() if context is None else context.get(agent_code):
-            self.stirred()
-        return super().call_soon(callback, *args, context=context)
+            self.stirred()  # behind it: whoever looks then finds it done
+        return handle
 
     def call_ours(self, callback: Callable[[], object]) -> None:
         """Call something of ours in the next turn, which is no stir of the agent's."""

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -28,7 +28,7 @@ class Timer:
     since: float = field(compare=False)
     call: Callable[..., object] = field(compare=False)
     args: tuple[Any, ...] = field(compare=False)
-    context: Context | None = field(compare=False)
+    context: Context = field(compare=False)
     handle: asyncio.TimerHandle = field(compare=False)
     place: tuple[CodeType, int] | None = field(compare=False)
 
@@ -78,6 +78,7 @@ class Timers:
     ) -> asyncio.TimerHandle:
         """Set a timer; one whose time is over fires next."""
         when = max(when, self._clock.now)
+        context = copy_context() if context is None else context
         handle = asyncio.TimerHandle(when, call, args, loop, context)
         number = next(self._numbers)
         heapq.heappush(self._heap, Timer(when, number, self._clock.now, call, args, context, handle, caller()))
