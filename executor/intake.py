@@ -75,6 +75,8 @@ class Intake:
         self._holds = False
         self.at_edge = False
         """Whether the agent waits, held at the edge of a step, for an acknowledgement that it will not get."""
+        self.cleanup: list[str] = []
+        """The names of steps with which the agent undid something at its end."""
         self._last_n = 0
         self._unsaid: deque[Frame] = deque()
         self._unsaid_since = 0.0
@@ -148,10 +150,7 @@ class Intake:
     def _take(self, frame: Frame) -> None:
         match frame["frame"]:
             case Kind.STEP:
-                self.steps.ended(word(frame, "key"))
-                what = f"the value of step {word(frame, 'name')!r}"
-                value = checked(frame["value"], self._worker.settings.max_value_bytes, what)
-                self._record(int(frame["n"]), step_record(frame, "succeeded", value=value))
+                self._succeeded(frame)
             case Kind.STEP_FAILED:
                 self.steps.ended(word(frame, "key"))
                 status = "failed" if frame["final"] else "retrying"
@@ -174,6 +173,14 @@ class Intake:
                 self._recall(word(frame, "key"))
             case unknown:
                 raise ValueError(unknown)
+
+    def _succeeded(self, frame: Frame) -> None:
+        name = word(frame, "name")
+        self.steps.ended(word(frame, "key"))
+        value = checked(frame["value"], self._worker.settings.max_value_bytes, f"the value of step {name!r}")
+        if frame.get("cleanup"):
+            self.cleanup.append(name)
+        self._record(int(frame["n"]), step_record(frame, "succeeded", value=value))
 
     def _step_started(self, frame: Frame) -> None:
         attempt = step_record({**frame, "attempts": frame["attempt"]}, "intended" if frame.get("once") else "retrying")

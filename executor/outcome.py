@@ -34,11 +34,15 @@ class Failed:
     error: dict[str, Any]
     in_flight: str | None = None
     stopped: str | None = None
+    cleanup: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted`, `killed` or `died`."""
+    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted`, `killed` or `died`.
+
+    `cleanup` names the steps with which the code undid something after the cancel.
+    """
 
     n: int
     in_flight: str | None
@@ -46,11 +50,14 @@ class Canceled:
     by: str | None = None
     comment: str | None = None
     reason: Reason = Reason.BY_USER
+    cleanup: tuple[str, ...] = ()
 
 
-def canceled(n: int, in_flight: str | None, stopped: str, by: str | None, comment: str | None) -> Canceled:
+def canceled(
+    n: int, in_flight: str | None, stopped: str, by: str | None, comment: str | None, *, cleanup: tuple[str, ...] = ()
+) -> Canceled:
     """Complete a cancel that was asked for; who asked says why."""
-    return Canceled(n, in_flight, stopped, by, comment, why_canceled(by))
+    return Canceled(n, in_flight, stopped, by, comment, why_canceled(by), cleanup)
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,11 +250,11 @@ class Supervision:
         stop = self._switch.stop
         assert stop is not None
         if stop.kind == "cancel":
-            return canceled(n, stop.in_flight, how, stop.by, stop.comment)
+            return canceled(n, stop.in_flight, how, stop.by, stop.comment, cleanup=tuple(self._intake.cleanup))
         limit = self._claim["timeout_ms"] / 1000
         message = f"the run was active for longer than its {limit:g} s"
         error = {"code": "timeout", "type": "Timeout", "message": message, "step": stop.in_flight}
-        return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how)
+        return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, tuple(self._intake.cleanup))
 
     def _without_host(self, epitaph: str) -> Outcome:
         in_flight = self._intake.steps.oldest

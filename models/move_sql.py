@@ -24,7 +24,7 @@ READY = f"""lease_worker = NULL, ticket_at = NULL, blocked_on = CASE WHEN lined 
 PARK = f"{LET_GO}, ready_at = NULL"
 END = f"{PARK}, finished_at = now()"
 END_DATA = """json_strip_nulls(json_build_object(
-    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text,
+    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text, 'cleanup', %(cleanup)s::json,
     'by', coalesce(%(by)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_by END),
     'comment', coalesce(%(comment)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_reason END),
     'continuedAs', continued_as,

@@ -108,7 +108,8 @@ _CANCEL = move(Verb.CANCEL, f"{END}, active_ms = active_ms + %(active_ms)s", FEN
 
 
 def _ended(**params: Any) -> dict[str, Any]:
-    return {"reason": None, "in_flight": None, "stopped": None, "by": None, "comment": None, **_effects(), **params}
+    unknown = dict.fromkeys(("reason", "in_flight", "stopped", "cleanup", "by", "comment"))
+    return {**unknown, **_effects(), **params}
 
 
 def _effects() -> dict[str, Any]:
@@ -128,20 +129,27 @@ def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, succ
 
 def fail(
     run: UUID, epoch: int, worker: UUID, *, n: int, reason: str, error: str, active_ms: int,
-    in_flight: str | None = None, stopped: str | None = None,
+    in_flight: str | None = None, stopped: str | None = None, cleanup: Sequence[str] = (),
 ) -> Statement:  # fmt: skip
-    """Finish the run with its error (JSON text)."""
-    params = _ended(run=run, epoch=epoch, worker=worker, n=n, error=error, active_ms=active_ms)
+    """Finish the run with its error (JSON text); `cleanup` names the steps with which its code undid something at the end."""
+    params = _ended(run=run, epoch=epoch, worker=worker, n=n, error=error, active_ms=active_ms, cleanup=_names(cleanup))
     return Statement(_FAIL, {**params, "reason": reason, "in_flight": in_flight, "stopped": stopped})
 
 
 def cancel_executing(
     run: UUID, epoch: int, worker: UUID, *, active_ms: int, in_flight: str | None, stopped: str,
-    by: str | None = None, comment: str | None = None, reason: Reason = Reason.BY_USER,
+    by: str | None = None, comment: str | None = None, reason: Reason = Reason.BY_USER, cleanup: Sequence[str] = (),
 ) -> Statement:  # fmt: skip
-    """Complete a cancel on the worker that executed the run; `stopped` says how its code was brought to an end."""
+    """Complete a cancel on the worker that executed the run.
+
+    `stopped` says how its code was brought to an end, `cleanup` names the steps with which it undid something before.
+    """
     params = _ended(run=run, epoch=epoch, worker=worker, active_ms=active_ms, in_flight=in_flight, stopped=stopped)
-    return Statement(_CANCEL, {**params, "reason": reason, "by": by, "comment": comment})
+    return Statement(_CANCEL, {**params, "reason": reason, "by": by, "comment": comment, "cleanup": _names(cleanup)})
+
+
+def _names(steps: Sequence[str]) -> str | None:
+    return json.dumps(list(steps)) if steps else None
 
 
 # --------------------------------------------------------------------------------- an activation ends without an outcome
