@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from typing import Any, Final, TypeVar, overload
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import NO_RETRY, Retry
-from taxiway.shapes import Anything, Shape, UnknownType, hints_of, shape_of
+from taxiway.returns import NotYetDefined, shape_or_anything
+from taxiway.shapes import Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: Final = "__taxiway_step__"
 STEP_ON_DENY: Final = ("cancel", "fail", "raise")
+DECLARED_STEPS: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+"""Every function that this process has declared a step, for the host to look at once their modules are imported."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,16 @@ def step(
     `name` (default: the function's own) is what the step is recorded and recognised by, together with its arguments.
     `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the
     step as a tool call, which people approve in runs with the approval strategy ON_TOOL_CALL; a denial cancels the run, fails
-    it, or with `on_deny="raise"` raises ApprovalDenied where the step was called.
+    it, or with `on_deny="raise"` raises ApprovalDenied where the step was called. Raises UnknownType when what it returns,
+    by its annotation, cannot be recorded.
     """
     options = StepOptions(name, retry, timeout, once, tool, on_deny)
 
     def declare(target: F) -> F:
         setattr(target, _OPTIONS, options)
+        with contextlib.suppress(NotYetDefined):  # what it names may be defined further below
+            _return_shape(target)
+        DECLARED_STEPS.add(target)
         return target
 
     return declare if function is None else declare(function)
@@ -121,17 +129,16 @@ _shapes: weakref.WeakKeyDictionary[Any, Shape] = weakref.WeakKeyDictionary()
 def _return_shape(function: Callable[..., Any]) -> Shape:
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
     try:
-        if (known := _shapes.get(owner)) is None:
-            known = _shapes[owner] = _read_return_shape(owner)
+        if (known := _shapes.get(owner)) is not None:
+            return known
     except TypeError:  # cannot be hashed or referred to weakly
-        return _read_return_shape(owner)
+        return shape_or_anything(owner)
+    known = shape_or_anything(owner)
+    with contextlib.suppress(TypeError):
+        _shapes[owner] = known
     return known
 
 
-def _read_return_shape(function: Callable[..., Any]) -> Shape:
-    if isinstance(function, type) or not hasattr(function, "__annotations__"):
-        return Anything()
-    try:
-        return shape_of(hints_of(function).get("return", Any))
-    except UnknownType:  # then the value is handed over as JSON has it, the first time as in every replay
-        return Anything()
+def check_declared(function: Callable[..., Any]) -> None:
+    """Raise UnknownType for a step whose annotation cannot be recorded, or names what is still not defined."""
+    _return_shape(function)

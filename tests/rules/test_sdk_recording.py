@@ -107,7 +107,14 @@ def test_a_step_is_told_executed_and_recorded_in_this_order() -> None:
 
 def test_the_first_value_is_what_a_replay_will_see() -> None:
     worker = Worker()
-    assert worker.call(lambda: (1, Basket(2)), name="work") == [1, {"id": 2, "lock": None}]
+    basket = Basket(2)
+
+    def work() -> tuple[int, list[Basket]]:
+        return 1, [basket]
+
+    first = worker.call(work)
+    assert first == (1, [Basket(2)])
+    assert first[1][0] is not basket
 
 
 def test_a_succeeded_step_is_returned_and_nothing_is_said_or_executed() -> None:
@@ -205,7 +212,7 @@ def test_a_timeout_of_a_once_step_is_final() -> None:
 
 def test_a_value_that_is_too_large_is_final_and_so_is_a_bad_one() -> None:
     worker = Worker()
-    for value, code in (("x" * 99, "output_too_large"), ({1}, "invalid_output")):
+    for value, code in (("x" * 99, "output_too_large"), (object(), "invalid_output")):
         with pytest.raises(StepFailed) as failed:
             worker.call(lambda value=value: value, name="work", retry=Retry(5))
         assert failed.value.code == code

@@ -69,7 +69,7 @@ class EventLoop:
             self._root = self._loop.create_task(agent.function(run, **inputs), name=f"agent {agent.name}")
             value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
-            outcome = returned(value, self._activation.order.limits.result)
+            outcome = returned(value, self._activation.order.limits.result, agent.result)
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             outcome = raised(error)
