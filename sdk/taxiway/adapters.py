@@ -5,15 +5,11 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import pydantic
 
 from taxiway.errors import UnknownType
-
-# By its aliases, as its schema has it; by its names where the aliases differ between writing and reading.
-_RECORDED: Final = ({"by_alias": True, "round_trip": True},)
-_SHOWN: Final = ({"by_alias": True}, *_RECORDED)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -42,9 +38,9 @@ def schema_of(kind: Any) -> dict[str, Any]:
 
 def written(kind: Any, value: Any, *, shown: bool) -> Iterator[Any]:
     """Yield the JSON forms of a value, that with the most in it first; `shown` ones have computed fields too."""
-    for settings in _SHOWN if shown else _RECORDED:
+    for round_trip in (False, True) if shown else (True,):
         try:
-            yield adapter_of(kind).dump_python(value, mode="json", warnings=False, **settings)
+            yield adapter_of(kind).dump_python(value, mode="json", by_alias=True, round_trip=round_trip, warnings=False)
         except Exception:  # noqa: BLE001, S112 - whatever a serialiser of the model's own raises, this form is none
             continue
 
@@ -74,8 +70,8 @@ def state_of(value: Any) -> dict[str, Any] | None:
     parts = {
         "fields": state["__dict__"],
         "set": sorted(state["__pydantic_fields_set__"]),
-        "extra": state["__pydantic_extra__"],
-        "private": state["__pydantic_private__"],
+        "extra": state.get("__pydantic_extra__"),  # a root model has neither
+        "private": state.get("__pydantic_private__"),
     }
     return {name: part for name, part in parts.items() if part}
 

@@ -1,8 +1,8 @@
 """Writes values so that they come back as they were, and reads them: one code for all that a run takes, records and gives.
 
-    record, replay     what steps return: read by the agents alone
-    result, resulted   what an agent returns: read by people, by programs, and by the run that started this one
-    given              what an agent is given by another one: read like any input
+record, replay     what steps return: read by the agents alone
+result, resulted   what an agent returns: read by people, by programs, and by the run that started this one
+given              what an agent is given by another one: read like any input
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from taxiway.errors import InvalidValue
 from taxiway.same import same
 from taxiway.shapes import Shape
 from taxiway.tags import TAG
-from taxiway.writing import Ambiguous, For, Writer
+from taxiway.writer import Ambiguous, For, Writer
+from taxiway.writing import writer_for
 
 
 def record(shape: Shape, value: object) -> tuple[str, Any]:
@@ -25,7 +26,7 @@ def record(shape: Shape, value: object) -> tuple[str, Any]:
 
     What is handed over the first time is what a replay hands over, so that no agent can tell the two apart.
     """
-    writer = Writer(For.RECORD)
+    writer = writer_for(For.RECORD)
     text = json_of(_written(writer, shape, value))
     back = replay(shape, text)
     if writer.doubtful and not same(back, value):
@@ -41,7 +42,7 @@ def replay(shape: Shape, text: str) -> Any:
 
 def result(shape: Shape | None, value: object) -> str:
     """Return the JSON text of what an agent returned; raise InvalidValue. Without an annotation (None) all of JSON fits."""
-    return json_text(value) if shape is None else json_of(_written(Writer(For.RESULT), shape, value))
+    return json_text(value) if shape is None else json_of(_written(writer_for(For.RESULT), shape, value))
 
 
 def resulted(shape: Shape | None, value: Any) -> Any:
@@ -67,7 +68,7 @@ def plain_keys(inputs: Mapping[str, object]) -> Mapping[str, object]:
 def _given(shape: Shape | None, name: str, value: object) -> Any:
     try:
         if shape is not None:
-            return Writer(For.INPUT).write(shape, value, MAX_DEPTH)
+            return writer_for(For.INPUT).write(shape, value, MAX_DEPTH)
     except Ambiguous as unfit:
         unfit.trail.append(name)
         raise InvalidValue(unfit.path(), unfit.problem) from None

@@ -1,4 +1,4 @@
-"""JSON of the constants that an enum or a Literal allows: their values, or the members' names where values cannot be told apart."""
+"""JSON of an enum's or a Literal's constants: their values, or the members' names where values cannot be told apart."""
 
 from __future__ import annotations
 

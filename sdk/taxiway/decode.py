@@ -8,7 +8,7 @@ class that refuses its own fields is an error, and a tag that names no type any 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from taxiway import states, texts
 from taxiway.constants import canonical
@@ -82,7 +82,7 @@ class _Reader:
         try:
             if self._tags and is_tagged(value):
                 return self._tagged(shape, value, path)
-            return _READ[type(shape)](self, shape, value, path)
+            return self._READ[type(shape)](self, shape, value, path)
         except _Refused:
             raise
         except InvalidValue:
@@ -161,7 +161,9 @@ class _Reader:
 
     def _bag(self, shape: Bag, value: Any, path: str) -> Any:
         members = _expect(list, value, path)
-        return _built(path, shape.build, [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)])
+        return _built(
+            path, shape.build, [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
+        )
 
     def _fixed(self, shape: Fixed, value: Any, path: str) -> Any:
         members = _expect(list, value, path)
@@ -207,6 +209,8 @@ class _Reader:
             if field.init and field.name in members:
                 at = path + place(field.name)
                 given[field.name] = self.read(shape_of(field.annotation), members[field.name], at)
+        if shape.build is dict:  # in the order in which it came
+            return {name: given[name] for name in members}
         return _built(path, lambda fields: shape.build(**fields), given)
 
     def _model(self, shape: Model, value: Any, path: str) -> Any:
@@ -215,26 +219,27 @@ class _Reader:
         read = adapters.read_leniently if self._lenient else adapters.read
         return _built(path, lambda given: read(shape.kind, given), value)
 
+    _READ: ClassVar[dict[type, Any]] = {
+        Anything: _anything,
+        Scalar: _scalar,
+        Parsed: _parsed,
+        Choice: _choice,
+        Bits: _bits,
+        Sequence: _sequence,
+        Bag: _bag,
+        Fixed: _fixed,
+        Table: _table,
+        Pairs: _pairs,
+        OneOf: _one_of,
+        Record: _record,
+        Model: _model,
+    }
+
 
 _OUTSIDE: Final = _Reader()
 _UNTAGGED: Final = _Reader(lenient=True)
 _RECORDED: Final = _Reader(lenient=True, tags=True, importing=True)
 _RESULTING: Final = _Reader(lenient=True, tags=True)
-_READ: Final[dict[type, Any]] = {
-    Anything: _Reader._anything,
-    Scalar: _Reader._scalar,
-    Parsed: _Reader._parsed,
-    Choice: _Reader._choice,
-    Bits: _Reader._bits,
-    Sequence: _Reader._sequence,
-    Bag: _Reader._bag,
-    Fixed: _Reader._fixed,
-    Table: _Reader._table,
-    Pairs: _Reader._pairs,
-    OneOf: _Reader._one_of,
-    Record: _Reader._record,
-    Model: _Reader._model,
-}
 
 _WORDS: Final[dict[type, str]] = {
     str: "text",

@@ -35,7 +35,7 @@ def named(shape: Shape) -> str:
     return _name(shape, name_of)
 
 
-def _name(shape: Shape, kind_name: Callable[[type], str]) -> str:
+def _name(shape: Shape, kind_name: Callable[[type], str]) -> str:  # noqa: C901 - one line for each shape
     def inner(*shapes: Shape) -> str:
         return ", ".join(_name(each, kind_name) for each in shapes)
 

@@ -45,7 +45,7 @@ class _Seen:
 
     def token(self, value: Any, depth: int) -> bytes:
         """Return bytes that stand for a value; no token is the beginning of another."""
-        kind = type(value)
+        kind: Any = type(value)
         exact = _EXACT.get(kind)
         if exact is not None:
             return _framed(kind.__name__.encode(), exact(value))
@@ -59,7 +59,7 @@ class _Seen:
         finally:
             self._inside.discard(id(value))
 
-    def _parts(self, value: Any, kind: type, depth: int) -> list[bytes]:  # noqa: C901, PLR0911 - one line for each kind
+    def _parts(self, value: Any, kind: type, depth: int) -> list[bytes]:  # noqa: C901 - one line for each kind
         if isinstance(value, Enum):
             return [b"enum:", _framed(b"name", _text(str(value.name))), self.token(value.value, depth)]
         for own, text in _WRITTEN:
@@ -104,7 +104,7 @@ def _fields(value: Any, kind: type) -> dict[str, Any] | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _name(kind: type) -> bytes:
+def _name(kind: Any) -> bytes:
     return f"{kind.__module__}:{kind.__qualname__}".encode("utf-8", "surrogatepass")
 
 

@@ -69,7 +69,7 @@ class _Writer:
         self.definitions: dict[str, Schema] = {}
         self._names: dict[Any, str] = {}
 
-    def write(self, shape: Shape) -> Schema:  # noqa: C901 - one line for each shape
+    def write(self, shape: Shape) -> Schema:  # noqa: C901, PLR0912 - one line for each shape
         """Return the schema of a shape."""
         match shape:
             case Anything():

@@ -49,8 +49,8 @@ class Sequence:
     """A list (or a tuple of any length) of one shape; `takes` is what its annotation allows beside that."""
 
     item: Shape
-    build: type
-    takes: type
+    build: Any
+    takes: Any
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Bag:
     """A set of one shape, as a list in sorted order; `takes` is what its annotation allows beside that."""
 
     item: Shape
-    build: type
-    takes: type
+    build: Any
+    takes: Any
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Fixed:
 
     items: tuple[Shape, ...]
     build: Callable[[list[Any]], Any]
-    kind: type = tuple
+    kind: Any = tuple
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Table:
     """A dict from texts to one shape; `takes` is what its annotation allows beside that."""
 
     value: Shape
-    takes: type = dict
+    takes: Any = dict
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,7 @@ class Model:
     kind: Any
 
 
-Shape = (
-    Anything | Scalar | Parsed | Choice | Bits | Sequence | Bag | Fixed | Table | Pairs | OneOf | Record | Model
-)
+Shape = Anything | Scalar | Parsed | Choice | Bits | Sequence | Bag | Fixed | Table | Pairs | OneOf | Record | Model
 
 
 _SEQUENCES: Final[dict[Any, type]] = {
@@ -145,7 +143,9 @@ _BAGS: Final[dict[Any, tuple[type, type]]] = {
     collections.abc.MutableSet: (set, collections.abc.MutableSet),
 }
 _QUALIFIERS: Final = tuple(
-    getattr(typing, name) for name in ("Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar") if hasattr(typing, name)
+    getattr(typing, name)
+    for name in ("Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar")
+    if hasattr(typing, name)
 )
 _WITHOUT_A_TYPE: Final = (Any, object, typing.Self, typing.Never, typing.NoReturn)
 _UNHASHABLE: Final = (Sequence, Bag, Table, Pairs)
@@ -233,7 +233,7 @@ def _container(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shap
     raise UnknownType(f"{annotation} has no counterpart in JSON")
 
 
-def _plain_class(annotation: Any) -> Shape:
+def _plain_class(annotation: Any) -> Shape:  # noqa: C901 - one line for each kind of class
     if annotation in _SEQUENCES:
         return Sequence(Anything(), list, _SEQUENCES[annotation])
     if annotation is tuple:
@@ -299,5 +299,14 @@ def _is_built_of_its_fields(kind: Any) -> bool:
 
 
 def _typed_dict(kind: Any) -> Record:
-    fields = (Field(name, hint, name in kind.__required_keys__) for name, hint in hints_of(kind).items())
+    fields = (Field(name, hint, _is_required(kind, name, hint)) for name, hint in hints_of(kind).items())
     return Record(kind, tuple(fields), dict)
+
+
+def _is_required(kind: Any, name: str, hint: Any) -> bool:
+    # Where annotations are texts, Python itself does not see NotRequired in them.
+    while (origin := get_origin(hint)) in _QUALIFIERS:
+        if origin in (typing.Required, typing.NotRequired):
+            return origin is typing.Required
+        hint = get_args(hint)[0]
+    return name in kind.__required_keys__

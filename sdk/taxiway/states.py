@@ -39,7 +39,7 @@ def restored(kind: Any, state: Any) -> Any:
     if not isinstance(state, dict):
         raise TypeError(f"{kind.__qualname__} does not consist of {state!r:.80}")
     if dataclasses.is_dataclass(kind):
-        value = object.__new__(kind)
+        value: Any = object.__new__(kind)  # type: ignore[arg-type]  # `kind` is a type
         for name, part in state.items():
             object.__setattr__(value, name, part)
         return value

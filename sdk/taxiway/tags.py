@@ -28,7 +28,10 @@ def tagged(name: str, value: Any, form: str = VALUE) -> dict[str, Any]:
 def is_tagged(value: Any) -> bool:
     """Return whether a JSON value is a tag with its value."""
     return (
-        type(value) is dict and len(value) == 2 and isinstance(value.get(TAG), str) and (VALUE in value or STATE in value)
+        type(value) is dict
+        and len(value) == 2
+        and isinstance(value.get(TAG), str)
+        and (VALUE in value or STATE in value)
     )
 
 

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from taxiway.agents import DECLARED, Agent, agent
-from taxiway.errors import InvalidValue
-from taxiway.errors import UnknownType
+from taxiway.errors import InvalidValue, UnknownType
 
 
 class Colour(Enum):

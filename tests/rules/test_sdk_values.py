@@ -287,7 +287,9 @@ def test_a_class_that_refuses_its_own_fields_is_an_error_also_of_a_recorded_valu
         rebuild(shape_of(list[Positive]), [{"n": -1}])
 
 
-@pytest.mark.parametrize("annotation", [set, frozenset, set[list[int]], complex, print, typing.Callable[[], int], object.__class__])
+@pytest.mark.parametrize(
+    "annotation", [set, frozenset, set[list[int]], complex, print, typing.Callable[[], int], object.__class__]
+)
 def test_types_without_a_counterpart_in_json_are_refused(annotation: Any) -> None:
     with pytest.raises(UnknownType):
         shape_of(annotation)

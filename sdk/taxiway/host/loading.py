@@ -92,7 +92,9 @@ def _check_steps() -> None:
             check_declared(function)
         except UnknownType as error:
             code = inspect.unwrap(function).__code__
-            raise Broken("UnknownType", f"step {message_of(error)}", f"{code.co_filename}:{code.co_firstlineno}") from error
+            raise Broken(
+                "UnknownType", f"step {message_of(error)}", f"{code.co_filename}:{code.co_firstlineno}"
+            ) from error
 
 
 def _serve(agent: Agent) -> Served:
