@@ -51,13 +51,14 @@ def read(kind: Any, value: Any) -> Any:
 
 
 def read_leniently(kind: Any, value: Any) -> Any:
-    """Return the model that JSON stands for, also when it was written by the names of its fields."""
+    """Return the model that JSON stands for, also when it was written by the names of its fields, computed ones too."""
     try:
         return read(kind, value)
     except ValueError:
-        if hasattr(kind, "model_validate"):
-            return kind.model_validate(value)
-        raise
+        if not (isinstance(value, dict) and hasattr(kind, "model_computed_fields")):
+            raise
+        given = {name: part for name, part in value.items() if name not in kind.model_computed_fields}
+        return adapter_of(kind).validate_json(json.dumps(given), by_alias=True, by_name=True)
 
 
 def state_of(value: Any) -> dict[str, Any] | None:
