@@ -24,9 +24,9 @@ from taxiway.shapes import shape_of
 
 from tests.rules.drawn import annotations
 
-EXAMPLES = int(os.environ.get("TAXIWAY_TEST_VALUES", "2000"))
-"""How many examples are drawn; 100,000 take ten minutes."""
-WITHOUT = "TAXIWAY_TEST_WITHOUT_PYDANTIC"
+EXAMPLES = int(os.environ.get("EXAMPLES_OF_VALUES", "2000"))
+"""How many examples are drawn; EXAMPLES_OF_VALUES=100000 takes ten minutes."""
+WITHOUT = "WITHOUT_PYDANTIC"
 
 MORE: list[Any] = [] if os.environ.get(WITHOUT) else importlib.import_module("tests.rules.drawn_models").MODELS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from zoneinfo import ZoneInfo
 import pydantic
 import pytest
 import taxiway
+from jsonschema import Draft202012Validator
 from taxiway.agents import DECLARED, Agent, agent
 from taxiway.codec import given, record, replay, result, resulted
 from taxiway.decode import decode
 from taxiway.errors import InvalidValue, UnknownType
 from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
-from taxiway.testing import play
+from taxiway.testing import answer, play, signal
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Name, Planet, Point, Rejected, Right, Rows, Size, Trimmed
 from tests.rules.drawn_models import Aliased, Computed, Hidden, Item, Open, Secret, Special, Strict
@@ -119,13 +121,14 @@ def test_what_its_type_loses_in_json_is_recorded_part_by_part() -> None:
 def test_records_that_were_written_without_tags_are_read_as_ever() -> None:
     assert replay(shape_of(Approved | Rejected), '{"reason":"x"}') == Approved("x")
     assert replay(shape_of(Colour | str), '"red"') == "red"
-    assert replay(shape_of(Aliased), '{"user_id":7}') == {"user_id": 7} or True
+    assert replay(shape_of(Aliased), '{"user_id":7}') == Aliased(userId=7)
+    assert replay(shape_of(Computed), '{"a":2,"twice":4}') == Computed(a=2)
     assert replay(shape_of(Any), '{"$type":"x","value":1}') == {"$type": "x", "value": 1}
     assert replay(shape_of(int), '"not an int"') == "not an int"
 
 
 def test_a_record_of_a_type_that_is_gone_says_so() -> None:
-    with pytest.raises(InvalidValue, match="was a tests.rules.drawn:Cat, which is not there any more"):
+    with pytest.raises(InvalidValue, match=r"was a tests\.rules\.drawn:Cat, which is not there any more"):
         replay(shape_of(Animal), '{"$taxiway":"tests.rules.drawn:Cat","value":{}}')
 
 
@@ -233,9 +236,7 @@ def test_a_step_whose_annotation_cannot_be_carried_is_refused_before_it_is_execu
         DECLARED.remove(declared)
     assert outcome.error is not None
     assert outcome.error.type in ("UnknownType", "NotYetDefined")
-    pytest.raises(UnknownType, match=says).__class__  # noqa: B018
-    with pytest.raises(UnknownType, match=says):
-        raise UnknownType(outcome.error.message)
+    assert re.match(says, outcome.error.message)
     assert executed == []
 
 
@@ -310,8 +311,6 @@ def test_an_input_that_another_agent_would_take_for_something_else_is_refused(
     ],
 )
 def test_the_door_and_the_agent_agree(annotation: Any, accepted: Any, refused: Any) -> None:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-
     door = Draft202012Validator(value_schema(shape_of(annotation)))
     assert door.is_valid(accepted)
     decode(shape_of(annotation), accepted)
@@ -403,7 +402,5 @@ def asks(run: taxiway.Run) -> list[str]:
 
 
 def test_answers_and_signals_come_as_their_types() -> None:
-    from taxiway.testing import answer, signal  # noqa: PLC0415
-
     outcome = play(asks, given=[answer("Which?", [5.97e24, 6.37e6]), signal("news", [{"reason": "x"}])])
     assert outcome.result == [repr(Planet.EARTH), repr([Approved("x")])]

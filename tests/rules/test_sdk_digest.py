@@ -49,8 +49,10 @@ def digest(value: Any) -> str:
 DIFFERENT: list[Any] = [
     1, True, 1.0, "1", b"1", 1 + 0j, Decimal(1), None, 0, -1, "", b"", Decimal("1.0"), 2**80, 1.5,
     [1], (1,), {1}, frozenset({1}), deque([1]), {"1": 1}, {1: 1}, [[1]], [1, 1], ["1"], Point(1, 2), (1, 2), [1, [2]], [[1], 2],
-    range(3), range(0, 3, 2), PurePosixPath("1"), UUID(int=1), date(2026, 1, 1), datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC),
-    timedelta(1), timedelta(days=1, microseconds=1), Colour.RED, "red", Colour.BLUE, ("blue", 1), Line("a"), Line("b"), Line("a", {1}),
+    range(3), range(0, 3, 2), PurePosixPath("1"),
+    UUID(int=1), date(2026, 1, 1), datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC),
+    timedelta(1), timedelta(days=1, microseconds=1), Colour.RED, "red", Colour.BLUE, ("blue", 1),
+    Line("a"), Line("b"), Line("a", {1}),
     Item(sku="a"), Item(sku="b"), {"sku": "a"}, Line, len, Client(), lambda: 1,
 ]  # fmt: skip
 
@@ -61,7 +63,7 @@ def test_values_that_differ_have_different_digests() -> None:
 
 def test_what_equals_has_one_digest_whatever_its_order() -> None:
     texts = [f"t{n}" for n in range(50)]
-    assert digest(set(texts)) == digest(set(reversed(texts)))
+    assert digest(set(texts)) == digest({*texts[25:], *texts[:25]})
     assert digest(dict.fromkeys(texts, 1)) == digest(dict.fromkeys(reversed(texts), 1))
     assert digest([Line("a", [1])]) == digest([Line("a", [1])])
     assert digest(OrderedDict(a=1, b=2)) == digest(OrderedDict(b=2, a=1))
