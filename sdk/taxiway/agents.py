@@ -16,7 +16,7 @@ from taxiway.durations import Duration, milliseconds
 from taxiway.errors import InvalidValue, UnknownType
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import Retry
-from taxiway.returns import return_shape
+from taxiway.returns import known_return_shape
 from taxiway.schema import Schema, object_schema
 from taxiway.shapes import Shape, hints_of, shape_of
 
@@ -76,7 +76,7 @@ class Agent:
     @functools.cached_property
     def result(self) -> Shape | None:
         """The shape of what it returns, None where it does not say; UnknownType when that cannot be carried."""
-        return return_shape(self.function)
+        return known_return_shape(self.function)
 
     @functools.cached_property
     def _inputs(self) -> _Inputs:

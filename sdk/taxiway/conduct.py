@@ -23,7 +23,7 @@ from typing import Any
 
 from taxiway.authorizations import Grant
 from taxiway.codec import record, replay
-from taxiway.describe import described
+from taxiway.describe import annotated
 from taxiway.errors import (
     INVALID_OUTPUT,
     ONCE_UNKNOWN,
@@ -231,7 +231,7 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
     try:
         text, value = record(call.plan.shape, outcome.value)
     except InvalidValue as problem:
-        message = f"step {call.name!r} -> {described(call.plan.shape)} returned {problem}"
+        message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}"
         return _Failure(StepError("InvalidValue", message, INVALID_OUTPUT), None, None)
     if (size := len(text.encode())) > max_value_bytes:
         message = f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed"

@@ -30,6 +30,11 @@ def described(shape: Shape) -> str:
     return _name(shape, lambda kind: "None" if kind is type(None) else kind.__qualname__)
 
 
+def annotated(shape: Shape | None) -> str:
+    """Return how a function's annotation reads in a sentence; nothing where it says nothing."""
+    return "" if shape is None or isinstance(shape, Anything) else f" -> {described(shape)}"
+
+
 def named(shape: Shape) -> str:
     """Return the name of a shape in tags; that of a class says where it is defined."""
     return _name(shape, name_of)

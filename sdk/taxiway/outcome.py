@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxiway.codec import result
-from taxiway.describe import described
+from taxiway.describe import annotated
 from taxiway.errors import (
     AGENT_ERROR,
     AUTHORIZATION_FAILED,
@@ -84,8 +84,7 @@ def returned(value: object, max_bytes: int, shape: Shape | None = None) -> Outco
     try:
         text = result(shape, value)
     except InvalidValue as problem:
-        said = "" if shape is None else f" -> {described(shape)}"
-        return Failed(INVALID_OUTPUT, "InvalidValue", f"the agent{said} returned {problem}")
+        return Failed(INVALID_OUTPUT, "InvalidValue", f"the agent{annotated(shape)} returned {problem}")
     if (size := len(text.encode())) > max_bytes:
         message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed"
         return Failed(OUTPUT_TOO_LARGE, "ValueTooLarge", message)

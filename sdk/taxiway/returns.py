@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Final, get_args, get_origin
 
 from taxiway.errors import UnknownType
-from taxiway.shapes import Anything, Shape, shape_of
+from taxiway.shapes import Shape, shape_of
 
 _FIX: Final = (
     "return what JSON has, a dataclass, a TypedDict, a NamedTuple, an enum, a pydantic model, a date, a UUID or the like, "
@@ -21,7 +21,7 @@ _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
 class NotYetDefined(UnknownType):
-    """An annotation with a name that is not defined, or not yet."""
+    """An annotation with a name that is not defined, not yet or for type checkers only."""
 
 
 def return_shape(function: Callable[..., Any]) -> Shape | None:
@@ -61,16 +61,16 @@ def _resolved(name: str, function: Any, annotation: Any) -> Any:
     try:
         return typing.get_type_hints(single, include_extras=True)["return"]
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
-        raise NotYetDefined(
-            f"{name} -> {_written(annotation)} cannot be read: {error}; import what it names where the module runs, "
-            "not for type checkers only, and define it at the top of the module"
-        ) from error
+        raise NotYetDefined(f"{name} -> {_written(annotation)} cannot be read: {error}") from error
 
 
 def _written(annotation: Any) -> str:
     return annotation.__qualname__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
 
 
-def shape_or_anything(function: Callable[..., Any]) -> Shape:
-    """Return the shape of what a function returns; anything where it does not say."""
-    return return_shape(function) or Anything()
+def known_return_shape(function: Callable[..., Any]) -> Shape | None:
+    """Return the shape of what a function returns, None where it does not say, or only type checkers can read it."""
+    try:
+        return return_shape(function)
+    except NotYetDefined:
+        return None

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar, overload
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import NO_RETRY, Retry
-from taxiway.returns import NotYetDefined, shape_or_anything
-from taxiway.shapes import Shape
+from taxiway.returns import NotYetDefined, return_shape
+from taxiway.shapes import Anything, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,8 +96,7 @@ def step(
 
     def declare(target: F) -> F:
         setattr(target, _OPTIONS, options)
-        with contextlib.suppress(NotYetDefined):  # what it names may be defined further below
-            _return_shape(target)
+        _readable_shape(target)  # or, where what it names is defined further below, when the host has loaded it
         DECLARED_STEPS.add(target)
         return target
 
@@ -117,7 +116,7 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
         retry=call.retry or declared.retry or agent_retry or NO_RETRY,
         timeout=None if timeout is None else seconds(timeout),
         once=bool(once),
-        shape=_return_shape(function),
+        shape=_readable_shape(function),
         tool=bool(call.tool if call.tool is not None else declared.tool),
         on_deny=call.on_deny or declared.on_deny or "cancel",
     )
@@ -127,18 +126,24 @@ _shapes: weakref.WeakKeyDictionary[Any, Shape] = weakref.WeakKeyDictionary()
 
 
 def _return_shape(function: Callable[..., Any]) -> Shape:
+    """Return the shape of what a step returns, anything where it does not say; raise UnknownType, and NotYetDefined."""
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
-    try:
+    with contextlib.suppress(TypeError):  # cannot be hashed or referred to weakly
         if (known := _shapes.get(owner)) is not None:
             return known
-    except TypeError:  # cannot be hashed or referred to weakly
-        return shape_or_anything(owner)
-    known = shape_or_anything(owner)
+    known = return_shape(owner) or Anything()
     with contextlib.suppress(TypeError):
         _shapes[owner] = known
     return known
 
 
+def _readable_shape(function: Callable[..., Any]) -> Shape:
+    try:
+        return _return_shape(function)
+    except NotYetDefined:  # for type checkers only: then its values are recorded by their own types
+        return Anything()
+
+
 def check_declared(function: Callable[..., Any]) -> None:
-    """Raise UnknownType for a step whose annotation cannot be recorded, or names what is still not defined."""
-    _return_shape(function)
+    """Raise UnknownType for a declared step whose annotation cannot be recorded, now that what it names is defined."""
+    _readable_shape(function)

@@ -29,8 +29,11 @@ class Ambiguous(Unfit):
 class Writer:
     """Writes one value. `doubtful` says afterwards whether something was written that only reading it can prove right."""
 
-    def __init__(self, reader: For, functions: Mapping[type, Callable[..., Any]]) -> None:
+    def __init__(
+        self, reader: For, functions: Mapping[type, Callable[..., Any]], *, takes_everything: bool = False
+    ) -> None:
         self.reader = reader
+        self.takes_everything = takes_everything
         self.has_tags = reader is not For.INPUT
         self.doubtful = False
         self._functions = functions
@@ -41,9 +44,9 @@ class Writer:
             raise Unfit(_TOO_DEEP)
         return self._functions[type(shape)](self, shape, value, depth - 1)
 
-    def for_record(self) -> Writer:
-        """Return a writer of parts that only agents read."""
-        return self if self.reader is For.RECORD else Writer(For.RECORD, self._functions)
+    def for_parts(self) -> Writer:
+        """Return a writer of an object's own parts, which are none of JSON's business: sets too, and dicts with any keys."""
+        return Writer(For.RECORD, self._functions, takes_everything=True)
 
 
 def unlike(shape: Shape, value: Any) -> Unfit:

@@ -60,7 +60,19 @@ def _anything(writer: Writer, _: Anything, value: Any, depth: int) -> Any:
         return items_of(value, lambda item: writer.write(_ANY, item, depth))
     if kind is dict and has_plain_keys(value):
         return members_of(value, lambda item: writer.write(_ANY, item, depth))
+    if kind in (dict, set, frozenset) and not writer.takes_everything:
+        _refuse_what_json_has_not(value)
     return write_own(writer, value, depth)
+
+
+def _refuse_what_json_has_not(value: Any) -> None:
+    if not isinstance(value, dict):
+        raise Unfit(f"{type_name(value)} is not JSON; annotate what it holds, such as set[str], or return a list")
+    for key in value:
+        if not isinstance(key, str):
+            raise Unfit(
+                f"key {key!r:.80} is {type_name(key)}, JSON keys are text; annotate them, such as dict[int, str]"
+            )
 
 
 def _scalar(writer: Writer, shape: Scalar, value: Any, depth: int) -> Any:

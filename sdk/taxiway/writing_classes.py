@@ -93,7 +93,7 @@ def _taken_apart(writer: Writer, value: Any, depth: int) -> Any:
     if state is None:
         raise Unfit(f"is a {type_name(value)} that would come back as another one")
     writer.doubtful = True
-    parts = writer.for_record().write(_ANY, state, depth)
+    parts = writer.for_parts().write(_ANY, state, depth)
     return tagged(_checked_name(value), parts, STATE)
 
 
@@ -117,10 +117,10 @@ def write_own(writer: Writer, value: Any, depth: int) -> Any:
         return written if is_tagged(written) and written[TAG] == name and STATE in written else tagged(name, written)
     writer.doubtful = True
     if (state := state_of(value)) is not None:
-        return tagged(_checked_name(value), writer.for_record().write(_ANY, state, depth), STATE)
+        return tagged(_checked_name(value), writer.for_parts().write(_ANY, state, depth), STATE)
     if (base := base_for(kind)) is not None:
         name = _checked_name(value)
-        return tagged(name, writer.for_record().write(base, base_of(kind)(value), depth))
+        return tagged(name, writer.for_parts().write(base, base_of(kind)(value), depth))
     raise Unfit(f"{type_name(value)} is not JSON: {_FIX}")
 
 

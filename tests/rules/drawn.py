@@ -120,6 +120,10 @@ class Rows(list[Any]):
     pass
 
 
+class Counted(dict[int, Any]):
+    pass
+
+
 TEXT = st.one_of(
     st.sampled_from(
         ["", "red", "s", "$taxiway", "value", "2026-01-02", "00000000-0000-0000-0000-000000000005", "P0DT1S", "eA=="]
@@ -171,9 +175,9 @@ WHATEVER = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.tuples(inner, inner)
-        | st.dictionaries(TEXT | st.integers(), inner, max_size=3)
+        | st.dictionaries(TEXT | st.sampled_from(list(Size)), inner, max_size=3)
         | st.lists(inner, max_size=2).map(Rows)
-        | st.sets(st.integers() | st.uuids() | TEXT, max_size=3)
+        | st.dictionaries(st.integers(), inner, max_size=3).map(Counted)
         | st.fixed_dictionaries({"$taxiway": TEXT, "value": inner})
     ),
     max_leaves=6,

@@ -212,7 +212,7 @@ def test_a_timeout_of_a_once_step_is_final() -> None:
 
 def test_a_value_that_is_too_large_is_final_and_so_is_a_bad_one() -> None:
     worker = Worker()
-    for value, code in (("x" * 99, "output_too_large"), (object(), "invalid_output")):
+    for value, code in (("x" * 99, "output_too_large"), ({1}, "invalid_output")):
         with pytest.raises(StepFailed) as failed:
             worker.call(lambda value=value: value, name="work", retry=Retry(5))
         assert failed.value.code == code
