@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, overload
 
+from taxiway.codec import given
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds
-from taxiway.errors import InvalidValue
+from taxiway.errors import InvalidValue, UnknownType
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import Retry
+from taxiway.returns import known_return_shape
 from taxiway.schema import Schema, object_schema
-from taxiway.shapes import Shape, UnknownType, hints_of, shape_of
+from taxiway.shapes import Shape, hints_of, shape_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,20 +53,30 @@ class Agent:
 
     def read_input(self, text: str) -> dict[str, Any]:
         """Return the keyword arguments that a run's input stands for; raise InvalidValue where it does not fit."""
-        given = json.loads(text)
-        if not isinstance(given, dict):
+        members = json.loads(text)
+        if not isinstance(members, dict):
             raise InvalidValue("$", "expected an object")
         inputs = self._inputs
         arguments: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, value in members.items():
             shape = inputs.named[name][0] if name in inputs.named else inputs.rest
             if shape is None:
                 raise InvalidValue(f"$.{name}", f"agent {self.name!r} has no such input")
             arguments[name] = decode(shape, value, f"$.{name}")
         for name, (_, default) in inputs.named.items():
-            if default is _NO_DEFAULT and name not in given:
+            if default is _NO_DEFAULT and name not in members:
                 raise InvalidValue(f"$.{name}", "is missing")
         return arguments
+
+    def write_input(self, inputs: Mapping[str, object]) -> str:
+        """Return the JSON text of an input that `read_input` reads as it was; raise InvalidValue when there is none."""
+        shapes = {name: shape for name, (shape, _) in self._inputs.named.items()}
+        return given(shapes, self._inputs.rest, inputs)
+
+    @functools.cached_property
+    def result(self) -> Shape | None:
+        """The shape of what it returns, None where it does not say; UnknownType when that cannot be carried."""
+        return known_return_shape(self.function)
 
     @functools.cached_property
     def _inputs(self) -> _Inputs:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from taxiway.agents import DECLARED
+from taxiway.agents import DECLARED, Agent
+from taxiway.codec import resulted
 from taxiway.conduct import Commit, Live, Recall, Script, Seen, Tell, record_failure
 from taxiway.durations import Duration, milliseconds, seconds
 from taxiway.encode import json_text
@@ -19,6 +20,7 @@ from taxiway.errors import STEP_ERROR, ChildFailed, NotRecorded, StepFailed
 from taxiway.frames import Kind
 from taxiway.identity import arguments_digest, call_digest, checked_name
 from taxiway.ledger import Recorded, Status, StepError
+from taxiway.shapes import Shape
 from taxiway.waits import MOST_AT_ONCE, Settled, Wait, Wish
 
 CHILD: Final = "child"
@@ -32,12 +34,13 @@ class ChildWish(Wish):
     """A wait for the end of a child."""
 
     agent: str = ""
+    returns: Shape | None = None
     is_placed = True
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as elsewhere
-        """Return the child's result; raise ChildFailed when it came to none."""
+        """Return the child's result as its agent returned it; raise ChildFailed when it came to none."""
         if answer["status"] == "SUCCESS":
-            return answer["result"]
+            return resulted(self.returns, answer["result"])
         raise ChildFailed(answer["run"], self.agent, answer["status"], answer.get("error"))
 
 
@@ -105,6 +108,7 @@ class Start:
     queue: str | None = None
     priority: int | None = None
     timeout_ms: int | None = None
+    returns: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,12 @@ class SpawnCall:
 
     def wishes(self) -> list[ChildWish]:
         """Describe the waits for the runs that it starts, by its key and their place among them."""
-        mine = [f"{self.key}/{place}" for place in range(len(self.start.inputs))]
-        return [ChildWish(CHILD, one, request={"signal": f"{_SIGNAL}{one}"}, agent=self.start.agent) for one in mine]
+        start = self.start
+        mine = [f"{self.key}/{place}" for place in range(len(start.inputs))]
+        return [
+            ChildWish(CHILD, one, request={"signal": f"{_SIGNAL}{one}"}, agent=start.agent, returns=start.returns)
+            for one in mine
+        ]
 
 
 def start(
@@ -146,10 +154,11 @@ def start(
         raise ValueError(f"a priority is a number from -100 to 100, not {priority!r:.80}")
     if timeout is not None and seconds(timeout) == 0:
         raise ValueError("a child needs a timeout of more than zero seconds, or none")
+    declared = _declared(agent)
     name = f"spawn:{_agent_name(agent)}" + ("" if key is None else f"/{checked_name(key)}")
     return Start(
         agent=_agent_name(agent),
-        inputs=tuple(_input(one) for one in given),
+        inputs=tuple(_input(declared, one) for one in given),
         digest="" if key is not None else call_digest((what,), {}),
         name=name,
         older_digest="" if key is not None else arguments_digest((what,), {}),
@@ -157,6 +166,7 @@ def start(
         queue=None if queue is None else checked_name(queue),
         priority=priority,
         timeout_ms=milliseconds(timeout),
+        returns=None if declared is None else declared.result,
     )
 
 
@@ -206,10 +216,15 @@ def _agent_name(agent: object) -> str:
     raise TypeError(f"an agent is given by its name, or as the function that was declared one, not {agent!r:.80}")
 
 
-def _input(given: object) -> str:
+def _declared(agent: object) -> Agent | None:
+    """Return the agent as this process has it; None for one that only other workers have."""
+    return next((one for one in reversed(DECLARED) if agent in (one.function, one.name)), None)
+
+
+def _input(agent: Agent | None, given: object) -> str:
     if given is not None and not isinstance(given, Mapping):
         raise TypeError(f"a child's input is a dict of its agent's inputs, not {given!r:.80}")
-    return json_text(given or {})
+    return json_text(given or {}) if agent is None else agent.write_input(given or {})
 
 
 def _check_sizes(start: Start, max_bytes: int) -> None:

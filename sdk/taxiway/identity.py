@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+from taxiway.digest import value_digest
 from taxiway.encode import rich_to_plain, type_name
 from taxiway.report import storable
 
@@ -55,7 +56,7 @@ def idempotency_key(run_id: str, key: str) -> str:
 
 def call_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """Return a digest of the arguments of a call by their values and, behind a space, what they look like to people."""
-    return f"{arguments_digest(args, kwargs)} {shown_arguments(args, kwargs)}"
+    return f"{value_digest(args, kwargs)} {shown_arguments(args, kwargs)}"
 
 
 def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

@@ -9,11 +9,13 @@ from taxiway.encode import plain
 from taxiway.errors import InvalidValue
 from taxiway.shapes import (
     Anything,
+    Bag,
+    Bits,
     Choice,
     Fixed,
     Model,
     OneOf,
-    Parsed,
+    Pairs,
     Record,
     Scalar,
     Sequence,
@@ -21,6 +23,7 @@ from taxiway.shapes import (
     Table,
     shape_of,
 )
+from taxiway.texts import Parsed
 
 Schema = dict[str, Any]
 
@@ -66,23 +69,29 @@ class _Writer:
         self.definitions: dict[str, Schema] = {}
         self._names: dict[Any, str] = {}
 
-    def write(self, shape: Shape) -> Schema:  # noqa: C901 - one line for each shape
+    def write(self, shape: Shape) -> Schema:  # noqa: C901, PLR0912 - one line for each shape
         """Return the schema of a shape."""
         match shape:
             case Anything():
                 return {}
             case Scalar(kind):
                 return {"type": _SCALARS[kind]}
-            case Parsed(format=name):
-                return {"type": "string", "format": name}
+            case Parsed(format=name, pattern=pattern):
+                return {"type": "string", "format": name} | ({} if pattern is None else {"pattern": pattern})
             case Choice(options):
                 return {"enum": [plain(constant) for constant, _ in options]}
+            case Bits(kind):
+                return {"type": "integer", "minimum": 0, "maximum": sum(flag.value for flag in kind)}
             case Sequence(item):
                 return {"type": "array", "items": self.write(item)}
+            case Bag(item):
+                return {"type": "array", "items": self.write(item), "uniqueItems": True}
             case Fixed(items):
                 return self._fixed(items)
             case Table(value):
                 return {"type": "object", "additionalProperties": self.write(value) or True}
+            case Pairs(key, value):
+                return {"type": "array", "items": self._fixed((key, value))}
             case OneOf(options):
                 return {"anyOf": [self.write(option) for option in options]}
             case Record(kind=kind):
@@ -115,7 +124,9 @@ class _Writer:
         }
 
     def _model(self, kind: Any) -> Schema:
-        schema: Schema = kind.model_json_schema()
+        from taxiway.adapters import schema_of  # noqa: PLC0415 - it needs pydantic
+
+        schema: Schema = schema_of(kind)
         nested: Schema = schema.pop("$defs", {})
         # pydantic refers to its definitions from the root of its own document, which ends up inside ours.
         prefix = self._names[kind]

@@ -103,7 +103,7 @@ class EventLoop:
             with an_agent():
                 value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
-            outcome = self._came_to(value)
+            outcome = self._came_to(agent, value)
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             outcome = raised(error)
@@ -163,13 +163,13 @@ class EventLoop:
 
     # Beginning and end.
 
-    def _came_to(self, value: object) -> Outcome:
+    def _came_to(self, agent: Agent, value: object) -> Outcome:
         """Return the outcome of an agent that returned `value`; what it left undone is said."""
         if (problem := self._activation.unawaited.first()) is not None:
             return Failed(AGENT_ERROR, NOT_AWAITED, problem)
         if (left := self._activation.ledger.unmatched_names()) and not self._activation.is_stopped:
             self._activation.event(UNUSED_RECORDS, {"names": left[:MOST_NAMED], "count": len(left)}, durable=True)
-        return returned(value, self._activation.order.limits.result)
+        return returned(value, self._activation.order.limits.result, agent.result)
 
     def _new_loop(self) -> AgentLoop:
         activation = self._activation

@@ -16,7 +16,9 @@ from types import CodeType
 from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
+from taxiway.errors import UnknownType
 from taxiway.report import message_of
+from taxiway.steps import DECLARED_STEPS, check_declared
 
 DIGEST_LENGTH: Final = 16
 
@@ -80,12 +82,25 @@ def load(specs: list[str]) -> dict[str, Served]:
             other = served[agent.name].agent.place
             raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
         served[agent.name] = _serve(agent)
+    _check_steps()
     return served
+
+
+def _check_steps() -> None:
+    for function in list(DECLARED_STEPS):
+        try:
+            check_declared(function)
+        except UnknownType as error:
+            code = inspect.unwrap(function).__code__
+            raise Broken(
+                "UnknownType", f"step {message_of(error)}", f"{code.co_filename}:{code.co_firstlineno}"
+            ) from error
 
 
 def _serve(agent: Agent) -> Served:
     try:
         schema = agent.schema()
+        agent.result  # noqa: B018 - read now, so that no run finds out what cannot be carried
     except Exception as error:
         raise Broken(type(error).__name__, f"agent {agent.name!r}: {message_of(error)}", agent.place) from error
     return Served(agent, schema, _digest(agent))

@@ -95,7 +95,7 @@ class Service:
             return True
         activation.agent_retry = served.agent.retry
         activation.in_order = not served.agent.is_async
-        activation.check_input = served.agent.read_input
+        activation.write_input, activation.check_input = served.agent.write_input, served.agent.read_input
         activation.on_park = lambda: self._park_soon(activation)
         self._interrupts.install()
         player = self._player = self._player_for(served.agent, activation)

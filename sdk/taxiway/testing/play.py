@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
-from taxiway.encode import json_text
 from taxiway.orders import Limits, Order
 from taxiway.testing.clock import Clock
 from taxiway.testing.errors import Misplayed
@@ -49,8 +48,9 @@ def play(
     given = list(given)
     if wrong := [one for one in given if not isinstance(one, Given)]:
         raise TypeError(f"given takes approve(…), answer(…), signal(…) and the like, not {wrong[0]!r:.80}")
-    text = json_text({**(input or {}), **inputs})
     declared = _declared(agent)
+    declared.result  # noqa: B018 - a worker refuses an agent whose result cannot be carried
+    text = declared.write_input({**(input or {}), **inputs})
     declared.read_input(text)  # a run with an input that does not fit is not even accepted
     order = Order(
         "", str(uuid.uuid4()), 0, declared.name, text, user_id, dict(metadata or {}), Limits(), approval_strategy
