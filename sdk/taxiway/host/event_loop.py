@@ -20,6 +20,7 @@ from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
 from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Renew, Script, Sleep, Tell
 from taxiway.errors import Canceled, Park
+from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.rest import at_rest
 from taxiway.host.watch import Watch
@@ -188,7 +189,8 @@ class EventLoop:
         with stepping(self._activation, command), self._interrupts.limited(stuck) as limit:
             try:
                 async with timer:
-                    value = await call.function(*call.args, **call.kwargs)
+                    with ChildEndsHere():
+                        value = await call.function(*call.args, **call.kwargs)
             except BaseException as error:
                 if isinstance(error, GeneratorExit) or _is_canceled(error):
                     raise
@@ -236,7 +238,8 @@ def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:
     call = command.call
     with stepping(activation, command):
         try:
-            return Attempt(call.function(*call.args, **call.kwargs))
+            with ChildEndsHere():
+                return Attempt(call.function(*call.args, **call.kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever a step lets out is its error
             return Attempt(error=error)
 

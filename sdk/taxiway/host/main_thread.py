@@ -12,6 +12,7 @@ from typing import Any, assert_never
 from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.conduct import Attempt, Await, Command, Commit, Execute, Recall, Renew, Script, Sleep, Tell
+from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -130,6 +131,7 @@ class MainThread:
     def _agent_code(self, code: Callable[[], Any]) -> Any:
         self._interrupts.enter()
         try:
-            return code()
+            with ChildEndsHere():
+                return code()
         finally:
             self._interrupts.leave()
