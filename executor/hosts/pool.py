@@ -67,7 +67,6 @@ class HostPool:
                     raise self._fault or CannotServe("the worker is stopping")
                 host = self._warm.popleft()
             if _is_ready(host):
-                host.settle_output()  # what was printed between two activations belongs to neither
                 return host
             self.discard(host)
 
