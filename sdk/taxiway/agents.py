@@ -23,6 +23,7 @@ from taxiway.shapes import Shape, hints_of, shape_of
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NO_DEFAULT: Final = inspect.Parameter.empty
+_OF_METHODS: Final = ("self", "cls")
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def agent(
             Agent(
                 name=checked_name(given_name) if given_name is not None else step_name(function),
                 queue=checked_name(queue),
-                timeout_ms=milliseconds(timeout),
+                timeout_ms=_timeout_ms(function, timeout),
                 retry=retry,
                 description=description or _first_line(function),
                 function=function,
@@ -137,6 +138,16 @@ def agent(
     if name is None or isinstance(name, str):
         return declare
     return declare(name)
+
+
+def _timeout_ms(function: Callable[..., Any], timeout: Duration | None) -> int | None:
+    try:
+        given = milliseconds(timeout)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"agent {function.__qualname__}: timeout: {error}") from None
+    if given == 0:
+        raise ValueError(f"agent {function.__qualname__} needs a timeout of more than zero seconds, or none")
+    return given
 
 
 def _first_line(function: Callable[..., Any]) -> str | None:
@@ -150,6 +161,10 @@ def _check_signature(function: Callable[..., Any]) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"agent {function.__qualname__} is a generator; an agent returns its result")
     parameters = list(inspect.signature(function).parameters.values())
+    if parameters and parameters[0].name in _OF_METHODS:
+        raise TypeError(
+            f"agent {function.__qualname__} is a method; an agent is a function, a run has no object for {parameters[0].name!r}"
+        )
     if not parameters or parameters[0].kind not in (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -159,7 +174,10 @@ def _check_signature(function: Callable[..., Any]) -> None:
         )
     for parameter in parameters[1:]:
         if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
-            raise TypeError(f"agent {function.__qualname__}: input {parameter} must be accepted by name")
+            raise TypeError(
+                f"agent {function.__qualname__}: input {parameter} must be accepted by name; "
+                "an input is a keyword, and **rest takes those that have no parameter"
+            )
 
 
 def _read_inputs(function: Callable[..., Any]) -> _Inputs:

@@ -9,14 +9,14 @@ from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
-from taxiway.approvals import Decision
+from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish, Grant
 from taxiway.children import AsyncChild, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
 from taxiway.verb_call import VerbCall
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
@@ -76,7 +76,7 @@ class AsyncRun(RunFacts):
         timeout: Duration | None = None,
         once: bool | None = None,
         tool: bool | None = None,
-        on_deny: str | None = None,
+        on_deny: StepOnDeny | None = None,
     ) -> AsyncUsing:
         """Say more about one call of a step: `await run.using(timeout="20s").step(fetch, url)`.
 
@@ -108,9 +108,9 @@ class AsyncRun(RunFacts):
         details: object = None,
         choices: Sequence[str] | None = None,
         approvers: Sequence[str] | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "cancel",
-        on_timeout: str = "deny",
+        timeout: Duration | None = "7d",
+        on_deny: OnDeny = "cancel",
+        on_timeout: OnTimeout = "deny",
     ) -> Coroutine[Any, Any, Decision]:
         """Ask people to approve, as `Run.approve` does. Other tasks go on meanwhile; when all of them wait, the run is parked."""
         wait = self.approval(
@@ -120,10 +120,10 @@ class AsyncRun(RunFacts):
         return self._wait("approve", wait)
 
     @overload
-    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> Coroutine[Any, Any, T]: ...
+    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, T]: ...
     @overload
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]: ...
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, Any]: ...
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, Any]:
         """Ask people a question and return their answer, as `Run.ask` does."""
         return self._wait("ask", self._describe("ask", approvals.question(prompt, answer, timeout)))
 
@@ -134,8 +134,8 @@ class AsyncRun(RunFacts):
         scopes: Sequence[str] = (),
         subject: str | None = None,
         url: str | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "fail",
+        timeout: Duration | None = "1d",
+        on_deny: OnDeny = "fail",
     ) -> Coroutine[Any, Any, Grant]:
         """Have a person authorize at a provider, as `Run.authorize` does; other tasks go on meanwhile."""
         wish, wait = self._authorization(
@@ -143,11 +143,11 @@ class AsyncRun(RunFacts):
         )
         return self._call("authorize", lambda: self._authorized(wish, wait))
 
-    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Coroutine[Any, Any, Any]:
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
 
-        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
-        unless said otherwise). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
+        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (None:
+        never). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
         """
         return self._wait("wait_for", self._describe("wait_for", waits.signal(name, timeout, schema)))
 
@@ -156,8 +156,8 @@ class AsyncRun(RunFacts):
         wait = self._describe("sleep", waits.timer(duration))
         return self._wait("sleep", wait) if wait.wish.due_ms else self._call("sleep", lambda: asyncio.sleep(0))
 
-    def pause(self, reason: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, None]:
-        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
+    def pause(self, reason: str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, None]:
+        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         return self._wait("pause", self._describe("pause", waits.user(reason, timeout)))
 
     def spawn(

@@ -8,14 +8,14 @@ from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
-from taxiway.approvals import Decision
+from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import Grant
 from taxiway.children import Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
@@ -60,7 +60,7 @@ class Run(RunFacts):
         timeout: Duration | None = None,
         once: bool | None = None,
         tool: bool | None = None,
-        on_deny: str | None = None,
+        on_deny: StepOnDeny | None = None,
     ) -> Using:
         """Say more about one call of a step: `run.using(name="total").step(sum, numbers)`.
 
@@ -91,15 +91,15 @@ class Run(RunFacts):
         details: object = None,
         choices: Sequence[str] | None = None,
         approvers: Sequence[str] | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "cancel",
-        on_timeout: str = "deny",
+        timeout: Duration | None = "7d",
+        on_deny: OnDeny = "cancel",
+        on_timeout: OnTimeout = "deny",
     ) -> Decision:
         """Ask people to approve, showing them `details`; the run holds nothing until one of them has decided.
 
         `choices` are ways to approve, of which one is chosen; `approvers` are the key roles that may decide. A denial cancels
         the run, or as `on_deny` says: "fail" fails it, "return" gives a decision that is not `approved`, "raise" raises
-        ApprovalDenied. After `timeout` (7 days unless said otherwise) `on_timeout` decides: "deny", "fail" or "return".
+        ApprovalDenied. After `timeout` (None: never) `on_timeout` decides: "deny", "fail" or "return".
         """
         wait = self.approval(
             prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
@@ -109,13 +109,13 @@ class Run(RunFacts):
         return decision
 
     @overload
-    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> T: ...
+    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = "7d") -> T: ...
     @overload
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Any: ...
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Any:
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Any: ...
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Any:
         """Ask people a question and return their answer, which has the type `answer`.
 
-        Raises WaitTimeout after `timeout` (7 days unless said otherwise).
+        Raises WaitTimeout after `timeout` (None: never).
         """
         return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
 
@@ -126,13 +126,13 @@ class Run(RunFacts):
         scopes: Sequence[str] = (),
         subject: str | None = None,
         url: str | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "fail",
+        timeout: Duration | None = "1d",
+        on_deny: OnDeny = "fail",
     ) -> Grant:
         """Have a person authorize at a provider, and return the grant; the run is AUTH_REQUIRED and holds nothing until then.
 
         A grant that the `subject` (the run's userId unless said otherwise) gave before is used, if it has all `scopes`. With
-        `url` another system carries the authorization out. After `timeout` (1 day unless said otherwise) WaitTimeout is
+        `url` another system carries the authorization out. After `timeout` (None: never) WaitTimeout is
         raised. A denial fails the run, or as `on_deny` says: "cancel" cancels it, "return" gives None, "raise" raises
         AuthorizationDenied.
         """
@@ -145,11 +145,11 @@ class Run(RunFacts):
         grant: Grant = self._wait(wait)
         return grant
 
-    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Any:
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any:
         """Return the payload of the next signal of this name, parked until it comes; what came before counts too.
 
-        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
-        unless said otherwise). While the run waits it holds nothing.
+        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (None:
+        never). While the run waits it holds nothing.
         """
         return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
 
@@ -159,8 +159,8 @@ class Run(RunFacts):
         if wait.wish.due_ms:
             self._wait(wait)
 
-    def pause(self, reason: str, *, timeout: Duration | None = None) -> None:
-        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
+    def pause(self, reason: str, *, timeout: Duration | None = "7d") -> None:
+        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         self._wait(self._describe("pause", waits.user(reason, timeout)))
 
     def spawn(

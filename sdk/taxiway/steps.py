@@ -6,8 +6,9 @@ import contextlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
+from taxiway.choices import check_choice
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
 from taxiway.present import callable_in_agents
@@ -18,7 +19,7 @@ from taxiway.shapes import Anything, Shape
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: Final = "__taxiway_step__"
-STEP_ON_DENY: Final = ("cancel", "fail", "raise")
+StepOnDeny = Literal["cancel", "fail", "raise"]
 DECLARED_STEPS: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """Every function that this process has declared a step, for the host to look at once their modules are imported."""
 
@@ -32,7 +33,7 @@ class StepOptions:
     timeout: Duration | None = None
     once: bool | None = None
     tool: bool | None = None
-    on_deny: str | None = None
+    on_deny: StepOnDeny | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None:
@@ -41,8 +42,8 @@ class StepOptions:
             raise TypeError(f"retry=… takes a taxiway.Retry, not {self.retry!r}")
         if self.timeout is not None and seconds(self.timeout) == 0:
             raise ValueError("a step needs a timeout of more than zero seconds, or none")
-        if self.on_deny is not None and self.on_deny not in STEP_ON_DENY:
-            raise ValueError(f"a step's on_deny is one of {', '.join(STEP_ON_DENY)}, not {self.on_deny!r}")
+        if self.on_deny is not None:
+            check_choice("a step's on_deny", self.on_deny, StepOnDeny)
 
 
 NOTHING_SAID: Final = StepOptions()
@@ -59,7 +60,7 @@ class StepPlan:
     once: bool
     shape: Shape
     tool: bool = False
-    on_deny: str = "cancel"
+    on_deny: StepOnDeny = "cancel"
 
 
 @overload
@@ -72,7 +73,7 @@ def step(
     timeout: Duration | None = None,
     once: bool | None = None,
     tool: bool | None = None,
-    on_deny: str | None = None,
+    on_deny: StepOnDeny | None = None,
 ) -> Callable[[F], F]: ...
 def step(
     function: F | None = None,
@@ -83,7 +84,7 @@ def step(
     timeout: Duration | None = None,
     once: bool | None = None,
     tool: bool | None = None,
-    on_deny: str | None = None,
+    on_deny: StepOnDeny | None = None,
 ) -> F | Callable[[F], F]:
     """Declare how a function is executed as a step.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from taxiway import approvals, authorizations, children, waits
 from taxiway.activation import Activation
+from taxiway.approvals import OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish
 from taxiway.children import Child, Start, Unstarted
 from taxiway.conduct import Script
@@ -76,9 +77,9 @@ class RunFacts:
         details: object = None,
         choices: Sequence[str] | None = None,
         approvers: Sequence[str] | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "cancel",
-        on_timeout: str = "deny",
+        timeout: Duration | None = "7d",
+        on_deny: OnDeny = "cancel",
+        on_timeout: OnTimeout = "deny",
     ) -> Wait:
         """Describe an approval for `gather` and `first`, with the options of `approve`."""
         wish = approvals.approval(
@@ -87,7 +88,7 @@ class RunFacts:
         )  # fmt: skip
         return self._describe("approval", wish)
 
-    def signal(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Wait:
+    def signal(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Wait:
         """Describe a wait for a signal for `gather` and `first`, with the options of `wait_for`."""
         return self._describe("signal", waits.signal(name, timeout, schema))
 
@@ -130,7 +131,7 @@ class RunFacts:
         subject: str | None,
         url: str | None,
         timeout: Duration | None,
-        on_deny: str,
+        on_deny: OnDeny,
     ) -> tuple[AuthorizationWish, Wait]:
         whose = self.user_id if subject is None else subject
         wish = authorizations.authorization(

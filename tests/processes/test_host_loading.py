@@ -73,6 +73,24 @@ def test_agents_come_from_files_and_packages_together(tmp_path: Path) -> None:
         ("@agent\ndef main(run, x: 'Nowhere'): ...", "UnknownType", "name 'Nowhere' is not defined", 5),
         ("@agent(name='a')\ndef b(run): ...\n@agent\ndef a(run): ...", "DuplicateAgent", "'a' is declared twice", 7),
         ("@agent(timeout='soon')\ndef main(run): ...", "ValueError", "'soon' is no duration", 5),
+        (
+            "@agent(timeout='banana')\ndef main(run): ...",
+            "ValueError",
+            "agent main: timeout: 'banana' is no duration",
+            5,
+        ),
+        ("@agent(timeout='5300w')\ndef main(run): ...", "ValueError", "0 and 100 years (36,600 days), not '5300w'", 5),
+        ("@agent(timeout=0)\ndef main(run): ...", "ValueError", "agent main needs a timeout of more than zero", 5),
+        ("class Desk:\n    @agent\n    def main(self, run): ...", "TypeError", "agent Desk.main is a method", 6),
+        ("class Desk:\n    @agent\n    def main(cls, run): ...", "TypeError", "agent Desk.main is a method", 6),
+        ("@agent\ndef main(*args): ...", "TypeError", "needs a first parameter", 5),
+        (
+            "@step(on_deny='explode')\ndef main(): ...",
+            "ValueError",
+            "on_deny is one of cancel, fail, raise, not 'explode'",
+            5,
+        ),
+        ("@step(timeout='banana')\ndef main(): ...", "ValueError", "'banana' is no duration", 5),
         ("@step(name='')\ndef main(run): ...", "ValueError", "printable", 5),
     ],
 )
@@ -88,6 +106,47 @@ def test_agents_that_cannot_be_served_are_broken_with_a_sentence_and_a_line(
     assert says in broken["error"]["message"]
     file = "helper.py" if "helper" in source else "my_agents.py"
     assert broken["where"] == str(tmp_path / file) + ("" if line is None else f":{line}")
+
+
+PATCHES = """
+import types
+def patches(module, asks, patched):
+    sys.modules[module.partition(".")[0]] = types.ModuleType(module.partition(".")[0])
+    sys.modules[module] = types.ModuleType(module)
+    setattr(sys.modules[module], asks, lambda name: name in patched)
+
+@agent
+def main(run: Run): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            "patches('gevent.monkey', 'is_module_patched', ['threading', 'socket'])",
+            "gevent has patched threading, socket",
+        ),
+        ("patches('eventlet.patcher', 'is_monkey_patched', ['thread'])", "eventlet has patched thread"),
+    ],
+)
+def test_agents_that_replace_python_s_threads_are_refused_with_a_sentence(tmp_path: Path, call: str, says: str) -> None:
+    with Host(agents_file(tmp_path, PATCHES + call)) as host:
+        broken = host.hello()
+        assert host.exit_code() == 3
+    assert says in broken["error"]["message"]
+    assert "in a process that a step starts" in broken["error"]["message"]
+
+
+def test_libraries_that_patch_nothing_the_host_needs_are_welcome(tmp_path: Path) -> None:
+    with Host(agents_file(tmp_path, PATCHES + "patches('gevent.monkey', 'is_module_patched', ['dns'])")) as host:
+        assert host.hello()["frame"] == "hello"
+
+
+def test_inputs_without_a_parameter_are_taken_by_name(tmp_path: Path) -> None:
+    with Host(agents_file(tmp_path, "@agent\ndef main(run, a=1, **rest: int): return [a, rest]")) as host:
+        host.hello()
+        assert host.result(Run("main", {"b": 2})) == [1, {"b": 2}]
 
 
 def test_names_that_cannot_be_imported_are_broken_with_a_sentence(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from taxiway.conduct import (
     Tell,
 )
 from taxiway.errors import AGENT_ERROR, Canceled
+from taxiway.forks import ChildEndsHere
 from taxiway.frames import Kind
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.entries import Entry, past
@@ -294,7 +295,8 @@ class EventLoop:
             timer = asyncio.timeout(seconds)
             try:
                 async with timer:
-                    value = await call.function(*call.args, **call.kwargs)
+                    with ChildEndsHere():
+                        value = await call.function(*call.args, **call.kwargs)
             except BaseException as error:
                 if isinstance(error, GeneratorExit) or _is_canceled(error):
                     raise
@@ -347,7 +349,8 @@ def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:
     call = command.call
     with stepping(activation, command):
         try:
-            return Attempt(call.function(*call.args, **call.kwargs))
+            with ChildEndsHere():
+                return Attempt(call.function(*call.args, **call.kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever a step lets out is its error
             return Attempt(error=error)
 

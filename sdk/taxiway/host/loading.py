@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
 from taxiway.errors import UnknownType
+from taxiway.host.patched import patched
 from taxiway.report import message_of
 from taxiway.steps import DECLARED_STEPS, check_declared
 
@@ -74,6 +75,8 @@ def load(specs: list[str]) -> dict[str, Served]:
     sys.path[:0] = dict.fromkeys(folders)
     for spec in specs:
         _import(spec)
+        if (sentence := patched()) is not None:
+            raise Broken("ImportError", f"{spec} cannot be served: {sentence}", spec)
     if not DECLARED:
         raise Broken("NoAgents", "no function there is declared with @taxiway.agent", ", ".join(specs))
     served: dict[str, Served] = {}

@@ -24,6 +24,7 @@ from taxiway.conduct import (
     Sleep,
     Tell,
 )
+from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -146,7 +147,8 @@ class MainThread:
     def _agent_code(self, code: Callable[[], Any]) -> Any:
         self._interrupts.enter()
         try:
-            return code()
+            with ChildEndsHere():
+                return code()
         finally:
             self._interrupts.leave()
 
