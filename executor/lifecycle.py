@@ -13,6 +13,7 @@ from executor.telling import Telling
 from executor.worker import Worker, only_queue
 from models.errors import DatabaseAway, SettingsError
 from models.facts import fact
+from models.redis_client import check_kind
 from models.settings import settings
 
 TICK_SECONDS = 2.0
@@ -82,6 +83,7 @@ def _start(sender: str, instance: Any, **_: Any) -> None:
                 "Start the worker with --pool threads: each thread is a slot that supervises one agent host."
             )
         queue = only_queue(list(instance.app.amqp.queues.consume_from))
+        check_kind(settings().redis_url)
         worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
         worker.start()
     except (ValueError, DatabaseAway, SettingsError, CannotServe) as error:
