@@ -9,6 +9,8 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from executor import lifecycle
+from executor.errors import CannotServe
+from executor.options import refuse_patched_process
 from executor.quiet import OncePerOutage
 from models import channel
 from models.broker import TASK, broker_settings
@@ -19,8 +21,9 @@ from models.settings import Settings, settings
 
 def _read_settings() -> tuple[Settings, dict[str, Any]]:
     try:
+        refuse_patched_process()
         return settings(), broker_settings(settings())
-    except SettingsError as error:
+    except (SettingsError, CannotServe) as error:
         sys.stderr.write(f"taxiway: {error}\n")
         sys.exit(2)
 
