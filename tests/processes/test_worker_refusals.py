@@ -36,13 +36,13 @@ class Refusal:
 
 AWAY = "postgresql://somebody:secret-word@127.0.0.1:9/taxiway"
 REFUSALS = {
-    "agents that raise": Refusal(3, "no such model", 'raise RuntimeError("no such model")'),
+    "agents that raise": Refusal(3, "missing_agents.py:11: ", 'raise RuntimeError("no such model")'),
+    "agents that want a variable": Refusal(3, "list it in TAXIWAY_AGENT_ENV", 'os.environ["A_KEY"]'),
+    "agents that leave": Refusal(3, "missing_agents.py:11: ", "sys.exit(0)"),
     "two queues": Refusal(3, "one worker for each", options=("-Q", "default,money")),
     "a prefork pool": Refusal(3, "--pool threads", options=("--pool", "prefork")),
     "a pool of gevent": Refusal(3, "--pool threads", options=("--pool", "gevent")),
     "autoscale": Refusal(3, "give their number with -c", options=("--autoscale=4,1",)),
-    "a time limit": Refusal(3, "@agent(timeout=", options=("--time-limit=5",)),
-    "a soft time limit": Refusal(3, "@agent(timeout=", options=("--soft-time-limit=5",)),
     "another broker of Celery": Refusal(2, "CELERY_BROKER_URL is set", environment={"CELERY_BROKER_URL": "redis://h"}),
     "a wrong setting": Refusal(2, "TAXIWAY_LEASE_SECONDS is wrong: ", environment={"TAXIWAY_LEASE_SECONDS": "soon"}),
     "a wrong setting of a scheduler": Refusal(
