@@ -32,7 +32,7 @@ def refuse_options(worker: Any) -> None:
     if "thread" not in pool:
         raise CannotServe(_POOL)
     for name, sentence in _REFUSED.items():
-        if getattr(worker, name, None):
+        if getattr(worker, name, None) or worker.options.get(name):
             raise CannotServe(sentence)
     if worker.options.get("beat"):
         raise CannotServe(

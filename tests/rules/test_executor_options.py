@@ -13,13 +13,13 @@ from executor.errors import CannotServe
 from executor.options import refuse_options
 
 USUAL: dict[str, Any] = {
-    "pool_cls": Threads, "prefetch_multiplier": 1, "pool_start_method": "fork", "options": {"beat": None}, "autoscale": None,
+    "pool_cls": Threads, "prefetch_multiplier": 1, "pool_start_method": "fork", "options": {"beat": None, "autoscale": None},
     "app": SimpleNamespace(conf=SimpleNamespace(worker_disable_prefetch=False)),
 }  # fmt: skip
 REFUSED = [
     ("pool_cls", Gevent, "--pool threads"),
     ("pool_cls", "prefork", "--pool threads"),
-    ("autoscale", (4, 1), "-c"),
+    ("options", {"autoscale": (4, 1)}, "-c"),
     ("time_limit", 5.0, "timeout="),
     ("soft_time_limit", 5.0, "timeout="),
     ("max_tasks_per_child", 9, "TAXIWAY_HOST_ACTIVATIONS"),
