@@ -54,6 +54,14 @@ def test_agents_come_from_files_and_packages_together(tmp_path: Path) -> None:
         ("x = (", "SyntaxError", "cannot be imported: SyntaxError", 5),
         ("1 / 0", "ZeroDivisionError", "division by zero", 5),
         ("sys.exit(7)", "SystemExit", "called sys.exit(7) while it was imported", 5),
+        ("sys.exit(0)", "SystemExit", "called sys.exit(0) while it was imported", 5),
+        (
+            "os.environ['A_KEY']",
+            "KeyError",
+            "A_KEY is not set; set it for the worker, and list it in TAXIWAY_AGENT_ENV",
+            5,
+        ),
+        ("{}['A_KEY']", "KeyError", "cannot be imported: KeyError: 'A_KEY'", 5),
         ("raise KeyboardInterrupt", "KeyboardInterrupt", "cannot be imported", 5),
         ("class Own(BaseException): ...\nraise Own('x')", "Own", "cannot be imported: Own: x", 6),
         ("from helper import x", "ValueError", "cannot be imported: ValueError: in helper", 1),
@@ -147,6 +155,19 @@ def test_inputs_without_a_parameter_are_taken_by_name(tmp_path: Path) -> None:
     with Host(agents_file(tmp_path, "@agent\ndef main(run, a=1, **rest: int): return [a, rest]")) as host:
         host.hello()
         assert host.result(Run("main", {"b": 2})) == [1, {"b": 2}]
+
+
+def test_agents_never_see_the_arguments_of_their_host(tmp_path: Path) -> None:
+    source = """
+    import argparse
+    argparse.ArgumentParser().parse_args()
+
+    @agent
+    def main(run: Run): return [sys.argv, sys.orig_argv]
+    """
+    with Host(agents_file(tmp_path, source)) as host:
+        host.hello()
+        assert host.result(Run("main")) == [["taxiway-agents"], ["taxiway-agents"]]
 
 
 def test_names_that_cannot_be_imported_are_broken_with_a_sentence(tmp_path: Path) -> None:

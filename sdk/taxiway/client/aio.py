@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Unpack
+from uuid import UUID
 
 from taxiway.client import calls, listening, operations, pages
 from taxiway.client.aio_authorizing import AsyncAuthorizing
@@ -28,7 +29,7 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking)
         agent: str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
         user_id: str | None = None,
         queue: str | None = None,
         window: str | None = None,
@@ -50,7 +51,7 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking)
         return self._handle(await self.send(calls.enqueue(new, idempotency_key)))
 
     async def enqueue_batch(
-        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | None = None
+        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | UUID | None = None
     ) -> list[AsyncRunHandle]:
         """Enqueue up to 1,000 runs, all or none; see Client.enqueue_batch."""
         return [self._handle(accepted) for accepted in await self.send(calls.enqueue_batch(runs, idempotency_key))]

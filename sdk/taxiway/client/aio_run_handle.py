@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
@@ -88,7 +89,7 @@ class AsyncRunHandle:
         *,
         from_step: str | None = None,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
     ) -> AsyncRunHandle:
         """Try the run again as a new one; see RunHandle.retry."""
         return self._client._handle(await self._client.send(calls.retry(self.id, from_step, input, idempotency_key)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
@@ -93,7 +94,7 @@ class RunHandle:
         *,
         from_step: str | None = None,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
     ) -> RunHandle:
         """Try a run that has ended again, as a new run that is returned.
 

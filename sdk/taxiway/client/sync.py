@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Unpack
+from uuid import UUID
 
 from taxiway.client import calls, listening, operations, pages
 from taxiway.client.authorizing import Authorizing
@@ -32,7 +33,7 @@ class Client(Deciding, Operating, Authorizing, Bulking):
         agent: str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
         user_id: str | None = None,
         queue: str | None = None,
         window: str | None = None,
@@ -60,7 +61,7 @@ class Client(Deciding, Operating, Authorizing, Bulking):
         return self._handle(self.send(calls.enqueue(new, idempotency_key)))
 
     def enqueue_batch(
-        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | None = None
+        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | UUID | None = None
     ) -> list[RunHandle]:
         """Enqueue up to 1,000 runs, all or none; mappings hold the keyword arguments of enqueue()."""
         return [self._handle(accepted) for accepted in self.send(calls.enqueue_batch(runs, idempotency_key))]

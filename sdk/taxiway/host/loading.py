@@ -22,6 +22,10 @@ from taxiway.report import message_of
 from taxiway.steps import DECLARED_STEPS, check_declared
 
 DIGEST_LENGTH: Final = 16
+_VARIABLES: Final = (
+    "set it for the worker, and list it in TAXIWAY_AGENT_ENV if that is set or its name begins with PG, PYTHON, CELERY_, "
+    "FLOWER_ or TAXIWAY_: agents see no other variables"
+)
 
 
 class Broken(Exception):
@@ -150,10 +154,18 @@ def _import_file(path: Path) -> None:
 
 def _sentence(spec: str, error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"{spec} called sys.exit({error.code!r}) while it was imported"
+        return f"{spec} called sys.exit({error.code!r}) while it was imported; a host has no arguments to parse"
     if isinstance(error, SyntaxError):
         return f"{spec} cannot be imported: SyntaxError: {error.msg}"
+    if _is_missing_variable(error):
+        return f"{spec} cannot be imported: the variable {error.args[0]} is not set; {_VARIABLES}"
     return f"{spec} cannot be imported: {type(error).__name__}: {message_of(error)}"
+
+
+def _is_missing_variable(error: BaseException) -> bool:
+    """Return whether `os.environ` raised the KeyError."""
+    raised = traceback.extract_tb(error.__traceback__)[-1:]
+    return isinstance(error, KeyError) and bool(raised) and raised[0].filename in (os.__file__, "<frozen os>")
 
 
 def _place(spec: str, error: BaseException) -> str:
