@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
 from taxiway.approvals import Decision
 from taxiway.authorizations import AuthorizationWish, Grant
-from taxiway.children import AsyncChild, Unstarted
+from taxiway.children import AsyncChild, Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
+from taxiway.starting import AsyncAgent, Inputs, Spawning, T
 from taxiway.steps import NOTHING_SAID, StepOptions
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class AsyncPlayer(Protocol):
@@ -137,6 +137,12 @@ class AsyncRun(RunFacts):
         )
         return self._authorized(wish, wait)
 
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: type[T]) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def wait_for(
+        self, name: str, *, timeout: Duration | None = None, schema: Any = None
+    ) -> Coroutine[Any, Any, Any]: ...
     def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
 
@@ -153,6 +159,18 @@ class AsyncRun(RunFacts):
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
         return self._wait(self._describe("pause", waits.user(reason, timeout)))
 
+    @overload
+    def spawn(
+        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
+    @overload
+    def spawn(
+        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
+    @overload
+    def spawn(
+        self, agent: str, input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[Any]]: ...
     def spawn(
         self,
         agent: object,
@@ -162,12 +180,24 @@ class AsyncRun(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Coroutine[Any, Any, AsyncChild]:
+    ) -> Coroutine[Any, Any, AsyncChild[Any]]:
         """Start a run of another agent, as `Run.spawn` does."""
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
         return self._player.play(self._one(start))
 
+    @overload
+    def map(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
+    @overload
+    def map(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
+    @overload
+    def map(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]: ...
     def map(
         self,
         agent: object,
@@ -177,23 +207,61 @@ class AsyncRun(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Coroutine[Any, Any, list[AsyncChild]]:
+    ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]:
         """Start a run of another agent for each input, as `Run.map` does."""
         self._guard("map")
         given = list(inputs)
         start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
         return self._map(self._several(start) if given else None)
 
-    async def _map(self, script: Script | None) -> list[AsyncChild]:
-        children: list[AsyncChild] = [] if script is None else await self._player.play(script)
+    async def _map(self, script: Script | None) -> list[AsyncChild[Any]]:
+        children: list[AsyncChild[Any]] = [] if script is None else await self._player.play(script)
         return children
+
+    @overload
+    def map_results(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map_results(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map_results(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[Any]]: ...
+    def map_results(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, list[Any]]:
+        """Start a run of another agent for each input and return their results, as `Run.map_results` does."""
+        self._guard("map_results")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        return self._map_results(self._several(start) if given else None)
+
+    async def _map_results(self, script: Script | None) -> list[Any]:
+        started = await self._map(script)
+        return await self.gather(*started) if started else []
 
     async def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
         """End this run as SUCCESS and begin anew with this input, as `Run.restart` does; other tasks are cancelled."""
         self._guard("restart")
         self._activation.restart(input)
 
-    async def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
+    @overload
+    async def gather(self, *given: Child[T] | Unstarted[T], return_errors: Literal[False] = False) -> list[T]: ...
+    @overload
+    async def gather(self, *given: Child[T] | Unstarted[T], return_errors: bool) -> list[T | Exception]: ...
+    @overload
+    async def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]: ...
+    async def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
 
         With `return_errors` what would be raised is returned in its place.
@@ -203,14 +271,14 @@ class AsyncRun(RunFacts):
         await self._player.wait(chosen)
         return self._values(chosen, return_errors)
 
-    async def first(self, *given: Wait | Unstarted) -> First:
+    async def first(self, *given: Wait | Unstarted[Any]) -> First:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
         chosen = [await self._started(wait) for wait in several("first", given)]
         await self._player.wait(chosen, "any")
         return self._winner(chosen)
 
-    async def _started(self, wait: Wait | Unstarted) -> Wait:
+    async def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
         if isinstance(wait, Wait):
             return wait
         if wait.child is None:
@@ -218,7 +286,7 @@ class AsyncRun(RunFacts):
         assert wait.child is not None
         return wait.child
 
-    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild]:
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild[Any]]:
         return children.handles(AsyncChild, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:

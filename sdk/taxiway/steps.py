@@ -109,7 +109,7 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
         retry=call.retry or declared.retry or agent_retry or NO_RETRY,
         timeout=None if timeout is None else seconds(timeout),
         once=bool(once),
-        shape=_return_shape(function),
+        shape=return_shape(function),
         tool=bool(call.tool if call.tool is not None else declared.tool),
         on_deny=call.on_deny or declared.on_deny or "cancel",
     )
@@ -118,7 +118,8 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
 _shapes: weakref.WeakKeyDictionary[Any, Shape] = weakref.WeakKeyDictionary()
 
 
-def _return_shape(function: Callable[..., Any]) -> Shape:
+def return_shape(function: Callable[..., Any]) -> Shape:
+    """Return the shape of what a function returns, by its annotation; Anything where that says nothing."""
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
     try:
         if (known := _shapes.get(owner)) is None:
