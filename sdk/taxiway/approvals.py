@@ -112,7 +112,9 @@ def question(prompt: str, answer: Any, timeout: Duration | None) -> Wish:
     """Describe a question whose answer has the type `answer`; raise TypeError or UnknownType when it cannot be one."""
     shape = shape_of(answer)
     shown = {"prompt": _text(prompt), "answer": value_schema(shape)}
-    return QuestionWish(APPROVAL, _digest(shown), until(timeout), TIMED_OUT, _bounded(shown), shape)
+    # Runs that asked before defaults were shown are known by this digest: it must not count them.
+    digest = _digest({**shown, "answer": value_schema(shape, defaults=False)})
+    return QuestionWish(APPROVAL, digest, until(timeout), TIMED_OUT, _bounded(shown), shape)
 
 
 def _text(prompt: str) -> str:

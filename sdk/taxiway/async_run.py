@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
 from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish, Grant
-from taxiway.children import AsyncChild, Unstarted
+from taxiway.children import AsyncChild, Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
+from taxiway.starting import AsyncAgent, Inputs, Spawning, T
 from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
 from taxiway.verb_call import VerbCall
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class AsyncPlayer(Protocol):
@@ -143,6 +143,12 @@ class AsyncRun(RunFacts):
         )
         return self._call("authorize", lambda: self._authorized(wish, wait))
 
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: type[T]) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def wait_for(
+        self, name: str, *, timeout: Duration | None = "7d", schema: Any = None
+    ) -> Coroutine[Any, Any, Any]: ...
     def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
 
@@ -160,6 +166,18 @@ class AsyncRun(RunFacts):
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         return self._wait("pause", self._describe("pause", waits.user(reason, timeout)))
 
+    @overload
+    def spawn(
+        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
+    @overload
+    def spawn(
+        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
+    @overload
+    def spawn(
+        self, agent: str, input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[Any]]: ...
     def spawn(
         self,
         agent: object,
@@ -169,13 +187,25 @@ class AsyncRun(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Coroutine[Any, Any, AsyncChild]:
+    ) -> Coroutine[Any, Any, AsyncChild[Any]]:
         """Start a run of another agent, as `Run.spawn` does."""
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
         script = self._one(start)
         return self._call("spawn", lambda: self._player.play(script))
 
+    @overload
+    def map(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
+    @overload
+    def map(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
+    @overload
+    def map(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]: ...
     def map(
         self,
         agent: object,
@@ -185,7 +215,7 @@ class AsyncRun(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Coroutine[Any, Any, list[AsyncChild]]:
+    ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]:
         """Start a run of another agent for each input, as `Run.map` does."""
         self._guard("map")
         given = list(inputs)
@@ -193,9 +223,42 @@ class AsyncRun(RunFacts):
         script = self._several(start) if given else None
         return self._call("map", lambda: self._map(script))
 
-    async def _map(self, script: Script | None) -> list[AsyncChild]:
-        children: list[AsyncChild] = [] if script is None else await self._player.play(script)
+    async def _map(self, script: Script | None) -> list[AsyncChild[Any]]:
+        children: list[AsyncChild[Any]] = [] if script is None else await self._player.play(script)
         return children
+
+    @overload
+    def map_results(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map_results(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map_results(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[Any]]: ...
+    def map_results(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, list[Any]]:
+        """Start a run of another agent for each input and return their results, as `Run.map_results` does."""
+        self._guard("map_results")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        script = self._several(start) if given else None
+        return self._call("map_results", lambda: self._map_results(script))
+
+    async def _map_results(self, script: Script | None) -> list[Any]:
+        started = await self._map(script)
+        return await self.gather(*started) if started else []
 
     def restart(self, **input: Any) -> Coroutine[Any, Any, NoReturn]:  # noqa: A002 - it is called so everywhere
         """End this run as SUCCESS and begin anew with this input, as `Run.restart` does; other tasks are cancelled."""
@@ -215,7 +278,17 @@ class AsyncRun(RunFacts):
             cleaning.reset(token)
         return self._call("cleanup", lambda: self._clean_up(script))
 
-    def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]:
+    @overload
+    def gather(
+        self, *given: Child[T] | Unstarted[T], return_errors: Literal[False] = False
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def gather(
+        self, *given: Child[T] | Unstarted[T], return_errors: bool
+    ) -> Coroutine[Any, Any, list[T | Exception]]: ...
+    @overload
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]: ...
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
 
         With `return_errors` what would be raised is returned in its place.
@@ -224,7 +297,7 @@ class AsyncRun(RunFacts):
         waits = several("gather", given)
         return self._call("gather", lambda: self._gather(waits, return_errors))
 
-    def first(self, *given: Wait | Unstarted) -> Coroutine[Any, Any, First]:
+    def first(self, *given: Wait | Unstarted[Any]) -> Coroutine[Any, Any, First]:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
         waits = several("first", given)
@@ -250,7 +323,7 @@ class AsyncRun(RunFacts):
         finally:
             cleaning.reset(token)
 
-    async def _started(self, wait: Wait | Unstarted) -> Wait:
+    async def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
         if isinstance(wait, Wait):
             return wait
         if wait.child is None:
@@ -258,7 +331,7 @@ class AsyncRun(RunFacts):
         assert wait.child is not None
         return wait.child
 
-    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild]:
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild[Any]]:
         return children.handles(AsyncChild, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:

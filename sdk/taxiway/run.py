@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
@@ -15,12 +15,12 @@ from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
+from taxiway.starting import AsyncAgent, Inputs, Spawning, T
 from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Player(Protocol):
@@ -145,6 +145,10 @@ class Run(RunFacts):
         grant: Grant = self._wait(wait)
         return grant
 
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: type[T]) -> T: ...
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any: ...
     def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any:
         """Return the payload of the next signal of this name, parked until it comes; what came before counts too.
 
@@ -163,6 +167,12 @@ class Run(RunFacts):
         """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         self._wait(self._describe("pause", waits.user(reason, timeout)))
 
+    @overload
+    def spawn(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    @overload
+    def spawn(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    @overload
+    def spawn(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Child[Any]: ...
     def spawn(
         self,
         agent: object,
@@ -172,7 +182,7 @@ class Run(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Child:
+    ) -> Child[Any]:
         """Start a run of another agent, once in the life of this run, and return a handle on it at once.
 
         It inherits tenant, user, priority and tags of this run, and is canceled with it. `agent` is its name, or the function
@@ -181,9 +191,19 @@ class Run(RunFacts):
         """
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
-        child: Child = self._player.play(self._one(start))
+        child: Child[Any] = self._player.play(self._one(start))
         return child
 
+    @overload
+    def map(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[Child[T]]: ...
+    @overload
+    def map(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[Child[T]]: ...
+    @overload
+    def map(self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]) -> list[Child[Any]]: ...
     def map(
         self,
         agent: object,
@@ -193,13 +213,47 @@ class Run(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> list[Child]:
-        """Start a run of another agent for each input, with one record for all; the options are those of `spawn`."""
+    ) -> list[Child[Any]]:
+        """Start a run of another agent for each input, with one record for all, and return handles on them at once.
+
+        The options are those of `spawn`; `gather` gives the results of the handles, as does `map_results`.
+        """
         self._guard("map")
         given = list(inputs)
         start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
-        started: list[Child] = self._player.play(self._several(start)) if given else []
+        started: list[Child[Any]] = self._player.play(self._several(start)) if given else []
         return started
+
+    @overload
+    def map_results(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[T]: ...
+    @overload
+    def map_results(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[T]: ...
+    @overload
+    def map_results(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[Any]: ...
+    def map_results(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> list[Any]:
+        """Start a run of another agent for each input, as `map` does, and return their results when all have ended.
+
+        Raises ChildFailed when one came to none.
+        """
+        self._guard("map_results")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        return self.gather(*self._player.play(self._several(start))) if given else []
 
     def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
         """End this run as SUCCESS and begin anew with this input, as a run that takes over: for loops without an end.
@@ -210,7 +264,13 @@ class Run(RunFacts):
         self._guard("restart")
         self._activation.restart(input)
 
-    def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
+    @overload
+    def gather(self, *given: Child[T] | Unstarted[T], return_errors: Literal[False] = False) -> list[T]: ...
+    @overload
+    def gather(self, *given: Child[T] | Unstarted[T], return_errors: bool) -> list[T | Exception]: ...
+    @overload
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]: ...
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
 
         With `return_errors` what would be raised is returned in its place.
@@ -220,14 +280,14 @@ class Run(RunFacts):
         self._activation.wait(chosen)
         return self._values(chosen, return_errors)
 
-    def first(self, *given: Wait | Unstarted) -> First:
+    def first(self, *given: Wait | Unstarted[Any]) -> First:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
         chosen = [self._started(wait) for wait in several("first", given)]
         self._activation.wait(chosen, "any")
         return self._winner(chosen)
 
-    def _started(self, wait: Wait | Unstarted) -> Wait:
+    def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
         if isinstance(wait, Wait):
             return wait
         if wait.child is None:
@@ -235,7 +295,7 @@ class Run(RunFacts):
         assert wait.child is not None
         return wait.child
 
-    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child[Any]]:
         return children.handles(Child, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
 from taxiway.encode import json_text
 from taxiway.errors import InvalidValue
+from taxiway.shapes import Shape
+from taxiway.starting import AnyAgent, Inputs, refer_to
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be enqueued; the server fills in what is None.
+    """A run to be enqueued; the server fills in what is None. `agent` is a name, or the function that was declared one.
 
     `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`. `approval_strategy` says what people are asked
     beside what the agent asks: `NONE`, `ON_START` (whether it may begin) or `ON_TOOL_CALL` (each call of a tool).
@@ -62,8 +64,8 @@ class NewRun:
     (earlier ones are canceled).
     """
 
-    agent: str
-    input: Mapping[str, Any] | None = None
+    agent: AnyAgent
+    input: Inputs = None
     user_id: str | None = None
     queue: str | None = None
     priority: int | None = None
@@ -77,10 +79,15 @@ class NewRun:
     concurrency_key: str | None = None
     on_conflict: str | None = None
 
+    @property
+    def shape(self) -> Shape | None:
+        """The shape of its result: known where the agent's function was given."""
+        return None if isinstance(self.agent, str) else refer_to(self.agent).shape
+
     def body(self) -> dict[str, Any]:
         """The body of POST /v1/runs, with only what was given."""
         given = {
-            "agent": self.agent,
+            "agent": self.agent if isinstance(self.agent, str) else refer_to(self.agent).name,
             "input": self.input,
             "userId": self.user_id,
             "queue": self.queue,
@@ -98,6 +105,24 @@ class NewRun:
             "onConflict": self.on_conflict,
         }
         return {name: value for name, value in given.items() if value is not None}
+
+
+class Enqueuing(TypedDict, total=False):
+    """The options of `Client.enqueue`; they are described there."""
+
+    idempotency_key: str | None
+    user_id: str | None
+    queue: str | None
+    window: str | None
+    priority: int | None
+    timeout: Duration | None
+    metadata: Mapping[str, str] | None
+    tags: Iterable[str] | None
+    approval_strategy: str | None
+    not_before: datetime | str | None
+    expires_in: Duration | None
+    concurrency_key: str | None
+    on_conflict: str | None
 
 
 @dataclass(frozen=True)
@@ -122,11 +147,14 @@ def retry(
     return Call(post(run_path(run_id, "retry"), body, idempotency_key), _read_accepted)
 
 
-def enqueue_batch(
-    news: Iterable[NewRun | Mapping[str, Any]], idempotency_key: str | UUID | None
-) -> Call[list[Accepted]]:
-    """POST /v1/runs/batch; mappings hold the keyword arguments of enqueue()."""
-    bodies = [(new if isinstance(new, NewRun) else NewRun(**new)).body() for new in news]
+def new_runs(given: Iterable[NewRun | Mapping[str, Any]]) -> list[NewRun]:
+    """Return the runs that were given; mappings hold the keyword arguments of enqueue()."""
+    return [new if isinstance(new, NewRun) else NewRun(**new) for new in given]
+
+
+def enqueue_batch(news: Iterable[NewRun], idempotency_key: str | UUID | None) -> Call[list[Accepted]]:
+    """POST /v1/runs/batch."""
+    bodies = [new.body() for new in news]
 
     def read(answer: Answer) -> list[Accepted]:
         replayed = answer.status == 200
