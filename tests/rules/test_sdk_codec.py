@@ -246,7 +246,7 @@ def test_a_declared_step_is_refused_where_it_is_declared() -> None:
     for wrong in (bare_set, function, opaque, generator):
         with pytest.raises(UnknownType, match=wrong.__name__):
             taxiway.step(wrong)
-    assert taxiway.step(unreadable) is unreadable, "what it names may be defined further below"
+    assert taxiway.step(unreadable).__wrapped__ is unreadable, "what it names may be defined further below"
 
 
 def declared(function: Callable[..., Any]) -> Agent:

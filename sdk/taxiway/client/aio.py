@@ -68,7 +68,7 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking)
         """Enqueue up to 1,000 runs, all or none; see Client.enqueue_batch."""
         news = calls.new_runs(runs)
         made = await self.send(calls.enqueue_batch(news, idempotency_key))
-        return [self._handle(accepted, new.shape) for accepted, new in zip(made, news, strict=True)]
+        return [self._handle(accepted, new.shape) for accepted, new in zip(made, news, strict=False)]
 
     async def run_schedule(self, name: str) -> AsyncRunHandle[Any]:
         """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""

@@ -75,7 +75,7 @@ class Client(Deciding, Operating, Authorizing, Bulking):
         """Enqueue up to 1,000 runs, all or none; mappings hold the keyword arguments of enqueue()."""
         news = calls.new_runs(runs)
         made = self.send(calls.enqueue_batch(news, idempotency_key))
-        return [self._handle(accepted, new.shape) for accepted, new in zip(made, news, strict=True)]
+        return [self._handle(accepted, new.shape) for accepted, new in zip(made, news, strict=False)]
 
     def run_schedule(self, name: str) -> RunHandle[Any]:
         """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""
