@@ -198,7 +198,8 @@ class _Reader:
 
     def _record(self, shape: Record, value: Any, path: str) -> Any:
         members = _expect(dict, value, path)
-        known = {field.name for field in shape.fields}
+        recorded = self._lenient or self._tags  # a record has the fields too that nobody may give
+        known = {field.name for field in shape.fields if field.init or recorded}
         for name in members:
             if name not in known:
                 raise InvalidValue(path + place(name), f"{shape.kind.__name__} has no such field")

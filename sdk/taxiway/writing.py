@@ -84,7 +84,7 @@ def _scalar(writer: Writer, shape: Scalar, value: Any, depth: int) -> Any:
         return _as_float(value)
     if not isinstance(value, kind):
         raise unlike(shape, value)
-    if writer.reader is For.RESULT and type(value) is not bool:
+    if writer.reader is not For.RECORD and type(value) is not bool:
         return plain_at(value, depth)
     return write_own(writer, value, depth)
 
@@ -120,7 +120,13 @@ def _sequence(writer: Writer, shape: Sequence, value: Any, depth: int) -> Any:
     if not isinstance(value, shape.takes):
         raise unlike(shape, value)
     items = items_of(_listed(shape, value), lambda item: writer.write(shape.item, item, depth))
-    return write_own(writer, value, depth) if writer.reader is For.RECORD else items
+    return _write_checked(writer, value, depth) if writer.reader is For.RECORD else items
+
+
+def _write_checked(writer: Writer, value: Any, depth: int) -> Any:
+    """Write a container by its own type, whose parts were held to their annotation already."""
+    writer.doubtful = True
+    return write_own(writer.for_parts(), value, depth)
 
 
 def _bag(writer: Writer, shape: Bag, value: Any, depth: int) -> Any:
@@ -148,7 +154,7 @@ def _table(writer: Writer, shape: Table, value: Any, depth: int) -> Any:
     members = members_of(value, lambda item: writer.write(shape.value, item, depth))
     if (type(value) is dict and has_plain_keys(value)) or writer.reader is For.INPUT:
         return members
-    return members if writer.reader is For.RESULT and TAG not in members else write_own(writer, value, depth)
+    return members if writer.reader is For.RESULT and TAG not in members else _write_checked(writer, value, depth)
 
 
 def _pairs(writer: Writer, shape: Pairs, value: Any, depth: int) -> Any:
