@@ -36,9 +36,9 @@ class Refusal:
 
 AWAY = "postgresql://somebody:secret-word@127.0.0.1:9/taxiway"
 REFUSALS = {
-    "agents that raise": Refusal(3, "missing_agents.py:11: ", 'raise RuntimeError("no such model")'),
+    "agents that raise": Refusal(3, "missing_agents.py:13: ", 'raise RuntimeError("no such model")'),
     "agents that want a variable": Refusal(3, "list it in TAXIWAY_AGENT_ENV", 'os.environ["A_KEY"]'),
-    "agents that leave": Refusal(3, "missing_agents.py:11: ", "sys.exit(0)"),
+    "agents that leave": Refusal(3, "missing_agents.py:13: ", "sys.exit(0)"),
     "two queues": Refusal(3, "one worker for each", options=("-Q", "default,money")),
     "a prefork pool": Refusal(3, "--pool threads", options=("--pool", "prefork")),
     "a pool of gevent": Refusal(3, "--pool threads", options=("--pool", "gevent")),
@@ -63,8 +63,14 @@ def fleet(
 
 @pytest.fixture(scope="module")
 def started(fleet: Fleet, servers: Servers) -> dict[str, Process]:
-    """Start them all, and use the machine's cores."""
-    return {name: _start(fleet, name, refusal, servers.database("postgres")) for name, refusal in REFUSALS.items()}
+    """Start them all, a few at a time, so that the machine's cores are used and none waits for long."""
+    started: dict[str, Process] = {}
+    for name, refusal in REFUSALS.items():
+        started[name] = _start(fleet, name, refusal, servers.database("postgres"))
+        if len(started) % 3 == 0:
+            for process in started.values():
+                process.exit_code()
+    return started
 
 
 def _start(fleet: Fleet, name: str, refusal: Refusal, empty: str) -> Process:
