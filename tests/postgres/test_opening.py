@@ -78,9 +78,7 @@ def _waits(world: World, made: Made) -> dict[str, Row]:
 def _said(world: World, made: Made) -> list[tuple[str, str, str | None]]:
     events = world.events(made.id)
     assert [event["seq"] for event in events] == list(range(1, world.row(made.id)["seq"] + 1))
-    return [
-        (event["type"], event["status"], event["data"].get("waitId")) for event in events if event["verb"] is None
-    ]
+    return [(event["type"], event["status"], event["data"].get("waitId")) for event in events if event["verb"] is None]
 
 
 def _decide(connection: Connection, made: Made, wait: UUID, outcome: str = "approved") -> list[Row]:
@@ -213,7 +211,9 @@ def test_a_grant_that_comes_late_ends_what_people_were_asked_before(world: World
     _opened(world.connection, made, _login(holder, "login#2"), n=2)
 
     assert {wait["outcome"] for wait in _waits(world, made).values()} == {"authorized"}
-    assert _said(world, made) == [("authentication", "RUNNING", str(login.id))] * 2, "asked, then over; the second: neither"
+    assert _said(world, made) == [("authentication", "RUNNING", str(login.id))] * 2, (
+        "asked, then over; the second: neither"
+    )
 
 
 def test_a_signal_and_an_opening_that_meet_find_one_another(world: World, connect: Connect) -> None:
@@ -272,7 +272,9 @@ def test_a_park_takes_over_what_was_opened_and_tells_only_what_is_new(world: Wor
     told = _said(world, made)
     assert [wait for _, _, wait in told] == [str(asked.id), str(new.id)]
     opened = _waits(world, made)
-    assert [(opened[key]["wake"], opened[key]["epoch"]) for key in ("approve#1", "approve#2")] == [("all", made.epoch)] * 2
+    assert [(opened[key]["wake"], opened[key]["epoch"]) for key in ("approve#1", "approve#2")] == [
+        ("all", made.epoch)
+    ] * 2
     assert opened["word#1"]["epoch"] == made.epoch - 1, "what the park does not name wakes nobody"
     _decide(world.connection, made, asked.id)
     assert world.row(made.id)["pending_waits"] == 1

@@ -17,7 +17,15 @@ def _at(seconds: float) -> str:
 
 
 def _step(world: World, made: Made, key: str, status: str, seq: int, ended: float) -> None:
-    values = {"run_id": made.id, "key": key, "tenant": TENANT, "name": key, "digest": "", "occurrence": 1, "attempts": 1}
+    values = {
+        "run_id": made.id,
+        "key": key,
+        "tenant": TENANT,
+        "name": key,
+        "digest": "",
+        "occurrence": 1,
+        "attempts": 1,
+    }
     told = {"value": "1"} if status == "succeeded" else {"error": "{}"} if status == "failed" else {}
     world.insert(
         "step", {**values, **told, "status": status, "seq": seq, "at_ms": ended * 1000},
@@ -62,7 +70,11 @@ def test_turns_stand_between_the_copies_where_they_stood(world: World) -> None:
     _wait(world, made, "lost", "withdrawn", 4)
     retry, turns = _retried(world, made)
 
-    assert _steps(world, retry) == [("a", "succeeded", -2, 1000), ("b", "abandoned", -1, 3000), ("c", "succeeded", 0, 5000)]
+    assert _steps(world, retry) == [
+        ("a", "succeeded", -2, 1000),
+        ("b", "abandoned", -1, 3000),
+        ("c", "succeeded", 0, 5000),
+    ]
     assert [(row["seq"], row["at"], row["seen"], row["gone"]) for row in turns] == [
         (-2, 2000, ["w1"], []), (-1, 4000, [], ["w2"]),
     ]  # fmt: skip

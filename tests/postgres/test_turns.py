@@ -148,9 +148,7 @@ def test_an_abandoned_step_is_finished_and_told(world: World) -> None:
     made = world.run("executing")
     row = _abandoned(made).one(world.connection)
     assert row is not None
-    assert row["data"] == {
-        "step": {"key": "a##1", "name": "a", "status": "abandoned", "attempts": 1, "durationMs": 3}
-    }
+    assert row["data"] == {"step": {"key": "a##1", "name": "a", "status": "abandoned", "attempts": 1, "durationMs": 3}}
     step = _steps(world, made)["a##1"]
     assert (step["status"], step["at_ms"], step["seq"], step["value"]) == ("abandoned", 7.25, row["seq"], None)
     assert step["finished_at"] is not None
