@@ -1,44 +1,23 @@
-"""The agents of the load: each begin and end of a step is written to a log outside the system, at once.
+"""The agents of the load that do one thing at a time, or one kind of thing: each begin and end of a step is written to a log
+outside the system, at once.
 
-They need no argument for that log: arguments are what a replay matches steps by. `secret` is carried through inputs and
-values, so that it can be looked for where no payload may ever be.
+`secret` is carried through inputs and values, so that it can be looked for where no payload may ever be.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
-from typing import Any
 
 from taxiway import AsyncRun, Retry, Run, agent, step, step_info
+
+from ops.chaos.effect_log import at, note, say
 
 TICK = 0.2
 DIE_AFTER = 2
 BULK = 200_000
-# A host carries one activation at a time, so this is the one whose steps run here.
-here: dict[str, Any] = {}
-
-
-def at(run: Run | AsyncRun) -> None:
-    here.update(run=run.id, activation=run.activation)
-
-
-def note(what: str, **more: Any) -> None:
-    """Append one line; lines of many processes never mix."""
-    line = {"what": what, **here, "pid": os.getpid(), "at": time.time(), **more}
-    file = os.open(os.environ["CHAOS_EFFECTS"], os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
-    try:
-        os.write(file, (json.dumps(line) + "\n").encode())
-    finally:
-        os.close(file)
-
-
-def say(what: str) -> None:
-    info = step_info()
-    note(what, key=info.key, attempt=info.attempt)
 
 
 def work(n: int, millis: int, secret: str) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from ops.chaos import async_orders
+from ops.chaos.async_orders import ASYNC, WORDS
+
 CONTESTED, SOON = 0.5, 0.25
 KEYED, KEYS = 0.2, 6
 FAILING = 4
@@ -42,6 +45,7 @@ class Mix:
         default_factory=lambda: {
             "tiny": 5, "sequence": 6, "patient": 3, "fan_out": 3, "flaky": 3, "only_once": 3, "bulky": 1, "turncoat": 1,
             "asking": 4, "hearing": 3, "napping": 3, "either": 2, "family": 2,
+            "crowd": 3, "racing": 3, "deciding": 4, "listening": 3, "mapping": 2, "tending": 3,
         }
     )  # fmt: skip
 
@@ -59,13 +63,21 @@ def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
             # One person cancels it, another one pauses it at the same moment, most likely while it executes.
             pause_after = cancel_after = cancel_after * SOON
         agent = "sequence" if kind == "patient" else kind
-        words = {"hearing": inputs[0].get("words", 0), "either": 1}.get(kind, 0)
+        words = _words(kind, inputs[0])
         key, pause = f"{seed}-{client}-{number}", rng.uniform(0, 2 * mix.pause)
         shared = f"key-{rng.randrange(KEYS)}" if not batch and rng.random() < KEYED else None
         yield Order(key, agent, inputs, batch, pause, cancel_after, pause_after, words, shared)
 
 
+def _words(kind: str, given: dict[str, Any]) -> int:
+    if kind in ("hearing", *WORDS):
+        return int(given.get("words", 1))
+    return int(kind == "either")
+
+
 def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
+    if kind in ASYNC:
+        return {**async_orders.draw_input(kind, rng), "secret": secret}
     drawn: dict[str, dict[str, Any]] = {
         "sequence": {"steps": rng.randint(2, 8), "millis": rng.choice([0, 20, 100, 250])},
         "patient": {"steps": 2, "millis": int(rng.uniform(0.3, 1) * mix.long_seconds * 1000)},
@@ -81,8 +93,16 @@ def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
     return {**drawn.get(kind, {}), "secret": secret}
 
 
+def is_right(agent: str, given: dict[str, Any], result: Any) -> bool:
+    """Return whether a run that succeeds may have this result."""
+    if agent in ASYNC:
+        return async_orders.is_right(agent, given, result)
+    right = expected(agent, given)
+    return right is not None and bool(result == right)
+
+
 def expected(agent: str, given: dict[str, Any]) -> list[str] | None:
-    """Return what a run must return when it succeeds; None when it cannot."""
+    """Return what a run of an agent that has no choice must return when it succeeds; None when it cannot."""
     secret = given["secret"]
     waited = {"asking": "questions", "hearing": "words", "napping": "naps", "family": "children"}
     if agent in waited:

@@ -79,7 +79,8 @@ class People:
         self._at_once([partial(self._decide, wait, run, decision) for decision in wanted])
 
     def _decide(self, wait: str, run: str, decision: str, api: Api) -> None:
-        answer = api.post(f"/v1/approvals/{wait}", {"decision": decision})
+        # The comment says what was decided about: an agent that hears it of another question would show that.
+        answer = api.post(f"/v1/approvals/{wait}", {"decision": decision, "comment": wait})
         if answer is not None and answer.status_code == 200:
             self._book.decide(Decided(wait, run, decision))
 

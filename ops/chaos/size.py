@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ops.stack import StackOptions
 
-AGENTS = Path(__file__).with_name("agents.py")
+AGENTS = "ops.chaos.agents,ops.chaos.async_agents"
+PARK_AFTER = 0.7
+"""Seconds: short, so that runs are parked beside a heartbeat, and not so short that nothing is decided while they execute."""
 SETTINGS = {"max_connections": "80", "shared_buffers": "64MB"}
 """Of PostgreSQL: few connections, so that it takes little to exhaust them; `fsync` stays on."""
 _LEADS = re.compile(r"^(\S+) .*scheduler\.leads", re.MULTILINE)
@@ -29,11 +31,12 @@ def options(base: Path, size: Size, effects: Path) -> StackOptions:
     """Return the stack of that size, whose agents write to the log `effects`."""
     env = {
         "CHAOS_EFFECTS": str(effects),
+        "TAXIWAY_PARK_AFTER": str(PARK_AFTER),
         "TAXIWAY_LEASE_SECONDS": str(size.lease),
         "TAXIWAY_DRAIN_SECONDS": str(size.drain),
     }
     return StackOptions(
-        base=base, agents=str(AGENTS), workers=size.workers, slots=size.slots, schedulers=size.schedulers, port=0,
+        base=base, agents=AGENTS, workers=size.workers, slots=size.slots, schedulers=size.schedulers, port=0,
         flower=False, env=env, postgres_settings=SETTINGS, patience=120,
     )  # fmt: skip
 

@@ -49,7 +49,15 @@ def _before_its_children(found: Facts) -> None:
     found.events[PARENT], found.runs = [], found.runs[:1]
 
 
-@pytest.mark.parametrize("right", [lambda _: None, _canceled, _before_its_children])
+def _by_tasks(found: Facts) -> None:
+    """One child by a task of its own, another by the call for the rest."""
+    accepted = found.book.accepted[PARENT]
+    accepted.agent, accepted.input["children"] = "mapping", 3
+    keys = ("spawn:child@0.3#1", "spawn:child/rest@0.2#1")
+    found.events[PARENT] = [{"type": "step", "data": {"step": {"key": key, "status": "succeeded"}}} for key in keys]
+
+
+@pytest.mark.parametrize("right", [lambda _: None, _by_tasks, _canceled, _before_its_children])
 def test_a_family_that_ends_as_one_is_not_complained_of(right: Change) -> None:
     found = _facts()
     right(found)

@@ -102,7 +102,7 @@ def park(found: Facts) -> None:
 
 
 WRONG: dict[str, tuple[Change, set[str]]] = {
-    "an event after the end": (events(lambda all_: all_.append(step(8, 5, "c"))), {"1 terminal", "4 events"}),
+    "an event after the end": (events(lambda all_: all_.append(step(8, 5, "a"))), {"3 replay", "1 terminal", "4 events"}),
     "a row that ended otherwise than its events": (row(status="FAILED"), {"1 terminal", "4 events", "6, 9 ends"}),
     "a recorded step executed again": (late(2, "begin", "a", 3.6), {"3 recorded"}),
     "a zombie that executes on": (late(1, "tick", "b", 3.7), {"2 one writer"}),
@@ -121,6 +121,13 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
     "a loss without a killed worker": (lose, {"losses"}),
     "a loss that no event tells of": (row(losses=1), {"losses"}),
     "a parked run that executes": (park, {"5 parked"}),
+    "a record of what was never done": (lambda found: found.effects[RUN].pop(1), {"3 recorded"}),
+    "a step that was given up and never begun": (
+        events(lambda all_: all_.__setitem__(5, step(6, 4.0, "c", "abandoned"))), {"3 recorded"}
+    ),
+    "a step that succeeds and is given up": (
+        events(lambda all_: all_.__setitem__(5, step(6, 4.0, "a", "abandoned"))), {"3 replay"}
+    ),
 }  # fmt: skip
 
 
@@ -143,7 +150,7 @@ def test_a_parked_run_must_hold_nothing_and_wait_for_something() -> None:
 
 def test_a_once_step_is_begun_once_in_the_life_of_a_run() -> None:
     found = facts()
-    found.effects[RUN] = [effect(2.5, 1, "begin", "pay#d#1"), effect(3.5, 2, "begin", "pay#d#1")]
+    found.effects[RUN] += [effect(2.6, 1, "begin", "pay#d#1"), effect(3.6, 2, "begin", "pay#d#1")]
     assert complaints(found) == {"3 once"}
 
 
@@ -196,9 +203,10 @@ def asked(outcome: str | None = "approved", told: int = 1, *decisions: str) -> C
 
     def change(found: Facts) -> None:
         found.waits.append({"id": "w", "run": RUN, "kind": "approval", "outcome": outcome, "open": outcome is None,
-                            "decided_by": "ann" if outcome else None})  # fmt: skip
+                            "decided_by": "ann" if outcome in ("approved", "denied") else None})  # fmt: skip
+        said = {"waitId": "w", "decision": {"approved": "approve", "denied": "deny"}.get(outcome or "", outcome)}
         for seq in range(told):
-            found.events[RUN].insert(-1, event(7 + seq, 4.05, None, None, "RUNNING", "run_action", waitId="w"))
+            found.events[RUN].insert(-1, event(7 + seq, 4.05, None, None, "RUNNING", "run_action", **said))
         found.events[RUN][-1]["seq"] = found.runs[0]["seq"] = 7 + told
         found.book.decided += [Decided("w", RUN, decision) for decision in decisions]
 
@@ -214,6 +222,10 @@ def asked(outcome: str | None = "approved", told: int = 1, *decisions: str) -> C
         (asked("approved", 0), {"7 decisions"}),
         (asked("approved", 2, "approve"), {"7 decisions"}),
         (asked(None, 0), {"5 parked"}),
+        (asked("withdrawn", 0), set()),
+        (asked("withdrawn", 1), set()),
+        (asked("withdrawn", 2), {"7 decisions"}),
+        (asked("withdrawn", 1, "approve"), {"7 decisions"}),
     ],
 )
 def test_a_question_has_one_outcome_and_nobody_else_is_told_otherwise(change: Change, complaint: set[str]) -> None:

@@ -1,6 +1,6 @@
 """The promises that are checked on the tables and the effect log, each by the number that it has in the design."""
 
-from ops.chaos.invariants import counting, execution, families, history, people, places
+from ops.chaos.invariants import counting, execution, families, history, people, places, tasks
 from ops.chaos.invariants.facts import Check, Facts
 
 CHECKS: tuple[Check, ...] = (
@@ -8,6 +8,9 @@ CHECKS: tuple[Check, ...] = (
     execution.begins_once,
     execution.runs_alone,
     execution.is_not_executed_again,
+    execution.has_happened,
+    tasks.knows_its_records,
+    tasks.goes_one_way,
     history.is_gapless,
     history.holds_nothing_while_parked,
     history.is_all_there,
@@ -15,6 +18,7 @@ CHECKS: tuple[Check, ...] = (
     counting.crashes_have_a_cause,
     counting.losses_have_a_cause,
     people.decides_once,
+    tasks.hears_its_own_decision,
     people.cancel_comes_first,
     people.leaves_no_question_open,
     places.holds_a_key_alone,

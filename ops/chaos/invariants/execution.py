@@ -12,6 +12,9 @@ from ops.chaos.effects import Effect
 from ops.chaos.invariants.facts import Facts, Row, step_of, worker_label
 
 CUT_OFF = frozenset({"freeze_worker", "freeze_machine", "hole_database", "stall_database"})
+SEVERAL_AT_ONCE = frozenset({"fan_out", "either", "crowd", "racing", "deciding", "listening", "mapping"})
+"""Agents with several tasks, each of which may have an acknowledgement to read."""
+_SHOWN_BY = {"succeeded": "end", "abandoned": "begin"}
 SLACK = 0.25
 """Seconds that a host needs to die; its last line may be so late."""
 
@@ -32,6 +35,19 @@ def is_not_executed_again(facts: Facts) -> None:
             if line.what == "begin" and (line.attempt or 0) <= recorded:
                 what = f"attempt {line.attempt} of {line.key} in activation {line.activation}"
                 facts.book.complain("3 recorded", run["id"], f"{what} was executed although it was recorded before")
+
+
+def has_happened(facts: Facts) -> None:
+    """3: what is recorded as done was done: a step that succeeded has ended at least once, one that was given up has begun."""
+    for run in facts.runs:
+        lines = {(line.what, line.key) for line in facts.effects.get(run["id"], [])}
+        for event in facts.events[run["id"]]:
+            step = step_of(event)
+            what = None if step is None else _SHOWN_BY.get(step["status"])
+            if step and what and not step["key"].startswith("spawn:") and (what, step["key"]) not in lines:
+                facts.book.complain(
+                    "3 recorded", run["id"], f"{step['key']} is recorded as {step['status']}: it was not executed"
+                )
 
 
 def begins_once(facts: Facts) -> None:
@@ -87,9 +103,8 @@ def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: lis
     thaw = max(one.ended or began for one in hits)
     # An acknowledgement that lay unread in a frozen host lets it begin one more step before it notices.
     new_steps = sum(line.what == "begin" for line in late)
-    allowed = (
-        0 if not any(one.fault == "freeze_machine" for one in hits) else 1 if run["agent"] != "fan_out" else len(late)
-    )
+    was_frozen = any(one.fault == "freeze_machine" for one in hits)
+    allowed = 0 if not was_frozen else len(late) if run["agent"] in SEVERAL_AT_ONCE else 1
     return new_steps <= allowed and all(line.at < max(began, thaw) + facts.lease + SLACK for line in late)
 
 

@@ -25,7 +25,8 @@ _EVENTS = """
     FROM event ORDER BY run_id, seq
     """
 _WAITS = """
-    SELECT id::text AS id, run_id::text AS run, kind, outcome, decided_by, resolved_at IS NULL AS open
+    SELECT id::text AS id, run_id::text AS run, kind, outcome, decided_by, resolved_at IS NULL AS open,
+        request -> 'details' ->> 'mark' AS mark
     FROM wait ORDER BY id
     """
 _UNFOLDED = "SELECT target_run_id::text AS run, effect FROM outbox ORDER BY id"

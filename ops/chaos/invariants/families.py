@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from ops.chaos.async_agents import REST
+from ops.chaos.book import Accepted
 from ops.chaos.invariants.facts import Facts, Row, step_of
+
+PARENTS = ("family", "mapping")
 
 
 def starts_each_child_once(facts: Facts) -> None:
@@ -12,9 +16,9 @@ def starts_each_child_once(facts: Facts) -> None:
     children = _children(facts)
     for run in facts.runs:
         accepted = facts.book.accepted.get(run["id"])
-        if accepted is None or accepted.agent != "family":
+        if accepted is None or accepted.agent not in PARENTS:
             continue
-        wanted = accepted.input["children"] if _has_recorded(facts, run) else 0
+        wanted = sum(_started_by(key, accepted) for key in _recorded(facts, run))
         if len(children[run["id"]]) != wanted:
             facts.book.complain("3 children", run["id"], f"{wanted} wanted, {len(children[run['id']])} started")
 
@@ -46,6 +50,14 @@ def _children(facts: Facts) -> dict[str, list[Row]]:
     return found
 
 
-def _has_recorded(facts: Facts, run: Row) -> bool:
+def _started_by(key: str, parent: Accepted) -> int:
+    """Return how many children a recorded call has started."""
+    children = int(parent.input["children"])
+    if parent.agent == "family":
+        return children
+    return children - 2 if REST in key else 1
+
+
+def _recorded(facts: Facts, run: Row) -> set[str]:
     steps = [step for event in facts.events[run["id"]] if (step := step_of(event))]
-    return any(step["key"].startswith("spawn:child") and step["status"] == "succeeded" for step in steps)
+    return {step["key"] for step in steps if step["key"].startswith("spawn:child") and step["status"] == "succeeded"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.lifecycle import MOVES, TERMINAL, Status, Verb
 from ops.chaos.invariants.facts import Facts, Row
-from ops.chaos.orders import FAILING, expected
+from ops.chaos.orders import FAILING, is_right
 
 
 def ends_for_good(facts: Facts) -> None:
@@ -89,10 +89,9 @@ def ends_as_it_should(facts: Facts) -> None:
         accepted = facts.book.accepted.get(run["id"])
         if accepted is None:
             continue
-        right = expected(accepted.agent, accepted.input)
         match run["status"]:
             case "SUCCESS":
-                good = run["result"] == right
+                good = is_right(accepted.agent, accepted.input, run["result"])
             case "CANCELED":
                 denied = any((one.run, one.decision) == (run["id"], "deny") for one in facts.book.decided)
                 good = accepted.cancel_asked or (denied and run["reason"] == "denied")
