@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Final
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 MAX_FRAME: Final = 4 * 1024 * 1024
 
 _LENGTH_BYTES: Final = 4

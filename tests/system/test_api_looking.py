@@ -11,6 +11,8 @@ from tests.system.hand import Hand
 from tests.system.people import SETTINGS, asks, token_of
 from tests.system.test_api_decisions import BROWSER, JSON, kept, stands
 
+pytestmark = pytest.mark.usefixtures("same_secret")
+
 
 @pytest.fixture(scope="module")
 def api_settings() -> dict[str, str]:
