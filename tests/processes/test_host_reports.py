@@ -19,7 +19,7 @@ def test_a_hello_lists_each_agent_with_its_queue_schema_and_digest(tmp_path: Pat
     """
     with Host(agents_file(tmp_path, source)) as host:
         hello = host.hello()
-    assert (hello["protocol"], hello["pid"]) == (1, host.process.pid)
+    assert (hello["protocol"], hello["pid"]) == (2, host.process.pid)
     refund, crawl = hello["agents"]
     assert (refund["name"], refund["queue"], refund["timeoutMs"]) == ("refund", "money", 900_000)
     assert (refund["description"], refund["isAsync"], crawl["isAsync"]) == ("Refund an order.", False, True)

@@ -1,4 +1,4 @@
-"""What async agents say is taken in piece by piece: hostile frames end their host, refused requests are refused, order is kept."""
+"""What async agents say is taken in: hostile frames end their host, refused requests are refused, order is kept."""
 
 from __future__ import annotations
 
