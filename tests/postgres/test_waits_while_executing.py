@@ -166,7 +166,7 @@ def test_a_decision_changes_no_status_and_is_told_by_one_event(world: World, out
     assert _decide(made, wait, outcome)(world.connection)
     assert _stands(world, made) == ("RUNNING", made.worker, made.epoch, 0)
     last = world.events(made.id)[-1]
-    assert (last["type"], last["verb"], last["status"], last["seq"]) == ("run_action", None, "RUNNING", 3)
+    assert (last["type"], last["verb"], last["status"], last["seq"]) == ("run_action", None, "RUNNING", 4)
     assert last["data"]["by"] == f"by {outcome}"
 
 
