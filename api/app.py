@@ -6,10 +6,12 @@ import sys
 from api.application import build
 from models.errors import SettingsError
 from models.facts import set_up_logging
+from models.redis_client import check_kind
 from models.settings import settings
 
 try:
     set_up_logging(settings(), "api")
+    check_kind(settings().redis_url)
 except SettingsError as _error:
     sys.stderr.write(f"{_error}\n")
     raise SystemExit(2) from None

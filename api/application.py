@@ -20,7 +20,7 @@ from api.installation import (
 )
 from api.lifespan import lifespan
 from api.openapi import install
-from api.people import approval, inbox
+from api.people import approval, inbox, looking
 from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
 from api.scheduling import schedules
 from api.version import VERSION
@@ -32,6 +32,7 @@ Bearer`). Every refusal is a problem document (RFC 9457) whose `code` is stable.
 
 _ROUTERS = (
     approval,  # before `read`, for which "approval" would be the id of a run
+    looking,
     inbox,
     bulk,  # before those of one run, whose id "bulk" would be
     create,

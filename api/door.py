@@ -1,8 +1,9 @@
-"""Turns away requests whose address no call could use, before any of them looks at it."""
+"""Turns away requests whose address no call could use, and splits the others' paths, before any call looks at them."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answers import Refusal
+from api.names import SLASH, split_first
 from api.problems import Problem
 
 
@@ -16,5 +17,8 @@ class Door:
         if scope["type"] == "http" and (b"%00" in scope["query_string"] or "\0" in scope["path"]):
             refusal = Refusal(Problem("invalid_request", "The address contains the character NUL."))
             await refusal(scope, receive, send)
+        elif scope["type"] == "http" and SLASH in scope["path"]:  # it stands for an encoded slash from here on
+            refusal = Refusal(Problem("invalid_request", "The address contains U+FFFE, which is no character."))
+            await refusal(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(split_first(scope) if scope["type"] == "http" else scope, receive, send)

@@ -8,7 +8,7 @@ _ISO = re.compile(
     re.ASCII,
 )
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-LONGEST_MS = 366 * 86_400_000
+LONGEST_MS = 100 * 366 * 86_400_000
 _LONGEST_TEXT = 64
 
 
@@ -17,7 +17,7 @@ def milliseconds(value: float | str) -> int:
     seconds = _iso_seconds(value) if isinstance(value, str) else value
     # Written so that NaN, which compares with nothing, is refused too.
     if not 0 <= seconds <= LONGEST_MS / 1000:
-        raise ValueError("must be between zero and 366 days")
+        raise ValueError("must be between zero and 100 years (36600 days)")
     return round(seconds * 1000)
 
 

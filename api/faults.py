@@ -7,7 +7,7 @@ reach a log.
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 from fastapi import FastAPI
@@ -85,9 +85,15 @@ def _methods_at(request: Request) -> list[str]:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(str(item["loc"][-1]), plain(item["msg"])) for item in error.errors()]
+    errors = [FieldError(_field(item["loc"]), plain(item["msg"])) for item in error.errors()]
     named = "; ".join(f"{item.field} {item.detail}" for item in errors)
     return _refused(request.scope, Problem("invalid_request", f"{named}.", errors))
+
+
+def _field(place: Sequence[int | str]) -> str:
+    """Name the parameter: behind where it stood, and before the number of its value where it is repeatable."""
+    names = [part for part in place[1:] if isinstance(part, str)]
+    return names[0] if names else str(place[-1])
 
 
 class LastResort:

@@ -9,6 +9,8 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from executor import lifecycle
+from executor.errors import CannotServe
+from executor.options import refuse_patched_process
 from executor.quiet import OncePerOutage
 from models import channel
 from models.broker import TASK, broker_settings
@@ -17,20 +19,21 @@ from models.facts import set_up_logging
 from models.settings import Settings, settings
 
 
-def _read_settings() -> Settings:
+def _read_settings() -> tuple[Settings, dict[str, Any]]:
     try:
-        return settings()
-    except SettingsError as error:
+        refuse_patched_process()
+        return settings(), broker_settings(settings())
+    except (SettingsError, CannotServe) as error:
         sys.stderr.write(f"taxiway: {error}\n")
         sys.exit(2)
 
 
 # Celery warns of root because of pickled messages; here only JSON is accepted, and TAXIWAY_HOST_USER needs root.
 warnings.filterwarnings("ignore", category=SecurityWarning)
-_settings = _read_settings()
+_settings, _broker = _read_settings()
 app = Celery("taxiway")
 app.conf.update(
-    broker_settings(_settings),
+    _broker,
     task_acks_late=True,  # an unacked ticket is what keeps a full worker from taking another's; acks carry no meaning
     task_reject_on_worker_lost=False,  # the epoch decides who goes on, not the broker
     worker_prefetch_multiplier=1,  # with late acks: never more tickets than slots

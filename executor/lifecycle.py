@@ -9,10 +9,12 @@ import psycopg
 from celery import Celery, bootsteps, signals
 
 from executor.errors import CannotServe
+from executor.options import refuse_options
 from executor.telling import Telling
 from executor.worker import Worker, only_queue
 from models.errors import DatabaseAway, SettingsError
 from models.facts import fact
+from models.redis_client import check_kind
 from models.settings import settings
 
 TICK_SECONDS = 2.0
@@ -69,19 +71,24 @@ def attach(app: Celery) -> None:
     """Connect the worker process to the application's workers."""
     app.steps["consumer"].add(Consuming)
     app.steps["consumer"].add(Telling)
+    signals.worker_init.connect(_check_options, weak=False)
     signals.celeryd_after_setup.connect(_start, weak=False)
     signals.worker_shutting_down.connect(_drain, weak=False)
     signals.worker_shutdown.connect(_stop, weak=False)
 
 
+def _check_options(sender: Any, **_: Any) -> None:
+    try:
+        refuse_options(sender)
+    except CannotServe as error:
+        _give_up(str(error))
+
+
 def _start(sender: str, instance: Any, **_: Any) -> None:
     global _current  # noqa: PLW0603  Celery's signals carry no state of ours
     try:
-        if "thread" not in instance.pool_cls.__module__:
-            raise ValueError(
-                "Start the worker with --pool threads: each thread is a slot that supervises one agent host."
-            )
         queue = only_queue(list(instance.app.amqp.queues.consume_from))
+        check_kind(settings().redis_url)
         worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
         worker.start()
     except (ValueError, DatabaseAway, SettingsError, CannotServe) as error:

@@ -166,6 +166,9 @@ class Supervision:
                     return self._restarted(int(frame["n"]), frame["input"])
                 case Kind.PARK:
                     return self._parked(int(frame["n"]), word(frame, "wake"), frame["waits"])
+                case Kind.LEAVING:
+                    self._host.retire(self._claim["agent"], frame["left"])
+                    return None
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
                 case _:

@@ -33,6 +33,7 @@ from models.facts import fact
 from models.ids import WorkerId, liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.listener import Listener
+from models.names import RULE, is_name
 from models.probe import Probe
 from models.settings import Settings
 
@@ -244,4 +245,6 @@ def only_queue(queues: Sequence[str]) -> str:
         raise ValueError(
             f"A worker serves one queue, not {len(queues)} ({', '.join(queues)}): start one worker for each, with -Q."
         )
+    if not is_name(queues[0]):
+        raise ValueError(f"A queue's name {RULE}: start the worker with another -Q.")
     return queues[0]

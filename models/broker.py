@@ -1,7 +1,10 @@
 """How the broker is used: the settings that whoever publishes and whoever consumes must share."""
 
+import os
 from typing import Any
 
+from models.errors import SettingsError
+from models.redis_address import RedisAddress
 from models.settings import Settings
 
 TASK = "executor.advance"
@@ -9,9 +12,12 @@ DEFAULT_QUEUE = "default"
 
 
 def broker_settings(settings: Settings) -> dict[str, Any]:
-    """Give the Celery settings of the transport, equal for scheduler, workers and Flower."""
+    """Return the Celery settings of the transport, equal for scheduler, workers and Flower; raises SettingsError."""
+    address = RedisAddress.parse(settings.redis_url)
+    _refuse_other_address({settings.redis_url, address.broker_url} if address.master is None else set())
     return {
-        "broker_url": settings.redis_url,
+        "broker_url": address.broker_url,
+        "broker_use_ssl": address.tls if address.tls is not None else False,
         "task_serializer": "json",
         "event_serializer": "json",
         "result_serializer": "json",
@@ -38,5 +44,21 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
             "health_check_interval": 10,
             "global_keyprefix": settings.redis_prefix,
             "client_name": "taxiway",
+            **_sentinel_options(address),
         },
     }
+
+
+def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
+    if address.master is None:
+        return {}
+    return {"master_name": address.master, "sentinel_kwargs": address.sentinel_options()}
+
+
+def _refuse_other_address(same: set[str]) -> None:
+    """Celery lets these variables win over every setting: tickets would go where no worker of ours looks."""
+    for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+        if os.environ.get(name) and os.environ[name] not in same:
+            raise SettingsError(
+                f"{name} is set, and Celery obeys it: unset it, and put the address into TAXIWAY_REDIS_URL."
+            )

@@ -19,6 +19,7 @@ import redis
 
 from models.express import Express
 from models.facts import fact
+from models.redis_client import open_redis
 
 PROMOTE = "taxiway:promote"
 FREED = "taxiway:freed"  # a slot is free, and that is all: no other run waits for what has happened
@@ -43,13 +44,6 @@ def tenant_channel(tenant: str) -> str:
 def worker_channel(worker: object) -> str:
     """Channel that wakes a worker to look at its control requests."""
     return f"taxiway:worker:{worker}"
-
-
-def open_redis(url: str) -> "redis.Redis":
-    """Open a client whose calls fail within seconds instead of hanging on a half-open connection."""
-    return redis.Redis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=5, socket_keepalive=True, health_check_interval=10
-    )
 
 
 class Bus:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import redis
 
-from models.bus import open_redis
+from models.redis_client import open_redis
 
 BACK_OFF_SECONDS = 2.0
 SILENCE_SECONDS = 5.0

@@ -261,6 +261,10 @@ _WITH_WAITS = """, opened AS (
             on_due text, nonce text, digest text, grant_key text)
         ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
         RETURNING *
+    ), left_alone AS (
+        UPDATE wait SET epoch = wait.epoch - 1 FROM moved
+        WHERE wait.run_id = moved.id AND wait.epoch = moved.epoch AND wait.resolved_at IS NULL
+            AND wait.key NOT IN (SELECT key FROM json_to_recordset(%(waits)s::json) AS listed (key text))
     )"""
 _FIRST = "(SELECT {} FROM opened WHERE kind = '{}' ORDER BY id LIMIT 1)"
 _SAID = {

@@ -93,21 +93,20 @@ _STEP = f"""
 # What is recorded of the step may be looked up here: only this activation writes it, and its items are committed in order.
 _ABANDONED = f"""
     WITH given_up AS (
-        SELECT NOT EXISTS (
+        SELECT (NOT EXISTS (
             SELECT FROM step WHERE run_id = %(run)s AND key = %(key)s AND status NOT IN ('retrying', 'intended')
-        ) AS now
+        ))::int AS now
     ), fenced AS (
-        UPDATE run SET seq = seq + given_up.now::int, recorded_n = %(n)s, step_count = step_count + given_up.now::int,
-            step_in_flight = %(in_flight)s, updated_at = now()
-        FROM given_up
-        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + given_up.now::int <= %(max_steps)s
-        RETURNING id, tenant, seq, status, given_up.now
+        UPDATE run SET seq = seq + (SELECT now FROM given_up), recorded_n = %(n)s,
+            step_count = step_count + (SELECT now FROM given_up), step_in_flight = %(in_flight)s, updated_at = now()
+        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + (SELECT now FROM given_up) <= %(max_steps)s
+        RETURNING id, tenant, seq, status
     ), kept AS (
         INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, duration_ms, started_at,
             finished_at, at_ms)
         SELECT id, %(key)s, tenant, seq, %(name)s, %(digest)s, %(occurrence)s, 'abandoned', %(attempts)s, %(duration_ms)s,
             now() - coalesce(%(duration_ms)s::bigint, 0) * interval '1 ms', now(), %(at_ms)s
-        FROM fenced WHERE fenced.now
+        FROM fenced, given_up WHERE given_up.now = 1
         ON CONFLICT (run_id, key) DO UPDATE SET seq = excluded.seq, status = excluded.status, attempts = excluded.attempts,
             duration_ms = excluded.duration_ms, finished_at = excluded.finished_at, at_ms = excluded.at_ms
         RETURNING key

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import SettingsError
+from models.redis_address import RedisAddress
 
 
 def _postgres_url(value: str) -> str:
@@ -19,8 +20,10 @@ def _postgres_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("redis", "rediss", "sentinel"):
-        raise ValueError("must be a Redis or Valkey address such as redis://127.0.0.1:6379/0")
+    try:
+        RedisAddress.parse(value)
+    except ValueError as error:
+        raise ValueError(f"it {error}") from None
     return value
 
 
@@ -48,7 +51,10 @@ class Settings(BaseSettings):
     database_direct_url: PostgresUrl | None = Field(
         None, description="Where session locks are held; set it when `TAXIWAY_DATABASE_URL` points at a pooler."
     )
-    redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey: Celery's broker and hints.")
+    redis_url: RedisUrl = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis or Valkey: Celery's broker and hints. Also `rediss://` and `sentinel://a,b/0?master=NAME`.",
+    )
     redis_prefix: str = Field("taxiway:", description="Put before every broker key, so that a server can be shared.")
     agents: str = Field("", description="Agents that a worker serves: `./my_agents.py` or `package.module`, by comma.")
     agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")

@@ -6,6 +6,7 @@ import time
 
 from ops.console import LogFollower, complain, near, say
 from ops.embedded import EmbeddedError
+from ops.example import Example, example_of
 from ops.stack import Halt, Halted, Stack, StackError, StackOptions, http
 from ops.stack.environment import with_password
 from ops.stack.supervision import Supervisor
@@ -49,26 +50,28 @@ def up(options: StackOptions, *, verbose: bool) -> int:
 def greet(stack: Stack, seconds: float) -> None:
     """Say where everything is and what to try."""
     options, url = stack.options, stack.url
-    agents = http.agents_of(url, stack.api_key)
+    agents = http.served(url, stack.api_key)
     each = f"{options.workers} workers with {options.slots} slots each"
     say(f"Taxiway is up after {seconds:.1f} s: {each} serve queue {options.queue}.\n", "bold green")
     say(f"  API      {url}    documentation: {url}/docs")
     say(f"  Flower   {with_password(stack.flower_url, stack.flower_auth)}")
     say(f"  API key  {stack.api_key}")
-    say(f"  Agents   {', '.join(agents)} (from {options.agents}; the workers are replaced when these files change)")
+    names = ", ".join(str(agent["name"]) for agent in agents)
+    say(f"  Agents   {names} (from {options.agents}; the workers are replaced when these files change)")
     say(f"  Logs     {near(stack.logs)}")
     say("\nTry it in another terminal:\n")
-    say(examples(near(options.base / NAME), min(agents, key=lambda name: name != SAMPLE, default="AGENT")))
+    say(examples(near(options.base / NAME), example_of(agents, SAMPLE)))
     say("\nCtrl-C stops everything.")
 
 
-def examples(upfile: str, agent: str) -> str:
+def examples(upfile: str, example: Example) -> str:
     """Return commands that work as they stand once the file is sourced."""
     curl = 'curl -H "x-api-key: $TAXIWAY_API_KEY"'
+    missing = "" if example.known else f"\n  ({example.agent} needs an input of yours; the first line shows its schema)"
     return (
         f"  source {upfile}\n"
         f"  {curl} $TAXIWAY_URL/v1/agents\n"
-        f"  {curl} -H 'content-type: application/json' -d '{{\"agent\": \"{agent}\"}}' $TAXIWAY_URL/v1/runs\n"
+        f"  {curl} -H 'content-type: application/json' -d {example.body()} $TAXIWAY_URL/v1/runs\n"
         f"  {curl} -N $TAXIWAY_URL/v1/runs/RUN_ID/sse\n"
-        f"  .venv/bin/taxiway enqueue {agent} --watch"
+        f"  .venv/bin/taxiway enqueue {example.words()} --watch{missing}"
     )

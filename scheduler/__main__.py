@@ -9,6 +9,7 @@ from models.errors import SettingsError
 from models.facts import fact, set_up_logging
 from models.listener import Listener
 from models.probe import Probe
+from models.redis_client import check_kind
 from models.settings import Settings, settings
 from scheduler.bulk import Bulks
 from scheduler.closing import Closing
@@ -53,7 +54,8 @@ def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
 
 
 def serve(config: Settings) -> None:
-    """Run a scheduler until SIGTERM or SIGINT."""
+    """Run a scheduler until SIGTERM or SIGINT; raises SettingsError."""
+    check_kind(config.redis_url)
     bus, publisher = Bus(config.redis_url), Publisher(config)
     loop = Loop(lambda: _duties(config, bus, publisher), hinted=3)
     listener = Listener(config.redis_url, lambda: (PROMOTE, FREED), loop.hint)

@@ -53,6 +53,23 @@ def start_authorization(
     return RedirectResponse(address, 303, PRIVATE)
 
 
+@router.head("/v1/auth/{waitId}/start", include_in_schema=False)
+def look_at_start(request: Request, waitId: str, token: Annotated[str, Query()]) -> Response:  # noqa: N803  as above
+    """Answer as GET does, which changes nothing either."""
+    return start_authorization(request, waitId, token)
+
+
+@router.head("/v1/auth/callback", include_in_schema=False)
+def look_at_callback(request: Request, state: Annotated[str, Query(max_length=400)]) -> Response:
+    """Answer with the headers of GET's answer, and take nothing that a provider gave."""
+    try:
+        _, found = _came_back(state)
+        check_open(found)
+    except Problem as problem:
+        return refused(request, problem)
+    return _told(request, found, "Authorize", f"{found.run.agent} waits.")
+
+
 @router.get(
     "/v1/auth/callback",
     response_model=AuthorizationBody,

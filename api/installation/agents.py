@@ -12,6 +12,7 @@ from api.documented import BODY, refusals, takes
 from api.durations import iso
 from api.installation.gates import GateRequest, Operator, Raw, Shared, change
 from api.installation.workers import offers_slots
+from api.names import NAMED
 from api.requests import read_as
 from api.shapes import AgentBody, AgentList
 from api.transactions import reading
@@ -32,7 +33,7 @@ def list_agents(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
 
 
 @router.put(
-    "/v1/agents/{name}",
+    f"/v1/agents/{NAMED}",
     response_model=AgentBody,
     summary="Change an agent",
     responses=refusals(*BODY, "not_found", "unknown_window"),

@@ -12,6 +12,7 @@ from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, takes
 from api.fields import Moment, Text
 from api.installation.windows import shown, unknown
+from api.names import NAMED
 from api.problems import invalid
 from api.requests import Body, read_as
 from api.resources import Resources, resources
@@ -35,7 +36,7 @@ class OverrideRequest(Body):
 
 
 @router.post(
-    "/v1/windows/{name}/override",
+    f"/v1/windows/{NAMED}/override",
     response_model=WindowBody,
     summary="Override a window",
     responses=refusals(*BODY, "not_found"),
@@ -63,7 +64,7 @@ def override_window(
 
 
 @router.delete(
-    "/v1/windows/{name}/override",
+    f"/v1/windows/{NAMED}/override",
     response_model=WindowBody,
     summary="End an override",
     responses=refusals("not_found"),

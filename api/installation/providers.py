@@ -16,6 +16,7 @@ from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
 from api.fields import Text
+from api.names import NAMED
 from api.problems import Problem, invalid
 from api.requests import Body, read_as
 from api.shapes import ProviderBody, ProviderList
@@ -100,7 +101,9 @@ def list_providers(_caller: Operator) -> Answer:
         return Answer({"providers": [_shown(provider) for provider in found]})
 
 
-@router.get("/v1/providers/{name}", response_model=ProviderBody, summary="A provider", responses=refusals("not_found"))
+@router.get(
+    f"/v1/providers/{NAMED}", response_model=ProviderBody, summary="A provider", responses=refusals("not_found")
+)
 def read_provider(name: str, _caller: Operator) -> Answer:
     """Show a provider, never its client secret."""
     with reading() as session:
@@ -108,7 +111,7 @@ def read_provider(name: str, _caller: Operator) -> Answer:
 
 
 @router.put(
-    "/v1/providers/{name}",
+    f"/v1/providers/{NAMED}",
     response_model=ProviderBody,
     summary="Introduce a provider",
     responses=shows(201, "It is new.", ProviderBody) | refusals(*BODY),
@@ -134,7 +137,7 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
 
 
 @router.delete(
-    "/v1/providers/{name}",
+    f"/v1/providers/{NAMED}",
     status_code=204,
     response_model=None,
     summary="Forget a provider",

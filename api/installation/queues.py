@@ -13,11 +13,12 @@ from api.documented import BODY, refusals, takes
 from api.durations import iso
 from api.fields import Limit, Name, RateSpan
 from api.installation.gates import FALSE, GateRequest, Operator, Raw, Shared, change, unknown
-from api.installation.windows import NAME, NAME_RULE
+from api.names import NAMED
 from api.problems import invalid
 from api.requests import Body, read_as
 from api.shapes import QueueBody, QueueList
 from api.transactions import reading
+from models.names import RULE, is_name
 from models.queue import Queue
 
 router = APIRouter(tags=["Installation"])
@@ -70,14 +71,14 @@ def list_queues(caller: Reader) -> Answer:
     return Answer({"queues": [_shown(queue, caller) for queue in found]})
 
 
-@router.get("/v1/queues/{name}", response_model=QueueBody, summary="A queue", responses=refusals("not_found"))
+@router.get(f"/v1/queues/{NAMED}", response_model=QueueBody, summary="A queue", responses=refusals("not_found"))
 def read_queue(name: str, caller: Reader) -> Answer:
     """Show a queue."""
     return _answer(name, caller)
 
 
 @router.put(
-    "/v1/queues/{name}",
+    f"/v1/queues/{NAMED}",
     response_model=QueueBody,
     summary="Change a queue",
     responses=refusals(*BODY, "unknown_window"),
@@ -88,8 +89,8 @@ def put_queue(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
 
     A queue that nobody serves yet is made. Runs that are in flight go on: a lower limit holds for those that come after them.
     """
-    if not NAME.fullmatch(name):
-        raise invalid("name", NAME_RULE)
+    if not is_name(name):
+        raise invalid("name", RULE)
     body = read_as(QueueRequest, json_object(raw))
     change("queue", name, _asked(body), caller=caller, shared=shared)
     return _answer(name, caller)

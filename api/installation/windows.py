@@ -16,6 +16,7 @@ from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
 from api.durations import iso
 from api.fields import Cron, Period, Timezone
+from api.names import NAMED
 from api.problems import Problem, invalid
 from api.requests import Body, read_as
 from api.shapes import WindowBody, WindowChangeBody, WindowList, WindowSummary
@@ -66,7 +67,7 @@ def list_windows(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
     return Answer({"windows": [_summary(window, now) for window in found]})
 
 
-@router.get("/v1/windows/{name}", response_model=WindowBody, summary="A window", responses=refusals("not_found"))
+@router.get(f"/v1/windows/{NAMED}", response_model=WindowBody, summary="A window", responses=refusals("not_found"))
 def read_window(
     name: str,
     _caller: Annotated[Caller, Depends(may("read"))],
@@ -77,7 +78,7 @@ def read_window(
 
 
 @router.put(
-    "/v1/windows/{name}",
+    f"/v1/windows/{NAMED}",
     response_model=WindowBody,
     summary="Make or change a window",
     responses=refusals(*BODY),
@@ -105,7 +106,7 @@ def put_window(
 
 
 @router.delete(
-    "/v1/windows/{name}",
+    f"/v1/windows/{NAMED}",
     status_code=204,
     response_model=None,
     summary="Delete a window",

@@ -50,6 +50,8 @@ class Field:
     options: Sequence[Option] = ()
     item: Kind = Kind.LINE
     fields: "Sequence[Field]" = ()
+    listed: bool = False  # a group whose value is a list of its members, each of which it must have
+    default: Any = None
     schema: str | None = None
 
     @property

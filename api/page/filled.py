@@ -60,20 +60,33 @@ def _value(field: Field, given: Given, errors: dict[str, str]) -> Any:
 
 
 def _group(field: Field, given: Given, errors: dict[str, str]) -> Any:
-    untouched = not any(text.strip() for leaf in field.leaves() for text in given.get(leaf.name, ()))
-    if untouched and (not field.required or field.nullable):
-        return None if field.required else _BLANK
-    members = {inner.name.removeprefix(f"{field.name}."): _value(inner, given, errors) for inner in field.fields}
-    return {name: value for name, value in members.items() if value is not _BLANK}
+    if not field.required or field.nullable:
+        typed = {leaf.name: _typed(given.get(leaf.name, ())) for leaf in field.leaves()}
+        if all(typed[leaf.name] == _typed(leaf.preset) for leaf in field.leaves()):
+            return None if field.required else _BLANK
+        if not any(typed.values()):
+            return None if field.nullable else _BLANK
+    members = {inner.name: _value(inner, given, errors) for inner in field.fields}
+    if field.listed:
+        return [inner.default if members[inner.name] is _BLANK else members[inner.name] for inner in field.fields]
+    return {name.removeprefix(f"{field.name}."): value for name, value in members.items() if value is not _BLANK}
+
+
+def _typed(texts: Sequence[str]) -> list[str]:
+    """Return what was typed as it compares: browsers send other ends of lines than they were given."""
+    return [text.replace("\r\n", "\n").strip() for text in texts if text.strip()]
 
 
 def _blank(field: Field) -> Any:
-    if not field.required:
+    # What was there already and was taken away is no default any more.
+    if not field.required and not field.preset:
         return _BLANK
     if field.nullable:
         return None
     if field.kind in (Kind.LIST, Kind.CHOICES):
         return []
+    if not field.required:
+        return _BLANK
     raise Unreadable("Choose one." if field.kind in (Kind.CHOICE, Kind.TRUTH) else "This is needed.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.page.field import ROOT, Field, Kind, Option
-from api.page.presets import preset
+from api.page.presets import begun
 
 Schema = Mapping[str, Any]
 
@@ -55,9 +55,8 @@ class _Writing:
         # Of its own title only: that of a class says less than the name of the member, which there may be two of.
         title = schema.get("title") if isinstance(schema, dict) else None
         about = {**made, "label": str(title or label), "hint": _hint(plain, made["kind"])}
-        if "default" in plain:
-            about["preset"] = preset(made["kind"], plain["default"], made.get("options", ()))
-        return Field(name=name, required=required, nullable=nullable, **about)
+        field = Field(name=name, required=required, nullable=nullable, default=plain.get("default"), **about)
+        return begun(field, plain["default"]) if "default" in plain else field
 
     def _resolved(self, schema: Any, seen: tuple[str, ...]) -> tuple[Schema, bool, tuple[str, ...]]:
         """Give the schema behind references and `or null`, whether null is allowed, and what was passed on the way."""
@@ -101,6 +100,8 @@ class _Writing:
         match schema.get("type"):
             case "object" if schema.get("properties") and depth and not schema.get("additionalProperties"):
                 return {"kind": Kind.GROUP, "fields": self._members(schema, name, depth, seen)}
+            case "array" if depth and _has_names(schema):
+                return {"kind": Kind.GROUP, "fields": self._places(schema, name, depth, seen), "listed": True}
             case "array":
                 return self._list(schema, seen) or {"kind": Kind.JSON, "schema": _shown(schema)}
             case "string":
@@ -115,6 +116,15 @@ class _Writing:
             self.field(part, f"{name}.{key}", spoken(key), depth=depth - 1, seen=seen, required=key in needed)
             for key, part in schema["properties"].items()
         )
+
+    def _places(self, schema: Schema, name: str, depth: int, seen: tuple[str, ...]) -> tuple[Field, ...]:
+        return tuple(
+            self.field(
+                {**part, "title": None}, f"{name}[{place}]", spoken(part["title"]), depth=depth - 1, seen=seen,
+                required="default" not in part,
+            )
+            for place, part in enumerate(schema["prefixItems"])
+        )  # fmt: skip
 
     def _list(self, schema: Schema, seen: tuple[str, ...]) -> dict[str, Any] | None:
         item, nullable, _ = self._resolved(schema.get("items"), seen)
@@ -133,6 +143,13 @@ def spoken(name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).split("_")
     said = " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words)
     return said[:1].upper() + said[1:]
+
+
+def _has_names(schema: Schema) -> bool:
+    """Return whether it is a list of a fixed length in which each place has a title: a NamedTuple."""
+    items = schema.get("prefixItems") or ()
+    titled = all(isinstance(item, dict) and isinstance(item.get("title"), str) for item in items)
+    return bool(items) and titled and schema.get("minItems") == schema.get("maxItems") == len(items)
 
 
 def _one_of(options: list[Any]) -> Schema:

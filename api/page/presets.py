@@ -2,13 +2,29 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from api.page.field import Kind, Option
+from api.page.field import Field, Kind, Option
 
 
-def preset(kind: Kind, value: Any, options: Sequence[Option]) -> Sequence[str]:
+def begun(field: Field, value: Any) -> Field:
+    """Return the field as it stands when it begins with a value; the members of a group begin with its parts."""
+    if field.kind is not Kind.GROUP:
+        return replace(field, preset=_preset(field.kind, value, field.options))
+    parts = {f"[{place}]": part for place, part in enumerate(value)} if isinstance(value, list) else {}
+    parts |= {f".{key}": part for key, part in value.items()} if isinstance(value, dict) else {}
+    members = ((inner, inner.name.removeprefix(field.name)) for inner in field.fields)
+    return replace(field, fields=tuple(_part(inner, parts[key]) if key in parts else inner for inner, key in members))
+
+
+def _part(field: Field, value: Any) -> Field:
+    # A null that stays as it is must be said: left out, the member would have the default of its own class.
+    return begun(replace(field, required=True) if value is None else field, value)
+
+
+def _preset(kind: Kind, value: Any, options: Sequence[Option]) -> Sequence[str]:
     """Give what a field of this kind begins with; nothing when the value is none that it could give."""
     match kind:
         case Kind.CHOICE:
@@ -21,10 +37,8 @@ def preset(kind: Kind, value: Any, options: Sequence[Option]) -> Sequence[str]:
             return ["true" if value else "false"] if isinstance(value, bool) else ()
         case Kind.MOMENT:
             return _moment(value)
-        case Kind.JSON:
+        case Kind.JSON if value is not None:
             return [json.dumps(value, ensure_ascii=False)]
-        case Kind.GROUP:
-            return ()
     return [] if value is None else [str(value)]
 
 

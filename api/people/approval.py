@@ -29,7 +29,7 @@ from api.shapes import ApprovalBody
 
 async def _as_it_came(request: Request) -> None:
     """Have a person shown a page also when something is wrong."""
-    if says_form(request) or (request.method == "GET" and not wants_json(request)):
+    if says_form(request) or (request.method in ("GET", "HEAD") and not wants_json(request)):
         refuse_with(request, problem_page)
 
 
@@ -70,6 +70,14 @@ def read_approval(
         )
         return Answer(shown(decide_by_token(token, body, shared), link=False))
     return Answer(shown(asked_by(token), link=False))
+
+
+@router.head("/v1/runs/approval", include_in_schema=False)
+def look_at_approval(
+    request: Request, shared: Annotated[Resources, Depends(resources)], token: Annotated[str, Query()]
+) -> Response:
+    """Answer as GET does without a decision: programs that check links decide nothing."""
+    return read_approval(request=request, shared=shared, token=token)
 
 
 @router.post(

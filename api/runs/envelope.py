@@ -26,7 +26,7 @@ class ScheduledRunBody(Body):
     expiresIn: Annotated[  # noqa: N815  as the API spells it
         QueueTime | None,
         Field(
-            description="How long it may stay QUEUED, counted from its acceptance: seconds or ISO 8601, 366 days at most. A run "
+            description="How long it may stay QUEUED, counted from its acceptance: seconds or ISO 8601, 100 years at most. A run "
             "that has not begun by then ends FAILED with reason `expired`. Default: for ever."
         ),
     ] = None

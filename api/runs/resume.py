@@ -34,7 +34,8 @@ def resume_run(
 ) -> Answer:
     """End a user's pause, one that is only recorded too, the agent's own, or one for `code_mismatch`, once the code was mended.
 
-    The run goes on from its recorded steps, on the code that is served by then. What it waits for is not decided here.
+    The agent's own is ended also while the run executes, which keeps its status then. A parked run goes on from its recorded
+    steps, on the code that is served by then. What it waits for is not decided here.
     """
     run = run_id(runId)
     with transaction() as connection:

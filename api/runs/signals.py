@@ -10,6 +10,7 @@ from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.conforming import violations
 from api.documented import BODY, refusals, takes
+from api.names import NAMED
 from api.problems import Problem, invalid, run_finished, run_not_found
 from api.requests import read_as
 from api.resources import Resources, resources
@@ -25,13 +26,13 @@ from models.children import RESERVED
 from models.database import Row
 from models.facts import fact
 from models.lifecycle import TERMINAL
+from models.names import RULE, is_name
 
 router = APIRouter(tags=["Runs"])
-MAX_NAME = 200
 
 
 @router.post(
-    "/v1/runs/{runId}/signals/{name}",
+    f"/v1/runs/{{runId}}/signals/{NAMED}",
     status_code=202,
     response_model=RunBody,
     summary="Send a run a signal",
@@ -82,7 +83,7 @@ def _check_payload(payload: object, awaited: Row | None) -> None:
 
 
 def _check(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise invalid("name", f"has 1 to {MAX_NAME} printable characters")
+    if not is_name(name):
+        raise invalid("name", RULE)
     if name.startswith(RESERVED):
         raise invalid("name", f"must not begin with {RESERVED}: such signals are Taxiway's own")

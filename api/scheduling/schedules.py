@@ -11,6 +11,7 @@ from api.auth import Caller, may
 from api.body import body_within, json_object, single_limit
 from api.documented import BODY, refusals, shows, takes
 from api.installation.windows import NAME, NAME_RULE
+from api.names import NAMED
 from api.problems import Problem, invalid
 from api.resources import Resources, resources
 from api.runs.whole import read_whole
@@ -37,14 +38,16 @@ def list_schedules(caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
         return Answer({"schedules": [summary(schedule) for schedule in session.exec(wanted)]})
 
 
-@router.get("/v1/schedules/{name}", response_model=ScheduleBody, summary="A schedule", responses=refusals("not_found"))
+@router.get(
+    f"/v1/schedules/{NAMED}", response_model=ScheduleBody, summary="A schedule", responses=refusals("not_found")
+)
 def read_schedule(name: str, caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
     """Show a schedule: what it enqueues, when it fires next, and what its newest firings came to."""
     return _answer(caller, name)
 
 
 @router.put(
-    "/v1/schedules/{name}",
+    f"/v1/schedules/{NAMED}",
     response_model=ScheduleBody,
     summary="Make or change a schedule",
     responses=refusals(*BODY, "unknown_agent", "unknown_queue", "unknown_window", "invalid_input"),
@@ -69,7 +72,7 @@ def put_schedule(
 
 
 @router.delete(
-    "/v1/schedules/{name}",
+    f"/v1/schedules/{NAMED}",
     status_code=204,
     response_model=None,
     summary="Delete a schedule",
@@ -85,7 +88,7 @@ def delete_schedule(name: str, caller: Operator) -> Response:
 
 
 @router.post(
-    "/v1/schedules/{name}/run",
+    f"/v1/schedules/{NAMED}/run",
     status_code=201,
     response_model=RunBody,
     summary="Run now",

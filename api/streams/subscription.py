@@ -11,12 +11,11 @@ from typing import Any
 
 import redis.asyncio as redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from models.facts import fact
 from models.ids import new_id
+from models.redis_client import open_async_redis
 
 _SILENCE_SECONDS = 5.0
 _CONFIRM_SECONDS = 0.5
@@ -27,9 +26,7 @@ class Subscription:
     """Calls `on_message(channel, text)` for what comes, and `on_back()` when it is subscribed anew."""
 
     def __init__(self, url: str, on_message: Callable[[str, str], None], on_back: Callable[[], None]) -> None:
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=10, socket_connect_timeout=5, socket_keepalive=True, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = open_async_redis(url)
         self._on_message, self._on_back = on_message, on_back
         self._wanted = {f"taxiway:api:{new_id()}"}  # never empty: a subscription to nothing cannot be read
         self._changes: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()

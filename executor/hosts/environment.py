@@ -16,8 +16,10 @@ def _credentials(settings: Settings) -> set[str]:
         found.add(url)
         if parts.password:  # a short one is found where it stands beside its user and server, whatever the scheme
             found |= {parts.password, unquote(parts.password), parts.netloc}
-        for password in parse_qs(parts.query).get("password", ()):
-            found |= {password, quote(password, safe="")}
+        words = parse_qs(parts.query)
+        for name in ("password", "sentinel_password", "ssl_password"):
+            for password in words.get(name, ()):
+                found |= {password, quote(password, safe="")}
     return {secret for secret in found if len(secret) >= _SHORT}
 
 

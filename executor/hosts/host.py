@@ -12,6 +12,7 @@ from typing import Any
 from taxiway.frames import ChannelClosed, Frame, FrameError, FrameSocket
 
 from executor.errors import HostGone
+from executor.hosts.descendants import descendants
 from executor.hosts.output import OutputDrain
 
 VALID: Frame = {"frame": "valid"}
@@ -40,6 +41,9 @@ class Host:
     activations: int = 0
     busy_with: str | None = None
     killed: str | None = None
+    retired: bool = False
+    left_by: str | None = None
+    """The agent whose run left threads, processes or other changes behind, so that the host is replaced."""
     on_output: Any = None
     drain: OutputDrain | None = None
     key: bytes = b""
@@ -51,6 +55,10 @@ class Host:
         """Note that an activation has the host now."""
         self.activations += 1
         self.busy_with = activation
+
+    def retire(self, agent: str, left: list[str]) -> None:
+        """Take no further activation after this one; `left` is what its run left behind, nothing after an interrupt."""
+        self.retired, self.left_by = True, agent if left else None
 
     def send(self, *frames: Frame) -> None:
         """Write frames, waiting for a slow reader; raises HostGone."""
@@ -88,8 +96,12 @@ class Host:
             self.killed = self.killed or why
             # Not reaped yet, so the number is still this group's, also when its leader has exited and left children.
             if self.process.returncode is None:
+                strays = descendants(self.process.pid)  # later they are nobody's, and cannot be found
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.process.pid, signal.SIGKILL)
+                for stray in strays:
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(stray, signal.SIGKILL)
 
     def bury(self) -> None:
         """Kill what is left, reap it and close the channel."""

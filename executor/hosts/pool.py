@@ -37,6 +37,7 @@ class HostPool:
         lock = threading.RLock()
         self._changed = threading.Condition(lock)  # a host is ready, or none ever will be
         self._wanting = threading.Condition(lock)  # the spawner has something to do
+        self._untidy: set[str] = set()
         self._stopping = False
         self._fault: CannotServe | None = None
         self._agents: tuple[ServedAgent, ...] = ()
@@ -73,7 +74,9 @@ class HostPool:
         """Take a host back after an activation that ended well; it is ready once it says that it is idle."""
         host.on_output = None
         host.busy_with = None
-        if host.killed or host.activations >= self._settings.host_activations:
+        if host.left_by is not None:
+            self._tell_once(host.left_by)
+        if host.killed or host.retired or host.activations >= self._settings.host_activations:
             self.discard(host)
             return
         with self._changed:
@@ -86,6 +89,15 @@ class HostPool:
         with self._changed:
             self._all.discard(host)
             self._wanting.notify()
+
+    def _tell_once(self, agent: str) -> None:
+        """Log the cost of an agent that leaves something behind; what it is stands in the log of each run."""
+        with self._changed:
+            new = agent not in self._untidy
+            self._untidy.add(agent)
+        if new:
+            why = "its runs leave threads, processes or other changes behind; each needs a fresh host"
+            fact("host.replaced", level="warning", agent=agent, why=why)
 
     def hosts(self) -> list[Host]:
         """List all living hosts."""

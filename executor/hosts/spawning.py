@@ -87,7 +87,8 @@ def _greeted(host: Host) -> Host:
         if frame["frame"] == "broken":
             error = frame.get("error")
             why = error.get("message") if isinstance(error, dict) else None
-            raise HostGone(f"The agents cannot be loaded: {why or 'no reason was given'}")
+            place = f"{frame['where']}: " if frame.get("where") else ""
+            raise HostGone(f"The agents cannot be loaded: {place}{why or 'no reason was given'}")
         if frame["frame"] == "hello" and frame.get("protocol") == PROTOCOL:
             return _introduced(host, frame)
         raise HostGone(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
 
-from taxiway import Run, agent
+from taxiway import AsyncRun, Run, agent
 
 
 def add(total: int, i: int) -> int:
@@ -98,3 +99,19 @@ def asked(run: Run) -> float:
     """Ask somebody, then execute a step."""
     run.approve("Go on?")
     return float(run.step(now))
+
+
+async def beat() -> None:
+    """Beat each second, so that the agent never only waits."""
+    while True:  # noqa: ASYNC110  it waits for nothing
+        await asyncio.sleep(1)
+
+
+@agent
+async def asked_meanwhile(run: AsyncRun) -> float:
+    """Ask somebody while a heart beats beside it, and return when the agent had the decision."""
+    heart = asyncio.create_task(beat())
+    await run.approve("Go on?")
+    came = time.time()
+    heart.cancel()
+    return came

@@ -56,6 +56,8 @@ METHOD = f"""## Method
 - Decision: {LONG.decisions} runs that wait for an approval, one after the other, from before the request that approves
   until the event of the claim; the parked runs beside them are copies of one that was really parked. The size is what
   the tables and their indexes grew by, for each copy.
+- Decision while the agent executes: {LONG.decisions} runs of an async agent that asks beside a task that beats each second,
+  from before the request that approves until the agent has the decision, by its own clock. None of them may have parked.
 - At work: runs of a step that sleeps, {LONG.busy_seconds:g} s of them for each slot; of the time between the first and the last
   start, the share for which the slots executed a step, by the agent's clock.
 - Promotion: a scheduler, and a pretended worker that consumes nothing. {LONG.portions} times {LONG.portion:,} slots are

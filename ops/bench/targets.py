@@ -83,6 +83,7 @@ TARGETS = (
     Target(Workload.START, P99, at_most=40),
     *(Target(workload, P50, at_most=20) for workload in PARKED_BESIDE),
     *(Target(workload, P99, at_most=60) for workload in PARKED_BESIDE),
+    Target(Workload.DECISION_EXECUTING, P50, at_most=30),
     Target(Workload.CANCEL_LOOP, P99, at_most=1000),
     Target(Workload.HOST_KILLED, TIME, at_most=0.5, unit=SECONDS),
     Target(Workload.CANCEL_BLOCKED, TIME, at_most=6, unit=SECONDS),

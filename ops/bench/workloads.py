@@ -18,6 +18,7 @@ class Workload(StrEnum):
     HOST_KILLED = "host killed → step running again"
     CANCEL_BLOCKED = "cancel of a blocking C call"
     WORKER_KILLED = "worker kill -9 → running again elsewhere"
+    DECISION_EXECUTING = "decision over HTTP → executing agent has it"
     DECISION = "decision over HTTP → run claimed"
     DECISION_10K = "the same beside 10,000 parked runs"
     DECISION_100K = "the same beside 100,000 parked runs"

@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 
+from models.redis_client import open_redis
 from ops.chaos.book import Book
 from ops.chaos.eyes import Eyes
 from ops.chaos.measures import Gap, Slots
@@ -96,7 +97,7 @@ class Sampler:
     def look_at_keys(self) -> None:
         """Look for what must be in no key of Valkey."""
         try:
-            with redis.Redis.from_url(self._redis_url, socket_timeout=5) as client:
+            with open_redis(self._redis_url) as client:
                 for key in client.scan_iter(count=500):
                     content = _content(client, key)
                     if any(secret in content for secret in self._secrets):

@@ -37,7 +37,7 @@ MEANINGS = {
     Reason.CHILD_FAILED: "A run that it started came to no result, and the agent did not catch that.",
     Reason.AGENT_ERROR: "The agent raised an error outside a step.",
     Reason.INVALID_INPUT: "The agent could not read its input.",
-    Reason.INVALID_OUTPUT: "The agent returned what JSON cannot hold.",
+    Reason.INVALID_OUTPUT: "A step or the agent returned something else than it is annotated with, or what cannot be recorded.",
     Reason.OUTPUT_TOO_LARGE: "A value or the result was larger than allowed.",
     Reason.HISTORY_LIMIT: "The run recorded more steps, or more in them, than allowed.",
     Reason.ONCE_UNKNOWN: "A step that must happen at most once was interrupted; nobody knows whether it happened.",

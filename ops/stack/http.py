@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 
 TIMEOUT = 3.0
@@ -15,14 +17,14 @@ def answers_ok(url: str, *, api_key: str | None = None) -> bool:
         return False
 
 
-def agents_of(url: str, api_key: str) -> list[str]:
-    """Return the names of the agents that are known, by `GET /v1/agents`."""
+def served(url: str, api_key: str) -> list[dict[str, Any]]:
+    """Return the agents that a live worker serves, by `GET /v1/agents`: others were served once, and their runs would wait."""
     try:
         answer = httpx.get(f"{url}/v1/agents", headers=_headers(api_key), timeout=TIMEOUT)
         agents = answer.json().get("agents", []) if answer.is_success else []
     except httpx.HTTPError:
         return []
-    return [str(agent["name"]) for agent in agents]
+    return [agent for agent in agents if agent["workers"]]
 
 
 def slots_of(url: str, api_key: str, queue: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.agents import agent
 from taxiway.approvals import Decision
 from taxiway.authorizations import Grant
-from taxiway.children import Child
+from taxiway.children import AsyncChild, Child
 from taxiway.errors import (
     ApprovalDenied,
     AuthorizationDenied,
@@ -37,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ApprovalDenied",
+    "AsyncChild",
     "AsyncClient",
     "AsyncRun",
     "AsyncRunHandle",

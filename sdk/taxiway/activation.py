@@ -64,6 +64,8 @@ class Activation(Conversation):
         self.agent_retry: Retry | None = None
         self.in_order = False
         self.where: Callable[[], str] | None = None
+        self.write_input: Callable[[dict[str, object]], str] = json_text
+        """Returns an input of the agent as JSON text, as the agent reads it."""
         self.check_input: Callable[[str], object] = lambda _: None
         """Raises what is wrong with an input (JSON text) of the agent."""
         self.canceled = threading.Event()
@@ -219,7 +221,7 @@ class Activation(Conversation):
     def restart(self, inputs: dict[str, object]) -> NoReturn:
         """Stop the activation and raise Restart; raise InvalidValue or ValueError when the agent does not take the input."""
         self.check()
-        text = json_text(inputs)
+        text = self.write_input(inputs)
         if (size := len(text.encode())) > self.order.limits.input:
             raise ValueError(f"the input has {size:,} bytes of JSON, {self.order.limits.input:,} are allowed")
         self.check_input(text)

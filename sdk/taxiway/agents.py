@@ -5,22 +5,25 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, overload
 
+from taxiway.codec import given
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds
-from taxiway.errors import InvalidValue
+from taxiway.errors import InvalidValue, UnknownType
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import Retry
+from taxiway.returns import known_return_shape
 from taxiway.schema import Schema, object_schema
-from taxiway.shapes import Shape, UnknownType, hints_of, shape_of
+from taxiway.shapes import Shape, hints_of, shape_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NO_DEFAULT: Final = inspect.Parameter.empty
+_OF_METHODS: Final = ("self", "cls")
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,30 @@ class Agent:
 
     def read_input(self, text: str) -> dict[str, Any]:
         """Return the keyword arguments that a run's input stands for; raise InvalidValue where it does not fit."""
-        given = json.loads(text)
-        if not isinstance(given, dict):
+        members = json.loads(text)
+        if not isinstance(members, dict):
             raise InvalidValue("$", "expected an object")
         inputs = self._inputs
         arguments: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, value in members.items():
             shape = inputs.named[name][0] if name in inputs.named else inputs.rest
             if shape is None:
                 raise InvalidValue(f"$.{name}", f"agent {self.name!r} has no such input")
             arguments[name] = decode(shape, value, f"$.{name}")
         for name, (_, default) in inputs.named.items():
-            if default is _NO_DEFAULT and name not in given:
+            if default is _NO_DEFAULT and name not in members:
                 raise InvalidValue(f"$.{name}", "is missing")
         return arguments
+
+    def write_input(self, inputs: Mapping[str, object]) -> str:
+        """Return the JSON text of an input that `read_input` reads as it was; raise InvalidValue when there is none."""
+        shapes = {name: shape for name, (shape, _) in self._inputs.named.items()}
+        return given(shapes, self._inputs.rest, inputs)
+
+    @functools.cached_property
+    def result(self) -> Shape | None:
+        """The shape of what it returns, None where it does not say; UnknownType when that cannot be carried."""
+        return known_return_shape(self.function)
 
     @functools.cached_property
     def _inputs(self) -> _Inputs:
@@ -114,7 +127,7 @@ def agent(
             Agent(
                 name=checked_name(given_name) if given_name is not None else step_name(function),
                 queue=checked_name(queue),
-                timeout_ms=milliseconds(timeout),
+                timeout_ms=_timeout_ms(function, timeout),
                 retry=retry,
                 description=description or _first_line(function),
                 function=function,
@@ -125,6 +138,16 @@ def agent(
     if name is None or isinstance(name, str):
         return declare
     return declare(name)
+
+
+def _timeout_ms(function: Callable[..., Any], timeout: Duration | None) -> int | None:
+    try:
+        given = milliseconds(timeout)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"agent {function.__qualname__}: timeout: {error}") from None
+    if given == 0:
+        raise ValueError(f"agent {function.__qualname__} needs a timeout of more than zero seconds, or none")
+    return given
 
 
 def _first_line(function: Callable[..., Any]) -> str | None:
@@ -138,6 +161,10 @@ def _check_signature(function: Callable[..., Any]) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"agent {function.__qualname__} is a generator; an agent returns its result")
     parameters = list(inspect.signature(function).parameters.values())
+    if parameters and parameters[0].name in _OF_METHODS:
+        raise TypeError(
+            f"agent {function.__qualname__} is a method; an agent is a function, a run has no object for {parameters[0].name!r}"
+        )
     if not parameters or parameters[0].kind not in (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -147,7 +174,10 @@ def _check_signature(function: Callable[..., Any]) -> None:
         )
     for parameter in parameters[1:]:
         if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
-            raise TypeError(f"agent {function.__qualname__}: input {parameter} must be accepted by name")
+            raise TypeError(
+                f"agent {function.__qualname__}: input {parameter} must be accepted by name; "
+                "an input is a keyword, and **rest takes those that have no parameter"
+            )
 
 
 def _read_inputs(function: Callable[..., Any]) -> _Inputs:

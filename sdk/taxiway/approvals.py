@@ -10,21 +10,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from taxiway.choices import check_choice
 from taxiway.decode import rebuild
-from taxiway.durations import Duration
+from taxiway.durations import Duration, until
 from taxiway.encode import plain
 from taxiway.errors import DENIED, ApprovalDenied, Halt
 from taxiway.identity import checked_name
 from taxiway.report import storable
 from taxiway.schema import value_schema
 from taxiway.shapes import Shape, shape_of
-from taxiway.waits import TIMED_OUT, Settled, Wish, due
+from taxiway.waits import TIMED_OUT, Settled, Wish
 
 APPROVAL: Final = "approval"
-ON_DENY: Final = ("cancel", "fail", "return", "raise")
-_ON_DUE: Final = {"deny": "denied", "fail": TIMED_OUT, "return": "expired"}
+OnDeny = Literal["cancel", "fail", "return", "raise"]
+OnTimeout = Literal["deny", "fail", "return"]
+_ON_DUE: Final[dict[str, str]] = {"deny": "denied", "fail": TIMED_OUT, "return": "expired"}
 MAX_REQUEST: Final = 60 * 1024
 
 
@@ -86,16 +88,14 @@ def approval(
     details: object = None,
     choices: Sequence[str] | None = None,
     approvers: Sequence[str] | None = None,
-    timeout: Duration | None = None,
-    on_deny: str = "cancel",
-    on_timeout: str = "deny",
+    timeout: Duration | None = "7d",
+    on_deny: OnDeny = "cancel",
+    on_timeout: OnTimeout = "deny",
     step: dict[str, str] | None = None,
 ) -> Wish:
     """Describe an approval; raise TypeError or ValueError when it cannot be one."""
-    if on_deny not in ON_DENY:
-        raise ValueError(f"on_deny is one of {', '.join(ON_DENY)}, not {on_deny!r}")
-    if on_timeout not in _ON_DUE:
-        raise ValueError(f"on_timeout is one of {', '.join(_ON_DUE)}, not {on_timeout!r}")
+    check_choice("on_deny", on_deny, OnDeny)
+    check_choice("on_timeout", on_timeout, OnTimeout)
     shown = {
         "prompt": _text(prompt),
         "details": plain(details),
@@ -104,7 +104,7 @@ def approval(
         "step": step,
     }
     return ApprovalWish(
-        APPROVAL, _digest(shown), due(timeout), _ON_DUE[on_timeout], _bounded({**shown, "onDeny": on_deny})
+        APPROVAL, _digest(shown), until(timeout), _ON_DUE[on_timeout], _bounded({**shown, "onDeny": on_deny})
     )
 
 
@@ -112,7 +112,9 @@ def question(prompt: str, answer: Any, timeout: Duration | None) -> Wish:
     """Describe a question whose answer has the type `answer`; raise TypeError or UnknownType when it cannot be one."""
     shape = shape_of(answer)
     shown = {"prompt": _text(prompt), "answer": value_schema(shape)}
-    return QuestionWish(APPROVAL, _digest(shown), due(timeout), TIMED_OUT, _bounded(shown), shape)
+    # Runs that asked before defaults were shown are known by this digest: it must not count them.
+    digest = _digest({**shown, "answer": value_schema(shape, defaults=False)})
+    return QuestionWish(APPROVAL, digest, until(timeout), TIMED_OUT, _bounded(shown), shape)
 
 
 def _text(prompt: str) -> str:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
-from taxiway.approvals import Decision
+from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish, Grant
-from taxiway.children import AsyncChild, Unstarted
+from taxiway.children import AsyncChild, Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.starting import AsyncAgent, Inputs, Spawning, T
+from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
 from taxiway.verb_call import VerbCall
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class AsyncPlayer(Protocol):
@@ -76,7 +76,7 @@ class AsyncRun(RunFacts):
         timeout: Duration | None = None,
         once: bool | None = None,
         tool: bool | None = None,
-        on_deny: str | None = None,
+        on_deny: StepOnDeny | None = None,
     ) -> AsyncUsing:
         """Say more about one call of a step: `await run.using(timeout="20s").step(fetch, url)`.
 
@@ -108,9 +108,9 @@ class AsyncRun(RunFacts):
         details: object = None,
         choices: Sequence[str] | None = None,
         approvers: Sequence[str] | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "cancel",
-        on_timeout: str = "deny",
+        timeout: Duration | None = "7d",
+        on_deny: OnDeny = "cancel",
+        on_timeout: OnTimeout = "deny",
     ) -> Coroutine[Any, Any, Decision]:
         """Ask people to approve, as `Run.approve` does. Other tasks go on meanwhile; when all of them wait, the run is parked."""
         wait = self.approval(
@@ -120,10 +120,10 @@ class AsyncRun(RunFacts):
         return self._wait("approve", wait)
 
     @overload
-    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> Coroutine[Any, Any, T]: ...
+    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, T]: ...
     @overload
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]: ...
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, Any]:
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, Any]: ...
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, Any]:
         """Ask people a question and return their answer, as `Run.ask` does."""
         return self._wait("ask", self._describe("ask", approvals.question(prompt, answer, timeout)))
 
@@ -134,8 +134,8 @@ class AsyncRun(RunFacts):
         scopes: Sequence[str] = (),
         subject: str | None = None,
         url: str | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "fail",
+        timeout: Duration | None = "1d",
+        on_deny: OnDeny = "fail",
     ) -> Coroutine[Any, Any, Grant]:
         """Have a person authorize at a provider, as `Run.authorize` does; other tasks go on meanwhile."""
         wish, wait = self._authorization(
@@ -143,11 +143,17 @@ class AsyncRun(RunFacts):
         )
         return self._call("authorize", lambda: self._authorized(wish, wait))
 
-    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Coroutine[Any, Any, Any]:
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: type[T]) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def wait_for(
+        self, name: str, *, timeout: Duration | None = "7d", schema: Any = None
+    ) -> Coroutine[Any, Any, Any]: ...
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Coroutine[Any, Any, Any]:
         """Return the payload of the next signal of this name; what came before counts too.
 
-        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
-        unless said otherwise). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
+        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (None:
+        never). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
         """
         return self._wait("wait_for", self._describe("wait_for", waits.signal(name, timeout, schema)))
 
@@ -156,10 +162,22 @@ class AsyncRun(RunFacts):
         wait = self._describe("sleep", waits.timer(duration))
         return self._wait("sleep", wait) if wait.wish.due_ms else self._call("sleep", lambda: asyncio.sleep(0))
 
-    def pause(self, reason: str, *, timeout: Duration | None = None) -> Coroutine[Any, Any, None]:
-        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
+    def pause(self, reason: str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, None]:
+        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         return self._wait("pause", self._describe("pause", waits.user(reason, timeout)))
 
+    @overload
+    def spawn(
+        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
+    @overload
+    def spawn(
+        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
+    @overload
+    def spawn(
+        self, agent: str, input: Inputs = None, **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, AsyncChild[Any]]: ...
     def spawn(
         self,
         agent: object,
@@ -169,13 +187,25 @@ class AsyncRun(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Coroutine[Any, Any, AsyncChild]:
+    ) -> Coroutine[Any, Any, AsyncChild[Any]]:
         """Start a run of another agent, as `Run.spawn` does."""
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
         script = self._one(start)
         return self._call("spawn", lambda: self._player.play(script))
 
+    @overload
+    def map(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
+    @overload
+    def map(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
+    @overload
+    def map(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]: ...
     def map(
         self,
         agent: object,
@@ -185,7 +215,7 @@ class AsyncRun(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Coroutine[Any, Any, list[AsyncChild]]:
+    ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]:
         """Start a run of another agent for each input, as `Run.map` does."""
         self._guard("map")
         given = list(inputs)
@@ -193,9 +223,42 @@ class AsyncRun(RunFacts):
         script = self._several(start) if given else None
         return self._call("map", lambda: self._map(script))
 
-    async def _map(self, script: Script | None) -> list[AsyncChild]:
-        children: list[AsyncChild] = [] if script is None else await self._player.play(script)
+    async def _map(self, script: Script | None) -> list[AsyncChild[Any]]:
+        children: list[AsyncChild[Any]] = [] if script is None else await self._player.play(script)
         return children
+
+    @overload
+    def map_results(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map_results(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map_results(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> Coroutine[Any, Any, list[Any]]: ...
+    def map_results(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, list[Any]]:
+        """Start a run of another agent for each input and return their results, as `Run.map_results` does."""
+        self._guard("map_results")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        script = self._several(start) if given else None
+        return self._call("map_results", lambda: self._map_results(script))
+
+    async def _map_results(self, script: Script | None) -> list[Any]:
+        started = await self._map(script)
+        return await self.gather(*started) if started else []
 
     def restart(self, **input: Any) -> Coroutine[Any, Any, NoReturn]:  # noqa: A002 - it is called so everywhere
         """End this run as SUCCESS and begin anew with this input, as `Run.restart` does; other tasks are cancelled."""
@@ -215,7 +278,17 @@ class AsyncRun(RunFacts):
             cleaning.reset(token)
         return self._call("cleanup", lambda: self._clean_up(script))
 
-    def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]:
+    @overload
+    def gather(
+        self, *given: Child[T] | Unstarted[T], return_errors: Literal[False] = False
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def gather(
+        self, *given: Child[T] | Unstarted[T], return_errors: bool
+    ) -> Coroutine[Any, Any, list[T | Exception]]: ...
+    @overload
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]: ...
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
 
         With `return_errors` what would be raised is returned in its place.
@@ -224,7 +297,7 @@ class AsyncRun(RunFacts):
         waits = several("gather", given)
         return self._call("gather", lambda: self._gather(waits, return_errors))
 
-    def first(self, *given: Wait | Unstarted) -> Coroutine[Any, Any, First]:
+    def first(self, *given: Wait | Unstarted[Any]) -> Coroutine[Any, Any, First]:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
         waits = several("first", given)
@@ -250,7 +323,7 @@ class AsyncRun(RunFacts):
         finally:
             cleaning.reset(token)
 
-    async def _started(self, wait: Wait | Unstarted) -> Wait:
+    async def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
         if isinstance(wait, Wait):
             return wait
         if wait.child is None:
@@ -258,7 +331,7 @@ class AsyncRun(RunFacts):
         assert wait.child is not None
         return wait.child
 
-    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild]:
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[AsyncChild[Any]]:
         return children.handles(AsyncChild, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Coroutine[Any, Any, Any]:

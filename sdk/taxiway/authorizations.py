@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from taxiway.durations import Duration, milliseconds
+from taxiway.approvals import OnDeny
+from taxiway.choices import check_choice
+from taxiway.durations import Duration, until
 from taxiway.encode import type_name
 from taxiway.errors import DENIED, AuthorizationDenied, AuthorizationLost, AuthorizationUnavailable, Halt
 from taxiway.report import storable
@@ -25,7 +27,6 @@ from taxiway.waits import TIMED_OUT, Settled, Wish
 AUTHORIZATION: Final = "authorization"
 LONGEST: Final = 24 * 3600.0
 """Seconds after which nobody has authorized, unless the caller says otherwise."""
-ON_DENY: Final = ("fail", "cancel", "return", "raise")
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749, section 3.3
 _MAX_SUBJECT: Final = 500
@@ -111,14 +112,13 @@ def authorization(
     scopes: Sequence[str] = (),
     subject: str | None,
     url: str | None = None,
-    timeout: Duration | None = None,
-    on_deny: str = "fail",
+    timeout: Duration | None = "1d",
+    on_deny: OnDeny = "fail",
 ) -> AuthorizationWish:
     """Describe an authorization; raise TypeError or ValueError when it cannot be one."""
-    if on_deny not in ON_DENY:
-        raise ValueError(f"on_deny is one of {', '.join(ON_DENY)}, not {on_deny!r}")
+    check_choice("on_deny", on_deny, OnDeny)
     asked = {"provider": _provider(provider), "subject": _subject(subject), "scopes": list(_scopes(scopes))}
-    due = milliseconds(LONGEST if timeout is None else timeout)
+    due = until(timeout)
     shown = {**asked, "url": None if url is None else _url(url)}
     text = json.dumps(shown, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]

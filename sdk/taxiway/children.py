@@ -7,18 +7,21 @@ a wait from then on: for the message that its end sends to the run that started 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from taxiway.agents import DECLARED
+from taxiway.agents import Agent
+from taxiway.codec import resulted
 from taxiway.conduct import Commit, Live, Recall, Script, Seen, Tell, record_failure
 from taxiway.durations import Duration, milliseconds, seconds
 from taxiway.encode import json_text
-from taxiway.errors import STEP_ERROR, ChildFailed, NotRecorded, StepFailed
+from taxiway.errors import STEP_ERROR, ChildFailed, InvalidValue, NotRecorded, StepFailed
 from taxiway.frames import Kind
 from taxiway.identity import arguments_digest, call_digest, checked_name
 from taxiway.ledger import Recorded, Status, StepError
+from taxiway.shapes import Shape
+from taxiway.starting import R_co, refer_to
 from taxiway.waits import MOST_AT_ONCE, Settled, Wait, Wish
 
 CHILD: Final = "child"
@@ -32,39 +35,49 @@ class ChildWish(Wish):
     """A wait for the end of a child."""
 
     agent: str = ""
+    returns: Shape | None = None
     is_placed = True
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as elsewhere
-        """Return the child's result; raise ChildFailed when it came to none."""
-        if answer["status"] == "SUCCESS":
-            return answer["result"]
-        raise ChildFailed(answer["run"], self.agent, answer["status"], answer.get("error"))
+        """Return the child's result as its agent returned it; raise ChildFailed when it came to none."""
+        if answer["status"] != "SUCCESS":
+            raise ChildFailed(answer["run"], self.agent, answer["status"], answer.get("error"))
+        try:
+            return resulted(self.returns, answer["result"])
+        except InvalidValue as error:
+            raise InvalidValue(f"result of agent {self.agent!r}: {error.path}", error.problem) from None
 
 
 @dataclass(frozen=True)
-class Child(Wait):
+class Child(Wait, Generic[R_co]):
     """A run that this run started. Give it to `run.gather` and `run.first`; what it comes to is its result."""
 
     run_id: str = ""
     agent: str = ""
     _take: Callable[[Wait], Any] | None = field(default=None, repr=False, compare=False)
 
-    def result(self) -> Any:
+    def result(self) -> R_co:
         """Return its result, parked until it has ended; raise ChildFailed when it came to none."""
         assert self._take is not None, "made by a run"
-        return self._take(self)
-
-
-@dataclass(frozen=True)
-class AsyncChild(Child):
-    """A run that this run started. Await it, or give it to `run.gather` and `run.first`; what it comes to is its result."""
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        result: Generator[Any, None, Any] = self.result().__await__()
+        result: R_co = self._take(self)
         return result
 
 
-H = TypeVar("H", bound=Child)
+@dataclass(frozen=True)
+class AsyncChild(Child[R_co]):
+    """A run that this run started. Await it, or give it to `run.gather` and `run.first`; what it comes to is its result."""
+
+    def result(self) -> Coroutine[Any, Any, R_co]:  # type: ignore[override] # what a `def` agent gets at once, it awaits
+        """Return its result when it has ended; raise ChildFailed when it came to none."""
+        assert self._take is not None, "made by a run"
+        result: Coroutine[Any, Any, R_co] = self._take(self)
+        return result
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        return self.result().__await__()
+
+
+H = TypeVar("H", bound=Child[Any])
 
 
 def handles(
@@ -81,12 +94,12 @@ def _told(wish: Wish, run: str, agent: str) -> Wish:
     return replace(wish, request={**wish.request, "run": run, "agent": agent})
 
 
-class Unstarted:
+class Unstarted(Generic[R_co]):
     """A child that is started when it is first waited for; recognised by its place among all calls nevertheless."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.child: Child | None = None
+        self.child: Child[R_co] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,7 @@ class Start:
     queue: str | None = None
     priority: int | None = None
     timeout_ms: int | None = None
+    returns: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +136,12 @@ class SpawnCall:
 
     def wishes(self) -> list[ChildWish]:
         """Describe the waits for the runs that it starts, by its key and their place among them."""
-        mine = [f"{self.key}/{place}" for place in range(len(self.start.inputs))]
-        return [ChildWish(CHILD, one, request={"signal": f"{_SIGNAL}{one}"}, agent=self.start.agent) for one in mine]
+        start = self.start
+        mine = [f"{self.key}/{place}" for place in range(len(start.inputs))]
+        return [
+            ChildWish(CHILD, one, request={"signal": f"{_SIGNAL}{one}"}, agent=start.agent, returns=start.returns)
+            for one in mine
+        ]
 
 
 def start(
@@ -146,10 +164,12 @@ def start(
         raise ValueError(f"a priority is a number from -100 to 100, not {priority!r:.80}")
     if timeout is not None and seconds(timeout) == 0:
         raise ValueError("a child needs a timeout of more than zero seconds, or none")
-    name = f"spawn:{_agent_name(agent)}" + ("" if key is None else f"/{checked_name(key)}")
+    reference = refer_to(agent)
+    declared, called = reference.agent, checked_name(reference.name)
+    name = f"spawn:{called}" + ("" if key is None else f"/{checked_name(key)}")
     return Start(
-        agent=_agent_name(agent),
-        inputs=tuple(_input(one) for one in given),
+        agent=called,
+        inputs=tuple(_input(declared, one) for one in given),
         digest="" if key is not None else call_digest((what,), {}),
         name=name,
         older_digest="" if key is not None else arguments_digest((what,), {}),
@@ -157,6 +177,7 @@ def start(
         queue=None if queue is None else checked_name(queue),
         priority=priority,
         timeout_ms=milliseconds(timeout),
+        returns=reference.shape,
     )
 
 
@@ -197,19 +218,10 @@ def spawn(
     return made(json.loads(text))
 
 
-def _agent_name(agent: object) -> str:
-    if isinstance(agent, str):
-        return checked_name(agent)
-    for declared in DECLARED:
-        if declared.function is agent:
-            return declared.name
-    raise TypeError(f"an agent is given by its name, or as the function that was declared one, not {agent!r:.80}")
-
-
-def _input(given: object) -> str:
+def _input(agent: Agent | None, given: object) -> str:
     if given is not None and not isinstance(given, Mapping):
         raise TypeError(f"a child's input is a dict of its agent's inputs, not {given!r:.80}")
-    return json_text(given or {})
+    return json_text(given or {}) if agent is None else agent.write_input(given or {})
 
 
 def _check_sizes(start: Start, max_bytes: int) -> None:

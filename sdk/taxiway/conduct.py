@@ -18,15 +18,14 @@ once. A command that cannot be carried out is answered by an exception thrown in
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
 from taxiway.authorizations import Grant
-from taxiway.decode import rebuild
-from taxiway.encode import json_text
+from taxiway.codec import record, replay
+from taxiway.describe import annotated
 from taxiway.errors import (
     INVALID_OUTPUT,
     ONCE_UNKNOWN,
@@ -253,11 +252,10 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
         error = StepError(type(outcome.error).__name__, message_of(outcome.error), STEP_ERROR)
         return _Failure(error, call.plan.retry.delay_after(attempt, outcome.error), report_of(outcome.error))
     try:
-        text = json_text(outcome.value)
-        # What is handed over is what a replay will hand over, so that no agent can tell the two apart.
-        value = rebuild(call.plan.shape, json.loads(text))
+        text, value = record(call.plan.shape, outcome.value)
     except InvalidValue as problem:
-        return _Failure(StepError("InvalidValue", f"step {call.name!r} returned {problem}", INVALID_OUTPUT), None, None)
+        message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}"
+        return _Failure(StepError("InvalidValue", message, INVALID_OUTPUT), None, None)
     if (size := len(text.encode())) > max_value_bytes:
         message = f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed"
         return _Failure(StepError("ValueTooLarge", message, OUTPUT_TOO_LARGE), None, None)
@@ -282,7 +280,7 @@ def record_failure(name: str, fields: dict[str, Any], error: StepError, retry_in
 
 def _replayed(call: StepCall, past: Recorded, text: str | None) -> Any:
     try:
-        return rebuild(call.plan.shape, json.loads(text or "null"))
+        return replay(call.plan.shape, text or "null")
     except InvalidValue as problem:
         message = f"what step {call.name!r} recorded no longer fits its return type: {problem}"
         raise StepFailed(call.name, past.attempts, "InvalidValue", message, INVALID_OUTPUT) from None

@@ -1,23 +1,30 @@
-"""Rebuilds Python values from JSON by their shape.
+"""Makes Python values of JSON by their shape.
 
-Input is held to its annotation. A recorded value is not: it already is what the step returned, so that a part which
-does not fit the annotation is handed over as JSON has it; only a class that refuses its own fields is an error.
+Input is held to its annotation, and knows no tags: nobody outside can name a type. A recorded value is not held to it: it
+already is what the step returned, so that a part which does not fit the annotation is handed over as JSON has it; only a
+class that refuses its own fields is an error, and a tag that names no type any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Any, ClassVar, Final
 
+from taxiway import states, texts
+from taxiway.constants import canonical
+from taxiway.describe import named
 from taxiway.encode import place, type_name
 from taxiway.errors import InvalidValue
+from taxiway.kinds import base_for, shape_for
 from taxiway.shapes import (
     Anything,
+    Bag,
+    Bits,
     Choice,
     Fixed,
     Model,
     OneOf,
-    Parsed,
+    Pairs,
     Record,
     Scalar,
     Sequence,
@@ -25,19 +32,39 @@ from taxiway.shapes import (
     Table,
     shape_of,
 )
+from taxiway.tags import STATE, TAG, VALUE, find, is_tagged
+from taxiway.texts import Parsed
 
 
 def decode(shape: Shape, value: Any, path: str = "$") -> Any:
     """Return an input value in its annotated form; raise InvalidValue, with the path, where it does not fit."""
-    return _STRICT.read(shape, value, path)
+    return _OUTSIDE.read(shape, value, path)
 
 
 def rebuild(shape: Shape, value: Any) -> Any:
-    """Return a recorded value in its annotated form, parts of another form as they are.
+    """Return a recorded value without tags in its annotated form, parts of another form as they are.
 
     Raises InvalidValue when a class refuses the fields that were recorded of it.
     """
-    return _LENIENT.read(shape, value, "$")
+    return _UNTAGGED.read(shape, value, "$")
+
+
+def recorded(shape: Shape, value: Any) -> Any:
+    """Return a recorded value as it was; import the modules of the types that its tags name. Raises InvalidValue."""
+    return _RECORDED.read(shape, value, "$")
+
+
+def resulting(shape: Shape, value: Any) -> Any:
+    """Return a run's result as its agent returned it; no module is imported for that. Raises InvalidValue."""
+    return _RESULTING.read(shape, value, "$")
+
+
+def is_read(shape: Shape, written: Any, accept: Callable[[Any], bool], *, tags: bool) -> bool:
+    """Return whether this shape reads what was written, and as something that is accepted."""
+    try:
+        return accept((_RECORDED if tags else _OUTSIDE).strict.read(shape, written, "$"))
+    except Exception:  # noqa: BLE001 - also what a class's own comparison raises
+        return False
 
 
 class _Refused(InvalidValue):
@@ -45,12 +72,17 @@ class _Refused(InvalidValue):
 
 
 class _Reader:
-    def __init__(self, *, lenient: bool) -> None:
+    def __init__(self, *, lenient: bool = False, tags: bool = False, importing: bool = False) -> None:
         self._lenient = lenient
+        self._tags = tags
+        self._importing = importing
+        self.strict: _Reader = _Reader(tags=tags, importing=importing) if lenient else self
 
     def read(self, shape: Shape, value: Any, path: str) -> Any:
         try:
-            return self._read(shape, value, path)
+            if self._tags and is_tagged(value):
+                return self._tagged(shape, value, path)
+            return self._READ[type(shape)](self, shape, value, path)
         except _Refused:
             raise
         except InvalidValue:
@@ -58,32 +90,80 @@ class _Reader:
                 return value
             raise
 
-    def _read(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: C901 - one line for each shape
-        match shape:
-            case Anything():
-                return value
-            case Scalar(kind):
-                return _scalar(kind, value, path)
-            case Parsed():
-                return _parsed(shape, value, path)
-            case Choice(options):
-                return _choice(options, value, path)
-            case Sequence(item, build):
-                members = _expect(list, value, path)
-                return build(self.read(item, member, f"{path}[{n}]") for n, member in enumerate(members))
-            case Fixed():
-                return self._fixed(shape, value, path)
-            case Table(item):
-                members = _expect(dict, value, path)
-                return {key: self.read(item, member, path + place(key)) for key, member in members.items()}
-            case OneOf(options):
-                return self._one_of(options, value, path)
-            case Record():
-                return self._record(shape, value, path)
-            case Model(kind):
-                return _built(path, kind.model_validate, value)
-            case _:
-                assert_never(shape)
+    def _anything(self, shape: Anything, value: Any, path: str) -> Any:
+        if not self._tags:
+            return value
+        if type(value) is list:
+            return [self.read(shape, item, f"{path}[{n}]") for n, item in enumerate(value)]
+        if type(value) is dict:
+            return {key: self.read(shape, item, path + place(key)) for key, item in value.items()}
+        return value
+
+    def _tagged(self, shape: Shape, value: Any, path: str) -> Any:
+        name = value[TAG]
+        if isinstance(shape, OneOf) and VALUE in value:
+            for option in shape.options:
+                if named(option) == name:
+                    return self.read(option, value[VALUE], path)
+        try:
+            kind = find(name, importing=self._importing)
+        except LookupError:
+            raise _Refused(path, f"was a {name}, which is not there any more") from None
+        if STATE in value:
+            parts = self._anything(Anything(), value[STATE], path)
+            return _built(path, lambda state: states.restored(kind, state), parts)
+        own = shape_for(kind)
+        if own is not None:
+            return self.read(own, value[VALUE], path)
+        if (base := base_for(kind)) is None:
+            raise _Refused(path, f"was a {name}, which is no value any more")
+        return _built(path, kind, self.read(base, value[VALUE], path))
+
+    def _scalar(self, shape: Scalar, value: Any, path: str) -> Any:
+        kind = shape.kind
+        if type(value) is kind:
+            return value
+        if kind is float and type(value) is int:
+            return _built(path, float, value)
+        if kind is int and type(value) is float and value.is_integer():  # JSON Schema's idea of an integer
+            return int(value)
+        raise InvalidValue(path, f"expected {_WORDS[kind]}, got {_word(value)}")
+
+    def _parsed(self, shape: Parsed, value: Any, path: str) -> Any:
+        text = _expect(str, value, path)
+        try:
+            return texts.read(shape, text)
+        except ValueError:
+            raise InvalidValue(path, f"{text!r:.80} is no {shape.format}") from None
+
+    def _choice(self, shape: Choice, value: Any, path: str) -> Any:
+        for constant, result in shape.options:
+            if type(constant) is type(value) and constant == value and type(value) not in (list, dict):
+                return result
+        if type(value) in (list, dict, int, float):
+            wanted = canonical(value)
+            for constant, result in shape.options:
+                if canonical(constant) == wanted:
+                    return result
+        allowed = ", ".join(repr(constant) for constant, _ in shape.options)
+        raise InvalidValue(path, f"expected one of {allowed}, got {value!r:.80}")
+
+    def _bits(self, shape: Bits, value: Any, path: str) -> Any:
+        number = self._scalar(Scalar(int), value, path)
+        try:
+            return shape.kind(number)
+        except ValueError:
+            raise InvalidValue(path, f"{number} is no {shape.kind.__qualname__}") from None
+
+    def _sequence(self, shape: Sequence, value: Any, path: str) -> Any:
+        members = _expect(list, value, path)
+        return shape.build(self.read(shape.item, member, f"{path}[{n}]") for n, member in enumerate(members))
+
+    def _bag(self, shape: Bag, value: Any, path: str) -> Any:
+        members = _expect(list, value, path)
+        return _built(
+            path, shape.build, [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
+        )
 
     def _fixed(self, shape: Fixed, value: Any, path: str) -> Any:
         members = _expect(list, value, path)
@@ -92,24 +172,34 @@ class _Reader:
         pairs = enumerate(zip(shape.items, members, strict=True))
         return shape.build([self.read(item, member, f"{path}[{n}]") for n, (item, member) in pairs])
 
-    def _one_of(self, options: tuple[Shape, ...], value: Any, path: str) -> Any:
+    def _table(self, shape: Table, value: Any, path: str) -> Any:
+        members = _expect(dict, value, path)
+        return {key: self.read(shape.value, member, path + place(key)) for key, member in members.items()}
+
+    def _pairs(self, shape: Pairs, value: Any, path: str) -> Any:
+        pair = Fixed((shape.key, shape.value), tuple)
+        pairs = [self.read(pair, member, f"{path}[{n}]") for n, member in enumerate(_expect(list, value, path))]
+        return _built(path, dict, pairs)
+
+    def _one_of(self, shape: OneOf, value: Any, path: str) -> Any:
         problems: list[InvalidValue] = []
         # An exact type wins over a convertible one: 1 is the int of `float | int`.
-        exact = [option for option in options if isinstance(option, Scalar) and option.kind is type(value)]
-        for option in [*exact, *options]:
+        exact = [option for option in shape.options if isinstance(option, Scalar) and option.kind is type(value)]
+        for option in [*exact, *shape.options]:
             try:
-                return _STRICT.read(option, value, path)
+                return self.strict.read(option, value, path)
             except InvalidValue as problem:
                 problems.append(problem)
         if self._lenient:
-            attempts = (self.read(option, value, path) for option in options)
+            attempts = (self.read(option, value, path) for option in shape.options)
             return next((attempt for attempt in attempts if attempt is not value), value)
         # The alternative that got furthest is the one that was meant.
         raise max(problems, key=lambda problem: (isinstance(problem, _Refused), len(problem.path)))
 
     def _record(self, shape: Record, value: Any, path: str) -> Any:
         members = _expect(dict, value, path)
-        known = {field.name for field in shape.fields}
+        recorded = self._lenient or self._tags  # a record has the fields too that nobody may give
+        known = {field.name for field in shape.fields if field.init or recorded}
         for name in members:
             if name not in known:
                 raise InvalidValue(path + place(name), f"{shape.kind.__name__} has no such field")
@@ -120,11 +210,37 @@ class _Reader:
             if field.init and field.name in members:
                 at = path + place(field.name)
                 given[field.name] = self.read(shape_of(field.annotation), members[field.name], at)
+        if shape.build is dict:  # in the order in which it came
+            return {name: given[name] for name in members}
         return _built(path, lambda fields: shape.build(**fields), given)
 
+    def _model(self, shape: Model, value: Any, path: str) -> Any:
+        from taxiway import adapters  # noqa: PLC0415 - it needs pydantic
 
-_STRICT: Final = _Reader(lenient=False)
-_LENIENT: Final = _Reader(lenient=True)
+        read = adapters.read_leniently if self._lenient else adapters.read
+        return _built(path, lambda given: read(shape.kind, given), value)
+
+    _READ: ClassVar[dict[type, Any]] = {
+        Anything: _anything,
+        Scalar: _scalar,
+        Parsed: _parsed,
+        Choice: _choice,
+        Bits: _bits,
+        Sequence: _sequence,
+        Bag: _bag,
+        Fixed: _fixed,
+        Table: _table,
+        Pairs: _pairs,
+        OneOf: _one_of,
+        Record: _record,
+        Model: _model,
+    }
+
+
+_OUTSIDE: Final = _Reader()
+_UNTAGGED: Final = _Reader(lenient=True)
+_RECORDED: Final = _Reader(lenient=True, tags=True, importing=True)
+_RESULTING: Final = _Reader(lenient=True, tags=True)
 
 _WORDS: Final[dict[type, str]] = {
     str: "text",
@@ -145,32 +261,6 @@ def _expect(kind: type, value: Any, path: str) -> Any:
     if not isinstance(value, kind):
         raise InvalidValue(path, f"expected {_WORDS[kind]}, got {_word(value)}")
     return value
-
-
-def _scalar(kind: type, value: Any, path: str) -> Any:
-    if type(value) is kind:
-        return value
-    if kind is float and type(value) is int:
-        return _built(path, float, value)
-    if kind is int and type(value) is float and value.is_integer():  # JSON Schema's idea of an integer
-        return int(value)
-    raise InvalidValue(path, f"expected {_WORDS[kind]}, got {_word(value)}")
-
-
-def _parsed(shape: Parsed, value: Any, path: str) -> Any:
-    text = _expect(str, value, path)
-    try:
-        return shape.parse(text)
-    except ValueError:
-        raise InvalidValue(path, f"{text!r:.80} is no {shape.format}") from None
-
-
-def _choice(options: tuple[tuple[Any, Any], ...], value: Any, path: str) -> Any:
-    for constant, result in options:
-        if type(constant) is type(value) and constant == value:
-            return result
-    allowed = ", ".join(repr(constant) for constant, _ in options)
-    raise InvalidValue(path, f"expected one of {allowed}, got {value!r:.80}")
 
 
 def _built(path: str, build: Callable[[Any], Any], value: Any) -> Any:

@@ -9,6 +9,10 @@ from typing import Final
 
 Duration = float | str | timedelta
 
+LONGEST: Final = 100 * 366 * 86400.0
+"""The most seconds that any duration may have: 100 years. Workers and the HTTP interface refuse more, too."""
+
+_SHOWN: Final = 60
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SHORT_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _SHORT: Final = re.compile(rf"(?:{_SHORT_PART.pattern})+")
@@ -22,7 +26,8 @@ def seconds(duration: Duration) -> float:
     """Return a duration in seconds.
 
     Accepts seconds, a timedelta, text such as "15m", "1h30m", "20s" or "250ms", and ISO 8601 such as "PT15M" (no months
-    or years: their length varies). Raises TypeError or ValueError, the latter also for what is negative or not finite.
+    or years: their length varies). Raises TypeError or ValueError, the latter also for what is negative, not a number, or
+    longer than 100 years.
     """
     if isinstance(duration, bool) or not isinstance(duration, int | float | str | timedelta):
         raise TypeError(f"a duration is seconds, a timedelta or a text such as '15m', not {duration!r}")
@@ -31,10 +36,10 @@ def seconds(duration: Duration) -> float:
     elif isinstance(duration, str):
         value = _read(duration)
     else:
-        value = float(duration)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"a duration cannot be {duration!r}")
-    return value
+        value = duration
+    if not 0 <= value <= LONGEST:  # an int may be too large for a float; NaN compares with nothing
+        raise ValueError(f"a duration lies between 0 and 100 years (36,600 days), not {_written(duration)}")
+    return float(value)
 
 
 def milliseconds(duration: Duration | None) -> int | None:
@@ -42,6 +47,19 @@ def milliseconds(duration: Duration | None) -> int | None:
     if duration is None:
         return None
     return math.ceil(seconds(duration) * 1000)
+
+
+def until(timeout: Duration | None) -> int | None:
+    """Return the milliseconds after which a wait gives up; None for one without end: None, or `timedelta.max`."""
+    return None if timeout is None or timeout == timedelta.max else milliseconds(timeout)
+
+
+def _written(duration: Duration) -> str:
+    try:
+        text = repr(duration)
+    except ValueError:  # Python writes no int of more than 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _read(text: str) -> float:

@@ -1,8 +1,8 @@
-"""Turns what an agent returns into JSON text, or says where JSON cannot hold it.
+"""Turns a value into the JSON text that people and other programs read, or says where JSON cannot hold it.
 
-Beside JSON's own types it takes tuples, dataclasses, enums, dates, times, UUIDs and pydantic models; `decode` rebuilds
-them from a type annotation. It refuses what would come back as something else (sets, keys that are no text) and what no
-reader can be relied on to take (NaN, Infinity, NUL, half a surrogate pair).
+Beside JSON's own types it takes tuples, dataclasses, enums, pydantic models and what is written as one text (dates, UUIDs,
+Decimal, bytes …). It refuses sets, keys that are no text, and what no reader can be relied on to take (NaN, Infinity, NUL,
+half a surrogate pair). What must come back as it was is written by `codec`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, Final
 
 from taxiway.errors import InvalidValue
+from taxiway.texts import parsed_of
 
 MAX_DEPTH: Final = 200
 _MAX_INTEGER_BITS: Final = 14_000  # Python itself reads no integer of more than 4,300 digits
@@ -25,14 +26,19 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 
 def json_text(value: object) -> str:
     """Return `value` as compact JSON text; raise InvalidValue with the path to what JSON cannot hold."""
-    return _ENCODER.encode(plain(value))
+    return json_of(plain(value))
+
+
+def json_of(value: Any) -> str:
+    """Return JSON's own types as compact JSON text."""
+    return _ENCODER.encode(value)
 
 
 def plain(value: object) -> Any:
     """Return `value` as JSON's own types; raise InvalidValue with the path to what JSON cannot hold."""
     try:
-        return _plain(value, MAX_DEPTH)
-    except _Unfit as unfit:
+        return plain_at(value, MAX_DEPTH)
+    except Unfit as unfit:
         raise InvalidValue(unfit.path(), unfit.problem) from None
 
 
@@ -62,8 +68,8 @@ def type_name(value: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-class _Unfit(Exception):
-    """Collects the path to a place from the inside out."""
+class Unfit(Exception):
+    """What cannot be written; collects the path to its place from the inside out."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -81,40 +87,43 @@ def place(key: str | int) -> str:
     return f"[{json.dumps(key)}]"
 
 
-def _plain(value: object, depth: int) -> Any:  # noqa: C901 - one line for each kind of value
+def plain_at(value: object, depth: int) -> Any:  # noqa: C901 - one line for each kind of value
+    """Return `value` as JSON's own types, `depth` levels of it at most; raise Unfit."""
     if value is None or value is True or value is False:
         return value
     if isinstance(value, Enum):  # before str and int: a StrEnum is both
-        return _plain(value.value, depth - 1)
+        return plain_at(value.value, depth - 1)
     if isinstance(value, str):
-        return _text(value)
+        return checked_text(value)
     if isinstance(value, int):
-        return _integer(value)
+        return checked_integer(value)
     if isinstance(value, float):
-        return _number(value)
+        return checked_number(value)
     if depth <= 0:
-        raise _Unfit(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
+        raise Unfit(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
     if isinstance(value, Mapping):
         return _members(value, depth - 1)
     if isinstance(value, list | tuple):
         return _items(value, depth - 1)
+    if (parsed := parsed_of(type(value))) is not None:
+        return checked_text(parsed.write(value))
     try:
-        return _plain(rich_to_plain(value), depth - 1)
-    except _Unfit:
+        return plain_at(rich_to_plain(value), depth - 1)
+    except Unfit:
         raise
     except Exception as error:  # noqa: BLE001 - also what a model's own serialiser raises
-        raise _Unfit(str(error)) from None
+        raise Unfit(str(error)) from None
 
 
 def _members(value: Mapping[Any, object], depth: int) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise _Unfit(f"key {key!r:.80} is {type_name(key)}, JSON keys are text")
-        name = _text(key)
+            raise Unfit(f"key {key!r:.80} is {type_name(key)}, JSON keys are text")
+        name = checked_text(key)
         try:
-            members[name] = _plain(item, depth)
-        except _Unfit as unfit:
+            members[name] = plain_at(item, depth)
+        except Unfit as unfit:
             unfit.trail.append(name)
             raise
     return members
@@ -124,32 +133,35 @@ def _items(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
     items: list[Any] = []
     for item in value:
         try:
-            items.append(_plain(item, depth))
-        except _Unfit as unfit:
+            items.append(plain_at(item, depth))
+        except Unfit as unfit:
             unfit.trail.append(len(items))
             raise
     return items
 
 
-def _text(value: str) -> str:
+def checked_text(value: str) -> str:
+    """Return a text as plain `str`; raise Unfit for what no reader can be relied on to take."""
     text = str.__str__(value.value if isinstance(value, Enum) else value)
     if "\0" in text:
-        raise _Unfit("text contains the NUL character, which cannot be stored")
+        raise Unfit("text contains the NUL character, which cannot be stored")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise _Unfit("text contains half a surrogate pair, which is not Unicode") from None
+            raise Unfit("text contains half a surrogate pair, which is not Unicode") from None
     return text
 
 
-def _integer(value: int) -> int:
+def checked_integer(value: int) -> int:
+    """Return an integer as plain `int`; raise Unfit where it is too large to be read."""
     if value.bit_length() > _MAX_INTEGER_BITS:
-        raise _Unfit("integer of more than 4,000 digits")
+        raise Unfit("integer of more than 4,000 digits")
     return int(value)
 
 
-def _number(value: float) -> float:
+def checked_number(value: float) -> float:
+    """Return a number as plain `float`; raise Unfit for NaN and Infinity."""
     if not math.isfinite(value):
-        raise _Unfit("NaN is not JSON" if math.isnan(value) else "Infinity is not JSON")
+        raise Unfit("NaN is not JSON" if math.isnan(value) else "Infinity is not JSON")
     return float(value)

@@ -13,6 +13,8 @@
        ├─ Fatal             raised by a step: do not try again
        ├─ NotRecorded       the worker refused to record an item
        └─ InvalidValue      a value that JSON cannot hold, or that does not fit its type
+    TypeError
+    └─ UnknownType          an annotation whose values cannot be carried; raised before anything is executed
     BaseException
     ├─ Canceled             the run ends now; clean up and let it pass
     ├─ Halt                 the activation can only fail: no further verb is accepted
@@ -179,6 +181,10 @@ class InvalidValue(TaxiwayError):
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+class UnknownType(TypeError):
+    """An annotation whose values JSON cannot carry both ways."""
 
 
 class Canceled(BaseException):

@@ -56,6 +56,7 @@ class Kind(StrEnum):
     RESTART = "restart"
     FINISH = "finish"
     FAIL = "fail"
+    LEAVING = "leaving"
     IDLE = "idle"
 
     ACTIVATE = "activate"
@@ -142,6 +143,11 @@ class FrameSocket:
     def fileno(self) -> int:
         """Return the descriptor of the socket, -1 once closed."""
         return self._socket.fileno()
+
+    def forget(self) -> None:
+        """Close the descriptor of a copy, in a forked child; the channel itself stays open between its two ends."""
+        self._socket.close()
+        self._broken = "a forked child has no channel"
 
     def close(self) -> None:
         """Close the channel; the other end sees the end of the stream at once, also while a child shares the socket."""

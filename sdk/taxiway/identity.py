@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+from taxiway.digest import value_digest
 from taxiway.encode import rich_to_plain, type_name
 from taxiway.report import storable
 
@@ -55,7 +56,7 @@ def idempotency_key(run_id: str, key: str) -> str:
 
 def call_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """Return a digest of the arguments of a call by their values and, behind a space, what they look like to people."""
-    return f"{arguments_digest(args, kwargs)} {shown_arguments(args, kwargs)}"
+    return f"{value_digest(args, kwargs)} {shown_arguments(args, kwargs)}"
 
 
 def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -92,11 +93,16 @@ def step_name(function: Callable[..., Any]) -> str:
 
 
 def checked_name(name: str) -> str:
-    """Return `name` if it can name a step or agent; raise TypeError or ValueError otherwise."""
+    """Return `name` if it can name a step, an agent, a queue or a signal; raise TypeError or ValueError otherwise.
+
+    The server has the same rule: every such name is one segment of a path of the API, percent-encoded.
+    """
     if not isinstance(name, str):
         raise TypeError(f"a name is a text, not {type_name(name)}")
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise ValueError(f"a name has 1 to {MAX_NAME} printable characters, {name!r:.80} has not")
+    if name in (".", ".."):
+        raise ValueError(f"a name is not {name!r}, which no address of the API can hold")
     return name
 
 

@@ -5,6 +5,7 @@ The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from taxiway.activation import Activation
 from taxiway.authorizations import Grant
 from taxiway.conduct import Execute
 from taxiway.conversation import Granted, Place
+from taxiway.forks import refuse_in_child
 from taxiway.identity import idempotency_key
 from taxiway.present import a_step
 
@@ -73,7 +75,8 @@ def stepping(activation: Activation, command: Execute) -> Iterator[None]:
 
 
 def refuse_inside_step(verb: str) -> None:
-    """Raise RuntimeError when called inside a step."""
+    """Raise RuntimeError when called inside a step, or in a forked child of the run's process."""
+    refuse_in_child(f"run.{verb}")
     if (here := _here.get()) is not None:
         raise RuntimeError(f"run.{verb} was called inside step {here.info.name!r}; only the agent itself may do that")
 
@@ -85,27 +88,28 @@ def step_info() -> StepInfo:
 
 def emit(type: str, data: object = None) -> None:  # noqa: A002 - it is called so
     """Send an event of the step's own to whoever watches the run now."""
-    here = _inside("emit")
+    here = _speaking("emit")
     here.activation.event(type, data, place=here.place)
 
 
 def progress(done: float, total: float | None = None, note: str | None = None) -> None:
     """Say how far the step is."""
-    here = _inside("progress")
+    here = _speaking("progress")
     here.activation.progress(done, total, note, here.place)
 
 
 def log(message: object, level: str = "info") -> None:
     """Write a line of the run's log; `level` is debug, info, warning or error."""
-    here = _inside("log")
+    here = _speaking("log")
     here.activation.log(message, level, here.place)
 
 
 def token_of(grant: Grant) -> Future[Granted]:
     """Ask for the token of a grant; raise RuntimeError outside a step: it must not get into what an agent keeps."""
+    refuse_in_child("grant.token()")
     here = _here.get()
     if here is None:
-        raise RuntimeError("grant.token() works inside a step only; pass the grant to a step")
+        raise RuntimeError(f"grant.token() works inside a step only{_hint('; pass the grant to a step')}")
     return here.activation.ask("token", grant)
 
 
@@ -114,8 +118,24 @@ def cancelled() -> bool:
     return _inside("cancelled").activation.canceled.is_set()
 
 
+def _hint(otherwise: str) -> str:
+    """Return what to do instead: a thread that a step started has a context of its own, in which there is no step."""
+    if threading.current_thread() is threading.main_thread():
+        return otherwise
+    return (
+        "; a thread that the step starts must run in a copy of the step's context: "
+        "Thread(target=contextvars.copy_context().run, args=(function, …))"
+    )
+
+
+def _speaking(verb: str) -> _Inside:
+    """Return the step that calls the verb, in the process that may speak for the run."""
+    refuse_in_child(f"taxiway.{verb}()")
+    return _inside(verb)
+
+
 def _inside(verb: str) -> _Inside:
     here = _here.get()
     if here is None:
-        raise RuntimeError(f"taxiway.{verb}() works inside a step only; in the agent itself use its run")
+        raise RuntimeError(f"taxiway.{verb}() works inside a step only{_hint('; in the agent itself use its run')}")
     return here

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from taxiway.encode import json_text
+from taxiway.codec import result
+from taxiway.describe import annotated
 from taxiway.errors import (
     AGENT_ERROR,
     AUTHORIZATION_FAILED,
@@ -27,6 +28,7 @@ from taxiway.errors import (
     WaitTimeout,
 )
 from taxiway.report import message_of, report_of
+from taxiway.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,12 @@ class Parked:
 Outcome = Finished | Failed | Parked | Restarted
 
 
-def returned(value: object, max_bytes: int) -> Outcome:
-    """Return the outcome of an agent that returned `value`."""
+def returned(value: object, max_bytes: int, shape: Shape | None = None) -> Outcome:
+    """Return the outcome of an agent that returned `value`; `shape` is what it says that it returns."""
     try:
-        text = json_text(value)
+        text = result(shape, value)
     except InvalidValue as problem:
-        return Failed(INVALID_OUTPUT, "InvalidValue", f"the agent returned {problem}")
+        return Failed(INVALID_OUTPUT, "InvalidValue", f"the agent{annotated(shape)} returned {problem}")
     if (size := len(text.encode())) > max_bytes:
         message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed"
         return Failed(OUTPUT_TOO_LARGE, "ValueTooLarge", message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import Final
 
-from taxiway.durations import Duration, seconds
+from taxiway.durations import LONGEST, Duration, seconds
 from taxiway.errors import Fatal, RetryAfter
 
 ErrorTypes = type[BaseException] | tuple[type[BaseException], ...]
@@ -31,8 +32,8 @@ class Retry:
     def __post_init__(self) -> None:
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:
             raise ValueError(f"Retry(attempts=…) counts all tries and is at least 1, not {self.attempts!r}")
-        if not self.factor >= 1:
-            raise ValueError(f"Retry(factor=…) is at least 1, not {self.factor!r}")
+        if not 1 <= self.factor < math.inf:
+            raise ValueError(f"Retry(factor=…) is a number of at least 1, not {self.factor!r}")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"Retry(jitter=…) lies between 0 and 1, not {self.jitter!r}")
         seconds(self.initial)
@@ -53,7 +54,7 @@ class Retry:
         if isinstance(error, _as_tuple(self.give_up)) or not isinstance(error, _as_tuple(self.on)):
             return None
         spread = random.uniform(-1, 1) if spread is None else spread
-        return self._back_off(attempt) * (1 + self.jitter * spread)
+        return min(LONGEST, self._back_off(attempt) * (1 + self.jitter * spread))
 
     def _back_off(self, attempt: int) -> float:
         longest = seconds(self.max)

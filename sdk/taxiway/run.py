@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation
-from taxiway.approvals import Decision
+from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import Grant
 from taxiway.children import Child, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.starting import AsyncAgent, Inputs, Spawning, T
+from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Player(Protocol):
@@ -60,7 +60,7 @@ class Run(RunFacts):
         timeout: Duration | None = None,
         once: bool | None = None,
         tool: bool | None = None,
-        on_deny: str | None = None,
+        on_deny: StepOnDeny | None = None,
     ) -> Using:
         """Say more about one call of a step: `run.using(name="total").step(sum, numbers)`.
 
@@ -91,15 +91,15 @@ class Run(RunFacts):
         details: object = None,
         choices: Sequence[str] | None = None,
         approvers: Sequence[str] | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "cancel",
-        on_timeout: str = "deny",
+        timeout: Duration | None = "7d",
+        on_deny: OnDeny = "cancel",
+        on_timeout: OnTimeout = "deny",
     ) -> Decision:
         """Ask people to approve, showing them `details`; the run holds nothing until one of them has decided.
 
         `choices` are ways to approve, of which one is chosen; `approvers` are the key roles that may decide. A denial cancels
         the run, or as `on_deny` says: "fail" fails it, "return" gives a decision that is not `approved`, "raise" raises
-        ApprovalDenied. After `timeout` (7 days unless said otherwise) `on_timeout` decides: "deny", "fail" or "return".
+        ApprovalDenied. After `timeout` (None: never) `on_timeout` decides: "deny", "fail" or "return".
         """
         wait = self.approval(
             prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
@@ -109,13 +109,13 @@ class Run(RunFacts):
         return decision
 
     @overload
-    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = None) -> T: ...
+    def ask(self, prompt: str, answer: type[T], *, timeout: Duration | None = "7d") -> T: ...
     @overload
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Any: ...
-    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = None) -> Any:
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Any: ...
+    def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Any:
         """Ask people a question and return their answer, which has the type `answer`.
 
-        Raises WaitTimeout after `timeout` (7 days unless said otherwise).
+        Raises WaitTimeout after `timeout` (None: never).
         """
         return self._wait(self._describe("ask", approvals.question(prompt, answer, timeout)))
 
@@ -126,13 +126,13 @@ class Run(RunFacts):
         scopes: Sequence[str] = (),
         subject: str | None = None,
         url: str | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "fail",
+        timeout: Duration | None = "1d",
+        on_deny: OnDeny = "fail",
     ) -> Grant:
         """Have a person authorize at a provider, and return the grant; the run is AUTH_REQUIRED and holds nothing until then.
 
         A grant that the `subject` (the run's userId unless said otherwise) gave before is used, if it has all `scopes`. With
-        `url` another system carries the authorization out. After `timeout` (1 day unless said otherwise) WaitTimeout is
+        `url` another system carries the authorization out. After `timeout` (None: never) WaitTimeout is
         raised. A denial fails the run, or as `on_deny` says: "cancel" cancels it, "return" gives None, "raise" raises
         AuthorizationDenied.
         """
@@ -145,11 +145,15 @@ class Run(RunFacts):
         grant: Grant = self._wait(wait)
         return grant
 
-    def wait_for(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Any:
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: type[T]) -> T: ...
+    @overload
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any: ...
+    def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any:
         """Return the payload of the next signal of this name, parked until it comes; what came before counts too.
 
-        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (7 days
-        unless said otherwise). While the run waits it holds nothing.
+        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (None:
+        never). While the run waits it holds nothing.
         """
         return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
 
@@ -159,10 +163,16 @@ class Run(RunFacts):
         if wait.wish.due_ms:
             self._wait(wait)
 
-    def pause(self, reason: str, *, timeout: Duration | None = None) -> None:
-        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (7 days unless said otherwise)."""
+    def pause(self, reason: str, *, timeout: Duration | None = "7d") -> None:
+        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         self._wait(self._describe("pause", waits.user(reason, timeout)))
 
+    @overload
+    def spawn(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    @overload
+    def spawn(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    @overload
+    def spawn(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Child[Any]: ...
     def spawn(
         self,
         agent: object,
@@ -172,7 +182,7 @@ class Run(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Child:
+    ) -> Child[Any]:
         """Start a run of another agent, once in the life of this run, and return a handle on it at once.
 
         It inherits tenant, user, priority and tags of this run, and is canceled with it. `agent` is its name, or the function
@@ -181,9 +191,19 @@ class Run(RunFacts):
         """
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
-        child: Child = self._player.play(self._one(start))
+        child: Child[Any] = self._player.play(self._one(start))
         return child
 
+    @overload
+    def map(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[Child[T]]: ...
+    @overload
+    def map(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[Child[T]]: ...
+    @overload
+    def map(self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]) -> list[Child[Any]]: ...
     def map(
         self,
         agent: object,
@@ -193,13 +213,47 @@ class Run(RunFacts):
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> list[Child]:
-        """Start a run of another agent for each input, with one record for all; the options are those of `spawn`."""
+    ) -> list[Child[Any]]:
+        """Start a run of another agent for each input, with one record for all, and return handles on them at once.
+
+        The options are those of `spawn`; `gather` gives the results of the handles, as does `map_results`.
+        """
         self._guard("map")
         given = list(inputs)
         start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
-        started: list[Child] = self._player.play(self._several(start)) if given else []
+        started: list[Child[Any]] = self._player.play(self._several(start)) if given else []
         return started
+
+    @overload
+    def map_results(
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[T]: ...
+    @overload
+    def map_results(
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[T]: ...
+    @overload
+    def map_results(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+    ) -> list[Any]: ...
+    def map_results(
+        self,
+        agent: object,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+    ) -> list[Any]:
+        """Start a run of another agent for each input, as `map` does, and return their results when all have ended.
+
+        Raises ChildFailed when one came to none.
+        """
+        self._guard("map_results")
+        given = list(inputs)
+        start = children.start(agent, given, given, key=key, queue=queue, priority=priority, timeout=timeout)
+        return self.gather(*self._player.play(self._several(start))) if given else []
 
     def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
         """End this run as SUCCESS and begin anew with this input, as a run that takes over: for loops without an end.
@@ -210,7 +264,13 @@ class Run(RunFacts):
         self._guard("restart")
         self._activation.restart(input)
 
-    def gather(self, *given: Wait | Unstarted, return_errors: bool = False) -> list[Any]:
+    @overload
+    def gather(self, *given: Child[T] | Unstarted[T], return_errors: Literal[False] = False) -> list[T]: ...
+    @overload
+    def gather(self, *given: Child[T] | Unstarted[T], return_errors: bool) -> list[T | Exception]: ...
+    @overload
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]: ...
+    def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]:
         """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
 
         With `return_errors` what would be raised is returned in its place.
@@ -220,14 +280,14 @@ class Run(RunFacts):
         self._activation.wait(chosen)
         return self._values(chosen, return_errors)
 
-    def first(self, *given: Wait | Unstarted) -> First:
+    def first(self, *given: Wait | Unstarted[Any]) -> First:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
         chosen = [self._started(wait) for wait in several("first", given)]
         self._activation.wait(chosen, "any")
         return self._winner(chosen)
 
-    def _started(self, wait: Wait | Unstarted) -> Wait:
+    def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
         if isinstance(wait, Wait):
             return wait
         if wait.child is None:
@@ -235,7 +295,7 @@ class Run(RunFacts):
         assert wait.child is not None
         return wait.child
 
-    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child[Any]]:
         return children.handles(Child, given, ids, agent, self._result)
 
     def _result(self, child: Wait) -> Any:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
 from taxiway.encode import plain
 from taxiway.errors import InvalidValue
 from taxiway.shapes import (
     Anything,
+    Bag,
+    Bits,
     Choice,
     Fixed,
     Model,
     OneOf,
-    Parsed,
+    Pairs,
     Record,
     Scalar,
     Sequence,
@@ -21,6 +25,7 @@ from taxiway.shapes import (
     Table,
     shape_of,
 )
+from taxiway.texts import Parsed
 
 Schema = dict[str, Any]
 
@@ -42,7 +47,7 @@ def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) 
         if default is inspect.Parameter.empty:
             required.append(name)
         else:
-            properties[name] = _with_default(properties[name], default)
+            properties[name] = _with_default(properties[name], {name: default}, name)
     schema: Schema = {"$schema": DIALECT, "type": "object", "properties": properties, "required": required}
     schema["additionalProperties"] = False if rest is None else (writer.write(rest) or True)
     if writer.definitions:
@@ -50,9 +55,9 @@ def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) 
     return schema
 
 
-def value_schema(shape: Shape) -> Schema:
-    """Return the schema of one value, such as an answer."""
-    writer = _Writer()
+def value_schema(shape: Shape, *, defaults: bool = True) -> Schema:
+    """Return the schema of one value, such as an answer; without `defaults` it says nothing that only forms need."""
+    writer = _Writer(defaults=defaults)
     schema: Schema = {"$schema": DIALECT, **writer.write(shape)}
     if writer.definitions:
         schema["$defs"] = dict(sorted(writer.definitions.items()))
@@ -62,27 +67,34 @@ def value_schema(shape: Shape) -> Schema:
 class _Writer:
     """Writes shapes, collecting classes under `$defs`, where they may refer to themselves."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, defaults: bool = True) -> None:
         self.definitions: dict[str, Schema] = {}
+        self._defaults = defaults
         self._names: dict[Any, str] = {}
 
-    def write(self, shape: Shape) -> Schema:  # noqa: C901 - one line for each shape
+    def write(self, shape: Shape) -> Schema:  # noqa: C901, PLR0912 - one line for each shape
         """Return the schema of a shape."""
         match shape:
             case Anything():
                 return {}
             case Scalar(kind):
                 return {"type": _SCALARS[kind]}
-            case Parsed(format=name):
-                return {"type": "string", "format": name}
+            case Parsed(format=name, pattern=pattern):
+                return {"type": "string", "format": name} | ({} if pattern is None else {"pattern": pattern})
             case Choice(options):
                 return {"enum": [plain(constant) for constant, _ in options]}
+            case Bits(kind):
+                return {"type": "integer", "minimum": 0, "maximum": sum(flag.value for flag in kind)}
             case Sequence(item):
                 return {"type": "array", "items": self.write(item)}
-            case Fixed(items):
-                return self._fixed(items)
+            case Bag(item):
+                return {"type": "array", "items": self.write(item), "uniqueItems": True}
+            case Fixed(items, build):
+                return self._fixed(items, getattr(build, "__self__", None))
             case Table(value):
                 return {"type": "object", "additionalProperties": self.write(value) or True}
+            case Pairs(key, value):
+                return {"type": "array", "items": self._fixed((key, value), None)}
             case OneOf(options):
                 return {"anyOf": [self.write(option) for option in options]}
             case Record(kind=kind):
@@ -92,10 +104,15 @@ class _Writer:
             case _:
                 assert_never(shape)
 
-    def _fixed(self, items: tuple[Shape, ...]) -> Schema:
+    def _fixed(self, items: tuple[Shape, ...], named: Any) -> Schema:
         schema: Schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
         if items:
             schema["prefixItems"] = [self.write(item) for item in items]
+        if self._defaults and items and named is not None:  # a NamedTuple: its members have names and may have defaults
+            titled = {
+                name: {"title": name, **item} for name, item in zip(named._fields, schema["prefixItems"], strict=True)
+            }
+            schema["prefixItems"] = [_with_default(titled[name], named._field_defaults, name) for name in titled]
         return schema
 
     def _defined(self, kind: Any, write: Any) -> Schema:
@@ -107,15 +124,21 @@ class _Writer:
 
     def _record(self, record: Record) -> Schema:
         fields = [field for field in record.fields if field.init]
+        properties = {field.name: self.write(shape_of(field.annotation)) for field in fields}
+        if self._defaults and dataclasses.is_dataclass(record.kind):
+            given = {f.name: f.default for f in dataclasses.fields(record.kind) if f.default is not dataclasses.MISSING}
+            properties = {name: _with_default(schema, given, name) for name, schema in properties.items()}
         return {
             "type": "object",
-            "properties": {field.name: self.write(shape_of(field.annotation)) for field in fields},
+            "properties": properties,
             "required": [field.name for field in fields if field.required],
             "additionalProperties": False,
         }
 
     def _model(self, kind: Any) -> Schema:
-        schema: Schema = kind.model_json_schema()
+        from taxiway.adapters import schema_of  # noqa: PLC0415 - it needs pydantic
+
+        schema: Schema = schema_of(kind)
         nested: Schema = schema.pop("$defs", {})
         # pydantic refers to its definitions from the root of its own document, which ends up inside ours.
         prefix = self._names[kind]
@@ -138,8 +161,8 @@ def _moved(part: Any, prefix: str) -> Any:
     return [_moved(item, prefix) for item in part] if isinstance(part, list) else part
 
 
-def _with_default(schema: Schema, default: Any) -> Schema:
+def _with_default(schema: Schema, defaults: Mapping[str, Any], name: str) -> Schema:
     try:
-        return {**schema, "default": plain(default)}
+        return {**schema, "default": plain(defaults[name])} if name in defaults else schema
     except InvalidValue:
         return schema  # the default is Python's own affair then

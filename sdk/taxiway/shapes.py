@@ -1,4 +1,4 @@
-"""Reads a type annotation once, into the few shapes that the schema and the decoder both understand."""
+"""Reads a type annotation once, into the few shapes that the schema, the writer and the reader understand."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from enum import Enum
+from enum import Enum, Flag
 from typing import Any, Final, Literal, Union, get_args, get_origin
-from uuid import UUID
 
-
-class UnknownType(TypeError):
-    """An annotation that no JSON value can be given for."""
+from taxiway.constants import constants
+from taxiway.errors import UnknownType
+from taxiway.texts import Parsed, parsed_of
 
 
 @dataclass(frozen=True)
@@ -32,27 +30,36 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """A text with a format, read by `parse`."""
+class Choice:
+    """One of several constants: (JSON value, Python value); `kind` is the enum that they are of, if any."""
 
-    format: str
-    kind: type
-    parse: Callable[[str], Any]
+    options: tuple[tuple[Any, Any], ...]
+    kind: type | None = None
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of several constants: (JSON value, Python value)."""
+class Bits:
+    """A combination of an enum's flags, as the integer that it is."""
 
-    options: tuple[tuple[Any, Any], ...]
+    kind: type[Flag]
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """A list (or a tuple of any length) of one shape."""
+    """A list (or a tuple of any length) of one shape; `takes` is what its annotation allows beside that."""
 
     item: Shape
-    build: type
+    build: Any
+    takes: Any
+
+
+@dataclass(frozen=True)
+class Bag:
+    """A set of one shape, as a list in sorted order; `takes` is what its annotation allows beside that."""
+
+    item: Shape
+    build: Any
+    takes: Any
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,22 @@ class Fixed:
 
     items: tuple[Shape, ...]
     build: Callable[[list[Any]], Any]
+    kind: Any = tuple
 
 
 @dataclass(frozen=True)
 class Table:
-    """A dict from texts to one shape."""
+    """A dict from texts to one shape; `takes` is what its annotation allows beside that."""
 
+    value: Shape
+    takes: Any = dict
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A dict whose keys are no texts, as a list of pairs."""
+
+    key: Shape
     value: Shape
 
 
@@ -89,37 +106,49 @@ class Field:
 
 @dataclass(frozen=True)
 class Record:
-    """A dataclass or a TypedDict."""
+    """A dataclass or a TypedDict; one that is not `simple` may make something else of its fields."""
 
     kind: type
     fields: tuple[Field, ...]
     build: Callable[..., Any]
+    simple: bool = True
 
 
 @dataclass(frozen=True)
 class Model:
-    """A pydantic model, which knows its own schema and how to read itself."""
+    """A pydantic model (or another class that pydantic knows), which knows its own schema and how to read itself."""
 
     kind: Any
 
 
-Shape = Anything | Scalar | Parsed | Choice | Sequence | Fixed | Table | OneOf | Record | Model
+Shape = Anything | Scalar | Parsed | Choice | Bits | Sequence | Bag | Fixed | Table | Pairs | OneOf | Record | Model
 
 
-def _moment(text: str) -> datetime:
-    if len(text) <= len("2026-01-02"):  # a date alone is no time, whatever Python reads it as
-        raise ValueError(text)
-    return datetime.fromisoformat(text)
-
-
-_PARSED: Final[dict[Any, Parsed]] = {
-    datetime: Parsed("date-time", datetime, _moment),
-    date: Parsed("date", date, date.fromisoformat),
-    time: Parsed("time", time, time.fromisoformat),
-    UUID: Parsed("uuid", UUID, UUID),
+_SEQUENCES: Final[dict[Any, type]] = {
+    list: list,
+    collections.abc.Sequence: collections.abc.Sequence,
+    collections.abc.MutableSequence: collections.abc.MutableSequence,
+    collections.abc.Iterable: collections.abc.Iterable,
+    collections.abc.Collection: collections.abc.Collection,
 }
-_SEQUENCES: Final = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
-_TABLES: Final = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_TABLES: Final[dict[Any, type]] = {
+    dict: dict,
+    collections.abc.Mapping: collections.abc.Mapping,
+    collections.abc.MutableMapping: collections.abc.MutableMapping,
+}
+_BAGS: Final[dict[Any, tuple[type, type]]] = {
+    set: (set, set),
+    frozenset: (frozenset, frozenset),
+    collections.abc.Set: (set, collections.abc.Set),
+    collections.abc.MutableSet: (set, collections.abc.MutableSet),
+}
+_QUALIFIERS: Final = tuple(
+    getattr(typing, name)
+    for name in ("Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar")
+    if hasattr(typing, name)
+)
+_WITHOUT_A_TYPE: Final = (Any, object, typing.Self, typing.Never, typing.NoReturn)
+_UNHASHABLE: Final = (Sequence, Bag, Table, Pairs)
 
 
 def shape_of(annotation: Any) -> Shape:
@@ -130,20 +159,24 @@ def shape_of(annotation: Any) -> Shape:
         raise
     except TypeError:  # an annotation that cannot be hashed, such as Annotated[int, {}]
         return _shape(annotation)
+    except RecursionError:
+        raise UnknownType(f"{annotation!r:.80} contains itself; a dataclass may do that") from None
 
 
 def _shape(annotation: Any) -> Shape:
-    if annotation is Any or annotation is object:
-        return Anything()
     if annotation in (None, type(None), str, int, float, bool):
         return Scalar(type(None) if annotation is None else annotation)
+    if annotation in _WITHOUT_A_TYPE:
+        return Anything()
+    if isinstance(annotation, typing.TypeVar):
+        return _type_variable(annotation)
     if isinstance(annotation, typing.NewType):
         return shape_of(annotation.__supertype__)
     if hasattr(annotation, "__value__"):  # `type X = …` of Python 3.12
         return shape_of(annotation.__value__)
     if (origin := get_origin(annotation)) is not None:
         return _generic(annotation, origin)
-    return _PARSED.get(annotation) or _plain_class(annotation)
+    return parsed_of(annotation) or _plain_class(annotation)
 
 
 _known_shape = functools.lru_cache(maxsize=1024)(_shape)
@@ -159,42 +192,64 @@ def hints_of(owner: Any) -> dict[str, Any]:
         ) from error
 
 
+def _type_variable(variable: Any) -> Shape:
+    if variable.__constraints__:
+        return OneOf(tuple(map(shape_of, variable.__constraints__)))
+    return Anything() if variable.__bound__ is None else shape_of(variable.__bound__)
+
+
 def _generic(annotation: Any, origin: Any) -> Shape:
     arguments = get_args(annotation)
-    if origin is typing.Annotated or origin in (typing.Required, typing.NotRequired):
+    if origin in _QUALIFIERS:
         return shape_of(arguments[0])
     if origin in (Union, types.UnionType):
         return OneOf(tuple(map(shape_of, arguments)))
     if origin is Literal:
-        return Choice(tuple((value.value if isinstance(value, Enum) else value, value) for value in arguments))
+        return Choice(constants(annotation, arguments))
+    if isinstance(origin, type) and (dataclasses.is_dataclass(origin) or _is_known_to_pydantic(annotation)):
+        return _plain_class(annotation if _is_known_to_pydantic(annotation) else origin)
+    if hasattr(origin, "__value__"):  # `type X[T] = …` of Python 3.12
+        return shape_of(origin.__value__[arguments])
+    return _container(annotation, origin, arguments)
+
+
+def _container(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is ...:
-            return Sequence(shape_of(arguments[0]), tuple)
+            return Sequence(shape_of(arguments[0]), tuple, tuple)
         return Fixed(tuple(map(shape_of, arguments)), tuple)
     if origin in _SEQUENCES:
-        return Sequence(shape_of(arguments[0]), list)
+        return Sequence(shape_of(arguments[0]), list, _SEQUENCES[origin])
+    if origin in _BAGS:
+        item = shape_of(arguments[0])
+        if isinstance(item, _UNHASHABLE) and not (isinstance(item, Sequence) and item.build is tuple):
+            raise UnknownType(f"{annotation}: a set holds nothing that can change")
+        return Bag(item, *_BAGS[origin])
     if origin in _TABLES:
-        if shape_of(arguments[0]) not in (Scalar(str), Anything()):
-            raise UnknownType(f"{annotation}: JSON keys are text")
-        return Table(shape_of(arguments[1]))
-    if isinstance(origin, type) and (dataclasses.is_dataclass(origin) or _is_model(annotation)):
-        return _plain_class(annotation if _is_model(annotation) else origin)
+        key = shape_of(arguments[0])
+        if key in (Scalar(str), Anything()):
+            return Table(shape_of(arguments[1]), _TABLES[origin])
+        return Pairs(key, shape_of(arguments[1]))
     raise UnknownType(f"{annotation} has no counterpart in JSON")
 
 
-def _plain_class(annotation: Any) -> Shape:
+def _plain_class(annotation: Any) -> Shape:  # noqa: C901 - one line for each kind of class
     if annotation in _SEQUENCES:
-        return Sequence(Anything(), list)
+        return Sequence(Anything(), list, _SEQUENCES[annotation])
     if annotation is tuple:
-        return Sequence(Anything(), tuple)
+        return Sequence(Anything(), tuple, tuple)
     if annotation in _TABLES:
-        return Table(Anything())
+        return Table(Anything(), _TABLES[annotation])
+    if annotation in _BAGS:
+        raise UnknownType(f"{annotation.__qualname__} does not say of what: write {annotation.__qualname__}[str]")
     if not isinstance(annotation, type):
         raise UnknownType(f"{annotation!r} has no counterpart in JSON")
+    if issubclass(annotation, Flag):
+        return Bits(annotation)
     if issubclass(annotation, Enum):
-        return Choice(tuple((member.value, member) for member in annotation))
-    if _is_model(annotation):
-        return Model(annotation)
+        return Choice(constants(annotation, tuple(annotation)), annotation)
+    if _is_known_to_pydantic(annotation):
+        return _model(annotation)
     if dataclasses.is_dataclass(annotation):
         return _dataclass(annotation)
     if typing.is_typeddict(annotation):
@@ -206,21 +261,26 @@ def _plain_class(annotation: Any) -> Shape:
 
 def _named_tuple(kind: Any) -> Fixed:
     hints = hints_of(kind)
-    return Fixed(tuple(shape_of(hints.get(name, Any)) for name in kind._fields), kind._make)
+    return Fixed(tuple(shape_of(hints.get(name, Any)) for name in kind._fields), kind._make, kind)
 
 
-def _is_model(annotation: Any) -> bool:
-    return (
-        isinstance(annotation, type)
-        and hasattr(annotation, "model_json_schema")
-        and hasattr(annotation, "model_validate")
+def _is_known_to_pydantic(annotation: Any) -> bool:
+    return isinstance(annotation, type) and (
+        hasattr(annotation, "__get_pydantic_core_schema__") or hasattr(annotation, "__is_pydantic_dataclass__")
     )
+
+
+def _model(kind: Any) -> Model:
+    from taxiway.adapters import check  # noqa: PLC0415 - it needs pydantic, which agents without models do not have
+
+    check(kind)
+    return Model(kind)
 
 
 def _dataclass(kind: Any) -> Record:
     hints = hints_of(kind)
     missing = dataclasses.MISSING
-    fields = (
+    fields = tuple(
         Field(
             field.name,
             hints[field.name],
@@ -229,9 +289,24 @@ def _dataclass(kind: Any) -> Record:
         )
         for field in dataclasses.fields(kind)
     )
-    return Record(kind, tuple(fields), kind)
+    return Record(kind, fields, kind, all(field.init for field in fields) and _is_built_of_its_fields(kind))
+
+
+def _is_built_of_its_fields(kind: Any) -> bool:
+    """Say whether its `__init__` is the one that `dataclass` wrote, and does nothing else."""
+    code = getattr(kind.__init__, "__code__", None)
+    return code is not None and code.co_filename == "<string>" and not hasattr(kind, "__post_init__")
 
 
 def _typed_dict(kind: Any) -> Record:
-    fields = (Field(name, hint, name in kind.__required_keys__) for name, hint in hints_of(kind).items())
+    fields = (Field(name, hint, _is_required(kind, name, hint)) for name, hint in hints_of(kind).items())
     return Record(kind, tuple(fields), dict)
+
+
+def _is_required(kind: Any, name: str, hint: Any) -> bool:
+    # Where annotations are texts, Python itself does not see NotRequired in them.
+    while (origin := get_origin(hint)) in _QUALIFIERS:
+        if origin in (typing.Required, typing.NotRequired):
+            return origin is typing.Required
+        hint = get_args(hint)[0]
+    return name in kind.__required_keys__

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
+from taxiway.choices import check_choice
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
 from taxiway.present import callable_in_agents
 from taxiway.retry import NO_RETRY, Retry
-from taxiway.shapes import Anything, Shape, UnknownType, hints_of, shape_of
+from taxiway.returns import NotYetDefined, return_shape
+from taxiway.shapes import Anything, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: Final = "__taxiway_step__"
-STEP_ON_DENY: Final = ("cancel", "fail", "raise")
+StepOnDeny = Literal["cancel", "fail", "raise"]
+DECLARED_STEPS: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+"""Every function that this process has declared a step, for the host to look at once their modules are imported."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class StepOptions:
     timeout: Duration | None = None
     once: bool | None = None
     tool: bool | None = None
-    on_deny: str | None = None
+    on_deny: StepOnDeny | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None:
@@ -37,8 +42,8 @@ class StepOptions:
             raise TypeError(f"retry=… takes a taxiway.Retry, not {self.retry!r}")
         if self.timeout is not None and seconds(self.timeout) == 0:
             raise ValueError("a step needs a timeout of more than zero seconds, or none")
-        if self.on_deny is not None and self.on_deny not in STEP_ON_DENY:
-            raise ValueError(f"a step's on_deny is one of {', '.join(STEP_ON_DENY)}, not {self.on_deny!r}")
+        if self.on_deny is not None:
+            check_choice("a step's on_deny", self.on_deny, StepOnDeny)
 
 
 NOTHING_SAID: Final = StepOptions()
@@ -55,7 +60,7 @@ class StepPlan:
     once: bool
     shape: Shape
     tool: bool = False
-    on_deny: str = "cancel"
+    on_deny: StepOnDeny = "cancel"
 
 
 @overload
@@ -68,7 +73,7 @@ def step(
     timeout: Duration | None = None,
     once: bool | None = None,
     tool: bool | None = None,
-    on_deny: str | None = None,
+    on_deny: StepOnDeny | None = None,
 ) -> Callable[[F], F]: ...
 def step(
     function: F | None = None,
@@ -79,7 +84,7 @@ def step(
     timeout: Duration | None = None,
     once: bool | None = None,
     tool: bool | None = None,
-    on_deny: str | None = None,
+    on_deny: StepOnDeny | None = None,
 ) -> F | Callable[[F], F]:
     """Declare how a function is executed as a step.
 
@@ -89,12 +94,15 @@ def step(
     `name` (default: the function's own) is what the step is recorded and recognised by, together with its arguments.
     `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the
     step as a tool call, which people approve in runs with the approval strategy ON_TOOL_CALL; a denial cancels the run, fails
-    it, or with `on_deny="raise"` raises ApprovalDenied where the step was called.
+    it, or with `on_deny="raise"` raises ApprovalDenied where the step was called. Raises UnknownType when what it returns,
+    by its annotation, cannot be recorded.
     """
     options = StepOptions(name, retry, timeout, once, tool, on_deny)
 
     def declare(target: F) -> F:
         setattr(target, _OPTIONS, options)
+        _readable_shape(target)  # or, where what it names is defined further below, when the host has loaded it
+        DECLARED_STEPS.add(target)
         return callable_in_agents(target)
 
     return declare if function is None else declare(function)
@@ -113,7 +121,7 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
         retry=call.retry or declared.retry or agent_retry or NO_RETRY,
         timeout=None if timeout is None else seconds(timeout),
         once=bool(once),
-        shape=_return_shape(function),
+        shape=_readable_shape(function),
         tool=bool(call.tool if call.tool is not None else declared.tool),
         on_deny=call.on_deny or declared.on_deny or "cancel",
     )
@@ -123,19 +131,24 @@ _shapes: weakref.WeakKeyDictionary[Any, Shape] = weakref.WeakKeyDictionary()
 
 
 def _return_shape(function: Callable[..., Any]) -> Shape:
+    """Return the shape of what a step returns, anything where it does not say; raise UnknownType, and NotYetDefined."""
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
-    try:
-        if (known := _shapes.get(owner)) is None:
-            known = _shapes[owner] = _read_return_shape(owner)
-    except TypeError:  # cannot be hashed or referred to weakly
-        return _read_return_shape(owner)
+    with contextlib.suppress(TypeError):  # cannot be hashed or referred to weakly
+        if (known := _shapes.get(owner)) is not None:
+            return known
+    known = return_shape(owner) or Anything()
+    with contextlib.suppress(TypeError):
+        _shapes[owner] = known
     return known
 
 
-def _read_return_shape(function: Callable[..., Any]) -> Shape:
-    if isinstance(function, type) or not hasattr(function, "__annotations__"):
-        return Anything()
+def _readable_shape(function: Callable[..., Any]) -> Shape:
     try:
-        return shape_of(hints_of(function).get("return", Any))
-    except UnknownType:  # then the value is handed over as JSON has it, the first time as in every replay
+        return _return_shape(function)
+    except NotYetDefined:  # for type checkers only: then its values are recorded by their own types
         return Anything()
+
+
+def check_declared(function: Callable[..., Any]) -> None:
+    """Raise UnknownType for a declared step whose annotation cannot be recorded, now that what it names is defined."""
+    _readable_shape(function)

@@ -11,13 +11,14 @@ from typing import Any, Final
 from taxiway.approvals import approval
 from taxiway.encode import plain
 from taxiway.errors import InvalidValue
+from taxiway.steps import StepOnDeny
 from taxiway.waits import Wish
 
 ON_TOOL_CALL: Final = "ON_TOOL_CALL"
 _MAX_SHOWN: Final = 32 * 1024
 
 
-def tool_call(name: str, key: str, arguments: Any, *, on_deny: str) -> Wish:
+def tool_call(name: str, key: str, arguments: Any, *, on_deny: StepOnDeny) -> Wish:
     """Describe the approval of one call of a tool."""
     details = {"function": name, "arguments": arguments}
     return approval(f"Call {name}?", details=details, on_deny=on_deny, step={"key": key, "name": name})

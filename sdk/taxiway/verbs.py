@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack, overload
 
 from taxiway import approvals, authorizations, children, waits
 from taxiway.activation import Activation
+from taxiway.approvals import OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish
 from taxiway.children import Child, Start, Unstarted
 from taxiway.conduct import Script
 from taxiway.durations import Duration
+from taxiway.starting import AsyncAgent, Inputs, Spawning, T
 from taxiway.waits import Wait, Wish
 
 
-def several(verb: str, given: Sequence[object]) -> Sequence[Wait | Unstarted]:
+def several(verb: str, given: Sequence[object]) -> Sequence[Wait | Unstarted[Any]]:
     """Return what was given if it is waits, at least one; raise TypeError that says how to make one."""
     for wait in given:
         if not isinstance(wait, Wait | Unstarted):
@@ -76,9 +78,9 @@ class RunFacts:
         details: object = None,
         choices: Sequence[str] | None = None,
         approvers: Sequence[str] | None = None,
-        timeout: Duration | None = None,
-        on_deny: str = "cancel",
-        on_timeout: str = "deny",
+        timeout: Duration | None = "7d",
+        on_deny: OnDeny = "cancel",
+        on_timeout: OnTimeout = "deny",
     ) -> Wait:
         """Describe an approval for `gather` and `first`, with the options of `approve`."""
         wish = approvals.approval(
@@ -87,7 +89,7 @@ class RunFacts:
         )  # fmt: skip
         return self._describe("approval", wish)
 
-    def signal(self, name: str, *, timeout: Duration | None = None, schema: Any = None) -> Wait:
+    def signal(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Wait:
         """Describe a wait for a signal for `gather` and `first`, with the options of `wait_for`."""
         return self._describe("signal", waits.signal(name, timeout, schema))
 
@@ -95,6 +97,14 @@ class RunFacts:
         """Describe a sleep for `gather` and `first`; its time begins when it is first waited for."""
         return self._describe("timer", waits.timer(duration))
 
+    @overload
+    def child(self, agent: Child[T]) -> Child[T]: ...
+    @overload
+    def child(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[T]: ...
+    @overload
+    def child(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[T]: ...
+    @overload
+    def child(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[Any]: ...
     def child(
         self,
         agent: object,
@@ -104,7 +114,7 @@ class RunFacts:
         queue: str | None = None,
         priority: int | None = None,
         timeout: Duration | None = None,
-    ) -> Wait | Unstarted:
+    ) -> Child[Any] | Unstarted[Any]:
         """Describe a child for `gather` and `first`, with the options of `spawn`: it is started when it is waited for."""
         self._guard("child")
         if isinstance(agent, Child):
@@ -119,7 +129,7 @@ class RunFacts:
     def _several(self, start: Start) -> Script:
         return self._activation.open_spawn(start, functools.partial(self._handles, start.agent))
 
-    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child]:
+    def _handles(self, agent: str, given: Sequence[Wait], ids: Sequence[str]) -> Sequence[Child[Any]]:
         raise NotImplementedError
 
     def _authorization(
@@ -130,7 +140,7 @@ class RunFacts:
         subject: str | None,
         url: str | None,
         timeout: Duration | None,
-        on_deny: str,
+        on_deny: OnDeny,
     ) -> tuple[AuthorizationWish, Wait]:
         whose = self.user_id if subject is None else subject
         wish = authorizations.authorization(

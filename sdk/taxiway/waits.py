@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from taxiway.decode import decode
-from taxiway.durations import Duration, milliseconds, seconds
+from taxiway.durations import Duration, milliseconds, until
 from taxiway.errors import InvalidValue, WaitTimeout
 from taxiway.identity import checked_name
 from taxiway.report import storable
@@ -133,23 +133,18 @@ def signal(name: str, timeout: Duration | None, schema: Any = None) -> Wish:
     if name.startswith(_OWN):
         raise ValueError(f"signals whose names begin with {_OWN} are Taxiway's own, {name!r} is one")
     if schema is None:
-        return SignalWish(SIGNAL, name, due(timeout), TIMED_OUT, request)
+        return SignalWish(SIGNAL, name, until(timeout), TIMED_OUT, request)
     shape = shape_of(schema)
-    return SignalWish(SIGNAL, name, due(timeout), TIMED_OUT, {**request, "schema": value_schema(shape)}, shape)
+    return SignalWish(SIGNAL, name, until(timeout), TIMED_OUT, {**request, "schema": value_schema(shape)}, shape)
 
 
 def timer(duration: Duration, name: str = "sleep") -> Wish:
     """Describe a sleep."""
-    return Wish(TIMER, name, milliseconds(seconds(duration)), "elapsed")
+    return Wish(TIMER, name, milliseconds(duration), "elapsed")
 
 
 def user(reason: str, timeout: Duration | None) -> Wish:
     """Describe a pause that a person ends."""
     if not isinstance(reason, str):
         raise TypeError("a pause's reason is a text for people")
-    return Wish(USER, "pause", due(timeout), TIMED_OUT, {"reason": storable(reason, _MAX_REASON)})
-
-
-def due(timeout: Duration | None) -> int | None:
-    """Return the milliseconds after which somebody has not come."""
-    return milliseconds(LONGEST if timeout is None else timeout)
+    return Wish(USER, "pause", until(timeout), TIMED_OUT, {"reason": storable(reason, _MAX_REASON)})

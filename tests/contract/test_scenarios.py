@@ -83,7 +83,7 @@ def test_nothing_gets_past_an_approval_in_a_test_either(scenario: Scenario, tmp_
 def _play(scenario: Scenario, log: Path) -> Outcome:
     given = {**scenario.input, **({"log": str(log)} if scenario.log else {})}
     agent = next(getattr(place, scenario.agent) for place in PLACES if hasattr(place, scenario.agent))
-    return play(agent, input=given, given=scenario.given, approval_strategy=scenario.strategy)
+    return play(agent, input=given, given=scenario.given, approval_strategy=scenario.strategy, restarts=0)
 
 
 def _seen(outcome: Outcome, log: Path) -> Seen:

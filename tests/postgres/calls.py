@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Protocol
 from uuid import UUID
 
-from models import control, moves, recording, tickets
+from models import control, holding, moves, recording, tickets
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.recording import Fence, Limits, LogLine, StepRecord
@@ -84,6 +84,8 @@ RECORDS: dict[str, Call] = {
     "event": lambda m: recording.event(fence(m), 1, "agent", '{"type": "x"}', None),
     "in_flight": lambda m: recording.in_flight(fence(m), "a##1"),
     "log": lambda m: recording.log(fence(m), [LogLine("agent", "info", "hello")]),
+    "abandoned": lambda m: recording.abandoned(fence(m), 1, record(status="abandoned", at_ms=4.5), LIMITS, None),
+    "held": lambda m: holding.held(fence(m), [{"kind": "timer", "what": "a timer of 1 s", "file": "a.py", "line": 3}]),
 }
 TICKETS: dict[str, Call] = {
     "promote": lambda m: tickets.promote([m.id]),

@@ -9,11 +9,14 @@ import psycopg
 
 from executor.lane import Answer
 from executor.recorder import Recorder
+from executor.session import Decision
 from models import recording
+from models.database import Connection, Row
 from models.statement import Statement
 from tests.postgres.calls import fence, record
 from tests.postgres.factory import Made, World
 from tests.postgres.inside import until
+from tests.postgres.proxy import Proxy
 
 BIG = recording.Limits(steps=1000, recorded_bytes=1 << 26)
 
@@ -50,6 +53,20 @@ def recorded(world: World, made: Made) -> list[str]:
 
 def gapless(world: World, made: Made) -> bool:
     return [event["seq"] for event in world.events(made.id)] == list(range(1, world.row(made.id)["seq"] + 1))
+
+
+class Muted:
+    """A decision of several statements whose transaction is committed, and nothing is heard of that."""
+
+    def __init__(self, decision: Decision, proxy: Proxy) -> None:
+        self._decision, self._proxy = decision, proxy
+        self.tried = 0
+
+    def one(self, connection: Connection) -> Row | None:
+        self.tried += 1
+        row = self._decision.one(connection)
+        self._proxy.muted = True
+        return row
 
 
 class Held:

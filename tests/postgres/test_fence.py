@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from models import control, moves, recording, tickets, workers
+from models import control, holding, moves, recording, tickets, workers
 from tests.postgres.calls import MOVES, RECORDS, TICKETS, Call, foreign, functions, late, takes_an_epoch
 from tests.postgres.factory import Made, World
 
@@ -21,7 +21,7 @@ FENCED: dict[str, str] = {
         ["succeed", "restart", "fail", "cancel_executing", "release:recover", "release:hand_back"], "executing"
     ),
     **dict.fromkeys(["park:require_authorization", "park:await_approval", "park:pause_by_agent"], "executing"),
-    **dict.fromkeys(["step", "event", "in_flight", "log"], "executing"),
+    **dict.fromkeys(["step", "event", "in_flight", "log", "abandoned", "held"], "executing"),
 }
 _BY_TICKET = {"claim", "decline"}
 _BY_LEASE = [name for name in FENCED if name not in _BY_TICKET]
@@ -31,6 +31,7 @@ def test_no_function_that_takes_an_epoch_is_left_out() -> None:
     every = {
         **functions(moves),
         **functions(recording),
+        **functions(holding),
         **functions(tickets),
         **functions(control),
         **functions(workers),
@@ -121,6 +122,7 @@ def test_a_lost_acknowledgement_of_a_claim_is_answered_only_to_the_worker_that_h
     assert again is not None
     shared = set(again) - {"status"}
     assert shared >= {"agent", "epoch", "lease_worker", "activations", "input", "metadata", "has_steps", "timeout_ms"}
+    shared.remove("now_ms")
     assert {name: again[name] for name in shared} == {name: first[name] for name in shared}
     assert (again["metadata"], again["input"], again["activations"]) == ({"team": "x"}, '{"n": 1}', 1)
     assert _claimed(world, foreign(made, world.worker())) is None

@@ -21,13 +21,13 @@ from uuid import UUID
 
 import psutil
 import psycopg
-import redis
 from psycopg.rows import dict_row
 
 from models import control, ends, moves, waits
 from models.bus import PROMOTE, worker_channel
 from models.enqueue import NewRun, enqueue
 from models.lifecycle import Reason
+from models.redis_client import open_redis
 from tests.conftest import ROOT, Servers, cloned_database, empty_broker, one_process_at_a_time
 
 TENANT = "acme"
@@ -100,7 +100,7 @@ class Fleet:
             "TAXIWAY_LEASE_SECONDS": "3", "TAXIWAY_CANCEL_GRACE_SECONDS": "1", "TAXIWAY_SECRET_KEY": "s" * 32, **environment,
         }  # fmt: skip
         self.database = psycopg.connect(database_url, autocommit=True, row_factory=dict_row)
-        self.broker = redis.Redis.from_url(redis_url)
+        self.broker = open_redis(redis_url)
 
     def __enter__(self) -> Self:
         return self

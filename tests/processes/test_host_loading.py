@@ -54,6 +54,14 @@ def test_agents_come_from_files_and_packages_together(tmp_path: Path) -> None:
         ("x = (", "SyntaxError", "cannot be imported: SyntaxError", 5),
         ("1 / 0", "ZeroDivisionError", "division by zero", 5),
         ("sys.exit(7)", "SystemExit", "called sys.exit(7) while it was imported", 5),
+        ("sys.exit(0)", "SystemExit", "called sys.exit(0) while it was imported", 5),
+        (
+            "os.environ['A_KEY']",
+            "KeyError",
+            "A_KEY is not set; set it for the worker, and list it in TAXIWAY_AGENT_ENV",
+            5,
+        ),
+        ("{}['A_KEY']", "KeyError", "cannot be imported: KeyError: 'A_KEY'", 5),
         ("raise KeyboardInterrupt", "KeyboardInterrupt", "cannot be imported", 5),
         ("class Own(BaseException): ...\nraise Own('x')", "Own", "cannot be imported: Own: x", 6),
         ("from helper import x", "ValueError", "cannot be imported: ValueError: in helper", 1),
@@ -61,10 +69,36 @@ def test_agents_come_from_files_and_packages_together(tmp_path: Path) -> None:
         ("@agent\ndef main(): ...", "TypeError", "needs a first parameter", 5),
         ("@agent\ndef main(run, *rest): ...", "TypeError", "must be accepted by name", 5),
         ("@agent\ndef main(run): yield", "TypeError", "is a generator", 5),
-        ("@agent\ndef main(run, x: bytes): ...", "UnknownType", "input 'x': bytes has no counterpart in JSON", 5),
+        ("@agent\ndef main(run, x: complex): ...", "UnknownType", "input 'x': complex has no counterpart in JSON", 5),
+        ("@agent\ndef main(run) -> complex: ...", "UnknownType", "main -> complex cannot be recorded", 5),
+        ("@step\ndef load() -> set: ...", "UnknownType", "load -> set cannot be recorded: set does not say of what", 5),
+        (
+            "@agent\ndef main(run): ...\n@step\ndef load() -> 'Late': ...\nLate = set",
+            "UnknownType",
+            "load -> set cannot",
+            7,
+        ),
         ("@agent\ndef main(run, x: 'Nowhere'): ...", "UnknownType", "name 'Nowhere' is not defined", 5),
         ("@agent(name='a')\ndef b(run): ...\n@agent\ndef a(run): ...", "DuplicateAgent", "'a' is declared twice", 7),
         ("@agent(timeout='soon')\ndef main(run): ...", "ValueError", "'soon' is no duration", 5),
+        (
+            "@agent(timeout='banana')\ndef main(run): ...",
+            "ValueError",
+            "agent main: timeout: 'banana' is no duration",
+            5,
+        ),
+        ("@agent(timeout='5300w')\ndef main(run): ...", "ValueError", "0 and 100 years (36,600 days), not '5300w'", 5),
+        ("@agent(timeout=0)\ndef main(run): ...", "ValueError", "agent main needs a timeout of more than zero", 5),
+        ("class Desk:\n    @agent\n    def main(self, run): ...", "TypeError", "agent Desk.main is a method", 6),
+        ("class Desk:\n    @agent\n    def main(cls, run): ...", "TypeError", "agent Desk.main is a method", 6),
+        ("@agent\ndef main(*args): ...", "TypeError", "needs a first parameter", 5),
+        (
+            "@step(on_deny='explode')\ndef main(): ...",
+            "ValueError",
+            "on_deny is one of cancel, fail, raise, not 'explode'",
+            5,
+        ),
+        ("@step(timeout='banana')\ndef main(): ...", "ValueError", "'banana' is no duration", 5),
         ("@step(name='')\ndef main(run): ...", "ValueError", "printable", 5),
     ],
 )
@@ -80,6 +114,60 @@ def test_agents_that_cannot_be_served_are_broken_with_a_sentence_and_a_line(
     assert says in broken["error"]["message"]
     file = "helper.py" if "helper" in source else "my_agents.py"
     assert broken["where"] == str(tmp_path / file) + ("" if line is None else f":{line}")
+
+
+PATCHES = """
+import types
+def patches(module, asks, patched):
+    sys.modules[module.partition(".")[0]] = types.ModuleType(module.partition(".")[0])
+    sys.modules[module] = types.ModuleType(module)
+    setattr(sys.modules[module], asks, lambda name: name in patched)
+
+@agent
+def main(run: Run): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            "patches('gevent.monkey', 'is_module_patched', ['threading', 'socket'])",
+            "gevent has patched threading, socket",
+        ),
+        ("patches('eventlet.patcher', 'is_monkey_patched', ['thread'])", "eventlet has patched thread"),
+    ],
+)
+def test_agents_that_replace_python_s_threads_are_refused_with_a_sentence(tmp_path: Path, call: str, says: str) -> None:
+    with Host(agents_file(tmp_path, PATCHES + call)) as host:
+        broken = host.hello()
+        assert host.exit_code() == 3
+    assert says in broken["error"]["message"]
+    assert "in a process that a step starts" in broken["error"]["message"]
+
+
+def test_libraries_that_patch_nothing_the_host_needs_are_welcome(tmp_path: Path) -> None:
+    with Host(agents_file(tmp_path, PATCHES + "patches('gevent.monkey', 'is_module_patched', ['dns'])")) as host:
+        assert host.hello()["frame"] == "hello"
+
+
+def test_inputs_without_a_parameter_are_taken_by_name(tmp_path: Path) -> None:
+    with Host(agents_file(tmp_path, "@agent\ndef main(run, a=1, **rest: int): return [a, rest]")) as host:
+        host.hello()
+        assert host.result(Run("main", {"b": 2})) == [1, {"b": 2}]
+
+
+def test_agents_never_see_the_arguments_of_their_host(tmp_path: Path) -> None:
+    source = """
+    import argparse
+    argparse.ArgumentParser().parse_args()
+
+    @agent
+    def main(run: Run): return [sys.argv, sys.orig_argv]
+    """
+    with Host(agents_file(tmp_path, source)) as host:
+        host.hello()
+        assert host.result(Run("main")) == [["taxiway-agents"], ["taxiway-agents"]]
 
 
 def test_names_that_cannot_be_imported_are_broken_with_a_sentence(tmp_path: Path) -> None:

@@ -42,6 +42,73 @@ def test_a_replay_executes_nothing_that_is_recorded_and_returns_the_same_objects
     assert {step["occurrence"] for step in run.steps.values()} == {1}, "positional and named arguments differ"
 
 
+def test_another_host_reads_what_was_recorded_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "kennel.py").write_text(
+        "import dataclasses\nfrom my_agents import Animal\n"
+        "@dataclasses.dataclass\nclass Dog(Animal):\n    breed: str = 'pug'\n"
+    )
+    source = (
+        EFFECT
+        + """
+    import dataclasses, enum
+
+    @dataclasses.dataclass
+    class Animal:
+        name: str
+
+    class Planet(enum.Enum):
+        EARTH = (5.97e24, 6.37e6)
+
+    def adopt() -> Animal:
+        from kennel import Dog
+        effect("adopt")
+        return Dog("Rex")
+
+    def anything():
+        effect("anything")
+        return {"where": Planet.EARTH, "pair": (1, 2.5)}
+
+    @agent
+    def main(run: Run) -> list[str]:
+        return [repr(run.step(adopt)), repr(run.step(anything))]
+    """
+    )
+    run = Run("main")
+    with Host(agents_file(tmp_path, source)) as host:
+        host.hello()
+        first = host.result(run)
+    with Host(agents_file(tmp_path, source)) as host:
+        host.hello()
+        assert host.result(run) == first
+    assert first == [
+        "Dog(name='Rex', breed='pug')",
+        "{'where': <Planet.EARTH: (5.97e+24, 6370000.0)>, 'pair': (1, 2.5)}",
+    ]
+    assert effects(tmp_path) == ["adopt", "anything"]
+
+
+def test_a_step_that_cannot_be_recorded_is_not_executed(tmp_path: Path) -> None:
+    source = (
+        EFFECT
+        + """
+    def charge() -> set:
+        effect("charged")
+        return {1}
+
+    @agent
+    def main(run: Run):
+        return run.step(charge)
+    """
+    )
+    with Host(agents_file(tmp_path, source)) as host:
+        host.hello()
+        end = host.carry(Run("main"))
+    assert end["error"]["type"] == "UnknownType"
+    assert "charge -> set cannot be recorded" in end["error"]["message"]
+    assert "my_agents.py" in end["error"]["traceback"]
+    assert effects(tmp_path) == []
+
+
 def test_equal_calls_are_told_apart_by_their_order(tmp_path: Path) -> None:
     source = """
     counter = 0

@@ -20,6 +20,22 @@ from ops.stack import upfile
 pytestmark = pytest.mark.timeout(300)  # each test starts everything, some twice
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "from taxiway import agent, Run\n\n\n@agent\ndef {name}(run: Run) -> int:\n    return {answer}\n"
+NEEDY = """
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+from taxiway import agent, Run
+
+@dataclass
+class Line:
+    article: str
+    price: float
+    count: int = 1
+
+@agent
+def needy(run: Run, order_id: str, on: date, kind: Literal["1", "2"], lines: list[Line], share: float, sure: bool) -> str:
+    return f"{order_id} {on.year} {kind} {lines[0].count} {share} {sure}"
+"""
 Say = Callable[[str], None]
 
 
@@ -168,6 +184,22 @@ def test_one_life_of_a_stack(tmp_path: Path, agents: Path) -> None:
         again.process.kill()
         again.process.wait()
         assert still_there(family) == [], "nothing outlives a killed runner"
+
+
+def test_the_printed_commands_work_as_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "needy.py"
+    file.write_text(NEEDY)
+    base = tmp_path / "base"
+    with running(base, TAXIWAY_AGENTS=str(file), TAXIWAY_WORKERS="1") as up:
+        up.wait_until_up()
+        up.wait_until(lambda: "Ctrl-C stops everything." in up.said, "all is printed")
+        source, _, curl, _, enqueue = (line.strip() for line in up.said.split("terminal:\n\n")[1].splitlines()[:5])
+        enqueue = enqueue.replace(".venv/bin/taxiway", str(Path(sys.executable).with_name("taxiway")))
+        for line in (curl.replace("curl ", "curl -sS --fail-with-body ", 1), f"{enqueue} --json"):
+            command = ["bash", "-ec", f"{source}\nexport TAXIWAY_URL TAXIWAY_API_KEY\n{line}"]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+            assert "SUCCESS" in done.stdout or '"status":"QUEUED"' in done.stdout, done.stdout
 
 
 def test_what_dies_is_started_again_and_work_goes_on(tmp_path: Path, agents: Path) -> None:

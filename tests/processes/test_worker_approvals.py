@@ -25,7 +25,7 @@ AGENTS = """
         return what
 
     @agent
-    def ship(run: Run, on_deny: str = "cancel", on_timeout: str = "deny", timeout: float = 60):
+    def ship(run: Run, on_deny: str = "cancel", on_timeout: str = "deny", timeout: float | None = 60):
         run.using(name="before").step(said, run, "before")
         decision = run.approve("Ship it?", details={"order": 7}, choices=["air", "sea"], on_deny=on_deny,
                                on_timeout=on_timeout, timeout=timeout)
@@ -169,6 +169,22 @@ def test_when_nobody_decides_in_time_the_policy_does(fleet: Fleet, on_timeout: s
     row = fleet.ends(run)
     assert (row["status"], row["reason"]) == (status, reason)
     assert [event["data"]["decision"] for event in fleet.events(run, "run_action")] == ["expire"]
+
+
+def test_a_wait_without_end_has_no_time_at_which_it_is_over(fleet: Fleet) -> None:
+    run = fleet.enqueue("ship", timeout=None)
+    [wait] = _asked(fleet, run)
+    assert fleet.one("SELECT due_at, on_due FROM wait WHERE run_id = %s", run)["due_at"] is None
+    assert fleet.events(run, "run_approval")[0]["data"].get("expiresAt") is None
+    _decide(fleet, wait, "approved")
+    assert fleet.result(run)[0] is True
+
+
+def test_a_duration_beyond_the_bound_fails_the_run_with_a_sentence_and_no_crash(fleet: Fleet) -> None:
+    run = fleet.enqueue("ship", timeout=1e11)
+    row = fleet.ends(run)
+    assert (row["reason"], row["crashes"]) == ("agent_error", 0)
+    assert "between 0 and 100 years (36,600 days), not 100000000000.0" in row["error"]["message"]
 
 
 def test_an_answer_comes_back_in_its_type(fleet: Fleet) -> None:

@@ -15,6 +15,7 @@ from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 
 AGENTS = """
+    import dataclasses
     import taxiway
     from taxiway import ChildFailed
 
@@ -43,6 +44,19 @@ AGENTS = """
         inputs = [{"n": -n if n < negative else n} for n in range(1, count + 1)]
         got = run.gather(*run.map(double, inputs), return_errors=return_errors)
         return [repr(value.status) if isinstance(value, ChildFailed) else value for value in got]
+
+    @dataclasses.dataclass
+    class Page:
+        url: str
+
+    @agent
+    def read_page(run: Run, url: str) -> Page:
+        return Page(url)
+
+    @agent
+    async def pages(run: AsyncRun):
+        got = [*await run.map_results(read_page, [{"url": "/a"}]), await (await run.spawn("read_page", {"url": "/b"}))]
+        return [page.url for page in got]
 
     @agent
     async def aspread(run: AsyncRun, count: int):
@@ -195,6 +209,10 @@ def test_async_agents_start_and_await_children(fleet: Fleet) -> None:
     run = _enqueue(fleet, "aspread", '{"count": 10}')
     assert fleet.result(run) == [90, 200, 200]
     assert fleet.run(run)["activations"] <= 6
+
+
+def test_results_of_children_have_the_type_that_their_agent_returns(fleet: Fleet) -> None:
+    assert fleet.result(_enqueue(fleet, "pages")) == ["/a", "/b"]
 
 
 def test_a_child_that_is_described_starts_when_it_is_waited_for(fleet: Fleet) -> None:

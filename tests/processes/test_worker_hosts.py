@@ -145,6 +145,15 @@ def test_a_killed_host_is_not_reused_and_no_process_of_its_group_is_left(
     assert pool.take().process.pid != pid
 
 
+def test_a_host_that_will_serve_no_more_is_replaced_when_it_is_given_back(pool_of: Callable[..., HostPool]) -> None:
+    pool = pool_of()
+    pool.start()
+    host = pool.take()
+    host.retire("echo", ["thread 'mine'"])
+    pool.give_back(host)
+    assert host.process.returncode is not None
+
+
 def test_a_host_has_a_session_and_a_group_of_its_own(pool_of: Callable[..., HostPool]) -> None:
     pool = pool_of()
     pool.start()

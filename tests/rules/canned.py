@@ -126,6 +126,11 @@ class Blocking:
         with client(self.server) as opened:
             return getattr(RunHandle(opened, RUN_ID), method)(*args, **kwargs)
 
+    def then(self, after: str, method: str, *args: Any) -> Any:
+        """Call a method of what another one returned."""
+        with client(self.server) as opened:
+            return getattr(getattr(opened, method)(*args), after)()
+
     def listed(self, method: str, **kwargs: Any) -> list[Any]:
         with client(self.server) as opened:
             return list(getattr(opened, method)(**kwargs))
@@ -152,6 +157,13 @@ class Awaited:
         async def go() -> Any:
             async with self._open() as opened:
                 return await getattr(AsyncRunHandle(opened, RUN_ID), method)(*args, **kwargs)
+
+        return asyncio.run(go())
+
+    def then(self, after: str, method: str, *args: Any) -> Any:
+        async def go() -> Any:
+            async with self._open() as opened:
+                return await getattr(await getattr(opened, method)(*args), after)()
 
         return asyncio.run(go())
 

@@ -156,7 +156,7 @@ def test_a_schedule_is_shown_with_its_firings(invoke: Invoke) -> None:
 
 
 def test_a_schedule_is_put_run_and_deleted(invoke: Invoke) -> None:
-    server = Canned(httpx.Response(200, json=NIGHTLY))
+    server = Canned(httpx.Response(200, json={"agents": []}), httpx.Response(200, json=NIGHTLY))
     rule = ("--cron", "30 2 * * *", "--timezone", "UTC", "--overlap", "queue")
     assert invoke(server, "schedules", "put", "nightly", "greet", "-i", "n=1", *rule).exit_code == 0
     assert (server.last.method, server.last.url.path) == ("PUT", "/v1/schedules/nightly")

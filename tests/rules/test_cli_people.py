@@ -24,6 +24,8 @@ def test_the_inbox_is_lines_that_cut_can_read(invoke: Invoke) -> None:
     over = asked(outcome={"outcome": "approved", "choice": "air", "by": "ann", "at": "2026-01-02T03:04:05.678Z"})
     result = invoke(Canned(httpx.Response(200, json={"approvals": [over]})), "approvals", "--decided")
     assert result.stdout.splitlines()[1].split("\t")[3:5] == ["approved: air", "ann"]
+    endless = Canned(httpx.Response(200, json={"approvals": [asked(expiresAt=None)]}))
+    assert invoke(endless, "approvals").stdout.splitlines()[1].split("\t")[4] == "no end"
     result = invoke(Canned(httpx.Response(200, json={"approvals": []})), "approvals")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "Nobody is asked anything" in result.stderr

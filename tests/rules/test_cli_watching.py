@@ -26,7 +26,7 @@ def test_enqueue_says_when_a_run_may_begin_and_what_it_must_not_meet(invoke: Inv
 
 
 def test_enqueue_prints_the_bare_id_into_a_pipe(invoke: Invoke) -> None:
-    server = Canned(ACCEPTED)
+    server = Canned(httpx.Response(200, json={"agents": []}), ACCEPTED)
     result = invoke(
         server,
         *("enqueue", "greet", "-i", "name=Ann", "-i", "n=3", "--input", '{"n": 1, "m": 2}'),

@@ -39,6 +39,7 @@ SAID: dict[Kind, Frame] = {
     Kind.FINISH: {"n": 1, "value": "1"},
     Kind.RESTART: {"n": 1, "input": "{}"},
     Kind.FAIL: {"n": 1, "error": _ERROR},
+    Kind.LEAVING: {"left": ["a thread"]},
     Kind.IDLE: {},
     Kind.STEP_ABANDONED: {**_STEP, "n": 1, "at": 5.5},
     Kind.OPEN: {"n": 1, "at": 5, "waits": [{"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}]},
@@ -70,7 +71,7 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
         heard.append((what, more))
         return [{"value": "1"}]
 
-    host = SimpleNamespace(tell=note, send=note, kill=note)
+    host = SimpleNamespace(tell=note, send=note, retire=note, kill=note)
     recorder, bus = SimpleNamespace(put=note), SimpleNamespace(say=note)
     settings, authorizations = Settings(secret_key="k" * 16), SimpleNamespace(ask=note)
     worker: Any = SimpleNamespace(

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+from taxiway.approvals import question
+from taxiway.decode import decode
 from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
 
@@ -55,6 +58,33 @@ class Parcel:
 class Tree:
     name: str
     left: Tree | None = None
+
+
+@dataclass(frozen=True)
+class Home:
+    street: str
+    country: str = "DE"
+    floor: int | None = 2
+
+
+class Place(NamedTuple):
+    street: str
+    country: str = "DE"
+    floor: int | None = 2
+
+
+class Spot(BaseModel):
+    street: str
+    country: str = "DE"
+    floor: int | None = 2
+
+
+@dataclass
+class Move:
+    to: Home
+    back: Home | None = None
+    by: Home = Home("Oak", "PL", None)
+    tags: tuple[str, ...] = ("a", "b")
 
 
 SCHEMA = value_schema(shape_of(Parcel))
@@ -219,6 +249,60 @@ def test_a_form_says_what_the_schema_says_to_people() -> None:
 )
 def test_a_default_is_there_already(schema: Any, preset: list[str]) -> None:
     assert list(form_of(schema).preset) == preset
+
+
+@pytest.mark.parametrize("kind", [Home, Place, Spot])
+def test_the_defaults_of_a_type_are_in_its_form_already_and_count_unless_they_are_changed(kind: Any) -> None:
+    shape = shape_of(kind)
+    form = form_of(value_schema(shape))
+    assert [(field.label, list(field.preset), field.may_be_blank) for field in form.fields] == [
+        ("Street", [], False), ("Country", ["DE"], True), ("Floor", ["2"], True)
+    ]  # fmt: skip
+
+    def answer(*typed: str) -> Any:
+        filled = read(form, {field.name: [text] for field, text in zip(form.fields, typed, strict=True)})
+        assert filled.errors == {}
+        Draft202012Validator(value_schema(shape)).validate(filled.value)
+        return decode(shape, filled.value)
+
+    def made(street: str, country: str, floor: int | None) -> Any:
+        return kind(street=street, country=country, floor=floor)
+
+    assert answer("Elm", "DE", "2") == made("Elm", "DE", 2)
+    assert answer("Elm", "PL", "7") == made("Elm", "PL", 7)
+    assert answer("Elm", "", "") == made("Elm", "DE", None), "what may be null is, once it is taken away"
+    assert read(form, {form.fields[1].name: ["DE"]}).errors == {form.fields[0].name: "This is needed."}
+
+
+def test_defaults_of_an_optional_part_make_nobody_fill_it_in() -> None:
+    form = form_of(value_schema(shape_of(Move)))
+    presets = {leaf.name.removeprefix("answer."): list(leaf.preset) for leaf in form.leaves()}
+    assert presets == {
+        "to.street": [], "to.country": ["DE"], "to.floor": ["2"],
+        "back.street": [], "back.country": ["DE"], "back.floor": ["2"],
+        "by.street": ["Oak"], "by.country": ["PL"], "by.floor": [], "tags": ["a\nb"],
+    }  # fmt: skip
+    sent = {leaf.name: list(leaf.preset) for leaf in form.leaves()} | {
+        "answer.to.street": ["Elm"],
+        "answer.tags": ["a\r\nb"],
+    }
+    untouched = read(form, sent)
+    assert (untouched.value, untouched.errors) == (
+        {"to": {"street": "Elm", "country": "DE", "floor": 2}, "tags": ["a", "b"]},
+        {},
+    )
+    changed = read(form, sent | {"answer.back.street": ["Ash"], "answer.by.country": ["FR"], "answer.tags": [""]})
+    assert changed.value == {
+        "to": {"street": "Elm", "country": "DE", "floor": 2}, "back": {"street": "Ash", "country": "DE", "floor": 2},
+        "by": {"street": "Oak", "country": "FR", "floor": None}, "tags": [],
+    }  # fmt: skip
+    assert decode(shape_of(Move), changed.value).by == Home("Oak", "FR", None)
+
+
+def test_a_question_is_known_by_what_it_was_known_by_before_its_form_had_defaults() -> None:
+    # As it was recorded then; a run that asked and is parked would otherwise ask again.
+    assert question("Where?", Home, None).name == "ca597851929386e2a864d51294a72865"
+    assert question("Where?", Place, None).name == "08b2434d8554f5e7abe9c763ee66c4f6"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,14 @@ def test_a_step_is_told_executed_and_recorded_in_this_order() -> None:
 
 def test_the_first_value_is_what_a_replay_will_see() -> None:
     worker = Worker()
-    assert worker.call(lambda: (1, Basket(2)), name="work") == [1, {"id": 2, "lock": None}]
+    basket = Basket(2)
+
+    def work() -> tuple[int, list[Basket]]:
+        return 1, [basket]
+
+    first = worker.call(work)
+    assert first == (1, [Basket(2)])
+    assert first[1][0] is not basket
 
 
 def test_a_succeeded_step_is_returned_and_nothing_is_said_or_executed() -> None:

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from taxiway.agents import DECLARED, Agent, agent
-from taxiway.errors import InvalidValue
-from taxiway.shapes import UnknownType
+from taxiway.errors import InvalidValue, UnknownType
 
 
 class Colour(Enum):
@@ -97,7 +96,7 @@ def test_a_schema_says_what_every_kind_of_hint_means() -> None:
     properties = schema["properties"]
     assert properties["given"] == {"type": "integer", "default": 3}
     assert properties["later"] == {"enum": ["red", "blue"], "default": "blue"}
-    assert properties["when"] == {"type": "string", "format": "date-time"}
+    assert properties["when"].items() >= {"type": "string", "format": "date-time"}.items()
     # The interpreter keeps equal unions once, in the order in which somebody wrote them first.
     assert sorted(each["type"] for each in properties["either"]["anyOf"]) == ["integer", "null", "string"]
     assert properties["tree"] == {"$ref": "#/$defs/Node"}
@@ -175,9 +174,9 @@ def test_a_default_that_is_not_json_is_left_out() -> None:
 
 
 def test_a_hint_that_json_has_no_counterpart_of_names_the_input() -> None:
-    def main(run: Any, data: bytes) -> None: ...
+    def main(run: Any, data: complex) -> None: ...
 
-    with pytest.raises(UnknownType, match="input 'data': bytes"):
+    with pytest.raises(UnknownType, match="input 'data': complex"):
         declared(main).schema()
 
 

@@ -18,7 +18,7 @@ def test_what_agents_and_clients_import_is_exactly_this() -> None:
         *("agent", "step", "Run", "AsyncRun", "Retry"),
         *("step_info", "StepInfo", "emit", "progress", "log", "cancelled"),
         *("TaxiwayError", "StepFailed", "RetryAfter", "Fatal", "Canceled", "WaitTimeout"),
-        *("ApprovalDenied", "Decision", "First", "Wait", "Child", "ChildFailed"),
+        *("ApprovalDenied", "Decision", "First", "Wait", "Child", "AsyncChild", "ChildFailed"),
         *("Grant", "AuthorizationDenied", "AuthorizationLost", "AuthorizationUnavailable"),
         *("Client", "AsyncClient", "RunHandle", "AsyncRunHandle", "NewRun", "RunFailed", "RunCanceled"),
     }
@@ -33,7 +33,7 @@ def test_what_agents_and_clients_import_is_exactly_this() -> None:
 def test_both_runs_have_the_same_verbs_with_the_same_options(kind: type) -> None:
     public = {name for name in dir(kind) if not name.startswith("_")}
     said, waited = {"emit", "progress", "log"}, {"wait_for", "sleep", "pause", "approve", "ask", "authorize"}
-    together, unopened = {"gather", "first", "spawn", "map"}, {"approval", "signal", "timer", "child"}
+    together, unopened = {"gather", "first", "spawn", "map", "map_results"}, {"approval", "signal", "timer", "child"}
     facts, others = {"id", "user_id", "metadata", "activation"}, {"step", "using", "restart"}
     assert public == {*facts, *others, *said, *waited, *together, *unopened}
     for verb in ("using", *said, *waited, *together, *unopened):

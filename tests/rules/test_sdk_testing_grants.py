@@ -19,7 +19,7 @@ def pay(by: Grant) -> str:
 
 
 @agent
-def payer(run: Run, timeout: str | None = None) -> Any:
+def payer(run: Run, timeout: str = "1d") -> Any:
     by = run.authorize("stripe", scopes=["pay"], timeout=timeout)
     return run.step(pay, by)
 

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from taxiway.decode import decode, rebuild
 from taxiway.encode import MAX_DEPTH, json_text
-from taxiway.errors import InvalidValue
-from taxiway.shapes import UnknownType, shape_of
+from taxiway.errors import InvalidValue, UnknownType
+from taxiway.shapes import shape_of
 
 
 class Colour(Enum):
@@ -163,7 +163,7 @@ def test_json_goes_through_unchanged(value: Any) -> None:
 
 @given(
     JSON,
-    st.sampled_from([math.nan, math.inf, -math.inf, "\0", "\ud800", {1}, {1: 2}, {"\0": 1}, b"x", object()]),
+    st.sampled_from([math.nan, math.inf, -math.inf, "\0", "\ud800", {1}, {1: 2}, {"\0": 1}, object()]),
     st.data(),
 )
 def test_one_bad_place_anywhere_is_found_and_named(value: Any, bad: Any, data: st.DataObject) -> None:
@@ -287,7 +287,9 @@ def test_a_class_that_refuses_its_own_fields_is_an_error_also_of_a_recorded_valu
         rebuild(shape_of(list[Positive]), [{"n": -1}])
 
 
-@pytest.mark.parametrize("annotation", [set[int], bytes, complex, dict[int, str], print, typing.Callable[[], int]])
+@pytest.mark.parametrize(
+    "annotation", [set, frozenset, set[list[int]], complex, print, typing.Callable[[], int], object.__class__]
+)
 def test_types_without_a_counterpart_in_json_are_refused(annotation: Any) -> None:
     with pytest.raises(UnknownType):
         shape_of(annotation)

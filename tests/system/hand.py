@@ -14,6 +14,7 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.recording import Fence, Limits, LogLine, StepRecord
 from models.waits import Park
+from tests.postgres.opening import open_waits
 
 SCHEMA = {
     "type": "object",
@@ -113,6 +114,13 @@ class Hand:
         with self.connection.transaction():
             assert Park(move, waits).one(self.connection)
         return [wait.id for wait in waits]
+
+    def open(self, fence: Fence, *waits: NewWait) -> None:
+        """Have the agent of an executing run await these while it executes."""
+        row = self.connection.execute("SELECT tenant FROM run WHERE id = %s", [fence.run]).fetchone()
+        assert row is not None
+        with self.connection.transaction():
+            open_waits(self.connection, fence.run, row["tenant"], fence.worker, waits)
 
     def cancel(self, fence: Fence) -> None:
         row = moves.cancel_executing(

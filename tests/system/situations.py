@@ -51,6 +51,26 @@ def executing(client: httpx.Client, hand: Hand) -> Stands:
     return Stands(run, hand.take(run))
 
 
+def _awaiting(client: httpx.Client, hand: Hand, wait: NewWait) -> Stands:
+    stands = executing(client, hand)
+    assert stands.fence
+    hand.open(stands.fence, wait)
+    return Stands(stands.run, stands.fence, wait)
+
+
+def executing_and_asking(client: httpx.Client, hand: Hand) -> Stands:
+    return _awaiting(client, hand, asks())
+
+
+def executing_and_pausing(client: httpx.Client, hand: Hand) -> Stands:
+    """Its agent awaits that a person ends its own pause, and executes meanwhile."""
+    return _awaiting(client, hand, NewWait("pause#1", "user", {"reason": "look at this"}, HOUR, "timeout"))
+
+
+def executing_and_listening(client: httpx.Client, hand: Hand) -> Stands:
+    return _awaiting(client, hand, NewWait("s", "signal", {"signal": "word"}, HOUR, "timeout"))
+
+
 def ready(client: httpx.Client, hand: Hand) -> Stands:
     """Started, and waiting for a slot to go on."""
     stands = executing(client, hand)
@@ -115,6 +135,9 @@ def canceled(client: httpx.Client, hand: Hand) -> Stands:
 SITUATIONS: dict[str, Callable[[httpx.Client, Hand], Stands]] = {
     "QUEUED": queued,
     "RUNNING, executing": executing,
+    "RUNNING, asking": executing_and_asking,
+    "RUNNING, own pause": executing_and_pausing,
+    "RUNNING, listening": executing_and_listening,
     "RUNNING, ready": ready,
     "AUTH_REQUIRED": auth_required,
     "PAUSED, approval": asking,

@@ -13,15 +13,19 @@ from tests.system.situations import SITUATIONS, TERMINAL
 Row = dict[str, tuple[int, str, str | None, str | None]]
 _ENDED = dict.fromkeys(("pause", "resume", "cancel", "delete", "signal"), (409, "", None, None))
 _AT_ONCE = {"cancel": (200, "CANCELED", None, None), "delete": (200, "CANCELED", None, None)}
+_EXECUTING: Row = {
+    "cancel": (202, "RUNNING", None, "cancel"), "delete": (202, "RUNNING", None, "cancel"),
+    "pause": (202, "RUNNING", None, "pause"), "resume": (409, "RUNNING", None, None), "signal": (202, "RUNNING", None, None),
+}  # fmt: skip
 TABLE: dict[str, Row] = {
     "QUEUED": {
         **_AT_ONCE, "pause": (200, "QUEUED", None, "pause"), "resume": (409, "QUEUED", None, None),
         "signal": (202, "QUEUED", None, None),
     },
-    "RUNNING, executing": {
-        "cancel": (202, "RUNNING", None, "cancel"), "delete": (202, "RUNNING", None, "cancel"),
-        "pause": (202, "RUNNING", None, "pause"), "resume": (409, "RUNNING", None, None), "signal": (202, "RUNNING", None, None),
-    },
+    "RUNNING, executing": _EXECUTING,
+    "RUNNING, asking": _EXECUTING,
+    "RUNNING, own pause": {**_EXECUTING, "resume": (200, "RUNNING", None, None)},
+    "RUNNING, listening": _EXECUTING,
     "RUNNING, ready": {
         **_AT_ONCE, "pause": (200, "PAUSED", "user", None), "resume": (409, "RUNNING", None, None),
         "signal": (202, "RUNNING", None, None),

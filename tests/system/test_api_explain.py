@@ -26,6 +26,9 @@ KINDS = {
     "QUEUED": ["promotion"],
     "RUNNING, ready": ["promotion"],
     "RUNNING, executing": [],
+    "RUNNING, asking": ["approval"],
+    "RUNNING, own pause": ["pause"],
+    "RUNNING, listening": ["signal"],
     "AUTH_REQUIRED": ["authorization"],
     "PAUSED, approval": ["approval"],
     "PAUSED, user": ["pause"],
@@ -75,7 +78,7 @@ def test_every_situation_is_explained(acme: httpx.Client, hand: Hand, name: str)
     assert {part: body[part] for part in ("runId", "status", "reason", "executing", "controlRequest")} == {
         part: shown[part] for part in ("runId", "status", "reason", "executing", "controlRequest")
     }
-    assert (body["since"] is not None) is (name in (*TERMINAL, "RUNNING, executing"))
+    assert (body["since"] is not None) is (name in TERMINAL or body["executing"])
     for blocker in body["blockers"]:
         assert blocker["detail"].endswith((".", "?"))
         if stands.wait is not None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
+from pydantic import BaseModel
+from taxiway.schema import value_schema
+from taxiway.shapes import shape_of
 
 from models.moves import NewWait
 from models.questions import question, start_question
@@ -55,6 +59,27 @@ HOSTILE = {
     "many": list(range(5000)),
     "deep": [[[[[[[[[{"a": [1]}]]]]]]]]],
 }
+
+
+@dataclass
+class Home:
+    street: str
+    country: str = "DE"
+    sure: bool = True
+
+
+class Place(NamedTuple):
+    street: str
+    country: str = "DE"
+    sure: bool = True
+
+
+class Spot(BaseModel):
+    street: str
+    country: str = "DE"
+    sure: bool = True
+
+
 Ask = Callable[..., str]
 pytestmark = pytest.mark.usefixtures("same_secret")
 
@@ -174,6 +199,27 @@ def test_an_answer_is_corrected_and_given_in_its_type(somebody: Person, ask: Ask
               "labels": ["fragile", "this side up"], "worth": None}  # fmt: skip
     assert decided(hand, run) == ("answered", {"answer": answer}, None)
     assert "this side up" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("kind", [Home, Place, Spot])
+def test_the_defaults_of_the_answers_type_stand_in_the_form(
+    somebody: Person, ask: Ask, hand: Hand, run: str, kind: Any
+) -> None:
+    page = somebody.page
+    page.goto(ask(answer=value_schema(shape_of(kind)), prompt="Where to?", on_due="timeout"))
+    country = page.get_by_label("Country (optional)")
+    assert (country.input_value(), country.get_attribute("aria-required")) == ("DE", None)
+    assert page.get_by_label("Yes").is_checked()
+    somebody.press("Send the answer")
+    assert [line.inner_text() for line in page.get_by_role("alert").get_by_role("listitem").all()] == [
+        "Street: This is needed."
+    ]
+    page.get_by_label("Street").fill("Elm")
+    somebody.press("Send the answer")
+    assert somebody.heading() == "Answered"
+    named = {"street": "Elm", "country": "DE", "sure": True}
+    answer = list(named.values()) if kind is Place else named
+    assert decided(hand, run) == ("answered", {"answer": answer}, None)
 
 
 def test_what_may_begin_and_what_may_be_called_is_shown(somebody: Person, ask: Ask, acme: httpx.Client) -> None:

@@ -16,6 +16,9 @@ from tests.system.situations import SITUATIONS
 WORDS = {
     "QUEUED": ("starting", "processing"),
     "RUNNING, executing": ("running", "processing"),
+    "RUNNING, asking": ("running", "processing"),
+    "RUNNING, own pause": ("running", "processing"),
+    "RUNNING, listening": ("running", "processing"),
     "RUNNING, ready": ("running", "processing"),
     "PAUSED, user": ("paused", "paused"),
     "PAUSED, agent": ("paused_by_agent", "paused"),

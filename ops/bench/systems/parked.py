@@ -1,4 +1,6 @@
-"""Measures how soon a decision lets its run go on, beside any number of runs that wait for decisions of their own."""
+"""Measures how soon a decision lets its run go on, beside any number of runs that wait for decisions of their own, and how soon
+it reaches an agent that executes meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ _COPY_WAIT = """
     """
 _OPEN = """
     SELECT wait.id::text FROM wait JOIN run ON run.id = wait.run_id
-    WHERE run_id = %s AND resolved_at IS NULL AND lease_worker IS NULL
+    WHERE run_id = %s AND resolved_at IS NULL AND (lease_worker IS NOT NULL) = %s
     """
 _WENT_ON = "SELECT extract(epoch FROM at)::float FROM event WHERE run_id = %s AND verb = 'continue'"
 _SIZE = "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(%s::text[]) AS name"
@@ -71,18 +73,31 @@ class Parked:
     def decide(self) -> float:
         """Return the seconds from the request that decides until a worker has claimed the run."""
         run = self._client.enqueue("asked").id
-        question = self._question(run)
+        began = self._approve(self._question(run))
+        self._client.run(run).result(timeout=PATIENCE)
+        return float(self._value(_WENT_ON, run)) - began
+
+    def decide_while_executing(self) -> float:
+        """Return the seconds from the request that decides until the agent, which has executed all the time, has it."""
+        run = self._client.enqueue("asked_meanwhile")
+        began = self._approve(self._question(run.id, executing=True))
+        came = float(run.result(timeout=PATIENCE))
+        if run.get().activations != 1:
+            raise CannotMeasure(f"Run {run.id} was parked: its agent was to execute all the time.")
+        return came - began
+
+    def _approve(self, question: str) -> float:
+        """Approve, and return when the request was sent."""
         began = time.time()
         answer = self._http.post(f"/v1/approvals/{question}", json={"decision": "approve"})
         if answer.status_code != httpx.codes.OK:
             raise CannotMeasure(f"A decision was answered with {answer.status_code}: {answer.text[:300]}")
-        self._client.run(run).result(timeout=PATIENCE)
-        return float(self._value(_WENT_ON, run)) - began
+        return began
 
-    def _question(self, run: str) -> str:
+    def _question(self, run: str, *, executing: bool = False) -> str:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            if (found := self._value(_OPEN, run)) is not None:
+            if (found := self._value(_OPEN, run, executing)) is not None:
                 return str(found)
             time.sleep(0.005)
         raise CannotMeasure(f"Run {run} did not ask within {PATIENCE:.0f} s.")
@@ -90,6 +105,6 @@ class Parked:
     def _bytes(self) -> int:
         return int(self._value(_SIZE, _MEASURED))
 
-    def _value(self, sql: str, given: Any) -> Any:
-        row = self._connection.execute(sql.encode(), [given]).fetchone()
+    def _value(self, sql: str, *given: Any) -> Any:
+        row = self._connection.execute(sql.encode(), given).fetchone()
         return None if row is None else row[0]

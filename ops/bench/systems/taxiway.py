@@ -95,9 +95,8 @@ class Taxiway:
                 yield from _p50_p99(workload, self._steps(plan.steps))
             case Workload.START:
                 yield from _p50_p99(workload, self._starts(plan.starts))
-            case Workload.DECISION | Workload.DECISION_10K | Workload.DECISION_100K:
-                self.parked.fill(PARKED_BESIDE[workload])
-                yield from _p50_p99(workload, [1000 * self.parked.decide() for _ in range(plan.decisions)])
+            case Workload.DECISION_EXECUTING | Workload.DECISION | Workload.DECISION_10K | Workload.DECISION_100K:
+                yield from _p50_p99(workload, self._decisions(workload, plan.decisions))
             case Workload.PARKED:
                 self.parked.fill(PARKED_BESIDE[Workload.DECISION_10K])
                 assert self.parked.size_bytes is not None
@@ -140,6 +139,13 @@ class Taxiway:
             enqueued.append((began, self.client.enqueue("stamp")))
             time.sleep(random.uniform(0.06, 0.1))
         return [1000 * (handle.result(timeout=60) - began) for began, handle in enqueued]
+
+    def _decisions(self, workload: Workload, count: int) -> list[float]:
+        """Return the milliseconds from each decision until it came to its run."""
+        if workload is Workload.DECISION_EXECUTING:
+            return [1000 * self.parked.decide_while_executing() for _ in range(count)]
+        self.parked.fill(PARKED_BESIDE[workload])
+        return [1000 * self.parked.decide() for _ in range(count)]
 
     def _busy(self, each: float, in_all: float) -> float:
         """Have all slots execute runs of `each` second, for `in_all` seconds; return the share of it that they did."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import redis
-
+from models.redis_client import open_redis
 from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, Lane, World
 from ops.chaos.proxy import Mode
@@ -17,7 +16,7 @@ class FlushBroker(Fault):
 
     def strike(self, world: World) -> Incident | None:
         incident = world.book.strike(Incident(self.name, "valkey"))
-        with redis.Redis.from_url(world.cluster.stack.redis_url) as client:
+        with open_redis(world.cluster.stack.redis_url) as client:
             client.flushall()
         return incident
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import redis
 
 from models.broker import DEFAULT_QUEUE
+from models.redis_client import open_redis
 from models.settings import Settings
 from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, World
@@ -50,7 +51,7 @@ class DropTickets(Fault):
 
     def _steal(self, url: str) -> None:
         key = f"{PREFIX}{DEFAULT_QUEUE}"
-        with redis.Redis.from_url(url) as client:
+        with open_redis(url) as client:
             while not self._over.is_set():
                 try:
                     found = client.brpop([key], timeout=0.2)

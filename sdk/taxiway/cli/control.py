@@ -67,6 +67,7 @@ def signal(
         str | None, typer.Argument(help="JSON, or text that stands for itself.", show_default=False)
     ] = None,
     *,
+    pairs: options.Pairs = None,
     signal_id: Annotated[
         str | None, typer.Option("--id", help="Sent again with the same id, it counts once.", show_default=False)
     ] = None,
@@ -75,8 +76,10 @@ def signal(
     as_json: options.AsJson = False,
 ) -> None:
     """Send a run a message, kept until its agent waits for it."""
+    if payload is not None and pairs:
+        raise typer.BadParameter("give one PAYLOAD, or members with -i key=value", param_hint="PAYLOAD")
+    value = inputs.read_input(None, pairs) if pairs else None if payload is None else inputs.value(payload)
     with options.connect(url, api_key) as client:
-        value = None if payload is None else inputs.value(payload)
         seen = client.run(run).signal(name, value, id=signal_id)
     _say(as_json, seen, "", over=True)
 

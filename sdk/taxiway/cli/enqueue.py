@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from taxiway.cli import inputs, options, results
+from taxiway.cli import fitting, inputs, options, results
 from taxiway.cli.output import Output
 from taxiway.cli.watch import Save, follow
 from taxiway.client import RunHandle
@@ -77,7 +77,8 @@ def enqueue(
     labels = inputs.read_metadata(metadata or ())
     results.prepare(save)
     output = Output(as_json)
-    with options.connect(url, api_key) as client:
+    with options.connect(url, api_key) as client, fitting.explained(given, pairs or ()):
+        given = fitting.fitted(client, agent, given, pairs or ())
         handle = client.enqueue(
             agent, given, idempotency_key=idempotency_key, user_id=user_id, queue=queue, window=window, priority=priority,
             timeout=timeout, metadata=labels, tags=tag or None, approval_strategy=approval_strategy, not_before=not_before,

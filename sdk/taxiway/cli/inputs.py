@@ -23,7 +23,7 @@ def read_input(document: str | None, pairs: Sequence[str]) -> dict[str, Any]:
         if not isinstance(parsed, dict):
             raise typer.BadParameter('must be a JSON object, such as {"path": "/srv"}', param_hint="--input")
         given.update(parsed)
-    for name, typed in _split(pairs, "-i"):
+    for name, typed in split(pairs):
         given[name] = value(typed)
     return given
 
@@ -38,17 +38,18 @@ def value(typed: str) -> Any:
 
 def read_metadata(pairs: Sequence[str]) -> dict[str, str] | None:
     """Read `key=value` pairs whose values stay text; None where there are none."""
-    return dict(_split(pairs, "--metadata")) or None
+    return dict(split(pairs, "--metadata")) or None
 
 
-def _split(pairs: Sequence[str], option: str) -> list[tuple[str, str]]:
-    split = []
+def split(pairs: Sequence[str], option: str = "-i") -> list[tuple[str, str]]:
+    """Return the keys and the texts of `key=value` pairs."""
+    parts = []
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"{pair!r} must look like key=value", param_hint=option)
-        split.append((name, text))
-    return split
+        parts.append((name, text))
+    return parts
 
 
 def text(document: str, option: str) -> str:

@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines in
 Pairs = Annotated[
     list[str] | None,
     typer.Option(
-        "-i", metavar="KEY=VALUE", help="One input; the value is read as JSON where it is JSON, else as text."
+        "-i", metavar="KEY=VALUE", help="One input; the value is read as JSON where it is JSON and no text is wanted."
     ),
 ]
 Document = Annotated[

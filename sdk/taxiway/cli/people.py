@@ -106,7 +106,8 @@ def _say(as_json: bool, seen: ApprovalView) -> None:
 
 
 def _open_row(question: ApprovalView) -> tuple[object, ...]:
-    opened, expires = local_time(question.opened_at), local_time(question.expires_at)
+    opened = local_time(question.opened_at)
+    expires = local_time(question.expires_at) if question.expires_at else "no end"
     return (question.id, question.agent, question.prompt, opened, expires, question.url)
 
 

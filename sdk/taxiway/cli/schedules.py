@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from taxiway.cli import inputs, options
+from taxiway.cli import fitting, inputs, options
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
@@ -59,9 +59,12 @@ def put(
     """Make a schedule, or change what is given of one that there is. With AGENT, its run is another from now on."""
     if agent is None and (pairs or document or queue or window):
         raise typer.BadParameter("what the run is like needs its AGENT too")
-    given = None if agent is None else inputs.read_input(document, pairs or ())
-    run = None if agent is None else {"agent": agent, "input": given, "queue": queue, "window": window}
+    given = {} if agent is None else inputs.read_input(document, pairs or ())
     with options.connect(url, api_key) as client:
+        run = None
+        if agent is not None:
+            given = fitting.fitted(client, agent, given, pairs or ())
+            run = {"agent": agent, "input": given, "queue": queue, "window": window}
         made = client.put_schedule(name, cron=cron, timezone=timezone, run=run, overlap=overlap, catch_up=catch_up)
     _show(Output(as_json), made)
 

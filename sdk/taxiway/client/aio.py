@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
+from uuid import UUID
 
 from taxiway.client import calls, listening, operations, pages
 from taxiway.client.aio_authorizing import AsyncAuthorizing
@@ -14,21 +15,33 @@ from taxiway.client.aio_deciding import AsyncDeciding
 from taxiway.client.aio_hearing import heard
 from taxiway.client.aio_operating import AsyncOperating
 from taxiway.client.aio_run_handle import AsyncRunHandle
-from taxiway.client.calls import Accepted, NewRun
+from taxiway.client.calls import Accepted, Enqueuing, NewRun
 from taxiway.client.pages import Filter
 from taxiway.client.views import Event, RunView
 from taxiway.durations import Duration
+from taxiway.shapes import Shape
+from taxiway.starting import AnyAgent, AsyncAgent, Inputs, T
 
 
 class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking):
     """Talks to one Taxiway server from one event loop. See Client for the arguments; close it, or use `async with`."""
 
+    @overload
+    async def enqueue(
+        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Enqueuing]
+    ) -> AsyncRunHandle[T]: ...
+    @overload
+    async def enqueue(
+        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Enqueuing]
+    ) -> AsyncRunHandle[T]: ...
+    @overload
+    async def enqueue(self, agent: str, input: Inputs = None, **options: Unpack[Enqueuing]) -> AsyncRunHandle[Any]: ...
     async def enqueue(
         self,
-        agent: str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
+        agent: AnyAgent,
+        input: Inputs = None,  # noqa: A002 - the API's own word
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
         user_id: str | None = None,
         queue: str | None = None,
         window: str | None = None,
@@ -41,25 +54,27 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking)
         expires_in: Duration | None = None,
         concurrency_key: str | None = None,
         on_conflict: str | None = None,
-    ) -> AsyncRunHandle:
+    ) -> AsyncRunHandle[Any]:
         """Enqueue a run; see Client.enqueue."""
         new = NewRun(
             agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window, not_before, expires_in,
             concurrency_key, on_conflict,
         )  # fmt: skip
-        return self._handle(await self.send(calls.enqueue(new, idempotency_key)))
+        return self._handle(await self.send(calls.enqueue(new, idempotency_key)), new.shape)
 
     async def enqueue_batch(
-        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> list[AsyncRunHandle]:
+        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | UUID | None = None
+    ) -> list[AsyncRunHandle[Any]]:
         """Enqueue up to 1,000 runs, all or none; see Client.enqueue_batch."""
-        return [self._handle(accepted) for accepted in await self.send(calls.enqueue_batch(runs, idempotency_key))]
+        news = calls.new_runs(runs)
+        made = await self.send(calls.enqueue_batch(news, idempotency_key))
+        return [self._handle(accepted, new.shape) for accepted, new in zip(made, news, strict=False)]
 
-    async def run_schedule(self, name: str) -> AsyncRunHandle:
+    async def run_schedule(self, name: str) -> AsyncRunHandle[Any]:
         """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""
         return self._handle(await self.send(operations.run_schedule(name)))
 
-    def run(self, run_id: str) -> AsyncRunHandle:
+    def run(self, run_id: str) -> AsyncRunHandle[Any]:
         """Return a handle on a run, without asking the server whether it exists."""
         return AsyncRunHandle(self, run_id)
 
@@ -80,5 +95,5 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking)
         async with self._stream(listening.request(status, agent)) as response:
             yield await heard(response.aiter_bytes())
 
-    def _handle(self, accepted: Accepted) -> AsyncRunHandle:
-        return AsyncRunHandle(self, accepted.run.id, accepted)
+    def _handle(self, accepted: Accepted, shape: Shape | None = None) -> AsyncRunHandle[Any]:
+        return AsyncRunHandle(self, accepted.run.id, accepted, shape)

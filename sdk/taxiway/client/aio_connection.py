@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -47,7 +47,7 @@ class AsyncConnection:
     async def send(self, call: Call[T]) -> T:
         """Send one call and read its answer."""
         try:
-            response = await self._http.request(**wire.arguments(call.request, self._timeout))
+            response = await self._http.send(wire.build(self._http, call.request, self._timeout))
         except httpx.RequestError as error:
             raise answers.not_reachable(self.address.url, error) from error
         return answers.read(call, response)
@@ -61,7 +61,8 @@ class AsyncConnection:
     async def _stream(self, request: Request) -> AsyncIterator[httpx.Response]:
         """Open an event stream; see Connection."""
         try:
-            async with self._http.stream(**wire.arguments(request, self._timeout)) as response:
+            response = await self._http.send(wire.build(self._http, request, self._timeout), stream=True)
+            async with aclosing(response):
                 if not response.is_success:
                     await response.aread()
                 answers.expect_stream(response)

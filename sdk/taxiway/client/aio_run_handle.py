@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
+from uuid import UUID
 
 from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
@@ -16,18 +17,23 @@ from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, LogLine, RunView, StepView
 from taxiway.durations import Duration
 from taxiway.errors import TaxiwayError
+from taxiway.shapes import Shape
+from taxiway.starting import R_co
 
 if TYPE_CHECKING:
     from taxiway.client.aio import AsyncClient
 
 
-class AsyncRunHandle:
-    """One run, by its id. `accepted` is set on handles that enqueue() returned."""
+class AsyncRunHandle(Generic[R_co]):
+    """One run, by its id; its result is an R_co. `accepted` is set on handles that enqueue() returned."""
 
-    def __init__(self, client: AsyncClient, run_id: str, accepted: Accepted | None = None) -> None:
+    def __init__(
+        self, client: AsyncClient, run_id: str, accepted: Accepted | None = None, shape: Shape | None = None
+    ) -> None:
         self.id = run_id
         self.accepted = accepted
         self._client = client
+        self._shape = shape
 
     def __repr__(self) -> str:
         return f"AsyncRunHandle({self.id!r})"
@@ -67,9 +73,11 @@ class AsyncRunHandle:
         timeout: float | None = None,  # noqa: ASYNC109 - the same signature as the blocking handle's
         *,
         patience: float | None = wire.PATIENCE,
-    ) -> Any:
+    ) -> R_co:
         """Wait until the run has ended and return its result; see RunHandle.result."""
-        return waiting.outcome(await _driven(self._client, waiting.until_finished(self.id, timeout, Backoff(patience))))
+        run = await _driven(self._client, waiting.until_finished(self.id, timeout, Backoff(patience)))
+        result: R_co = waiting.outcome(run, self._shape)
+        return result
 
     async def cancel(self, reason: str | None = None, grace: Duration | None = None) -> RunView:
         """Cancel the run and return it; see RunHandle.cancel."""
@@ -88,10 +96,11 @@ class AsyncRunHandle:
         *,
         from_step: str | None = None,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
-        idempotency_key: str | None = None,
-    ) -> AsyncRunHandle:
+        idempotency_key: str | UUID | None = None,
+    ) -> AsyncRunHandle[R_co]:
         """Try the run again as a new one; see RunHandle.retry."""
-        return self._client._handle(await self._client.send(calls.retry(self.id, from_step, input, idempotency_key)))
+        made = await self._client.send(calls.retry(self.id, from_step, input, idempotency_key))
+        return self._client._handle(made, self._shape)
 
     async def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as above
         """Send the run a message; see RunHandle.signal."""

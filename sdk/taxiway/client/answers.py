@@ -16,6 +16,7 @@ from taxiway.client.errors import (
     Invalid,
     NotFound,
     NotReachable,
+    NotSendable,
     Problem,
     RateLimited,
     Refused,
@@ -25,6 +26,7 @@ from taxiway.client.errors import (
     Unavailable,
 )
 from taxiway.client.views import RunView
+from taxiway.errors import TaxiwayError
 
 T = TypeVar("T")
 
@@ -82,8 +84,12 @@ def refuse(response: httpx.Response) -> NoReturn:
     raise error
 
 
-def not_reachable(url: str, error: httpx.RequestError) -> NotReachable:
-    """The sentence for a server that gave no answer."""
+def not_reachable(url: str, error: httpx.RequestError) -> TaxiwayError:
+    """The sentence for a server that gave no answer, or none that can be decoded."""
+    if isinstance(error, httpx.DecodingError):
+        return ServerFault(f"The answer of {url} cannot be decoded: {error}.")
+    if isinstance(error, httpx.LocalProtocolError):
+        return NotSendable(f"The request cannot be sent: {error}.")
     if isinstance(error, httpx.TimeoutException):
         return NotReachable(f"The Taxiway server at {url} did not answer in time.")
     why = f" ({error})" if str(error) else ""

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
-from taxiway.client.calls import Answer, Call, Request, post
+from taxiway.client.calls import Answer, Call, Request, post, segment
 from taxiway.client.pages import Filter, spelling
 from taxiway.client.views import Json, moment
 
@@ -69,7 +68,7 @@ def look(bulk_id: str) -> Call[BulkView]:
 def _path(last: str) -> str:
     if not last or last in (".", ".."):
         raise ValueError(f"{last!r} is no action, and no id of an operation")
-    return f"/v1/runs/bulk/{quote(last, safe='')}"
+    return f"/v1/runs/bulk/{segment(last)}"
 
 
 def _read(answer: Answer) -> BulkView:

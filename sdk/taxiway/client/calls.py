@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
+from taxiway.client.errors import NotSendable
 from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
+from taxiway.encode import json_text
+from taxiway.errors import InvalidValue
+from taxiway.shapes import Shape
+from taxiway.starting import AnyAgent, Inputs, refer_to
 
 T = TypeVar("T")
 
@@ -48,7 +53,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be enqueued; the server fills in what is None.
+    """A run to be enqueued; the server fills in what is None. `agent` is a name, or the function that was declared one.
 
     `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`. `approval_strategy` says what people are asked
     beside what the agent asks: `NONE`, `ON_START` (whether it may begin) or `ON_TOOL_CALL` (each call of a tool).
@@ -59,8 +64,8 @@ class NewRun:
     (earlier ones are canceled).
     """
 
-    agent: str
-    input: Mapping[str, Any] | None = None
+    agent: AnyAgent
+    input: Inputs = None
     user_id: str | None = None
     queue: str | None = None
     priority: int | None = None
@@ -74,11 +79,16 @@ class NewRun:
     concurrency_key: str | None = None
     on_conflict: str | None = None
 
+    @property
+    def shape(self) -> Shape | None:
+        """The shape of its result: known where the agent's function was given."""
+        return None if isinstance(self.agent, str) else refer_to(self.agent).shape
+
     def body(self) -> dict[str, Any]:
         """The body of POST /v1/runs, with only what was given."""
         given = {
-            "agent": self.agent,
-            "input": None if self.input is None else dict(self.input),
+            "agent": self.agent if isinstance(self.agent, str) else refer_to(self.agent).name,
+            "input": self.input,
             "userId": self.user_id,
             "queue": self.queue,
             "window": self.window,
@@ -97,6 +107,24 @@ class NewRun:
         return {name: value for name, value in given.items() if value is not None}
 
 
+class Enqueuing(TypedDict, total=False):
+    """The options of `Client.enqueue`; they are described there."""
+
+    idempotency_key: str | None
+    user_id: str | None
+    queue: str | None
+    window: str | None
+    priority: int | None
+    timeout: Duration | None
+    metadata: Mapping[str, str] | None
+    tags: Iterable[str] | None
+    approval_strategy: str | None
+    not_before: datetime | str | None
+    expires_in: Duration | None
+    concurrency_key: str | None
+    on_conflict: str | None
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What came of an enqueue: the run, and whether the same request had already made it."""
@@ -105,23 +133,28 @@ class Accepted:
     replayed: bool
 
 
-def enqueue(new: NewRun, idempotency_key: str | None) -> Call[Accepted]:
+def enqueue(new: NewRun, idempotency_key: str | UUID | None) -> Call[Accepted]:
     """POST /v1/runs."""
     return Call(post("/v1/runs", new.body(), idempotency_key), _read_accepted)
 
 
 def retry(
-    run_id: str, from_step: str | None, given: Mapping[str, Any] | None, idempotency_key: str | None
+    run_id: str, from_step: str | None, given: Mapping[str, Any] | None, idempotency_key: str | UUID | None
 ) -> Call[Accepted]:
     """POST /v1/runs/{runId}/retry."""
-    said = {"fromStep": from_step, "input": None if given is None else dict(given)}
+    said = {"fromStep": from_step, "input": given}
     body = {name: value for name, value in said.items() if value is not None}
     return Call(post(run_path(run_id, "retry"), body, idempotency_key), _read_accepted)
 
 
-def enqueue_batch(news: Iterable[NewRun | Mapping[str, Any]], idempotency_key: str | None) -> Call[list[Accepted]]:
-    """POST /v1/runs/batch; mappings hold the keyword arguments of enqueue()."""
-    bodies = [(new if isinstance(new, NewRun) else NewRun(**new)).body() for new in news]
+def new_runs(given: Iterable[NewRun | Mapping[str, Any]]) -> list[NewRun]:
+    """Return the runs that were given; mappings hold the keyword arguments of enqueue()."""
+    return [new if isinstance(new, NewRun) else NewRun(**new) for new in given]
+
+
+def enqueue_batch(news: Iterable[NewRun], idempotency_key: str | UUID | None) -> Call[list[Accepted]]:
+    """POST /v1/runs/batch."""
+    bodies = [new.body() for new in news]
 
     def read(answer: Answer) -> list[Accepted]:
         replayed = answer.status == 200
@@ -162,7 +195,7 @@ def resume(run_id: str) -> Call[RunView]:
 def signal(run_id: str, name: str, payload: object, signal_id: str | None) -> Call[RunView]:
     """POST /v1/runs/{runId}/signals/{name}."""
     body = {"payload": payload} if signal_id is None else {"payload": payload, "id": signal_id}
-    return Call(post(run_path(run_id, "signals", quote(name, safe="")), body), _read_run)
+    return Call(post(run_path(run_id, "signals", segment(name)), body), _read_run)
 
 
 def listing(path: str, name: str) -> Call[list[Json]]:
@@ -181,7 +214,17 @@ def run_path(run_id: str, *more: str) -> str:
     """The path of a run; the id is quoted, so that no id can name another resource."""
     if not run_id or run_id in (".", ".."):
         raise ValueError(f"{run_id!r} is not a run id")
-    return "/".join(("/v1/runs", quote(run_id, safe=""), *more))
+    return "/".join(("/v1/runs", segment(run_id), *more))
+
+
+def segment(name: str) -> str:
+    """Quote a name as one segment of a path, also one with a slash in it; raises NotSendable."""
+    if not name or name in (".", ".."):
+        raise NotSendable(f"{name!r} is not a name: no address can hold it")
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError:
+        raise NotSendable("a name holds half of a surrogate pair, which is not Unicode") from None
 
 
 def _read_accepted(answer: Answer) -> Accepted:
@@ -192,13 +235,25 @@ def _read_run(answer: Answer) -> RunView:
     return RunView.read(answer.json)
 
 
-def post(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Request:
+def post(path: str, body: Mapping[str, Any], idempotency_key: str | UUID | None = None) -> Request:
     """A POST that carries JSON."""
-    return with_body("POST", path, body, {} if idempotency_key is None else {"idempotency-key": idempotency_key})
+    headers = {} if idempotency_key is None else {"idempotency-key": _header(str(idempotency_key))}
+    return with_body("POST", path, body, headers)
 
 
 def with_body(method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Request:
-    """A request that carries JSON."""
-    # ensure_ascii keeps lone surrogates sendable; NaN and Infinity are not JSON and are refused here, by name.
-    text = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    """A request that carries JSON: what steps may return may be sent. Raises NotSendable with the path to what may not."""
+    try:
+        text = json_text(body)
+    except InvalidValue as error:
+        raise NotSendable(str(error)) from None
     return Request(method, path, body=text.encode(), headers={"content-type": "application/json", **(headers or {})})
+
+
+def _header(key: str) -> str:
+    if not key.isascii() or not key.isprintable() or key != key.strip():
+        raise NotSendable(
+            f"The idempotency key {key!r:.80} cannot be sent: it goes as a header of HTTP, which takes printable ASCII without "
+            "spaces around it. Write it as urllib.parse.quote(key), or give its SHA-256."
+        )
+    return key

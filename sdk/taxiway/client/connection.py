@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -47,7 +47,7 @@ class Connection:
     def send(self, call: Call[T]) -> T:
         """Send one call and read its answer."""
         try:
-            response = self._http.request(**wire.arguments(call.request, self._timeout))
+            response = self._http.send(wire.build(self._http, call.request, self._timeout))
         except httpx.RequestError as error:
             raise answers.not_reachable(self.address.url, error) from error
         return answers.read(call, response)
@@ -60,7 +60,7 @@ class Connection:
     def _stream(self, request: Request) -> Iterator[httpx.Response]:
         """Open an event stream. A connection that breaks inside the block raises NotReachable too."""
         try:
-            with self._http.stream(**wire.arguments(request, self._timeout)) as response:
+            with closing(self._http.send(wire.build(self._http, request, self._timeout), stream=True)) as response:
                 if not response.is_success:
                     response.read()
                 answers.expect_stream(response)

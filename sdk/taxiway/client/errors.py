@@ -2,6 +2,7 @@
 
 TaxiwayError                 (the root of the whole package, see taxiway.errors)
 ├── NotConfigured            no usable server address or key was given: fix the settings
+├── NotSendable              what was given cannot be sent: correct it; also a ValueError
 ├── NotReachable             no answer arrived: start the server, or wait for it
 ├── ServerFault              an answer arrived that no Taxiway server should give: report it
 ├── Refused                  the server understood and said no; carries its problem document
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 class NotConfigured(TaxiwayError):
     """No usable server address or key was given."""
+
+
+class NotSendable(TaxiwayError, ValueError):
+    """What was given cannot be sent; nothing was."""
 
 
 class NotReachable(TaxiwayError):

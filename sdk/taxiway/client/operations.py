@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
-from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request, post, with_body, zoned
+from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request, post, segment, with_body, zoned
 from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
 
@@ -153,9 +152,7 @@ def revoke_grant(grant_id: str) -> Call[None]:
 
 
 def _path(kind: str, name: str, *more: str) -> str:
-    if not name or name in (".", ".."):
-        raise ValueError(f"{name!r} is not a name")
-    return "/".join((f"/v1/{kind}", quote(name, safe=""), *more))
+    return "/".join((f"/v1/{kind}", segment(name), *more))
 
 
 def _document(answer: Answer) -> Json:

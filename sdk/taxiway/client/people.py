@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
-from taxiway.client.calls import Answer, Call, post
+from taxiway.client.calls import Answer, Call, post, segment
 from taxiway.client.errors import NoOneQuestion
 from taxiway.client.pages import Pages
 from taxiway.client.views import Json, moment
@@ -97,7 +96,7 @@ class Decision:
         if not wait_id or wait_id in (".", ".."):
             raise ValueError(f"{wait_id!r} is not the id of an approval")
         body = {"decision": self.decision, **dict(self.more)}
-        return Call(post(f"/v1/approvals/{quote(wait_id, safe='')}", body), _read)
+        return Call(post(f"/v1/approvals/{segment(wait_id)}", body), _read)
 
 
 def approval(choice: str | None, comment: str | None) -> Decision:

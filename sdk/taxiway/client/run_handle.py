@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
+from uuid import UUID
 
 from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
@@ -15,18 +16,23 @@ from taxiway.client.people import ApprovalView
 from taxiway.client.views import Event, LogLine, RunView, StepView
 from taxiway.durations import Duration
 from taxiway.errors import TaxiwayError
+from taxiway.shapes import Shape
+from taxiway.starting import R_co
 
 if TYPE_CHECKING:
     from taxiway.client.sync import Client
 
 
-class RunHandle:
-    """One run, by its id. `accepted` is set on handles that enqueue() returned."""
+class RunHandle(Generic[R_co]):
+    """One run, by its id; its result is an R_co. `accepted` is set on handles that enqueue() returned."""
 
-    def __init__(self, client: Client, run_id: str, accepted: Accepted | None = None) -> None:
+    def __init__(
+        self, client: Client, run_id: str, accepted: Accepted | None = None, shape: Shape | None = None
+    ) -> None:
         self.id = run_id
         self.accepted = accepted
         self._client = client
+        self._shape = shape
 
     def __repr__(self) -> str:
         return f"RunHandle({self.id!r})"
@@ -62,13 +68,16 @@ class RunHandle:
                 pause = follow.lost(error)
             time.sleep(pause)
 
-    def result(self, timeout: float | None = None, *, patience: float | None = wire.PATIENCE) -> Any:
+    def result(self, timeout: float | None = None, *, patience: float | None = wire.PATIENCE) -> R_co:
         """Wait until the run has ended and return its result.
 
-        Raises RunFailed, RunCanceled, or NotFinished (a TimeoutError) after `timeout` seconds; the run goes on then.
+        It is a value of JSON, or of the type that the agent returns where the run was enqueued by its function. Raises
+        RunFailed, RunCanceled, or NotFinished (a TimeoutError) after `timeout` seconds; the run goes on then.
         A server that is away is waited for, up to `patience` seconds in a row.
         """
-        return waiting.outcome(_driven(self._client, waiting.until_finished(self.id, timeout, Backoff(patience))))
+        run = _driven(self._client, waiting.until_finished(self.id, timeout, Backoff(patience)))
+        result: R_co = waiting.outcome(run, self._shape)
+        return result
 
     def cancel(self, reason: str | None = None, grace: Duration | None = None) -> RunView:
         """Cancel the run and return it: CANCELED at once unless it is executing, then it ends within `grace`.
@@ -93,15 +102,16 @@ class RunHandle:
         *,
         from_step: str | None = None,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
-        idempotency_key: str | None = None,
-    ) -> RunHandle:
+        idempotency_key: str | UUID | None = None,
+    ) -> RunHandle[R_co]:
         """Try a run that has ended again, as a new run that is returned.
 
         It keeps what went well: succeeded steps, failures that the agent caught, decisions of people. `from_step` (key or name)
         keeps what was recorded before that step; with another `input` nothing is kept. Raises Conflict where the run has
         not ended.
         """
-        return self._client._handle(self._client.send(calls.retry(self.id, from_step, input, idempotency_key)))
+        made = self._client.send(calls.retry(self.id, from_step, input, idempotency_key))
+        return self._client._handle(made, self._shape)
 
     def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as the API says
         """Send the run a message, kept until its agent waits for one of this name; with the same `id` it counts once.

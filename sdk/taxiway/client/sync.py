@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
+from uuid import UUID
 
 from taxiway.client import calls, listening, operations, pages
 from taxiway.client.authorizing import Authorizing
 from taxiway.client.bulking import Bulking
-from taxiway.client.calls import Accepted, NewRun
+from taxiway.client.calls import Accepted, Enqueuing, NewRun
 from taxiway.client.deciding import Deciding
 from taxiway.client.hearing import heard
 from taxiway.client.operating import Operating
@@ -18,6 +19,8 @@ from taxiway.client.pages import Filter
 from taxiway.client.run_handle import RunHandle
 from taxiway.client.views import Event, RunView
 from taxiway.durations import Duration
+from taxiway.shapes import Shape
+from taxiway.starting import AnyAgent, AsyncAgent, Inputs, T
 
 
 class Client(Deciding, Operating, Authorizing, Bulking):
@@ -27,12 +30,18 @@ class Client(Deciding, Operating, Authorizing, Bulking):
     `timeout` is how many seconds one answer may take. Raises NotConfigured where no address or key is found.
     """
 
+    @overload
+    def enqueue(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Enqueuing]) -> RunHandle[T]: ...
+    @overload
+    def enqueue(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Enqueuing]) -> RunHandle[T]: ...
+    @overload
+    def enqueue(self, agent: str, input: Inputs = None, **options: Unpack[Enqueuing]) -> RunHandle[Any]: ...
     def enqueue(
         self,
-        agent: str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
+        agent: AnyAgent,
+        input: Inputs = None,  # noqa: A002 - the API's own word
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
         user_id: str | None = None,
         queue: str | None = None,
         window: str | None = None,
@@ -45,31 +54,34 @@ class Client(Deciding, Operating, Authorizing, Bulking):
         expires_in: Duration | None = None,
         concurrency_key: str | None = None,
         on_conflict: str | None = None,
-    ) -> RunHandle:
+    ) -> RunHandle[Any]:
         """Enqueue a run; once this returns, it is stored and will be executed.
 
-        With the same `idempotency_key` the same request returns the same run. `timeout` counts active time; `priority`
-        goes from -100 to 100, higher first; with `window` the run goes on only while that window is open;
-        `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. `not_before`, `expires_in`, `concurrency_key` and `on_conflict`
-        are as NewRun says. Raises Invalid for an unknown agent or a wrong input.
+        `agent` is its name, or the function that was declared one: then the result has the type that the function
+        returns. With the same `idempotency_key` the same request returns the same run. `timeout` counts active time;
+        `priority` goes from -100 to 100, higher first; with `window` the run goes on only while that window is open;
+        `approval_strategy` is NONE, ON_START or ON_TOOL_CALL. `not_before`, `expires_in`, `concurrency_key` and
+        `on_conflict` are as NewRun says. Raises Invalid for an unknown agent or a wrong input.
         """
         new = NewRun(
             agent, input, user_id, queue, priority, timeout, metadata, tags, approval_strategy, window, not_before, expires_in,
             concurrency_key, on_conflict,
         )  # fmt: skip
-        return self._handle(self.send(calls.enqueue(new, idempotency_key)))
+        return self._handle(self.send(calls.enqueue(new, idempotency_key)), new.shape)
 
     def enqueue_batch(
-        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> list[RunHandle]:
+        self, runs: Iterable[NewRun | Mapping[str, Any]], *, idempotency_key: str | UUID | None = None
+    ) -> list[RunHandle[Any]]:
         """Enqueue up to 1,000 runs, all or none; mappings hold the keyword arguments of enqueue()."""
-        return [self._handle(accepted) for accepted in self.send(calls.enqueue_batch(runs, idempotency_key))]
+        news = calls.new_runs(runs)
+        made = self.send(calls.enqueue_batch(news, idempotency_key))
+        return [self._handle(accepted, new.shape) for accepted, new in zip(made, news, strict=False)]
 
-    def run_schedule(self, name: str) -> RunHandle:
+    def run_schedule(self, name: str) -> RunHandle[Any]:
         """Make the schedule's run at once, also while it is paused or an earlier run of it goes on."""
         return self._handle(self.send(operations.run_schedule(name)))
 
-    def run(self, run_id: str) -> RunHandle:
+    def run(self, run_id: str) -> RunHandle[Any]:
         """Return a handle on a run, without asking the server whether it exists."""
         return RunHandle(self, run_id)
 
@@ -98,5 +110,5 @@ class Client(Deciding, Operating, Authorizing, Bulking):
         with self._stream(listening.request(status, agent)) as response:
             yield heard(response.iter_bytes())
 
-    def _handle(self, accepted: Accepted) -> RunHandle:
-        return RunHandle(self, accepted.run.id, accepted)
+    def _handle(self, accepted: Accepted, shape: Shape | None = None) -> RunHandle[Any]:
+        return RunHandle(self, accepted.run.id, accepted, shape)

@@ -16,7 +16,9 @@ from taxiway.client import calls
 from taxiway.client.backoff import Backoff
 from taxiway.client.errors import NotFinished, RunCanceled, RunFailed
 from taxiway.client.views import RunView
+from taxiway.codec import resulted
 from taxiway.errors import TaxiwayError
+from taxiway.shapes import Shape
 
 LONG_POLL = 25
 # A parked run answers a long poll at once; without a pause the client would ask in a tight loop.
@@ -62,10 +64,10 @@ def until_finished(
         yield Pause(max(0.0, min(pause, deadline - clock())))
 
 
-def outcome(run: RunView) -> Any:
-    """The result of a finished run; raises RunFailed or RunCanceled where it has none."""
+def outcome(run: RunView, shape: Shape | None = None) -> Any:
+    """The result of a finished run, in the form of `shape`; raises RunFailed or RunCanceled where it has none."""
     if run.status == "FAILED":
         raise RunFailed(run)
     if run.status == "CANCELED":
         raise RunCanceled(run)
-    return run.result
+    return resulted(shape, run.result)

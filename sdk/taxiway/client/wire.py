@@ -9,6 +9,7 @@ import httpx
 
 from taxiway.client.address import Address
 from taxiway.client.calls import Request
+from taxiway.client.errors import NotSendable
 
 CONNECT = 5.0
 # How long past its own `wait` a server may take to send an answer.
@@ -40,8 +41,15 @@ def settings(address: Address) -> dict[str, Any]:
     }
 
 
-def arguments(request: Request, timeout: float) -> dict[str, Any]:
-    """The arguments of httpx's build_request and stream for this request."""
+def build(http: httpx.Client | httpx.AsyncClient, request: Request, timeout: float) -> httpx.Request:
+    """The request as httpx sends it; raises NotSendable where a part of it fits into no address and no header."""
+    try:
+        return http.build_request(**_arguments(request, timeout))
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise NotSendable(f"The request cannot be sent: {error}.") from error
+
+
+def _arguments(request: Request, timeout: float) -> dict[str, Any]:
     return {
         "method": request.method,
         "url": request.path,

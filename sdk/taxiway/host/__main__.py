@@ -12,6 +12,8 @@ from taxiway.frames import FrameSocket
 from taxiway.host.death import tie_to
 from taxiway.host.service import Service
 
+PROGRAM = "taxiway-agents"
+
 
 def main() -> int:
     """Serve the worker at the other end of the descriptor, until it says stop."""
@@ -22,6 +24,8 @@ def main() -> int:
     parser.add_argument("--agents", required=True)
     parser.add_argument("--key-fd", type=int)
     given = parser.parse_args()
+    sys.argv = [PROGRAM]  # agents that parse arguments when they are imported would find ours
+    sys.orig_argv = [PROGRAM]
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
     faulthandler.enable()

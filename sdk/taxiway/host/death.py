@@ -15,6 +15,8 @@ import signal
 import sys
 from typing import Final, NoReturn
 
+from taxiway.host.offspring import end_all
+
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -34,6 +36,8 @@ def tie_to(parent: int) -> None:
 
 def die(reason: str) -> NoReturn:
     """Kill the process group at once, this process included; nothing is flushed but the reason."""
+    with contextlib.suppress(Exception):
+        end_all()  # those that left the process group
     try:
         os.write(2, f"taxiway host {os.getpid()}: {reason}\n".encode(errors="replace"))
     finally:

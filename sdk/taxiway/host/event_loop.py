@@ -33,6 +33,7 @@ from taxiway.conduct import (
     Tell,
 )
 from taxiway.errors import AGENT_ERROR, Canceled
+from taxiway.forks import ChildEndsHere
 from taxiway.frames import Kind
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.entries import Entry, past
@@ -103,7 +104,7 @@ class EventLoop:
             with an_agent():
                 value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
-            outcome = self._came_to(value)
+            outcome = self._came_to(agent, value)
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             outcome = raised(error)
@@ -163,13 +164,13 @@ class EventLoop:
 
     # Beginning and end.
 
-    def _came_to(self, value: object) -> Outcome:
+    def _came_to(self, agent: Agent, value: object) -> Outcome:
         """Return the outcome of an agent that returned `value`; what it left undone is said."""
         if (problem := self._activation.unawaited.first()) is not None:
             return Failed(AGENT_ERROR, NOT_AWAITED, problem)
         if (left := self._activation.ledger.unmatched_names()) and not self._activation.is_stopped:
             self._activation.event(UNUSED_RECORDS, {"names": left[:MOST_NAMED], "count": len(left)}, durable=True)
-        return returned(value, self._activation.order.limits.result)
+        return returned(value, self._activation.order.limits.result, agent.result)
 
     def _new_loop(self) -> AgentLoop:
         activation = self._activation
@@ -294,7 +295,8 @@ class EventLoop:
             timer = asyncio.timeout(seconds)
             try:
                 async with timer:
-                    value = await call.function(*call.args, **call.kwargs)
+                    with ChildEndsHere():
+                        value = await call.function(*call.args, **call.kwargs)
             except BaseException as error:
                 if isinstance(error, GeneratorExit) or _is_canceled(error):
                     raise
@@ -347,7 +349,8 @@ def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:
     call = command.call
     with stepping(activation, command):
         try:
-            return Attempt(call.function(*call.args, **call.kwargs))
+            with ChildEndsHere():
+                return Attempt(call.function(*call.args, **call.kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever a step lets out is its error
             return Attempt(error=error)
 

@@ -16,9 +16,16 @@ from types import CodeType
 from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
+from taxiway.errors import UnknownType
+from taxiway.host.patched import patched
 from taxiway.report import message_of
+from taxiway.steps import DECLARED_STEPS, check_declared
 
 DIGEST_LENGTH: Final = 16
+_VARIABLES: Final = (
+    "set it for the worker, and list it in TAXIWAY_AGENT_ENV if that is set or its name begins with PG, PYTHON, CELERY_, "
+    "FLOWER_ or TAXIWAY_: agents see no other variables"
+)
 
 
 class Broken(Exception):
@@ -72,6 +79,8 @@ def load(specs: list[str]) -> dict[str, Served]:
     sys.path[:0] = dict.fromkeys(folders)
     for spec in specs:
         _import(spec)
+        if (sentence := patched()) is not None:
+            raise Broken("ImportError", f"{spec} cannot be served: {sentence}", spec)
     if not DECLARED:
         raise Broken("NoAgents", "no function there is declared with @taxiway.agent", ", ".join(specs))
     served: dict[str, Served] = {}
@@ -80,12 +89,25 @@ def load(specs: list[str]) -> dict[str, Served]:
             other = served[agent.name].agent.place
             raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
         served[agent.name] = _serve(agent)
+    _check_steps()
     return served
+
+
+def _check_steps() -> None:
+    for function in list(DECLARED_STEPS):
+        try:
+            check_declared(function)
+        except UnknownType as error:
+            code = inspect.unwrap(function).__code__
+            raise Broken(
+                "UnknownType", f"step {message_of(error)}", f"{code.co_filename}:{code.co_firstlineno}"
+            ) from error
 
 
 def _serve(agent: Agent) -> Served:
     try:
         schema = agent.schema()
+        agent.result  # noqa: B018 - read now, so that no run finds out what cannot be carried
     except Exception as error:
         raise Broken(type(error).__name__, f"agent {agent.name!r}: {message_of(error)}", agent.place) from error
     return Served(agent, schema, _digest(agent))
@@ -132,10 +154,18 @@ def _import_file(path: Path) -> None:
 
 def _sentence(spec: str, error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"{spec} called sys.exit({error.code!r}) while it was imported"
+        return f"{spec} called sys.exit({error.code!r}) while it was imported; a host has no arguments to parse"
     if isinstance(error, SyntaxError):
         return f"{spec} cannot be imported: SyntaxError: {error.msg}"
+    if _is_missing_variable(error):
+        return f"{spec} cannot be imported: the variable {error.args[0]} is not set; {_VARIABLES}"
     return f"{spec} cannot be imported: {type(error).__name__}: {message_of(error)}"
+
+
+def _is_missing_variable(error: BaseException) -> bool:
+    """Return whether `os.environ` raised the KeyError."""
+    raised = traceback.extract_tb(error.__traceback__)[-1:]
+    return isinstance(error, KeyError) and bool(raised) and raised[0].filename in (os.__file__, "<frozen os>")
 
 
 def _place(spec: str, error: BaseException) -> str:

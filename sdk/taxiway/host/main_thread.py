@@ -24,6 +24,7 @@ from taxiway.conduct import (
     Sleep,
     Tell,
 )
+from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
@@ -51,7 +52,7 @@ class MainThread:
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             return raised(error)
-        return returned(value, self._activation.order.limits.result)
+        return returned(value, self._activation.order.limits.result, agent.result)
 
     def cancel(self) -> None:
         """Interrupt what runs. Called by other threads, again each second."""
@@ -146,7 +147,8 @@ class MainThread:
     def _agent_code(self, code: Callable[[], Any]) -> Any:
         self._interrupts.enter()
         try:
-            return code()
+            with ChildEndsHere():
+                return code()
         finally:
             self._interrupts.leave()
 

@@ -15,15 +15,18 @@ import taxiway
 from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
+from taxiway.forks import ChildEndsHere, refuse_in_child, tell_children
 from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
 from taxiway.host.death import abandon, die, leave
 from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
+from taxiway.host.leftovers import Leftovers
 from taxiway.host.loading import Broken, Served, load
 from taxiway.host.main_thread import MainThread
 from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded, Turn
 from taxiway.orders import Order
 from taxiway.outcome import Failed, Finished, Outcome
+from taxiway.report import MAX_LOG, storable
 from taxiway.waits import Settled
 
 EXIT_BROKEN: Final = 3
@@ -49,6 +52,7 @@ class Service:
         self._valid_at = time.monotonic()
         self._watch = Watch()
         self._interrupts = Interrupts(self._watch)
+        self._leftovers: Leftovers | None = None
         self._agents: dict[str, Served] = {}
         self._orders: queue.SimpleQueue[Activation | None] = queue.SimpleQueue()
         self._arriving: tuple[Order, list[Recorded], list[Settled], list[Turn]] | None = None
@@ -66,6 +70,9 @@ class Service:
             error = {"type": broken.kind, "message": broken.message}
             self._write({"frame": Kind.BROKEN, "error": error, "where": broken.where})
             leave(EXIT_BROKEN)
+        tell_children(self._channel.forget)
+        self._interrupts.install()
+        self._leftovers = Leftovers()
         self._write(self._hello())
         while (activation := self._orders.get()) is not None:
             if not self._carry(activation):
@@ -95,14 +102,30 @@ class Service:
             return True
         activation.agent_retry = served.agent.retry
         activation.in_order = not served.agent.is_async
-        activation.check_input = served.agent.read_input
+        activation.write_input, activation.check_input = served.agent.write_input, served.agent.read_input
         activation.on_park = lambda: self._park_soon(activation)
         self._interrupts.install()
         player = self._player = self._player_for(served.agent, activation)
-        outcome = self._outcome(served.agent, activation, player)
+        with ChildEndsHere():
+            outcome = self._outcome(served.agent, activation, player)
+        self._flush()
+        left = self._clear(activation)
+        last = bool(left) or player.spoilt or activation.canceled.is_set()
+        if last:
+            self._write({"frame": Kind.LEAVING, "activation": activation.order.activation, "left": left})
         self._conclude(activation, outcome)
         self._player = None
-        return not (player.spoilt or activation.canceled.is_set())
+        return not (last or activation.canceled.is_set())
+
+    def _clear(self, activation: Activation) -> list[str]:
+        """Clear what the run left behind, and tell its log what does not let this process serve another run."""
+        assert self._leftovers is not None, "made with the agents"
+        left = self._leftovers.clear()
+        if left:
+            message = f"left behind by the run, so that its process is replaced: {', '.join(left)}"[:MAX_LOG]
+            about = {"activation": activation.order.activation, "step": None, "attempt": None}
+            self._write({"frame": Kind.LOG, "level": "warning", "message": storable(message), **about})
+        return left
 
     def _park_soon(self, activation: Activation) -> None:
         self._watch.after(_UNWINDING, lambda: self._park_anyway(activation))
@@ -131,10 +154,6 @@ class Service:
         return EventLoop(activation, self._interrupts, self._watch)
 
     def _conclude(self, activation: Activation, outcome: Outcome) -> None:
-        # What the agent printed belongs to this run, an unfinished line too: it must not come out in the next one.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # the agent may have put anything in their place, or closed them
-                stream.flush()
         try:
             activation.conclude(outcome).result()
         except NotRecorded as refusal:
@@ -142,6 +161,12 @@ class Service:
                 outcome, Failed
             ):  # a refused result is a failure; a refused failure is the worker's affair
                 self._conclude(activation, Failed(refusal.code, "NotRecorded", str(refusal)))
+
+    def _flush(self) -> None:
+        """Write out what the agent printed, an unfinished line too: it belongs to this run, not to the next one."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the agent may have put anything in their place, or closed them
+                stream.flush()
 
     # The reader thread.
 
@@ -215,6 +240,7 @@ class Service:
     # Both, and the watch.
 
     def _write(self, frame: Frame) -> None:
+        refuse_in_child("a verb of the run")
         try:
             self._channel.send(frame)
         except ChannelClosed:

@@ -10,11 +10,11 @@ from taxiway.approvals import APPROVAL
 from taxiway.authorizations import AUTHORIZATION
 from taxiway.errors import AUTHORIZATION_FAILED, DENIED, TIMEOUT
 from taxiway.testing.clock import Clock
-from taxiway.testing.errors import Unanswered, Unused
+from taxiway.testing.errors import Unanswered
 from taxiway.testing.family import Family
 from taxiway.testing.given import Authorization, Given, take
 from taxiway.testing.grants import Grants
-from taxiway.testing.outcome import Asked, Error, Outcome
+from taxiway.testing.outcome import Asked, Error
 from taxiway.testing.waits import HINTS, Answer, Waiting
 from taxiway.waits import Settled, Wish
 
@@ -92,14 +92,9 @@ class Desk:
             if (wait := self._open.pop(key, None)) is not None:
                 wait.tell(Answer("withdrawn"), self._clock.text())
 
-    def check_all_used(self, outcome: Outcome) -> None:
-        """Raise Unused when something was given for nothing."""
-        if self._left:
-            given = ", ".join(one.said for one in self._left)
-            waited = ", ".join(repr(wait.title) for wait in self._waits if wait.takes) or "nobody"
-            raise Unused(
-                f"nothing that the run waited for took {given}; it waited for {waited}, and is {outcome.status}"
-            )
+    def waited(self) -> list[str]:
+        """Return what was waited for that something given could have ended."""
+        return [wait.title for wait in self._waits if wait.takes]
 
     def _open_one(self, item: dict[str, Any], wish: Wish | None) -> None:
         """Open a wait; one that is open already stays as it is, and the run waits for it again."""

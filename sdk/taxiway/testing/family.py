@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Final
+from dataclasses import asdict, dataclass
 
 from taxiway.agents import DECLARED, Agent
-from taxiway.encode import json_text
 from taxiway.errors import INVALID_INPUT, InvalidValue
 from taxiway.testing.clock import Clock
-from taxiway.testing.errors import Endless, Unanswered
+from taxiway.testing.errors import Unanswered
 from taxiway.testing.given import ChildEnd, Given, take
+from taxiway.testing.lives import to_the_last
 from taxiway.testing.outcome import Child, Error, Outcome
 from taxiway.testing.waits import Answer, Waiting
-
-MOST_LIVES: Final = 300
 
 
 @dataclass
@@ -113,11 +110,9 @@ class Family:
 
     def _to_the_last(self, agent: Agent, child: _Born) -> Outcome:
         """Play the child, and whoever takes over from it when it begins anew: its parent hears of the last one alone."""
-        text, run_id, slept = child.text, child.run_id, 0.0
-        for _ in range(MOST_LIVES):
-            outcome = self._play(agent, text, run_id, Clock(child.began + slept, self._clock.zero))
-            slept += outcome.slept
-            if outcome.next_input is None:
-                return replace(outcome, slept=slept)
-            text, run_id = json_text(outcome.next_input), str(uuid.uuid4())
-        raise Endless(f"a child with agent {agent.name!r} began anew {MOST_LIVES} times and goes on")
+
+        def play(text: str, run_id: str, clock: Clock) -> Outcome:
+            return self._play(agent, text, run_id, clock)
+
+        clock = Clock(child.began, self._clock.zero)
+        return to_the_last(play, child.text, child.run_id, clock, whose=f"a child with agent {agent.name!r}")

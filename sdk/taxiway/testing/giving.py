@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from taxiway.decode import decode
 from taxiway.durations import Duration, seconds
 from taxiway.encode import plain
-from taxiway.errors import AGENT_ERROR
+from taxiway.errors import AGENT_ERROR, InvalidValue
+from taxiway.starting import AnyAgent, refer_to
+from taxiway.testing.errors import Refused
 from taxiway.testing.given import Approval, Authorization, ChildEnd, Denial, Expiry, Given, Reply, Resumption, Signal
 from taxiway.testing.outcome import Error
 
@@ -63,18 +66,26 @@ def resume(reason: str = "*", *, by: str = "test", after: Duration = 0) -> Given
 
 
 def child(
-    agent: str, result: object = None, *, error: str | None = None, status: str | None = None, after: Duration = 0
+    agent: AnyAgent, result: object = None, *, error: str | None = None, status: str | None = None, after: Duration = 0
 ) -> Given:
     """Have a child with this agent end so long after its start, with a result, an error, or as CANCELED (`status`).
 
-    A child for which nothing is given is played, if its agent is declared.
+    `agent` is a pattern of names, or an agent's function; then Refused is raised for a result that it does not return. A
+    child for which nothing is given is played, if its agent is declared.
     """
     status = status or ("SUCCESS" if error is None else "FAILED")
     if status not in ("SUCCESS", "FAILED", "CANCELED") or (error is None) == (status == "FAILED"):
         raise ValueError("a child ends with a result, with an error (FAILED), or as CANCELED")
     failed = None if error is None else Error(AGENT_ERROR, "Exception", error)
-    said = _said("child", agent, result=result, error=error)
-    return ChildEnd(said, agent, seconds(after), plain(result), failed, status)
+    reference = None if isinstance(agent, str) else refer_to(agent)
+    name = str(agent) if reference is None else reference.name
+    said, value = _said("child", name, result=result, error=error), plain(result)
+    if reference is not None and reference.shape is not None and status == "SUCCESS":
+        try:
+            decode(reference.shape, value)
+        except InvalidValue as problem:
+            raise Refused(f"{said} is no result of agent {name!r}: {problem}") from None
+    return ChildEnd(said, name, seconds(after), value, failed, status)
 
 
 def expire(pattern: str) -> Given:

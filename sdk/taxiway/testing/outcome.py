@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+from taxiway.testing.telling import in_a_line
+
+_FRAME: Final = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,22 @@ class Error:
     step: str | None = None
     attempts: int | None = None
     traceback: str | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> str | None:
+        """File and line of the agent's code that raised it, below the current folder without that."""
+        frames = _FRAME.findall(self.traceback or "")
+        if not frames:
+            return None
+        file, line = Path(frames[-1][0]), frames[-1][1]
+        return f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}:{line}"
+
+    @property
+    def where(self) -> str:
+        """The step, its attempts and the place, as they follow the error in a sentence; empty where nothing is known."""
+        attempts = f" after {self.attempts} attempts" if self.attempts and self.attempts > 1 else ""
+        step = f", in step {self.step!r}{attempts}" if self.step else ""
+        return step + (f", at {self.place}" if self.place else "")
 
 
 @dataclass(frozen=True)
@@ -59,11 +81,12 @@ class Event:
     step: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """How a run ended. `returned` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait.
 
-    `next_input` is the input with which it began anew, where it did; the run that takes over is not played.
+    Of a run that began anew this is the last one: `earlier` are those before it, whose `next_input` is what the next began
+    with; `slept` counts all of them. `unused` is what was given in vain.
     """
 
     status: str
@@ -78,13 +101,23 @@ class Outcome:
     logs: list[str] = field(default_factory=list)
     children: list[Child] = field(default_factory=list)
     next_input: Any = None
+    earlier: tuple[Outcome, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> list[Outcome]:
+        """The runs that took over one from another, this one last."""
+        return [*self.earlier, self]
 
     @property
     def result(self) -> Any:
         """What the agent returned, as JSON has it; raise AssertionError, which says why, when the run did not succeed."""
         if self.status != "SUCCESS":
             traceback = self.error.traceback if self.error else None
-            raise AssertionError(f"the run has no result, it is {self}" + (f"\n\n{traceback}" if traceback else ""))
+            where = self.error.where if self.error else ""
+            raise AssertionError(
+                f"the run has no result, it is {self}{where}" + (f"\n\n{traceback}" if traceback else "")
+            )
         return self.returned
 
     @property
@@ -97,6 +130,10 @@ class Outcome:
         why = f" ({self.reason})" if self.reason else ""
         error = f": {self.error.type}: {self.error.message}" if self.error else ""
         return f"{self.status}{why}{error}"
+
+    def __repr__(self) -> str:
+        """Say it in a line that a failing assert shows."""
+        return f"<Outcome {in_a_line(self)}>"
 
 
 @dataclass(frozen=True)

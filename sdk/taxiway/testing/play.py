@@ -6,18 +6,20 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
-from taxiway.encode import json_text
 from taxiway.orders import Limits, Order
 from taxiway.testing.clock import Clock
 from taxiway.testing.errors import Misplayed
 from taxiway.testing.given import Given
 from taxiway.testing.grants import Grants
+from taxiway.testing.lives import to_the_last
 from taxiway.testing.outcome import Outcome
 from taxiway.testing.playing import Playing, Shared
 from taxiway.testing.stage import Stubs
+from taxiway.testing.unused import check_all_used
 
 STRATEGIES: Final = ("NONE", "ON_START", "ON_TOOL_CALL")
 
@@ -32,12 +34,14 @@ def play(
     user_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
     approval_strategy: str = "NONE",
+    restarts: int | None = None,
     **inputs: Any,
 ) -> Outcome:
     """Run an agent to its end and return how that came, as a worker would have it; its waits take no time.
 
     Keywords are the agent's input; those with a name of an option here go into `input`. `given` are decisions, answers and
     signals, each used once. `stub` replaces steps, by their functions or names: by a function, a value, or an exception.
+    A run that begins anew (`run.restart`) is followed to the last one, or as often as `restarts` says.
 
     Raises Unanswered when the run waits for somebody who is not given and no time-out was set by the agent, Unused when
     something was given in vain, Refused when a server would refuse it (all of them AssertionErrors), InvalidValue when the
@@ -49,17 +53,27 @@ def play(
     given = list(given)
     if wrong := [one for one in given if not isinstance(one, Given)]:
         raise TypeError(f"given takes approve(…), answer(…), signal(…) and the like, not {wrong[0]!r:.80}")
-    text = json_text({**(input or {}), **inputs})
     declared = _declared(agent)
+    declared.result  # noqa: B018 - a worker refuses an agent whose result cannot be carried
+    text = declared.write_input({**(input or {}), **inputs})
     declared.read_input(text)  # a run with an input that does not fit is not even accepted
     order = Order(
         "", str(uuid.uuid4()), 0, declared.name, text, user_id, dict(metadata or {}), Limits(), approval_strategy
     )
     # Equal signals are received in the order of their times, all else is used in the order in which it was given.
     given.sort(key=lambda one: one.after if one.is_kept else 0.0)
-    playing = Playing(declared, order, Clock(), Shared(given, stub or {}, Grants(given)))
+    shared = Shared(given, stub or {}, Grants(given))
+
+    def one(text: str, run_id: str, clock: Clock) -> Outcome:
+        return Playing(declared, replace(order, run_id=run_id, input=text), clock, shared).to_the_end()
+
+    def all_of_them() -> Outcome:
+        outcome = to_the_last(one, text, order.run_id, Clock(), whose=f"agent {declared.name!r}", restarts=restarts)
+        check_all_used(shared.given, shared.waited, outcome)
+        return outcome
+
     try:
-        return _beside_any_loop(playing.and_all_used)
+        return _beside_any_loop(all_of_them)
     except Misplayed as problem:
         raise problem.with_traceback(None) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from taxiway.agents import Agent
@@ -28,11 +28,12 @@ MOST_ACTIVATIONS: Final = 300
 
 @dataclass(frozen=True)
 class Shared:
-    """What a run shares with its children: what is left of what was given, stubs, and what was authorized."""
+    """What a run shares with its family: what is left of what was given, stubs, what was authorized, what was waited for."""
 
     given: list[Given]
     stubs: Stubs
     grants: Grants
+    waited: list[str] = field(default_factory=list)
 
 
 class Playing:
@@ -49,16 +50,6 @@ class Playing:
         self._records = Records(self._family.start)
         self._number = 0
 
-    def and_all_used(self) -> Outcome:
-        """Play it to its end, and raise Unused when something was given in vain."""
-        outcome = self.to_the_end()
-        try:
-            self._desk.check_all_used(outcome)
-        except Misplayed as problem:
-            problem.outcome = outcome
-            raise
-        return outcome
-
     def to_the_end(self) -> Outcome:
         """Play it to its end; raise Unanswered, Refused or Endless."""
         try:
@@ -67,6 +58,7 @@ class Playing:
             # That of a child tells more of what is wrong, but the test asked for this run.
             problem.outcome = self._outcome(Verdict("PAUSED", "waiting"))
             raise
+        self._shared.waited.extend(self._desk.waited())
         self._desk.withdraw()
         if verdict.status != "CANCELED":  # a cancel reaches the children too
             self._family.bring_up()

@@ -102,7 +102,7 @@ class Stage:
     def carry(self, agent: Agent, activation: Rehearsal) -> None:
         """Execute the agent until it ends or waits; raise what ends the test rather than the run."""
         activation.agent_retry, activation.in_order = agent.retry, not agent.is_async
-        activation.check_input = agent.read_input
+        activation.write_input, activation.check_input = agent.write_input, agent.read_input
         interrupts = _Interrupts(_watch())
         player = _Loop(self, activation, interrupts) if agent.is_async else _Thread(self, activation, interrupts)
         watched = replace(agent, function=self._watched(agent.function))

@@ -1,0 +1,103 @@
+"""Writes and reads what pydantic knows, by pydantic's own rules for a round trip through JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pydantic
+
+from taxiway.errors import UnknownType
+
+
+@functools.lru_cache(maxsize=1024)
+def adapter_of(kind: Any) -> pydantic.TypeAdapter[Any]:
+    """Return what reads and writes a model."""
+    return pydantic.TypeAdapter(kind)
+
+
+def check(kind: Any) -> None:
+    """Raise UnknownType for a class that pydantic cannot describe in JSON, such as a model that holds an open file."""
+    try:
+        adapter_of(kind)
+        try:
+            adapter_of(kind).json_schema(mode="validation")
+        except pydantic.errors.PydanticInvalidForJsonSchema:
+            adapter_of(kind).json_schema(mode="serialization")
+    except (pydantic.errors.PydanticUserError, NameError) as error:
+        why = str(error).partition("\n")[0]
+        raise UnknownType(f"{kind.__qualname__} has no counterpart in JSON: {why}") from error
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of what is read."""
+    return adapter_of(kind).json_schema(mode="validation")
+
+
+def written(kind: Any, value: Any, *, shown: bool) -> Iterator[Any]:
+    """Yield the JSON forms of a value, that with the most in it first; `shown` ones have computed fields too."""
+    for round_trip in (False, True) if shown else (True,):
+        try:
+            yield adapter_of(kind).dump_python(value, mode="json", by_alias=True, round_trip=round_trip, warnings=False)
+        except Exception:  # noqa: BLE001, S112 - whatever a serialiser of the model's own raises, this form is none
+            continue
+
+
+def read(kind: Any, value: Any) -> Any:
+    """Return the model that JSON stands for; raise what pydantic raises when it is none."""
+    return adapter_of(kind).validate_json(json.dumps(value))
+
+
+def read_leniently(kind: Any, value: Any) -> Any:
+    """Return the model that JSON stands for, also when it was written by the names of its fields, computed ones too."""
+    try:
+        return read(kind, value)
+    except ValueError:
+        if not (isinstance(value, dict) and hasattr(kind, "model_computed_fields")):
+            raise
+        given = {name: part for name, part in value.items() if name not in kind.model_computed_fields}
+        return adapter_of(kind).validate_json(json.dumps(given), by_alias=True, by_name=True)
+
+
+def state_of(value: Any) -> dict[str, Any] | None:
+    """Return all that a model consists of; None for what is no model."""
+    if hasattr(value, "get_secret_value"):
+        return {"secret": value.get_secret_value()}
+    if not isinstance(value, pydantic.BaseModel):
+        return None
+    state: dict[str, Any] = value.__getstate__()
+    parts = {
+        "fields": state["__dict__"],
+        "set": sorted(state["__pydantic_fields_set__"]),
+        "extra": state.get("__pydantic_extra__"),  # a root model has neither
+        "private": state.get("__pydantic_private__"),
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def restored(kind: Any, state: dict[str, Any]) -> Any:
+    """Return the model that consists of these parts."""
+    if hasattr(kind, "get_secret_value"):
+        return kind(state["secret"])
+    if not issubclass(kind, pydantic.BaseModel):
+        raise TypeError(f"{kind.__qualname__} is no model")
+    value = kind.__new__(kind)
+    value.__setstate__(
+        {
+            "__dict__": state.get("fields", {}),
+            "__pydantic_fields_set__": set(state.get("set", ())),
+            "__pydantic_extra__": state.get("extra", {} if kind.model_config.get("extra") == "allow" else None),
+            "__pydantic_private__": state.get("private"),
+        }
+    )
+    return value
+
+
+def parts_of(value: Any) -> dict[str, Any] | None:
+    """Return what two models must have in common to be the same; None for what is no model."""
+    state = state_of(value)
+    if state is not None:
+        state.pop("set", None)
+    return state

@@ -1,0 +1,131 @@
+"""What belongs to the process and not to one run: folder, environment, limits, signals, streams, and a few more.
+
+A run may change them. They are read once when the agents are loaded, compared after each activation, and restored. What cannot
+be restored ends the process. Imported modules and what belongs to their import stay: `sys.modules`, `sys.path`, warning filters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import locale
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from taxiway.host.streams import Streams
+
+_LIMITS: Final = tuple(sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}))
+_SIGNALS: Final = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP} - set(range(32, 65))))
+_handler_of: Final = getattr(
+    signal.getsignal, "__wrapped__", signal.getsignal
+)  # without the enum: 2 us for all, not 13
+_TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """One of them: `restore` takes the value that was read first; None where only a new process helps."""
+
+    name: str
+    read: Callable[[], Any]
+    restore: Callable[[Any], object] | None = None
+
+
+class Belongings:
+    """What this process has, as it is now; made when the agents are loaded. Used by the main thread only."""
+
+    def __init__(self) -> None:
+        self._kept = [(belonging, belonging.read()) for belonging in (*_PLAIN, _streams())]
+
+    def restore(self) -> list[str]:
+        """Restore what was changed, about 50 us when nothing was; return the names of what cannot be restored."""
+        return [belonging.name for belonging, was in self._kept if belonging.read() != was and not _put(belonging, was)]
+
+
+def _put(belonging: Belonging, was: Any) -> bool:
+    if belonging.restore is None:
+        return False
+    with contextlib.suppress(Exception):  # whether it is as it was is looked at, whatever was raised
+        belonging.restore(was)
+    return bool(belonging.read() == was)
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a Path costs ten times as much, and this is read after each activation
+    except OSError:  # it was deleted
+        return None
+
+
+def _restore_environment(was: dict[bytes, bytes]) -> None:
+    zone = os.environb.get(b"TZ")
+    for name in os.environb.keys() - was.keys():
+        del os.environb[name]
+    os.environb.update(was)
+    if zone != was.get(b"TZ"):
+        time.tzset()
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _limits() -> list[tuple[int, int]]:
+    return [resource.getrlimit(limit) for limit in _LIMITS]
+
+
+def _restore_limits(was: list[tuple[int, int]]) -> None:
+    for limit, pair in zip(_LIMITS, was, strict=True):
+        if resource.getrlimit(limit) != pair:
+            resource.setrlimit(limit, pair)
+
+
+def _handlers() -> list[Any]:
+    return [_handler_of(number) for number in _SIGNALS]
+
+
+def _restore_handlers(was: list[Any]) -> None:
+    for number, handler in zip(_SIGNALS, was, strict=True):
+        if _handler_of(number) != handler:
+            signal.signal(number, handler)
+
+
+def _streams() -> Belonging:
+    streams = Streams()
+    return Belonging("the standard streams", streams.read, streams.restore)
+
+
+_PLAIN: Final = (
+    Belonging("the current folder", _folder, os.chdir),
+    Belonging("the environment", lambda: dict(os.environb), _restore_environment),
+    Belonging("the umask", _umask, os.umask),
+    Belonging("resource limits", _limits, _restore_limits),
+    Belonging("signal handlers", _handlers, _restore_handlers),
+    Belonging(
+        "blocked signals",
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        lambda was: signal.pthread_sigmask(signal.SIG_SETMASK, was),
+    ),
+    Belonging(
+        "timers",
+        lambda: [signal.getitimer(timer) for timer in _TIMERS],
+        lambda _: [signal.setitimer(timer, 0) for timer in _TIMERS],
+    ),
+    Belonging("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda was: locale.setlocale(locale.LC_ALL, was)),
+    Belonging("the default time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
+    Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
+    Belonging("garbage collection", gc.isenabled, lambda was: gc.enable() if was else gc.disable()),
+    Belonging("the trace function", sys.gettrace, sys.settrace),
+    Belonging("the profile function", sys.getprofile, sys.setprofile),
+    Belonging("the account", lambda: (os.getresuid(), os.getresgid())),
+    Belonging("the priority", lambda: os.getpriority(os.PRIO_PROCESS, 0)),
+)

@@ -1,0 +1,24 @@
+"""What a run leaves behind in its process is restored or ended after it, or the process serves no further run."""
+
+from __future__ import annotations
+
+from taxiway.host.belongings import Belongings
+from taxiway.host.left_threads import LeftThreads
+from taxiway.host.offspring import Offspring
+
+
+class Leftovers:
+    """The state of this process between two runs; made when the agents are loaded. Used by the main thread only."""
+
+    def __init__(self) -> None:
+        self._belongings = Belongings()
+        self._threads = LeftThreads()
+        self._offspring = Offspring()
+
+    def clear(self) -> list[str]:
+        """Restore and end what a run left behind; return why this process must not serve another, nothing if it may.
+
+        Processes are killed, yet count: code that started them may believe that they are still there.
+        """
+        threads = self._threads.look()  # first: they may start processes
+        return [*threads, *self._offspring.end(), *self._belongings.restore()]

@@ -1,0 +1,35 @@
+"""The standard streams of the process, which agents may replace, redirect or close."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+
+class Streams:
+    """The streams as they are when this is made. A closed stream, or a descriptor of another file, cannot be restored."""
+
+    def __init__(self) -> None:
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
+
+    def read(self) -> tuple[Any, ...]:
+        """Return what must be the same after each run."""
+        closed = [stream is not None and stream.closed for stream in self._streams]
+        return (sys.stdin, sys.stdout, sys.stderr), closed, [_file(descriptor) for descriptor in range(3)]
+
+    def restore(self, _was: object = None) -> None:
+        """Put the stream objects back where code finds them; what was printed to the real ones goes out."""
+        sys.stdin, sys.stdout, sys.stderr = self._streams
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # the worker reads no more, or the agent closed it
+                stream.flush()
+
+
+def _file(descriptor: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:  # closed
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,76 @@
+"""Reads what a function says that it returns, or says in one sentence why that cannot be carried, and what to write instead."""
+
+from __future__ import annotations
+
+import collections.abc
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Final, get_args, get_origin
+
+from taxiway.errors import UnknownType
+from taxiway.shapes import Shape, shape_of
+
+_FIX: Final = (
+    "return what JSON has, a dataclass, a TypedDict, a NamedTuple, an enum, a pydantic model, a date, a UUID or the like, "
+    "or annotate it -> Any"
+)
+_AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
+
+
+class NotYetDefined(UnknownType):
+    """An annotation with a name that is not defined, not yet or for type checkers only."""
+
+
+def return_shape(function: Callable[..., Any]) -> Shape | None:
+    """Return the shape of what a function returns, None where it does not say; raise UnknownType with the fix."""
+    function = _annotated(function)
+    name = getattr(function, "__qualname__", repr(function))
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise UnknownType(f"{name} is a generator, which cannot be recorded: return a list")
+    annotations = getattr(function, "__annotations__", None) or {}
+    if isinstance(function, type) or "return" not in annotations:
+        return None
+    annotation = _resolved(name, function, annotations["return"])
+    if get_origin(annotation) in _AWAITED and get_args(annotation):
+        annotation = get_args(annotation)[-1]
+    try:
+        return shape_of(annotation)
+    except UnknownType as error:
+        raise UnknownType(f"{name} -> {_written(annotation)} cannot be recorded: {error}; {_FIX}") from error
+
+
+def _annotated(function: Any) -> Any:
+    """Return what carries the annotations of something that can be called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = getattr(function, "__func__", function)
+    is_plain = inspect.isroutine(function) or isinstance(function, type) or hasattr(function, "__wrapped__")
+    return function if is_plain else type(function).__call__
+
+
+def _resolved(name: str, function: Any, annotation: Any) -> Any:
+    # Alone: a parameter's annotation may be importable by type checkers only.
+    single = SimpleNamespace(
+        __annotations__={"return": annotation},
+        __globals__=getattr(inspect.unwrap(function), "__globals__", {}),
+        __qualname__=name,
+    )
+    try:
+        return typing.get_type_hints(single, include_extras=True)["return"]
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+        raise NotYetDefined(f"{name} -> {_written(annotation)} cannot be read: {error}") from error
+
+
+def _written(annotation: Any) -> str:
+    return annotation.__qualname__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
+
+
+def known_return_shape(function: Callable[..., Any]) -> Shape | None:
+    """Return the shape of what a function returns, None where it does not say, or only type checkers can read it."""
+    try:
+        return return_shape(function)
+    except NotYetDefined:
+        return None

@@ -1,0 +1,55 @@
+"""Decides whether what was read is what was written: equal, and of the same types all the way down."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any, Final
+
+_PLAIN: Final = frozenset((str, int, float, bool, type(None), bytes))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two values are equal and have the same types, their parts too."""
+    if type(one) is not type(other):
+        return False
+    if type(one) in _PLAIN:
+        return bool(one == other)
+    if isinstance(one, dict):
+        return len(one) == len(other) and all(map(_same_pair, one.items(), other.items())) and _same_extras(one, other)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other)) and _same_extras(one, other)
+    if isinstance(one, set | frozenset):
+        theirs = {item: item for item in other}
+        return len(one) == len(other) and all(item in theirs and same(item, theirs[item]) for item in one)
+    if (parts := _parts(one)) is not None:
+        return same(parts, _parts(other))
+    return bool(one == other) and _same_extras(one, other) and _same_zone(one, other)
+
+
+def _same_pair(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    return same(one[0], other[0]) and same(one[1], other[1])
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    if "pydantic" in sys.modules:
+        from taxiway.adapters import parts_of  # noqa: PLC0415 - it imports pydantic
+
+        if (parts := parts_of(value)) is not None:
+            return parts
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    return None
+
+
+def _same_extras(one: Any, other: Any) -> bool:
+    """Compare what a subclass of a built-in type carries beside."""
+    return getattr(one, "default_factory", None) is getattr(other, "default_factory", None) and (
+        type(one).__module__ == "builtins" or getattr(one, "__dict__", None) == getattr(other, "__dict__", None)
+    )
+
+
+def _same_zone(one: Any, other: Any) -> bool:
+    zone, theirs = getattr(one, "tzinfo", None), getattr(other, "tzinfo", None)
+    # Another class of zones than that of the standard library comes back as the offset that it had.
+    return zone == theirs if hasattr(zone, "key") else True

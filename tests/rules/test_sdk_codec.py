@@ -1,0 +1,408 @@
+"""What records, results and inputs hold of values, and who may name a type in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypedDict
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pydantic
+import pytest
+import taxiway
+from jsonschema import Draft202012Validator
+from taxiway.agents import DECLARED, Agent, agent
+from taxiway.codec import given, record, replay, result, resulted
+from taxiway.decode import decode
+from taxiway.errors import InvalidValue, UnknownType
+from taxiway.schema import value_schema
+from taxiway.shapes import shape_of
+from taxiway.testing import answer, play, signal
+
+from tests.rules.drawn import Animal, Approved, Colour, Dog, Name, Planet, Point, Rejected, Right, Rows, Size, Trimmed
+from tests.rules.drawn_models import Aliased, Computed, Hidden, Item, Open, Secret, Special, Strict
+
+HERE = "tests.rules.drawn"
+MODELS = "tests.rules.drawn_models"
+
+
+def text_of(annotation: Any, value: Any) -> Any:
+    text, back = record(shape_of(annotation), value)
+    assert back == value
+    assert type(back) is type(value)
+    return json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "plain"),
+    [
+        (Approved, Approved("x"), {"reason": "x"}),
+        (Approved | None, Approved("x"), {"reason": "x"}),
+        (Approved | Point, Point(1, 2.0), [1, 2.0]),
+        (Colour | int, Colour.RED, "red"),
+        (UUID | int, UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (float | int, 1, 1),
+        (Planet, Planet.EARTH, [5.97e24, 6.37e6]),
+        (Right, Right.READ | Right.SHARE, 5),
+        (set[int], {3, 1, 2}, [1, 2, 3]),
+        (dict[int, str], {1: "a"}, [[1, "a"]]),
+        (bytes, b"x", "eA=="),
+        (Decimal, Decimal("1.50"), "1.50"),
+        (Path, Path("a/b"), "a/b"),
+        (Any, {"a": [1, None, 1.5, "x"]}, {"a": [1, None, 1.5, "x"]}),
+        (Aliased, Aliased(userId=7), {"userId": 7, "inner": []}),
+        (Computed, Computed(a=2), {"a": 2}),
+        (Item, Item(sku="a"), {"sku": "a", "price": 1.5, "at": None}),
+    ],
+)
+def test_a_value_that_its_annotation_tells_is_recorded_without_tags(annotation: Any, value: Any, plain: Any) -> None:
+    assert text_of(annotation, value) == plain
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "tag", "inner"),
+    [
+        (Approved | Rejected, Rejected("x"), f"{HERE}:Rejected", {"reason": "x"}),
+        (list[Approved] | list[Rejected], [Rejected("x")], f"list[{HERE}:Rejected]", [{"reason": "x"}]),
+        (Animal, Dog("Rex"), f"{HERE}:Dog", {"name": "Rex", "age": 0.0, "breed": None}),
+        (Colour | str, Colour.RED, f"{HERE}:Colour", "red"),
+        (Colour | Size, Size.RED, f"{HERE}:Size", "red"),
+        (str, Size.SMALL, f"{HERE}:Size", "s"),
+        (str, Name("x"), f"{HERE}:Name", "x"),
+        (int, True, "bool", True),
+        (list[Any], Rows([1]), f"{HERE}:Rows", [1]),
+        (Sequence[int], (1, 2), "tuple", [1, 2]),
+        (dict[str, int], OrderedDict(a=1), "collections:OrderedDict", [["a", 1]]),
+        (dict[str, int], Counter("a"), "collections:Counter", [["a", 1]]),
+        (Any, Counter({1: 2}), "collections:Counter", [[1, 2]]),
+        (Any, {"$taxiway": "os:system", "value": 1}, "dict", [["$taxiway", "os:system"], ["value", 1]]),
+        (Any, datetime(2026, 1, 1, tzinfo=UTC), "datetime:datetime", "2026-01-01T00:00:00+00:00"),
+        (Any, Point(1, 2.0), f"{HERE}:Point", [1, 2.0]),
+        (Item, Special(sku="a"), f"{MODELS}:Special", {"sku": "a", "price": 1.5, "at": None, "why": None}),
+    ],
+)
+def test_a_value_that_its_annotation_does_not_tell_is_tagged(annotation: Any, value: Any, tag: str, inner: Any) -> None:
+    assert text_of(annotation, value) == {"$taxiway": tag, "value": inner}
+
+
+def test_what_its_type_loses_in_json_is_recorded_part_by_part() -> None:
+    held = text_of(Secret, Secret(token=pydantic.SecretStr("s3cret")))
+    assert held["$taxiway"] == f"{MODELS}:Secret"
+    assert "s3cret" in json.dumps(held), "the record holds the secret itself"
+    text_of(Hidden, Hidden(shown="a", hidden=1))
+    text_of(Open, Open(what={1: {2}}))
+    text_of(Open, Open(what=1, more=datetime(2026, 1, 1)))  # type: ignore[call-arg]
+    text_of(
+        Strict,
+        Strict(
+            at=datetime(2026, 1, 1),
+            day=datetime(2026, 1, 1).date(),
+            id=UUID(int=1),
+            colour=Colour.RED,
+            pair=(1, b"\xff"),
+        ),
+    )
+    text_of(dict[str, list[int]], defaultdict(list, a=[1]))
+    summer = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
+    back = replay(shape_of(datetime), record(shape_of(datetime), summer)[0])
+    assert (back, back.tzinfo, back.fold) == (summer, summer.tzinfo, 1)
+    changed = Trimmed("a")
+    changed.text = " b "
+    text_of(Trimmed, changed)
+
+
+def test_records_that_were_written_without_tags_are_read_as_ever() -> None:
+    assert replay(shape_of(Approved | Rejected), '{"reason":"x"}') == Approved("x")
+    assert replay(shape_of(Colour | str), '"red"') == "red"
+    assert replay(shape_of(Aliased), '{"user_id":7}') == Aliased(userId=7)
+    assert replay(shape_of(Computed), '{"a":2,"twice":4}') == Computed(a=2)
+    assert replay(shape_of(Any), '{"$type":"x","value":1}') == {"$type": "x", "value": 1}
+    assert replay(shape_of(int), '"not an int"') == "not an int"
+
+
+def test_a_record_of_a_type_that_is_gone_says_so() -> None:
+    with pytest.raises(InvalidValue, match=r"was a tests\.rules\.drawn:Cat, which is not there any more"):
+        replay(shape_of(Animal), '{"$taxiway":"tests.rules.drawn:Cat","value":{}}')
+
+
+FORGED = [
+    {"$taxiway": "subprocess:Popen", "value": ["true"]},
+    {"$taxiway": f"{HERE}:Dog", "value": {"name": "Rex"}},
+    {"$taxiway": f"{HERE}:Dog", "state": {"name": "Rex"}},
+    {"$taxiway": "tuple", "value": []},
+]
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_nothing_from_outside_names_a_type(forged: dict[str, Any]) -> None:
+    assert decode(shape_of(Any), forged) is forged
+    assert decode(shape_of(dict[str, Any]), {"x": forged}) == {"x": forged}
+    for annotation in (Animal, Animal | None, tuple[int, ...], Item):
+        with pytest.raises(InvalidValue):
+            decode(shape_of(annotation), forged)
+
+
+def test_a_result_names_only_types_that_are_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[str] = []
+    monkeypatch.setattr("importlib.import_module", imported.append)
+    with pytest.raises(InvalidValue, match="which is not there any more"):
+        resulted(shape_of(Animal), {"$taxiway": "antigravity:Dog", "value": {}})
+    assert resulted(shape_of(Animal), json.loads(result(shape_of(Animal), Dog("Rex")))) == Dog("Rex")
+    assert imported == []
+
+
+def test_only_values_are_made_of_tags() -> None:
+    for name in ("subprocess:Popen", "threading:Thread", "builtins:object", "object"):
+        for form in ("value", "state"):
+            with pytest.raises(InvalidValue):
+                replay(shape_of(Any), json.dumps({"$taxiway": name, form: {}}))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "says"),
+    [
+        (int, "x", "$: expected int, got 'x'"),
+        (dict[str, int], None, "$: expected dict[str, int], got None"),
+        (list[int], [1, "x"], "$[1]: expected int, got 'x'"),
+        (None, 1, "$: expected None, got 1"),
+        (Approved, Rejected("x"), f"$: expected Approved, got {HERE}.Rejected"),
+        (Approved | None, 7, "$: expected Approved | None, got 7"),
+        (tuple[int, int], (1,), "$: expected tuple[int, int], got a tuple of 1"),
+        (Literal["a"], "b", "$: expected Literal['a'], got 'b'"),
+        (Sequence[str], "text", "$: expected list[str], got 'text'"),
+        (float, 2**53 + 1, "$: is an integer that no float equals"),
+        (Any, {"x": {1}}, "$.x: set is not JSON; annotate what it holds"),
+        (Any, {1: 2}, "$: key 1 is int, JSON keys are text; annotate them"),
+        (Any, [object()], "$[0]: object is not JSON"),
+        (Any, {"f": print}, "$.f: builtin_function_or_method is not JSON"),
+    ],
+)
+def test_what_does_not_hold_its_annotation_is_refused_with_its_place(annotation: Any, value: Any, says: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        record(shape_of(annotation), value)
+    assert str(refused.value).startswith(says)
+
+
+def test_a_class_that_is_not_found_by_its_name_is_refused_under_any_and_taken_where_it_is_named() -> None:
+    @dataclass
+    class Local:
+        n: int
+
+    assert text_of(Local, Local(1)) == {"n": 1}
+    with pytest.raises(InvalidValue, match="define it at the top of its module, or name it in the annotation"):
+        record(shape_of(Any), Local(1))
+
+
+class Opaque:
+    pass
+
+
+def bare_set() -> set: ...  # type: ignore[type-arg, empty-body]
+def function() -> Callable[[], int]: ...  # type: ignore[empty-body]
+def opaque() -> list[Opaque]: ...  # type: ignore[empty-body]
+def generator() -> Iterator[int]:
+    yield 1
+
+
+def unreadable() -> Missing: ...  # type: ignore[name-defined, empty-body] # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (bare_set, r"bare_set -> set cannot be recorded: .* write set\[str\]"),
+        (function, "function -> .*Callable.* has no counterpart in JSON"),
+        (opaque, "opaque -> .*Opaque has no counterpart in JSON; return what JSON has, a dataclass"),
+        (generator, "generator is a generator, which cannot be recorded: return a list"),
+    ],
+)
+def test_a_step_whose_annotation_cannot_be_carried_is_refused_before_it_is_executed(wrong: Any, says: str) -> None:
+    executed: list[int] = []
+
+    def main(run: taxiway.Run) -> None:
+        run.step(wrong)
+
+    agent(main)
+    declared = DECLARED[-1]
+    try:
+        outcome = play(main, stub={wrong: lambda: executed.append(1)})
+    finally:
+        DECLARED.remove(declared)
+    assert outcome.error is not None
+    assert outcome.error.type == "UnknownType"
+    assert re.match(says, outcome.error.message)
+    assert executed == []
+
+
+def test_a_declared_step_is_refused_where_it_is_declared() -> None:
+    for wrong in (bare_set, function, opaque, generator):
+        with pytest.raises(UnknownType, match=wrong.__name__):
+            taxiway.step(wrong)
+    assert taxiway.step(unreadable).__wrapped__ is unreadable, "what it names may be defined further below"
+
+
+def declared(function: Callable[..., Any]) -> Agent:
+    agent(function)
+    return DECLARED.pop()
+
+
+class Pair(NamedTuple):
+    left: int
+    right: str = "r"
+
+
+class Film(TypedDict, total=False):
+    title: str
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (Planet, Planet.EARTH),
+        (Pair, Pair(1)),
+        (Literal["a", 1], 1),
+        (Colour | None, Colour.BLUE),
+        (Film, {"title": "x"}),
+        (Aliased, Aliased(userId=7)),
+        (Decimal, Decimal("1.5")),
+        (dict[int, str], {1: "a"}),
+        (set[UUID], {UUID(int=1)}),
+    ],
+)
+def test_an_input_goes_from_one_agent_to_another_as_it_is(annotation: Any, value: Any) -> None:
+    def main(run, x) -> None: ...  # type: ignore[no-untyped-def]
+
+    main.__annotations__["x"] = annotation
+    subject = declared(main)
+    assert subject.read_input(subject.write_input({"x": value})) == {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "says"),
+    [
+        (Approved | Rejected, Rejected("x"), r"\$\.x: is a .*Rejected, which cannot be told from another"),
+        (Animal, Dog("Rex"), r"\$\.x: is a .*Dog, which would come back as a Animal"),
+        (Secret, Secret(token=pydantic.SecretStr("s")), r"\$\.x: is a .*Secret that would come back as another one"),
+    ],
+)
+def test_an_input_that_another_agent_would_take_for_something_else_is_refused(
+    annotation: Any, value: Any, says: str
+) -> None:
+    with pytest.raises(InvalidValue, match=says):
+        given({"x": shape_of(annotation)}, None, {"x": value})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "accepted", "refused"),
+    [
+        (datetime, "2026-01-02T03:04:05Z", "yesterday"),
+        (Decimal, "1e5", "1,5"),
+        (bytes, "eA==", "eA="),
+        (set[int], [1, 2], [1, 1]),
+        (Right, 3, 9),
+        (Planet, [5.97e24, 6370000], [1, 2]),
+        (dict[int, str], [[1, "a"]], {"1": "a"}),
+    ],
+)
+def test_the_door_and_the_agent_agree(annotation: Any, accepted: Any, refused: Any) -> None:
+    door = Draft202012Validator(value_schema(shape_of(annotation)))
+    assert door.is_valid(accepted)
+    decode(shape_of(annotation), accepted)
+    assert not door.is_valid(refused)
+
+
+class Verdict(Enum):
+    GOOD = "good"
+
+
+def stranger() -> int:
+    return "x"  # type: ignore[return-value]
+
+
+def nothing() -> dict[str, int]:
+    return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (stranger, "step 'stranger' -> int returned $: expected int, got 'x'"),
+        (nothing, "step 'nothing' -> dict[str, int] returned $: expected dict[str, int], got None"),
+    ],
+)
+def test_a_step_that_breaks_its_annotation_fails_once_and_names_what_came(step: Any, says: str) -> None:
+    @agent
+    def main(run: taxiway.Run) -> None:
+        run.using(retry=taxiway.Retry(attempts=3)).step(step)
+
+    outcome = play(main)
+    DECLARED.pop()
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.error.message, outcome.error.attempts) == ("invalid_output", says, 1)
+
+
+def test_an_agent_is_held_to_its_annotation_and_left_alone_without_one() -> None:
+    @agent
+    def wrong(run: taxiway.Run) -> int:
+        return "x"  # type: ignore[return-value]
+
+    @agent
+    def free(run):  # type: ignore[no-untyped-def]
+        return {"at": datetime(2026, 1, 1), "verdict": Verdict.GOOD}
+
+    held, left = play(wrong), play(free)
+    del DECLARED[-2:]
+    assert held.error is not None
+    assert (held.error.code, held.error.message) == (
+        "invalid_output",
+        "the agent -> int returned $: expected int, got 'x'",
+    )
+    assert left.result == {"at": "2026-01-01T00:00:00", "verdict": "good"}
+
+
+@agent(name="codec-child")
+def child(run: taxiway.Run, animal: Animal, when: datetime) -> Animal | Item:
+    return Dog(animal.name + f" {when.year}") if animal.age < 1 else Item(sku="a", at=when)
+
+
+@agent(name="codec-parent")
+def parent(run: taxiway.Run) -> list[str]:
+    at = datetime(2026, 1, 1)
+    one = run.spawn(child, {"animal": Animal("Rex"), "when": at}).result()
+    more = run.gather(*run.map("codec-child", [{"animal": Animal("a", 2.0), "when": at}]))
+    return [repr(one), repr(more)]
+
+
+def test_children_take_values_as_they_are_and_give_them_back() -> None:
+    assert play(parent).result == [repr(Dog("Rex 2026")), repr([Item(sku="a", at=datetime(2026, 1, 1))])]
+
+
+@agent(name="codec-again")
+def again(run: taxiway.Run, at: datetime, left: int = 1) -> str:
+    if left:
+        run.restart(at=at, left=0)
+    return repr(at)
+
+
+def test_a_run_that_begins_again_takes_values_as_they_are() -> None:
+    assert play(again, at=datetime(2026, 1, 1)).next_input == {"at": "2026-01-01T00:00:00", "left": 0}
+
+
+@agent(name="codec-asks")
+def asks(run: taxiway.Run) -> list[str]:
+    answered = run.ask("Which?", Planet)
+    heard = run.wait_for("news", schema=list[Approved])
+    return [repr(answered), repr(heard)]
+
+
+def test_answers_and_signals_come_as_their_types() -> None:
+    outcome = play(asks, given=[answer("Which?", [5.97e24, 6.37e6]), signal("news", [{"reason": "x"}])])
+    assert outcome.result == [repr(Planet.EARTH), repr([Approved("x")])]

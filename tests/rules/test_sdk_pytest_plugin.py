@@ -1,0 +1,52 @@
+"""The fixture that comes with the SDK plays runs, and a test that fails shows them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = """
+import pytest
+from taxiway import Run, agent
+from taxiway.testing import approve
+
+
+@agent
+def refund(run: Run, amount: float) -> str:
+    run.approve(f"Refund {amount}?")
+    return "paid"
+
+
+def test_good(taxiway_play):
+    assert taxiway_play(refund, amount=1.0, given=[approve()]).result == "paid"
+
+
+def test_bad(taxiway_play):
+    assert taxiway_play(refund, amount=2.0, given=[approve()]).result == "refused"
+
+
+def test_unanswered(taxiway_play):
+    taxiway_play(refund, amount=3.0)
+"""
+
+
+def pytest_in(folder: Path, code: str, *options: str) -> str:
+    (folder / "test_mine.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:valkey", *options, str(folder)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
+def test_the_fixture_is_there_and_a_failing_test_shows_what_was_played(tmp_path: Path) -> None:
+    said = pytest_in(tmp_path, TESTS)
+    assert "2 failed, 1 passed" in said
+    assert "Taxiway runs played" in said
+    assert "<Outcome SUCCESS: 'paid'; asked: 'Refund 2.0?' approved>" in said
+    assert "<Outcome PAUSED (waiting); asked: 'Refund 3.0?' (no answer)>" in said
+    assert "Refund 1.0?" not in said, "a test that passes shows nothing"
+
+
+def test_it_loads_nothing_for_tests_that_do_not_ask_for_it(tmp_path: Path) -> None:
+    said = pytest_in(tmp_path, "import sys\n\n\ndef test():\n    assert 'taxiway.testing' not in sys.modules\n")
+    assert "1 passed" in said, said
