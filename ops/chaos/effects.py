@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One line: a step began, still runs (`tick`) or ended, or a host killed itself (`suicide`, without a key)."""
+    """One line: a step began, still runs (`tick`) or ended, or, without a key, an async agent began (`awake`), a host killed itself."""
 
     what: str
     run: str
@@ -53,6 +53,11 @@ class Effects:
         lines = [line for line in self.by_run.get(run, []) if line.activation == activation and line.key]
         ended = {(line.key, line.attempt) for line in lines if line.what == "end"}
         return next((line.pid for line in reversed(lines) if (line.key, line.attempt) not in ended), None)
+
+    def awake_in(self, run: str, activation: int) -> int | None:
+        """Return the process in which an activation of an async agent began, by its lines."""
+        lines = [line for line in self.by_run.get(run, []) if line.activation == activation]
+        return lines[0].pid if lines else None
 
     def first_after(self, run: str, activation: int) -> float | None:
         """Return when a later activation of the run first executed a step."""

@@ -16,11 +16,17 @@ _IN_FLIGHT = """
     FROM run JOIN worker ON worker.id = run.lease_worker
     WHERE run.step_in_flight IS NOT NULL AND run.control_request IS NULL AND worker.dead_at IS NULL ORDER BY run.id
     """
+_AT_REST = """
+    SELECT run.id::text AS run, run.agent, run.activations, run.crashes, worker.name AS worker, '' AS key
+    FROM run JOIN worker ON worker.id = run.lease_worker
+    WHERE run.step_in_flight IS NULL AND run.control_request IS NULL AND worker.dead_at IS NULL
+        AND EXISTS (SELECT FROM wait WHERE run_id = run.id AND resolved_at IS NULL AND epoch = run.epoch) ORDER BY run.id
+    """
 
 
 @dataclass(frozen=True)
 class InFlight:
-    """A step that is shown in flight, and the process whose run it is."""
+    """A step that is shown in flight, and the process whose run it is; without a key, a run that executes and only waits."""
 
     run: str
     agent: str
@@ -54,6 +60,10 @@ class Eyes:
     def in_flight(self) -> list[InFlight]:
         """Return the steps that are shown in flight now."""
         return [InFlight(**row) for row in self.rows(_IN_FLIGHT)]
+
+    def at_rest(self) -> list[InFlight]:
+        """Return the runs that execute with open waits and show no step."""
+        return [InFlight(**row) for row in self.rows(_AT_REST)]
 
     def close(self) -> None:
         if self._connection:

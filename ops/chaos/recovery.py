@@ -9,7 +9,7 @@ from ops.chaos.effects import Effects
 from ops.chaos.invariants import Facts
 
 AFTER, SHORTLY = 5.0, 2.0
-HARMLESS = frozenset({"kill_host", "kill_api", "kill_standby", "double_tickets"})
+HARMLESS = frozenset({"kill_host", "kill_resting_host", "kill_api", "kill_standby", "double_tickets"})
 """Faults that do not lengthen the recovery from another one."""
 
 

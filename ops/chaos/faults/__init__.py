@@ -5,6 +5,7 @@ from ops.chaos.faults.fault import Fault, Lane, World
 
 FAULTS: tuple[type[Fault], ...] = (
     processes.KillHost,
+    processes.KillRestingHost,
     processes.KillWorker,
     processes.KillScheduler,
     processes.KillStandby,

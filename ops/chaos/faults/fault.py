@@ -38,9 +38,16 @@ class World:
 
     def seen_in_flight(self, wanted: Callable[[InFlight], bool]) -> list[InFlight]:
         """Wait until steps are shown in flight that are wanted, and return them; an empty list when none come."""
+        return self._seen(self.eyes.in_flight, wanted)
+
+    def seen_at_rest(self, wanted: Callable[[InFlight], bool]) -> list[InFlight]:
+        """Wait until runs execute that only wait and are wanted, and return them; an empty list when none come."""
+        return self._seen(self.eyes.at_rest, wanted)
+
+    def _seen(self, look: Callable[[], list[InFlight]], wanted: Callable[[InFlight], bool]) -> list[InFlight]:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and not self.stopping.is_set():
-            if found := [one for one in self.eyes.in_flight() if wanted(one)]:
+            if found := [one for one in look() if wanted(one)]:
                 return found
             time.sleep(LOOK_EVERY)
         return []

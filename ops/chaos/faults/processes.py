@@ -36,6 +36,27 @@ class KillHost(Fault):
         return None
 
 
+class KillRestingHost(Fault):
+    name, weight = "kill_resting_host", 5
+    costs = "The run of an async agent that waited in it executes again, up to its waits; one crash is counted."
+
+    def strike(self, world: World) -> Incident | None:
+        resting = world.seen_at_rest(lambda one: not one.crashes)
+        world.dice.shuffle(resting)
+        for one in resting:
+            pid = world.effects.follow().awake_in(one.run, one.activations)
+            if pid is None or not _is_host(pid):
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                if one in world.eyes.at_rest():
+                    incident = world.book.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
+                    os.kill(pid, signal.SIGKILL)
+                    return incident
+                os.kill(pid, signal.SIGCONT)
+        return None
+
+
 def _holds_still(world: World, one: InFlight, pid: int) -> bool:
     """Stop the host, and say whether it still executes that very step: hosts are reused, and quick."""
     with contextlib.suppress(ProcessLookupError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ops.chaos.invariants.facts import Facts, Row, worker_label
 
+KILLING_HOSTS = ("kill_host", "kill_resting_host")
 KILLING = ("kill_worker", "skew_clock")
 AWAY = frozenset({"freeze_worker", "freeze_machine", "hole_database"})
 LINGER = 10.0
@@ -20,7 +21,7 @@ def crashes_have_a_cause(facts: Facts) -> None:
         for event in crashes:
             began = facts.began_before(run["id"], event["seq"])
             activation = began["data"]["activation"] if began else 0
-            kills = [one for one in facts.book.of("kill_host") if one.runs.get(run["id"]) == activation]
+            kills = [one for one in facts.book.of(*KILLING_HOSTS) if one.runs.get(run["id"]) == activation]
             own = [
                 line
                 for line in facts.effects.get(run["id"], [])
