@@ -14,9 +14,7 @@ class StepBody(TypedDict):
 
     key: str
     name: str
-    status: Annotated[
-        Literal["succeeded", "failed", "abandoned"], Field(description="`abandoned`: its own agent gave it up.")
-    ]
+    status: Literal["succeeded", "failed", "abandoned"]
     attempts: int
     startedAt: Moment | None
     finishedAt: Moment | None

@@ -13,7 +13,6 @@ from taxiway.client.views import moment
 
 _LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
 _STEPS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "retrying": ("↻", "yellow"), "abandoned": ("∅", "dim")}
-_UNDECIDED = {"expire": "nobody decided in time", "withdrawn": "the agent no longer asks"}
 LONGEST = 400
 INDENT = " " * 10  # as wide as the time before a line
 
@@ -116,6 +115,9 @@ def _asks(data: Mapping[str, Any]) -> Line:
         also = f"   (or: {', '.join(str(choice) for choice in choices[1:])})" if len(choices) > 1 else ""
         lines += [f"taxiway approve {wait}{named}{also}", f"taxiway deny {wait}"]
     return Line(f"\n{INDENT}".join(lines), "bold yellow")
+
+
+_UNDECIDED = {"expire": "nobody decided in time", "withdrawn": "the agent no longer asks"}
 
 
 def _decided(data: Mapping[str, Any]) -> Line:
