@@ -23,6 +23,7 @@ from taxiway.agents import DECLARED, Agent, agent
 from taxiway.codec import given, record, replay, result, resulted
 from taxiway.decode import decode
 from taxiway.errors import InvalidValue, UnknownType
+from taxiway.same import same
 from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
 from taxiway.testing import answer, play, signal
@@ -406,3 +407,22 @@ def asks(run: taxiway.Run) -> list[str]:
 def test_answers_and_signals_come_as_their_types() -> None:
     outcome = play(asks, given=[answer("Which?", [5.97e24, 6.37e6]), signal("news", [{"reason": "x"}])])
     assert outcome.result == [repr(Planet.EARTH), repr([Approved("x")])]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, True),
+        ([1], [1.0]),
+        ((1,), [1]),
+        ({"a": 1}, {"a": True}),
+        ({1}, {1.0}),
+        (Approved("x"), Rejected("x")),
+        (Animal("x", 1), Animal("x", 1.0)),
+        (Name("x"), "x"),
+        (Item(sku="a"), Special(sku="a")),
+    ],
+)
+def test_equal_values_of_other_types_are_not_the_same(one: Any, other: Any) -> None:
+    assert not same(one, other)
+    assert same(one, one)
