@@ -30,8 +30,8 @@ _OPEN = f"""
     ), size AS (
         SELECT coalesce(sum(octet_length(request::text) + 100), 0) AS bytes FROM fresh
     ), fenced AS (
-        UPDATE run SET recorded_n = %(n)s, recorded_bytes = recorded_bytes + (SELECT bytes FROM size), step_in_flight = %(in_flight)s,
-            updated_at = now()
+        UPDATE run SET recorded_n = %(n)s, recorded_bytes = recorded_bytes + (SELECT bytes FROM size),
+            step_in_flight = %(in_flight)s, updated_at = now()
         WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND recorded_bytes + (SELECT bytes FROM size) <= %(max_bytes)s
         RETURNING id, tenant, epoch, status, pause_kind, queue
     ), taken_over AS (
