@@ -44,6 +44,19 @@ def test_everything_up_to_the_last_succeeded_step_is_kept_and_what_failed_after_
     assert keeps([ok("a", 1), ok("b", 2)]) == ["a", "b"], "of a run that succeeded, or whose agent failed by itself"
 
 
+def given_up(name: str, began: float, ended: float) -> Record:
+    return Record(f"{name}##1", name, at(began), at(ended), False, given_up=True)
+
+
+def test_a_step_that_its_agent_gave_up_is_neither_good_nor_bad() -> None:
+    assert keeps([ok("a", 1), given_up("b", 1, 2), ok("c", 3)]) == ["a", "b", "c"]
+    assert keeps([ok("a", 1), given_up("b", 1, 2)]) == ["a"], "nothing good came of it"
+    assert keeps([given_up("b", 1, 2), ok("a", 1, 2)]) == ["b", "a"], (
+        "it was given up in the moment when the other was over"
+    )
+    assert keeps([given_up("b", 1, 2), ok("c", 3)], error=STEP) == ["b", "c"], "the run did not fail of it"
+
+
 def test_a_failure_that_the_agent_caught_belongs_to_the_history() -> None:
     assert keeps([ok("a", 1), bad("b", 2), ok("c", 3), bad("d", 4)], error={"step": "d"}) == ["a", "b", "c"]
     assert keeps([bad("b", 2), wait("asked", 3, 4), bad("d", 5)], error={"step": "d"}) == ["b", "asked"]
