@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One line: a step began, still runs (`tick`) or ended; without a key an async agent began (`awake`) or a host was killed."""
+    """One line: a step began, still runs (`tick`) or ended; without a key: an agent is `awake`, or kills its host."""
 
     what: str
     run: str

@@ -137,14 +137,17 @@ class Ledger:
         """Recognise one more call: by its digest, or by `path` where that says where in the agent it stands.
 
         A call that an earlier version of this SDK recorded is found by the key of that time, of which `older` is the digest.
+        Digests of that time count other things: such a call keeps its own, so that nobody compares the two.
         """
         short = digest.partition(" ")[0]
         place = short if path is None else f"@{path}"
         self._calls[name, place] += 1
         occurrence = self._calls[name, place]
         key = step_key(name, short, occurrence) if path is None else placed_key(name, path, occurrence)
-        if self.has_past and (old := self._older_key(name, older())) in self._unmatched and key not in self._unmatched:
-            key = old
+        if self.has_past:
+            old, nth = self._older_key(name, given := older())
+            if old in self._unmatched and key not in self._unmatched:
+                return Call(name, f"{given} {digest.partition(' ')[2]}", old, nth)
         return Call(name, digest, key, occurrence)
 
     def wait_key(self, name: str, about: str, path: str | None) -> str:
@@ -154,8 +157,10 @@ class Ledger:
             return step_key(name, about, self._calls[name, about])
         self._calls[name, f"@{path}"] += 1
         key = f"{placed_key(name, path, self._calls[name, f'@{path}'])}/{about}"
-        if self.has_past and (old := self._older_key(name, about)) in self._settled and key not in self._settled:
-            return old
+        if self.has_past:
+            old, _ = self._older_key(name, about)
+            if old in self._settled and key not in self._settled:
+                return old
         return key
 
     def take(self, key: str) -> Recorded | None:
@@ -203,6 +208,6 @@ class Ledger:
         waits = (key.partition("#")[0].partition("@")[0] for key in self._unasked)
         return list(dict.fromkeys((*(record.name for record in self._unmatched.values()), *waits)))
 
-    def _older_key(self, name: str, digest: str) -> str:
+    def _older_key(self, name: str, digest: str) -> tuple[str, int]:
         self._older[name, digest] += 1
-        return step_key(name, digest, self._older[name, digest])
+        return step_key(name, digest, self._older[name, digest]), self._older[name, digest]
