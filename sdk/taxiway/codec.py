@@ -8,7 +8,7 @@ given              what an agent is given by another one: read like any input
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from taxiway.decode import rebuild, recorded, resulting
@@ -21,13 +21,13 @@ from taxiway.writer import Ambiguous, For, Writer
 from taxiway.writing import writer_for
 
 
-def record(shape: Shape, value: object) -> tuple[str, Any]:
+def record(shape: Shape, value: object, encode: Callable[[Any], str] = json_of) -> tuple[str, Any]:
     """Return the JSON text of what a step returned, and what every replay will make of it; raise InvalidValue.
 
     What is handed over the first time is what a replay hands over, so that no agent can tell the two apart.
     """
     writer = writer_for(For.RECORD)
-    text = json_of(_written(writer, shape, value))
+    text = encode(_written(writer, shape, value))
     back = replay(shape, text)
     if writer.doubtful and not same(back, value):
         raise InvalidValue("$", "comes back as another value than it is")

@@ -26,6 +26,7 @@ from typing import Any
 from taxiway.authorizations import Grant
 from taxiway.codec import record, replay
 from taxiway.describe import annotated
+from taxiway.encode import json_of as json_text
 from taxiway.errors import (
     INVALID_OUTPUT,
     ONCE_UNKNOWN,
@@ -252,7 +253,7 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
         error = StepError(type(outcome.error).__name__, message_of(outcome.error), STEP_ERROR)
         return _Failure(error, call.plan.retry.delay_after(attempt, outcome.error), report_of(outcome.error))
     try:
-        text, value = record(call.plan.shape, outcome.value)
+        text, value = record(call.plan.shape, outcome.value, json_text)
     except InvalidValue as problem:
         message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}"
         return _Failure(StepError("InvalidValue", message, INVALID_OUTPUT), None, None)

@@ -161,9 +161,11 @@ class _Reader:
 
     def _bag(self, shape: Bag, value: Any, path: str) -> Any:
         members = _expect(list, value, path)
-        return _built(
-            path, shape.build, [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
-        )
+        items = [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
+        built = _built(path, shape.build, items)
+        if len(built) != len(items) and not self._lenient:
+            raise InvalidValue(path, "holds an item twice")
+        return built
 
     def _fixed(self, shape: Fixed, value: Any, path: str) -> Any:
         members = _expect(list, value, path)

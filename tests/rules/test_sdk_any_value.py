@@ -25,7 +25,7 @@ from taxiway.shapes import shape_of
 from tests.rules.drawn import annotations
 
 EXAMPLES = int(os.environ.get("EXAMPLES_OF_VALUES", "2000"))
-"""How many examples are drawn; EXAMPLES_OF_VALUES=100000 takes ten minutes."""
+"""How many examples are drawn; EXAMPLES_OF_VALUES=100000 takes ten minutes, and pytest's --timeout=0."""
 WITHOUT = "WITHOUT_PYDANTIC"
 
 MORE: list[Any] = [] if os.environ.get(WITHOUT) else importlib.import_module("tests.rules.drawn_models").MODELS
@@ -67,7 +67,8 @@ def test_any_input_is_taken_at_the_door_and_by_the_agent_or_refused_where_it_is_
     try:
         taken = decode(shape, written)
     except InvalidValue:
-        assert not door.is_valid(written), (annotation, written)
+        # What a model asks for beyond its own schema, no door can know.
+        assert not door.is_valid(written) or "pydantic" in repr(annotation), (annotation, written)
         return
     assert door.is_valid(written), (annotation, written)
     assert json.loads(given_input({"x": shape}, None, {"x": taken}))["x"] == written
@@ -88,7 +89,7 @@ def test_all_of_that_holds_without_pydantic() -> None:
     here = Path(__file__)
     each = (test_any_value_of_any_annotation_comes_back_as_it_was_or_its_annotation_is_refused,)
     chosen = [f"{here}::{test.__name__}" for test in each]
-    arguments = ["-q", "-n", "0", "-p", "no:cacheprovider", "--noconftest", *chosen]
+    arguments = ["-q", "-n", "0", "--timeout=0", "-p", "no:cacheprovider", "--noconftest", *chosen]
     done = subprocess.run(
         [sys.executable, "-c", blocked, *arguments],
         cwd=here.parents[2],
