@@ -17,7 +17,6 @@ from taxiway.host.run_clock import RunClock, Timers
 from taxiway.host.task_paths import TaskPaths
 from taxiway.inside import agent_code
 
-
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
@@ -66,7 +65,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return self.run_clock.now if agent_code.get() else super().time()
 
     def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Set a timer of the run for the agent's own code, one of the machine for everybody else."""
         if agent_code.get():
@@ -74,7 +73,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return super().call_at(when, callback, *args, context=context)
 
     def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Call something in the next turn."""
         if agent_code.get() if context is None else context.get(agent_code):
@@ -90,7 +89,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return super().call_at(super().time() + seconds, callback, context=self._neutral)
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Call a function in a thread; while one of the agent's own code runs, the run does not only wait."""
         future = super().run_in_executor(executor, func, *args)

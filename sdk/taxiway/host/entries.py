@@ -17,7 +17,7 @@ class Entry:
     """One thing that the run sees at the moment `at` of its clock (None: nobody noted it).
 
     `keys` are handed out one after another: a step's value, outcomes of waits. With `jump` its time has come first, and the
-    timers that are due by then fire at it; else they fire each at its own time before it. What is `gone` was given up by the agent.
+    timers that are due by then fire at it; else they fire before it, each at its own time. What is `gone` the agent has given up.
     `landed` is called at the end, for an item that has just been recorded.
     """
 

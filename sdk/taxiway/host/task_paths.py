@@ -4,8 +4,8 @@ The root task has the path `0`, the n-th task that a task starts `<its path>.<n>
 a connection that somebody opens, is counted apart (`<path>.c<n>`), so that it moves no path of what the code starts in order.
 Tasks within steps have none: a replay does not execute them.
 
-Sets of tasks, as `asyncio.wait` returns them and task groups keep them, have the same order in every activation too: the hash of a
-task is made of its path.
+Sets of tasks, as `asyncio.wait` returns them and task groups keep them, have the same order in every activation too: the hash
+of a task is made of its path.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ class TaskPaths:
         task.add_done_callback(lambda _: self._stands.pop(mine, None))
         return task
 
-    def _made(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any], place: int | None
-    ) -> Any:
+    def _made(self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any], place: int | None) -> Any:
         if self.inner is None:
             return _Task(coroutine, loop=loop, place=place, **options)
         if self.inner is _eager:
