@@ -38,7 +38,7 @@ TEMPLATE = "taxiway_template"
 def pytest_configure() -> None:
     """Take away what a developer's shell says about some other installation."""
     for name in [name for name in os.environ if name.startswith(("TAXIWAY_", "FLOWER_", "CELERY_"))]:
-        if not name.endswith("_BIN") and name not in ("TAXIWAY_SIMULATIONS", "TAXIWAY_SIMULATION"):
+        if not name.endswith("_BIN") and name not in ("TAXIWAY_SIMULATIONS", "TAXIWAY_SIMULATION", "TAXIWAY_PROGRAMS"):
             del os.environ[name]
 
 

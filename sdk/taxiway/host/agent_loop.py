@@ -43,6 +43,9 @@ class _Selector(selectors.DefaultSelector):
 class AgentLoop(asyncio.SelectorEventLoop):
     """See the module. `stirred` is called whenever the agent's code has something to do next."""
 
+    keeps_order = True
+    """Whether tasks are started in the order in which the code names them, in every activation."""
+
     def __init__(self, clock: RunClock, timers: Timers, paths: TaskPaths) -> None:
         self.run_clock, self.run_timers, self.paths = clock, timers, paths
         self.stirred: Callable[[], None] = lambda: None

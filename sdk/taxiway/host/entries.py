@@ -17,7 +17,7 @@ class Entry:
     """One thing that the run sees at the moment `at` of its clock (None: nobody noted it).
 
     `keys` are handed out one after another: a step's value, outcomes of waits. With `jump` its time has come first, and the
-    timers that are due by then fire at it; else they fire each at its own time. What is `gone` was given up by the agent.
+    timers that are due by then fire at it; else they fire before it, each at its own time. What is `gone` the agent has given up.
     `landed` is called at the end, for an item that has just been recorded.
     """
 
@@ -52,15 +52,20 @@ def is_for_agent(wait: Settled) -> bool:
     return not wait.key.startswith(_OF_THE_SERVER) and wait.outcome != "withdrawn"
 
 
+def moment(database_ms: float | None, clock: float) -> float | None:
+    """Return the run's time at a moment of the database's clock, where the run's is `clock` now; None where nobody noted it."""
+    return None if database_ms is None else max(0.0, clock - (time.time() - database_ms / 1000))
+
+
 def _step(record: Recorded, clock: float) -> Entry:
-    at = _moment(record.at, record.finished_ms, clock)
+    at = record.at / 1000 if record.at is not None else moment(record.finished_ms, clock)
     if record.status is Status.ABANDONED:
         return Entry(at, gone=(record.key,), is_step=True)
     return Entry(at, [record.key], is_step=True)
 
 
 def _turn(turn: Turn) -> Entry:
-    return Entry(turn.at / 1000, list(turn.seen), turn.gone, jump=True)
+    return Entry(turn.at / 1000, list(turn.seen), turn.gone, jump=not (turn.seen or turn.gone))
 
 
 def _older_waits(ledger: Ledger, clock: float) -> Iterator[tuple[int, Entry]]:
@@ -73,12 +78,4 @@ def _older_waits(ledger: Ledger, clock: float) -> Iterator[tuple[int, Entry]]:
             continue
         before = [record.seq for record in older if record.finished_ms is not None and record.finished_ms < came]
         if len(before) < len(older):
-            yield max(before, default=-1), Entry(_moment(None, came, clock), [wait.key], jump=True)
-
-
-def _moment(at: float | None, database_ms: float | None, clock: float) -> float | None:
-    if at is not None:
-        return at / 1000
-    if database_ms is None:
-        return None
-    return max(0.0, clock - (time.time() - database_ms / 1000))
+            yield max(before, default=-1), Entry(moment(came, clock), [wait.key])

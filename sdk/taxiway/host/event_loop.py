@@ -35,6 +35,7 @@ from taxiway.conduct import (
 from taxiway.errors import AGENT_ERROR, Canceled
 from taxiway.forks import ChildEndsHere
 from taxiway.frames import Kind
+from taxiway.host import in_order as in_order  # noqa: PLC0414 - imported for what it does
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.entries import Entry, past
 from taxiway.host.interrupts import Interrupts
@@ -79,7 +80,7 @@ class EventLoop:
             past(activation.ledger, activation.order.clock),
             see=self._waiting.see,
             lose=self._waiting.lose,
-            go_live=self._waiting.go_live,
+            catch_up=self._waiting.catch_up,
             on_rest=lambda: not self._ended and self._parking.on_rest(),
         )
         self._parking = self._new_parking()
@@ -256,7 +257,7 @@ class EventLoop:
         at = self._turns.stamp()
         recorded = self._activation.commit(kind, {**fields, "at": at})
         shown = self._loop.create_future()
-        self._turns.expect(recorded, Entry(at / 1000, landed=lambda: None if shown.done() else shown.set_result(None)))
+        self._turns.expect(recorded, Entry(at / 1000, landed=lambda: _set(shown), is_step=True))
         await shown
         return recorded.result()
 
@@ -267,7 +268,7 @@ class EventLoop:
         at, took = self._turns.stamp(), round((time.monotonic() - began) * 1000)
         fields = {**begun.call.identity(), "attempts": begun.attempt, "durationMs": took, "at": at}
         recorded = self._activation.commit(Kind.STEP_ABANDONED, fields)
-        self._turns.expect(recorded, Entry(at / 1000))
+        self._turns.expect(recorded, Entry(at / 1000, is_step=True))
 
     async def _back_off(self, command: Sleep, seconds: float) -> None:
         parked = self._activation.back_off(command)
@@ -333,6 +334,11 @@ class EventLoop:
         asyncio.set_event_loop(None)
         with contextlib.suppress(RuntimeError):  # an interrupt left it running; this host ends now
             self._loop.close()
+
+
+def _set(shown: asyncio.Future[None]) -> None:
+    if not shown.done():
+        shown.set_result(None)
 
 
 def _begun(before: Execute | None, command: Command) -> Execute | None:

@@ -77,6 +77,7 @@ def load(specs: list[str]) -> dict[str, Served]:
         raise Broken("NoAgents", "no agents are named: set TAXIWAY_AGENTS to ./my_agents.py or package.module", "")
     folders = [str(Path(spec).resolve().parent) if _is_file(spec) else str(Path.cwd()) for spec in specs]
     sys.path[:0] = dict.fromkeys(folders)
+    importlib.import_module("taxiway.host.in_order")  # before an agent's module takes a name out of asyncio
     for spec in specs:
         _import(spec)
         if (sentence := patched()) is not None:

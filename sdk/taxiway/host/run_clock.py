@@ -14,9 +14,12 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 from taxiway.callers import caller
+
+MOMENT: Final = 1e-6
+"""Seconds between two moments that can be told apart."""
 
 
 @dataclass(order=True, slots=True)
@@ -76,8 +79,8 @@ class Timers:
         args: tuple[Any, ...],
         context: Context | None,
     ) -> asyncio.TimerHandle:
-        """Set a timer; one whose time is over fires next."""
-        when = max(when, self._clock.now)
+        """Set a timer; one whose time is over fires next, but behind all that the run has seen."""
+        when = max(when, self._clock.now + MOMENT)
         context = copy_context() if context is None else context
         handle = asyncio.TimerHandle(when, call, args, loop, context)
         number = next(self._numbers)
@@ -90,9 +93,14 @@ class Timers:
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
 
-    def pop(self) -> Timer:
-        """Take the one that fires next."""
-        return heapq.heappop(self._heap)
+    def pop(self) -> list[Timer]:
+        """Take what fires next: all that fire at that moment."""
+        first = self.first()
+        found: list[Timer] = []
+        while first is not None and (not found or first.when == found[0].when):
+            found.append(heapq.heappop(self._heap))
+            first = self.first()
+        return found
 
     def pending(self) -> list[Timer]:
         """Return all that may still fire, the next one first."""

@@ -3,12 +3,17 @@
 The root task has the path `0`, the n-th task that a task starts `<its path>.<n>`. What a callback starts, such as the handler of
 a connection that somebody opens, is counted apart (`<path>.c<n>`), so that it moves no path of what the code starts in order.
 Tasks within steps have none: a replay does not execute them.
+
+Sets of tasks, as `asyncio.wait` returns them and task groups keep them, have the same order in every activation too: the hash
+of a task is made of its path.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
+import zlib
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from typing import Any, Final
@@ -23,19 +28,33 @@ LONGEST: Final = 80
 class _Stand:
     """The path of a task, and how many it has started."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, place: int = 0) -> None:
         self.path = path
+        # Siblings stand in a set in the order in which they were started.
+        self.hash = (zlib.crc32(path.rpartition(".")[0].encode()) << 12) + place
         self._tasks = 0
         self._callbacks = 0
 
-    def next(self, *, by_callback: bool) -> str:
+    def next(self, *, by_callback: bool) -> _Stand:
         if by_callback:
             self._callbacks += 1
-            return _short(f"{self.path}.c{self._callbacks}")
+            return _Stand(_short(f"{self.path}.c{self._callbacks}"), self._callbacks)
         self._tasks += 1
-        return _short(f"{self.path}.{self._tasks}")
+        return _Stand(_short(f"{self.path}.{self._tasks}"), self._tasks)
 
 
+class _Task(asyncio.Task[Any]):
+    """A task of the agent's own code, or of a step's."""
+
+    def __init__(self, coroutine: Any, *, place: int | None = None, **options: Any) -> None:
+        self._place = place
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        return id(self) >> 4 if self._place is None else self._place
+
+
+_eager: Final = getattr(asyncio, "eager_task_factory", object())  # since Python 3.12
 _standing: Final[ContextVar[_Stand | None]] = ContextVar("taxiway_path", default=None)
 
 
@@ -58,22 +77,24 @@ class TaskPaths:
     def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
         """Make a task, and note its path."""
         if not agent_code.get() and self._stands:
-            return self._made(loop, coroutine, options)
+            return self._made(loop, coroutine, options, None)
         parent, by_callback = self._now()
-        stand = _Stand(ROOT if parent is None else parent.next(by_callback=by_callback))
+        stand = _Stand(ROOT) if parent is None else parent.next(by_callback=by_callback)
         if self.inner is None and options.get("context") is None:
             options["context"] = copy_context()
             options["context"].run(_standing.set, stand)
         mine = id(coroutine)
         self._stands[mine] = (coroutine, stand)  # which keeps the number from being given to another one
-        task = self._made(loop, coroutine, options)
+        task = self._made(loop, coroutine, options, stand.hash)
         task.add_done_callback(lambda _: self._stands.pop(mine, None))
         return task
 
-    def _made(self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any]) -> Any:
-        if self.inner is not None:
-            return self.inner(loop, coroutine, **options)
-        return asyncio.Task(coroutine, loop=loop, **options)
+    def _made(self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any], place: int | None) -> Any:
+        if self.inner is None:
+            return _Task(coroutine, loop=loop, place=place, **options)
+        if self.inner is _eager:
+            return asyncio.create_eager_task_factory(functools.partial(_Task, place=place))(loop, coroutine, **options)  # type: ignore[attr-defined]
+        return self.inner(loop, coroutine, **options)
 
     def _now(self) -> tuple[_Stand | None, bool]:
         task = asyncio.current_task(self.loop)

@@ -9,6 +9,7 @@ that depends on who comes first goes the same way again.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.entries import Entry
+from taxiway.host.run_clock import MOMENT, Timer
 
 RESTLESS: Final = 500
 """Turns of the loop after which the next thing is shown although the agent's code never rests, as one that polls does."""
@@ -24,9 +26,9 @@ RESTLESS: Final = 500
 class Turns:
     """The order of what one activation sees. Used by its loop's thread alone.
 
-    `see` is told of each wait whose outcome is shown, `lose` of each that was given up. `go_live` is called once, when the whole
-    past was shown, and may have something recorded that comes first. `on_rest` is called when all was shown; it says whether it
-    made something happen.
+    `see` is told of each wait whose outcome is shown, `lose` of each that was given up. `catch_up` is called when the whole past
+    was shown, with the timer that is overdue then (None: no longer any), and may have something recorded that comes first;
+    it says whether it did. `on_rest` is called when all was shown; it says whether it made something happen.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class Turns:
         *,
         see: Callable[[str], None],
         lose: Callable[[str], None],
-        go_live: Callable[[], None],
+        catch_up: Callable[[Timer | None], bool],
         on_rest: Callable[[], bool],
     ) -> None:
         self._loop, self._clock, self._timers = loop, loop.run_clock, loop.run_timers
@@ -46,12 +48,13 @@ class Turns:
         self._entry: Entry | None = None
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._ever_asked: set[str] = set()
-        self._see, self._lose, self._go_live, self._on_rest = see, lose, go_live, on_rest
+        self._see, self._lose, self._catch_up, self._on_rest = see, lose, catch_up, on_rest
         self._live: asyncio.Future[None] = loop.create_future()
         self._going_live = False
         self._held = 0
         self._under_way = 0
         self._stamped = 0.0
+        self._fired = -math.inf
         self._probing = False
         self._stirs = 0
         self._stirs_seen = 0
@@ -102,11 +105,14 @@ class Turns:
 
     # What is recorded now.
 
-    def stamp(self) -> float:
-        """Return the moment of an item that is recorded now, in milliseconds: behind what was seen, before what will be."""
+    def stamp(self, at: float | None = None) -> float:
+        """Return the moment of an item that is recorded now, in milliseconds: behind what was seen, before what will be.
+
+        `at` is an earlier moment of the run's clock at which it came.
+        """
         first = self._timers.first()
-        now = self._clock.real()
-        moment = max(self._clock.now, now if first is None else min(now, first.when))
+        now = self._clock.real() if at is None else at
+        moment = max(self._clock.now, now if first is None else min(now, first.when), self._fired + MOMENT / 2)
         self._stamped = max(self._stamped, moment * 1000)
         return self._stamped
 
@@ -119,7 +125,8 @@ class Turns:
         """See to it that what may be shown is, once nothing of the agent's code is ready to go on."""
         if not self._probing:
             self._probing = True
-            self._stirs_seen, self._restless = self._stirs, 0
+            # As what stirred may stand behind the probe in the loop's queue, it is given a turn in any case.
+            self._stirs_seen, self._restless = self._stirs - 1, 0
             self._loop.call_ours(self._probe)
 
     # The loop.
@@ -158,9 +165,8 @@ class Turns:
 
     def _advance(self) -> bool:
         """Show the next thing; return whether there was one."""
-        if self._entry is None and self._past and not self._going_live:
-            first = self._past[0]
-            if not first.jump and self._is_due(first):
+        if self._entry is None and self._past:
+            if self._is_due_in_past():
                 return self._fire()
             self._entry = self._next_of_past()
         if self._entry is None:
@@ -169,23 +175,40 @@ class Turns:
             return self._show(self._entry)
         if not self.is_live:
             return self._begin_to_live()
-        first_timer = self._timers.first()
-        if first_timer is not None and not self._under_way and first_timer.when <= self._clock.real():
+        if not self._under_way and self._overdue() is not None:
             return self._fire()
         return self._on_rest()
 
-    def _next_of_past(self) -> Entry | None:
+    def _asked_of_past(self) -> Entry | None:
         """Return the next record; one of a step that nobody asks for gives way to a later one."""
         for entry in self._past:
             if not entry.is_step or not self._ever_asked.isdisjoint((*entry.keys, *entry.gone)):
-                self._past.remove(entry)
                 return entry
         return None
 
+    def _is_due_in_past(self) -> bool:
+        """Return whether a timer fires next: also one that fires at the moment of a step which nobody asks for before."""
+        first, timer, asked = self._past[0], self._timers.first(), self._asked_of_past()
+        if timer is None:
+            return False
+        if asked is not first and first.at is not None and timer.when <= first.at:
+            return True
+        return asked is not None and not asked.jump and self._is_due(asked)
+
+    def _next_of_past(self) -> Entry | None:
+        if (entry := self._asked_of_past()) is not None:
+            self._past.remove(entry)
+        return entry
+
     def _next(self) -> Entry | None:
-        for key in self._asked.keys() & self._left.keys():  # recorded, but asked for only now
-            return self._left.pop(key)
+        for key in self._left:  # recorded, but asked for only now
+            if key in self._asked:
+                return self._left.pop(key)
         return self._coming.popleft() if self._coming and (self.is_live or self._going_live) else None
+
+    def _overdue(self) -> Timer | None:
+        first = self._timers.first()
+        return first if first is not None and first.when <= self._clock.real() else None
 
     def _begin_to_live(self) -> bool:
         """Let new things happen, behind what came since the run saw something last."""
@@ -195,16 +218,20 @@ class Turns:
                 entry.at = None
                 self._left.update(dict.fromkeys((*entry.keys, *entry.gone), entry))
             self._past.clear()
-            self._go_live()
         if self._under_way:
             return False
+        overdue = self._overdue()
+        if self._catch_up(overdue):
+            return False
+        if overdue is not None:
+            return self._fire()
         self._live.set_result(None)
         return True
 
     def _show(self, entry: Entry) -> bool:
         if entry.jump and entry.at is not None:
             self._clock.reach(entry.at)
-        if self._is_due(entry):
+        if self._is_due(entry) or self._is_due_before_loss(entry):
             return self._fire()
         if entry.at is not None:
             self._clock.reach(entry.at)
@@ -219,16 +246,26 @@ class Turns:
         return True
 
     def _is_due(self, entry: Entry) -> bool:
-        """Return whether a timer fires before an entry is shown."""
+        """Return whether a timer fires before an entry is shown; a step's value was there before those of its very moment."""
         first = self._timers.first()
         if first is None or entry.at is None:
             return False
-        return first.when <= entry.at if entry.jump else first.when < entry.at
+        return first.when < entry.at if entry.is_step else first.when <= entry.at
+
+    def _is_due_before_loss(self, entry: Entry) -> bool:
+        """Return whether a timer fires by which the agent may have given up what is gone: then it does so by itself."""
+        first = self._timers.first()
+        if first is None or entry.at is None or first.when > entry.at:
+            return False
+        return not self._asked.keys().isdisjoint(entry.gone)
 
     def _fire(self) -> bool:
-        timer = self._timers.pop()
-        self._clock.reach(timer.when)
-        self._loop.call_soon(timer.ring, context=timer.context)
+        """Have all timers of the next moment fire, so that nothing is recorded between two of them."""
+        timers = self._timers.pop()
+        self._clock.reach(timers[0].when)
+        self._fired = timers[0].when
+        for timer in timers:
+            self._loop.call_soon(timer.ring, context=timer.context)
         return True
 
     def _hand_out(self, key: str) -> None:

@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from taxiway.activation import Activation
 from taxiway.errors import Halt, NotRecorded
 from taxiway.frames import Kind
 from taxiway.host.agent_loop import AgentLoop
-from taxiway.host.entries import Entry, is_for_agent, unseen
+from taxiway.host.entries import Entry, is_for_agent, moment, unseen
+from taxiway.host.run_clock import Timer
 from taxiway.host.turns import Turns
 from taxiway.waits import Settled, Wait
+
+LONG_OVERDUE: Final = 60.0
+"""Seconds from which on timers that were due while the run was parked or dead do not fire each at its own time."""
 
 
 @dataclass(eq=False)
@@ -100,11 +104,26 @@ class Waiting:
         if self.turns.is_live:
             self._turn(news)
 
-    def go_live(self) -> None:
-        """Have recorded what came since the run saw something last, if anything did."""
-        first = self._loop.run_timers.first()
-        is_late = first is not None and first.when <= self._loop.run_clock.real()
-        self._turn(unseen(self._activation.ledger), even_if_empty=is_late)
+    def catch_up(self, overdue: Timer | None) -> bool:
+        """Have recorded what came since the run saw something last, before and behind the timers that were due meanwhile.
+
+        Timers that are long overdue fire at once, as if no time had passed between them: a heartbeat beats once. Returns whether
+        something is recorded.
+        """
+        news = [key for key in unseen(self._activation.ledger) if key not in self._told]
+        if overdue is None:
+            return self._turn(news)
+        now = self._loop.run_clock.real()
+        early = [key for key in news if (came := self._came(key, now)) is not None and came < overdue.when]
+        if early:
+            return self._turn(early, at=max(self._loop.run_clock.now, *(self._came(key, now) or 0.0 for key in early)))
+        if now - overdue.when > LONG_OVERDUE:
+            return self._record_turn(now * 1000, [], [])
+        return False
+
+    def _came(self, key: str, now: float) -> float | None:
+        settled = self._activation.ledger.outcome(key)
+        return None if settled is None else moment(settled.resolved_ms, now)
 
     def _give_up(self, group: _Group) -> None:
         """Close waits that the agent's code has given up: people are asked no longer for what is of no more use."""
@@ -113,14 +132,19 @@ class Waiting:
         opened = [key for key in group.waits if key in self._opened or self._activation.ledger.was_opened(key)]
         self._turn([], gone=[key for key in opened if key not in group.seen])
 
-    def _turn(self, news: list[str], *, gone: Sequence[str] = (), even_if_empty: bool = False) -> None:
+    def _turn(self, news: list[str], *, gone: Sequence[str] = (), at: float | None = None) -> bool:
         keys = [key for key in news if key not in self._told]
-        if self._activation.is_stopped or not (keys or gone or even_if_empty):
-            return
+        if not (keys or gone):
+            return False
         self._told.update(keys)
-        at = self.turns.stamp()
-        recorded = self._activation.commit(Kind.TURN, {"at": at, "seen": keys, "gone": list(gone)})
-        self.turns.expect(recorded, Entry(at / 1000, list(keys), jump=True))
+        return self._record_turn(self.turns.stamp(at), keys, list(gone))
+
+    def _record_turn(self, at: float, keys: list[str], gone: list[str]) -> bool:
+        if self._activation.is_stopped:
+            return False
+        recorded = self._activation.commit(Kind.TURN, {"at": at, "seen": keys, "gone": gone})
+        self.turns.expect(recorded, Entry(at / 1000, list(keys), jump=not (keys or gone)))
+        return True
 
     def _is_opened(self, recorded: Any) -> None:
         error = recorded.exception()
