@@ -31,6 +31,9 @@ class AsyncPlayer(Protocol):
     def play(self, script: Script) -> Coroutine[Any, Any, Any]:
         """Carry out a script and return its value."""
 
+    def clean_up(self, script: Script) -> Coroutine[Any, Any, Any]:
+        """Carry out a script, also after a cancel."""
+
     def wait(self, waits: Sequence[Wait], wake: str = "all", *, own: bool = True) -> Coroutine[Any, Any, None]:
         """Return when all or any of the waits are over; `own` ones are of no use to any other call."""
 
@@ -47,7 +50,7 @@ class AsyncRun(RunFacts):
     Steps may run at once, in `asyncio.gather` or a TaskGroup. Coroutine functions run in the loop, others in a thread.
     """
 
-    is_async = True
+    _is_async = True
 
     def __init__(self, activation: Activation, player: AsyncPlayer) -> None:
         super().__init__(activation)
@@ -265,6 +268,12 @@ class AsyncRun(RunFacts):
         self._guard("restart")
         return self._call("restart", lambda: self._restart(input))
 
+    @overload
+    def cleanup(
+        self, function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def cleanup(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def cleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Execute a step as `step` does, also when the run was canceled: the one verb for a `finally` that undoes something.
 
@@ -276,7 +285,7 @@ class AsyncRun(RunFacts):
             script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
         finally:
             cleaning.reset(token)
-        return self._call("cleanup", lambda: self._clean_up(script))
+        return self._call("cleanup", lambda: self._player.clean_up(script))
 
     @overload
     def gather(
@@ -315,13 +324,6 @@ class AsyncRun(RunFacts):
 
     async def _restart(self, inputs: dict[str, Any]) -> NoReturn:
         self._activation.restart(inputs)
-
-    async def _clean_up(self, script: Script) -> Any:
-        token = cleaning.set(True)
-        try:
-            return await self._player.play(script)
-        finally:
-            cleaning.reset(token)
 
     async def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
         if isinstance(wait, Wait):

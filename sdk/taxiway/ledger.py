@@ -86,8 +86,8 @@ class Recorded:
 
     def has_arguments(self, digest: str) -> bool:
         """Return whether it was called with arguments of this digest, as far as that is known."""
-        mine = self.digest.partition(" ")[0]
-        return not mine or not digest or mine == digest.partition(" ")[0]
+        mine, theirs = self.digest.partition(" ")[0], digest.partition(" ")[0]
+        return not mine or not theirs or mine == theirs
 
 
 @dataclass(frozen=True)

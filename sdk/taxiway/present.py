@@ -95,6 +95,6 @@ def is_awaited(function: Callable[..., Any]) -> bool:
 
 
 def _refuse_in_event_loop(target: Callable[..., Any], run: _Present, *, awaited: bool) -> None:
-    if not awaited and getattr(run, "is_async", False):
+    if not awaited and getattr(run, "_is_async", False):
         name = target.__qualname__
         raise TypeError(f"{name} is a `def` step, whose value an async agent awaits: write `await run.step({name}, …)`")

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
-from taxiway.activation import Activation
+from taxiway.activation import Activation, cleaning
 from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import Grant
 from taxiway.children import Child, Unstarted
@@ -28,6 +28,9 @@ class Player(Protocol):
 
     def play(self, script: Script) -> Any:
         """Carry out a script and return its value."""
+
+    def clean_up(self, script: Script) -> Any:
+        """Carry out a script, also after a cancel."""
 
     def wait_for(self, future: Future[Any]) -> Any:
         """Return what a future ends with."""
@@ -263,6 +266,20 @@ class Run(RunFacts):
         """
         self._guard("restart")
         self._activation.restart(input)
+
+    def cleanup(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Execute a step as `step` does, also when the run was canceled: the one verb for a `finally` that undoes something.
+
+        After a cancel it has the time of the cancel's grace. Where the run is merely parked it does not begin.
+        """
+        self._guard("cleanup")
+        token = cleaning.set(True)
+        try:
+            script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
+        finally:
+            cleaning.reset(token)
+        value: T = self._player.clean_up(script)
+        return value
 
     @overload
     def gather(self, *given: Child[T] | Unstarted[T], return_errors: Literal[False] = False) -> list[T]: ...

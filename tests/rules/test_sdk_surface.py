@@ -34,9 +34,9 @@ def test_both_runs_have_the_same_verbs_with_the_same_options(kind: type) -> None
     public = {name for name in dir(kind) if not name.startswith("_")}
     said, waited = {"emit", "progress", "log"}, {"wait_for", "sleep", "pause", "approve", "ask", "authorize"}
     together, unopened = {"gather", "first", "spawn", "map", "map_results"}, {"approval", "signal", "timer", "child"}
-    facts, others = {"id", "user_id", "metadata", "activation"}, {"step", "using", "restart"}
+    facts, others = {"id", "user_id", "metadata", "activation"}, {"step", "using", "restart", "cleanup"}
     assert public == {*facts, *others, *said, *waited, *together, *unopened}
-    for verb in ("using", *said, *waited, *together, *unopened):
+    for verb in ("using", "cleanup", *said, *waited, *together, *unopened):
         assert list(inspect.signature(getattr(kind, verb)).parameters) == list(
             inspect.signature(getattr(Run, verb)).parameters
         )

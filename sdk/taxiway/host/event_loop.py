@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, assert_never
 
-from taxiway.activation import NOT_AWAITED, Activation
+from taxiway.activation import NOT_AWAITED, Activation, cleaning
 from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
 from taxiway.conduct import (
@@ -73,6 +73,7 @@ class EventLoop:
         self._ended = False
         self._interrupted = False
         self._busy = 0
+        self._cleanups = 0
         self._loop = self._new_loop()
         self._waiting = Waiting(activation, self._loop)
         self._turns = self._waiting.turns = Turns(
@@ -120,7 +121,8 @@ class EventLoop:
 
         def arrive() -> None:
             alarm.cancel()
-            self._end()
+            if not self._cleanups:
+                self._end()
 
         if not self._threadsafe(arrive):
             alarm.cancel()
@@ -145,6 +147,17 @@ class EventLoop:
                     command = script.send(answer)
         except StopIteration as done:
             return done.value
+
+    async def clean_up(self, script: Script) -> Any:
+        """Carry out a script as `play` does, also after a cancel, which interrupts it no more."""
+        token = cleaning.set(True)
+        self._cleanups += 1
+        try:
+            with self._interrupts.spared():
+                return await self.play(script)
+        finally:
+            self._cleanups -= 1
+            cleaning.reset(token)
 
     async def wait(self, waits: Sequence[Wait], wake: str = "all", *, own: bool = True) -> None:
         """Return when all or any of the waits are over; until then the run may be parked, and this never returns."""
@@ -276,14 +289,18 @@ class EventLoop:
             return await self._waiting.wait((parked,), "all", own=True)
         self._busy += 1  # as the next attempt follows soon
         try:
-            with real_time():
+            with real_time(), self._turns.unwinding():
                 return await asyncio.sleep(seconds)
         finally:
             self._busy -= 1
 
     async def _execute(self, command: Execute) -> Attempt:
         awaited = is_awaited(command.call.function)
-        attempt = await (self._await_step(command) if awaited else self._call_in_thread(command))
+        cancels = _cancels()
+        with self._turns.unwinding():
+            attempt = await (self._await_step(command) if awaited else self._call_in_thread(command))
+        if _cancels() > cancels:  # which the step has swallowed: a replay gives it up nevertheless
+            raise asyncio.CancelledError
         self._interrupted |= attempt.timed_out
         self._activation.check()  # a cancel beats whatever the step came to
         return attempt
@@ -361,7 +378,12 @@ def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:
             return Attempt(error=error)
 
 
+def _cancels() -> int:
+    """Return how often the present task was asked to end."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
 def _is_canceled(error: BaseException) -> bool:
     """Whether the present task is being canceled; a CancelledError may also be a step's own."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return isinstance(error, asyncio.CancelledError) and _cancels() > 0

@@ -47,6 +47,7 @@ class Interrupts:
         self._watch = watch
         self._open = False
         self._canceled = False
+        self._spared = 0
 
     def install(self) -> None:
         """Take the signal; agents may have set a handler of their own meanwhile."""
@@ -56,7 +57,7 @@ class Interrupts:
     def enter(self) -> None:
         """Agent code runs from here; raise Canceled when that was decided meanwhile."""
         self._open = True
-        if self._canceled:
+        if self._canceled and not self._spared:
             raise Canceled("the run was canceled")
 
     def leave(self) -> None:
@@ -67,6 +68,15 @@ class Interrupts:
         """Raise Canceled in agent code, now or when it next runs. Called by other threads."""
         self._canceled = True
         self._press()
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Let no cancel interrupt the code within: it undoes what the run has done, and the worker limits its time."""
+        self._spared += 1
+        try:
+            yield
+        finally:
+            self._spared -= 1
 
     @contextmanager
     def limited(self, seconds: float | None) -> Iterator[Limit]:
@@ -97,7 +107,7 @@ class Interrupts:
     def _deliver(self, _signal: int, _frame: FrameType | None) -> None:
         if not self._open:
             return
-        if self._canceled:
+        if self._canceled and not self._spared:
             raise Canceled("the run was canceled")
         # The handler runs in the context of the code that it interrupts: that of the step, or of somebody else.
         if (limit := _limit.get()) is not None and limit.expired:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, assert_never
 
-from taxiway.activation import Activation
+from taxiway.activation import Activation, cleaning
 from taxiway.agents import Agent
 from taxiway.conduct import (
     Attempt,
@@ -75,6 +76,15 @@ class MainThread:
         finally:
             self._interrupts.enter()
 
+    def clean_up(self, script: Script) -> Any:
+        """Carry out a script as `play` does, also after a cancel, which interrupts it no more."""
+        token = cleaning.set(True)
+        try:
+            with self._interrupts.spared():
+                return self.play(script)
+        finally:
+            cleaning.reset(token)
+
     def wait_for(self, future: Future[Any]) -> Any:
         """Return what a future ends with; interrupts wait, but a cancel ends the future."""
         self._interrupts.leave()
@@ -115,6 +125,8 @@ class MainThread:
     def _sleep(self, sleep: Sleep) -> None:
         if (wait := self._activation.back_off(sleep)) is not None:
             return self._activation.wait((wait,))
+        if cleaning.get():
+            return time.sleep(sleep.seconds)
         self._activation.canceled.wait(sleep.seconds)
         return self._activation.check()
 

@@ -121,6 +121,7 @@ class Parking:
         waits = [wait.as_frame() for wait in self._waiting.awaited().values()]
         alarm = self._alarm()
         wake = "any" if alarm else self._waiting.wake
+        self._waiting.note_timers()
         self._activation.stop(Park((*waits, *alarm), wake))
         self._activation.end()
 

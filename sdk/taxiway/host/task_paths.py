@@ -43,17 +43,25 @@ class _Stand:
         return _Stand(_short(f"{self.path}.{self._tasks}"), self._tasks)
 
 
-class _Task(asyncio.Task[Any]):
-    """A task of the agent's own code, or of a step's."""
+class AgentTask(asyncio.Task[Any]):
+    """A task of the agent's own code, or of a step's. `on_cancel` is called with each request to cancel it."""
 
     def __init__(self, coroutine: Any, *, place: int | None = None, **options: Any) -> None:
         self._place = place
+        self.on_cancel: Callable[[], None] | None = None
         super().__init__(coroutine, **options)
 
     def __hash__(self) -> int:
         return id(self) >> 4 if self._place is None else self._place
 
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel it, as of any task."""
+        if self.on_cancel is not None and not self.done():
+            self.on_cancel()
+        return super().cancel(msg)
 
+
+_MAKE_EAGER: Final = "create_eager_task_factory"  # since Python 3.12
 _eager: Final = getattr(asyncio, "eager_task_factory", object())  # since Python 3.12
 _standing: Final[ContextVar[_Stand | None]] = ContextVar("taxiway_path", default=None)
 
@@ -91,9 +99,10 @@ class TaskPaths:
 
     def _made(self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any], place: int | None) -> Any:
         if self.inner is None:
-            return _Task(coroutine, loop=loop, place=place, **options)
+            return AgentTask(coroutine, loop=loop, place=place, **options)
         if self.inner is _eager:
-            return asyncio.create_eager_task_factory(functools.partial(_Task, place=place))(loop, coroutine, **options)  # type: ignore[attr-defined]
+            made: Any = getattr(asyncio, _MAKE_EAGER)(functools.partial(AgentTask, place=place))
+            return made(loop, coroutine, **options)
         return self.inner(loop, coroutine, **options)
 
     def _now(self) -> tuple[_Stand | None, bool]:

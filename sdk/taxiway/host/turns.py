@@ -12,15 +12,18 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.entries import Entry
 from taxiway.host.run_clock import MOMENT, Timer
+from taxiway.host.task_paths import AgentTask
 
 RESTLESS: Final = 500
 """Turns of the loop after which the next thing is shown although the agent's code never rests, as one that polls does."""
+UNWINDING: Final = 1.0
+"""Seconds for which everything else waits for a step to end that was cancelled; such a step must not go on."""
 
 
 class Turns:
@@ -55,6 +58,7 @@ class Turns:
         self._under_way = 0
         self._stamped = 0.0
         self._fired = -math.inf
+        self._noted = 0.0
         self._probing = False
         self._stirs = 0
         self._stirs_seen = 0
@@ -103,6 +107,24 @@ class Turns:
             self._held -= 1
             self.look()
 
+    @contextmanager
+    def unwinding(self) -> Iterator[None]:
+        """Show nothing else while the present task, once it is cancelled, unwinds from what is no code of the agent's."""
+        task = asyncio.current_task()
+        with ExitStack() as stack:
+            if isinstance(task, AgentTask):
+
+                def hold() -> None:
+                    task.on_cancel = None
+                    held = ExitStack()
+                    held.enter_context(self.holding())
+                    stack.callback(held.close)
+                    self._loop.call_ours_in(UNWINDING, held.close)
+
+                task.on_cancel = hold
+                stack.callback(setattr, task, "on_cancel", None)
+            yield
+
     # What is recorded now.
 
     def stamp(self, at: float | None = None) -> float:
@@ -116,9 +138,16 @@ class Turns:
         self._stamped = max(self._stamped, moment * 1000)
         return self._stamped
 
-    def expect(self, future: Any, entry: Entry) -> None:
-        """Show an entry when `future` (which the reader's thread ends) says that it is recorded."""
+    @property
+    def is_unnoted(self) -> bool:
+        """Whether timers have fired since that of which no record tells: then a replay may have them fire at other times."""
+        return self._fired > self._noted
+
+    def expect(self, future: Any, entry: Entry, *, noted: bool = True) -> None:
+        """Show an entry when `future` (which the reader's thread ends) says that it is recorded; `noted` for replays."""
         self._under_way += 1
+        if noted and entry.at is not None:
+            self._noted = max(self._noted, entry.at)
         future.add_done_callback(lambda _: self._arrive(entry))
 
     def look(self) -> None:
@@ -240,6 +269,8 @@ class Turns:
             return True
         for key in entry.gone:
             self._give_up(key)
+        if entry.landed is None:
+            self._noted = max(self._noted, self._clock.now)
         self._entry = None
         if entry.landed is not None:
             entry.landed()

@@ -20,6 +20,9 @@ from taxiway.waits import Settled, Wait
 LONG_OVERDUE: Final = 60.0
 """Seconds from which on timers that were due while the run was parked or dead do not fire each at its own time."""
 
+MOMENT_KEY: Final = "moment"
+"""What a turn sees that only says how late it is: the timers before it have fired each at its own time."""
+
 
 @dataclass(eq=False)
 class _Group:
@@ -79,11 +82,17 @@ class Waiting:
         new = [wait for key, wait in self.awaited().items() if key not in self._opened and known(key) is None]
         if not new:
             return
+        self.note_timers()
         self._opened.update(wait.key for wait in new)
         at = self.turns.stamp()
         frames = [wait.as_frame() for wait in new]
         recorded = self._activation.commit(Kind.OPEN, {"at": at, "waits": frames})
-        self.turns.expect(recorded, Entry(at / 1000, landed=partial(self._is_opened, recorded)))
+        self.turns.expect(recorded, Entry(at / 1000, landed=partial(self._is_opened, recorded)), noted=False)
+
+    def note_timers(self) -> None:
+        """Have recorded that timers have fired, before others learn what the code does since: a replay must come there too."""
+        if self.turns.is_unnoted:
+            self._record_turn(self.turns.stamp(), [MOMENT_KEY], [])
 
     def see(self, key: str) -> None:
         """Show an outcome to the agent."""

@@ -57,8 +57,10 @@ def execute(
         done.activations += 1
         world.activation += 1
         stage = _activated(world, done if snapshots else None, dies_after)
-        assert stage.trace[: len(seen)] == seen, _diverged(seen, stage.trace)
-        seen = stage.trace
+        now = stage.trace
+        come = min(len(seen), len(now)) if stage.staged.is_dead else len(seen)  # it may have died before it came so far
+        assert now[:come] == seen[:come], _diverged(seen, now)
+        seen = max(seen, now, key=len)
         end = world.records.end
         if stage.staged.is_dead:
             continue

@@ -83,7 +83,7 @@ class World:
         self.taken += kind in RECORDED
         self.history += kind in SHOWN
         if kind == Kind.TURN:
-            self.history += len(frame["seen"])
+            self.history += sum(key != "moment" for key in frame["seen"])
             for key in frame["gone"]:
                 self.waits.pop(key, None)
         if kind in (Kind.OPEN, Kind.PARK):
