@@ -72,10 +72,13 @@ class _Refused(InvalidValue):
 
 
 class _Reader:
-    def __init__(self, *, lenient: bool = False, tags: bool = False, importing: bool = False) -> None:
+    def __init__(
+        self, *, lenient: bool = False, tags: bool = False, importing: bool = False, outside: bool = False
+    ) -> None:
         self._lenient = lenient
         self._tags = tags
         self._importing = importing
+        self._outside = outside
         self.strict: _Reader = _Reader(tags=tags, importing=importing) if lenient else self
 
     def read(self, shape: Shape, value: Any, path: str) -> Any:
@@ -163,7 +166,7 @@ class _Reader:
         members = _expect(list, value, path)
         items = [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
         built = _built(path, shape.build, items)
-        if len(built) != len(items) and not self._lenient:
+        if self._outside and len(built) != len(items):
             raise InvalidValue(path, "holds an item twice")
         return built
 
@@ -200,8 +203,8 @@ class _Reader:
 
     def _record(self, shape: Record, value: Any, path: str) -> Any:
         members = _expect(dict, value, path)
-        recorded = self._lenient or self._tags  # a record has the fields too that nobody may give
-        known = {field.name for field in shape.fields if field.init or recorded}
+        # A record has the fields too that no caller may give.
+        known = {field.name for field in shape.fields if field.init or not self._outside}
         for name in members:
             if name not in known:
                 raise InvalidValue(path + place(name), f"{shape.kind.__name__} has no such field")
@@ -239,7 +242,7 @@ class _Reader:
     }
 
 
-_OUTSIDE: Final = _Reader()
+_OUTSIDE: Final = _Reader(outside=True)
 _UNTAGGED: Final = _Reader(lenient=True)
 _RECORDED: Final = _Reader(lenient=True, tags=True, importing=True)
 _RESULTING: Final = _Reader(lenient=True, tags=True)

@@ -115,6 +115,9 @@ def test_what_its_type_loses_in_json_is_recorded_part_by_part() -> None:
     summer = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
     back = replay(shape_of(datetime), record(shape_of(datetime), summer)[0])
     assert (back, back.tzinfo, back.fold) == (summer, summer.tzinfo, 1)
+    assert text_of(set[str] | list[Trimmed], [Trimmed("a")]) == [{"text": "a", "length": 1}]
+    with pytest.raises(InvalidValue, match="has no such field"):
+        decode(shape_of(Trimmed), {"text": "a", "length": 1})
     changed = Trimmed("a")
     changed.text = " b "
     text_of(Trimmed, changed)
