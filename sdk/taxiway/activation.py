@@ -137,7 +137,8 @@ class Activation(Conversation):
     def open_spawn(self, start: Start, made: Callable[[list[Wait], list[str]], Any]) -> Script:
         """Return the script of a call that starts children; matching happens now, as with a step."""
         self.check()
-        called = self.ledger.call(start.name, start.digest, self._path(), lambda: start.older_digest)
+        path = None if start.pinned else self._path()
+        called = self.ledger.call(start.name, start.digest, path, lambda: start.older_digest)
         past = self._recorded(called)
         call = SpawnCall(start, called.key, called.occurrence)
         handles = functools.partial(made, [self.describe(wish) for wish in call.wishes()])
