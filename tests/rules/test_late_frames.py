@@ -93,7 +93,7 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
     return [*heard, "malformed"]
 
 
-@pytest.mark.parametrize("kind", SAID.keys() - LATER)
+@pytest.mark.parametrize("kind", sorted(SAID.keys() - LATER))
 def test_a_worker_does_nothing_for_an_activation_that_is_over(kind: Kind) -> None:
     assert _heard_by_the_worker({"frame": kind, "activation": MINE, **SAID[kind]})
     assert _heard_by_the_worker({"frame": kind, "activation": LATE, **SAID[kind]}) == []
