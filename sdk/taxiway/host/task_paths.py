@@ -100,9 +100,8 @@ class TaskPaths:
         if self.inner is None:
             return AgentTask(coroutine, loop=loop, place=place, **options)
         if self.inner is _eager:
-            return asyncio.create_eager_task_factory(functools.partial(AgentTask, place=place))(
-                loop, coroutine, **options
-            )  # type: ignore[attr-defined]
+            make: Any = getattr(asyncio, "create_eager_task_factory")(functools.partial(AgentTask, place=place))  # noqa: B009
+            return make(loop, coroutine, **options)
         return self.inner(loop, coroutine, **options)
 
     def _now(self) -> tuple[_Stand | None, bool]:

@@ -32,12 +32,16 @@ def play(
     user_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
     approval_strategy: str = "NONE",
+    crash_after_each_step: bool = False,
     **inputs: Any,
 ) -> Outcome:
     """Run an agent to its end and return how that came, as a worker would have it; its waits take no time.
 
     Keywords are the agent's input; those with a name of an option here go into `input`. `given` are decisions, answers and
     signals, each used once. `stub` replaces steps, by their functions or names: by a function, a value, or an exception.
+
+    With `crash_after_each_step` the host dies each time a step is recorded, and the agent starts over from what is recorded: what
+    it does outside of steps it then does again, and what differs each time is found (Undetermined).
 
     Raises Unanswered when the run waits for somebody who is not given and no time-out was set by the agent, Unused when
     something was given in vain, Refused when a server would refuse it (all of them AssertionErrors), InvalidValue when the
@@ -57,7 +61,7 @@ def play(
     )
     # Equal signals are received in the order of their times, all else is used in the order in which it was given.
     given.sort(key=lambda one: one.after if one.is_kept else 0.0)
-    playing = Playing(declared, order, Clock(), Shared(given, stub or {}, Grants(given)))
+    playing = Playing(declared, order, Clock(), Shared(given, stub or {}, Grants(given), crash_after_each_step))
     try:
         return _beside_any_loop(playing.and_all_used)
     except Misplayed as problem:
