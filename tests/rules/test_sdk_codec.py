@@ -397,7 +397,7 @@ def again(run: taxiway.Run, at: datetime, left: int = 1) -> str:
 
 
 def test_a_run_that_begins_again_takes_values_as_they_are() -> None:
-    assert play(again, at=datetime(2026, 1, 1)).next_input == {"at": "2026-01-01T00:00:00", "left": 0}
+    assert play(again, restarts=0, at=datetime(2026, 1, 1)).next_input == {"at": "2026-01-01T00:00:00", "left": 0}
 
 
 @agent(name="codec-asks")

@@ -12,9 +12,9 @@ import pytest
 from taxiway import Retry, StepFailed, step
 from taxiway.activation import Activation
 from taxiway.conduct import Attempt, Commit, Execute, Recall, Script, Sleep, Tell
+from taxiway.digest import value_digest
 from taxiway.errors import Canceled, Halt, NotRecorded
 from taxiway.frames import Kind
-from taxiway.identity import arguments_digest
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.orders import Limits, Order
 from taxiway.outcome import Failed, Finished
@@ -89,7 +89,7 @@ def recorded(key: str, status: Status, **more: Any) -> Recorded:
     return Recorded(key, key.partition("#")[0], status, **fields)
 
 
-KEY = f"int#{arguments_digest(('7',), {})}#1"
+KEY = f"int#{value_digest(('7',), {})}#1"
 
 
 def fail(kind: type[Exception] = ValueError) -> None:

@@ -11,7 +11,7 @@
 An agent is carried by the same code as on a worker: it starts over from what it recorded after each wait.
 """
 
-from taxiway.testing.errors import Endless, Refused, Unanswered, Unused
+from taxiway.testing.errors import Endless, Refused, Unanswered, Undetermined, Unused
 from taxiway.testing.given import Given
 from taxiway.testing.giving import answer, approve, child, deny, expire, grant, resume, signal
 from taxiway.testing.outcome import Asked, Child, Error, Event, Outcome, Step
@@ -28,6 +28,7 @@ __all__ = [
     "Refused",
     "Step",
     "Unanswered",
+    "Undetermined",
     "Unused",
     "answer",
     "approve",

@@ -5,6 +5,7 @@ AssertionError
    ├─ Unanswered   the run waits for somebody, and nothing that was given answers
    ├─ Unused       something was given that nothing ever waited for
    ├─ Refused      something was given that a server would refuse
+   ├─ Undetermined the agent goes another way when it is replayed
    └─ Endless      the run waits again and again, and does not come to an end
 """
 
@@ -29,6 +30,10 @@ class Unused(Misplayed):
 
 class Refused(Misplayed):
     """Something was given that a server would refuse."""
+
+
+class Undetermined(Misplayed):
+    """The agent goes another way when it is replayed: what differs each time is in no step."""
 
 
 class Endless(Misplayed):

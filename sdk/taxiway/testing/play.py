@@ -35,6 +35,7 @@ def play(
     metadata: Mapping[str, str] | None = None,
     approval_strategy: str = "NONE",
     restarts: int | None = None,
+    crash_after_each_step: bool = False,
     **inputs: Any,
 ) -> Outcome:
     """Run an agent to its end and return how that came, as a worker would have it; its waits take no time.
@@ -42,6 +43,9 @@ def play(
     Keywords are the agent's input; those with a name of an option here go into `input`. `given` are decisions, answers and
     signals, each used once. `stub` replaces steps, by their functions or names: by a function, a value, or an exception.
     A run that begins anew (`run.restart`) is followed to the last one, or as often as `restarts` says.
+
+    With `crash_after_each_step` the host dies each time a step is recorded, and the agent starts over from what is recorded: what
+    it does outside of steps it then does again, and what differs each time is found (Undetermined).
 
     Raises Unanswered when the run waits for somebody who is not given and no time-out was set by the agent, Unused when
     something was given in vain, Refused when a server would refuse it (all of them AssertionErrors), InvalidValue when the
@@ -62,7 +66,7 @@ def play(
     )
     # Equal signals are received in the order of their times, all else is used in the order in which it was given.
     given.sort(key=lambda one: one.after if one.is_kept else 0.0)
-    shared = Shared(given, stub or {}, Grants(given))
+    shared = Shared(given, stub or {}, Grants(given), dies=crash_after_each_step)
 
     def one(text: str, run_id: str, clock: Clock) -> Outcome:
         return Playing(declared, replace(order, run_id=run_id, input=text), clock, shared).to_the_end()

@@ -9,11 +9,11 @@ from typing import Final
 from taxiway.agents import Agent
 from taxiway.approvals import approval
 from taxiway.errors import CODE_MISMATCH, DENIED
-from taxiway.frames import Kind
+from taxiway.frames import Frame, Kind
 from taxiway.orders import Order
 from taxiway.testing.clock import Clock
 from taxiway.testing.desk import Desk, Verdict
-from taxiway.testing.errors import Endless, Misplayed
+from taxiway.testing.errors import Endless, Misplayed, Undetermined
 from taxiway.testing.family import Family
 from taxiway.testing.given import Given
 from taxiway.testing.grants import Grants
@@ -28,12 +28,16 @@ MOST_ACTIVATIONS: Final = 300
 
 @dataclass(frozen=True)
 class Shared:
-    """What a run shares with its family: what is left of what was given, stubs, what was authorized, what was waited for."""
+    """What a run shares with its family: what is left of what was given, stubs, what was authorized, what was waited for.
+
+    `dies` says whether hosts die after each step.
+    """
 
     given: list[Given]
     stubs: Stubs
     grants: Grants
     waited: list[str] = field(default_factory=list)
+    dies: bool = False
 
 
 class Playing:
@@ -82,16 +86,46 @@ class Playing:
 
     def _activated(self) -> Verdict:
         """Carry activation after activation, until one of them ends the run or a refusal does."""
-        while self._number < MOST_ACTIVATIONS:
-            self._number += 1
-            name = f"{self._order.run_id}.{self._number}"
-            order = replace(self._order, activation=name, number=self._number, clock=self._clock.slept)
-            activation = Rehearsal(order, self._records, self._desk.settled(), self._shared.grants)
-            self._stage.carry(self._agent, activation)
-            self._desk.give_up(self._records.gone)
+        parks = 0
+        while parks < MOST_ACTIVATIONS:
+            activation = self._activation(dies=self._shared.dies)
+            if activation.dead:
+                continue
+            parks += 1
             if (verdict := self._followed(activation)) is not None:
+                if self._shared.dies:
+                    self._check_replay(activation)
                 return verdict
         raise Endless(f"the run was parked {MOST_ACTIVATIONS} times and goes on")
+
+    def _activation(self, *, dies: bool) -> Rehearsal:
+        self._number += 1
+        name = f"{self._order.run_id}.{self._number}"
+        order = replace(self._order, activation=name, number=self._number, clock=self._clock.slept)
+        activation = Rehearsal(order, self._records, self._desk.settled(), self._shared.grants, dies=dies)
+        self._stage.carry(self._agent, activation)
+        self._desk.give_up(self._records.gone)
+        return activation
+
+    def _check_replay(self, last: Rehearsal) -> None:
+        """Raise Undetermined when the agent has gone another way at its end than before, or goes one in another replay."""
+        end = self._records.end
+        if end["frame"] == Kind.FAIL and end["error"]["code"] == CODE_MISMATCH:
+            raise Undetermined(end["error"]["message"])
+        if end["frame"] not in (Kind.FINISH, Kind.RESTART):
+            return
+        if left := last.ledger.unmatched_names():
+            raise Undetermined(f"the agent came to its end without what is recorded: {', '.join(left)}")
+        told = len(self._records.events), len(self._records.logs)
+        number, again = self._number, self._activation(dies=True)
+        other, self._records.end, self._number = self._records.end, end, number
+        del self._records.events[told[0] :], self._records.logs[told[1] :]
+        if again.dead:
+            raise Undetermined("a replay of all that is recorded executed something new")
+        if _said(other) != _said(end):
+            raise Undetermined(
+                f"a replay of all that is recorded came to {_said(other)}, the run had come to {_said(end)}"
+            )
 
     def _followed(self, activation: Rehearsal) -> Verdict | None:
         """Do what a worker does with the frame that ended an activation; None when there is another one."""
@@ -116,3 +150,8 @@ class Playing:
             self._clock.slept, self._number, self._records.events, self._records.logs,
             self._family.children(), verdict.next_input,
         )  # fmt: skip
+
+
+def _said(end: Frame) -> str:
+    """Return what an activation ended with, for people."""
+    return f"{end['frame']} {end.get('value') or end.get('input') or end.get('error', {}).get('message') or ''}"

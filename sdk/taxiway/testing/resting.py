@@ -29,4 +29,4 @@ class Resting(Parking):
         self._loop.run_clock.skip(left)
         if self.clock is not None:
             self.clock.pass_by(left)
-        self._turns.look()
+        self._loop.call_ours(self._turns.look)  # not now: it is looked at just now

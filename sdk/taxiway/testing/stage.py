@@ -22,6 +22,7 @@ from taxiway.agents import Agent
 from taxiway.authorizations import Grant
 from taxiway.conduct import Attempt, Command, Execute, Script, Sleep
 from taxiway.conversation import Granted
+from taxiway.errors import Park
 from taxiway.frames import Frame, Kind
 from taxiway.host.event_loop import EventLoop
 from taxiway.host.interrupts import Interrupts
@@ -41,11 +42,20 @@ Stubs = Mapping[Callable[..., Any] | str, Any]
 _AN_AGENTS_OWN = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
 
 
-class Rehearsal(Activation):
-    """An activation whose worker records in memory; `wishes` are the waits that it came to, by their keys."""
+_OF_STEPS = frozenset({Kind.STEP, Kind.STEP_FAILED, Kind.SPAWN})
 
-    def __init__(self, order: Order, records: Records, settled: list[Settled], grants: Grants) -> None:
+
+class Rehearsal(Activation):
+    """An activation whose worker records in memory; `wishes` are the waits that it came to, by their keys.
+
+    With `dies` its host dies as soon as a step is recorded, and it is `dead` then.
+    """
+
+    def __init__(
+        self, order: Order, records: Records, settled: list[Settled], grants: Grants, *, dies: bool = False
+    ) -> None:
         recorded: list[Recorded] = records.recorded()
+        self._dies, self.dead = dies, False
         super().__init__(order, recorded, settled, self._say, turns=records.turns)
         self.wishes: dict[str, Wish] = {}
         self._records = records
@@ -59,8 +69,14 @@ class Rehearsal(Activation):
         return left
 
     def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
-        """Have an item recorded; it is before this returns."""
-        return self._answered_at_once(super().commit(kind, fields))
+        """Have an item recorded; it is before this returns, if it does."""
+        future = self._answered_at_once(super().commit(kind, fields))
+        if self._dies and kind in _OF_STEPS:
+            self.dead = True
+            death = self.stop(Park(()))  # which ends the agent's code as a park does, wherever it is
+            self.end()
+            raise death
+        return future
 
     def recall(self, key: str) -> Future[str]:
         """Ask for a large recorded value; it is there before this returns."""

@@ -34,6 +34,8 @@ class Swapped(AssertionError):
     """A call was given another call's value."""
 
 
+scale = 1.0
+"""Seconds that a second of a program takes."""
 outside: Outside = None  # type: ignore[assignment] # set before anything is executed
 """Of the execution that runs in this process now."""
 
@@ -59,6 +61,12 @@ def _done(label: str, arg: Any, fails: int) -> list[str]:
 def number(value: Any) -> int:
     """Return a number that depends on a value, the same in every process."""
     return zlib.crc32(repr(value).encode())
+
+
+def seconds(node: Node) -> Any:
+    """Return the seconds of a part; None where it has as many as it wants."""
+    said = node.options["seconds"]
+    return None if said is None else said * scale
 
 
 def own(label: str, value: Any) -> Any:
@@ -89,7 +97,9 @@ class Program:
     async def _step(self, node: Node) -> Any:
         options, (arg, fails) = dict(node.options), (node.options["arg"], node.options["fails"])
         function = fetch if options["loop"] else store
-        retry = Retry(options["attempts"], initial=options["delay"], jitter=0) if options["attempts"] > 1 else None
+        retry = (
+            Retry(options["attempts"], initial=options["delay"] * scale, jitter=0) if options["attempts"] > 1 else None
+        )
         name = f"pinned {node.label}" if options["pinned"] else None
         using = self.run.using(name=name, retry=retry)
         value = MAKERS[arg](number(node.label) % 97)
@@ -101,5 +111,5 @@ class Program:
         return "told"
 
     async def _rest(self, node: Node) -> Any:
-        await asyncio.sleep(node.options["seconds"])
+        await asyncio.sleep(seconds(node))
         return "rested"

@@ -7,29 +7,30 @@ from typing import Any
 
 from taxiway import Wait
 
-from .carrying import LIKE_ERRORS, Program, own
+from . import carrying
+from .carrying import LIKE_ERRORS, Program, own, seconds
 from .node import Node
 
 
 async def approve(program: Program, node: Node) -> Any:
     """Ask people."""
-    decision = await program.run.approve(node.label, on_deny="return", timeout=node.options["seconds"])
+    decision = await program.run.approve(node.label, on_deny="return", timeout=seconds(node))
     return [decision.approved, own(node.label, {"to": decision.comment or node.label, "what": decision.by})]
 
 
 async def signal(program: Program, node: Node) -> Any:
     """Wait for a signal."""
-    return own(node.label, await program.run.wait_for(node.label, timeout=node.options["seconds"]))
+    return own(node.label, await program.run.wait_for(node.label, timeout=seconds(node)))
 
 
 async def sleep(program: Program, node: Node) -> Any:
     """Let the run sleep."""
-    return await program.run.sleep(node.options["seconds"])
+    return await program.run.sleep(seconds(node))
 
 
 async def pause(program: Program, node: Node) -> Any:
     """Stand still until a person resumes it."""
-    return await program.run.pause(node.label, timeout=node.options["seconds"])
+    return await program.run.pause(node.label, timeout=seconds(node))
 
 
 async def spawn(program: Program, node: Node) -> Any:
@@ -74,7 +75,7 @@ def _several(program: Program, node: Node) -> list[Wait]:
     run, label = program.run, node.label
     made = {
         "signal": lambda n: run.signal(f"{label}/{n}"),
-        "timer": lambda n: run.timer(3 + n),
+        "timer": lambda n: run.timer((3 + n) * carrying.scale),
         "approval": lambda n: run.approval(f"{label}/{n}", on_deny="return"),
         "child": lambda n: run.child("other", {"label": f"{label}/{n}"}),
     }

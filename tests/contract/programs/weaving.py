@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from . import carrying
-from .carrying import Program, number
+from .carrying import Program, number, seconds
 from .node import Node
 
 
@@ -55,21 +55,21 @@ async def race(program: Program, node: Node) -> Any:
 
 async def timeout(program: Program, node: Node) -> Any:
     """In so many seconds, or not at all."""
-    seconds, how, (part,) = node.options["seconds"], node.options["how"], node.parts
+    most, how, (part,) = seconds(node), node.options["how"], node.parts
     try:
         if how == "timeout":
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(most):
                 return await program.go(part)
         if how == "wait_for":
-            return await asyncio.wait_for(program.go(part), seconds)
+            return await asyncio.wait_for(program.go(part), most)
         if how == "anyio":
-            with anyio.fail_after(seconds):
+            with anyio.fail_after(most):
                 return await program.go(part)
     except TimeoutError:
         return "too late"
     task = asyncio.create_task(program.go(part))
     rounds = 0
-    while not (await asyncio.wait([task], timeout=seconds))[0] and rounds < node.options["rounds"]:
+    while not (await asyncio.wait([task], timeout=most))[0] and rounds < node.options["rounds"]:
         rounds += 1
     task.cancel()
     return [rounds, *map(_told, await asyncio.gather(task, return_exceptions=True))]
@@ -79,7 +79,7 @@ async def shield(program: Program, node: Node) -> Any:
     """Given up, and taken after all."""
     task = asyncio.create_task(program.go(node.parts[0]))
     try:
-        return await asyncio.wait_for(asyncio.shield(task), node.options["seconds"])
+        return await asyncio.wait_for(asyncio.shield(task), seconds(node))
     except TimeoutError:
         return ["late", await task]
     finally:
@@ -97,7 +97,7 @@ async def give_up(program: Program, node: Node) -> Any:
 async def tidy(program: Program, node: Node) -> Any:
     """One within a time, and another one whatever came of it."""
     try:
-        async with asyncio.timeout(node.options["seconds"]):
+        async with asyncio.timeout(seconds(node)):
             return await program.go(node.parts[0])
     except TimeoutError:
         return "too late"
@@ -180,7 +180,7 @@ async def anyio_group(program: Program, node: Node) -> Any:
     async def one(part: Node) -> None:
         came.append([part.label, await program.go(part)])
 
-    with anyio.move_on_after(node.options["seconds"]) as scope:
+    with anyio.move_on_after(seconds(node)) as scope:
         async with anyio.create_task_group() as tasks:
             for part in node.parts:
                 tasks.start_soon(one, part)
@@ -194,7 +194,7 @@ async def beside_beats(program: Program, node: Node) -> Any:
     async def beat() -> None:
         nonlocal beats
         while True:
-            await asyncio.sleep(node.options["seconds"])
+            await asyncio.sleep(seconds(node))
             beats += 1
 
     heart = asyncio.create_task(beat())
