@@ -37,8 +37,8 @@ class Slot:
         self.did: list[Any] = []
         self.waits: dict[str, Wait] = {}
         self.is_busy, self.is_settled = False, True
-        activation: Any = SimpleNamespace(
-            order=SimpleNamespace(park_after=PATIENCE),
+        self.activation: Any = SimpleNamespace(
+            order=SimpleNamespace(park_after=PATIENCE, number=3),
             is_stopped=False,
             stop=self.did.append,
             end=lambda: self.did.append("ends"),
@@ -52,7 +52,7 @@ class Slot:
         )
         turns: Any = SimpleNamespace(look=lambda: None)
         self.turns = turns
-        self.parking = Parking(activation, self.loop, waiting, turns, lambda: self.is_busy)
+        self.parking = Parking(self.activation, self.loop, waiting, turns, lambda: self.is_busy)
 
     def waits_for(self, *keys: str) -> None:
         self.waits = {key: Wait(key, timer(60)) for key in keys}
@@ -110,14 +110,14 @@ def test_a_distant_timer_of_its_code_keeps_no_slot_and_wakes_it(slot: Slot) -> N
     slot.waits_for("a")
     slot.sets_timer(86_400)
     keys, wake = _parked(slot.rests())
-    assert keys == ["a", "alarm@86400.000000"]
+    assert keys == ["a", "alarm@86400.000000#3"]
     assert wake == "any"
     assert slot.did[0].waits[1]["dueMs"] == 86_400_000
 
 
 def test_a_run_whose_code_only_sleeps_long_is_parked_for_the_timer(slot: Slot) -> None:
     slot.sets_timer(60)
-    assert _parked(slot.rests())[0] == ["alarm@60.000000"]
+    assert _parked(slot.rests())[0] == ["alarm@60.000000#3"]
 
 
 def test_a_run_whose_code_sleeps_a_short_time_keeps_its_slot(slot: Slot) -> None:
@@ -160,7 +160,7 @@ def test_a_parked_run_is_not_woken_each_second_for_what_its_background_tasks_do(
     slot.loop.run_timers.pop()
     slot.sets_timer(1)  # the next beat, which nothing but the last one has set
     keys, _ = _parked(slot.rests(PATIENCE))
-    assert keys == ["a", f"alarm@{1 + PATIENCE + BACKGROUND:.6f}"]
+    assert keys == ["a", f"alarm@{1 + PATIENCE + BACKGROUND:.6f}#3"]
 
 
 def test_a_call_in_a_thread_or_a_socket_of_its_code_holds_the_slot_for_a_while(slot: Slot) -> None:
@@ -184,3 +184,14 @@ def test_code_that_waits_for_nothing_of_the_run_is_not_parked_beside_a_thread_th
 
 def test_a_run_whose_code_neither_waits_nor_sleeps_is_left_alone(slot: Slot) -> None:
     assert slot.rests(3600) == ["opens"]
+
+
+def test_code_that_is_made_to_end_has_its_timers_fire_on(slot: Slot) -> None:
+    looked: list[str] = []
+    slot.turns.look = lambda: (looked.append("looks"), slot.loop.stop())
+    slot.activation.is_stopped = True
+    slot.sets_timer(0.001)
+    assert slot.rests() == []
+    slot.loop.call_ours_in(1, slot.loop.stop)
+    slot.loop.run_forever()
+    assert looked == ["looks"]

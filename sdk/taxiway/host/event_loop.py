@@ -82,7 +82,7 @@ class EventLoop:
             see=self._waiting.see,
             lose=self._waiting.lose,
             catch_up=self._waiting.catch_up,
-            on_rest=lambda: not self._ended and self._parking.on_rest(),
+            on_rest=self._rest,
         )
         self._parking = self._new_parking()
         activation.end = self._end
@@ -177,6 +177,12 @@ class EventLoop:
             raise Canceled("the agent has returned")
 
     # Beginning and end.
+
+    def _rest(self) -> bool:
+        if self._ended:
+            self._parking.unwind()
+            return False
+        return self._parking.on_rest()
 
     def _came_to(self, agent: Agent, value: object) -> Outcome:
         """Return the outcome of an agent that returned `value`; what it left undone is said."""

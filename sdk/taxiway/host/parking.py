@@ -80,6 +80,7 @@ class Parking:
     def on_rest(self) -> bool:
         """Park the run if its time has come, else open what is awaited. Returns whether the agent's code is made to end."""
         if self._activation.is_stopped:
+            self.unwind()
             return False
         if self._is_busy() or not self._turns.is_settled:
             self._waiting.open_new()
@@ -92,6 +93,10 @@ class Parking:
         self._waiting.open_new()
         self._look_again(holds)
         return False
+
+    def unwind(self) -> None:
+        """Have timers fire on while code that is made to end takes its time, such as a `finally` that closes a connection."""
+        self._look_again([])
 
     def _may_park(self, holds: list[Hold]) -> bool:
         timed = self._loop.run_timers.first() is not None
@@ -136,7 +141,8 @@ class Parking:
         if when == math.inf:
             return ()
         due_ms = math.ceil(max(0.0, when - real) * 1000)
-        key = f"{ALARM}{when:.6f}"
+        # One that woke the run a little early is over, and cannot be waited for again.
+        key = f"{ALARM}{when:.6f}#{self._activation.order.number}"
         return ({"key": key, "kind": TIMER, "dueMs": due_ms, "onDue": "elapsed", "request": "{}"},)
 
     def _look_again(self, holds: list[Hold]) -> None:

@@ -15,6 +15,12 @@ class Resting(Parking):
     clock: Clock | None = None
     """The run's clock, of which skipped time is a part."""
 
+    def unwind(self) -> None:
+        """Have the next timer fire at once, in no time."""
+        if (first := self._loop.run_timers.first()) is not None:
+            self._loop.run_clock.skip(max(0.0, first.when - self._loop.run_clock.real()))
+            self._loop.call_ours(self._turns.look)
+
     def _may_park(self, holds: list[Hold]) -> bool:
         del holds
         return bool(self._waiting.awaited())

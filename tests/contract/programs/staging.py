@@ -89,9 +89,11 @@ class _Clock(RunClock):
     def __init__(self, world: World) -> None:
         super().__init__(0.0)
         self._world = world
+        self.beyond = 0.0
+        """The time of code that is made to end, which is no part of the world's."""
 
     def real(self) -> float:
-        return max(self.now, self._world.now)
+        return max(self.now, self._world.now, self.beyond)
 
 
 class _Parking(Parking):
@@ -101,6 +103,12 @@ class _Parking(Parking):
         if not self._waiting.awaited():
             return self.stage.world.way != "stay" and super()._may_park(holds)
         return self.stage.world.parks()
+
+    def unwind(self) -> None:
+        if (first := self._loop.run_timers.first()) is not None:
+            assert isinstance(self._loop.run_clock, _Clock)
+            self._loop.run_clock.beyond = first.when
+            self._loop.call_ours(self._turns.look)
 
     def _look_again(self, holds: list[Hold]) -> None:
         if self._turns.is_settled:
@@ -190,7 +198,12 @@ class Stage(EventLoop):
     def die(self) -> None:
         """Have the host die, now."""
         self.staged.die()
-        self._loop.call_soon_threadsafe(_die)
+        self._loop.call_soon_threadsafe(self._die)
+
+    def _die(self) -> None:
+        self._turns._under_way = self._turns._held = 0  # what is unanswered now ever will be
+        if not self._ended:
+            raise Died
 
     def close(self) -> None:
         """Let go of what still waits."""
@@ -252,10 +265,6 @@ def carried(stage: Stage) -> Outcome:
 def _parts(key: str) -> tuple[str, int]:
     step, _, attempt = key.rpartition(" ")
     return step, int(attempt)
-
-
-def _die() -> None:
-    raise Died
 
 
 @cache
