@@ -1,0 +1,87 @@
+"""A verb that is not awaited fails the run, with the file and the line; nothing behind it is executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.processes.host_driver import Host, Run, agents_file
+
+CALLS = {
+    "step": "run.step(work)",
+    "step of using": "run.using(timeout=5).step(work)",
+    "approve": "run.approve('Really?')",
+    "ask": "run.ask('How many?', int)",
+    "authorize": "run.authorize('bank')",
+    "wait_for": "run.wait_for('paid')",
+    "sleep": "run.sleep(60)",
+    "no sleep": "run.sleep(0)",
+    "pause": "run.pause('for lunch')",
+    "spawn": "run.spawn('other')",
+    "map": "run.map('other', [{}])",
+    "gather": "run.gather(run.timer(60))",
+    "first": "run.first(run.timer(60))",
+    "restart": "run.restart()",
+    "cleanup": "run.cleanup(work)",
+}
+
+SOURCE = """
+def work():
+    (Path(__file__).parent / "worked").touch()
+
+@agent
+async def dropped(run: AsyncRun):
+    CALL
+    await run.step(work)
+    return "done"
+
+@agent
+async def kept(run: AsyncRun):
+    kept = CALL
+    return "done"
+
+@agent
+async def kept_to_the_end_of_a_task(run: AsyncRun):
+    async def task():
+        kept = CALL
+        await asyncio.sleep(0)
+    await asyncio.create_task(task())
+    await run.step(work)
+    return "done"
+
+@agent
+async def in_a_finally(run: AsyncRun):
+    try:
+        await run.using(name="fails").step(int, "x")
+    finally:
+        CALL
+        await run.step(work)
+"""
+AGENTS = ("dropped", "kept", "kept_to_the_end_of_a_task", "in_a_finally")
+
+
+@pytest.fixture(scope="module", params=CALLS)
+def verb(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_verb_that_is_not_awaited_fails_the_run_and_nothing_behind_it_is_executed(verb: str, tmp_path: Path) -> None:
+    name = verb.rsplit(maxsplit=1)[-1] if verb.startswith("no ") else verb.split(maxsplit=1)[0]
+    file = agents_file(tmp_path, SOURCE.replace("CALL", CALLS[verb]))
+    lines = [
+        n for n, line in enumerate(file.read_text().splitlines(), 1) if CALLS[verb] in line and "await" not in line
+    ]
+    with Host(file) as host:
+        host.hello()
+        for agent, line in zip(AGENTS, lines, strict=True):
+            run = Run(agent)
+            end = host.carry(run)
+            assert end["frame"] == "fail", agent
+            error = end["error"]
+            assert (error["code"], error["type"]) == ("agent_error", "NotAwaited"), (agent, error)
+            assert f"run.{name}(…) at {file}:{line} was never awaited" in error["message"], agent
+            assert not host.of_kind("open", "park", "spawn", "restart", "grant"), agent
+            assert [step["name"] for step in run.steps.values()] == (["fails"] if agent == "in_a_finally" else [])
+            assert host.next()["frame"] == "idle"
+    assert not (tmp_path / "worked").exists()
