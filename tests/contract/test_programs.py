@@ -18,6 +18,7 @@ from taxiway.host.entries import Entry
 from taxiway.host.task_paths import TaskPaths
 
 from tests.contract.programs.checks import Figures, check, check_any_part
+from tests.contract.programs.found import FOUND
 from tests.contract.programs.node import Node
 from tests.contract.programs.writing import chains, programs
 
@@ -50,6 +51,12 @@ def test_a_program_comes_to_the_same_whatever_becomes_of_its_hosts() -> None:
     began = time.monotonic()
     figures = _tried(check, programs(), settings(quickly, max_examples=MANY))
     sys.stdout.write(f"\n{figures} in {time.monotonic() - began:.0f} s\n")
+
+
+@pytest.mark.parametrize("place", range(len(FOUND)))
+def test_what_was_found_once_stays_mended(place: int) -> None:
+    program, number = FOUND[place]
+    check(program.labelled(), number, Figures())
 
 
 def test_each_step_gets_its_own_value_whatever_part_of_the_records_is_there() -> None:

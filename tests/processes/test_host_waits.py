@@ -221,6 +221,32 @@ def test_a_step_that_was_given_up_is_not_executed_again(tmp_path: Path) -> None:
     assert (tmp_path / "effects").read_text().split() == ["asked", "asked"]
 
 
+def test_a_step_that_swallows_its_cancel_is_given_up_all_the_same(tmp_path: Path) -> None:
+    source = """
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            return "nevertheless"
+
+    @agent
+    async def main(run: AsyncRun):
+        task = asyncio.create_task(run.step(stubborn))
+        await asyncio.wait([task], timeout=0.1)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+    """
+    agents, run = agents_file(tmp_path, source), Run("main")
+    with Host(agents) as host:
+        host.hello()
+        assert host.result(run) is True
+    assert [step["status"] for step in run.steps.values()] == ["abandoned"]
+    with Host(agents) as host:
+        host.hello()
+        assert host.result(run) is True, "as a replay could not hand a value to a cancelled call"
+
+
 SWAPS = """
 from decimal import Decimal
 
