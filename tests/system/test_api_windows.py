@@ -88,6 +88,10 @@ def test_a_window_needs_its_three_fields(acme: httpx.Client, missing: str) -> No
 @pytest.mark.parametrize("name", ["a b", "-x", "n" * 101, "%C3%A4"])
 def test_a_name_that_is_none_is_refused(acme: httpx.Client, name: str) -> None:
     refused(acme.put(f"/v1/windows/{name}", json=NIGHT), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "%07", "%2E%2E"])
+def test_a_queue_s_name_that_is_none_is_refused(acme: httpx.Client, name: str) -> None:
     refused(acme.put(f"/v1/queues/{name}", json={}), 400, "invalid_request")
 
 

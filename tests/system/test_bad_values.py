@@ -15,7 +15,7 @@ BAD = {
     "nul": ("invalid_output", "$.scraped.text"),
     "surrogate": ("invalid_output", "$.emoji"),
     "set": ("invalid_output", "$.tags"),
-    "bytes": ("invalid_output", "$[0]"),
+    "object": ("invalid_output", "$[0]"),
     "key": ("invalid_output", "$.counts"),
     "large": ("output_too_large", "1,048,576"),
 }

@@ -12,7 +12,7 @@ VALUES: dict[str, Any] = {
     "nul": {"scraped": {"text": "before\0after"}},
     "surrogate": {"emoji": "\ud83d"},
     "set": {"tags": {"a", "b"}},
-    "bytes": [b"raw"],
+    "object": [object()],
     "key": {"counts": {1: "one"}},
     "large": "x" * (2 << 20),
 }
