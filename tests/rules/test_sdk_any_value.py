@@ -25,7 +25,7 @@ from taxiway.shapes import shape_of
 from tests.rules.drawn import annotations
 
 EXAMPLES = int(os.environ.get("EXAMPLES_OF_VALUES", "2000"))
-"""How many examples are drawn; EXAMPLES_OF_VALUES=100000 takes ten minutes, and pytest's --timeout=0."""
+"""How many examples are drawn; EXAMPLES_OF_VALUES=100000 takes eight minutes a test, and pytest's --timeout=0."""
 WITHOUT = "WITHOUT_PYDANTIC"
 
 MORE: list[Any] = [] if os.environ.get(WITHOUT) else importlib.import_module("tests.rules.drawn_models").MODELS
