@@ -250,7 +250,10 @@ class Fleet:
 
     def in_step(self, run: UUID, step: str) -> None:
         """Wait until the agent is inside this step: it has said so outside, and the row shows it."""
-        self.until(lambda: (self.run(run)["step_in_flight"] or "").startswith(f"{step}#"), f"{run} is in step {step}")
+        self.until(
+            lambda: (self.run(run)["step_in_flight"] or "").startswith((f"{step}#", f"{step}@")),
+            f"{run} is in step {step}",
+        )
 
     def may_judge(self) -> None:
         """Wait until the leader may declare workers dead: its own first lease, and the server's, are over."""

@@ -15,7 +15,8 @@ from tests.system.hand import INPUT
 GOOD: dict[str, Any] = {"agent": "refund", "input": INPUT}
 MEMBERS = {
     "runId", "status", "executionStatus", "category", "executing", "agent", "agentVersion", "input", "result", "error",
-    "reason", "pause", "openWaits", "stepsFinished", "stepsTotal", "stepInFlight", "controlRequest", "queue", "priority", "window",
+    "reason", "pause", "openWaits",
+    "stepsFinished", "stepsTotal", "stepInFlight", "controlRequest", "queue", "priority", "window",
     "concurrencyKey", "onConflict", "notBefore", "expiresAt", "userId", "metadata", "tags",
     "activations", "crashes", "losses", "activeMs", "parentRunId", "retryOf",
     "continuedAs", "createdAt", "readyAt", "promotedAt", "startedAt", "finishedAt", "updatedAt",

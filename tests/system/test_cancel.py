@@ -95,7 +95,7 @@ def test_a_stuck_run_ends_in_time_its_host_is_gone_and_the_next_run_gets_its_slo
     assert (end["by"], end["comment"]) == ("up", "stuck")
     if kind.how:
         assert end["stepInFlight"] == effects_in(log)[run][0]["key"]
-        assert end["stepInFlight"].startswith(f"{kind.how}#")
+        assert end["stepInFlight"].startswith((f"{kind.how}#", f"{kind.how}@"))
     else:
         assert "stepInFlight" not in end
     assert took <= kind.seconds, f"took {took:.2f} s"
