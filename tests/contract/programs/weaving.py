@@ -166,7 +166,18 @@ async def future(program: Program, node: Node) -> Any:
     loop = asyncio.get_running_loop()
     plain: asyncio.Future[Any] = loop.create_future()
     task = asyncio.create_task(program.go(node.parts[0]))
-    task.add_done_callback(lambda done: None if plain.done() or done.cancelled() else plain.set_result(done.result()))
+
+    def hand_on(done: asyncio.Task[Any]) -> None:
+        if plain.done():
+            return
+        if done.cancelled():
+            plain.cancel()
+        elif (error := done.exception()) is not None:
+            plain.set_exception(error)
+        else:
+            plain.set_result(done.result())
+
+    task.add_done_callback(hand_on)
     try:
         return await plain
     finally:
