@@ -287,3 +287,23 @@ def test_pydantic_models_are_inputs_and_values_where_they_are_installed(tmp_path
     check = pytest.importorskip("jsonschema").Draft202012Validator(schema)
     assert check.is_valid({"order": {"id": "A7", "lines": [{"sku": "x"}]}, "extra": None})
     assert not check.is_valid({"order": {"id": "A7", "lines": [{}]}})
+
+
+def test_a_module_that_takes_as_completed_out_of_asyncio_gets_the_one_that_keeps_order(tmp_path: Path) -> None:
+    source = """
+    from asyncio import as_completed
+
+    @agent
+    async def main(run: AsyncRun):
+        began = []
+
+        async def one(n):
+            began.append(n)
+
+        for end in as_completed([one(n) for n in range(50)]):
+            await end
+        return began
+    """
+    with Host(agents_file(tmp_path, source)) as host:
+        host.hello()
+        assert host.result(Run("main")) == list(range(50))

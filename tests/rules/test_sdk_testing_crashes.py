@@ -68,6 +68,18 @@ def test_an_orderly_async_agent_does_too() -> None:
 
 
 @agent
+async def in_a_group(run: AsyncRun) -> list[int]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run.step(load, n)) for n in (1, 2, 3)]
+    return [task.result() for task in tasks]
+
+
+def test_steps_that_are_under_way_when_the_host_dies_begin_again() -> None:
+    assert play(in_a_group, crash_after_each_step=True).result == [3, 6, 9]
+    assert set(CALLS) == {"load 1", "load 2", "load 3"}
+
+
+@agent
 def careless(run: Run) -> None:
     run.step(work, 1)
     CALLS.append("paid")

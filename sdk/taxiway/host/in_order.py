@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -30,6 +31,13 @@ def _is_agents() -> bool:
         return hasattr(asyncio.get_running_loop(), KEEPS_ORDER)
     except RuntimeError:
         return False
+
+
+def hand_out() -> None:
+    """Give it to the modules that have taken the original out of asyncio before."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__dict__", {}).get("as_completed") is _original:
+            module.__dict__["as_completed"] = as_completed
 
 
 asyncio.as_completed = asyncio.tasks.as_completed = as_completed

@@ -77,11 +77,12 @@ def load(specs: list[str]) -> dict[str, Served]:
         raise Broken("NoAgents", "no agents are named: set TAXIWAY_AGENTS to ./my_agents.py or package.module", "")
     folders = [str(Path(spec).resolve().parent) if _is_file(spec) else str(Path.cwd()) for spec in specs]
     sys.path[:0] = dict.fromkeys(folders)
-    importlib.import_module("taxiway.host.in_order")  # before an agent's module takes a name out of asyncio
     for spec in specs:
         _import(spec)
         if (sentence := patched()) is not None:
             raise Broken("ImportError", f"{spec} cannot be served: {sentence}", spec)
+    if "asyncio" in sys.modules:  # which `def` agents do without
+        importlib.import_module("taxiway.host.in_order").hand_out()
     if not DECLARED:
         raise Broken("NoAgents", "no function there is declared with @taxiway.agent", ", ".join(specs))
     served: dict[str, Served] = {}

@@ -101,7 +101,8 @@ class Playing:
     def _activation(self, *, dies: bool) -> Rehearsal:
         self._number += 1
         name = f"{self._order.run_id}.{self._number}"
-        order = replace(self._order, activation=name, number=self._number, clock=self._clock.slept)
+        clock = self._clock.slept + self._stage.busy
+        order = replace(self._order, activation=name, number=self._number, clock=clock)
         activation = Rehearsal(order, self._records, self._desk.settled(), self._shared.grants, dies=dies)
         self._stage.carry(self._agent, activation)
         self._desk.give_up(self._records.gone)

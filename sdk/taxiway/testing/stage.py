@@ -28,6 +28,7 @@ from taxiway.host.event_loop import EventLoop
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.main_thread import MainThread
 from taxiway.host.parking import Parking
+from taxiway.host.run_clock import RunClock
 from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded
 from taxiway.orders import Order
@@ -112,6 +113,8 @@ class Stage:
 
     def __init__(self, clock: Clock, stubs: Stubs) -> None:
         self.clock = clock
+        self.busy = 0.0
+        """Seconds for which the run's async code has executed: a part of the time that it sees, but of none that is slept."""
         self._stubs = stubs
         self._broken: BaseException | None = None
 
@@ -124,6 +127,8 @@ class Stage:
         watched = replace(agent, function=self._watched(agent.function))
         with interrupts.installed():
             outcome = player.carry(watched, agent.read_input(activation.order.input))
+        if isinstance(player, _Loop):
+            self.busy = max(self.busy, player.clock.real() - self.clock.slept)
         activation.conclude(outcome)
         if self._broken is not None:
             raise self._broken
@@ -182,6 +187,10 @@ class Stage:
 
     def _look_at(self, error: BaseException) -> None:
         """Note what no agent raises by itself: Ctrl-C, `pytest.fail` …"""
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                self._look_at(one)
+            return
         if not isinstance(error, _AN_AGENTS_OWN) and not type(error).__module__.startswith("taxiway."):
             self._broken = self._broken or error
 
@@ -201,6 +210,11 @@ class _Loop(EventLoop):
         self._stage = stage
         assert isinstance(self._parking, Resting), "made above"
         self._parking.clock = stage.clock
+
+    @property
+    def clock(self) -> RunClock:
+        """The run's clock."""
+        return self._loop.run_clock
 
     async def play(self, script: Script) -> Any:
         return await super().play(self._stage.direct(script))
