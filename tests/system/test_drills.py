@@ -52,6 +52,16 @@ def _leader(drill: Drill) -> Child:
     return drill.cluster.child(name)
 
 
+def _replace(drill: Drill, leader: Child) -> None:
+    """Kill the leader, start it anew, and wait until the standby leads and the new one stands by."""
+    log = drill.stack.logs / f"{leader.name}.log"
+    drill.kill(leader)
+    said = len(log.read_text())
+    drill.cluster.fleet.start_scheduler(int(leader.name.partition("-")[2]))
+    drill.until(lambda: drill.cluster.leader() not in (None, leader.name), "the standby leads", 10)
+    drill.until(lambda: "scheduler.started" in log.read_text()[said:], "the new one stands by", 20)
+
+
 @pytest.mark.timeout(300)
 def test_leaders_that_die_or_freeze_leave_no_gap_and_nothing_is_run_twice(drill: Drill) -> None:
     runs = drill.sequences(size(2000, 350), steps=1, millis=size(450, 300))
@@ -61,11 +71,7 @@ def test_leaders_that_die_or_freeze_leave_no_gap_and_nothing_is_run_twice(drill:
         leader = _leader(drill)
         wait(random.uniform(0.1, 1.0))
         if blow == "kill":
-            drill.kill(leader)
-            drill.cluster.fleet.start_scheduler(int(leader.name.partition("-")[2]))
-            drill.until(
-                lambda leader=leader: drill.cluster.leader() not in (None, leader.name), "the standby leads", 10
-            )
+            _replace(drill, leader)
         else:
             os.kill(leader.pid, signal.SIGSTOP)
             wait(FROZEN_SECONDS)
