@@ -42,13 +42,16 @@ LOSS_LIMIT = 11
 MOST_SHOWN = 20  # waits that the event of a park lists
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
-_TAKEN = """moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
+# A run that nobody has executed yet has no past to look for, unless it goes on from another one.
+_HAS = (
+    "CASE WHEN moved.activations > 1 OR moved.retry_of IS NOT NULL THEN EXISTS (SELECT FROM {0} WHERE run_id = moved.id)"
+    " ELSE FALSE END AS has_{0}s"
+)
+_TAKEN = f"""moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.user_id, moved.activations, moved.timeout_ms,
         moved.active_ms, moved.step_count, moved.log_bytes, moved.inbox, moved.approval_strategy,
         moved.lined OR moved.parent_run_id IS NOT NULL AS matters_to_others, payload.input::text AS input,
         (SELECT json_object_agg(name, value) FROM label WHERE run_id = moved.id AND kind = 'metadata') AS metadata,
-        EXISTS (SELECT FROM step WHERE run_id = moved.id) AS has_steps,
-        EXISTS (SELECT FROM wait WHERE run_id = moved.id) AS has_waits,
-        EXISTS (SELECT FROM turn WHERE run_id = moved.id) AS has_turns,
+        {_HAS.format("step")}, {_HAS.format("wait")}, {_HAS.format("turn")},
         (extract(epoch FROM now()) * 1000)::float8 AS now_ms, (extract(epoch FROM moved.created_at) * 1000)::float8 AS created_ms,
         (extract(epoch FROM moved.started_at) * 1000)::float8 AS started_ms"""
 _CLAIM = f"""

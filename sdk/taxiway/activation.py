@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
+from taxiway import mismatch
 from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, RenewedWish, again
-from taxiway.callers import caller, place_of
 from taxiway.children import SpawnCall, Start, spawn
 from taxiway.conduct import Renew, Script, Sleep, StepCall, conduct
 from taxiway.conversation import Conversation, Granted
@@ -118,7 +118,7 @@ class Activation(Conversation):
         past = self._recorded(called)
         approval = self._approval(called.key, settled, function, args, kwargs)
         if past is None and not _is_refused(approval):
-            self._must_fit(f"execute step {settled.name!r}{_given(called.digest)}", settled.name)
+            self._must_fit(lambda: f"execute step {settled.name!r}{mismatch.given(called.digest)}", settled.name)
         renewed, _ = self._renewals(called.key, settled.name)
         call = StepCall(
             called.key,
@@ -144,7 +144,7 @@ class Activation(Conversation):
         handles = functools.partial(made, [self.describe(wish) for wish in call.wishes()])
 
         def begin() -> None:
-            self._must_fit(f"start {start.name!r}", start.name)
+            self._must_fit(lambda: f"start {start.name!r}", start.name)
 
         return self._halting(spawn(call, past, begin, handles, self.order.limits.input))
 
@@ -154,7 +154,7 @@ class Activation(Conversation):
         path = None if wish.is_placed else self._path()
         key = self.ledger.wait_key(f"{WAIT}{wish.kind}", wish.name, path)
         if path is not None and not self.ledger.was_opened(key) and (other := self.ledger.same_place(key)):
-            raise self.stop(Halt(CODE_MISMATCH, _other_wait(wish, other)))
+            raise self.stop(Halt(CODE_MISMATCH, mismatch.other_wait(wish, other)))
         return self.now(self.ledger.wait(key, wish))
 
     def now(self, wait: Wait) -> Wait:
@@ -201,9 +201,8 @@ class Activation(Conversation):
         """Return what must be waited for until `all` or `any` are over; halt when the agent's code has changed under them."""
         self.check()
         left = still_open([self.now(wait) for wait in waits], wake)
-        for wait in left:
-            if wait.key.startswith(WAIT):
-                self._must_fit(f"wait for {wait.wish.kind} {wait.wish.title!r}")
+        if (own := next((wait for wait in left if wait.key.startswith(WAIT)), None)) is not None:
+            self._must_fit(lambda: f"wait for {own.wish.kind} {own.wish.title!r}")
         return left
 
     def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
@@ -291,19 +290,21 @@ class Activation(Conversation):
         """Return what is recorded of a call; halt when it was recorded with other arguments."""
         past = self.ledger.take(call.key)
         if past is not None and self.where is not None and not past.has_arguments(call.digest):
-            raise self.stop(Halt(CODE_MISMATCH, _other_arguments(call, past), call.name))
+            raise self.stop(Halt(CODE_MISMATCH, mismatch.other_arguments(call, past), call.name))
         return past
 
     def _is_past(self) -> bool:
         """Return whether records lie beyond the present call, so that the run has gone past here once."""
         if self.where is None:
-            return self.in_order and bool(self.ledger.unmatched_names())
+            return self.in_order and not self.ledger.is_used_up
         here = f"@{self.where()}#"
         return any(here in record.key for record in self.ledger.unmatched())
 
     def _renewals(self, key: str, step: str) -> tuple[Wait | None, int]:
         """Return how the last authorization ended that the step had lost, and the place of the next one."""
         place, last = 1, None
+        if not self.ledger.has_past:
+            return last, place
         while (wait := self.beside(key, f"lost {place}", RenewedWish(AUTHORIZATION, step))).settled is not None:
             place, last = place + 1, wait
         return last, place
@@ -317,10 +318,10 @@ class Activation(Conversation):
             key, "tool", tool_call(said.name, key, arguments_for_people(function, args, kwargs), on_deny=said.on_deny)
         )
 
-    def _must_fit(self, what: str, step: str | None = None) -> None:
+    def _must_fit(self, what: Callable[[], str], step: str | None = None) -> None:
         """Halt when something new would happen while what was recorded lies unused."""
-        if self.in_order and self.ledger.unmatched_names():
-            raise self.stop(Halt(CODE_MISMATCH, _mismatch(what, self.ledger), step))
+        if self.in_order and not self.ledger.is_used_up:
+            raise self.stop(Halt(CODE_MISMATCH, mismatch.skipped(what(), self.ledger), step))
 
     def _halting(self, script: Script) -> Script:
         try:
@@ -333,33 +334,3 @@ class Activation(Conversation):
 def _is_refused(approval: Wait | None) -> bool:
     """Say whether people have refused the call before, which leaves no record but their decision."""
     return approval is not None and approval.settled is not None and approval.settled.outcome != "approved"
-
-
-_WHY: Final = "the agent's code has changed under the run, or is not deterministic"
-
-
-def _given(digest: str) -> str:
-    return f"({digest.partition(' ')[2]})"
-
-
-def _mismatch(new: str, ledger: Ledger) -> str:
-    steps = [f"{record.name!r}({record.arguments})" for record in ledger.unmatched()]
-    waits = [repr(name) for name in ledger.unmatched_names() if name.startswith(WAIT)]
-    left = steps + waits
-    names = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
-    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} lie unused"
-
-
-def _other_arguments(call: Call, past: Recorded) -> str:
-    return (
-        f"{_WHY}: at {place_of(caller())} step {call.name!r} is called with {_given(call.digest)}, "
-        f"it was recorded with ({past.arguments}) under the key {call.key}"
-    )
-
-
-def _other_wait(wish: Wish, recorded: str) -> str:
-    place = recorded.partition("/")[0].removeprefix(WAIT)
-    return (
-        f"{_WHY}: at {place_of(caller())} it would wait for {wish.kind} {wish.title!r}, but it has waited for another "
-        f"{wish.kind} there before ({place})"
-    )

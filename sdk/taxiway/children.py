@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from taxiway.agents import Agent
 from taxiway.codec import resulted
-from taxiway.conduct import Commit, Live, Recall, Script, Seen, Tell, record_failure
+from taxiway.conduct import LIVE, Commit, Recall, Script, Seen, Tell, record_failure
 from taxiway.durations import Duration, milliseconds, seconds
 from taxiway.encode import json_text
 from taxiway.errors import STEP_ERROR, ChildFailed, InvalidValue, NotRecorded, StepFailed
@@ -203,7 +203,7 @@ def spawn(
             error = past.error or StepError("Exception", "", STEP_ERROR)
             raise StepFailed(start.name, past.attempts, error.type, error.message, error.code)
     begin()
-    yield Live()
+    yield LIVE
     _check_sizes(start, max_bytes)
     *early, last = list(_chunks(start.inputs)) or [[]]
     for chunk in early:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from taxiway.authorizations import Grant
 from taxiway.codec import record, replay
@@ -138,6 +138,9 @@ class Live:
     """Wait until the run has seen all that was recorded."""
 
 
+LIVE: Final = Live()
+
+
 Command = Tell | Commit | Recall | Execute | Await | Sleep | Renew | Seen | Live
 Script = Generator[Command, Any, Any]
 
@@ -164,7 +167,7 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
         case None:
             if call.approval is not None:
                 yield Await(call.approval)
-            yield Live()
+            yield LIVE
             attempt = 1
         case Recorded(status=Status.SUCCEEDED):
             yield Seen(call.key)
@@ -174,15 +177,15 @@ def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Scri
             yield Seen(call.key)
             raise _step_failed(call, past.attempts, past.error or StepError("Exception", "", STEP_ERROR))
         case Recorded(status=Status.INTENDED):
-            yield Live()
+            yield LIVE
             raise Halt(ONCE_UNKNOWN, "it was begun once before and nobody knows how that ended", call.name)
         case Recorded() if past.attempts >= call.plan.retry.attempts:
             # The worker killed the last attempt that there was, and could not know that it was the last.
-            yield Live()
+            yield LIVE
             yield from _give_up(call, past)
         case Recorded():
             attempt = past.attempts + 1
-            yield Live()
+            yield LIVE
             yield Sleep(call, attempt, 0)  # unless it was parked for a back-off that is not over
     if call.renewed is not None:
         yield Await(call.renewed)  # it is over; where nobody came in time, that is said here

@@ -23,6 +23,8 @@ MAX_NAME: Final = 200
 MOST_SHOWN: Final = 6
 MOST_SHOWN_CHARACTERS: Final = 200
 _MAX_DEPTH: Final = 50
+_SHORT: Final = frozenset({bool, float, type(None)})
+_LONG_NUMBER: Final = 10**30
 _BRIEF: Final = (Enum, Decimal, UUID, date, time, timedelta, PurePath)
 
 
@@ -62,11 +64,17 @@ def call_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """Return the arguments of a call as a reader of an error wants to see them: short, on one line, storable."""
     try:
-        shown = [_SHOWN.repr(value) for value in args[:MOST_SHOWN]]
-        shown += [f"{name}={_SHOWN.repr(value)}" for name, value in list(kwargs.items())[:MOST_SHOWN]]
+        shown = [_brief(value) for value in args[:MOST_SHOWN]]
+        shown += [f"{name}={_brief(value)}" for name, value in list(kwargs.items())[:MOST_SHOWN]]
     except Exception:  # noqa: BLE001 - foreign objects may raise whatever they like; what they look like is a help, no more
         return "…"
     return storable(", ".join(shown), MOST_SHOWN_CHARACTERS)
+
+
+def _brief(value: object) -> str:
+    kind = type(value)
+    short = kind in _SHORT or (kind is int and -_LONG_NUMBER < value < _LONG_NUMBER)  # type: ignore[operator]
+    return repr(value) if short else _SHOWN.repr(value)
 
 
 def arguments_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

@@ -203,6 +203,11 @@ class Ledger:
         """Return the recorded steps that no call has asked for yet, in the order of their records."""
         return list(self._unmatched.values())
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every recorded step and wait was asked for."""
+        return not self._unmatched and not self._unasked
+
     def unmatched_names(self) -> list[str]:
         """Return the names of recorded steps and waits that no call has asked for yet, in the order of their records."""
         waits = (key.partition("#")[0].partition("@")[0] for key in self._unasked)

@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Final, Protocol, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,19 +48,21 @@ def an_agent() -> Iterator[None]:
             _their_threads.discard(mine)
 
 
-@contextmanager
-def a_step() -> Iterator[None]:
-    """Note that a step executes: within it, a function that is declared a step is a plain function."""
+def step_begins() -> Token[_Present | None]:
+    """Note that a step executes: from here on, a function that is declared a step is a plain function."""
     global _steps  # noqa: PLW0603 - a number of the process
     token = present_run.set(None)
     with _lock:
         _steps += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _steps -= 1
-        present_run.reset(token)
+    return token
+
+
+def step_ends(token: Token[_Present | None]) -> None:
+    """Note that the step which began with `token` executes no more."""
+    global _steps  # noqa: PLW0603 - a number of the process
+    with _lock:
+        _steps -= 1
+    present_run.reset(token)
 
 
 def callable_in_agents(target: F) -> F:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 from taxiway.choices import check_choice
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
-from taxiway.present import callable_in_agents
+from taxiway.present import callable_in_agents, is_awaited
 from taxiway.retry import NO_RETRY, Retry
 from taxiway.returns import NotYetDefined, return_shape
 from taxiway.shapes import Anything, Shape
@@ -61,6 +61,8 @@ class StepPlan:
     shape: Shape
     tool: bool = False
     on_deny: StepOnDeny = "cancel"
+    awaited: bool = False
+    """Whether it is a coroutine function, which an event loop must execute."""
 
 
 @overload
@@ -110,6 +112,19 @@ def step(
 
 def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | None) -> StepPlan:
     """Settle how a call is executed: the call's own options win over the function's, these over the agent's."""
+    if call is not NOTHING_SAID:
+        return _settled(function, call, agent_retry)
+    owner = getattr(function, "__func__", function)  # a method object lives for one call only
+    with contextlib.suppress(TypeError):  # cannot be hashed or referred to weakly
+        declared, retry, known = _plans.get(owner, (None, None, None))
+        if known is None or retry is not agent_retry or declared is not getattr(function, _OPTIONS, NOTHING_SAID):
+            known = _settled(function, call, agent_retry)
+            _plans[owner] = (getattr(function, _OPTIONS, NOTHING_SAID), agent_retry, known)
+        return known
+    return _settled(function, call, agent_retry)
+
+
+def _settled(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | None) -> StepPlan:
     if not callable(function):
         raise TypeError(f"a step is a function and its arguments, {function!r:.80} cannot be called")
     declared: StepOptions = getattr(function, _OPTIONS, NOTHING_SAID)
@@ -124,9 +139,12 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
         shape=_readable_shape(function),
         tool=bool(call.tool if call.tool is not None else declared.tool),
         on_deny=call.on_deny or declared.on_deny or "cancel",
+        awaited=is_awaited(function),
     )
 
 
+_plans: weakref.WeakKeyDictionary[Any, tuple[StepOptions, Retry | None, StepPlan]] = weakref.WeakKeyDictionary()
+"""What was settled of functions of which the call said nothing, with the options and the agent's retry it was settled from."""
 _shapes: weakref.WeakKeyDictionary[Any, Shape] = weakref.WeakKeyDictionary()
 
 

@@ -23,9 +23,8 @@ from taxiway.host.streams import Streams
 
 _LIMITS: Final = tuple(sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}))
 _SIGNALS: Final = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP} - set(range(32, 65))))
-_handler_of: Final = getattr(
-    signal.getsignal, "__wrapped__", signal.getsignal
-)  # without the enum: 2 us for all, not 13
+_handler_of: Final = getattr(signal, "_signal", signal).getsignal  # without the enum: 2 us for all, not 13
+_environ: Final[dict[bytes, bytes] | None] = vars(os.environb).get("_data")  # what it reads one by one: 1 us, not 13
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
@@ -64,6 +63,10 @@ def _folder() -> str | None:
         return None
 
 
+def _environment() -> dict[bytes, bytes]:
+    return dict(os.environb) if _environ is None else dict(_environ)
+
+
 def _restore_environment(was: dict[bytes, bytes]) -> None:
     zone = os.environb.get(b"TZ")
     for name in os.environb.keys() - was.keys():
@@ -80,7 +83,7 @@ def _umask() -> int:
 
 
 def _limits() -> list[tuple[int, int]]:
-    return [resource.getrlimit(limit) for limit in _LIMITS]
+    return list(map(resource.getrlimit, _LIMITS))
 
 
 def _restore_limits(was: list[tuple[int, int]]) -> None:
@@ -90,7 +93,7 @@ def _restore_limits(was: list[tuple[int, int]]) -> None:
 
 
 def _handlers() -> list[Any]:
-    return [_handler_of(number) for number in _SIGNALS]
+    return list(map(_handler_of, _SIGNALS))
 
 
 def _restore_handlers(was: list[Any]) -> None:
@@ -106,7 +109,7 @@ def _streams() -> Belonging:
 
 _PLAIN: Final = (
     Belonging("the current folder", _folder, os.chdir),
-    Belonging("the environment", lambda: dict(os.environb), _restore_environment),
+    Belonging("the environment", _environment, _restore_environment),
     Belonging("the umask", _umask, os.umask),
     Belonging("resource limits", _limits, _restore_limits),
     Belonging("signal handlers", _handlers, _restore_handlers),

@@ -47,7 +47,7 @@ from taxiway.host.waiting import Waiting
 from taxiway.host.watch import Watch
 from taxiway.inside import agent_code, real_time, stepping
 from taxiway.outcome import Failed, Outcome, raised, returned
-from taxiway.present import an_agent, is_awaited, present_run
+from taxiway.present import an_agent, present_run
 from taxiway.waits import Settled, Wait
 
 STUCK_AFTER: Final = 0.25
@@ -301,7 +301,7 @@ class EventLoop:
             self._busy -= 1
 
     async def _execute(self, command: Execute) -> Attempt:
-        awaited = is_awaited(command.call.function)
+        awaited = command.call.plan.awaited
         cancels = _cancels()
         with self._turns.unwinding():
             attempt = await (self._await_step(command) if awaited else self._call_in_thread(command))

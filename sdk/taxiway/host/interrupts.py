@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType, TracebackType
-from typing import Final
+from typing import Final, Self
 
 from taxiway.errors import Canceled
 from taxiway.host.watch import Alarm, Watch
@@ -28,12 +28,27 @@ class StepTimeout(BaseException):
 
 
 class Limit:
-    """The time limit of one attempt of a step."""
+    """The time limit of one attempt of a step; a context that ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None, arm: Callable[[Limit, float], None]) -> None:
+        self._seconds, self._arm = seconds, arm
         self.expired = False
         self.over = False
         self.alarm: Alarm | None = None
+
+    def __enter__(self) -> Self:
+        self._token = _limit.set(self)
+        if self._seconds is not None:
+            self._arm(self, self._seconds)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over = True
+        _limit.reset(self._token)
+        if self.alarm is not None:
+            self.alarm.cancel()
 
 
 _limit: Final[ContextVar[Limit | None]] = ContextVar("taxiway_limit", default=None)
@@ -78,25 +93,17 @@ class Interrupts:
         finally:
             self._spared -= 1
 
-    @contextmanager
-    def limited(self, seconds: float | None) -> Iterator[Limit]:
+    def limited(self, seconds: float | None) -> Limit:
         """Limit the time of the code within, which is interrupted by StepTimeout once a second from then on."""
-        limit = Limit()
-        token = _limit.set(limit)
-        if seconds is not None:
-            limit.alarm = self._watch.after(seconds, lambda: self._expire(limit))
-        try:
-            yield limit
-        finally:
-            limit.over = True
-            _limit.reset(token)
-            if limit.alarm is not None:
-                limit.alarm.cancel()
+        return Limit(seconds, self._arm)
+
+    def _arm(self, limit: Limit, seconds: float) -> None:
+        limit.alarm = self._watch.after(seconds, lambda: self._expire(limit))
 
     def _expire(self, limit: Limit) -> None:
         if not limit.over:
             limit.expired = True
-            limit.alarm = self._watch.after(AGAIN_AFTER, lambda: self._expire(limit))
+            self._arm(limit, AGAIN_AFTER)
             self._press()
 
     def _press(self) -> None:
@@ -142,4 +149,4 @@ class _GatedLock:
 
 
 def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
+    return threading.get_ident() == threading.main_thread().ident

@@ -29,7 +29,7 @@ from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
-from taxiway.present import an_agent, is_awaited, present_run
+from taxiway.present import an_agent, present_run
 from taxiway.run import Run
 
 
@@ -136,7 +136,7 @@ class MainThread:
         return self._activation.value(wait)
 
     def _execute(self, command: Execute) -> Attempt:
-        if is_awaited(command.call.function):
+        if command.call.plan.awaited:
             return Attempt(
                 error=TypeError(f"step {command.call.name!r} is a coroutine function; make the agent async def")
             )

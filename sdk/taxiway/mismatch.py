@@ -1,0 +1,42 @@
+"""Says in what an agent's code is no longer the one that the run's records are of: which call, both arguments, file and line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from taxiway.callers import caller, place_of
+from taxiway.ledger import WAIT, Call, Ledger, Recorded
+from taxiway.waits import Wish
+
+_WHY: Final = "the agent's code has changed under the run, or is not deterministic"
+
+
+def skipped(new: str, ledger: Ledger) -> str:
+    """Say that something new would happen, which is `new`, while records lie unused."""
+    steps = [f"{record.name!r}({record.arguments})" for record in ledger.unmatched()]
+    waits = [repr(name) for name in ledger.unmatched_names() if name.startswith(WAIT)]
+    left = steps + waits
+    names = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
+    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} lie unused"
+
+
+def other_arguments(call: Call, past: Recorded) -> str:
+    """Say that a call was recorded with other arguments."""
+    return (
+        f"{_WHY}: at {place_of(caller())} step {call.name!r} is called with {given(call.digest)}, "
+        f"it was recorded with ({past.arguments}) under the key {call.key}"
+    )
+
+
+def other_wait(wish: Wish, recorded: str) -> str:
+    """Say that the run has waited for something else where it waits now; `recorded` is the key of that wait."""
+    place = recorded.partition("/")[0].removeprefix(WAIT)
+    return (
+        f"{_WHY}: at {place_of(caller())} it would wait for {wish.kind} {wish.title!r}, but it has waited for another "
+        f"{wish.kind} there before ({place})"
+    )
+
+
+def given(digest: str) -> str:
+    """Return the arguments that a digest shows to people, in parentheses."""
+    return f"({digest.partition(' ')[2]})"
