@@ -220,7 +220,7 @@ class _Loop(EventLoop):
         return await super().play(self._stage.direct(script))
 
     def _new_parking(self) -> Parking:
-        return Resting(self._activation, self._loop, self._waiting, self._turns, lambda: bool(self._busy))
+        return Resting(self._activation, self._loop, self._waiting, self._turns, self._scripts.are_busy)
 
 
 class _Interrupts(Interrupts):

@@ -17,10 +17,12 @@ from taxiway.conduct import Attempt, Execute, Sleep
 from taxiway.errors import Canceled
 from taxiway.frames import Frame, Kind
 from taxiway.host.agent_loop import AgentLoop
+from taxiway.host.attempts import Attempts
 from taxiway.host.event_loop import EventLoop
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.parking import Hold, Parking
 from taxiway.host.run_clock import RunClock, Timers
+from taxiway.host.scripts import Scripts
 from taxiway.host.task_paths import TaskPaths
 from taxiway.host.watch import Watch
 from taxiway.orders import Limits, Order
@@ -115,6 +117,30 @@ class _Parking(Parking):
             self.stage.go_on()
 
 
+class _Attempts(Attempts):
+    stage: Stage
+
+    async def execute(self, command: Execute) -> Attempt:
+        key = f"{command.call.key} {command.attempt}"
+        self.stage.under.add(key)
+        try:
+            return await super().execute(command)
+        finally:
+            self.stage.under.discard(key)
+
+
+class _Scripts(Scripts):
+    stage: Stage
+
+    async def _back_off(self, command: Sleep, seconds: float) -> None:
+        soon = self.stage.staged.back_off(command) is None
+        self.stage.backing += soon
+        try:
+            return await super()._back_off(command, seconds)
+        finally:
+            self.stage.backing -= soon
+
+
 class Stage(EventLoop):
     """The player, and the world around it. `trace` is what the agent's code has come to."""
 
@@ -126,12 +152,10 @@ class Stage(EventLoop):
         self.events = 0
         self.problem: BaseException | None = None
         self._gates: dict[str, Callable[[], None]] = {}
-        self._under: set[str] = set()
-        self._backing = 0
+        self.under: set[str] = set()
+        self.backing = 0
         self._zombies: list[threading.Event] = []
         super().__init__(activation, _interrupts(), _watch())
-        assert isinstance(self._parking, _Parking)
-        self._parking.stage = self
         self._loop.set_exception_handler(lambda *_: None)
 
     # What the program's steps and parts call.
@@ -165,12 +189,12 @@ class Stage(EventLoop):
         """Let the next thing happen: a timer of the run, the effect of a step, an outcome."""
         if self._root is None or self._root.done():
             return
-        if self._under - self._gates.keys() or self._backing:
+        if self.under - self._gates.keys() or self.backing:
             self._loop.call_ours_in(SOON, self._turns.look)
             return
         self.events += 1
         first = self._loop.run_timers.first()
-        chosen, when = self.world.next(self._under, self._waiting.awaited())
+        chosen, when = self.world.next(self.under, self._waiting.awaited())
         if self.events > MOST_EVENTS or (chosen is None and first is None):
             self.fail(Hung(f"nothing can happen any more after {self.events} events"))
         elif first is not None and first.when <= when:
@@ -209,33 +233,36 @@ class Stage(EventLoop):
         """Let go of what still waits."""
         for opened in self._zombies:
             opened.set()
-        self._pool.shutdown(wait=True)
+        self._attempts.threads.shutdown(wait=True)
 
     # What is observed of the player.
-
-    async def _execute(self, command: Execute) -> Attempt:
-        key = f"{command.call.key} {command.attempt}"
-        self._under.add(key)
-        try:
-            return await super()._execute(command)
-        finally:
-            self._under.discard(key)
-
-    async def _back_off(self, command: Sleep, seconds: float) -> None:
-        soon = self.staged.back_off(command) is None
-        self._backing += soon
-        try:
-            return await super()._back_off(command, seconds)
-        finally:
-            self._backing -= soon
 
     def _new_loop(self) -> AgentLoop:
         clock, paths = _Clock(self.staged.world), TaskPaths()
         self.staged.where = paths.here
         return AgentLoop(clock, Timers(clock), paths)
 
+    def _new_attempts(self) -> Attempts:
+        attempts = _Attempts(self._activation, self._interrupts, self._turns)
+        attempts.stage = self
+        return attempts
+
+    def _new_scripts(self) -> Scripts:
+        scripts = _Scripts(
+            self._activation,
+            self._loop,
+            self._waiting,
+            self._turns,
+            attempts=self._attempts,
+            is_over=lambda: self._ended,
+        )
+        scripts.stage = self
+        return scripts
+
     def _new_parking(self) -> Parking:
-        return _Parking(self._activation, self._loop, self._waiting, self._turns, lambda: bool(self._busy))
+        parking = _Parking(self._activation, self._loop, self._waiting, self._turns, self._scripts.are_busy)
+        parking.stage = self
+        return parking
 
     def _here(self) -> str:
         info = step_info()
