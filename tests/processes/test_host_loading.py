@@ -289,9 +289,12 @@ def test_pydantic_models_are_inputs_and_values_where_they_are_installed(tmp_path
     assert not check.is_valid({"order": {"id": "A7", "lines": [{}]}})
 
 
-def test_a_module_that_takes_as_completed_out_of_asyncio_gets_the_one_that_keeps_order(tmp_path: Path) -> None:
-    source = """
-    from asyncio import as_completed
+@pytest.mark.parametrize("name", ["as_completed", "in_any_order"])
+def test_a_module_that_takes_as_completed_out_of_asyncio_gets_the_one_that_keeps_order(
+    tmp_path: Path, name: str
+) -> None:
+    source = f"""
+    from asyncio import as_completed as {name}
 
     @agent
     async def main(run: AsyncRun):
@@ -300,7 +303,7 @@ def test_a_module_that_takes_as_completed_out_of_asyncio_gets_the_one_that_keeps
         async def one(n):
             began.append(n)
 
-        for end in as_completed([one(n) for n in range(50)]):
+        for end in {name}([one(n) for n in range(50)]):
             await end
         return began
     """

@@ -34,10 +34,12 @@ def _is_agents() -> bool:
 
 
 def hand_out() -> None:
-    """Give it to the modules that have taken the original out of asyncio before."""
+    """Give it to the modules that have taken the original out of asyncio before, by whatever name."""
     for module in list(sys.modules.values()):
-        if getattr(module, "__dict__", {}).get("as_completed") is _original:
-            module.__dict__["as_completed"] = as_completed
+        if (names := getattr(module, "__dict__", None)) is None or names is globals():
+            continue
+        for name in [name for name, value in list(names.items()) if value is _original]:
+            names[name] = as_completed
 
 
 asyncio.as_completed = asyncio.tasks.as_completed = as_completed
