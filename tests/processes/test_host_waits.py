@@ -182,6 +182,42 @@ def test_a_time_out_around_an_approval_is_the_run_s_across_a_park_and_a_kill(tmp
         assert host.result(run) == value
 
 
+def test_a_wait_whose_time_ran_out_while_the_run_was_parked_is_given_up_before_the_run_waits_again(
+    tmp_path: Path,
+) -> None:
+    source = """
+    @agent
+    async def main(run: AsyncRun):
+        try:
+            async with asyncio.timeout(60):
+                await run.approve("Go on?")
+        except TimeoutError:
+            return await run.wait_for("more")
+    """
+    agents, run = agents_file(tmp_path, source), Run("main")
+    with Host(agents) as host:
+        host.hello()
+        host.activate(run)
+        park = host.serve(run, until=lambda frame: frame["frame"] == "park")
+        run.record(park)
+        host.send(park, "ack", n=park["n"])
+        asked, alarm = park["waits"]
+        host.next()
+        run.settle(alarm["key"], "elapsed")
+        run.began -= 61
+        host.activate(run)
+        again = host.serve(run, until=lambda frame: frame["frame"] == "park")
+        assert [wait["kind"] for wait in again["waits"]] == ["signal"]
+        assert [turn["gone"] for turn in run.turns if turn["gone"]] == [[asked["key"]]]
+        run.record(again)
+        host.send(again, "ack", n=again["n"])
+        host.next()
+        run.settle(asked["key"], "withdrawn")
+        run.settle(again["waits"][0]["key"], "received", "it came")
+        assert host.result(run) == "it came"
+    assert [turn["gone"] for turn in run.turns if turn["gone"]] == [[asked["key"]]]
+
+
 def test_a_step_that_was_given_up_is_not_executed_again(tmp_path: Path) -> None:
     source = """
     LOG = Path(__file__).parent / "effects"

@@ -48,6 +48,7 @@ class Slot:
             awaited=lambda: self.waits,
             open_new=lambda: self.did.append("opens"),
             note_timers=lambda: None,
+            withdraw=lambda: None,
             wake="all",
         )
         turns: Any = SimpleNamespace(look=lambda: None)

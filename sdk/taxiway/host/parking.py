@@ -82,6 +82,7 @@ class Parking:
         if self._activation.is_stopped:
             self.unwind()
             return False
+        self._waiting.withdraw()
         if self._is_busy() or not self._turns.is_settled:
             self._waiting.open_new()
             self._look_again([])

@@ -48,6 +48,8 @@ class Waiting:
         self._groups: list[_Group] = []
         self._opened: set[str] = set()
         self._told: set[str] = set()
+        self._of_no_use: dict[str, None] = {}
+        """Waits that the code gave up before the run was live, of which no record tells yet."""
         self.turns: Turns
         """Set once, before the agent begins: each of the two asks the other."""
 
@@ -103,6 +105,7 @@ class Waiting:
 
     def lose(self, key: str) -> None:
         """Have the agent give up what it had given up here."""
+        self._of_no_use.pop(key, None)
         for group in self._groups:
             if key in group.waits:
                 group.future.cancel()
@@ -136,10 +139,18 @@ class Waiting:
 
     def _give_up(self, group: _Group) -> None:
         """Close waits that the agent's code has given up: people are asked no longer for what is of no more use."""
-        if not group.own or not self.turns.is_live:
+        if not group.own:
             return
         opened = [key for key in group.waits if key in self._opened or self._activation.ledger.was_opened(key)]
-        self._turn([], gone=[key for key in opened if key not in group.seen])
+        self._of_no_use.update(dict.fromkeys(key for key in opened if key not in group.seen))
+        if self.turns.is_live:
+            self.withdraw()
+
+    def withdraw(self) -> None:
+        """Have recorded which waits the code has given up, so that nobody is asked for them any more."""
+        if self._of_no_use:
+            gone, self._of_no_use = list(self._of_no_use), {}
+            self._turn([], gone=gone)
 
     def _turn(self, news: list[str], *, gone: Sequence[str] = (), at: float | None = None) -> bool:
         keys = [key for key in news if key not in self._told]
