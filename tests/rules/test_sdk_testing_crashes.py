@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from typing import Any
 
@@ -177,3 +178,34 @@ def test_the_time_of_an_async_agent_s_own_code_is_skipped_and_a_replay_sees_it_a
     outcome = play(sleeping, crash_after_each_step=True)
     assert outcome.result == [3660]
     assert round(outcome.slept) == 3660
+
+
+@agent
+async def one_after_the_other(run: AsyncRun) -> list[int]:
+    found: list[int] = []
+    pending = {asyncio.create_task(run.step(load, n)) for n in range(4)}
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        found += [task.result() for task in done]
+    return sorted(found)
+
+
+@agent
+async def heedless(run: AsyncRun) -> int:
+    async def fails() -> None:
+        raise ValueError("nobody looks")
+
+    asyncio.get_running_loop().create_task(fails())
+    return await run.step(load, 1)
+
+
+def test_tasks_that_end_with_their_activation_are_no_errors_that_nobody_caught(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert play(one_after_the_other, crash_after_each_step=True).result == [0, 3, 6, 9]
+    gc.collect()
+    assert not caplog.records
+
+    assert play(heedless).result == 3
+    gc.collect()
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["nobody looks"]

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from contextvars import Context, copy_context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
+from taxiway.errors import Canceled, Halt, Park, Restart
 from taxiway.host.run_clock import RunClock, Timers
 from taxiway.host.task_paths import TaskPaths
 from taxiway.inside import agent_code
@@ -102,6 +103,12 @@ class AgentLoop(asyncio.SelectorEventLoop):
             future.add_done_callback(self.agent_jobs.discard)
         return future
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Report what nobody caught, but not that the activation ends: its tasks need not look at that."""
+        error = context.get("exception")
+        if error is None or not _is_end(error):
+            super().call_exception_handler(context)
+
     def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
         """Make tasks by this factory from now on; their paths are noted all the same."""
         self.paths.inner = factory
@@ -109,3 +116,10 @@ class AgentLoop(asyncio.SelectorEventLoop):
     def get_task_factory(self) -> Any:
         """Return the factory that the agent's code has set."""
         return self.paths.inner
+
+
+def _is_end(error: BaseException) -> bool:
+    """Return whether a verb raised this because the activation ends, in a task or in all tasks of a group that failed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_end, error.exceptions))
+    return isinstance(error, Canceled | Halt | Park | Restart)
