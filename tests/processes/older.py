@@ -41,10 +41,10 @@ class OlderWorker:
         workers.renew(self.worker, lease_s=3600, consuming_ago_s=0.0, draining=False).all(connection)
 
     def take(self, run: UUID) -> Fence:
-        """Promote and claim a run."""
+        """Promote and claim a run; the agents' digests are as short as they were."""
         ticket = tickets.promote([run]).one(self.connection)
         assert ticket is not None
-        versions = json.dumps(dict.fromkeys(self.agents, "1"))
+        versions = json.dumps(dict.fromkeys(self.agents, "9f86d081884c7d65"))
         claimed = moves.claim(
             run, ticket["epoch"], self.worker, label="older", versions=versions, served=self.agents
         ).one(self.connection)
@@ -91,6 +91,18 @@ def signal_wait(name: str, nth: int = 1) -> NewWait:
 
 def timer_wait(key: str, due_ms: int) -> NewWait:
     return NewWait(key, "timer", {}, due_ms, "elapsed")
+
+
+def tool_wait(name: str, *args: Any) -> NewWait:
+    """Ask whether a tool may be called with these arguments."""
+    key = f"{name}#{arguments_digest(args, {})}#1"
+    shown = {
+        "prompt": f"Call {name}?",
+        "details": {"function": name},
+        "step": {"key": key, "name": name},
+        "onDeny": "raise",
+    }
+    return question(f"tool:{key}", shown, AN_HOUR, "denied")
 
 
 def approval_wait(about: str, prompt: str) -> NewWait:
