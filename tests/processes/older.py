@@ -11,6 +11,8 @@ import psycopg
 from taxiway.identity import arguments_digest
 
 from models import moves, recording, tickets, workers
+from models.children import CHILD, Spawn
+from models.enqueue import NewRun
 from models.ids import liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
@@ -63,6 +65,23 @@ class OlderWorker:
         row = recording.step(fence, self.n, record, LIMITS, None).one(self.connection)
         assert row is not None
         return key
+
+    def start(self, fence: Fence, agent: str, *inputs: dict[str, Any]) -> list[NewWait]:
+        """Start a child for each input, as `map` records it, and return the waits for their ends."""
+        self.n += 1
+        digest = arguments_digest(([*inputs],), {})
+        key = f"spawn:{agent}#{digest}#1"
+        born = [
+            NewRun(agent, "default", json.dumps(one), parent_key=f"{key}/{place}") for place, one in enumerate(inputs)
+        ]
+        ids = json.dumps([str(child.id) for child in born])
+        record = StepRecord(key, f"spawn:{agent}", digest, 1, "succeeded", 1, 0, ids)
+        with self.connection.transaction():
+            assert Spawn(fence, self.n, record, born, LIMITS, 100, 10).one(self.connection)
+        return [
+            NewWait(f"wait:child#{child.parent_key}#1", "child", {"signal": f"{CHILD}{child.parent_key}"})
+            for child in born
+        ]
 
     def park(self, fence: Fence, *waits: NewWait, wake: str = "any") -> None:
         """Park the run for these waits."""
