@@ -129,6 +129,8 @@ class Ledger:
         self._unasked = dict.fromkeys(
             key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)
         )
+        # Steps that something was waited for, which may not be recorded themselves yet: a tool's approval, a renewed grant.
+        self._awaited = {key.partition(":")[2] for key in self._settled if not key.startswith(WAIT)}
         self.has_past = bool(self._unmatched or self._settled)
         self._calls: Counter[tuple[str, str]] = Counter()
         self._older: Counter[tuple[str, str]] = Counter()
@@ -146,7 +148,7 @@ class Ledger:
         key = step_key(name, short, occurrence) if path is None else placed_key(name, path, occurrence)
         if self.has_past:
             old, nth = self._older_key(name, given := older())
-            if old in self._unmatched and key not in self._unmatched:
+            if self._is_known(old) and not self._is_known(key):
                 return Call(name, f"{given} {digest.partition(' ')[2]}", old, nth)
         return Call(name, digest, key, occurrence)
 
@@ -212,6 +214,9 @@ class Ledger:
         """Return the names of recorded steps and waits that no call has asked for yet, in the order of their records."""
         waits = (key.partition("#")[0].partition("@")[0] for key in self._unasked)
         return list(dict.fromkeys((*(record.name for record in self._unmatched.values()), *waits)))
+
+    def _is_known(self, key: str) -> bool:
+        return key in self._unmatched or key in self._awaited
 
     def _older_key(self, name: str, digest: str) -> tuple[str, int]:
         self._older[name, digest] += 1

@@ -287,7 +287,7 @@ def open_by_park(connection: Connection, scene: Scene) -> None:
 def open_while_executing(connection: Connection, scene: Scene) -> None:
     """Have the activation of a scene open its waits while it executes."""
     with connection.transaction():
-        open_waits(connection, scene.run, TENANT, scene.made.worker, scene.opens)
+        assert open_waits(connection, scene.fence, scene.opens)
     scene.opened = True
 
 

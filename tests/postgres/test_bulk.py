@@ -16,6 +16,7 @@ from models.moves import NewWait
 from models.wanted import Label, Wanted
 from scheduler.errand import Errand
 from tests.postgres.bulking import KEY, ask, came_to, stands, turns
+from tests.postgres.calls import fence
 from tests.postgres.duel import Connection
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 from tests.postgres.inside import Deaf
@@ -68,7 +69,7 @@ def test_it_counts_just_the_runs_to_which_the_call_for_one_would_do_something(
     if situation in kinds:
         _park(world, made, kinds[situation])
     if asking:
-        open_waits(world.connection, made.id, TENANT, made.worker, [NewWait("pause", "user")])
+        assert open_waits(world.connection, fence(made), [NewWait("pause", "user")])
     counted = bulks.count(Action(action), Wanted(TENANT, agent=agent)).one(world.connection)
     assert counted
     did = _steer(world, action, made.id)
@@ -120,7 +121,7 @@ def test_runs_are_paused_and_go_on_again(world: World, agent: str) -> None:
 
 def test_a_run_that_executes_while_its_agent_pauses_is_resumed_and_its_worker_woken(world: World, agent: str) -> None:
     made, bus = world.run("executing", agent=agent), Deaf()
-    open_waits(world.connection, made.id, TENANT, made.worker, [NewWait("pause", "user")])
+    assert open_waits(world.connection, fence(made), [NewWait("pause", "user")])
     resume = ask(world, "resume", agent)
     turns(world.connection, bus)
     assert came_to(world, resume) == (1, 0, 0, True)

@@ -170,16 +170,18 @@ def test_what_processes_of_the_version_before_have_prepared_stays_good(older: st
         assert successors.whole(made.id).one(session) is not None
 
 
-@pytest.mark.parametrize("lock", ["ACCESS SHARE", "SHARE UPDATE EXCLUSIVE"])
-def test_an_upgrade_waits_for_the_table_of_steps_without_stopping_the_others(older: str, lock: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "lock"), [("step", "ACCESS SHARE"), ("step", "SHARE UPDATE EXCLUSIVE"), ("run", "ROW EXCLUSIVE")]
+)
+def test_an_upgrade_waits_for_a_table_without_stopping_the_others(older: str, table: str, lock: str) -> None:
     """A dump or a vacuum that takes long holds the table: who records meanwhile is let through again and again."""
     with _session(older) as holder, _session(older) as connection:
         made = World(connection).run("executing")
         holder.execute("BEGIN")
-        holder.execute(f"LOCK TABLE step IN {lock} MODE")
+        holder.execute(f"LOCK TABLE {table} IN {lock} MODE")
         upgrade = threading.Thread(target=_alembic, args=(older, "head"))
         upgrade.start()
-        _until_waiting(connection)
+        _until_waiting(connection, table)
         load = Load(older, made)
         until(lambda: load.steps > 20 or load.error, "others record while it waits")
         assert upgrade.is_alive()
@@ -190,9 +192,9 @@ def test_an_upgrade_waits_for_the_table_of_steps_without_stopping_the_others(old
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == {"version_num": "0013"}
 
 
-def _until_waiting(connection: psycopg.Connection[dict[str, Any]]) -> None:
-    sql = "SELECT TRUE AS waits FROM pg_locks WHERE relation = 'step'::regclass AND NOT granted"
-    waits: Callable[[], object] = lambda: connection.execute(sql).fetchone()  # noqa: E731
+def _until_waiting(connection: psycopg.Connection[dict[str, Any]], table: str) -> None:
+    sql = "SELECT TRUE AS waits FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+    waits: Callable[[], object] = lambda: connection.execute(sql, [table]).fetchone()  # noqa: E731
     until(waits, "the upgrade waits for the table")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.questions import authorization, question
 from scheduler.timers import Timers
-from tests.postgres.calls import TENANT
+from tests.postgres.calls import TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
 from tests.postgres.families import child_of, succeed, turn
@@ -43,12 +44,18 @@ def _own_pause() -> NewWait:
 
 def _awaiting(world: World, *opened: NewWait, situation: str = "executing") -> Made:
     made = world.run(situation)
-    assert open_waits(world.connection, made.id, TENANT, made.worker, opened) == []
+    row = open_waits(world.connection, fence(made), opened)
+    assert row is not None
+    assert not row["over"]
     return made
 
 
 def _open(made: Made, *opened: NewWait) -> Callable[[Connection], list[Row]]:
-    return lambda connection: open_waits(connection, made.id, TENANT, made.worker, opened)
+    def open_them(connection: Connection) -> list[Row]:
+        row = open_waits(connection, fence(made), opened)
+        return [row] if row else []
+
+    return open_them
 
 
 def _signal(made: Made, payload: object = 1) -> Callable[[Connection], list[Row]]:
@@ -137,8 +144,10 @@ def test_a_signal_is_kept_for_what_is_opened_again_behind_a_wait_of_an_earlier_a
     world.connection.execute("UPDATE run SET epoch = epoch + 1 WHERE id = %s", [made.id])
     assert _signal(made)(world.connection) == []
     assert (_outcome(world, wait)[0], _kept(world, made)) == (None, 1)
-    again = open_waits(world.connection, made.id, TENANT, made.worker, [_word()])
-    assert [row["id"] for row in again] == [wait.id], "opened again it is the same wait, and takes what was kept"
+    again = open_waits(world.connection, fence(replace(made, epoch=made.epoch + 1)), [_word()])
+    assert again is not None
+    assert again["over"], "it takes what was kept"
+    assert (_outcome(world, wait)[0], _kept(world, made)) == ("received", 0), "opened again it is the same wait"
 
 
 @pytest.mark.parametrize("situation", ["ready", "paused by user"])
@@ -186,7 +195,7 @@ def test_of_two_decisions_about_a_run_that_executes_the_second_decides_nothing(
 def test_a_park_that_waits_for_a_decision_is_none_and_tried_again_neither(world: World, connect: Connect) -> None:
     wait = _asks()
     made = _awaiting(world, wait)
-    won, lost = _one_behind_the_other(connect, _decide(made, wait), _park(made, wait, inbox=1))
+    won, lost = _one_behind_the_other(connect, _decide(made, wait), _park(made, wait, inbox=0))
     assert (len(won), lost) == (1, []), "its inbox has changed since its activation read it"
     again = moves.park(
         Verb.AWAIT_APPROVAL, made.id, made.epoch, made.worker, inbox=1, active_ms=1, reason=Reason.WAITING, waits=[wait]
@@ -198,7 +207,7 @@ def test_a_park_that_waits_for_a_decision_is_none_and_tried_again_neither(world:
 def test_a_decision_that_waits_for_a_park_wakes_the_parked_run(world: World, connect: Connect) -> None:
     wait = _asks()
     made = _awaiting(world, wait)
-    parked, won = _one_behind_the_other(connect, _park(made, wait, inbox=1), _decide(made, wait))
+    parked, won = _one_behind_the_other(connect, _park(made, wait, inbox=0), _decide(made, wait))
     assert (len(parked), len(won)) == (1, 1)
     row = world.row(made.id)
     assert (row["status"], row["reason"], row["lease_worker"]) == ("RUNNING", "approved", None)
@@ -208,20 +217,22 @@ def test_a_decision_that_waits_for_a_park_wakes_the_parked_run(world: World, con
 def test_a_signal_that_waits_for_an_open_finds_its_wait(world: World, connect: Connect) -> None:
     made, wait = world.run("executing"), _word()
     opened, over = _one_behind_the_other(connect, _open(made, wait), _signal(made))
-    assert (opened, [row["id"] for row in over], _kept(world, made)) == ([], [wait.id], 0)
+    assert [row["over"] for row in opened] == [False]
+    assert ([row["id"] for row in over], _kept(world, made)) == ([wait.id], 0)
 
 
 def test_an_open_that_waits_for_a_signal_takes_it(world: World, connect: Connect) -> None:
     made, wait = world.run("executing"), _word()
-    kept, over = _one_behind_the_other(connect, _signal(made), _open(made, wait))
-    assert (kept, [row["id"] for row in over], _kept(world, made)) == ([], [wait.id], 0)
+    kept, opened = _one_behind_the_other(connect, _signal(made), _open(made, wait))
+    assert (kept, [row["over"] for row in opened]) == ([], [True])
+    assert (_outcome(world, wait)[0], _kept(world, made)) == ("received", 0)
 
 
 def test_an_open_that_waits_for_the_end_of_its_lease_opens_nothing(world: World, connect: Connect) -> None:
     made, wait = world.run("executing"), _word()
     release = moves.release(made.id, made.epoch, made.worker, verb=Verb.RECOVER, reason=Reason.WORKER_LOST)
-    released, _ = _one_behind_the_other(connect, release.all, _open(made, wait))
-    assert len(released) == 1
+    released, opened = _one_behind_the_other(connect, release.all, _open(made, wait))
+    assert (len(released), opened) == (1, [])
     assert world.connection.execute("SELECT 1 FROM wait WHERE run_id = %s", [made.id]).fetchall() == []
 
 
@@ -365,7 +376,7 @@ def test_a_resume_that_meets_a_park_ends_the_pause_once(world: World, connect: C
         assert done is not None
         return list(done.over)
 
-    acts = (resume, _park(made, pause, inbox=1)) if resume_first else (_park(made, pause, inbox=1), resume)
+    acts = (resume, _park(made, pause, inbox=0)) if resume_first else (_park(made, pause, inbox=0), resume)
     first, second = _one_behind_the_other(connect, *acts)
     assert (len(first), len(second)) == (1, 0 if resume_first else 1)
     row = world.row(made.id)

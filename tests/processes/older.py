@@ -11,6 +11,8 @@ import psycopg
 from taxiway.identity import arguments_digest
 
 from models import moves, recording, tickets, workers
+from models.children import CHILD, Spawn
+from models.enqueue import NewRun
 from models.ids import liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
@@ -41,10 +43,10 @@ class OlderWorker:
         workers.renew(self.worker, lease_s=3600, consuming_ago_s=0.0, draining=False).all(connection)
 
     def take(self, run: UUID) -> Fence:
-        """Promote and claim a run."""
+        """Promote and claim a run; the agents' digests are as short as they were."""
         ticket = tickets.promote([run]).one(self.connection)
         assert ticket is not None
-        versions = json.dumps(dict.fromkeys(self.agents, "1"))
+        versions = json.dumps(dict.fromkeys(self.agents, "9f86d081884c7d65"))
         claimed = moves.claim(
             run, ticket["epoch"], self.worker, label="older", versions=versions, served=self.agents
         ).one(self.connection)
@@ -63,6 +65,23 @@ class OlderWorker:
         row = recording.step(fence, self.n, record, LIMITS, None).one(self.connection)
         assert row is not None
         return key
+
+    def start(self, fence: Fence, agent: str, *inputs: dict[str, Any]) -> list[NewWait]:
+        """Start a child for each input, as `map` records it, and return the waits for their ends."""
+        self.n += 1
+        digest = arguments_digest(([*inputs],), {})
+        key = f"spawn:{agent}#{digest}#1"
+        born = [
+            NewRun(agent, "default", json.dumps(one), parent_key=f"{key}/{place}") for place, one in enumerate(inputs)
+        ]
+        ids = json.dumps([str(child.id) for child in born])
+        record = StepRecord(key, f"spawn:{agent}", digest, 1, "succeeded", 1, 0, ids)
+        with self.connection.transaction():
+            assert Spawn(fence, self.n, record, born, LIMITS, 100, 10).one(self.connection)
+        return [
+            NewWait(f"wait:child#{child.parent_key}#1", "child", {"signal": f"{CHILD}{child.parent_key}"})
+            for child in born
+        ]
 
     def park(self, fence: Fence, *waits: NewWait, wake: str = "any") -> None:
         """Park the run for these waits."""
@@ -91,6 +110,18 @@ def signal_wait(name: str, nth: int = 1) -> NewWait:
 
 def timer_wait(key: str, due_ms: int) -> NewWait:
     return NewWait(key, "timer", {}, due_ms, "elapsed")
+
+
+def tool_wait(name: str, *args: Any) -> NewWait:
+    """Ask whether a tool may be called with these arguments."""
+    key = f"{name}#{arguments_digest(args, {})}#1"
+    shown = {
+        "prompt": f"Call {name}?",
+        "details": {"function": name},
+        "step": {"key": key, "name": name},
+        "onDeny": "raise",
+    }
+    return question(f"tool:{key}", shown, AN_HOUR, "denied")
 
 
 def approval_wait(about: str, prompt: str) -> NewWait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -10,9 +11,10 @@ import pytest
 
 from models import waits
 from models.bus import PROMOTE
+from models.enqueue import NewRun
 from tests.conftest import Servers
 from tests.processes.fleet import TENANT, Fleet, fleet_of
-from tests.processes.older import OlderWorker, approval_wait, signal_wait, timer_wait
+from tests.processes.older import OlderWorker, approval_wait, signal_wait, timer_wait, tool_wait
 
 AGENTS = """
     async def draw(what):
@@ -48,6 +50,19 @@ AGENTS = """
         said = (await run.approve("Go on?", on_deny="return")).approved
         return [*early, said, await run.step(draw, id), await run.step(draw, f"{id} end")]
 
+    @step(tool=True, on_deny="raise")
+    def send(what):
+        effect(what)
+        return f"new {what}"
+
+    @agent
+    def tool(run: Run, id: str):
+        return run.step(send, id)
+
+    @agent
+    async def tools(run: AsyncRun, id: str):
+        return await run.step(send, id)
+
     @agent
     async def again(run: AsyncRun, id: str):
         return [await run.step(stumble, id), await run.step(draw, f"{id} end")]
@@ -68,7 +83,7 @@ def fleet(
 @pytest.fixture(scope="module")
 def runs(fleet: Fleet) -> dict[str, UUID]:
     """Give runs as a worker of the version before left them, and workers of this one."""
-    older = OlderWorker(fleet.database, ["line", "tasks", "equal", "again"])
+    older = OlderWorker(fleet.database, ["line", "tasks", "equal", "again", "tool", "tools"])
     made = {
         "line parked": _line(fleet, older, "lp", parked=True),
         "line executing": _line(fleet, older, "le", parked=False),
@@ -77,6 +92,11 @@ def runs(fleet: Fleet) -> dict[str, UUID]:
         "equal parked": _equal(fleet, older, "eq"),
         "again parked": _again(fleet, older, "ag", parked=True),
         "again executing": _again(fleet, older, "ah", parked=False),
+        **{
+            f"{agent} {how}": _tool(fleet, older, agent, how)
+            for agent in ("tool", "tools")
+            for how in ("asked", "approved")
+        },
     }
     older.leave()
     fleet.scheduler()
@@ -134,6 +154,19 @@ def _again(fleet: Fleet, older: OlderWorker, name: str, *, parked: bool) -> UUID
     return run
 
 
+def _tool(fleet: Fleet, older: OlderWorker, agent: str, how: str) -> UUID:
+    """People are asked about the call of a tool, or have let it through; it was not called."""
+    name = f"{agent} {how}"
+    [run] = fleet.enqueue_many(
+        [NewRun(agent, "default", json.dumps({"id": name}), approval_strategy="ON_TOOL_CALL")]
+    )  # fmt: skip
+    asked = tool_wait("send", name)
+    older.park(older.take(run), asked, wake="all" if agent == "tool" else "any")
+    if how == "approved":
+        _decide(fleet, run, asked.id)
+    return run
+
+
 def _decide(fleet: Fleet, run: UUID, wait: UUID) -> None:
     with fleet.database.transaction():
         stands = waits.knock(run, TENANT).one(fleet.database)
@@ -177,6 +210,17 @@ def test_tasks_of_an_async_agent_go_on_each_with_its_own_records(
     assert sorted(fleet.effects(f"{name} ")) == [f"{name} last0", f"{name} last2"]
     sql = "SELECT count(*) AS n FROM wait WHERE run_id = %s AND kind = 'signal'"
     assert fleet.one(sql, run)["n"] == 3, "what had been opened was not opened again"
+
+
+@pytest.mark.parametrize("agent", ["tool", "tools"])
+def test_nobody_is_asked_again_about_a_tool(fleet: Fleet, runs: dict[str, UUID], agent: str) -> None:
+    for how in ("approved", "asked"):
+        run = runs[f"{agent} {how}"]
+        if how == "asked":
+            _decide(fleet, run, _question(fleet, run))
+        assert fleet.result(run) == f"new {agent} {how}"
+        assert fleet.effects(f"{agent} {how}") == [f"{agent} {how}"]
+        assert fleet.one("SELECT count(*) AS n FROM wait WHERE run_id = %s", run)["n"] == 1, "it was asked once"
 
 
 def test_equal_calls_go_on_behind_those_that_are_recorded(fleet: Fleet, runs: dict[str, UUID]) -> None:

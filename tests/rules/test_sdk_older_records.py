@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from taxiway.identity import arguments_digest
 from taxiway.ledger import Ledger, Recorded, Status
 from taxiway.waits import Settled
@@ -44,3 +45,19 @@ def test_an_older_wait_is_found_from_any_task() -> None:
     ledger = _ledger(waits=("wait:signal#word#1",))
     assert ledger.wait_key("wait:signal", "word", "0.2") == "wait:signal#word#1"
     assert ledger.wait_key("wait:signal", "word", "0.3") == "wait:signal@0.3#1/word"
+
+
+@pytest.mark.parametrize("beside", ["tool", "lost 1", "retry 2"])
+@pytest.mark.parametrize("path", [None, "0.1"])
+def test_a_step_that_only_a_wait_beside_it_tells_of_keeps_the_key_by_which_that_knows_it(
+    beside: str, path: str | None
+) -> None:
+    """Else people would be asked again about a tool that they have let through."""
+    ledger = _ledger(waits=(f"{beside}:work#{OLD}#1",))
+    calls = [ledger.call("work", "another 'a'", path, lambda: OLD) for _ in range(2)]
+    assert [call.key for call in calls] == [f"work#{OLD}#1", "work#another#2" if path is None else "work@0.1#2"]
+
+
+def test_a_wait_beside_a_step_of_this_version_is_preferred_to_an_older_one() -> None:
+    ledger = _ledger(waits=(f"tool:work#{OLD}#1", "tool:work@0#1"))
+    assert ledger.call("work", "another 'a'", "0", lambda: OLD).key == "work@0#1"

@@ -12,9 +12,9 @@ from models import moves, recording, tickets, workers
 from models.ids import liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.opening import opening
 from models.recording import Fence, Limits, LogLine, StepRecord
 from models.waits import Park
-from tests.postgres.opening import open_waits
 
 SCHEMA = {
     "type": "object",
@@ -117,10 +117,9 @@ class Hand:
 
     def open(self, fence: Fence, *waits: NewWait) -> None:
         """Have the agent of an executing run await these while it executes."""
-        row = self.connection.execute("SELECT tenant FROM run WHERE id = %s", [fence.run]).fetchone()
-        assert row is not None
+        self.n += 1
         with self.connection.transaction():
-            open_waits(self.connection, fence.run, row["tenant"], fence.worker, waits)
+            assert opening(fence, self.n, waits, LIMITS, None).one(self.connection)
 
     def cancel(self, fence: Fence) -> None:
         row = moves.cancel_executing(
