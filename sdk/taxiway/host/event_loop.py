@@ -190,7 +190,7 @@ class EventLoop:
             return Failed(AGENT_ERROR, NOT_AWAITED, problem)
         if (left := self._activation.ledger.unmatched_names()) and not self._activation.is_stopped:
             self._activation.event(UNUSED_RECORDS, {"names": left[:MOST_NAMED], "count": len(left)}, durable=True)
-        return returned(value, self._activation.order.limits.result, agent.result)
+        return returned(agent, value, self._activation.order.limits.result)
 
     def _new_loop(self) -> AgentLoop:
         activation = self._activation
