@@ -267,11 +267,13 @@ class Activation(Conversation):
             future.set_exception(Canceled(*reason.args))
         return True
 
-    def _drop(self, problem: str) -> None:
+    def _drop(self, problem: str) -> Halt | None:
         """Stop: a call that the author forgot to await must not be skipped, and nothing may happen behind it."""
-        if not self.is_stopped:
-            self.stop(Halt(AGENT_ERROR, problem, kind=NOT_AWAITED))
-            self.end()
+        if self.is_stopped:
+            return None
+        self.stop(halt := Halt(AGENT_ERROR, problem, kind=NOT_AWAITED))
+        self.end()
+        return halt
 
     def settle(self, settled: list[Settled]) -> None:
         """Outcomes of waits came. Called by the reader."""

@@ -262,7 +262,9 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
         message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}{see(call.function)}"
         return _Failure(StepError("InvalidValue", message, INVALID_OUTPUT), None, None)
     if (size := len(text.encode())) > max_value_bytes:
-        message = f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed{see(call.function)}"
+        message = (
+            f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed{see(call.function)}"
+        )
         return _Failure(StepError("ValueTooLarge", message, OUTPUT_TOO_LARGE), None, None)
     return text, value
 

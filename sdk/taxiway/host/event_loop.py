@@ -92,7 +92,7 @@ class EventLoop:
     @property
     def spoilt(self) -> bool:
         """Whether something was interrupted here or still runs, which must not meet another run."""
-        return self._interrupted or bool(self._threads)
+        return self._interrupted or bool(self._threads) or self._activation.unawaited.stopped
 
     def carry(self, agent: Agent, inputs: dict[str, Any]) -> Outcome:
         """Execute the agent to its end, then cancel whatever tasks it left."""
