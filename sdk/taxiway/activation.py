@@ -144,7 +144,7 @@ class Activation(Conversation):
         handles = functools.partial(made, [self.describe(wish) for wish in call.wishes()])
 
         def begin() -> None:
-            self._must_fit(lambda: f"start {start.name!r}", start.name)
+            self._must_fit(lambda: f"start {start.name!r}{mismatch.given(called.digest)}", start.name)
 
         return self._halting(spawn(call, past, begin, handles, self.order.limits.input))
 
@@ -154,7 +154,7 @@ class Activation(Conversation):
         path = None if wish.is_placed else self._path()
         key = self.ledger.wait_key(f"{WAIT}{wish.kind}", wish.name, path)
         if path is not None and not self.ledger.was_opened(key) and (other := self.ledger.same_place(key)):
-            raise self.stop(Halt(CODE_MISMATCH, mismatch.other_wait(wish, other)))
+            raise self.stop(Halt(CODE_MISMATCH, mismatch.other_wait(wish, other, self.ledger)))
         return self.now(self.ledger.wait(key, wish))
 
     def now(self, wait: Wait) -> Wait:
