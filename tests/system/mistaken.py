@@ -44,6 +44,7 @@ FAILURES: Final = {
     "sneaky": _not_awaited(mistakes.sneaky, "approve", "run.approve"),
     "sneaky_without_a_step": _not_awaited(mistakes.sneaky_without_a_step, "approve", "run.approve"),
     "sneaky_if": _not_awaited(mistakes.sneaky_if, "approve", "run.approve"),
+    "sneaky_kept": _not_awaited(mistakes.sneaky_kept, "approve", "run.approve"),
     "sneaky_answer": _not_awaited(mistakes.sneaky_answer, "approve", "run.approve"),
     "sneaky_step": _not_awaited(mistakes.sneaky_step, "step", "run.step"),
     "sneaky_call": _not_awaited(mistakes.sneaky_call, "step", "wipe_too"),

@@ -48,6 +48,12 @@ async def sneaky_if(run: AsyncRun, log: str) -> str:
 
 
 @agent
+async def sneaky_kept(run: AsyncRun, log: str) -> str:
+    approved = run.approve("Really wipe production?")
+    return wipe(log) if approved else "kept"
+
+
+@agent
 async def sneaky_answer(run: AsyncRun, log: str) -> str:
     decision: Any = run.approve("Really wipe production?")
     return wipe(log) if decision.approved else "kept"
