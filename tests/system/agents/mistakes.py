@@ -223,18 +223,18 @@ async def naps(run: AsyncRun, log: str) -> None:
 
 
 @agent
-def read_page(run: Run, url: str) -> Page:
+def page_of(run: Run, url: str) -> Page:
     return Page(url, len(url))
 
 
 @agent
 def reads(run: Run, log: str) -> str:
-    return repr(run.gather(*run.map(read_page, [{"url": "/a"}, {"url": "/bc"}])))
+    return repr(run.gather(*run.map(page_of, [{"url": "/a"}, {"url": "/bc"}])))
 
 
 @agent
 async def reads_too(run: AsyncRun, log: str) -> str:
-    return repr(await run.gather(*await run.map(read_page, [{"url": "/a"}, {"url": "/bc"}])))
+    return repr(await run.gather(*await run.map(page_of, [{"url": "/a"}, {"url": "/bc"}])))
 
 
 @agent
