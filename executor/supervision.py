@@ -231,12 +231,18 @@ class Supervision:
             return self._stopped(n, "interrupted" if error["code"] in ("canceled", "timeout") else "returned")
         if error["code"] == Reason.CODE_MISMATCH:
             # A bad deploy must not kill a run that may have waited for weeks: it goes on when the code is right again.
+            self._intake.notes.add("agent", "error", str(error.get("message")), error.get("step"))
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         if error["code"] == Reason.DENIED and error.get("type") == "Denied":
             # Somebody had denied what the agent came to wait for only now, and without which it is not to go on.
-            return Canceled(n, None, "returned", None, error.get("message"), Reason.DENIED)
-        return Failed(n, error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR, error)
+            return Canceled(n, None, "returned", None, error.get("message"), Reason.DENIED, self._cleanup)
+        reason = error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR
+        return Failed(n, reason, error, cleanup=self._cleanup)
+
+    @property
+    def _cleanup(self) -> tuple[str, ...]:
+        return tuple(self._intake.cleanup)
 
     def _parked(self, n: int, wake: str, items: Any) -> Outcome:
         try:
@@ -253,11 +259,11 @@ class Supervision:
         stop = self._switch.stop
         assert stop is not None
         if stop.kind == "cancel":
-            return canceled(n, stop.in_flight, how, stop.by, stop.comment, cleanup=tuple(self._intake.cleanup))
+            return canceled(n, stop.in_flight, how, stop.by, stop.comment, cleanup=self._cleanup)
         limit = self._claim["timeout_ms"] / 1000
         message = f"the run was active for longer than its {limit:g} s"
         error = {"code": "timeout", "type": "Timeout", "message": message, "step": stop.in_flight}
-        return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, tuple(self._intake.cleanup))
+        return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, self._cleanup)
 
     def _without_host(self, epitaph: str) -> Outcome:
         in_flight = self._intake.steps.oldest

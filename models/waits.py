@@ -135,7 +135,8 @@ _TELL_OTHERS = f"""
 # What is over is given to the agent's next activation, in the order in which it came; what is open is named.
 _SETTLED = f"""
     SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {moment("resolved_at")} AS at,
-        (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs",
+        (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
+            coalesce(request ->> 'prompt', request ->> 'provider', request ->> 'signal', request ->> 'reason'), 60) END AS title,
         CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
             'status', answer -> 'status', 'result', child.result, 'error', child.error)::text ELSE answer::text END AS answer
     FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END

@@ -65,7 +65,7 @@ def runs_wait(count: Count) -> str:
     return "1 run waits before it" if count.number == 1 else f"{count} runs wait before it"
 
 
-def short(text: object) -> str:
+def short(text: object, longest: int = _LONGEST) -> str:
     """Cut what somebody else wrote to what fits a sentence."""
     words = " ".join(str(text).split())
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+    return words if len(words) <= longest else f"{words[:longest]}…"

@@ -18,6 +18,7 @@ from models.lifecycle import TERMINAL, PauseKind
 from models.wait import Wait
 
 _MOST_SPOKEN = 3
+_LONGEST_MISMATCH = 2_000  # both sides of it are of use only together
 _BY_THE_SCHEDULER = {Kind.TIMER, Kind.CHILD, Kind.WINDOW_WAIT}
 _KINDS = {
     "approval": Kind.APPROVAL,
@@ -157,7 +158,7 @@ def _window(parked: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, An
 
 
 def _code(_: Parked, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    why = f": {short(asked['message'])}" if asked.get("message") else ""
+    why = f": {short(asked['message'], _LONGEST_MISMATCH)}" if asked.get("message") else ""
     then = "it goes on when the code was mended and somebody resumes it."
     return f"Its code does not fit what it recorded{why}; {then}", {}
 

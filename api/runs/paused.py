@@ -24,7 +24,7 @@ from models.wait import Wait
 _SHOWN = {name: name for name in (
     "prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason",
 )}  # fmt: skip
-_OF_CHILD = {"run": "childRunId", "agent": "agent"}
+_OF_SOME = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
 MOST_SHOWN = 100
 """Waits of a run that are shown: one that waits for children may wait for thousands."""
 
@@ -83,7 +83,7 @@ def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> Pause
 
 def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
     asked = cast("Mapping[str, Any]", wait.request or {})
-    names = _OF_CHILD if wait.kind == "child" else _SHOWN
+    names = _OF_SOME.get(wait.kind, _SHOWN)
     shown = {names[name]: asked[name] for name in names if asked.get(name) is not None}
     if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
         shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))

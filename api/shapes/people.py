@@ -25,6 +25,9 @@ class WaitBody(TypedDict):
     subject: NotRequired[str]
     signal: NotRequired[Annotated[str, Field(description="The name of the signal.")]]
     reason: NotRequired[Annotated[str, Field(description="Why the agent paused.")]]
+    message: NotRequired[
+        Annotated[str, Field(description="Where, and in what, its code does not fit what it recorded.")]
+    ]
     childRunId: NotRequired[Annotated[Id, Field(description="The child that it waits for.")]]
     agent: NotRequired[Annotated[str, Field(description="The child's agent.")]]
     approvalUrl: NotRequired[Annotated[str, Field(description="For callers who may have it.")]]

@@ -144,7 +144,7 @@ class Activation(Conversation):
         handles = functools.partial(made, [self.describe(wish) for wish in call.wishes()])
 
         def begin() -> None:
-            self._must_fit(lambda: f"start {start.name!r}", start.name)
+            self._must_fit(lambda: f"start {start.name!r}{mismatch.given(called.digest)}", start.name)
 
         return self._halting(spawn(call, past, begin, handles, self.order.limits.input))
 
@@ -154,7 +154,7 @@ class Activation(Conversation):
         path = None if wish.is_placed else self._path()
         key = self.ledger.wait_key(f"{WAIT}{wish.kind}", wish.name, path)
         if path is not None and not self.ledger.was_opened(key) and (other := self.ledger.same_place(key)):
-            raise self.stop(Halt(CODE_MISMATCH, mismatch.other_wait(wish, other)))
+            raise self.stop(Halt(CODE_MISMATCH, mismatch.other_wait(wish, other, self.ledger)))
         return self.now(self.ledger.wait(key, wish))
 
     def now(self, wait: Wait) -> Wait:
@@ -267,11 +267,13 @@ class Activation(Conversation):
             future.set_exception(Canceled(*reason.args))
         return True
 
-    def _drop(self, problem: str) -> None:
+    def _drop(self, problem: str) -> Halt | None:
         """Stop: a call that the author forgot to await must not be skipped, and nothing may happen behind it."""
-        if not self.is_stopped:
-            self.stop(Halt(AGENT_ERROR, problem, kind=NOT_AWAITED))
-            self.end()
+        if self.is_stopped:
+            return None
+        self.stop(halt := Halt(AGENT_ERROR, problem, kind=NOT_AWAITED))
+        self.end()
+        return halt
 
     def settle(self, settled: list[Settled]) -> None:
         """Outcomes of waits came. Called by the reader."""

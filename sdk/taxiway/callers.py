@@ -1,12 +1,15 @@
-"""Finds the line of the agent's own code that called a verb."""
+"""Finds the lines of the agent's own code: the one that called a verb, and the one where a function begins."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Final
+from typing import Any, Final
 
 _OURS: Final = str(Path(__file__).parent) + "/"
 _LIBRARY: Final = str(Path(os.__file__).parent) + "/"
@@ -24,6 +27,15 @@ def caller() -> tuple[CodeType, int] | None:
 def place_of(found: tuple[CodeType, int] | None) -> str:
     """Return a place as `file:line`."""
     return "an unknown place" if found is None else f"{found[0].co_filename}:{found[1]}"
+
+
+def see(function: Callable[..., Any]) -> str:
+    """Return the end of a sentence that says where a function begins; nothing for one that is not written in Python."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"; see {place_of((code, code.co_firstlineno))}" if isinstance(code, CodeType) else ""
 
 
 def _is_foreign(file: str) -> bool:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from taxiway.authorizations import Grant
+from taxiway.callers import see
 from taxiway.codec import record, replay
 from taxiway.describe import annotated
 from taxiway.encode import json_of as json_text
@@ -258,10 +259,12 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
     try:
         text, value = record(call.plan.shape, outcome.value, json_text)
     except InvalidValue as problem:
-        message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}"
+        message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}{see(call.function)}"
         return _Failure(StepError("InvalidValue", message, INVALID_OUTPUT), None, None)
     if (size := len(text.encode())) > max_value_bytes:
-        message = f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed"
+        message = (
+            f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed{see(call.function)}"
+        )
         return _Failure(StepError("ValueTooLarge", message, OUTPUT_TOO_LARGE), None, None)
     return text, value
 
@@ -286,7 +289,7 @@ def _replayed(call: StepCall, past: Recorded, text: str | None) -> Any:
     try:
         return replay(call.plan.shape, text or "null")
     except InvalidValue as problem:
-        message = f"what step {call.name!r} recorded no longer fits its return type: {problem}"
+        message = f"what step {call.name!r} recorded no longer fits its return type: {problem}{see(call.function)}"
         raise StepFailed(call.name, past.attempts, "InvalidValue", message, INVALID_OUTPUT) from None
 
 

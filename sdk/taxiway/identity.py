@@ -5,17 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import reprlib
 from collections.abc import Callable, Mapping
-from datetime import date, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from pathlib import PurePath
 from typing import Any, Final
-from uuid import UUID
 
 from taxiway.digest import value_digest
 from taxiway.encode import rich_to_plain, type_name
+from taxiway.glance import SHOWN
 from taxiway.report import storable
 
 DIGEST_LENGTH: Final = 16
@@ -25,20 +20,6 @@ MOST_SHOWN_CHARACTERS: Final = 200
 _MAX_DEPTH: Final = 50
 _SHORT: Final = frozenset({bool, float, type(None)})
 _LONG_NUMBER: Final = 10**30
-_BRIEF: Final = (Enum, Decimal, UUID, date, time, timedelta, PurePath)
-
-
-class _Shown(reprlib.Repr):
-    """Shows values briefly: an object of which nobody knows how long its text gets is shown by its type."""
-
-    maxstring = maxother = 60
-    maxlevel = 3
-
-    def repr_instance(self, x: object, level: int) -> str:
-        return super().repr_instance(x, level) if isinstance(x, _BRIEF) else f"<{type_name(x)}>"
-
-
-_SHOWN: Final = _Shown()
 
 
 def step_key(name: str, digest: str, occurrence: int) -> str:
@@ -64,7 +45,7 @@ def call_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """Return the arguments of a call as a reader of an error wants to see them: short, on one line, storable."""
     try:
-        shown = [_brief(value) for value in args[:MOST_SHOWN]]
+        shown = [_brief(value) for value in args[:MOST_SHOWN]] + ["…"] * (len(args) > MOST_SHOWN)
         shown += [f"{name}={_brief(value)}" for name, value in list(kwargs.items())[:MOST_SHOWN]]
     except Exception:  # noqa: BLE001 - foreign objects may raise whatever they like; what they look like is a help, no more
         return "…"
@@ -74,7 +55,7 @@ def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 def _brief(value: object) -> str:
     kind = type(value)
     short = kind in _SHORT or (kind is int and -_LONG_NUMBER < value < _LONG_NUMBER)  # type: ignore[operator]
-    return repr(value) if short else _SHOWN.repr(value)
+    return repr(value) if short else SHOWN.repr(value)
 
 
 def arguments_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

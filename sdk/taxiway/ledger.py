@@ -210,6 +210,16 @@ class Ledger:
         """Whether every recorded step and wait was asked for."""
         return not self._unmatched and not self._unasked
 
+    def unmatched_waits(self) -> list[str]:
+        """Return what was waited for and no call has asked for yet, as an error shows it."""
+        return [self.shown_wait(key) for key in self._unasked]
+
+    def shown_wait(self, key: str) -> str:
+        """Return a recorded wait as an error shows it: its kind, and what people were shown."""
+        _, known = self._settled[key]
+        kind = key.removeprefix(WAIT).partition("#")[0].partition("@")[0]
+        return kind if known.title is None else f"{kind} {known.title!r}"
+
     def unmatched_names(self) -> list[str]:
         """Return the names of recorded steps and waits that no call has asked for yet, in the order of their records."""
         waits = (key.partition("#")[0].partition("@")[0] for key in self._unasked)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from taxiway.callers import caller, place_of
-from taxiway.ledger import WAIT, Call, Ledger, Recorded
+from taxiway.ledger import Call, Ledger, Recorded
 from taxiway.waits import Wish
 
+_ALIKE: Final = "; what looks the same here differs in a part that is not shown"
 _WHY: Final = "the agent's code has changed under the run, or is not deterministic"
 
 
 def skipped(new: str, ledger: Ledger) -> str:
     """Say that something new would happen, which is `new`, while records lie unused."""
     steps = [f"{record.name!r}({record.arguments})" for record in ledger.unmatched()]
-    waits = [repr(name) for name in ledger.unmatched_names() if name.startswith(WAIT)]
-    left = steps + waits
+    left = steps + ledger.unmatched_waits()
     names = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
-    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} lie unused"
+    alike = _ALIKE if any(step in new for step in steps) else ""
+    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} lie unused{alike}"
 
 
 def other_arguments(call: Call, past: Recorded) -> str:
@@ -25,15 +26,15 @@ def other_arguments(call: Call, past: Recorded) -> str:
     return (
         f"{_WHY}: at {place_of(caller())} step {call.name!r} is called with {given(call.digest)}, "
         f"it was recorded with ({past.arguments}) under the key {call.key}"
+        + (_ALIKE if f"({past.arguments})" == given(call.digest) else "")
     )
 
 
-def other_wait(wish: Wish, recorded: str) -> str:
+def other_wait(wish: Wish, recorded: str, ledger: Ledger) -> str:
     """Say that the run has waited for something else where it waits now; `recorded` is the key of that wait."""
-    place = recorded.partition("/")[0].removeprefix(WAIT)
     return (
-        f"{_WHY}: at {place_of(caller())} it would wait for {wish.kind} {wish.title!r}, but it has waited for another "
-        f"{wish.kind} there before ({place})"
+        f"{_WHY}: at {place_of(caller())} it would wait for {wish.kind} {wish.title!r}, "
+        f"it has waited there for {ledger.shown_wait(recorded)} before"
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from taxiway.agents import Agent
+from taxiway.callers import see
 from taxiway.codec import result
 from taxiway.describe import annotated
 from taxiway.errors import (
@@ -28,7 +30,6 @@ from taxiway.errors import (
     WaitTimeout,
 )
 from taxiway.report import message_of, report_of
-from taxiway.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,15 @@ class Parked:
 Outcome = Finished | Failed | Parked | Restarted
 
 
-def returned(value: object, max_bytes: int, shape: Shape | None = None) -> Outcome:
-    """Return the outcome of an agent that returned `value`; `shape` is what it says that it returns."""
+def returned(agent: Agent, value: object, max_bytes: int) -> Outcome:
+    """Return the outcome of an agent that returned `value`."""
     try:
-        text = result(shape, value)
+        text = result(agent.result, value)
     except InvalidValue as problem:
-        return Failed(INVALID_OUTPUT, "InvalidValue", f"the agent{annotated(shape)} returned {problem}")
+        message = f"the agent{annotated(agent.result)} returned {problem}{see(agent.function)}"
+        return Failed(INVALID_OUTPUT, "InvalidValue", message)
     if (size := len(text.encode())) > max_bytes:
-        message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed"
+        message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed{see(agent.function)}"
         return Failed(OUTPUT_TOO_LARGE, "ValueTooLarge", message)
     return Finished(text)
 

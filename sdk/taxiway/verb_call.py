@@ -1,16 +1,19 @@
 """What a verb of an async agent returns: to be awaited, or given to a task; one that is neither is an author's mistake.
 
 It begins nothing before it is awaited. A missing `await` would skip an approval without a word; so the activation is told of each
-that was made, and of each that was dropped.
+that was made, and of each that was dropped. Where the statement that made it drops it, the code stops there, before it does
+what nobody approved.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Coroutine, Generator
-from types import CodeType, TracebackType
-from typing import Any, TypeVar
+from types import CodeType, FrameType, TracebackType
+from typing import Any, NoReturn, TypeVar
 
 from taxiway.callers import caller, place_of
+from taxiway.standstill import raise_in
 
 T = TypeVar("T")
 
@@ -18,11 +21,16 @@ Place = tuple[CodeType, int] | None
 
 
 class Unawaited:
-    """The calls of verbs that were made and not awaited yet; `dropped` is called when one never can be."""
+    """The calls of verbs that were made and not awaited yet.
 
-    def __init__(self, dropped: Callable[[str], None]) -> None:
+    `dropped` is told when one never can be, and returns what is to be raised for it; None when the agent's code ends already.
+    """
+
+    def __init__(self, dropped: Callable[[str], BaseException | None]) -> None:
         self._dropped = dropped
         self._made: dict[int, tuple[str, Place]] = {}
+        self.stopped = False
+        """Whether agent code was stopped where it stood, which may hold what it would have let go."""
 
     def made(self, call: object, verb: str) -> None:
         """Note a call."""
@@ -32,10 +40,24 @@ class Unawaited:
         """Note that a call is awaited, or was given to a task that was cancelled before it began."""
         self._made.pop(id(call), None)
 
-    def gone(self, call: object) -> None:
-        """Note that a call is no more."""
-        if (left := self._made.pop(id(call), None)) is not None:
-            self._dropped(_sentence(*left))
+    def gone(self, call: object, where: FrameType | None) -> None:
+        """Note that a call is no more; `where` is the frame that had it last."""
+        left = self._made.pop(id(call), None)
+        if left is None or (error := self._dropped(_sentence(*left))) is None:
+            return
+        _, place = left
+        if where is not None and place is not None and where.f_code.co_filename == place[0].co_filename:
+            self.stopped = True
+            raise_in(where, error)
+
+    def misused(self, call: object) -> NoReturn:
+        """Stop the agent, which takes a call for what it would return."""
+        raise self._dropped(self.sentence(call)) or RuntimeError(self.sentence(call))
+
+    def sentence(self, call: object) -> str:
+        """Return what is wrong with the use of a call."""
+        left = self._made.get(id(call))
+        return "a call has no attributes, what it returns has" if left is None else _sentence(*left)
 
     def first(self) -> str | None:
         """Return what is wrong with the first call that was not awaited so far, None when there is none."""
@@ -73,8 +95,17 @@ class VerbCall(Coroutine[Any, Any, T]):
         """End it."""
         self._begun().close()
 
+    def __bool__(self) -> bool:
+        if self._inner is None:
+            self._unawaited.misused(self)
+        return True
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # No end of the run yet: asyncio itself looks for attributes of coroutines.
+        raise AttributeError(f"{name!r} is not there: {self._unawaited.sentence(self)}")
+
     def __del__(self) -> None:
-        self._unawaited.gone(self)
+        self._unawaited.gone(self, sys._getframe().f_back)  # noqa: SLF001 - the documented way to look at the stack
 
     def _begun(self) -> Coroutine[Any, Any, T]:
         if self._inner is None:

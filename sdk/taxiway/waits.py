@@ -33,7 +33,8 @@ _OWN: Final = "taxiway."
 class Settled:
     """What is known of a wait that was opened before: its outcome (None while it is open); `answer` is JSON text.
 
-    `resolved_ms` is the moment of the outcome in milliseconds on the database's clock, None where nobody noted it.
+    `resolved_ms` is the moment of the outcome in milliseconds on the database's clock, None where nobody noted it. `title` is
+    what people were shown, cut short.
     """
 
     key: str
@@ -43,11 +44,12 @@ class Settled:
     comment: str | None = None
     at: str | None = None
     resolved_ms: float | None = None
+    title: str | None = None
 
     @classmethod
     def from_frame(cls, item: dict[str, Any]) -> Settled:
         """Read one wait of a `recorded` frame."""
-        about = (item.get(name) for name in ("answer", "by", "comment", "at", "resolvedMs"))
+        about = (item.get(name) for name in ("answer", "by", "comment", "at", "resolvedMs", "title"))
         return cls(item["key"], item["outcome"], *about)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,6 @@ def work():
     (Path(__file__).parent / "worked").touch()
 
 @agent
-async def dropped(run: AsyncRun):
-    CALL
-    await run.step(work)
-    return "done"
-
-@agent
 async def kept(run: AsyncRun):
     kept = CALL
     return "done"
@@ -51,14 +46,24 @@ async def kept_to_the_end_of_a_task(run: AsyncRun):
     return "done"
 
 @agent
+async def dropped(run: AsyncRun):
+    CALL; work()
+    work()
+    await run.step(work)
+    return "done"
+
+@agent
 async def in_a_finally(run: AsyncRun):
     try:
         await run.using(name="fails").step(int, "x")
     finally:
         CALL
+        work()
         await run.step(work)
 """
-AGENTS = ("dropped", "kept", "kept_to_the_end_of_a_task", "in_a_finally")
+KEPT = ("kept", "kept_to_the_end_of_a_task")
+DROPPED = ("dropped", "in_a_finally")
+"""Their code stops in the middle of what it does: the host serves no other run."""
 
 
 @pytest.fixture(scope="module", params=CALLS)
@@ -72,16 +77,27 @@ def test_a_verb_that_is_not_awaited_fails_the_run_and_nothing_behind_it_is_execu
     lines = [
         n for n, line in enumerate(file.read_text().splitlines(), 1) if CALLS[verb] in line and "await" not in line
     ]
+    places = {agent: f"{file}:{line}" for agent, line in zip((*KEPT, *DROPPED), lines, strict=True)}
     with Host(file) as host:
         host.hello()
-        for agent, line in zip(AGENTS, lines, strict=True):
-            run = Run(agent)
-            end = host.carry(run)
-            assert end["frame"] == "fail", agent
-            error = end["error"]
-            assert (error["code"], error["type"]) == ("agent_error", "NotAwaited"), (agent, error)
-            assert f"run.{name}(…) at {file}:{line} was never awaited" in error["message"], agent
-            assert not host.of_kind("open", "park", "spawn", "restart", "grant"), agent
-            assert [step["name"] for step in run.steps.values()] == (["fails"] if agent == "in_a_finally" else [])
+        for agent in KEPT:
+            _fails(host, agent, f"run.{name}(…) at {places[agent]} was never awaited")
             assert host.next()["frame"] == "idle"
+        _fails(host, "dropped", f"run.{name}(…) at {places['dropped']} was never awaited")
+        assert host.exit_code() == 0
+    with Host(file) as host:
+        host.hello()
+        _fails(host, "in_a_finally", f"run.{name}(…) at {places['in_a_finally']} was never awaited", ["fails"])
+        assert host.exit_code() == 0
     assert not (tmp_path / "worked").exists()
+
+
+def _fails(host: Host, agent: str, says: str, steps: Sequence[str] = ()) -> None:
+    run = Run(agent)
+    end = host.carry(run)
+    assert end["frame"] == "fail", agent
+    error = end["error"]
+    assert (error["code"], error["type"]) == ("agent_error", "NotAwaited"), (agent, error)
+    assert says in error["message"], agent
+    assert not host.of_kind("open", "park", "spawn", "restart", "grant"), agent
+    assert [step["name"] for step in run.steps.values()] == list(steps)

@@ -32,6 +32,7 @@ class Refusal:
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     scheduler: bool = False
+    line: int | None = None
 
 
 AWAY = "postgresql://somebody:secret-word@127.0.0.1:9/taxiway"
@@ -39,6 +40,19 @@ REFUSALS = {
     "agents that raise": Refusal(3, "missing_agents.py:13: ", 'raise RuntimeError("no such model")'),
     "agents that want a variable": Refusal(3, "list it in TAXIWAY_AGENT_ENV", 'os.environ["A_KEY"]'),
     "agents that leave": Refusal(3, "missing_agents.py:13: ", "sys.exit(0)"),
+    "an agent on a method": Refusal(
+        3, "agent Desk.main is a method", "class Desk:\n    @agent\n    def main(self, run): ...", line=14
+    ),
+    "an agent of any inputs": Refusal(3, "agent main needs a first parameter", "@agent\ndef main(*args): ...", line=13),
+    "a wrong on_deny": Refusal(
+        3,
+        "a step's on_deny is one of cancel, fail, raise, not 'explode'",
+        "@step(on_deny='explode')\ndef work(): ...",
+        line=13,
+    ),
+    "a wrong timeout": Refusal(
+        3, "agent main: timeout: 'banana' is no duration", "@agent(timeout='banana')\ndef main(run): ...", line=13
+    ),
     "two queues": Refusal(3, "one worker for each", options=("-Q", "default,money")),
     "a prefork pool": Refusal(3, "--pool threads", options=("--pool", "prefork")),
     "a pool of gevent": Refusal(3, "--pool threads", options=("--pool", "gevent")),
@@ -92,6 +106,7 @@ def test_a_process_that_cannot_serve_says_why_in_one_sentence_and_ends(started: 
     said = process.said()
     [sentence] = [line for line in said.splitlines() if line.startswith("taxiway: ")]
     assert refusal.says in sentence
+    assert refusal.line is None or f"missing_agents.py:{refusal.line}: " in sentence
     assert "Traceback" not in said
     assert not [secret for secret in ("s" * 32, "secret-word") if secret in said]
 

@@ -92,12 +92,13 @@ def test_show_says_what_a_parked_run_waits_for(invoke: Invoke) -> None:
         {"kind": "approval", "prompt": "Ship it?", "approvalUrl": "http://a"},
         {"kind": "signal", "signal": "paid"},
         {"kind": "timer"},
+        {"kind": "code", "message": "it is not deterministic"},
     ]
     result = invoke(
         Canned(httpx.Response(200, json=run("PAUSED", pause={"kind": "approval", "waits": waits}))), "show", RUN_ID
     )
     said = [line.removeprefix("waits for  ") for line in result.stdout.splitlines() if line.startswith("waits for")]
-    assert said == ["approval: Ship it? - http://a", "signal: paid", "timer"]
+    assert said == ["approval: Ship it? - http://a", "signal: paid", "timer", "code: it is not deterministic"]
 
 
 def test_show_says_what_an_executing_run_awaits(invoke: Invoke) -> None:

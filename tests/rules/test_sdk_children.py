@@ -119,7 +119,7 @@ def test_a_refusal_is_recorded_and_raised_again_by_every_replay() -> None:
 def test_new_children_while_recorded_steps_lie_unused_are_a_mismatch() -> None:
     activation = _activation([Recorded("old##1", "old", Status.SUCCEEDED, 1, "1", None, False)])
     activation.in_order = True
-    with pytest.raises(Halt, match=r"it would start 'spawn:echo' while recorded 'old'\(\) lie unused"):
+    with pytest.raises(Halt, match=r"it would start 'spawn:echo'\(\[{'n': 1}\]\) while recorded 'old'\(\) lie unused"):
         _next(_open(activation, {"n": 1}))
 
 

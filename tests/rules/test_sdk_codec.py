@@ -350,7 +350,8 @@ def test_a_step_that_breaks_its_annotation_fails_once_and_names_what_came(step: 
     outcome = play(main)
     DECLARED.pop()
     assert outcome.error is not None
-    assert (outcome.error.code, outcome.error.message, outcome.error.attempts) == ("invalid_output", says, 1)
+    place = f"; see {__file__}:{step.__code__.co_firstlineno}"
+    assert (outcome.error.code, outcome.error.message, outcome.error.attempts) == ("invalid_output", says + place, 1)
 
 
 def test_an_agent_is_held_to_its_annotation_and_left_alone_without_one() -> None:
@@ -367,7 +368,7 @@ def test_an_agent_is_held_to_its_annotation_and_left_alone_without_one() -> None
     assert held.error is not None
     assert (held.error.code, held.error.message) == (
         "invalid_output",
-        "the agent -> int returned $: expected int, got 'x'",
+        f"the agent -> int returned $: expected int, got 'x'; see {__file__}:{wrong.__code__.co_firstlineno}",
     )
     assert left.result == {"at": "2026-01-01T00:00:00", "verdict": "good"}
 

@@ -1,7 +1,8 @@
-"""The fixture that comes with the SDK plays runs, and a test that fails shows them."""
+"""A test that fails shows the runs that it has played, with the fixture that comes with the SDK and without."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,16 @@ from pathlib import Path
 TESTS = """
 import pytest
 from taxiway import Run, agent
-from taxiway.testing import approve
+from taxiway.testing import approve, play
+
+
+def age() -> int:
+    return "old"
+
+
+@agent
+def ages(run: Run):
+    return run.step(age)
 
 
 @agent
@@ -28,6 +38,10 @@ def test_bad(taxiway_play):
 
 def test_unanswered(taxiway_play):
     taxiway_play(refund, amount=3.0)
+
+
+def test_status():
+    assert play(ages).status == "SUCCESS"
 """
 
 
@@ -40,10 +54,17 @@ def pytest_in(folder: Path, code: str, *options: str) -> str:
 
 def test_the_fixture_is_there_and_a_failing_test_shows_what_was_played(tmp_path: Path) -> None:
     said = pytest_in(tmp_path, TESTS)
-    assert "2 failed, 1 passed" in said
+    assert "3 failed, 1 passed" in said
     assert "Taxiway runs played" in said
     assert "<Outcome SUCCESS: 'paid'; asked: 'Refund 2.0?' approved>" in said
     assert "<Outcome PAUSED (waiting); asked: 'Refund 3.0?' (no answer)>" in said
+    assert re.search(
+        r"^<Outcome FAILED \(invalid_output\): InvalidValue: step 'age' -> int returned \$: expected int, got 'old'; "
+        r"see \S+test_mine\.py:7, in step 'age'; steps: age failed>$",
+        said,
+        re.MULTILINE,
+    ), said
+    assert said.count("Taxiway runs played") == 3
     assert "Refund 1.0?" not in said, "a test that passes shows nothing"
 
 

@@ -132,7 +132,8 @@ def _step_row(step: StepView) -> tuple[object, ...]:
 def _awaited(wait: Mapping[str, Any]) -> str:
     """Say what a run waits for: what is asked and where it is decided, or the signal that is to come."""
     child = f"{wait['agent']} {wait['childRunId']}" if wait.get("childRunId") else None
-    what = child or wait.get("prompt") or wait.get("provider") or wait.get("signal") or wait.get("reason")
+    what = child or wait.get("prompt") or wait.get("provider") or wait.get("signal")
+    what = what or wait.get("reason") or wait.get("message")
     link = wait.get("approvalUrl") or wait.get("authUrl")
     said = f"{wait.get('kind')}: {what}" if what else str(wait.get("kind"))
     return f"{said} - {link}" if link else said

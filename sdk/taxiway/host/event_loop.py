@@ -74,7 +74,7 @@ class EventLoop:
     @property
     def spoilt(self) -> bool:
         """Whether something was interrupted here or still runs, which must not meet another run."""
-        return self._interrupted or self._attempts.spoilt
+        return self._interrupted or self._attempts.spoilt or self._activation.unawaited.stopped
 
     def carry(self, agent: Agent, inputs: dict[str, Any]) -> Outcome:
         """Execute the agent to its end, then cancel whatever tasks it left."""
@@ -154,7 +154,7 @@ class EventLoop:
             return Failed(AGENT_ERROR, NOT_AWAITED, problem)
         if (left := self._activation.ledger.unmatched_names()) and not self._activation.is_stopped:
             self._activation.event(UNUSED_RECORDS, {"names": left[:MOST_NAMED], "count": len(left)}, durable=True)
-        return returned(value, self._activation.order.limits.result, agent.result)
+        return returned(agent, value, self._activation.order.limits.result)
 
     def _new_loop(self) -> AgentLoop:
         activation = self._activation

@@ -53,7 +53,7 @@ class MainThread:
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             return raised(error)
-        return returned(value, self._activation.order.limits.result, agent.result)
+        return returned(agent, value, self._activation.order.limits.result)
 
     def cancel(self) -> None:
         """Interrupt what runs. Called by other threads, again each second."""

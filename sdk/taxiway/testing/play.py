@@ -16,6 +16,7 @@ from taxiway.testing.errors import Misplayed
 from taxiway.testing.given import Given
 from taxiway.testing.grants import Grants
 from taxiway.testing.lives import to_the_last
+from taxiway.testing.noted import NOTED
 from taxiway.testing.outcome import Outcome
 from taxiway.testing.playing import Playing, Shared
 from taxiway.testing.stage import Stubs
@@ -77,9 +78,12 @@ def play(
         return outcome
 
     try:
-        return _beside_any_loop(all_of_them)
+        outcome = _beside_any_loop(all_of_them)
     except Misplayed as problem:
+        NOTED.append(problem.outcome)
         raise problem.with_traceback(None) from None
+    NOTED.append(outcome)
+    return outcome
 
 
 def _declared(function: Callable[..., Any]) -> Agent:

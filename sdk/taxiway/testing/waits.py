@@ -97,7 +97,8 @@ class Waiting:
     def settled(self) -> Settled:
         """Return what the next activation is told of it."""
         told = self.told
-        return Settled(self.key, told.outcome, told.text, told.by, told.comment, self.told_at)
+        title = None if self.title == self.key else self.title[:60]
+        return Settled(self.key, told.outcome, told.text, told.by, told.comment, self.told_at, title=title)
 
     def asked(self) -> Asked:
         """Return what people were asked, for the test to look at."""
