@@ -63,10 +63,10 @@ def _decimal(validator: Any, limits: Mapping[str, Any], value: object, _: object
 @lru_cache(maxsize=256)
 def _decimals(text: str) -> SchemaValidator:
     said = json.loads(text)
-    limits = {theirs: said[ours] for ours, theirs in _LIMITS.items() if ours in said}
-    exact = {name: Decimal(limits[name]) for name in _OF_DECIMALS if name in limits}
+    limits: dict[str, Any] = {theirs: said[ours] for ours, theirs in _LIMITS.items() if ours in said}
+    limits.update({name: Decimal(limits[name]) for name in _OF_DECIMALS if name in limits})
     try:
-        return SchemaValidator(core_schema.decimal_schema(**{**limits, **exact}))
+        return SchemaValidator(core_schema.decimal_schema(**limits))
     except SchemaError as error:
         raise ValueError(f"{DECIMAL}: {error}") from error
 
@@ -80,4 +80,5 @@ def _type(validator: Any, wanted: Any, value: object, schema: object) -> Iterato
 
 
 _KEYWORDS: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
-Dialect: Any = extend(Draft202012Validator, validators={"type": _type, "pattern": _pattern, DECIMAL: _decimal})
+_OURS: Final = {"type": _type, "pattern": _pattern, DECIMAL: _decimal}
+Dialect: Any = extend(Draft202012Validator, validators=_OURS)  # type: ignore[no-untyped-call]

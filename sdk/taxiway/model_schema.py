@@ -89,12 +89,15 @@ class ModelSchema(GenerateJsonSchema):
         """Hold to its type what is read by another name than the one that is shown; forms show properties alone."""
         written = super().model_fields_schema(schema)
         properties = written.get("properties", {})
+        twice = []
+        by_name = self._config.validate_by_name or self._config.populate_by_name
         for name, field in schema["fields"].items():
             shown = self._get_alias_name(field, name)
-            others = _names(field) | ({name} if self._config.validate_by_name or self._config.populate_by_name else set())
-            for other in others - properties.keys() if shown in properties else ():
+            others = _names(field) | ({name} if by_name else set())
+            for other in sorted(others - properties.keys()) if shown in properties else ():
                 written.setdefault("patternProperties", {})[f"^{re.escape(other)}$"] = properties[shown]
-        return written
+                twice.append({"required": [shown, other]})
+        return {**written, "not": {"anyOf": twice}} if twice else written
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         """Hold all keys to their type."""

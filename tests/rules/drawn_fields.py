@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Enums(pydantic.BaseModel):
 
 
 FIELDS: list[Any] = [
-    str, int, float, bool, bytes, Any, Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, UUID,
+    str, int, float, bool, bytes, Any, Decimal, dt.datetime, dt.date, dt.time, dt.timedelta, UUID,
     Colour, Level, Size, Literal["a", 1, True], Animal, Point, Cat, Branch, Strictly, Enums,
     pydantic.HttpUrl, pydantic.AnyUrl, pydantic.RedisDsn, pydantic.WebsocketUrl, pydantic.SecretStr,
     pydantic.AwareDatetime, pydantic.NaiveDatetime, pydantic.UUID4, pydantic.IPvAnyAddress, pydantic.IPvAnyNetwork,
@@ -82,14 +82,21 @@ FIELDS: list[Any] = [
     pydantic.condecimal(multiple_of=Decimal("0.05")),
     pydantic.condecimal(gt=0),
     pydantic.conlist(int, min_length=1, max_length=2),
-    set[int], frozenset[UUID], tuple[int, str], tuple[datetime.date, ...], list[Cat | int], dict[str, Any],
-    dict[int, str], dict[float, int], dict[UUID, int], dict[datetime.date, bool], dict[Colour, int], dict[Level, int],
+    set[int], frozenset[UUID], tuple[int, str], tuple[dt.date, ...], list[Cat | int], dict[str, Any],
+    dict[int, str], dict[float, int], dict[UUID, int], dict[dt.date, bool], dict[Colour, int], dict[Level, int],
     Mapping[pydantic.constr(pattern="^k"), int],  # type: ignore[misc]
     Annotated[Cat | Hound, pydantic.Field(discriminator="kind")],
     Annotated[Tagged | TaggedToo, pydantic.Field(discriminator="type_")],
-    Annotated[str, pydantic.Field(max_length=3)] | datetime.date,
+    Annotated[str, pydantic.Field(max_length=3)] | dt.date,
 ]  # fmt: skip
-OWN: list[Any] = [Gaps, set[datetime.datetime], set[int | bool], set[float], Mapping[int, Colour], list[datetime.timedelta]]
+MORE: list[Any] = [
+    Gaps,
+    set[dt.datetime],
+    set[int | bool],
+    set[float],
+    Mapping[int, Colour],
+    list[dt.timedelta],
+]
 NAMES = st.sampled_from(["a", "b", "kind", "value"])
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from api.conforming import violations
 
 
@@ -73,7 +74,9 @@ def test_the_limits_of_a_decimal_hold_for_texts_as_for_numbers() -> None:
 
 def test_an_integer_beyond_every_float_is_an_integer_and_no_number() -> None:
     assert told({"type": "number"}, 10**400) == ["must be of type number"]
-    assert told({"type": "integer", "multipleOf": 3}, 10**400) == ["does not satisfy multipleOf of the schema of the agent"]
+    assert told({"type": "integer", "multipleOf": 3}, 10**400) == [
+        "does not satisfy multipleOf of the schema of the agent"
+    ]
     assert not told({"type": ["number", "integer"]}, 10**400)
     assert not told({"type": "number"}, 10**300)
 
