@@ -21,10 +21,6 @@ _OFFSET: Final = rf"(Z|[-+]{_CLOCK})"
 _ZONES: Final = {None: f"{_OFFSET}?", "aware": _OFFSET, "naive": ""}
 # `$` alone also matches before a line's end, to Python.
 _END: Final = r"(?!\n)$"
-_DURATION: Final = (
-    r"^[-+]?P(?=.)([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?"
-    rf"(T(?=.)([0-9]+H)?([0-9]+M)?([0-9]+([.][0-9]{{1,9}})?S)?)?{_END}"
-)
 _KEYS: Final = {"int": f"^[-+]?[0-9]+{_END}", "float": rf"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{{1,2}})?{_END}"}
 _FLAGS: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x", re.ASCII: "a"}
 _DECIMAL_LIMITS: Final = {
@@ -58,10 +54,6 @@ class ModelSchema(GenerateJsonSchema):
     def time_schema(self, schema: Any) -> dict[str, Any]:
         """Say which of the ways to write a time of day are read."""
         return _with_pattern(super().time_schema(schema), f"^{_CLOCK}{_SECONDS}{_zone(schema)}{_END}")
-
-    def timedelta_schema(self, schema: Any) -> dict[str, Any]:
-        """Say which of the ways to write a duration are read."""
-        return _with_pattern(super().timedelta_schema(schema), _DURATION)
 
     def str_schema(self, schema: Any) -> dict[str, Any]:
         """Keep the flags of a compiled pattern."""

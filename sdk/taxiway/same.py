@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import sys
 from decimal import Decimal
 from typing import Any, Final
 
+_BUILT_IN: Final = (str, int, float, bytes, list, tuple, dict, set, frozenset)
 _PLAIN: Final = frozenset((str, int, float, bool, type(None), bytes))
 
 
@@ -53,13 +53,9 @@ def _same_extras(one: Any, other: Any) -> bool:
     )
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    """Return what an object has beside its parts, without what it has only remembered of a computation."""
-    return {
-        name: part
-        for name, part in getattr(value, "__dict__", {}).items()
-        if not isinstance(getattr(type(value), name, None), functools.cached_property)
-    }
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """Return what a subclass of a built-in type has beside; any other class says by itself what is equal."""
+    return getattr(value, "__dict__", None) if isinstance(value, _BUILT_IN) else None
 
 
 def _same_zone(one: Any, other: Any) -> bool:

@@ -117,7 +117,8 @@ def check_written(shape: Shape, value: Any, schema: str | None = None) -> None:
         return
     assert taken_at_the_door, (shape, written)
     assert same(taken, value) or not schema, (written, taken)
-    assert json.loads(given_input({"x": shape}, None, {"x": taken}))["x"] == written
+    again = json.loads(given_input({"x": shape}, None, {"x": taken}))["x"]
+    assert same(decode(shape, again), taken), (again, written)  # a set of a model has no order
 
 
 class Meeting(pydantic.BaseModel, validate_by_name=True):
@@ -177,6 +178,7 @@ def test_what_no_agent_would_read_is_refused_at_the_door(annotation: Any, value:
         (Strictly, {"count": 1e20}, Strictly(count=10**20)),
         (set[datetime], [AT, "2026-01-02T03:04:05+00:00"], {datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)}),
         (Gaps, 5, Gaps.FIRST | Gaps.THIRD),
+        (Parcel, {"code": "aB", "prices": ["1.50", 2]}, Parcel(code="aB", prices=[Decimal("1.50"), Decimal(2)])),
     ],
 )
 def test_what_the_door_takes_is_read_as_it_was_meant(annotation: Any, value: Any, taken: Any) -> None:

@@ -437,6 +437,7 @@ def test_what_an_object_remembers_of_a_computation_makes_it_no_other() -> None:
     assert used.num_addresses == 2**24
     assert used.broadcast_address
     assert same(used, IPv4Network("10.0.0.0/8"))
+    assert same(IPv4Network("10.0.0.0"), IPv4Network("10.0.0.0"))  # each has a function of its own
     assert not same(used, IPv4Network("10.0.0.0/9"))
 
 
