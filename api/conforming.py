@@ -4,11 +4,12 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from api.dialect import DECIMAL, Dialect
+from api.formats import FORMATS
 from api.problems import FieldError
 from models.facts import fact
 
@@ -28,15 +29,18 @@ def violations(value: Any, schema: str, place: str, whose: str) -> list[FieldErr
         # The schema and this value cannot be compared: whoever is to blame, nobody could go on with the value.
         fact("schema.unusable", level="warning", whose=whose, error=type(error).__name__)
         return [FieldError(place, f"cannot be compared with the schema of {whose}")]
-    return found[:_MOST_ERRORS]
+    return list(dict.fromkeys(found))[:_MOST_ERRORS]
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: str) -> Draft202012Validator:
+def _validator(schema: str) -> Any:
+    return door(json.loads(schema))
+
+
+def door(schema: Any) -> Any:
+    """Return what checks values at the door."""
     # An empty registry: a schema that refers to an address on the network must not make this server fetch it.
-    return Draft202012Validator(
-        json.loads(schema), registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
+    return Dialect(schema, registry=Registry(), format_checker=FORMATS)
 
 
 def _told(error: ValidationError, place: str, whose: str) -> list[FieldError]:
@@ -63,6 +67,9 @@ def _message(error: ValidationError, whose: str) -> str:
         return f"must be of type {' or '.join(_types(error.schema))}"
     if error.validator == "anyOf" and (types := _types(error.schema)):
         return f"must be of type {' or '.join(types)}"
+    if error.validator == DECIMAL:
+        return error.message  # it quotes nothing either
+    named = error.schema.get("format") if isinstance(error.schema, dict) else None
     said = {
         "enum": f"must be one of {json.dumps(wanted)}",
         "const": f"must be {json.dumps(wanted)}",
@@ -70,7 +77,7 @@ def _message(error: ValidationError, whose: str) -> str:
         "maximum": f"must be at most {wanted}",
         "minLength": f"must have at least {wanted} characters",
         "maxLength": f"must have at most {wanted} characters",
-        "pattern": f"must match {wanted}",
+        "pattern": f"must be a {named}" if named else f"must match {wanted}",
         "format": f"must be a {wanted}",
     }
     return said.get(str(error.validator), f"does not satisfy {error.validator} of the schema of {whose}")

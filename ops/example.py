@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing.exceptions import Unresolvable
+
+from api.conforming import door
 
 Schema = Mapping[str, Any]
 
@@ -65,8 +66,7 @@ def fitting(schema: Schema) -> dict[str, Any] | None:
     """Return an input with what is required alone; None when none is found that the schema accepts."""
     try:
         given = _value(schema, schema, "", _DEEPEST)
-        checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-        return given if isinstance(given, dict) and checker.is_valid(given) else None
+        return given if isinstance(given, dict) and door(schema).is_valid(given) else None
     except (SchemaError, Unresolvable, TypeError, ValueError, KeyError, AttributeError, RecursionError):
         return None  # a schema of another make: the printed line must work, or not be there
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from api.dialect import DECIMAL, matches
 from api.page.field import ROOT, Field, Kind, Option
 from api.page.presets import begun
 
@@ -24,6 +25,7 @@ _FORMATS = {
     "multi-line": Kind.LINES,
 }
 _IN_LISTS = (Kind.LINE, Kind.INTEGER, Kind.NUMBER)
+_IN_UTC = "2026-12-31T18:30:00Z"
 _WORD = re.compile(r"[a-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 
 
@@ -97,6 +99,8 @@ class _Writing:
     def _shaped(self, schema: Schema, name: str, depth: int, seen: tuple[str, ...]) -> dict[str, Any]:
         if options := _options(schema):
             return {"kind": Kind.CHOICE, "options": options}
+        if DECIMAL in schema:  # a text, which keeps all digits
+            return {"kind": Kind.LINE}
         match schema.get("type"):
             case "object" if schema.get("properties") and depth and not schema.get("additionalProperties"):
                 return {"kind": Kind.GROUP, "fields": self._members(schema, name, depth, seen)}
@@ -169,6 +173,8 @@ def _options(schema: Schema) -> tuple[Option, ...]:
 
 def _text_kind(schema: Schema) -> Kind:
     kind = _FORMATS.get(str(schema.get("format")), Kind.LINE)
+    if kind is Kind.MOMENT and "pattern" in schema and not matches(schema["pattern"])(_IN_UTC):
+        kind = Kind.LINE  # one that has no offset is typed as it is
     long = schema.get("maxLength", 0) > _MANY_CHARACTERS or "contentMediaType" in schema
     return Kind.LINES if long and kind is Kind.LINE else kind
 

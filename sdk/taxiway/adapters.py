@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pydantic
+import pydantic.json_schema
 
+from taxiway.encode import place
 from taxiway.errors import UnknownType
+from taxiway.integers import with_integers
+from taxiway.model_schema import ModelSchema
 
 
 @functools.lru_cache(maxsize=1024)
@@ -31,9 +35,11 @@ def check(kind: Any) -> None:
         raise UnknownType(f"{kind.__qualname__} has no counterpart in JSON: {why}") from error
 
 
-def schema_of(kind: Any) -> dict[str, Any]:
-    """Return the JSON Schema of what is read."""
-    return adapter_of(kind).json_schema(mode="validation")
+def schema_of(kind: Any, *, whole: bool = True) -> dict[str, Any]:
+    """Return the JSON Schema of what is read; without `whole` it is pydantic's own, which says less."""
+    return adapter_of(kind).json_schema(
+        mode="validation", schema_generator=ModelSchema if whole else pydantic.json_schema.GenerateJsonSchema
+    )
 
 
 def written(kind: Any, value: Any, *, shown: bool) -> Iterator[Any]:
@@ -47,7 +53,23 @@ def written(kind: Any, value: Any, *, shown: bool) -> Iterator[Any]:
 
 def read(kind: Any, value: Any) -> Any:
     """Return the model that JSON stands for; raise what pydantic raises when it is none."""
-    return adapter_of(kind).validate_json(json.dumps(value))
+    try:
+        return adapter_of(kind).validate_json(json.dumps(value))
+    except pydantic.ValidationError as error:
+        # Strict models, and those of large numbers, do not read 1.0 as the integer that it is to JSON Schema.
+        whole = with_integers(value, [problem["loc"] for problem in error.errors(include_url=False)])
+        if whole is None:
+            raise
+        return read(kind, whole)
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """Return where in the JSON a model found something wrong, and what; it quotes nothing of the value."""
+    if not isinstance(error, pydantic.ValidationError):
+        return "", str(error)
+    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    more = f" (and {len(others)} more)" if others else ""
+    return "".join(map(place, first["loc"])), first["msg"] + more
 
 
 def read_leniently(kind: Any, value: Any) -> Any:

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from taxiway.choices import check_choice
-from taxiway.decode import rebuild
+from taxiway.decode import decode
 from taxiway.durations import Duration, until
 from taxiway.encode import plain
-from taxiway.errors import DENIED, ApprovalDenied, Halt
+from taxiway.errors import DENIED, ApprovalDenied, Halt, InvalidValue
 from taxiway.identity import checked_name
 from taxiway.report import storable
 from taxiway.schema import value_schema
@@ -77,9 +77,12 @@ class QuestionWish(Wish):
         return str(self.request["prompt"])
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - an answer needs no name
-        """Return the answer in its annotated form; it was checked before the run went on."""
+        """Return the answer in its annotated form, held to it as an input is."""
         assert self.shape is not None
-        return rebuild(self.shape, answer["answer"])
+        try:
+            return decode(self.shape, answer["answer"])
+        except InvalidValue as error:
+            raise InvalidValue(f"answer to {self.title!r}: {error.path}", error.problem) from None
 
 
 def approval(

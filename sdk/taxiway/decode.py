@@ -166,7 +166,8 @@ class _Reader:
         members = _expect(list, value, path)
         items = [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
         built = _built(path, shape.build, items)
-        if self._outside and len(built) != len(items):
+        # Items that are written differently may be equal, as one moment with two offsets is.
+        if self._outside and len(built) != len(items) and len(set(map(canonical, members))) != len(members):
             raise InvalidValue(path, "holds an item twice")
         return built
 
@@ -223,7 +224,11 @@ class _Reader:
         from taxiway import adapters  # noqa: PLC0415 - it needs pydantic
 
         read = adapters.read_leniently if self._lenient else adapters.read
-        return _built(path, lambda given: read(shape.kind, given), value)
+        try:
+            return read(shape.kind, value)
+        except Exception as error:
+            where, problem = adapters.told(error)
+            raise _Refused(path + where, problem) from error
 
     _READ: ClassVar[dict[type, Any]] = {
         Anything: _anything,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from decimal import Decimal
 from typing import Any, Final
 
+_BUILT_IN: Final = (str, int, float, bytes, list, tuple, dict, set, frozenset)
 _PLAIN: Final = frozenset((str, int, float, bool, type(None), bytes))
 
 
@@ -22,6 +24,8 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, set | frozenset):
         theirs = {item: item for item in other}
         return len(one) == len(other) and all(item in theirs and same(item, theirs[item]) for item in one)
+    if isinstance(one, Decimal) and one.is_nan():  # equal to nothing, or not even compared
+        return str(one) == str(other)
     if (parts := _parts(one)) is not None:
         return same(parts, _parts(other))
     return bool(one == other) and _same_extras(one, other) and _same_zone(one, other)
@@ -45,8 +49,13 @@ def _parts(value: Any) -> dict[str, Any] | None:
 def _same_extras(one: Any, other: Any) -> bool:
     """Compare what a subclass of a built-in type carries beside."""
     return getattr(one, "default_factory", None) is getattr(other, "default_factory", None) and (
-        type(one).__module__ == "builtins" or getattr(one, "__dict__", None) == getattr(other, "__dict__", None)
+        type(one).__module__ == "builtins" or _attributes(one) == _attributes(other)
     )
+
+
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """Return what a subclass of a built-in type has beside; any other class says by itself what is equal."""
+    return getattr(value, "__dict__", None) if isinstance(value, _BUILT_IN) else None
 
 
 def _same_zone(one: Any, other: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
+from enum import Flag
 from typing import Any, Final, assert_never
 
 from taxiway.encode import plain
@@ -31,6 +32,7 @@ Schema = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
+_MOST_LISTED: Final = 1023
 _SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -56,7 +58,7 @@ def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) 
 
 
 def value_schema(shape: Shape, *, defaults: bool = True) -> Schema:
-    """Return the schema of one value, such as an answer; without `defaults` it says nothing that only forms need."""
+    """Return the schema of one value, such as an answer; without `defaults` it says only what it said at first."""
     writer = _Writer(defaults=defaults)
     schema: Schema = {"$schema": DIALECT, **writer.write(shape)}
     if writer.definitions:
@@ -84,7 +86,7 @@ class _Writer:
             case Choice(options):
                 return {"enum": [plain(constant) for constant, _ in options]}
             case Bits(kind):
-                return {"type": "integer", "minimum": 0, "maximum": sum(flag.value for flag in kind)}
+                return self._bits(kind)
             case Sequence(item):
                 return {"type": "array", "items": self.write(item)}
             case Bag(item):
@@ -103,6 +105,14 @@ class _Writer:
                 return self._defined(kind, lambda: self._model(kind))
             case _:
                 assert_never(shape)
+
+    def _bits(self, kind: type[Flag]) -> Schema:
+        most = sum(flag.value for flag in kind)
+        schema: Schema = {"type": "integer", "minimum": 0, "maximum": most}
+        if self._defaults and most <= _MOST_LISTED:
+            known = [number for number in range(most + 1) if _is_of(kind, number)]
+            return schema if len(known) == most + 1 else {"enum": known}
+        return schema
 
     def _fixed(self, items: tuple[Shape, ...], named: Any) -> Schema:
         schema: Schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
@@ -138,7 +148,7 @@ class _Writer:
     def _model(self, kind: Any) -> Schema:
         from taxiway.adapters import schema_of  # noqa: PLC0415 - it needs pydantic
 
-        schema: Schema = schema_of(kind)
+        schema: Schema = schema_of(kind, whole=self._defaults)
         nested: Schema = schema.pop("$defs", {})
         # pydantic refers to its definitions from the root of its own document, which ends up inside ours.
         prefix = self._names[kind]
@@ -149,6 +159,13 @@ class _Writer:
     def _free_name(self, kind: Any) -> str:
         name = kind.__name__.replace("[", "_").replace("]", "_")
         return name if name not in self.definitions else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _is_of(kind: type[Flag], number: int) -> bool:
+    try:
+        return kind(number) is not None
+    except ValueError:
+        return False
 
 
 def _moved(part: Any, prefix: str) -> Any:

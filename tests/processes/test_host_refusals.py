@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from api.conforming import violations
 from tests.processes.host_driver import Host, Run, agents_file
 
 
@@ -160,4 +162,31 @@ def test_input_that_does_not_fit_fails_the_run_before_the_agent_begins(
         end = host.carry(Run("main", given))
         assert end["error"]["code"] == "invalid_input"
         assert says in end["error"]["message"]
+        assert not host.of_kind("step_started")
+
+
+def test_what_a_model_asks_for_beyond_its_schema_fails_the_run_before_the_agent_begins(tmp_path: Path) -> None:
+    source = """
+    import pydantic
+
+    class Order(pydantic.BaseModel):
+        items: list[int]
+
+        @pydantic.field_validator("items")
+        @classmethod
+        def _are_even(cls, items):
+            if any(item % 2 for item in items):
+                raise ValueError("only pairs are sold")
+            return items
+
+    @agent
+    def main(run: Run, order: Order): run.step(int)
+    """
+    given = {"order": {"items": [2, 3]}}
+    with Host(agents_file(tmp_path, source)) as host:
+        schema = host.hello()["agents"][0]["schema"]
+        assert violations(given, json.dumps(schema), "input", "the agent") == []
+        end = host.carry(Run("main", given))
+        assert end["error"]["code"] == "invalid_input"
+        assert end["error"]["message"] == "agent 'main': $.order.items: Value error, only pairs are sold"
         assert not host.of_kind("step_started")

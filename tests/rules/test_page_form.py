@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
+from pydantic import BaseModel, NaiveDatetime
+from pydantic import Field as Limited
 from taxiway.approvals import question
 from taxiway.decode import decode
 from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
+from taxiway.waits import Settled
 
+from api.conforming import violations
 from api.page.field import Field, Kind
 from api.page.filled import read
 from api.page.form import form_of, spoken
@@ -297,6 +302,30 @@ def test_defaults_of_an_optional_part_make_nobody_fill_it_in() -> None:
         "by": {"street": "Oak", "country": "FR", "floor": None}, "tags": [],
     }  # fmt: skip
     assert decode(shape_of(Move), changed.value).by == Home("Oak", "FR", None)
+
+
+class Offer(BaseModel):
+    price: Annotated[Decimal, Limited(gt=0)]
+    starts: NaiveDatetime
+    ends: datetime | None = None
+
+
+def test_what_is_typed_for_a_model_is_what_the_agent_gets() -> None:
+    schema = value_schema(shape_of(Offer))
+    typed = {
+        "answer.price": ["0.12345678901234567890"],
+        "answer.starts": ["2026-12-31T18:30"],
+        "answer.ends": ["2027-01-01 08:00"],
+    }
+    filled = read(form_of(schema), typed)
+    assert (filled.errors, violations(filled.value, json.dumps(schema), "answer", "the question")) == ({}, [])
+    wish = question("What is offered?", Offer, None)
+    taken = wish.value(Settled(wish.name, "answered", json.dumps({"answer": filled.value})))
+    assert taken == Offer(
+        price=Decimal("0.12345678901234567890"),
+        starts=datetime(2026, 12, 31, 18, 30),
+        ends=datetime(2027, 1, 1, 8, tzinfo=UTC),
+    )
 
 
 def test_a_question_is_known_by_what_it_was_known_by_before_its_form_had_defaults() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 from uuid import UUID
@@ -430,3 +431,18 @@ def test_answers_and_signals_come_as_their_types() -> None:
 def test_equal_values_of_other_types_are_not_the_same(one: Any, other: Any) -> None:
     assert not same(one, other)
     assert same(one, one)
+
+
+def test_what_an_object_remembers_of_a_computation_makes_it_no_other() -> None:
+    used = IPv4Network("10.0.0.0/8")
+    assert used.num_addresses == 2**24
+    assert used.broadcast_address
+    assert same(used, IPv4Network("10.0.0.0/8"))
+    assert same(IPv4Network("10.0.0.0"), IPv4Network("10.0.0.0"))  # each has a function of its own
+    assert not same(used, IPv4Network("10.0.0.0/9"))
+
+
+def test_a_decimal_that_is_no_number_is_the_same_as_itself() -> None:
+    assert same(Decimal("NaN"), Decimal("NaN"))
+    assert same([Decimal("sNaN1")], [Decimal("sNaN1")])
+    assert not same(Decimal("NaN"), Decimal("sNaN"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
 import httpx
+import pydantic
 import pytest
+from taxiway.approvals import question
 
 from tests.system.hand import Hand
 from tests.system.people import SETTINGS, asks, decide, kept, refused, stands, token_of, wants
@@ -88,6 +91,31 @@ def test_an_answer_that_fits_is_given_to_the_run(anybody: httpx.Client, hand: Ha
     assert answer.json()["outcome"]["answer"] == {"street": "Élm \N{SNOWMAN}", "number": 7}
     assert json.loads(kept(hand, wait)["answer"]) == {"answer": {"street": "Élm \N{SNOWMAN}", "number": 7}}
     assert stands(hand, run) == ("RUNNING", "answered")
+
+
+class Booking(pydantic.BaseModel):
+    at: pydantic.AwareDatetime
+    price: Annotated[Decimal, pydantic.Field(ge=0)] = Decimal(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        ({"at": "soon"}, "answer.at"),
+        ({"at": "2026-02-30T00:00:00Z"}, "answer.at"),
+        ({"at": "2026-01-02T03:04:05"}, "answer.at"),
+        ({"at": "2026-01-02T03:04:05Z", "price": "-0.5"}, "answer.price"),
+    ],
+)
+def test_what_the_agents_model_would_not_read_is_no_answer(
+    anybody: httpx.Client, hand: Hand, run: str, answer: Any, field: str
+) -> None:
+    wait = wants(question("When?", Booking, None).request["answer"])
+    hand.ask(run, wait)
+    refusal = decide(anybody, wait, "answer", answer=answer)
+    assert (refused(refusal), refusal.json()["errors"][0]["field"]) == ((422, "invalid_answer"), field)
+    assert stands(hand, run)[0] == "PAUSED"
+    assert decide(anybody, wait, "answer", answer={"at": "2026-01-02T03:04:05Z", "price": "0.5"}).status_code == 200
 
 
 def test_null_is_an_answer_where_the_schema_takes_it(anybody: httpx.Client, hand: Hand, run: str) -> None:

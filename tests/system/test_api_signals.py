@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
+from taxiway.waits import signal
 
 from models import moves, waits
 from models.lifecycle import Reason, Verb
@@ -127,3 +129,13 @@ def test_a_payload_that_the_wait_cannot_use_is_refused_and_not_kept(acme: httpx.
     assert _signal(acme, run, "other", payload="anything").status_code == 202
     answer = _signal(acme, run, payload={"amount": 3}, id="p-1")
     assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING")
+
+
+def test_a_payload_whose_format_the_agent_would_not_read_is_refused_too(
+    acme: httpx.Client, hand: Hand, run: str
+) -> None:
+    _park(hand, run, signal="due", schema=signal("due", None, datetime).request["schema"])
+    for payload in ("soon", "2026-02-30T00:00:00Z", "2026-01-02T03:04:05Z\n"):
+        answer = _signal(acme, run, "due", payload=payload)
+        assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (422, "must be a date-time")
+    assert _signal(acme, run, "due", payload="2026-01-02T03:04:05Z").json()["status"] == "RUNNING"

@@ -1,0 +1,84 @@
+"""The dialect of JSON Schema in which agents describe what they take: draft 2020-12, read as strictly as agents read."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+from pydantic_core import SchemaError, SchemaValidator, core_schema
+from pydantic_core import ValidationError as Unread
+
+DECIMAL = "x-taxiway-decimal"
+"""The limits of a decimal number (`ge`, `gt`, `le`, `lt`, `multipleOf`, `maxDigits`, `decimalPlaces`), also of a text."""
+
+_LIMITS: Final = {
+    "ge": "ge",
+    "gt": "gt",
+    "le": "le",
+    "lt": "lt",
+    "multipleOf": "multiple_of",
+    "maxDigits": "max_digits",
+    "decimalPlaces": "decimal_places",
+    "allowInfNan": "allow_inf_nan",
+}
+_OF_DECIMALS: Final = ("ge", "gt", "le", "lt", "multiple_of")
+
+
+def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[ValidationError]:
+    if validator.is_type(value, "string") and not matches(wanted)(value):
+        yield ValidationError(f"does not match {wanted!r}")
+
+
+@lru_cache(maxsize=1024)
+def matches(wanted: str) -> Callable[[object], bool]:
+    """Say whether a text matches, by the engine of pydantic, which models have; by Python's for what that one lacks.
+
+    Raises ValueError for what neither of them reads.
+    """
+    try:
+        engine = SchemaValidator(core_schema.str_schema(pattern=wanted))
+    except SchemaError:
+        try:
+            found = re.compile(wanted).search
+        except re.error as error:
+            raise ValueError(f"pattern {wanted!r:.80}: {error}") from error
+        return lambda text: found(str(text)) is not None
+    return engine.isinstance_python
+
+
+def _decimal(validator: Any, limits: Mapping[str, Any], value: object, _: object) -> Iterator[ValidationError]:
+    if validator.is_type(value, "string") or validator.is_type(value, "number"):
+        try:
+            _decimals(json.dumps(limits, sort_keys=True)).validate_json(json.dumps(value))
+        except Unread as error:
+            yield ValidationError(error.errors()[0]["msg"])
+
+
+@lru_cache(maxsize=256)
+def _decimals(text: str) -> SchemaValidator:
+    said = json.loads(text)
+    limits: dict[str, Any] = {theirs: said[ours] for ours, theirs in _LIMITS.items() if ours in said}
+    limits.update({name: Decimal(limits[name]) for name in _OF_DECIMALS if name in limits})
+    try:
+        return SchemaValidator(core_schema.decimal_schema(**limits))
+    except SchemaError as error:
+        raise ValueError(f"{DECIMAL}: {error}") from error
+
+
+def _type(validator: Any, wanted: Any, value: object, schema: object) -> Iterator[ValidationError]:
+    kinds = [wanted] if isinstance(wanted, str) else wanted
+    if isinstance(value, int) and abs(value) > sys.float_info.max and "integer" not in kinds:
+        yield ValidationError("is an integer beyond every float")
+    else:
+        yield from _KEYWORDS["type"](validator, wanted, value, schema)
+
+
+_KEYWORDS: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
+_OURS: Final = {"type": _type, "pattern": _pattern, DECIMAL: _decimal}
+Dialect: Any = extend(Draft202012Validator, validators=_OURS)  # type: ignore[no-untyped-call]

@@ -1,0 +1,101 @@
+"""Checks texts against the formats that agents' schemas name, as strictly as agents read them.
+
+An agent reads with Python's own classes or with pydantic; a text of a format passes only where it can be read.
+"""
+
+import base64
+import re
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+from typing import Any, Final
+from uuid import UUID
+
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic_core import SchemaValidator, core_schema
+
+_AMOUNTS: Final = re.compile(r"-?P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+([.][0-9]+)?S)?)?")
+_EMAIL: Final = re.compile(r"[^\s@<>(),:;\\\"\[\]]{1,64}@[^\s@.<>(),:;\\\"\[\]]+([.][^\s@.<>(),:;\\\"\[\]]+)+")
+_DASHES: Final = (8, 13, 18, 23)
+_VERSIONS: Final = (1, 3, 4, 5, 6, 7, 8)
+
+
+def _moment(text: str) -> object:
+    if len(text) <= len("2026-01-02"):  # a date alone
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
+def _length(text: str) -> object:
+    """Read the duration that the SDK writes; what is too long for Python is none."""
+    found = _AMOUNTS.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    days, hours, minutes = (int((found[number] or "0_")[:-1]) for number in (1, 3, 4))
+    length = timedelta(days, float((found[5] or "0_")[:-1]), hours=hours, minutes=minutes)
+    return -length if text.startswith("-") else length
+
+
+def _uuid(text: str) -> UUID:
+    if not all(text[place : place + 1] == "-" for place in _DASHES):
+        raise ValueError(text)
+    return UUID(text)
+
+
+def _uuid_of(version: int) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        if (found := _uuid(text)).version != version:
+            raise ValueError(text)
+        return found
+
+    return read
+
+
+def _email(text: str) -> object:
+    if not _EMAIL.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _base64(text: str) -> object:
+    return base64.b64decode(text, validate=True)
+
+
+def _as_pydantic(schema: Any) -> Callable[[str], object]:
+    return SchemaValidator(schema).validate_python
+
+
+_READ: Final[dict[str, Callable[[str], object]]] = {
+    "date-time": _moment,
+    "time": time.fromisoformat,
+    "iso-duration": _length,
+    "duration": _as_pydantic(core_schema.timedelta_schema()),
+    "uuid": _uuid,
+    **{f"uuid{version}": _uuid_of(version) for version in _VERSIONS},
+    "uri": _as_pydantic(core_schema.url_schema(strict=True)),
+    "multi-host-uri": _as_pydantic(core_schema.multi_host_url_schema(strict=True)),
+    "email": _email,
+    "base64": _base64,
+    "ipvanyaddress": ip_address,
+    "ipvanyinterface": ip_interface,
+    "ipvanynetwork": ip_network,
+    "ipv4interface": IPv4Interface,
+    "ipv6interface": IPv6Interface,
+    "ipv4network": IPv4Network,
+    "ipv6network": IPv6Network,
+}
+FORMATS: Final = FormatChecker(())
+FORMATS.checkers = {**Draft202012Validator.FORMAT_CHECKER.checkers}
+
+
+def _checking(read: Callable[[str], object]) -> Callable[[object], bool]:
+    def check(value: object) -> bool:
+        if isinstance(value, str):
+            read(value)
+        return True
+
+    return check
+
+
+for _name, _reader in _READ.items():
+    FORMATS.checks(_name, raises=(ValueError, ArithmeticError))(_checking(_reader))
