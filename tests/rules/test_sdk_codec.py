@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import Enum
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pydantic
 import pytest
-import taxiway
-from jsonschema import Draft202012Validator
-from taxiway.agents import DECLARED, Agent, agent
-from taxiway.codec import given, record, replay, result, resulted
+from taxiway.codec import record, replay, result, resulted
 from taxiway.decode import decode
-from taxiway.errors import InvalidValue, UnknownType
+from taxiway.errors import InvalidValue
 from taxiway.same import same
-from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
-from taxiway.testing import answer, play, signal
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Name, Planet, Point, Rejected, Right, Rows, Size, Trimmed
 from tests.rules.drawn_models import Aliased, Computed, Hidden, Item, Open, Secret, Special, Strict
@@ -204,214 +197,6 @@ def test_a_class_that_is_not_found_by_its_name_is_refused_under_any_and_taken_wh
     assert text_of(Local, Local(1)) == {"n": 1}
     with pytest.raises(InvalidValue, match="define it at the top of its module, or name it in the annotation"):
         record(shape_of(Any), Local(1))
-
-
-class Opaque:
-    pass
-
-
-def bare_set() -> set: ...  # type: ignore[type-arg, empty-body]
-def function() -> Callable[[], int]: ...  # type: ignore[empty-body]
-def opaque() -> list[Opaque]: ...  # type: ignore[empty-body]
-def generator() -> Iterator[int]:
-    yield 1
-
-
-def unreadable() -> Missing: ...  # type: ignore[name-defined, empty-body] # noqa: F821
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        (bare_set, r"bare_set -> set cannot be recorded: .* write set\[str\]"),
-        (function, "function -> .*Callable.* has no counterpart in JSON"),
-        (opaque, "opaque -> .*Opaque has no counterpart in JSON; return what JSON has, a dataclass"),
-        (generator, "generator is a generator, which cannot be recorded: return a list"),
-    ],
-)
-def test_a_step_whose_annotation_cannot_be_carried_is_refused_before_it_is_executed(wrong: Any, says: str) -> None:
-    executed: list[int] = []
-
-    def main(run: taxiway.Run) -> None:
-        run.step(wrong)
-
-    agent(main)
-    declared = DECLARED[-1]
-    try:
-        outcome = play(main, stub={wrong: lambda: executed.append(1)})
-    finally:
-        DECLARED.remove(declared)
-    assert outcome.error is not None
-    assert outcome.error.type == "UnknownType"
-    assert re.match(says, outcome.error.message)
-    assert executed == []
-
-
-def test_a_declared_step_is_refused_where_it_is_declared() -> None:
-    for wrong in (bare_set, function, opaque, generator):
-        with pytest.raises(UnknownType, match=wrong.__name__):
-            taxiway.step(wrong)
-    assert taxiway.step(unreadable).__wrapped__ is unreadable, "what it names may be defined further below"
-
-
-def declared(function: Callable[..., Any]) -> Agent:
-    agent(function)
-    return DECLARED.pop()
-
-
-class Pair(NamedTuple):
-    left: int
-    right: str = "r"
-
-
-class Film(TypedDict, total=False):
-    title: str
-
-
-@pytest.mark.parametrize(
-    ("annotation", "value"),
-    [
-        (Planet, Planet.EARTH),
-        (Pair, Pair(1)),
-        (Literal["a", 1], 1),
-        (Colour | None, Colour.BLUE),
-        (Film, {"title": "x"}),
-        (Aliased, Aliased(userId=7)),
-        (Decimal, Decimal("1.5")),
-        (dict[int, str], {1: "a"}),
-        (set[UUID], {UUID(int=1)}),
-    ],
-)
-def test_an_input_goes_from_one_agent_to_another_as_it_is(annotation: Any, value: Any) -> None:
-    def main(run, x) -> None: ...  # type: ignore[no-untyped-def]
-
-    main.__annotations__["x"] = annotation
-    subject = declared(main)
-    assert subject.read_input(subject.write_input({"x": value})) == {"x": value}
-
-
-@pytest.mark.parametrize(
-    ("annotation", "value", "says"),
-    [
-        (Approved | Rejected, Rejected("x"), r"\$\.x: is a .*Rejected, which cannot be told from another"),
-        (Animal, Dog("Rex"), r"\$\.x: is a .*Dog, which would come back as a Animal"),
-        (Secret, Secret(token=pydantic.SecretStr("s")), r"\$\.x: is a .*Secret that would come back as another one"),
-    ],
-)
-def test_an_input_that_another_agent_would_take_for_something_else_is_refused(
-    annotation: Any, value: Any, says: str
-) -> None:
-    with pytest.raises(InvalidValue, match=says):
-        given({"x": shape_of(annotation)}, None, {"x": value})
-
-
-@pytest.mark.parametrize(
-    ("annotation", "accepted", "refused"),
-    [
-        (datetime, "2026-01-02T03:04:05Z", "yesterday"),
-        (Decimal, "1e5", "1,5"),
-        (bytes, "eA==", "eA="),
-        (set[int], [1, 2], [1, 1]),
-        (Right, 3, 9),
-        (Planet, [5.97e24, 6370000], [1, 2]),
-        (dict[int, str], [[1, "a"]], {"1": "a"}),
-    ],
-)
-def test_the_door_and_the_agent_agree(annotation: Any, accepted: Any, refused: Any) -> None:
-    door = Draft202012Validator(value_schema(shape_of(annotation)))
-    assert door.is_valid(accepted)
-    decode(shape_of(annotation), accepted)
-    assert not door.is_valid(refused)
-
-
-class Verdict(Enum):
-    GOOD = "good"
-
-
-def stranger() -> int:
-    return "x"  # type: ignore[return-value]
-
-
-def nothing() -> dict[str, int]:
-    return None  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize(
-    ("step", "says"),
-    [
-        (stranger, "step 'stranger' -> int returned $: expected int, got 'x'"),
-        (nothing, "step 'nothing' -> dict[str, int] returned $: expected dict[str, int], got None"),
-    ],
-)
-def test_a_step_that_breaks_its_annotation_fails_once_and_names_what_came(step: Any, says: str) -> None:
-    @agent
-    def main(run: taxiway.Run) -> None:
-        run.using(retry=taxiway.Retry(attempts=3)).step(step)
-
-    outcome = play(main)
-    DECLARED.pop()
-    assert outcome.error is not None
-    place = f"; see {__file__}:{step.__code__.co_firstlineno}"
-    assert (outcome.error.code, outcome.error.message, outcome.error.attempts) == ("invalid_output", says + place, 1)
-
-
-def test_an_agent_is_held_to_its_annotation_and_left_alone_without_one() -> None:
-    @agent
-    def wrong(run: taxiway.Run) -> int:
-        return "x"  # type: ignore[return-value]
-
-    @agent
-    def free(run):  # type: ignore[no-untyped-def]
-        return {"at": datetime(2026, 1, 1), "verdict": Verdict.GOOD}
-
-    held, left = play(wrong), play(free)
-    del DECLARED[-2:]
-    assert held.error is not None
-    assert (held.error.code, held.error.message) == (
-        "invalid_output",
-        f"the agent -> int returned $: expected int, got 'x'; see {__file__}:{wrong.__code__.co_firstlineno}",
-    )
-    assert left.result == {"at": "2026-01-01T00:00:00", "verdict": "good"}
-
-
-@agent(name="codec-child")
-def child(run: taxiway.Run, animal: Animal, when: datetime) -> Animal | Item:
-    return Dog(animal.name + f" {when.year}") if animal.age < 1 else Item(sku="a", at=when)
-
-
-@agent(name="codec-parent")
-def parent(run: taxiway.Run) -> list[str]:
-    at = datetime(2026, 1, 1)
-    one = run.spawn(child, {"animal": Animal("Rex"), "when": at}).result()
-    more = run.gather(*run.map("codec-child", [{"animal": Animal("a", 2.0), "when": at}]))
-    return [repr(one), repr(more)]
-
-
-def test_children_take_values_as_they_are_and_give_them_back() -> None:
-    assert play(parent).result == [repr(Dog("Rex 2026")), repr([Item(sku="a", at=datetime(2026, 1, 1))])]
-
-
-@agent(name="codec-again")
-def again(run: taxiway.Run, at: datetime, left: int = 1) -> str:
-    if left:
-        run.restart(at=at, left=0)
-    return repr(at)
-
-
-def test_a_run_that_begins_again_takes_values_as_they_are() -> None:
-    assert play(again, restarts=0, at=datetime(2026, 1, 1)).next_input == {"at": "2026-01-01T00:00:00", "left": 0}
-
-
-@agent(name="codec-asks")
-def asks(run: taxiway.Run) -> list[str]:
-    answered = run.ask("Which?", Planet)
-    heard = run.wait_for("news", schema=list[Approved])
-    return [repr(answered), repr(heard)]
-
-
-def test_answers_and_signals_come_as_their_types() -> None:
-    outcome = play(asks, given=[answer("Which?", [5.97e24, 6.37e6]), signal("news", [{"reason": "x"}])])
-    assert outcome.result == [repr(Planet.EARTH), repr([Approved("x")])]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""Runs that execute and await something, and what happens to their waits: each act as a function of a connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from models import moves, waits
+from models.database import Row
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+from models.questions import question
+from tests.postgres.calls import TENANT, fence
+from tests.postgres.duel import Connection, Waiting, until_blocked
+from tests.postgres.factory import Made, World
+from tests.postgres.inside import Deaf
+from tests.postgres.opening import open_waits
+
+Connect = Callable[[], Connection]
+
+
+ASK = {"prompt": "Ship it?", "onDeny": "cancel"}
+
+
+def word(key: str = "a", due_ms: int | None = None) -> NewWait:
+    return NewWait(key, "signal", {"signal": "word"}, due_ms, "timeout" if due_ms is not None else None)
+
+
+def asks() -> NewWait:
+    return question("ask", ASK, 3_600_000, "denied")
+
+
+def own_pause() -> NewWait:
+    return NewWait("pause", "user", {"reason": "look"}, 3_600_000, "timeout")
+
+
+def awaiting(world: World, *opened: NewWait, situation: str = "executing") -> Made:
+    made = world.run(situation)
+    row = open_waits(world.connection, fence(made), opened)
+    assert row is not None
+    assert not row["over"]
+    return made
+
+
+def opens(made: Made, *opened: NewWait) -> Callable[[Connection], list[Row]]:
+    def open_them(connection: Connection) -> list[Row]:
+        row = open_waits(connection, fence(made), opened)
+        return [row] if row else []
+
+    return open_them
+
+
+def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Row]]:
+    def send(connection: Connection) -> list[Row]:
+        stands = waits.knock(made.id, TENANT).one(connection)
+        assert stands is not None
+        assert waits.keep_signal(made.id, "word", payload=json.dumps(payload), sender=None).one(connection)
+        over = waits.deliver(made.id).all(connection)
+        waits.wake(connection, stands, over)
+        return over
+
+    return send
+
+
+def decides(made: Made, wait: NewWait, outcome: str = "approved") -> Callable[[Connection], list[Row]]:
+    def decide(connection: Connection) -> list[Row]:
+        stands = waits.knock(made.id, TENANT).one(connection)
+        assert stands is not None
+        over = waits.decide(made.id, wait.id, outcome=outcome, by=f"by {outcome}").all(connection)
+        waits.wake(connection, stands, over)
+        return over
+
+    return decide
+
+
+def parks(made: Made, wait: NewWait, inbox: int) -> Callable[[Connection], list[Row]]:
+    move = moves.park(
+        Verb.AWAIT_APPROVAL, made.id, made.epoch, made.worker, inbox=inbox, active_ms=1, reason=Reason.APPROVAL_NEEDED,
+        waits=[wait], wake="any",
+    )  # fmt: skip
+
+    def park(connection: Connection) -> list[Row]:
+        row = waits.Park(move, [wait]).one(connection)
+        return [row] if row else []
+
+    return park
+
+
+def one_behind_the_other(
+    connect: Connect, first: Callable[[Connection], list[Row]], second: Callable[[Connection], list[Row]]
+) -> tuple[list[Row], list[Row]]:
+    """Hold the first one's transaction open until the second waits for its lock."""
+    holder, other, watcher = connect(), connect(), connect()
+    holder.execute("BEGIN")
+    won = first(holder)
+    other.execute("BEGIN")
+    waiting = Waiting(other, second)
+    until_blocked(watcher, waiting.pid, holder.info.backend_pid)
+    holder.execute("COMMIT")
+    rows = waiting.rows()
+    other.execute("COMMIT")
+    return won, rows
+
+
+def outcome_of(world: World, wait: NewWait) -> tuple[str | None, str | None]:
+    sql = "SELECT outcome, decided_by FROM wait WHERE id = %s"
+    row = world.connection.execute(sql, [wait.id]).fetchone()
+    assert row is not None
+    return row["outcome"], row["decided_by"]
+
+
+def stands_of(world: World, made: Made) -> tuple[Any, ...]:
+    row = world.row(made.id)
+    return row["status"], row["lease_worker"], row["epoch"], row["pending_waits"]
+
+
+def kept(world: World, made: Made) -> int:
+    sql = "SELECT 1 FROM signal WHERE run_id = %s AND consumed_by IS NULL"
+    return len(world.connection.execute(sql, [made.id]).fetchall())
+
+
+def woken(bus: Deaf) -> list[str]:
+    return [channel for channel, _ in bus.woken]
