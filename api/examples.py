@@ -18,7 +18,7 @@ _SUMMARY: dict[str, Any] = {
     "category": "terminal",
     "executing": False,
     "agent": "license_audit",
-    "agentVersion": "9f86d081884c7d659a2f",
+    "agentVersion": "9f86d081884c7d65",
     "error": None,
     "reason": None,
     "pause": None,

@@ -23,6 +23,7 @@ from executor.authorizations import Authorizations
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
+from executor.older_workers import wait_for_older
 from executor.recorder import Recorder
 from executor.supervision import Supervision
 from models import collector, moves, workers
@@ -71,6 +72,7 @@ class Worker:
         self.bus.start()
         self.recorder.start()
         self._agents = self.pool.start()
+        wait_for_older(self.queue, self.read)
         self._register()
         self._keeper.start()
         self._listener.start()

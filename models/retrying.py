@@ -43,8 +43,7 @@ _COPY_STEPS = """
         FROM chosen
         RETURNING coalesce(octet_length(value::text), 0) + coalesce(octet_length(error::text), 0) AS size
     )
-    UPDATE run SET step_count = (SELECT count(*) FROM copied), recorded_bytes = (SELECT coalesce(sum(size), 0) FROM copied),
-        agent_version = (SELECT agent_version FROM run WHERE id = %(run)s)
+    UPDATE run SET step_count = (SELECT count(*) FROM copied), recorded_bytes = (SELECT coalesce(sum(size), 0) FROM copied)
     WHERE id = %(retry)s RETURNING id
     """
 # Nobody can answer a copy: it is over. The token of the link to the first one leads there, and to no other.

@@ -32,4 +32,5 @@ class Worker(SQLModel, table=True):
     lease_until: datetime = Field(sa_column=columns.moment(null=False))
     consuming_at: datetime | None = Field(None, sa_column=columns.moment())
     started_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))
+    records: int = Field(1, sa_column=columns.small(default=1))
     dead_at: datetime | None = Field(None, sa_column=columns.moment())

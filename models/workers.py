@@ -4,10 +4,14 @@ from uuid import UUID
 
 from models.statement import Statement
 
-_REGISTER = """
+RECORDS = 2
+"""The format of what workers record: 1 before migration 0013. One of an earlier format cannot read records of a later one."""
+
+_REGISTER = f"""
     WITH known AS (INSERT INTO queue (name) VALUES (%(queue)s) ON CONFLICT DO NOTHING)
-    INSERT INTO worker (id, name, host, pid, queue, slots, liveness_key, lease_until)
-    VALUES (%(worker)s, %(name)s, %(host)s, %(pid)s, %(queue)s, %(slots)s, %(liveness_key)s, now() + %(lease_s)s * interval '1 s')
+    INSERT INTO worker (id, name, host, pid, queue, slots, liveness_key, lease_until, records)
+    VALUES (%(worker)s, %(name)s, %(host)s, %(pid)s, %(queue)s, %(slots)s, %(liveness_key)s, now() + %(lease_s)s * interval '1 s',
+        {RECORDS})
     RETURNING id
     """
 _SERVE = "UPDATE worker SET agents = %(agents)s WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
@@ -31,6 +35,10 @@ _RENEW = """
     FROM renewed LEFT JOIN run ON run.lease_worker = renewed.id
     """
 _DRAIN = "UPDATE worker SET draining = TRUE WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
+OLDER = f"""
+    SELECT name FROM worker
+    WHERE queue = %(queue)s AND dead_at IS NULL AND lease_until > now() AND records < {RECORDS} ORDER BY name
+    """
 LEAVE = "UPDATE worker SET dead_at = now(), lease_until = now() WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
 
 

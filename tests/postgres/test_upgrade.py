@@ -171,7 +171,7 @@ def test_what_processes_of_the_version_before_have_prepared_stays_good(older: st
 
 
 @pytest.mark.parametrize(
-    ("table", "lock"), [("step", "ACCESS SHARE"), ("step", "SHARE UPDATE EXCLUSIVE"), ("run", "ROW EXCLUSIVE")]
+    ("table", "lock"), [("step", "ACCESS SHARE"), ("step", "SHARE UPDATE EXCLUSIVE"), ("worker", "ROW EXCLUSIVE")]
 )
 def test_an_upgrade_waits_for_a_table_without_stopping_the_others(older: str, table: str, lock: str) -> None:
     """A dump or a vacuum that takes long holds the table: who records meanwhile is let through again and again."""

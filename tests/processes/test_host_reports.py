@@ -25,7 +25,7 @@ def test_a_hello_lists_each_agent_with_its_queue_schema_and_digest(tmp_path: Pat
     assert (refund["description"], refund["isAsync"], crawl["isAsync"]) == ("Refund an order.", False, True)
     assert refund["schema"]["required"] == ["order_id"]
     assert crawl["schema"]["properties"] == {"urls": {"type": "array", "items": {"type": "string"}}}
-    assert len(refund["digest"]) == 20
+    assert len(refund["digest"]) == 16
 
 
 def test_verbs_reach_the_worker_with_their_step_and_attempt(tmp_path: Path) -> None:

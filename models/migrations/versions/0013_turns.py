@@ -1,11 +1,10 @@
 """Async agents: steps that were given up, when each step was seen, what the agent saw in which order, what keeps a slot.
 
+The row of a worker says which format it records: those of before have 1, and a worker of this version waits until they have left.
+
 Runs execute while the table of steps changes. Each change of it is a statement and a transaction of its own, so that it holds one
 lock at a time and deadlocks with nothing. It waits for that lock only briefly, since all others queue behind it; then it makes
 room and tries again. The scan of old rows that `VALIDATE` needs stops neither reads nor writes. Each statement may run twice.
-
-Workers of the version before go on meanwhile, but they do not know the keys of what this version records and would execute it
-again. So they do not get a run that this version has executed. Their agents' digests are shorter (`taxiway.host.loading`).
 """
 
 import time
@@ -22,17 +21,8 @@ _STEP = """
         ADD CONSTRAINT step_status_known
             CHECK (status IN ('succeeded', 'failed', 'retrying', 'intended', 'abandoned')) NOT VALID
     """
+_WORKER = "ALTER TABLE worker ADD COLUMN IF NOT EXISTS records smallint DEFAULT 1 NOT NULL"
 _OLD_ROWS = "ALTER TABLE step VALIDATE CONSTRAINT step_status_known"
-_NOT_TAKEN = """
-    CREATE OR REPLACE FUNCTION run_not_taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
-    """
-# The claim gives no row then, as if another worker had been faster. A later migration may drop it.
-_KEPT_FROM_OLDER = """
-    CREATE OR REPLACE TRIGGER run_kept_from_older BEFORE UPDATE OF lease_worker ON run FOR EACH ROW
-    WHEN (OLD.lease_worker IS NULL AND NEW.lease_worker IS NOT NULL
-        AND length(OLD.agent_version) = 20 AND length(NEW.agent_version) = 16)
-    EXECUTE FUNCTION run_not_taken()
-    """
 
 # The last is longer than `deadlock_timeout`: only then does PostgreSQL cancel an autovacuum that holds the table.
 _PATIENCE_MS = (50, 100, 200, 200, 200, 500, 500, 500, 1500)
@@ -45,8 +35,7 @@ def upgrade() -> None:
     with op.get_context().autocommit_block():
         _patiently(_STEP)
         _patiently(_OLD_ROWS)
-        _patiently(_NOT_TAKEN)
-        _patiently(_KEPT_FROM_OLDER)
+        _patiently(_WORKER)
     op.create_table(
         "turn",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -72,7 +61,7 @@ def upgrade() -> None:
 
 
 def _patiently(statement: str) -> None:
-    """Execute a statement that may need a lock on a busy table; raises the last refusal after ten minutes."""
+    """Execute a statement that needs a lock on a busy table; raises the last refusal after ten minutes."""
     deadline, tries = time.monotonic() + _LONGEST_SECONDS, 0
     while True:
         op.execute(f"SET lock_timeout = {_PATIENCE_MS[tries % len(_PATIENCE_MS)]}")

@@ -21,8 +21,7 @@ from taxiway.host.patched import patched
 from taxiway.report import message_of
 from taxiway.steps import DECLARED_STEPS, check_declared
 
-DIGEST_LENGTH: Final = 20
-"""By it the database knows runs with records of the present kind: it keeps them from workers whose digests have 16 digits."""
+DIGEST_LENGTH: Final = 16
 _VARIABLES: Final = (
     "set it for the worker, and list it in TAXIWAY_AGENT_ENV if that is set or its name begins with PG, PYTHON, CELERY_, "
     "FLOWER_ or TAXIWAY_: agents see no other variables"

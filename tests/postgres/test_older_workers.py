@@ -1,0 +1,75 @@
+"""A worker of this version begins on a queue when no worker that does not know its records serves it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from executor.older_workers import wait_for_older
+from models import workers
+from models.ids import liveness_key
+from tests.postgres.factory import World
+
+
+def _registered(world: World, queue: str, *, records: int) -> UUID:
+    worker = uuid4()
+    workers.register(
+        worker, name=f"w-{worker}", host="h", pid=1, queue=queue, slots=1, liveness_key=liveness_key(worker), lease_s=60
+    ).one(world.connection)
+    world.connection.execute("UPDATE worker SET records = %s WHERE id = %s", [records, worker])
+    return worker
+
+
+def _leave(world: World, worker: UUID) -> None:
+    workers.leave(worker).one(world.connection)
+
+
+def _lapse(world: World, worker: UUID) -> None:
+    world.connection.execute("UPDATE worker SET lease_until = now() WHERE id = %s", [worker])
+
+
+def _pauses(world: World, queue: str, act: Callable[[], object]) -> int:
+    """Return how often it paused; `act` is what happens in the first pause."""
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == 2:
+            act()
+
+    def read(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        return world.connection.execute(sql.encode(), params).fetchall()
+
+    wait_for_older(queue, read, pause)
+    return len(paused)
+
+
+@pytest.mark.parametrize("end", [_leave, _lapse])
+def test_it_waits_until_the_last_of_them_has_left_and_names_it(
+    world: World, end: Callable[[World, UUID], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = f"older-{uuid4()}"
+    older = _registered(world, queue, records=workers.RECORDS - 1)
+    assert _pauses(world, queue, lambda: end(world, older)) == 2
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("worker.waits_for_older") == 1
+    assert f"w-{older}" in said.out + said.err
+
+
+def test_workers_of_its_own_kind_and_those_of_other_queues_are_not_waited_for(world: World) -> None:
+    queue = f"older-{uuid4()}"
+    _registered(world, queue, records=workers.RECORDS)
+    _registered(world, f"{queue}-other", records=1)
+    assert _pauses(world, queue, lambda: None) == 0
+
+
+def test_a_worker_registers_as_one_that_knows_its_own_records(world: World) -> None:
+    worker = uuid4()
+    workers.register(
+        worker, name="w", host="h", pid=1, queue="q", slots=1, liveness_key=liveness_key(worker), lease_s=60
+    ).one(world.connection)
+    row = world.connection.execute("SELECT records FROM worker WHERE id = %s", [worker]).fetchone()
+    assert row == {"records": workers.RECORDS}
