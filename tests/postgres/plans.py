@@ -68,7 +68,8 @@ def scans_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool
         if node["Node Type"] == "Seq Scan":
             found.setdefault(node["Relation Name"], set()).add("whole")
         elif "Index Name" in node:
-            found.setdefault(node.get("Relation Name", "run"), set()).add(node["Index Name"])
+            table = node.get("Relation Name") or node["Index Name"].partition("_")[0]  # a bitmap names its index alone
+            found.setdefault(table, set()).add(node["Index Name"])
     return found
 
 

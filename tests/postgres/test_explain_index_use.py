@@ -72,7 +72,7 @@ STATEMENTS: Mapping[str, tuple[str, str, set[str]]] = {
     "waits": (reading._WAITS, "wait", {"wait_run", "wait_one_open_per_key"}),
     "pause": (reading._PAUSED, "event", {"event_pkey"}),
     "named": (reading._NAMED, "run", {"run_pkey", "run_tenant"}),
-    "workers": (reading_ready._WORKERS, "run", {"run_in_flight", "worker_alive"}),
+    "workers": (reading_ready._WORKERS, "run", {"run_in_flight"}),
     "in flight": (reading_ready._IN_FLIGHT, "run", {"run_in_flight"}),
     "holders": (reading_ready._HOLDERS, "place", {"place_pkey"}),
     "places": (counting.PLACES, "place", {"place_pkey"}),
