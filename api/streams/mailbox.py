@@ -1,7 +1,7 @@
 """One open stream's place in the house: how far it has read, and what waits to be sent. Used on the event loop only.
 
 A mailbox never loses a stored event: what does not fit stays in the table and is read when there is room again. Live-only
-messages are dropped when the client is too slow for them.
+messages are dropped when the client is too slow for them. Nothing stands behind the end of the run.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ class Mailbox:
         self.reading = False
         self.closed = False
         self._frames: deque[Frame] = deque()
+        self._ended = False
         self._held: deque[Frame] = deque(maxlen=ROOM)
         self._filled = asyncio.Event()
         self._on_room = on_room
@@ -43,14 +44,22 @@ class Mailbox:
         for frame in frames:
             if frame.seq is not None and frame.seq > self.after:
                 self.after = frame.seq
+                if frame.end:
+                    self._put_held()
+                    self._ended = True
                 self._put(frame)
         if not self.stale:
-            for live in self._held:
-                self._put(live)
-            self._held.clear()
+            self._put_held()
+
+    def _put_held(self) -> None:
+        for live in self._held:
+            self._put(live)
+        self._held.clear()
 
     def put_live(self, frame: Frame) -> None:
-        """Take a live-only message, behind the stored events that are known to come before it."""
+        """Take a live-only message, behind the stored events that are known to come before it; none behind the end."""
+        if self._ended:
+            return
         if self.stale or self.reading:
             self._held.append(frame)
         elif len(self._frames) < ROOM:

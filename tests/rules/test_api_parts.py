@@ -110,6 +110,16 @@ def test_a_live_message_stays_behind_the_events_that_came_before_it() -> None:
     assert taken(box) == [b"1", b"live"]
 
 
+def test_no_live_message_stands_behind_the_end_of_its_run() -> None:
+    box = Mailbox(uuid.uuid4(), 0, lambda: None)
+    box.stale = True
+    box.put_live(Frame(None, b"before"))
+    box.stale = False
+    box.put_events([*stored(1), Frame(2, b"end", end=True)])
+    box.put_live(Frame(None, b"behind"))
+    assert taken(box) == [b"1", b"before", b"end"]
+
+
 def test_a_slow_client_loses_live_messages_only_and_asks_for_no_more_than_fits() -> None:
     asked: list[bool] = []
     box = Mailbox(uuid.uuid4(), 0, lambda: asked.append(True))
