@@ -55,9 +55,7 @@ def play(
     __tracebackhide__ = True  # pytest shows the line of the test
     if approval_strategy not in STRATEGIES:
         raise ValueError(f"approval_strategy is one of {', '.join(STRATEGIES)}, not {approval_strategy!r}")
-    given = list(given)
-    if wrong := [one for one in given if not isinstance(one, Given)]:
-        raise TypeError(f"given takes approve(…), answer(…), signal(…) and the like, not {wrong[0]!r:.80}")
+    given = _in_their_order(given)
     declared = _declared(agent)
     declared.result  # noqa: B018 - a worker refuses an agent whose result cannot be carried
     text = declared.write_input({**(input or {}), **inputs})
@@ -65,8 +63,6 @@ def play(
     order = Order(
         "", str(uuid.uuid4()), 0, declared.name, text, user_id, dict(metadata or {}), Limits(), approval_strategy
     )
-    # Equal signals are received in the order of their times, all else is used in the order in which it was given.
-    given.sort(key=lambda one: one.after if one.is_kept else 0.0)
     shared = Shared(given, stub or {}, Grants(given), dies=crash_after_each_step)
 
     def one(text: str, run_id: str, clock: Clock) -> Outcome:
@@ -84,6 +80,14 @@ def play(
         raise problem.with_traceback(None) from None
     NOTED.append(outcome)
     return outcome
+
+
+def _in_their_order(given: Iterable[Given]) -> list[Given]:
+    """Return what is given: equal signals are received in the order of their times, all else is used as it was given."""
+    them = list(given)
+    if wrong := [one for one in them if not isinstance(one, Given)]:
+        raise TypeError(f"given takes approve(…), answer(…), signal(…) and the like, not {wrong[0]!r:.80}")
+    return sorted(them, key=lambda one: one.after if one.is_kept else 0.0)
 
 
 def _declared(function: Callable[..., Any]) -> Agent:
