@@ -45,9 +45,12 @@ class _Player(Protocol):
 class Service:
     """A host at work. The main thread carries activations, a reader takes frames, a watch keeps times."""
 
-    def __init__(self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None) -> None:
+    def __init__(
+        self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None, confined: str | None = None
+    ) -> None:
         self._channel = channel
         self._key = key
+        self._confined = confined
         self._lease = lease_seconds
         self._valid_at = time.monotonic()
         self._watch = Watch()
@@ -88,6 +91,7 @@ class Service:
             "sdk": taxiway.__version__,
             "python": platform.python_version(),
             "pid": os.getpid(),
+            "confined": self._confined,
             "agents": [served.as_frame() for served in self._agents.values()],
         }
 
