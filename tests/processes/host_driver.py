@@ -81,6 +81,7 @@ class Host:
         lease_ms: int = 60_000,
         python: str = sys.executable,
         more: tuple[str, ...] = (),
+        pass_fds: tuple[int, ...] = (),
         **popen: Any,
     ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -88,7 +89,7 @@ class Host:
         command += ["--parent", str(os.getpid()), "--agents", ",".join(map(str, specs)), *more]
         self.process = subprocess.Popen(
             command,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *pass_fds],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Starts a host: `python -I -m taxiway.host --fd N --lease-ms 15000 --parent PID --agents SPEC[,SPEC…] [--key-fd N]` and `[--unconfined]`."""
+"""Starts a host: `python -I -m taxiway.host --fd N --lease-ms N --parent PID --agents SPEC[,SPEC…] [--key-fd N]`."""
 
 from __future__ import annotations
 

@@ -67,13 +67,13 @@ class Service:
         self._watch.start()
         self._watch_lease()
         threading.Thread(target=self._read, name="taxiway-reader", daemon=True).start()
+        tell_children(self._hang_up)
         try:
             self._agents = load(specs)
         except Broken as broken:
             error = {"type": broken.kind, "message": broken.message}
             self._write({"frame": Kind.BROKEN, "error": error, "where": broken.where})
             leave(EXIT_BROKEN)
-        tell_children(self._channel.forget)
         self._interrupts.install()
         self._leftovers = Leftovers()
         self._write(self._hello())
@@ -242,6 +242,13 @@ class Service:
             self._watch.after(AGAIN_AFTER, lambda: self._interrupt(activation))
 
     # Both, and the watch.
+
+    def _hang_up(self) -> None:
+        """Keep nothing that speaks for a run, in a forked child."""
+        self._channel.forget()
+        self._key = None
+        if self._activation is not None:
+            self._activation.forget_key()
 
     def _write(self, frame: Frame) -> None:
         refuse_in_child("a verb of the run")
