@@ -59,7 +59,6 @@ def json_method():
     json.JSONDecoder.decode = lambda self, text, *rest: original(self, text, *rest)
 def socket_method(): socket.socket.recv = lambda self, *rest: super(socket.socket, self).recv(*rest)
 def audit_hook(): sys.addaudithook(other)
-def reaper(): libc.prctl(36, 0, 0, 0, 0)
 def no_new_privileges(): libc.prctl(38, 1, 0, 0, 0)
 def no_dumps(): libc.prctl(4, 0, 0, 0, 0)
 def chroot(): os.chroot(SEEN.parent)
@@ -144,7 +143,6 @@ PATCHES = {
     "audit_hook": "an audit hook",
 }
 OF_THE_KERNEL = {
-    "reaper": "the reaper of processes",
     "no_new_privileges": "seccomp, new privileges or core dumps",
     "no_dumps": "seccomp, new privileges or core dumps",
     "scheduling": "the scheduling",

@@ -6,13 +6,12 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from taxiway.host.belonging import Belonging
 
 _PR_GET_DUMPABLE: Final = 3
 _PR_GET_SECCOMP: Final = 21
-_PR_GET_CHILD_SUBREAPER: Final = 37
 _PR_GET_NO_NEW_PRIVS: Final = 39
 _CAPABILITY_VERSION: Final = 0x20080522
 
@@ -33,7 +32,6 @@ def _of_linux() -> tuple[Belonging, ...]:
         Belonging("the scheduling", lambda: os.sched_getscheduler(0)),
         Belonging("the processors", lambda: os.sched_getaffinity(0), lambda was: os.sched_setaffinity(0, was)),
         Belonging("seccomp, new privileges or core dumps", _states(libc)),
-        Belonging("the reaper of processes", _reaper(libc)),
         Belonging("capabilities", _capabilities(libc)),
     )
 
@@ -41,18 +39,6 @@ def _of_linux() -> tuple[Belonging, ...]:
 def _states(libc: ctypes.CDLL) -> Callable[[], list[int]]:
     options = (_PR_GET_SECCOMP, _PR_GET_NO_NEW_PRIVS, _PR_GET_DUMPABLE)
     return lambda: [libc.prctl(option, 0, 0, 0, 0) for option in options]
-
-
-def _reaper(libc: ctypes.CDLL) -> Callable[[], Any]:
-    """Read whether detached processes come to this one: a run that ends that lets its own escape."""
-    found = ctypes.c_int()
-    where = ctypes.byref(found)
-
-    def read() -> int:
-        libc.prctl(_PR_GET_CHILD_SUBREAPER, where, 0, 0, 0)
-        return found.value
-
-    return read
 
 
 def _capabilities(libc: ctypes.CDLL) -> Callable[[], bytes]:
