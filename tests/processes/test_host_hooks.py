@@ -22,6 +22,8 @@ other = lambda *_, **__: None
 def excepthooks():
     for name in SYS_HOOKS: setattr(sys, name, other)
     threading.excepthook = other
+def deleted():
+    del sys.excepthook, threading.excepthook
 def thread_traces(): threading.settrace(other); threading.setprofile(other)
 def collector(): gc.callbacks.append(other); gc.set_threshold(7); gc.disable()
 def codec_errors(): codecs.register_error("strict", lambda error: ("", error.end))
@@ -111,7 +113,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         yield host
 
 
-RESTORED = ["excepthooks", "thread_traces", "collector", "codec_errors", "builtin_open", "switching"]
+RESTORED = ["excepthooks", "deleted", "thread_traces", "collector", "codec_errors", "builtin_open", "switching"]
 if sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1:
     RESTORED.append("processors")
 if sys.version_info >= (3, 12):
