@@ -62,7 +62,6 @@ def json_method():
 def socket_method(): socket.socket.recv = lambda self, *rest: super(socket.socket, self).recv(*rest)
 def audit_hook(): sys.addaudithook(other)
 def no_new_privileges(): libc.prctl(38, 1, 0, 0, 0)
-def no_dumps(): libc.prctl(4, 0, 0, 0, 0)
 def chroot(): os.chroot(SEEN.parent)
 def scheduling(): os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 def hard_limit(): resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))
@@ -145,11 +144,10 @@ PATCHES = {
     "audit_hook": "an audit hook",
 }
 OF_THE_KERNEL = {
-    "no_new_privileges": "seccomp, new privileges or core dumps",
-    "no_dumps": "seccomp, new privileges or core dumps",
+    "no_new_privileges": "seccomp or new privileges",
     "scheduling": "the scheduling",
 }
-OF_ROOT = {"chroot": "the root folder", "capability": "capabilities"}
+OF_ROOT = {"chroot": "the current folder", "capability": "capabilities"}
 
 
 def _is_replaced(host: Host, how: str, what: str) -> None:
