@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")
     agent_env: str | None = Field(None, description="Allow-list of variables handed to agent hosts, by comma.")
     host_user: str | None = Field(None, description="Account that agent hosts run under (needs a worker run as root).")
+    host_confined: bool = Field(
+        True,
+        description="Keep agent hosts from signalling, tracing and reading other processes (Linux, Landlock). `false` for agents "
+        "that signal or trace what they did not start, need setuid programs such as `sudo`, or mount file systems.",
+    )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(
         default_factory=lambda: secrets.token_urlsafe(32),

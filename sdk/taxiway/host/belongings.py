@@ -1,4 +1,4 @@
-"""What belongs to the process and not to one run: folder, environment, limits, signals, streams, and a few more.
+"""What belongs to the process and not to one run: folder, environment, limits, signals, streams, hooks, rights.
 
 A run may change them. They are read once when the agents are loaded, compared after each activation, and restored. What cannot
 be restored ends the process. Imported modules and what belongs to their import stay: `sys.modules`, `sys.path`, warning filters.
@@ -7,45 +7,37 @@ be restored ends the process. Imported modules and what belongs to their import 
 from __future__ import annotations
 
 import contextlib
-import gc
 import locale
 import os
 import resource
 import signal
 import socket
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from taxiway.host.belonging import Belonging
+from taxiway.host.interpreter import of_interpreter
+from taxiway.host.kernel_state import of_kernel
 from taxiway.host.streams import Streams
 
 _LIMITS: Final = tuple(sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}))
 _SIGNALS: Final = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP} - set(range(32, 65))))
 _handler_of: Final = getattr(signal, "_signal", signal).getsignal  # without the enum: 2 us for all, not 13
 _environ: Final[dict[bytes, bytes] | None] = vars(os.environb).get("_data")  # what it reads one by one: 1 us, not 13
+_UNREADABLE: Final = object()
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
-
-
-@dataclass(frozen=True)
-class Belonging:
-    """One of them: `restore` takes the value that was read first; None where only a new process helps."""
-
-    name: str
-    read: Callable[[], Any]
-    restore: Callable[[Any], object] | None = None
 
 
 class Belongings:
     """What this process has, as it is now; made when the agents are loaded. Used by the main thread only."""
 
     def __init__(self) -> None:
-        self._kept = [(belonging, belonging.read()) for belonging in (*_PLAIN, _streams())]
+        everything = (*_PLAIN, _streams(), *of_interpreter(), *of_kernel())
+        self._kept = [(belonging, _now(belonging)) for belonging in everything]
 
     def restore(self) -> list[str]:
-        """Restore what was changed, about 50 us when nothing was; return the names of what cannot be restored."""
-        return [belonging.name for belonging, was in self._kept if belonging.read() != was and not _put(belonging, was)]
+        """Restore what was changed, about 30 us when nothing was; return the names of what cannot be restored."""
+        return [belonging.name for belonging, was in self._kept if _now(belonging) != was and not _put(belonging, was)]
 
 
 def _put(belonging: Belonging, was: Any) -> bool:
@@ -53,7 +45,14 @@ def _put(belonging: Belonging, was: Any) -> bool:
         return False
     with contextlib.suppress(Exception):  # whether it is as it was is looked at, whatever was raised
         belonging.restore(was)
-    return bool(belonging.read() == was)
+    return bool(_now(belonging) == was)
+
+
+def _now(belonging: Belonging) -> Any:
+    try:
+        return belonging.read()
+    except Exception:  # noqa: BLE001 - a run has deleted what is read, or the system has none of it
+        return _UNREADABLE
 
 
 def _folder() -> str | None:
@@ -125,10 +124,4 @@ _PLAIN: Final = (
     ),
     Belonging("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda was: locale.setlocale(locale.LC_ALL, was)),
     Belonging("the default time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
-    Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-    Belonging("garbage collection", gc.isenabled, lambda was: gc.enable() if was else gc.disable()),
-    Belonging("the trace function", sys.gettrace, sys.settrace),
-    Belonging("the profile function", sys.getprofile, sys.setprofile),
-    Belonging("the account", lambda: (os.getresuid(), os.getresgid())),
-    Belonging("the priority", lambda: os.getpriority(os.PRIO_PROCESS, 0)),
 )

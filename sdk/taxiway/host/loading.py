@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
 from taxiway.errors import UnknownType
+from taxiway.forks import ChildEndsHere
 from taxiway.host.patched import patched
 from taxiway.report import message_of
 from taxiway.steps import DECLARED_STEPS, check_declared
@@ -91,6 +92,8 @@ def load(specs: list[str]) -> dict[str, Served]:
             other = served[agent.name].agent.place
             raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
         served[agent.name] = _serve(agent)
+    if any(agent.is_async for agent in DECLARED):
+        importlib.import_module("taxiway.host.event_loop")  # now, so that all of ours is there before the first run
     _check_steps()
     return served
 
@@ -129,7 +132,8 @@ def _is_file(spec: str) -> bool:
 
 def _import(spec: str) -> None:
     try:
-        _import_file(Path(spec).resolve()) if _is_file(spec) else importlib.import_module(spec)
+        with ChildEndsHere():
+            _import_file(Path(spec).resolve()) if _is_file(spec) else importlib.import_module(spec)
     except Broken:
         raise
     except BaseException as error:

@@ -18,6 +18,7 @@ from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
 from taxiway.forks import ChildEndsHere, refuse_in_child, tell_children
 from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
 from taxiway.host.death import abandon, die, leave
+from taxiway.host.interpreter import note_audit_hooks
 from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
 from taxiway.host.leftovers import Leftovers
 from taxiway.host.loading import Broken, Served, load
@@ -45,9 +46,12 @@ class _Player(Protocol):
 class Service:
     """A host at work. The main thread carries activations, a reader takes frames, a watch keeps times."""
 
-    def __init__(self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None) -> None:
+    def __init__(
+        self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None, confined: str | None = None
+    ) -> None:
         self._channel = channel
         self._key = key
+        self._confined = confined
         self._lease = lease_seconds
         self._valid_at = time.monotonic()
         self._watch = Watch()
@@ -64,15 +68,17 @@ class Service:
         self._watch.start()
         self._watch_lease()
         threading.Thread(target=self._read, name="taxiway-reader", daemon=True).start()
+        tell_children(self._hang_up)
         try:
             self._agents = load(specs)
         except Broken as broken:
             error = {"type": broken.kind, "message": broken.message}
             self._write({"frame": Kind.BROKEN, "error": error, "where": broken.where})
             leave(EXIT_BROKEN)
-        tell_children(self._channel.forget)
         self._interrupts.install()
-        self._leftovers = Leftovers()
+        note_audit_hooks()
+        agents = [served.agent.function for served in self._agents.values()]
+        self._leftovers = Leftovers(agents, (self._channel, self))
         self._write(self._hello())
         while (activation := self._orders.get()) is not None:
             if not self._carry(activation):
@@ -88,6 +94,7 @@ class Service:
             "sdk": taxiway.__version__,
             "python": platform.python_version(),
             "pid": os.getpid(),
+            "confined": self._confined,
             "agents": [served.as_frame() for served in self._agents.values()],
         }
 
@@ -238,6 +245,13 @@ class Service:
             self._watch.after(AGAIN_AFTER, lambda: self._interrupt(activation))
 
     # Both, and the watch.
+
+    def _hang_up(self) -> None:
+        """Keep nothing that speaks for a run, in a forked child."""
+        self._channel.forget()
+        self._key = None
+        if self._activation is not None:
+            self._activation.forget_key()
 
     def _write(self, frame: Frame) -> None:
         refuse_in_child("a verb of the run")
