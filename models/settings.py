@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     )
     ops_host: str = Field("127.0.0.1", description="Address of the same; `0.0.0.0` in a container.")
     host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
+    idle_hosts: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="Agent hosts that may stand idle beyond one per slot and a spare: those of tenants that come back.",
+    )
     worker_name: str | None = Field(None, description="Label of the worker (default: Celery's node name).")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

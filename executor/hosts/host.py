@@ -1,6 +1,7 @@
 """One agent host as its worker sees it: a process group of its own, a frame channel, and the agents that it declared."""
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -38,6 +39,8 @@ class Host:
     process: subprocess.Popen[bytes]
     channel: FrameSocket
     agents: tuple[ServedAgent, ...] = ()
+    tenant: str | None = None
+    """The one tenant whose runs the host executes: that of its first activation."""
     activations: int = 0
     busy_with: str | None = None
     killed: str | None = None
@@ -89,6 +92,12 @@ class Host:
             return self.channel.recv(timeout)
         except (ChannelClosed, FrameError) as error:
             raise HostGone(self.epitaph(str(error))) from error
+
+    def has_settled(self) -> bool:
+        """Return whether the host has said something since its last activation, as it does once it has tidied up."""
+        poll = select.poll()
+        poll.register(self.channel, select.POLLIN)
+        return bool(poll.poll(0))
 
     def kill(self, why: str) -> None:
         """End the whole process group now; `why` is kept when this was the first to say so."""

@@ -1,5 +1,7 @@
-"""Keeps agent hosts ready: as many as there are slots and one spare, started by one thread, reused, replaced when worn.
+"""The agent hosts of one worker: started by one thread, reused for one tenant only, replaced when worn.
 
+There is one host more than slots, and always an unused one, so that a new tenant rarely waits. `TAXIWAY_IDLE_HOSTS` more may
+stand before the host that was idle for longest is ended for another tenant.
 The thread lives as long as the worker, because the kernel's parent-death signal fires when the thread that spawned a
 child ends.
 """
@@ -7,33 +9,36 @@ child ends.
 import os
 import threading
 import time
-from collections import deque
+
+from prometheus_client import Counter
 
 from executor.errors import CannotServe, HostGone
 from executor.hosts.environment import host_environment
 from executor.hosts.host import Host, ServedAgent
 from executor.hosts.output import OutputDrain
 from executor.hosts.spawning import spawn
+from executor.hosts.standing import Standing
 from models.facts import fact
 from models.settings import Settings
 
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
+REPLACED = Counter(
+    "taxiway_hosts_replaced_for_another_tenant", "Idle agent hosts that were ended because another tenant needed one."
+)
 FAULT_SECONDS = (
     10.0  # a run that was handed back at once would come back at once, for as long as no host can be started
 )
 
 
 class HostPool:
-    """Hands out warm hosts and takes them back."""
+    """Hands out warm hosts and takes them back; any thread may do either."""
 
     def __init__(self, settings: Settings, slots: int) -> None:
         self._settings = settings
         self._environment = host_environment(os.environ, settings)
-        self._wanted = slots + 1
         self._drain = OutputDrain()
-        self._warm: deque[Host] = deque()
-        self._all: set[Host] = set()
+        self._standing = Standing(slots, settings.idle_hosts)
         lock = threading.RLock()
         self._changed = threading.Condition(lock)  # a host is ready, or none ever will be
         self._wanting = threading.Condition(lock)  # the spawner has something to do
@@ -48,27 +53,45 @@ class HostPool:
         self._drain.start()
         self._thread.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._warm or self._fault)
-            if self._fault and not self._warm:
+            self._changed.wait_for(lambda: self._standing.has_unused or self._fault)
+            if self._fault and not self._standing.has_unused:
                 raise self._fault
             return self._agents
 
-    def take(self) -> Host:
-        """Give a host that is ready for an activation, waiting for one to be started if need be; raises CannotServe.
+    def take(self, tenant: str) -> Host:
+        """Return a host that is ready for an activation of this tenant, waiting for one if need be; raise CannotServe.
 
         While none can be started it waits for a while, too: somebody may be repairing the agents.
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._warm or self._fault or self._stopping)
-                if not self._warm and not self._stopping:
-                    self._changed.wait_for(lambda: self._warm or self._stopping, FAULT_SECONDS)
-                if not self._warm:
-                    raise self._fault or CannotServe("the worker is stopping")
-                host = self._warm.popleft()
+                host = self._standing.take(tenant) or self._await(tenant)
+                if self._standing.wants_one():
+                    self._wanting.notify()
             if _is_ready(host):
                 return host
             self.discard(host)
+
+    def _await(self, tenant: str) -> Host:
+        """Wait in line for a host; the caller holds the lock."""
+        place, found = self._standing.enter_line(), None
+
+        def is_served() -> bool:
+            nonlocal found
+            found = None if self._stopping else self._standing.take(tenant, place)
+            return bool(found or self._stopping)
+
+        try:
+            self._wanting.notify()
+            self._changed.wait_for(lambda: is_served() or self._fault)
+            if found is None:
+                self._changed.wait_for(is_served, FAULT_SECONDS)
+        finally:
+            self._standing.leave_line(place)
+            self._changed.notify_all()  # those behind it have moved up
+        if found is None:
+            raise self._fault or CannotServe("the worker is stopping")
+        return found
 
     def give_back(self, host: Host) -> None:
         """Take a host back after an activation that ended well; it is ready once it says that it is idle."""
@@ -80,14 +103,14 @@ class HostPool:
             self.discard(host)
             return
         with self._changed:
-            self._warm.append(host)
-            self._changed.notify()
+            self._standing.give_back(host)
+            self._changed.notify_all()
 
     def discard(self, host: Host) -> None:
         """End a host that cannot be used again; another is started in its place."""
         host.bury()
         with self._changed:
-            self._all.discard(host)
+            self._standing.remove(host)
             self._wanting.notify()
 
     def _tell_once(self, agent: str) -> None:
@@ -102,7 +125,7 @@ class HostPool:
     def hosts(self) -> list[Host]:
         """List all living hosts."""
         with self._changed:
-            return list(self._all)
+            return list(self._standing.all)
 
     def stop(self) -> None:
         """End all hosts."""
@@ -116,9 +139,14 @@ class HostPool:
     def _run(self) -> None:
         while True:
             with self._wanting:
-                self._wanting.wait_for(lambda: len(self._all) < self._wanted or self._stopping)
+                self._wanting.wait_for(lambda: self._standing.wants_one() or self._stopping)
                 if self._stopping:
                     return
+                idle = self._standing.make_room()
+            if idle is not None:
+                REPLACED.inc()
+                fact("host.replaced", level="debug", why="another tenant needs a host")
+                self.discard(idle)
             self._start_one()
 
     def _start_one(self) -> None:
@@ -135,8 +163,7 @@ class HostPool:
         with self._changed:
             self._fault = None
             self._agents = host.agents
-            self._all.add(host)
-            self._warm.append(host)
+            self._standing.add(host)
             self._changed.notify_all()
             late = self._stopping
         if late:
