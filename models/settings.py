@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import SettingsError
+from models.host_user import accounts_named
 from models.redis_address import RedisAddress
 
 
@@ -34,6 +35,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _host_user(value: str) -> str:
+    accounts_named(value)
+    return value
+
+
+HostUser = Annotated[str, AfterValidator(_host_user)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -59,7 +66,11 @@ class Settings(BaseSettings):
     agents: str = Field("", description="Agents that a worker serves: `./my_agents.py` or `package.module`, by comma.")
     agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")
     agent_env: str | None = Field(None, description="Allow-list of variables handed to agent hosts, by comma.")
-    host_user: str | None = Field(None, description="Account that agent hosts run under (needs a worker run as root).")
+    host_user: HostUser | None = Field(
+        None,
+        description="Accounts of agent hosts, one each: names or user ids, by comma, or `20000-20063` (needs a worker run as "
+        "root). A single account is shared by all hosts: then they are not shielded from one another.",
+    )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(
         default_factory=lambda: secrets.token_urlsafe(32),

@@ -16,8 +16,10 @@ from executor.errors import CannotServe, HostGone
 from executor.hosts.environment import host_environment
 from executor.hosts.host import Host, ServedAgent
 from executor.hosts.output import OutputDrain
+from executor.hosts.rooms import Rooms
 from executor.hosts.spawning import spawn
 from executor.hosts.standing import Standing
+from executor.hosts.strays import Strays
 from models.facts import fact
 from models.settings import Settings
 
@@ -26,6 +28,7 @@ RETRY_SECONDS = 2.0
 REPLACED = Counter(
     "taxiway_hosts_replaced_for_another_tenant", "Idle agent hosts that were ended because another tenant needed one."
 )
+STOP_SECONDS = 5.0
 FAULT_SECONDS = (
     10.0  # a run that was handed back at once would come back at once, for as long as no host can be started
 )
@@ -38,7 +41,10 @@ class HostPool:
         self._settings = settings
         self._environment = host_environment(os.environ, settings)
         self._drain = OutputDrain()
-        self._standing = Standing(slots, settings.idle_hosts)
+        self._rooms = Rooms(settings.host_user)
+        self._slots = slots
+        self._standing = Standing(slots, 0)
+        self._strays: Strays | None = None
         lock = threading.RLock()
         self._changed = threading.Condition(lock)  # a host is ready, or none ever will be
         self._wanting = threading.Condition(lock)  # the spawner has something to do
@@ -48,8 +54,15 @@ class HostPool:
         self._agents: tuple[ServedAgent, ...] = ()
         self._thread = threading.Thread(target=self._run, name="spawner", daemon=True)
 
+    def adopt_strays(self) -> None:
+        """End also what hosts leave that end by themselves; for a process that has no children but its hosts."""
+        self._strays = Strays()
+
     def start(self) -> tuple[ServedAgent, ...]:
         """Start the first host and give the agents that it declares; raises CannotServe with the host's own reason."""
+        needed = self._slots + 1
+        room_for = self._rooms.start(needed, needed + self._settings.idle_hosts)
+        self._standing = Standing(self._slots, room_for - needed)
         self._drain.start()
         self._thread.start()
         with self._changed:
@@ -110,7 +123,8 @@ class HostPool:
         """End a host that cannot be used again; another is started in its place."""
         host.bury()
         with self._changed:
-            self._standing.remove(host)
+            if self._standing.remove(host):
+                self._rooms.leave(host.room)
             self._wanting.notify()
 
     def _tell_once(self, agent: str) -> None:
@@ -135,30 +149,41 @@ class HostPool:
             self._wanting.notify()
         for host in self.hosts():
             self.discard(host)
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+        self._rooms.stop()
 
     def _run(self) -> None:
         while True:
             with self._wanting:
-                self._wanting.wait_for(lambda: self._standing.wants_one() or self._stopping)
+                self._wanting.wait_for(lambda: self._standing.wants_one() or self._rooms.are_untidy or self._stopping)
                 if self._stopping:
                     return
-                idle = self._standing.make_room()
+                wants_one = self._standing.wants_one()
+                idle = self._standing.make_room() if wants_one else None
             if idle is not None:
                 REPLACED.inc()
                 fact("host.replaced", level="debug", why="another tenant needs a host")
                 self.discard(idle)
-            self._start_one()
+            self._tidy()
+            if wants_one:
+                self._start_one()
+
+    def _tidy(self) -> None:
+        if self._strays is not None:
+            self._strays.end({host.process.pid for host in self.hosts()})
+        self._rooms.tidy()
 
     def _start_one(self) -> None:
         try:
-            host = spawn(self._settings, self._environment, self._drain)
+            host = self._spawn()
         except CannotServe as error:
             with self._changed:
                 if self._fault is None:
                     fact("host.cannot_start", level="error", why=error)
                 self._fault = error
                 self._changed.notify_all()
-            time.sleep(RETRY_SECONDS)
+                self._wanting.wait_for(lambda: self._stopping, RETRY_SECONDS)
             return
         with self._changed:
             self._fault = None
@@ -168,6 +193,14 @@ class HostPool:
             late = self._stopping
         if late:
             self.discard(host)
+
+    def _spawn(self) -> Host:
+        room = self._rooms.take()
+        try:
+            return spawn(self._settings, self._environment, self._drain, room)
+        except CannotServe:
+            self._rooms.leave(room)
+            raise
 
 
 def _is_ready(host: Host) -> bool:

@@ -38,9 +38,11 @@ class Standing:
         """Note a host whose activation has ended."""
         self._idle.append(host)
 
-    def remove(self, host: Host) -> None:
-        """Forget a host that was ended."""
+    def remove(self, host: Host) -> bool:
+        """Forget a host that was ended; return whether this was the first to say so."""
+        known = host in self.all
         self.all.discard(host)
+        return known
 
     def enter_line(self) -> Place:
         """Wait in line for an unused host."""
