@@ -69,7 +69,12 @@ class Settings(BaseSettings):
     host_user: HostUser | None = Field(
         None,
         description="Accounts of agent hosts, one each: names or user ids, by comma, or `20000-20063` (needs a worker run as "
-        "root). A single account is shared by all hosts: then they are not shielded from one another.",
+        "root). A single account is shared by all hosts: then each can read the others' files.",
+    )
+    host_confined: bool = Field(
+        True,
+        description="Keep agent hosts from signalling, tracing and reading other processes (Linux, Landlock). `false` for agents "
+        "that signal or trace what they did not start, need setuid programs such as `sudo`, or mount file systems.",
     )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(

@@ -49,6 +49,8 @@ class Host:
     retired: bool = False
     left_by: str | None = None
     """The agent whose run left threads, processes or other changes behind, so that the host is replaced."""
+    confined: str | None = None
+    """What the kernel keeps the host from doing to other processes; see `taxiway.host.confinement`."""
     on_output: Any = None
     drain: OutputDrain | None = None
     key: bytes = b""

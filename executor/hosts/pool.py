@@ -51,6 +51,7 @@ class HostPool:
         self._untidy: set[str] = set()
         self._stopping = False
         self._fault: CannotServe | None = None
+        self._told_confinement = False
         self._agents: tuple[ServedAgent, ...] = ()
         self._thread = threading.Thread(target=self._run, name="spawner", daemon=True)
 
@@ -185,6 +186,7 @@ class HostPool:
                 self._changed.notify_all()
                 self._wanting.wait_for(lambda: self._stopping, RETRY_SECONDS)
             return
+        self._tell_confinement(host)
         with self._changed:
             self._fault = None
             self._agents = host.agents
@@ -201,6 +203,17 @@ class HostPool:
         except CannotServe:
             self._rooms.leave(room)
             raise
+
+    def _tell_confinement(self, host: Host) -> None:
+        """State once what hosts are kept from; a warning when the kernel keeps them from nothing and that was wanted."""
+        if self._told_confinement or not self._settings.host_confined:
+            return
+        self._told_confinement = True
+        if host.confined is None:
+            why = "this kernel has no Landlock (Linux 5.19 or newer): hosts can signal and trace processes of their account"
+            fact("host.unconfined", level="warning", why=why)
+        else:
+            fact("host.confined", keeps_from=host.confined)
 
 
 def _is_ready(host: Host) -> bool:

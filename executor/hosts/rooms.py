@@ -63,7 +63,7 @@ class Rooms:
         named = accounts.named(host_user)
         if len(named) == 1:
             self._shared = named[0]
-            why = "TAXIWAY_HOST_USER names one account for all hosts; each can read, trace and signal the others"
+            why = "TAXIWAY_HOST_USER names one account for all hosts: each can read the files of the others"
             fact("host.account_shared", level="warning", why=why)
             return most
         self._held = accounts.hold(named, most)

@@ -36,6 +36,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
         settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
         "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),
         "--agents", ",".join(settings.agent_specs), "--key-fd", str(key_pipe),
+        *(() if settings.host_confined else ("--unconfined",)),
     ]  # fmt: skip
     try:
         process = subprocess.Popen(
@@ -101,6 +102,7 @@ def _introduced(host: Host, hello: Mapping[str, Any]) -> Host:
         host.agents = tuple(_served(agent) for agent in hello["agents"])
     except (KeyError, TypeError) as error:
         raise HostGone(f"The agent host introduced itself wrongly ({type(error).__name__})") from error
+    host.confined = hello.get("confined")  # hosts of older versions do not say it
     return host
 
 

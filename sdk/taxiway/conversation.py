@@ -199,6 +199,10 @@ class Conversation(ABC):
         with self._lock:
             return self._unanswered.pop(n, None)
 
+    def forget_key(self) -> None:
+        """Keep no key with which tokens can be opened, in a forked child."""
+        self._key = None
+
     def _unsealed(self, sealed: str, ask: int) -> str | None:
         try:
             return unseal(self._key or b"", sealed, f"{self.order.activation}/{ask}")

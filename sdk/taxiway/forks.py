@@ -15,24 +15,25 @@ from types import TracebackType
 from typing import Final, NoReturn, Self
 
 _FAILED: Final = 1
-_in_child = False
+_host: int | None = None
+"""The process that speaks for runs, once one has said so."""
 
 
 def tell_children(hang_up: Callable[[], None]) -> None:
-    """Call `hang_up` in every process that is forked from this one, and refuse that it speaks for a run."""
+    """Call `hang_up` in every process that is forked from this one, and refuse that it speaks for a run.
 
-    def after_in_child() -> None:
-        global _in_child  # noqa: PLW0603 - a fact about this process
-        _in_child = True
-        hang_up()
-
+    Call it before agents are imported: what is registered first is called first. A fork by C code calls nothing: that child
+    keeps its copies of descriptors, yet does not speak for the run either, and ends with the activation.
+    """
+    global _host  # noqa: PLW0603 - a fact about this process
+    _host = os.getpid()
     # A line that was not flushed before the fork would be printed by both processes.
-    os.register_at_fork(before=_flush, after_in_child=after_in_child)
+    os.register_at_fork(before=_flush, after_in_child=hang_up)
 
 
 def refuse_in_child(verb: str) -> None:
     """Raise RuntimeError in a forked child of a run's process."""
-    if _in_child:
+    if _host is not None and os.getpid() != _host:
         raise RuntimeError(
             f"{verb} was called in a forked child process; only the process of the run may do that: "
             "let the child print or return its values, and the parent use them"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import socket
 import struct
@@ -146,7 +147,7 @@ class FrameSocket:
 
     def forget(self) -> None:
         """Close the descriptor of a copy, in a forked child; the channel itself stays open between its two ends."""
-        self._socket.close()
+        os.close(self._socket.detach())
         self._broken = "a forked child has no channel"
 
     def close(self) -> None:

@@ -75,13 +75,21 @@ class Run:
 class Host:
     """A real agent host and its fake worker, which reads in the test's own thread."""
 
-    def __init__(self, *specs: Path | str, lease_ms: int = 60_000, python: str = sys.executable, **popen: Any) -> None:
+    def __init__(
+        self,
+        *specs: Path | str,
+        lease_ms: int = 60_000,
+        python: str = sys.executable,
+        more: tuple[str, ...] = (),
+        pass_fds: tuple[int, ...] = (),
+        **popen: Any,
+    ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [python, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()), "--lease-ms", str(lease_ms)]
-        command += ["--parent", str(os.getpid()), "--agents", ",".join(map(str, specs))]
+        command += ["--parent", str(os.getpid()), "--agents", ",".join(map(str, specs)), *more]
         self.process = subprocess.Popen(
             command,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *pass_fds],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

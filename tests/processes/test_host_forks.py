@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,18 @@ def swallows(_):
         print(refusal, flush=True)
     os._exit(9)
 
-HOW = {"exits": exits, "returns": returns, "raises": raises, "swallows": swallows}
+def forked_by_c(_):
+    import ctypes
+    pid = ctypes.PyDLL(None).fork()
+    if pid:
+        return status_of(pid)
+    try:
+        taxiway.emit("from_child")
+    except RuntimeError:
+        return "child"
+    os._exit(9)
+
+HOW = {"exits": exits, "returns": returns, "raises": raises, "swallows": swallows, "forked_by_c": forked_by_c}
 
 @agent
 def plain(run: Run, how: str, status: int | str = 0):
@@ -108,6 +120,7 @@ def _result(host: Host, run: Run) -> object:
         ("returns", 0, 0),
         ("raises", 0, 1),
         ("swallows", 0, 9),
+        ("forked_by_c", 0, 0),
     ],
 )
 def test_a_forked_child_of_a_step_ends_with_its_own_status_and_the_parent_goes_on(
@@ -139,3 +152,67 @@ def test_a_child_is_told_why_it_may_not_speak_and_prints_no_line_of_its_parent(t
     assert first.startswith("taxiway.emit() was called in a forked child process; only the process of the run")
     assert second.startswith("run.step was called in a forked child process")
     assert whole == "half and half"
+
+
+HELD = """
+import gc, multiprocessing, pty, subprocess
+SEEN = []
+
+def held():
+    "What speaks for a run, in this process."
+    links = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")]
+    keys = [one._key for one in gc.get_objects() if type(one).__name__ in ("Service", "Activation")]
+    return [link for link in links if link.startswith("socket:")] + [str(key) for key in keys if key]
+
+os.register_at_fork(after_in_child=lambda: SEEN.extend(held()))
+
+def tell():
+    (Path(__file__).parent / "told").write_text(str(SEEN + held()))
+    os._exit(0)
+
+def told():
+    file = Path(__file__).parent / "told"
+    text = file.read_text()
+    file.unlink()
+    return text
+
+def by(fork):
+    child = fork()
+    pid = child[0] if isinstance(child, tuple) else child
+    if not pid:
+        tell()
+    os.waitpid(pid, 0)
+    return told()
+
+def by_multiprocessing():
+    process = multiprocessing.get_context("fork").Process(target=tell)
+    process.start()
+    process.join()
+    return told()
+
+def before_exec():
+    subprocess.run(["true"], preexec_fn=tell)
+    return told()
+
+AT_IMPORT = by(os.fork)
+if os.fork() == 0:
+    sys.exit(6)
+EXITED = os.waitstatus_to_exitcode(os.wait()[1])
+
+@agent
+def main(run: Run):
+    ways = [by(os.fork), by(os.forkpty), by(pty.fork), by_multiprocessing(), before_exec()]
+    return [len(held()), AT_IMPORT, EXITED, *ways]
+"""
+
+
+def test_no_child_has_the_channel_or_the_key_however_and_whenever_it_was_forked(tmp_path: Path) -> None:
+    key, written = os.pipe()
+    os.write(written, b"k" * 32)
+    os.close(written)
+    with Host(agents_file(tmp_path, HELD), more=("--key-fd", str(key)), pass_fds=(key,)) as host:
+        os.close(key)
+        assert host.hello()["frame"] == "hello"
+        held, at_import, exited, *ways = host.result(Run("main"))
+        assert held == 3, "the host itself has them"
+        assert (at_import, exited, ways) == ("[]", 6, ["[]"] * 5)

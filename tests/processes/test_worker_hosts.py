@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import sys
 import tempfile
 import textwrap
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 
 from executor.errors import CannotServe, HostGone
 from executor.hosts import HostPool, spawning
@@ -161,6 +163,29 @@ def test_a_host_under_an_account_of_its_own_keeps_none_of_our_groups(pool_of: Ca
 def test_an_unknown_account_is_refused_with_the_setting(pool_of: Callable[..., HostPool]) -> None:
     with pytest.raises(CannotServe, match="TAXIWAY_HOST_USER"):
         pool_of(host_user="nobody-of-this-name").start()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_worker_says_once_what_its_hosts_are_kept_from(pool_of: Callable[..., HostPool], wanted: bool) -> None:
+    with structlog.testing.capture_logs() as told:
+        pool = pool_of(slots=2, host_confined=wanted)
+        pool.start()
+        _until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
+    facts = [(fact["event"], fact["log_level"]) for fact in told if "confined" in fact["event"]]
+    said = [("host.confined", "info")] if pool.take().confined else [("host.unconfined", "warning")]
+    assert facts == (said if wanted else [])
+    assert wanted or pool.take().confined is None
+
+
+def test_a_worker_warns_of_a_host_that_the_kernel_does_not_confine(
+    pool_of: Callable[..., HostPool], tmp_path: Path
+) -> None:
+    python = tmp_path / "python"  # the SDK of a version that says nothing of it
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@" --unconfined\n')
+    python.chmod(0o755)
+    with structlog.testing.capture_logs() as told:
+        pool_of(agent_python=str(python)).start()
+    assert [fact["log_level"] for fact in told if fact["event"] == "host.unconfined"] == ["warning"]
 
 
 def test_stopping_leaves_no_host(pool_of: Callable[..., HostPool]) -> None:

@@ -1,4 +1,4 @@
-"""Starts an agent host: `python -I -m taxiway.host --fd N --lease-ms 15000 --parent PID --agents SPEC[,SPEC…] [--key-fd N]`."""
+"""Starts a host: `python -I -m taxiway.host --fd N --lease-ms N --parent PID --agents SPEC[,SPEC…] [--key-fd N]`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import sys
 
 from taxiway.frames import FrameSocket
+from taxiway.host.confinement import confine
 from taxiway.host.death import tie_to
 from taxiway.host.service import Service
 
@@ -23,18 +24,20 @@ def main() -> int:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--agents", required=True)
     parser.add_argument("--key-fd", type=int)
+    parser.add_argument("--unconfined", action="store_true")  # said for the exception, which no older host knows
     given = parser.parse_args()
     sys.argv = [PROGRAM]  # agents that parse arguments when they are imported would find ours
     sys.orig_argv = [PROGRAM]
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
+    confined = None if given.unconfined else confine()  # before there is a second thread
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr] # both are files
     channel = FrameSocket(socket.socket(fileno=given.fd))
     key = None if given.key_fd is None else _key(given.key_fd)
     specs = [spec.strip() for spec in given.agents.split(",")]
-    return Service(channel, given.lease_ms / 1000, key).run([spec for spec in specs if spec])
+    return Service(channel, given.lease_ms / 1000, key, confined).run([spec for spec in specs if spec])
 
 
 def _key(descriptor: int) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from taxiway.agents import DECLARED, Agent
 from taxiway.errors import UnknownType
+from taxiway.forks import ChildEndsHere
 from taxiway.host.patched import patched
 from taxiway.report import message_of
 from taxiway.steps import DECLARED_STEPS, check_declared
@@ -129,7 +130,8 @@ def _is_file(spec: str) -> bool:
 
 def _import(spec: str) -> None:
     try:
-        _import_file(Path(spec).resolve()) if _is_file(spec) else importlib.import_module(spec)
+        with ChildEndsHere():
+            _import_file(Path(spec).resolve()) if _is_file(spec) else importlib.import_module(spec)
     except Broken:
         raise
     except BaseException as error:

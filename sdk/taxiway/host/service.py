@@ -45,9 +45,12 @@ class _Player(Protocol):
 class Service:
     """A host at work. The main thread carries activations, a reader takes frames, a watch keeps times."""
 
-    def __init__(self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None) -> None:
+    def __init__(
+        self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None, confined: str | None = None
+    ) -> None:
         self._channel = channel
         self._key = key
+        self._confined = confined
         self._lease = lease_seconds
         self._valid_at = time.monotonic()
         self._watch = Watch()
@@ -64,13 +67,13 @@ class Service:
         self._watch.start()
         self._watch_lease()
         threading.Thread(target=self._read, name="taxiway-reader", daemon=True).start()
+        tell_children(self._hang_up)
         try:
             self._agents = load(specs)
         except Broken as broken:
             error = {"type": broken.kind, "message": broken.message}
             self._write({"frame": Kind.BROKEN, "error": error, "where": broken.where})
             leave(EXIT_BROKEN)
-        tell_children(self._channel.forget)
         self._interrupts.install()
         self._leftovers = Leftovers()
         self._write(self._hello())
@@ -88,6 +91,7 @@ class Service:
             "sdk": taxiway.__version__,
             "python": platform.python_version(),
             "pid": os.getpid(),
+            "confined": self._confined,
             "agents": [served.as_frame() for served in self._agents.values()],
         }
 
@@ -238,6 +242,13 @@ class Service:
             self._watch.after(AGAIN_AFTER, lambda: self._interrupt(activation))
 
     # Both, and the watch.
+
+    def _hang_up(self) -> None:
+        """Keep nothing that speaks for a run, in a forked child."""
+        self._channel.forget()
+        self._key = None
+        if self._activation is not None:
+            self._activation.forget_key()
 
     def _write(self, frame: Frame) -> None:
         refuse_in_child("a verb of the run")
