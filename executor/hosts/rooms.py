@@ -66,17 +66,18 @@ class Rooms:
             why = "TAXIWAY_HOST_USER names one account for all hosts: each can read the files of the others"
             fact("host.account_shared", level="warning", why=why)
             return most
-        self._held = accounts.hold(named, most)
-        if len(self._held) < needed:
-            taken = len(named) - len(self._held)
-            accounts.release(self._held)
+        held = accounts.hold(named, most)
+        if len(held) < needed:
+            taken = len(named) - len(held)
+            accounts.release(held)
             others = f", and other workers of this machine hold {taken} of them" if len(named) >= needed else ""
             raise CannotServe(
                 f"TAXIWAY_HOST_USER names {len(named)} accounts{others}; this worker needs {needed}: one for each slot and a "
                 f"spare, better {most} with TAXIWAY_IDLE_HOSTS. Name more, or give the worker fewer slots with -c."
             )
-        self._free.extend(self._held)
-        self._unswept.update(self._held)
+        self._held = held
+        self._free.extend(held)
+        self._unswept.update(held)
         return len(self._held)
 
     @property

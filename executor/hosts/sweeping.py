@@ -87,9 +87,9 @@ def _remove_ipc(uid: int) -> None:
     libc = ctypes.CDLL(None)
     for kind in ("shm", "msg", "sem"):
         with suppress(OSError):
-            names, *rows = Path("/proc/sysvipc", kind).read_text().splitlines()
+            names, *rows = [line.split() for line in Path("/proc/sysvipc", kind).read_text().splitlines()]
             for row in rows:
-                told = dict(zip(names.split(), row.split(), strict=False))
+                told = dict(zip(names, row, strict=False))
                 if str(uid) in (told["uid"], told["cuid"]):
                     more = (0, _IPC_RMID) if kind == "sem" else (_IPC_RMID, None)
-                    getattr(libc, f"{kind}ctl")(int(told[f"{kind}id"]), *more)
+                    getattr(libc, f"{kind}ctl")(int(row[1]), *more)

@@ -40,7 +40,7 @@ def pools_in(folder: Path) -> Iterator[Callable[..., HostPool]]:
         pool.stop()
 
 
-def until(fact: Callable[[], Any], what: str) -> None:
+def until(fact: Callable[[], Any], what: object) -> None:
     """Wait for a fact of another process or thread."""
     deadline = time.monotonic() + PATIENCE
     while not fact():
@@ -48,23 +48,18 @@ def until(fact: Callable[[], Any], what: str) -> None:
         time.sleep(0.01)  # there is nothing to wait on
 
 
+def activate(host: Host, activation: str, agent: str = "echo", **given: Any) -> None:
+    """Have the host begin an activation."""
+    host.begin(activation)
+    told = {"runId": "r", "epoch": 1, "number": 1, "userId": None, "metadata": {}, "tenant": "t"}
+    more = {"input": json.dumps(given), "limits": {"value": 1 << 20, "result": 1 << 20, "event": 1 << 16}}
+    host.send({"frame": "activate", "activation": activation, "agent": agent, "timeoutMs": None, **told, **more})
+    host.send({"frame": "recorded", "activation": activation, "steps": [], "last": True})
+
+
 def carry(host: Host, activation: str, agent: str = "echo", **given: Any) -> dict[str, Any]:
     """Take the host through an activation and give its end."""
-    host.begin(activation)
-    told = {
-        "runId": "r",
-        "epoch": 1,
-        "number": 1,
-        "input": json.dumps(given),
-        "userId": None,
-        "metadata": {},
-        "tenant": "t",
-    }
-    limits = {"value": 1 << 20, "result": 1 << 20, "event": 1 << 16}
-    host.send(
-        {"frame": "activate", "activation": activation, "agent": agent, "timeoutMs": None, "limits": limits, **told}
-    )
-    host.send({"frame": "recorded", "activation": activation, "steps": [], "last": True})
+    activate(host, activation, agent, **given)
     while True:
         frame = host.receive(PATIENCE)
         assert frame is not None

@@ -170,11 +170,11 @@ def test_a_worker_says_once_what_its_hosts_are_kept_from(pool_of: Callable[..., 
     with structlog.testing.capture_logs() as told:
         pool = pool_of(slots=2, host_confined=wanted)
         pool.start()
-        _until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
+        until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
     facts = [(fact["event"], fact["log_level"]) for fact in told if "confined" in fact["event"]]
-    said = [("host.confined", "info")] if pool.take().confined else [("host.unconfined", "warning")]
+    said = [("host.confined", "info")] if pool.take(TENANT).confined else [("host.unconfined", "warning")]
     assert facts == (said if wanted else [])
-    assert wanted or pool.take().confined is None
+    assert wanted or pool.take(TENANT).confined is None
 
 
 def test_a_worker_warns_of_a_host_that_the_kernel_does_not_confine(
