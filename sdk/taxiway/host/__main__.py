@@ -11,6 +11,7 @@ import sys
 from taxiway.frames import FrameSocket
 from taxiway.host.confinement import confine
 from taxiway.host.death import tie_to
+from taxiway.host.offspring import adopt_all
 from taxiway.host.service import Service
 
 PROGRAM = "taxiway-agents"
@@ -30,6 +31,7 @@ def main() -> int:
     sys.orig_argv = [PROGRAM]
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
+    adopt_all()
     confined = None if given.unconfined else confine()  # before there is a second thread
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):

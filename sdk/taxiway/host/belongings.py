@@ -1,4 +1,4 @@
-"""What belongs to the process and not to one run: folder, environment, limits, signals, streams, and a few more.
+"""What belongs to the process and not to one run: folder, environment, limits, signals, streams, hooks, rights.
 
 A run may change them. They are read once when the agents are loaded, compared after each activation, and restored. What cannot
 be restored ends the process. Imported modules and what belongs to their import stay: `sys.modules`, `sys.path`, warning filters.
@@ -7,18 +7,17 @@ be restored ends the process. Imported modules and what belongs to their import 
 from __future__ import annotations
 
 import contextlib
-import gc
 import locale
 import os
 import resource
 import signal
 import socket
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from taxiway.host.belonging import Belonging
+from taxiway.host.interpreter import of_interpreter
+from taxiway.host.kernel_state import of_kernel
 from taxiway.host.streams import Streams
 
 _LIMITS: Final = tuple(sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}))
@@ -28,23 +27,15 @@ _environ: Final[dict[bytes, bytes] | None] = vars(os.environb).get("_data")  # w
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
-@dataclass(frozen=True)
-class Belonging:
-    """One of them: `restore` takes the value that was read first; None where only a new process helps."""
-
-    name: str
-    read: Callable[[], Any]
-    restore: Callable[[Any], object] | None = None
-
-
 class Belongings:
     """What this process has, as it is now; made when the agents are loaded. Used by the main thread only."""
 
     def __init__(self) -> None:
-        self._kept = [(belonging, belonging.read()) for belonging in (*_PLAIN, _streams())]
+        everything = (*_PLAIN, _streams(), *of_interpreter(), *of_kernel())
+        self._kept = [(belonging, belonging.read()) for belonging in everything]
 
     def restore(self) -> list[str]:
-        """Restore what was changed, about 50 us when nothing was; return the names of what cannot be restored."""
+        """Restore what was changed, about 30 us when nothing was; return the names of what cannot be restored."""
         return [belonging.name for belonging, was in self._kept if belonging.read() != was and not _put(belonging, was)]
 
 
@@ -125,10 +116,4 @@ _PLAIN: Final = (
     ),
     Belonging("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda was: locale.setlocale(locale.LC_ALL, was)),
     Belonging("the default time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
-    Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-    Belonging("garbage collection", gc.isenabled, lambda was: gc.enable() if was else gc.disable()),
-    Belonging("the trace function", sys.gettrace, sys.settrace),
-    Belonging("the profile function", sys.getprofile, sys.setprofile),
-    Belonging("the account", lambda: (os.getresuid(), os.getresgid())),
-    Belonging("the priority", lambda: os.getpriority(os.PRIO_PROCESS, 0)),
 )

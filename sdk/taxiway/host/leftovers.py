@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from taxiway.host.belongings import Belongings
 from taxiway.host.left_threads import LeftThreads
 from taxiway.host.offspring import Offspring
+from taxiway.host.own_code import OwnCode
 
 
 class Leftovers:
     """The state of this process between two runs; made when the agents are loaded. Used by the main thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, agents: Iterable[Callable[..., Any]] = (), instances: Iterable[object] = ()) -> None:
         self._belongings = Belongings()
+        self._code = OwnCode(agents, instances)
         self._threads = LeftThreads()
         self._offspring = Offspring()
 
@@ -21,4 +26,4 @@ class Leftovers:
         Processes are killed, yet count: code that started them may believe that they are still there.
         """
         threads = self._threads.look()  # first: they may start processes
-        return [*threads, *self._offspring.end(), *self._belongings.restore()]
+        return [*threads, *self._offspring.end(), *self._belongings.restore(), *self._code.changed()]

@@ -92,6 +92,8 @@ def load(specs: list[str]) -> dict[str, Served]:
             other = served[agent.name].agent.place
             raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
         served[agent.name] = _serve(agent)
+    if any(agent.is_async for agent in DECLARED):
+        importlib.import_module("taxiway.host.event_loop")  # now, so that all of ours is there before the first run
     _check_steps()
     return served
 

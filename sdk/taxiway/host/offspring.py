@@ -22,12 +22,16 @@ _GIVE_UP: Final = 1.0
 _LOOK_AGAIN: Final = 0.005
 
 
+def adopt_all() -> None:
+    """Become the parent of each process that detaches itself, from now on."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 class Offspring:
     """The children that this process has now and may keep; any other one is a run's."""
 
     def __init__(self) -> None:
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._known = set(children(os.getpid()))
 
     def end(self) -> list[str]:

@@ -18,6 +18,7 @@ from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
 from taxiway.forks import ChildEndsHere, refuse_in_child, tell_children
 from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
 from taxiway.host.death import abandon, die, leave
+from taxiway.host.interpreter import note_audit_hooks
 from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
 from taxiway.host.leftovers import Leftovers
 from taxiway.host.loading import Broken, Served, load
@@ -75,7 +76,9 @@ class Service:
             self._write({"frame": Kind.BROKEN, "error": error, "where": broken.where})
             leave(EXIT_BROKEN)
         self._interrupts.install()
-        self._leftovers = Leftovers()
+        note_audit_hooks()
+        agents = [served.agent.function for served in self._agents.values()]
+        self._leftovers = Leftovers(agents, (self._channel, self))
         self._write(self._hello())
         while (activation := self._orders.get()) is not None:
             if not self._carry(activation):

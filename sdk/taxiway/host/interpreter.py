@@ -1,0 +1,114 @@
+"""What belongs to the interpreter: its hooks, its garbage collector, its built-in functions. Part of `belongings`.
+
+Import hooks (`sys.meta_path`) are no part: they belong to imported modules, which stay. Nor is what was registered for forks
+and for the end of the process: Python lists neither, and modules that a run is the first to import register both.
+"""
+
+from __future__ import annotations
+
+import builtins
+import codecs
+import functools
+import gc
+import sys
+import threading
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, Final
+
+from taxiway.host.belonging import Belonging
+
+_HOOKS: Final = ("excepthook", "unraisablehook", "displayhook", "breakpointhook")
+_ERRORS: Final = ("strict", "ignore", "replace", "surrogateescape", "backslashreplace")
+_builtin: Final = vars(builtins).values()
+_monitoring: Final[Any] = getattr(sys, "monitoring", None)  # Python 3.12
+_TOOLS: Final = range(6)
+_audits: Final[list[object]] = []
+
+
+def note_audit_hooks() -> None:
+    """Note from now on who adds an audit hook: none can be listed or removed, and each sees what everybody does."""
+    original = sys.addaudithook
+
+    @functools.wraps(original)
+    def addaudithook(hook: Callable[[str, tuple[Any, ...]], Any]) -> None:
+        original(hook)
+        _audits.append(hook)
+
+    sys.addaudithook = addaudithook
+
+
+def _hooks() -> list[Any]:
+    return [sys.excepthook, sys.unraisablehook, sys.displayhook, sys.breakpointhook, threading.excepthook]
+
+
+def _restore_hooks(was: list[Any]) -> None:
+    for name, hook in zip(_HOOKS, was, strict=False):
+        setattr(sys, name, hook)
+    threading.excepthook = was[-1]
+
+
+def _of_threads() -> tuple[Any, Any]:
+    return threading.gettrace(), threading.getprofile()
+
+
+def _restore_of_threads(was: tuple[Any, Any]) -> None:
+    threading.settrace(was[0])
+    threading.setprofile(was[1])
+
+
+def _collector() -> tuple[Any, ...]:
+    return gc.isenabled(), gc.get_threshold(), gc.get_debug(), list(gc.callbacks)
+
+
+def _restore_collector(was: tuple[Any, ...]) -> None:
+    enabled, thresholds, debug, gc.callbacks[:] = was
+    gc.enable() if enabled else gc.disable()
+    gc.set_threshold(*thresholds)
+    gc.set_debug(debug)
+
+
+def _built_in() -> Belonging:
+    names = list(vars(builtins))  # what is added later stands behind them, and is no harm: `_` of a translation
+    return Belonging(
+        "the built-in functions",
+        lambda: list(islice(_builtin, len(names))),
+        lambda was: vars(builtins).update(zip(names, was, strict=True)),
+    )
+
+
+def _tools() -> list[str | None]:
+    return [] if _monitoring is None else list(map(_monitoring.get_tool, _TOOLS))
+
+
+def _restore_tools(was: list[str | None]) -> None:
+    for tool, name in enumerate(was):
+        if name is None and _monitoring.get_tool(tool) is not None:
+            _monitoring.set_events(tool, 0)
+            _monitoring.free_tool_id(tool)
+
+
+def _codec_errors() -> list[Any]:
+    return list(map(codecs.lookup_error, _ERRORS))
+
+
+def _restore_codec_errors(was: list[Any]) -> None:
+    for name, handler in zip(_ERRORS, was, strict=True):
+        codecs.register_error(name, handler)
+
+
+def of_interpreter() -> tuple[Belonging, ...]:
+    """Return what is to be as it is now."""
+    return (
+        Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
+        Belonging("the switch interval", sys.getswitchinterval, sys.setswitchinterval),
+        Belonging("the garbage collector", _collector, _restore_collector),
+        Belonging("the trace function", sys.gettrace, sys.settrace),
+        Belonging("the profile function", sys.getprofile, sys.setprofile),
+        Belonging("the trace and profile functions of threads", _of_threads, _restore_of_threads),
+        Belonging("monitoring tools", _tools, _restore_tools),
+        Belonging("the hooks for exceptions", _hooks, _restore_hooks),
+        Belonging("the error handlers of codecs", _codec_errors, _restore_codec_errors),
+        Belonging("an audit hook", _audits.copy),
+        _built_in(),
+    )

@@ -1,0 +1,123 @@
+"""The code between a frame and the run that it is for: what a run patches of it would see the next run's input.
+
+It is compared after each activation with what it was when the agents were loaded; a process whose code has changed serves no
+further run. That finds what libraries and agents patch in the ways that Python has for it. It is no wall: code that means to
+deceive can also change this module.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final
+
+_WAY: Final = tuple(
+    f"taxiway.{name}"
+    for name in (
+        *("frames", "forks", "envelope", "orders", "ledger", "outcome", "activation", "conversation"),
+        *(
+            "inside",
+            "present",
+            "run",
+            "async_run",
+            "host.service",
+            "host.main_thread",
+            "host.event_loop",
+            "host.agent_loop",
+        ),
+        *("host.turns", "host.scripts", "host.attempts", "host.interrupts", "host.watch", "host.leftovers"),
+        *("host.belongings", "host.left_threads", "host.offspring", "host.streams", "host.own_code"),
+    )
+)
+"""Not what only orders an event loop's time or is over when agents are loaded: each module costs about 2 us."""
+_LAZY: Final = frozenset({"__annotations__", "__annotations_cache__"})
+"""What Python itself adds to a class when somebody asks for it."""
+_BORROWED: Final[tuple[tuple[Any, str], ...]] = (
+    (json.JSONEncoder, "encode"),
+    (json.JSONEncoder, "iterencode"),
+    (json.JSONDecoder, "decode"),
+    (json.JSONDecoder, "raw_decode"),
+    (json.encoder, "c_make_encoder"),
+    (json.decoder, "scanstring"),
+    *((socket.socket, name) for name in ("recv", "send", "sendall", "close", "detach", "shutdown", "fileno")),
+)
+"""What frames are made of, and no library patches to watch programs; those patch `json.loads`, `connect` and the like."""
+_code_of: Final[Callable[[Any], CodeType]] = attrgetter("__code__")
+
+
+class OwnCode:
+    """The namespaces and functions as they are when this is made; `agents` are the functions of the agents."""
+
+    def __init__(self, agents: Iterable[Callable[..., Any]], instances: Iterable[object] = ()) -> None:
+        self._names, self._live = _namespaces()
+        self._were = [dict(space) for space in self._live]
+        self._functions = [*_functions(self._live), *(one for one in agents if isinstance(one, FunctionType))]
+        self._codes = list(map(_code_of, self._functions))
+        self._borrowed = _borrowed()
+        self._instances = [(one, set(vars(one))) for one in instances]
+
+    def changed(self) -> list[str]:
+        """Return the names of what is not as it was, within 40 us when all is."""
+        changed = [] if self._live == self._were else self._changed_names()
+        if list(map(_code_of, self._functions)) != self._codes:
+            pairs = zip(self._functions, self._codes, strict=True)
+            changed += [f"{one.__module__}.{one.__qualname__}" for one, code in pairs if one.__code__ is not code]
+        if (borrowed := _borrowed()) != self._borrowed:
+            pairs_of = zip(_BORROWED, borrowed, self._borrowed, strict=True)
+            changed += [f"{owner.__name__}.{name}" for (owner, name), now, was in pairs_of if now is not was]
+        changed += [type(one).__name__ for one, names in self._instances if vars(one).keys() != names]
+        return [f"a change of {name}" for name in changed]
+
+    def _changed_names(self) -> list[str]:
+        changed = []
+        for place, (name, live, was) in enumerate(zip(self._names, self._live, self._were, strict=True)):
+            names = [one for one in live.keys() | was.keys() if live.get(one, self) is not was.get(one, self)]
+            changed += [f"{name}.{one}" for one in names if not _is_import(name, one, live, was)]
+            self._were[place] = dict(live)
+        return changed
+
+
+def _namespaces() -> tuple[list[str], list[Mapping[str, Any]]]:
+    ours = [module for name, module in list(sys.modules.items()) if name in _WAY]
+    found: dict[str, Mapping[str, Any]] = {module.__name__: vars(module) for module in ours}
+    for module in ours:
+        classes = (one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__)
+        found |= {f"{module.__name__}.{one.__qualname__}": vars(one) for one in classes}
+    found |= {
+        "taxiway.frames._ENCODER": vars(_of_frames("_ENCODER")),
+        "taxiway.frames._DECODER": vars(_of_frames("_DECODER")),
+    }
+    return list(found), list(found.values())
+
+
+def _of_frames(name: str) -> Any:
+    return getattr(sys.modules["taxiway.frames"], name)
+
+
+def _functions(spaces: Iterable[Mapping[str, Any]]) -> Iterator[FunctionType]:
+    found = {id(one): one for space in spaces for one in map(_function, space.values()) if one is not None}
+    return (one for one in found.values() if one.__module__.startswith("taxiway."))
+
+
+def _function(value: object) -> FunctionType | None:
+    if isinstance(value, property):
+        value = value.fget
+    elif isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    return value if isinstance(value, FunctionType) else None
+
+
+def _borrowed() -> list[Any]:
+    return [getattr(owner, name, None) for owner, name in _BORROWED]
+
+
+def _is_import(space: str, name: str, live: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
+    """Return whether a name is new because a module of ours, or Python, was asked for it for the first time."""
+    if name in was:
+        return False
+    value = live[name]
+    return name in _LAZY or (isinstance(value, ModuleType) and value.__name__ == f"{space}.{name}")
