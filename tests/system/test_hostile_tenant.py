@@ -5,8 +5,8 @@ can, traces, signals and limits the worker and its hosts, ends its own host, and
 where it looks for those of the other, and finds them: it does look. `DRILLS=full` takes 500 runs.
 
     accounts       each host has an account (TAXIWAY_HOST_USER): nothing of the good tenant is found anywhere
-    one account    hosts of one account can read each other's files whatever the kernel scopes, so the good one keeps none there;
-                   memory, environment, descriptors and life of its processes are shielded by the domain of each host
+    one account    memory, environment, descriptors and life of a process are shielded by the domain of each host. Its files are
+                   not, nor its limits and priority (prlimit, setpriority): these two the tenants leave out
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 class Scene:
     """A worker, the words of the good tenant, and what the hostile one has found."""
 
-    def __init__(self, fleet: Fleet, folder: Path, *, keep_files: bool) -> None:
-        self.fleet, self.loot, self.keep_files = fleet, folder / "loot", keep_files
+    def __init__(self, fleet: Fleet, folder: Path, *, accounts: bool) -> None:
+        self.fleet, self.loot, self.accounts = fleet, folder / "loot", accounts
         self.loot.mkdir()
         self.loot.chmod(0o777)
         self.sentinels: set[str] = set()
@@ -52,13 +52,17 @@ class Scene:
     def good(self) -> tuple[UUID, list[str]]:
         words = [f"sentinel-{secrets.token_hex(12)}" for _ in range(SENTINELS)]
         self.sentinels.update(words)
-        return self.fleet.enqueue("good", tenant="good", words=words, keep_files=self.keep_files), words
+        return self.fleet.enqueue("good", tenant="good", words=words, keep_files=self.accounts), words
 
     def do_harm(self) -> None:
         """Have as many hostile runs in the queue as good ones."""
         open_ones = [run for run in self.harm[-TOGETHER:] if self.fleet.run(run)["status"] in ("QUEUED", "EXECUTING")]
         for _ in range(TOGETHER - len(open_ones)):
-            self.harm.append(self.fleet.enqueue("hostile", tenant="bad", loot=str(self.loot), n=len(self.harm)))
+            self.harm.append(
+                self.fleet.enqueue(
+                    "hostile", tenant="bad", loot=str(self.loot), n=len(self.harm), limit_others=self.accounts
+                )
+            )
 
     def play(self) -> None:
         """Take all runs of the good tenant through, a few at a time, and check what came of each."""
@@ -87,11 +91,21 @@ def _fleet(servers: Servers, template: str, shared: Path, folder: Path, **enviro
         yield fleet
 
 
+def _opened(url: str, folder: Path) -> str:
+    """Have PostgreSQL's socket, which lies in a closed folder, in an open one too; return the address by that."""
+    address, _, sockets = url.partition("?host=")
+    for socket in Path(sockets).glob(".s.PGSQL.*"):
+        if socket.is_socket():
+            (folder / socket.name).hardlink_to(socket)
+    return f"{address}?host={folder}"
+
+
 def _worker_not_as_root(fleet: Fleet, python: str) -> Process:
     """Start a worker that is not root, so that its hosts are not either."""
     command = [python, "-m", *fleet.worker_command("w1", SLOTS, "default")]
     bare = {name: value for name, value in os.environ.items() if not name.startswith("TAXIWAY_")}
     environment = {**bare, **fleet.settings, "TAXIWAY_WORKER_NAME": "w1", "HOME": "/"}
+    environment["TAXIWAY_DATABASE_URL"] = _opened(fleet.database_url, fleet.folder)
     become = [sys.executable, "-c", BECOME, str(FIRST + 500)]
     fleet.processes.append(Process("w1", [*become, *command], environment, fleet.folder))
     fleet.until(lambda: fleet.worker_row("w1")["consuming_at"], "the worker consumes")
@@ -122,7 +136,7 @@ def test_under_accounts_of_their_own_hosts_of_a_hostile_tenant_find_nothing_of_a
         pool = {"TAXIWAY_HOST_USER": f"{FIRST + 100}-{FIRST + 131}", "TAXIWAY_AGENT_PYTHON": interpreter_in(folder)}
         fleet = stack.enter_context(_fleet(servers, template_database, shared_folder, folder, **pool))
         fleet.worker("w1", SLOTS)
-        _judge(Scene(fleet, folder, keep_files=True))
+        _judge(Scene(fleet, folder, accounts=True))
 
 
 def test_under_one_account_hosts_of_a_hostile_tenant_find_nothing_in_processes_of_another(
@@ -135,4 +149,4 @@ def test_under_one_account_hosts_of_a_hostile_tenant_find_nothing_in_processes_o
         worker = _worker_not_as_root(fleet, interpreter_in(folder)) if as_root else fleet.worker("w1", SLOTS)
         if "keeps_from='signals and tracing'" not in worker.said():
             pytest.skip("the kernel has no scope of signals (Linux 6.12 or newer)")
-        _judge(Scene(fleet, folder, keep_files=False))
+        _judge(Scene(fleet, folder, accounts=False))

@@ -30,6 +30,7 @@ from taxiway import Run, agent
 
 WORD = re.compile(rb"sentinel-[0-9a-z]{8,40}")
 LOOT: Path | None = None
+LIMIT_OTHERS = False
 WORKER = os.getppid()
 CONTROL = f"sentinel-{hashlib.sha256(str(os.getpid()).encode()).hexdigest()[:16]}own"
 _ptrace = ctypes.CDLL(None, use_errno=True).ptrace
@@ -152,10 +153,11 @@ def attack() -> None:
         for what in (signal.SIGSTOP, signal.SIGTERM, signal.SIGKILL):
             with suppress(OSError):
                 os.kill(process, what)
-        with suppress(OSError, ValueError):
-            resource.prlimit(process, resource.RLIMIT_NOFILE, (0, 0))
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process, 19)
+        if LIMIT_OTHERS:
+            with suppress(OSError, ValueError):
+                resource.prlimit(process, resource.RLIMIT_NOFILE, (0, 0))
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, process, 19)
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_STACK, resource.RLIMIT_FSIZE):
         with suppress(OSError, ValueError):
             resource.setrlimit(limit, (1 << 20, 1 << 20))
@@ -190,6 +192,7 @@ def daemon() -> None:
     while True:
         with suppress(Exception):
             steal(), spy(), search(), attack()
+        time.sleep(0.05)  # the machine has other tests to carry, too
 
 
 def foul(how: int) -> None:
@@ -210,12 +213,12 @@ def foul(how: int) -> None:
 
 
 @agent
-def hostile(run: Run, loot: str, n: int) -> int:
+def hostile(run: Run, loot: str, n: int, limit_others: bool) -> int:
     """Do one kind of harm after the other."""
-    global LOOT  # noqa: PLW0603 - the hooks look there
+    global LOOT, LIMIT_OTHERS
     if os.getuid() == 0:
         raise SystemExit("not as root")
-    LOOT = Path(loot)
+    LOOT, LIMIT_OTHERS = Path(loot), limit_others
     os.environ["CONTROL"] = CONTROL
     Path(tempfile.gettempdir(), "control").write_text(CONTROL)
     match n % 6:
