@@ -22,6 +22,8 @@ other = lambda *_, **__: None
 def excepthooks():
     for name in SYS_HOOKS: setattr(sys, name, other)
     threading.excepthook = other
+def deleted():
+    del sys.excepthook, threading.excepthook
 def thread_traces(): threading.settrace(other); threading.setprofile(other)
 def collector(): gc.callbacks.append(other); gc.set_threshold(7); gc.disable()
 def codec_errors(): codecs.register_error("strict", lambda error: ("", error.end))
@@ -59,9 +61,7 @@ def json_method():
     json.JSONDecoder.decode = lambda self, text, *rest: original(self, text, *rest)
 def socket_method(): socket.socket.recv = lambda self, *rest: super(socket.socket, self).recv(*rest)
 def audit_hook(): sys.addaudithook(other)
-def reaper(): libc.prctl(36, 0, 0, 0, 0)
 def no_new_privileges(): libc.prctl(38, 1, 0, 0, 0)
-def no_dumps(): libc.prctl(4, 0, 0, 0, 0)
 def chroot(): os.chroot(SEEN.parent)
 def scheduling(): os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 def hard_limit(): resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))
@@ -112,7 +112,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         yield host
 
 
-RESTORED = ["excepthooks", "thread_traces", "collector", "codec_errors", "builtin_open", "switching"]
+RESTORED = ["excepthooks", "deleted", "thread_traces", "collector", "codec_errors", "builtin_open", "switching"]
 if sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1:
     RESTORED.append("processors")
 if sys.version_info >= (3, 12):
@@ -144,12 +144,10 @@ PATCHES = {
     "audit_hook": "an audit hook",
 }
 OF_THE_KERNEL = {
-    "reaper": "the reaper of processes",
-    "no_new_privileges": "seccomp, new privileges or core dumps",
-    "no_dumps": "seccomp, new privileges or core dumps",
+    "no_new_privileges": "seccomp or new privileges",
     "scheduling": "the scheduling",
 }
-OF_ROOT = {"chroot": "the root folder", "capability": "capabilities"}
+OF_ROOT = {"chroot": "the current folder", "capability": "capabilities"}
 
 
 def _is_replaced(host: Host, how: str, what: str) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from taxiway.host.confinement import SIGNALS_AND_TRACING
 
 from tests.processes.host_driver import Host, Run, agents_file, alive, wait_until
 
 SOURCE = """
-import contextlib, gc, io, locale, resource, signal, socket, subprocess
+import contextlib, ctypes, gc, io, locale, resource, signal, socket, subprocess
 
 HERE = Path(__file__).parent
 STARTED_AT_IMPORT = threading.Thread(target=threading.Event().wait, name="exporter", daemon=True)
@@ -64,6 +65,21 @@ def deaf():
     while not (HERE / "pid").exists(): time.sleep(0.01)
 def daemonised():
     subprocess.run(["setsid", "-f", sys.executable, "-c", DAEMON, str(HERE)], check=True)
+    while not (HERE / "pid").exists(): time.sleep(0.01)
+
+def escaped():
+    ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # the host is no reaper any more
+    daemonised()
+def chained():
+    pid = os.fork()
+    if not pid:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            if os.fork(): os._exit(0)  # whoever has read its number finds another one there
+            mark(os.getpid())
+        os._exit(0)
     while not (HERE / "pid").exists(): time.sleep(0.01)
 
 DAEMON = '''
@@ -186,6 +202,30 @@ def test_processes_of_a_run_have_ended_when_its_end_is_sent(host: Host, tmp_path
     host.answer(run, end)
     assert any(str(one).startswith("process") for one in _left(host))
     assert not _serves_another(host)
+
+
+def test_processes_that_escaped_from_their_host_end_with_their_run(host: Host, tmp_path: Path) -> None:
+    if host.frames[0]["confined"] != SIGNALS_AND_TRACING:
+        pytest.skip("this kernel has no scope for signals (Linux 6.12)")
+    host.activate(Run("leave", {"how": "escaped"}))
+    run = Run("leave", {"how": "escaped"})
+    end = host.serve(run, lambda frame: frame["frame"] == "finish")
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not alive(pid), "its end")  # it is nobody's child, so that the host cannot wait for it
+    host.answer(run, end)
+    assert _left(host) == ["the reaper of processes"]
+    assert not _serves_another(host)
+
+
+def test_processes_that_never_stand_still_end_with_their_run(host: Host, tmp_path: Path) -> None:
+    host.activate(Run("leave", {"how": "chained"}))
+    run = Run("leave", {"how": "chained"})
+    end = host.serve(run, lambda frame: frame["frame"] == "finish")
+    last = (tmp_path / "pid").read_text()
+    host.answer(run, end)
+    assert any(one.startswith("process") for one in _left(host))
+    assert not _serves_another(host)
+    assert (tmp_path / "pid").read_text() == last, "there is no next one"
 
 
 @pytest.mark.parametrize("how", ["ended_thread", "ended_process"])

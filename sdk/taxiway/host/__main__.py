@@ -9,7 +9,7 @@ import socket
 import sys
 
 from taxiway.frames import FrameSocket
-from taxiway.host.confinement import confine
+from taxiway.host.confinement import SIGNALS_AND_TRACING, confine
 from taxiway.host.death import tie_to
 from taxiway.host.offspring import adopt_all
 from taxiway.host.service import Service
@@ -31,8 +31,8 @@ def main() -> int:
     sys.orig_argv = [PROGRAM]
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
-    adopt_all()
     confined = None if given.unconfined else confine()  # before there is a second thread
+    adopt_all(signals_stay_within=confined == SIGNALS_AND_TRACING)
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr] # both are files

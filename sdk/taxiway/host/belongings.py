@@ -24,6 +24,7 @@ _LIMITS: Final = tuple(sorted({getattr(resource, name) for name in dir(resource)
 _SIGNALS: Final = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP} - set(range(32, 65))))
 _handler_of: Final = getattr(signal, "_signal", signal).getsignal  # without the enum: 2 us for all, not 13
 _environ: Final[dict[bytes, bytes] | None] = vars(os.environb).get("_data")  # what it reads one by one: 1 us, not 13
+_UNREADABLE: Final = object()
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
@@ -32,11 +33,11 @@ class Belongings:
 
     def __init__(self) -> None:
         everything = (*_PLAIN, _streams(), *of_interpreter(), *of_kernel())
-        self._kept = [(belonging, belonging.read()) for belonging in everything]
+        self._kept = [(belonging, _now(belonging)) for belonging in everything]
 
     def restore(self) -> list[str]:
         """Restore what was changed, about 30 us when nothing was; return the names of what cannot be restored."""
-        return [belonging.name for belonging, was in self._kept if belonging.read() != was and not _put(belonging, was)]
+        return [belonging.name for belonging, was in self._kept if _now(belonging) != was and not _put(belonging, was)]
 
 
 def _put(belonging: Belonging, was: Any) -> bool:
@@ -44,7 +45,14 @@ def _put(belonging: Belonging, was: Any) -> bool:
         return False
     with contextlib.suppress(Exception):  # whether it is as it was is looked at, whatever was raised
         belonging.restore(was)
-    return bool(belonging.read() == was)
+    return bool(_now(belonging) == was)
+
+
+def _now(belonging: Belonging) -> Any:
+    try:
+        return belonging.read()
+    except Exception:  # noqa: BLE001 - a run has deleted what is read, or the system has none of it
+        return _UNREADABLE
 
 
 def _folder() -> str | None:

@@ -1,7 +1,11 @@
 """The processes that a run started: they end with it.
 
 On Linux the host is the reaper of everything that agents start, so that a process which detached itself becomes a child of the
-host once its parent has ended. Elsewhere only the host's process group ends, by the worker.
+host once its parent has ended. A run may change that, or fork faster than the host can read what is there: where the kernel
+keeps the host's signals within its domain, one signal to all ends these too. Elsewhere than on Linux only the host's process
+group ends, by the worker.
+
+A process that the agents' modules started while they were imported is kept, with whatever it starts.
 """
 
 from __future__ import annotations
@@ -12,18 +16,29 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_GET_CHILD_SUBREAPER: Final = 37
+_EVERYBODY: Final = -1
+_START_TIME: Final = 19
+"""Its place in `/proc/PID/stat`, behind the name."""
 _GRACE: Final = 0.2
 """Seconds between the signal that asks a process to end and the one that ends it."""
 _GIVE_UP: Final = 1.0
 _LOOK_AGAIN: Final = 0.005
 
 
-def adopt_all() -> None:
+_signals_stay_within = False
+"""Whether a signal to everybody reaches this process's domain alone."""
+
+
+def adopt_all(signals_stay_within: bool) -> None:
     """Become the parent of each process that detaches itself, from now on."""
+    global _signals_stay_within  # noqa: PLW0603 - a fact about this process
+    _signals_stay_within = signals_stay_within
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -32,10 +47,14 @@ class Offspring:
     """The children that this process has now and may keep; any other one is a run's."""
 
     def __init__(self) -> None:
-        self._known = set(children(os.getpid()))
+        self._is_reaper = _reaper()
+        self._known = {child: _born(child) for child in children(os.getpid())}
 
     def end(self) -> list[str]:
-        """End the processes that a run left behind, 1 us when there are none; return their names."""
+        """End the processes that a run left behind, 2 us when there are none; return their names."""
+        if not self._is_reaper():
+            end_all()
+            return ["the reaper of processes"]
         if not _has_children() or not (left := self._left()):
             return []
         names = [f"process {child} ({_name(child)})" for child in left]
@@ -46,12 +65,15 @@ class Offspring:
                 _signal(left, signal.SIGKILL)
             time.sleep(_LOOK_AGAIN)
             left = self._left()
+        if left:
+            end_all()
         return names
 
     def _left(self) -> list[int]:
         """Return the living children of runs; those that have ended are reaped."""
         found = children(os.getpid())
-        self._known.intersection_update(found)
+        # The number alone could by now be that of a run's process.
+        self._known = {child: born for child, born in self._known.items() if child in found and _born(child) == born}
         return [child for child in found if child not in self._known and not _reaped(child)]
 
 
@@ -74,10 +96,40 @@ def descendants(parent: int) -> list[int]:
 
 
 def end_all() -> None:
-    """Kill all processes that descend from this one."""
+    """Kill all processes that descend from this one, and all of its domain."""
+    # Looked at again, since one mistake here would end the whole machine: the worker is outside of the domain.
+    if _signals_stay_within and not _can_signal(os.getppid()):
+        with contextlib.suppress(OSError):
+            os.kill(_EVERYBODY, signal.SIGKILL)
     for process in descendants(os.getpid()):
         with contextlib.suppress(OSError):
             os.kill(process, signal.SIGKILL)
+
+
+def _can_signal(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _reaper() -> Callable[[], bool]:
+    """Return a function that says whether detached processes come to this one, which code of a run can change."""
+    if sys.platform != "linux":
+        return lambda: True
+    libc, found = ctypes.CDLL(None), ctypes.c_int()
+    where = ctypes.byref(found)
+    return lambda: libc.prctl(_PR_GET_CHILD_SUBREAPER, where, 0, 0, 0) == 0 and bool(found.value)
+
+
+def _born(process: int) -> bytes:
+    """Return when a process was started, in the kernel's own words."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[_START_TIME]
+    return b""
 
 
 def _has_children() -> bool:
