@@ -1,6 +1,5 @@
 """Removal of everything that an account has on the machine, so that the next tenant under it finds nothing of the last."""
 
-import ctypes
 import os
 import stat
 import subprocess
@@ -27,7 +26,6 @@ WRITABLE = (
 ROUNDS = 5
 _SECONDS = 5.0
 _LOOK_AGAIN = 0.02
-_IPC_RMID = 0
 
 
 def sweep(account: Account) -> bool:
@@ -39,7 +37,6 @@ def sweep(account: Account) -> bool:
         time.sleep(_LOOK_AGAIN)
     else:
         return False
-    _remove_ipc(account.uid)
     return all(map(_remove, _files_of(account.uid)))
 
 
@@ -81,15 +78,3 @@ def _remove(path: Path) -> bool:
             return remove_tree(path)
         path.unlink()
     return not os.path.lexists(path)
-
-
-def _remove_ipc(uid: int) -> None:
-    libc = ctypes.CDLL(None)
-    for kind in ("shm", "msg", "sem"):
-        with suppress(OSError):
-            names, *rows = [line.split() for line in Path("/proc/sysvipc", kind).read_text().splitlines()]
-            for row in rows:
-                told = dict(zip(names, row, strict=False))
-                if str(uid) in (told["uid"], told["cuid"]):
-                    more = (0, _IPC_RMID) if kind == "sem" else (_IPC_RMID, None)
-                    getattr(libc, f"{kind}ctl")(int(row[1]), *more)

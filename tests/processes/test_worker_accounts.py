@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from executor.errors import CannotServe
 from executor.hosts import Host, HostPool, accounts
@@ -24,6 +26,8 @@ from tests.processes.other_accounts import FIRST, interpreter_in, needs_root, op
 
 pytestmark = needs_root
 
+PR_CAPBSET_DROP = 24
+LIBC = ctypes.CDLL(None)
 LEAVES = """
     import resource, tempfile
 
@@ -164,3 +168,18 @@ def test_a_single_account_is_shared_and_nothing_of_it_is_ended(pool_of: Callable
     finally:
         neighbour.kill()
         neighbour.wait()
+
+
+def test_a_worker_needs_no_right_of_root_but_those_that_the_deployment_gives_it() -> None:
+    given = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["worker"]["cap_add"]
+    numbers = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7}
+
+    def drop() -> None:
+        for capability in set(range(64)) - {numbers[name] for name in given}:
+            LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+    again = ["-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "used_again"]
+    done = subprocess.run(
+        [sys.executable, *again], check=False, cwd=ROOT, preexec_fn=drop, capture_output=True, text=True, timeout=120
+    )
+    assert "1 passed" in done.stdout, done.stdout[-3000:]

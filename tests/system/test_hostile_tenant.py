@@ -39,6 +39,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
+ENDED = ("SUCCESS", "FAILED", "CANCELED")
+
+
 class Scene:
     """A worker, the words of the good tenant, and what the hostile one has found."""
 
@@ -56,7 +59,7 @@ class Scene:
 
     def do_harm(self) -> None:
         """Have as many hostile runs in the queue as good ones."""
-        open_ones = [run for run in self.harm[-TOGETHER:] if self.fleet.run(run)["status"] in ("QUEUED", "EXECUTING")]
+        open_ones = [run for run in self.harm[-TOGETHER:] if self.fleet.run(run)["status"] not in ENDED]
         for _ in range(TOGETHER - len(open_ones)):
             self.harm.append(
                 self.fleet.enqueue(
