@@ -210,7 +210,7 @@ class HostPool:
             return
         self._told_confinement = True
         if host.confined is None:
-            why = "this kernel has no Landlock (Linux 5.19 or newer): hosts can signal and trace processes of their account"
+            why = "there is no Landlock (it takes Linux 5.19): hosts can signal and trace processes of their account"
             fact("host.unconfined", level="warning", why=why)
         else:
             fact("host.confined", keeps_from=host.confined)
