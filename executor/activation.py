@@ -80,7 +80,7 @@ def _advance(worker: Home, ticket: Ticket) -> str:
     if (question := _asks_first(worker, claim)) is not None:
         return record(worker, fence, claim, question, active_ms=0)
     try:
-        host = worker.pool.take()
+        host = worker.pool.take(claim["tenant"])
     except CannotServe:
         return record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), active_ms=0)
     supervision = Supervision(worker, claim, host, fence)

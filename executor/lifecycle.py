@@ -90,6 +90,7 @@ def _start(sender: str, instance: Any, **_: Any) -> None:
         queue = only_queue(list(instance.app.amqp.queues.consume_from))
         check_kind(settings().redis_url)
         worker = Worker(settings(), settings().worker_name or sender, queue, instance.concurrency)
+        worker.pool.adopt_strays()
         worker.start()
     except (ValueError, DatabaseAway, SettingsError, CannotServe) as error:
         _give_up(str(error))

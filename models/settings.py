@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import SettingsError
+from models.host_user import accounts_named
 from models.redis_address import RedisAddress
 
 
@@ -34,6 +35,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _host_user(value: str) -> str:
+    accounts_named(value)
+    return value
+
+
+HostUser = Annotated[str, AfterValidator(_host_user)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -59,7 +66,11 @@ class Settings(BaseSettings):
     agents: str = Field("", description="Agents that a worker serves: `./my_agents.py` or `package.module`, by comma.")
     agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")
     agent_env: str | None = Field(None, description="Allow-list of variables handed to agent hosts, by comma.")
-    host_user: str | None = Field(None, description="Account that agent hosts run under (needs a worker run as root).")
+    host_user: HostUser | None = Field(
+        None,
+        description="Accounts of agent hosts, one each: names or user ids, by comma, or `20000-20063` (needs a worker run as "
+        "root). A single account is shared by all hosts: then each can read the others' files.",
+    )
     host_confined: bool = Field(
         True,
         description="Keep agent hosts from signalling, tracing and reading other processes (Linux, Landlock). `false` for agents "
@@ -93,6 +104,12 @@ class Settings(BaseSettings):
     )
     ops_host: str = Field("127.0.0.1", description="Address of the same; `0.0.0.0` in a container.")
     host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
+    idle_hosts: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="Agent hosts that may stand idle beyond one per slot and a spare: those of tenants that come back.",
+    )
     worker_name: str | None = Field(None, description="Label of the worker (default: Celery's node name).")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -1,6 +1,7 @@
 """One agent host as its worker sees it: a process group of its own, a frame channel, and the agents that it declared."""
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -12,8 +13,9 @@ from typing import Any
 from taxiway.frames import ChannelClosed, Frame, FrameError, FrameSocket
 
 from executor.errors import HostGone
-from executor.hosts.descendants import descendants
+from executor.hosts.descendants import end_descendants
 from executor.hosts.output import OutputDrain
+from executor.hosts.rooms import Room
 
 VALID: Frame = {"frame": "valid"}
 EPITAPH_SECONDS = 0.2
@@ -37,7 +39,10 @@ class Host:
 
     process: subprocess.Popen[bytes]
     channel: FrameSocket
+    room: Room
     agents: tuple[ServedAgent, ...] = ()
+    tenant: str | None = None
+    """The one tenant whose runs the host executes: that of its first activation."""
     activations: int = 0
     busy_with: str | None = None
     killed: str | None = None
@@ -92,18 +97,23 @@ class Host:
         except (ChannelClosed, FrameError) as error:
             raise HostGone(self.epitaph(str(error))) from error
 
+    def has_settled(self) -> bool:
+        """Return whether the host has said something since its last activation, as it does once it has tidied up."""
+        poll = select.poll()
+        poll.register(self.channel, select.POLLIN)
+        return bool(poll.poll(0))
+
     def kill(self, why: str) -> None:
-        """End the whole process group now; `why` is kept when this was the first to say so."""
+        """End the process group and all that descends from the host now; `why` is kept when this was the first to say so."""
         with self._lock:
             self.killed = self.killed or why
             # Not reaped yet, so the number is still this group's, also when its leader has exited and left children.
             if self.process.returncode is None:
-                strays = descendants(self.process.pid)  # later they are nobody's, and cannot be found
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(self.process.pid, signal.SIGSTOP)  # it starts nothing, and keeps what loses its parent
+                end_descendants(self.process.pid)  # later they are nobody's, and cannot be found
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.process.pid, signal.SIGKILL)
-                for stray in strays:
-                    with suppress(ProcessLookupError, PermissionError):
-                        os.kill(stray, signal.SIGKILL)
 
     def bury(self) -> None:
         """Kill what is left, reap it and close the channel."""

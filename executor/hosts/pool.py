@@ -1,5 +1,7 @@
-"""Keeps agent hosts ready: as many as there are slots and one spare, started by one thread, reused, replaced when worn.
+"""The agent hosts of one worker: started by one thread, reused for one tenant only, replaced when worn.
 
+There is one host more than slots, and always an unused one, so that a new tenant rarely waits. `TAXIWAY_IDLE_HOSTS` more may
+stand before the host that was idle for longest is ended for another tenant.
 The thread lives as long as the worker, because the kernel's parent-death signal fires when the thread that spawned a
 child ends.
 """
@@ -7,33 +9,42 @@ child ends.
 import os
 import threading
 import time
-from collections import deque
+
+from prometheus_client import Counter
 
 from executor.errors import CannotServe, HostGone
 from executor.hosts.environment import host_environment
 from executor.hosts.host import Host, ServedAgent
 from executor.hosts.output import OutputDrain
+from executor.hosts.rooms import Rooms
 from executor.hosts.spawning import spawn
+from executor.hosts.standing import Standing
+from executor.hosts.strays import Strays
 from models.facts import fact
 from models.settings import Settings
 
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
+REPLACED = Counter(
+    "taxiway_hosts_replaced_for_another_tenant", "Idle agent hosts that were ended because another tenant needed one."
+)
+STOP_SECONDS = 5.0
 FAULT_SECONDS = (
     10.0  # a run that was handed back at once would come back at once, for as long as no host can be started
 )
 
 
 class HostPool:
-    """Hands out warm hosts and takes them back."""
+    """Hands out warm hosts and takes them back; any thread may do either."""
 
     def __init__(self, settings: Settings, slots: int) -> None:
         self._settings = settings
         self._environment = host_environment(os.environ, settings)
-        self._wanted = slots + 1
         self._drain = OutputDrain()
-        self._warm: deque[Host] = deque()
-        self._all: set[Host] = set()
+        self._rooms = Rooms(settings.host_user)
+        self._slots = slots
+        self._standing = Standing(slots, 0)
+        self._strays: Strays | None = None
         lock = threading.RLock()
         self._changed = threading.Condition(lock)  # a host is ready, or none ever will be
         self._wanting = threading.Condition(lock)  # the spawner has something to do
@@ -44,32 +55,57 @@ class HostPool:
         self._agents: tuple[ServedAgent, ...] = ()
         self._thread = threading.Thread(target=self._run, name="spawner", daemon=True)
 
+    def adopt_strays(self) -> None:
+        """End also what hosts leave that end by themselves; for a process that has no children but its hosts."""
+        self._strays = Strays()
+
     def start(self) -> tuple[ServedAgent, ...]:
         """Start the first host and give the agents that it declares; raises CannotServe with the host's own reason."""
+        needed = self._slots + 1
+        room_for = self._rooms.start(needed, needed + self._settings.idle_hosts)
+        self._standing = Standing(self._slots, room_for - needed)
         self._drain.start()
         self._thread.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._warm or self._fault)
-            if self._fault and not self._warm:
+            self._changed.wait_for(lambda: self._standing.has_unused or self._fault)
+            if self._fault and not self._standing.has_unused:
                 raise self._fault
             return self._agents
 
-    def take(self) -> Host:
-        """Give a host that is ready for an activation, waiting for one to be started if need be; raises CannotServe.
+    def take(self, tenant: str) -> Host:
+        """Return a host that is ready for an activation of this tenant, waiting for one if need be; raise CannotServe.
 
         While none can be started it waits for a while, too: somebody may be repairing the agents.
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._warm or self._fault or self._stopping)
-                if not self._warm and not self._stopping:
-                    self._changed.wait_for(lambda: self._warm or self._stopping, FAULT_SECONDS)
-                if not self._warm:
-                    raise self._fault or CannotServe("the worker is stopping")
-                host = self._warm.popleft()
+                host = self._standing.take(tenant) or self._await(tenant)
+                if self._standing.wants_one():
+                    self._wanting.notify()
             if _is_ready(host):
                 return host
             self.discard(host)
+
+    def _await(self, tenant: str) -> Host:
+        """Wait in line for a host; the caller holds the lock."""
+        place, found = self._standing.enter_line(), None
+
+        def is_served() -> bool:
+            nonlocal found
+            found = None if self._stopping else self._standing.take(tenant, place)
+            return bool(found or self._stopping)
+
+        try:
+            self._wanting.notify()
+            self._changed.wait_for(lambda: is_served() or self._fault)
+            if found is None:
+                self._changed.wait_for(is_served, FAULT_SECONDS)
+        finally:
+            self._standing.leave_line(place)
+            self._changed.notify_all()  # those behind it have moved up
+        if found is None:
+            raise self._fault or CannotServe("the worker is stopping")
+        return found
 
     def give_back(self, host: Host) -> None:
         """Take a host back after an activation that ended well; it is ready once it says that it is idle."""
@@ -81,14 +117,15 @@ class HostPool:
             self.discard(host)
             return
         with self._changed:
-            self._warm.append(host)
-            self._changed.notify()
+            self._standing.give_back(host)
+            self._changed.notify_all()
 
     def discard(self, host: Host) -> None:
         """End a host that cannot be used again; another is started in its place."""
         host.bury()
         with self._changed:
-            self._all.discard(host)
+            if self._standing.remove(host):
+                self._rooms.leave(host.room)
             self._wanting.notify()
 
     def _tell_once(self, agent: str) -> None:
@@ -103,7 +140,7 @@ class HostPool:
     def hosts(self) -> list[Host]:
         """List all living hosts."""
         with self._changed:
-            return list(self._all)
+            return list(self._standing.all)
 
     def stop(self) -> None:
         """End all hosts."""
@@ -113,36 +150,59 @@ class HostPool:
             self._wanting.notify()
         for host in self.hosts():
             self.discard(host)
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+        self._rooms.stop()
 
     def _run(self) -> None:
         while True:
             with self._wanting:
-                self._wanting.wait_for(lambda: len(self._all) < self._wanted or self._stopping)
+                self._wanting.wait_for(lambda: self._standing.wants_one() or self._rooms.are_untidy or self._stopping)
                 if self._stopping:
                     return
-            self._start_one()
+                wants_one = self._standing.wants_one()
+                idle = self._standing.make_room() if wants_one else None
+            if idle is not None:
+                REPLACED.inc()
+                fact("host.replaced", level="debug", why="another tenant needs a host")
+                self.discard(idle)
+            self._tidy()
+            if wants_one:
+                self._start_one()
+
+    def _tidy(self) -> None:
+        if self._strays is not None:
+            self._strays.end({host.process.pid for host in self.hosts()})
+        self._rooms.tidy()
 
     def _start_one(self) -> None:
         try:
-            host = spawn(self._settings, self._environment, self._drain)
+            host = self._spawn()
         except CannotServe as error:
             with self._changed:
                 if self._fault is None:
                     fact("host.cannot_start", level="error", why=error)
                 self._fault = error
                 self._changed.notify_all()
-            time.sleep(RETRY_SECONDS)
+                self._wanting.wait_for(lambda: self._stopping, RETRY_SECONDS)
             return
         self._tell_confinement(host)
         with self._changed:
             self._fault = None
             self._agents = host.agents
-            self._all.add(host)
-            self._warm.append(host)
+            self._standing.add(host)
             self._changed.notify_all()
             late = self._stopping
         if late:
             self.discard(host)
+
+    def _spawn(self) -> Host:
+        room = self._rooms.take()
+        try:
+            return spawn(self._settings, self._environment, self._drain, room)
+        except CannotServe:
+            self._rooms.leave(room)
+            raise
 
     def _tell_confinement(self, host: Host) -> None:
         """State once what hosts are kept from; a warning when the kernel keeps them from nothing and that was wanted."""

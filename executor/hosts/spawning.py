@@ -1,7 +1,6 @@
 """Starts agent hosts by `exec` and waits for their `hello`."""
 
 import os
-import pwd
 import secrets
 import socket
 import struct
@@ -17,18 +16,18 @@ from taxiway.frames import PROTOCOL, FrameSocket
 from executor.errors import CannotServe, HostGone
 from executor.hosts.host import Host, ServedAgent
 from executor.hosts.output import OutputDrain
+from executor.hosts.rooms import Room
 from models.settings import Settings
 
 HELLO_SECONDS = 60.0
 DEAF_SECONDS = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use
 
 
-def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain) -> Host:
+def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain, room: Room) -> Host:
     """Start a host by `exec` and wait for its `hello`; raises CannotServe with the sentence that the host gave.
 
     Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
     """
-    account = _account(settings.host_user)
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
     key = secrets.token_bytes(KEY_BYTES)
@@ -42,7 +41,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     try:
         process = subprocess.Popen(
             command, pass_fds=(theirs.fileno(), key_pipe), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=dict(environment), start_new_session=True, **account,
+            stderr=subprocess.PIPE, env=room.environment(environment), start_new_session=True, **room.identity(),
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         ours.close()
@@ -52,7 +51,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     finally:
         theirs.close()
         os.close(key_pipe)
-    host = Host(process, FrameSocket(ours), drain=drain, key=key)
+    host = Host(process, FrameSocket(ours), drain=drain, key=key, room=room)
     assert process.stdout is not None
     assert process.stderr is not None
     first_words: list[str] = []
@@ -105,17 +104,6 @@ def _introduced(host: Host, hello: Mapping[str, Any]) -> Host:
         raise HostGone(f"The agent host introduced itself wrongly ({type(error).__name__})") from error
     host.confined = hello.get("confined")  # hosts of older versions do not say it
     return host
-
-
-def _account(name: str | None) -> dict[str, Any]:
-    """Give the account of the host: another one keeps none of the worker's groups. Raises CannotServe."""
-    if name is None:
-        return {}
-    try:
-        account = pwd.getpwnam(name)
-    except KeyError:
-        raise CannotServe(f"TAXIWAY_HOST_USER={name}: there is no such account on this machine.") from None
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _served(agent: Mapping[str, Any]) -> ServedAgent:

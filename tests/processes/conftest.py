@@ -1,13 +1,15 @@
-"""Servers of a test's own."""
+"""Servers and agent hosts of a test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from executor.hosts import HostPool
 from ops.embedded import ValkeyServer
+from tests.processes.carrying import pools_in
 
 
 @pytest.fixture
@@ -15,3 +17,10 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
     """Give a Valkey that this test may stop, freeze or kill."""
     with ValkeyServer(tmp_path) as server:
         yield server
+
+
+@pytest.fixture
+def pool_of(tmp_path: Path) -> Iterator[Callable[..., HostPool]]:
+    """Give a function that makes a pool serving the source; all are stopped afterwards."""
+    with pools_in(tmp_path) as make:
+        yield make

@@ -9,68 +9,18 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 import structlog
 
 from executor.errors import CannotServe, HostGone
-from executor.hosts import Host, HostPool, spawning
+from executor.hosts import HostPool, spawning
 from executor.hosts import pool as pools
-from models.settings import Settings
-from tests.processes.fleet import HEAD, PATIENCE, pid_is_gone
-
-GOOD = """
-    @agent(queue="money", timeout="2m")
-    def echo(run: Run, value: int = 1) -> int:
-        "Give it back."
-        return value
-"""
-
-
-@pytest.fixture
-def pool_of(tmp_path: Path) -> Iterator[Callable[..., HostPool]]:
-    """Give a function that makes a pool serving the source; all are stopped afterwards."""
-    made: list[HostPool] = []
-
-    def make(source: str | None = GOOD, slots: int = 1, **settings: Any) -> HostPool:
-        agents = tmp_path / "my_agents.py"
-        if source is not None:
-            agents.write_text(HEAD + textwrap.dedent(source))
-        given = {"agents": str(agents), "secret_key": "k" * 16, **settings}
-        made.append(HostPool(Settings(**given), slots))
-        return made[-1]
-
-    yield make
-    for pool in made:
-        pool.stop()
-
-
-def _until(fact: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)  # another process's fact
-
-
-def _carry(host: Host, activation: str, agent: str = "echo") -> dict[str, Any]:
-    """Take the host through an activation, as a supervision does, and give its end."""
-    host.begin(activation)
-    told = {"runId": "r", "epoch": 1, "number": 1, "input": "{}", "userId": None, "metadata": {}, "tenant": "t"}
-    limits = {"value": 1 << 20, "result": 1 << 20, "event": 1 << 16}
-    host.send(
-        {"frame": "activate", "activation": activation, "agent": agent, "timeoutMs": None, "limits": limits, **told}
-    )
-    host.send({"frame": "recorded", "activation": activation, "steps": [], "last": True})
-    while True:
-        frame = host.receive(PATIENCE)
-        assert frame is not None
-        if frame["frame"] in ("finish", "fail"):
-            host.tell({"frame": "ack", "activation": activation, "n": frame["n"]})
-            return frame
+from tests.processes.carrying import GOOD, carry, until
+from tests.processes.fleet import HEAD, TENANT, pid_is_gone
 
 
 def test_a_pool_says_which_agents_its_hosts_declare(pool_of: Callable[..., HostPool]) -> None:
@@ -104,17 +54,17 @@ def test_an_interpreter_that_is_missing_names_the_setting(pool_of: Callable[...,
 
 
 def test_there_is_one_host_more_than_slots_and_a_dead_one_is_replaced(pool_of: Callable[..., HostPool]) -> None:
-    pool = pool_of(slots=2)
+    pool = pool_of(slots=2, idle_hosts=0)
     pool.start()
-    _until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
+    until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
     dead = pool.hosts()[0]
     os.kill(dead.process.pid, signal.SIGKILL)
-    _until(dead.exited, "it is dead")
+    until(dead.exited, "it is dead")
 
-    taken = [pool.take() for _ in range(3)]
+    taken = [pool.take(TENANT) for _ in range(3)]
     assert dead not in taken
-    assert [_carry(host, f"r.{n}")["frame"] for n, host in enumerate(taken)] == ["finish"] * 3
-    _until(lambda: len(pool.hosts()) == 3, "the dead one is replaced")
+    assert [carry(host, f"r.{n}")["frame"] for n, host in enumerate(taken)] == ["finish"] * 3
+    until(lambda: len(pool.hosts()) == 3, "the dead one is replaced")
 
 
 def test_a_host_is_reused_until_it_is_worn(pool_of: Callable[..., HostPool]) -> None:
@@ -122,8 +72,8 @@ def test_a_host_is_reused_until_it_is_worn(pool_of: Callable[..., HostPool]) -> 
     pool.start()
     used: list[int] = []
     for n in range(6):
-        host = pool.take()
-        assert _carry(host, f"r.{n}")["value"] == "1"
+        host = pool.take(TENANT)
+        assert carry(host, f"r.{n}")["value"] == "1"
         used.append(host.process.pid)
         pool.give_back(host)
     assert max(used.count(pid) for pid in used) == 2
@@ -137,20 +87,20 @@ def test_a_killed_host_is_not_reused_and_no_process_of_its_group_is_left(
         GOOD + "\n    CHILD = subprocess.Popen(['sleep', '600'])\n    effect(f'{os.getpid()} {CHILD.pid}')\n"
     )
     pool.start()
-    host = pool.take()
+    host = pool.take(TENANT)
     host.kill("cancel")
     pool.give_back(host)
 
     pid = host.process.pid
     children = dict(map(int, line.split()) for line in (tmp_path / "effects").read_text().splitlines())
-    _until(lambda: pid_is_gone(pid) and pid_is_gone(children[pid]), "both are gone")
-    assert pool.take().process.pid != pid
+    until(lambda: pid_is_gone(pid) and pid_is_gone(children[pid]), "both are gone")
+    assert pool.take(TENANT).process.pid != pid
 
 
 def test_a_host_that_will_serve_no_more_is_replaced_when_it_is_given_back(pool_of: Callable[..., HostPool]) -> None:
     pool = pool_of()
     pool.start()
-    host = pool.take()
+    host = pool.take(TENANT)
     host.retire("echo", ["thread 'mine'"])
     pool.give_back(host)
     assert host.process.returncode is not None
@@ -159,7 +109,7 @@ def test_a_host_that_will_serve_no_more_is_replaced_when_it_is_given_back(pool_o
 def test_a_host_has_a_session_and_a_group_of_its_own(pool_of: Callable[..., HostPool]) -> None:
     pool = pool_of()
     pool.start()
-    pid = pool.take().process.pid
+    pid = pool.take(TENANT).process.pid
     assert os.getsid(pid) == os.getpgid(pid) == pid
 
 
@@ -169,9 +119,9 @@ def test_a_host_that_reads_nothing_is_given_up(
     monkeypatch.setattr(spawning, "DEAF_SECONDS", 1)
     pool = pool_of()
     pool.start()
-    host = pool.take()
+    host = pool.take(TENANT)
     os.kill(host.process.pid, signal.SIGSTOP)
-    _until(lambda: psutil.Process(host.process.pid).status() == psutil.STATUS_STOPPED, "it stands still")
+    until(lambda: psutil.Process(host.process.pid).status() == psutil.STATUS_STOPPED, "it stands still")
     with pytest.raises(HostGone):
         host.send({"frame": "recorded", "activation": "x", "steps": ["x" * 3_000_000], "last": False})
     assert host.tell({"frame": "valid"}) is False
@@ -185,17 +135,17 @@ def test_agents_that_break_later_keep_no_slot_busy_with_trying(
     monkeypatch.setattr(pools, "FAULT_SECONDS", 1.0)
     pool = pool_of()
     pool.start()
-    _until(lambda: len(pool.hosts()) == 2, "both are warm")
+    until(lambda: len(pool.hosts()) == 2, "both are warm")
     (tmp_path / "my_agents.py").write_text("raise RuntimeError('later')")
     for host in pool.hosts():
         host.kill("test")
     began = time.monotonic()
     with pytest.raises(CannotServe, match="later"):
-        pool.take()
+        pool.take(TENANT)
     assert time.monotonic() - began > 0.9
 
     (tmp_path / "my_agents.py").write_text(HEAD + textwrap.dedent(GOOD))
-    assert _carry(pool.take(), "r.1")["frame"] == "finish"
+    assert carry(pool.take(TENANT), "r.1")["frame"] == "finish"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may start processes of another account")
@@ -220,11 +170,11 @@ def test_a_worker_says_once_what_its_hosts_are_kept_from(pool_of: Callable[..., 
     with structlog.testing.capture_logs() as told:
         pool = pool_of(slots=2, host_confined=wanted)
         pool.start()
-        _until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
+        until(lambda: len(pool.hosts()) == 3, "three hosts are warm")
     facts = [(fact["event"], fact["log_level"]) for fact in told if "confined" in fact["event"]]
-    said = [("host.confined", "info")] if pool.take().confined else [("host.unconfined", "warning")]
+    said = [("host.confined", "info")] if pool.take(TENANT).confined else [("host.unconfined", "warning")]
     assert facts == (said if wanted else [])
-    assert wanted or pool.take().confined is None
+    assert wanted or pool.take(TENANT).confined is None
 
 
 def test_a_worker_warns_of_a_host_that_the_kernel_does_not_confine(
@@ -243,6 +193,6 @@ def test_stopping_leaves_no_host(pool_of: Callable[..., HostPool]) -> None:
     pool.start()
     pids = [host.process.pid for host in pool.hosts()]
     pool.stop()
-    _until(
+    until(
         lambda: not [c for c in psutil.Process().children() if c.pid in pids and not pid_is_gone(c.pid)], "all are gone"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,27 @@ AGENTS = """
             os.waitpid(pid, 0)
             return "parent"
         return run.step(parts)
+
+    def hop():
+        if os.fork() == 0:
+            os.setsid()
+            while True:
+                if os.fork():
+                    os._exit(0)
+                with (LOG.parent / "hops").open("a") as hops:
+                    hops.write("x")
+
+    @agent
+    def hops(run: Run):
+        hop()
+        time.sleep(600)
+
+    @agent
+    def vanishes(run: Run):
+        hop()
+        while not (LOG.parent / "hops").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), 9)
 
     @agent
     def detaches(run: Run):
@@ -110,3 +132,22 @@ def test_a_worker_that_kills_a_host_kills_what_left_its_process_group(fleet: Fle
     fleet.cancel(run, grace_ms=100)
     fleet.status(run, "CANCELED")
     fleet.until(lambda: pid_is_gone(int(pid_file.read_text())), "the detached process ends")
+
+
+@pytest.mark.parametrize("agent", ["hops", "vanishes"])
+def test_a_daemon_that_forks_itself_on_and_on_ends_with_its_host_also_if_that_killed_itself(
+    fleet: Fleet, agent: str
+) -> None:
+    hops = fleet.folder / "hops"
+    hops.unlink(missing_ok=True)
+    run = fleet.enqueue(agent)
+    fleet.until(hops.exists, "it hops")
+    fleet.cancel(run, grace_ms=100)
+    fleet.status(run, "CANCELED")
+
+    def stands_still() -> bool:
+        before = hops.stat().st_size
+        time.sleep(0.3)  # a living one has hopped a hundred times by then
+        return before == hops.stat().st_size
+
+    fleet.until(stands_still, "it has ended")

@@ -18,6 +18,7 @@ from celery.bin.celery import celery as celery_command
 from uvicorn.main import main as uvicorn_command
 
 from api import keys
+from models.host_user import accounts_named
 from models.settings import Settings
 from ops import health
 from ops.stack import commands
@@ -236,6 +237,22 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
     users = [rest for instruction, rest in INSTRUCTIONS if instruction == "USER"]
     assert users == ["taxiway"]
     assert "--uid 10001" in DOCKERFILE
+
+
+def test_workers_have_an_account_for_every_host_and_only_the_rights_that_this_takes() -> None:
+    worker = SERVICES["worker"]
+    (_, default) = worker["environment"]["TAXIWAY_HOST_USER"].strip("${}").split(":-")
+    slots = int(worker["command"][worker["command"].index("-c") + 1])
+    accounts = accounts_named(default)
+    assert len(accounts) >= 2 * (slots + 1 + Settings(secret_key="k" * 16).idle_hosts), (
+        "also for the one that comes after it"
+    )
+    assert not {10001, 0} & set(accounts), "an account of hosts is none of ours"
+    assert (worker["user"], worker["cap_drop"]) == ("root", ["ALL"])
+    assert set(worker["cap_add"]) == {"SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER"}
+    assert "cap_add" not in {key for name, service in OURS.items() if name != "worker" for key in service}
+    said = (ROOT / "docs" / "operations.md").read_text()
+    assert all(f"`{capability}`" in said for capability in worker["cap_add"])
 
 
 def test_the_image_copies_only_what_exists_and_is_not_ignored() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from models import settings as module
 from models.errors import SettingsError
+from models.host_user import accounts_named
 from models.settings import Settings, settings
 
 DEFAULTS = {
@@ -54,6 +55,16 @@ def test_every_setting_says_what_it_is_for_in_one_sentence() -> None:
         ("REDIS_URL", "http://u:hunter2@h"),
         ("PUBLIC_URL", "taxiway.example.com"),
         ("SECRET_KEY", "hunter2"),
+        ("HOST_USER", ""),
+        ("HOST_USER", "agent,,other"),
+        ("HOST_USER", "0"),
+        ("HOST_USER", "0-63"),
+        ("HOST_USER", "20063-20000"),
+        ("HOST_USER", "20000-90000"),
+        ("HOST_USER", "99999999999"),
+        ("HOST_USER", "20000-20003,20002"),
+        ("HOST_USER", "agent,agent"),
+        ("IDLE_HOSTS", "-1"),
         ("LEASE_SECONDS", "2"),
         ("LEASE_SECONDS", "soon"),
         ("LEASE_SECONDS", ""),
@@ -115,3 +126,8 @@ def test_a_variable_of_somebody_else_does_no_harm(monkeypatch: pytest.MonkeyPatc
     _set(monkeypatch, PIDS_WORKER="1 2 3")
 
     assert settings().max_steps == 10_000
+
+
+def test_accounts_of_hosts_are_names_user_ids_and_ranges() -> None:
+    assert accounts_named("agent") == ["agent"]
+    assert accounts_named("a, b-c ,20000, 20005-20007") == ["a", "b-c", 20000, 20005, 20006, 20007]

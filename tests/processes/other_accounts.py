@@ -1,0 +1,62 @@
+"""Accounts without an entry anywhere, and an interpreter that they may execute: what root needs to start hosts under them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+FIRST = 300_000 + os.getpid() % 10_000 * 1_000
+"""Test processes that run beside one another have a thousand user ids each."""
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root may start processes of another account")
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Give a folder that every account may enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="open-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def interpreter_in(folder: Path) -> str:
+    """Make an interpreter that another account may execute and that finds the SDK; skip the test where there is none."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for base in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+        if not _may_execute(base, "pass"):
+            continue
+        subprocess.run([base, "-m", "venv", "--without-pip", str(folder / "venv")], check=True, timeout=60)
+        packages = folder / "venv" / "lib" / version / "site-packages"
+        (packages / "all.pth").write_text(f"{ROOT / 'sdk'}\n{sysconfig.get_path('purelib')}\n")
+        (packages / "async_timeout.py").write_text(
+            "from asyncio import timeout\n"
+        )  # redis wants it below Python 3.11.3
+        if _may_execute(python := str(folder / "venv" / "bin" / "python"), "import taxiway.host.service"):
+            return python
+    pytest.skip("no interpreter of this version that another account may execute, or a closed checkout")
+
+
+def _may_execute(python: str, code: str) -> bool:
+    try:
+        done = subprocess.run(
+            [python, "-I", "-c", code],
+            check=False,
+            user=FIRST,
+            group=FIRST,
+            extra_groups=[],
+            capture_output=True,
+            timeout=60,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
