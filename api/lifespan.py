@@ -13,6 +13,7 @@ from types import FrameType
 
 from fastapi import FastAPI
 
+from api.fair_use import FairUse
 from api.resources import Resources
 from api.streams.hub import Hub
 from models.bus import Bus
@@ -27,7 +28,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the process's bus and hub as long as the application serves."""
-    shared = Resources(settings(), Bus(settings().redis_url).start(), Hub(settings().redis_url))
+    given = settings()
+    shared = Resources(given, Bus(given.redis_url).start(), Hub(given.redis_url), FairUse(given.reads_per_key))
     app.state.resources = shared
     shared.hub.start()
     await asyncio.to_thread(_look_for_database)

@@ -11,12 +11,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from models.ids import new_id
+from models.lifecycle import TERMINAL, Status
+from models.search import Search
 from models.statement import Statement
 from models.wanted import Wanted
 
 MOST_OPEN = 10
 """Operations of one tenant that may be under way at the same time."""
+MOST_COUNTED = 10_000
+"""Runs that are looked at to count those that are meant; nothing is done by this count."""
 
 
 class Action(StrEnum):
@@ -41,10 +47,13 @@ _APPLIES = {
     Action.RESUME: f"finished_at IS NULL AND ({_TO_RESUME})",
     Action.RETRY: "status IN ('FAILED', 'CANCELED')",
 }
-_COUNT = "SELECT count(*) AS matched FROM run WHERE {fits} AND run.id >= %(first)s AND run.id <= %(last)s"
+# The statuses that a run may have then: only these are read to count them, whatever else there is.
+_AMONG = {action: frozenset(Status) - TERMINAL for action in Action} | {
+    Action.RETRY: frozenset({Status.FAILED, Status.CANCELED})
+}
 _START = f"""
-    INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, reached, until)
-    SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(first)s,
+    INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, counted_all, reached, until)
+    SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(counted_all)s, %(first)s,
         least(%(last)s, coalesce((SELECT id FROM run WHERE tenant = %(tenant)s ORDER BY id DESC LIMIT 1), %(first)s))
     WHERE (SELECT count(*) FROM bulk WHERE tenant = %(tenant)s AND finished_at IS NULL) < {MOST_OPEN}
     RETURNING *
@@ -63,20 +72,38 @@ def fits(action: Action, wanted: Wanted, *, one_by_one: bool = False) -> tuple[s
     return f"({sql}\n    AND {_APPLIES[action]})", params
 
 
-def count(action: Action, wanted: Wanted) -> Statement:
-    """Count the runs to which the action would apply now."""
-    sql, params = fits(action, wanted)
-    first, last = wanted.bounds()
-    return Statement(_COUNT.format(fits=sql), {**params, "first": first, "last": last})
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many runs the action would apply to now; `whole`: none were left uncounted."""
+
+    matched: int
+    whole: bool
 
 
-def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, matched: int) -> Statement:
+def count(connection: psycopg.Connection[Any], action: Action, wanted: Wanted) -> Counted:
+    """Count the runs to which the action would apply now, looking at MOST_COUNTED at most; needs search.PLAN."""
+    row = counting(action, wanted).one(connection)
+    assert row is not None, "an aggregate always gives a row"
+    return Counted(row["matched"], row["looked"] < MOST_COUNTED)
+
+
+def counting(action: Action, wanted: Wanted) -> Statement:
+    """Write the count."""
+    sql, params = fits(action, wanted, one_by_one=True)
+    return Search(wanted, _AMONG[action]).count(sql, params, MOST_COUNTED)
+
+
+def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, counted: Counted) -> Statement:
     """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
     first, last = wanted.bounds()
-    asked = {"action": action, "filter": json.dumps(wanted.document()), "by": by, "created_by": created_by}
-    return Statement(
-        _START, {"id": new_id(), "tenant": wanted.tenant, **asked, "matched": matched, "first": first, "last": last}
-    )
+    asked: dict[str, Any] = {
+        "action": action,
+        "filter": json.dumps(wanted.document()),
+        "by": by,
+        "created_by": created_by,
+    }
+    asked |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
+    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **asked})
 
 
 @dataclass(frozen=True, slots=True)

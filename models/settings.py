@@ -60,6 +60,18 @@ class Settings(BaseSettings):
     agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")
     agent_env: str | None = Field(None, description="Allow-list of variables handed to agent hosts, by comma.")
     host_user: str | None = Field(None, description="Account that agent hosts run under (needs a worker run as root).")
+    read_timeout: float = Field(
+        5,
+        ge=0.1,
+        le=3600,
+        description="Seconds after which a statement of a call that only reads is given up with 503.",
+    )
+    reads_per_key: int = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="Searches of one API key that an API process carries out or keeps waiting in turn.",
+    )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(
         default_factory=lambda: secrets.token_urlsafe(32),
