@@ -6,6 +6,7 @@ So the signal is also taken here, to end the streams; their clients reconnect el
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,12 +23,15 @@ from models.errors import DatabaseAway
 from models.facts import fact
 from models.settings import settings
 
+SWITCH_SECONDS = 0.001
+"""How long a thread that writes a long page keeps others from theirs; Python's own 5 ms are many times what a call takes."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the process's bus and hub as long as the application serves."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     given = settings()
     shared = Resources(given, Bus(given.redis_url).start(), Hub(given.redis_url), FairUse(given.reads_per_key))
     app.state.resources = shared

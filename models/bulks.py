@@ -21,8 +21,8 @@ from models.wanted import Wanted
 
 MOST_OPEN = 10
 """Operations of one tenant that may be under way at the same time."""
-MOST_COUNTED = 10_000
-"""Runs that are looked at to count those that are meant; nothing is done by this count."""
+STRETCHES = 10
+"""Stretches of a search that are looked at to count the runs that are meant; nothing is done by this count."""
 
 
 class Action(StrEnum):
@@ -81,16 +81,22 @@ class Counted:
 
 
 def count(connection: psycopg.Connection[Any], action: Action, wanted: Wanted) -> Counted:
-    """Count the runs to which the action would apply now, looking at MOST_COUNTED at most; needs search.PLAN."""
-    row = counting(action, wanted).one(connection)
-    assert row is not None, "an aggregate always gives a row"
-    return Counted(row["matched"], row["looked"] < MOST_COUNTED)
+    """Count the runs to which the action would apply now, in a few stretches of a search; needs search.PLAN."""
+    found = Counted(0, whole=False)
+    for search in (Search(wanted, _AMONG[action]), Search(wanted, _AMONG[action], labels=False)):
+        if not found.whole:
+            row = counting(action, search).one(connection)
+            assert row is not None, "an aggregate always gives a row"
+            whole = row["looked"] < STRETCHES * search.entries
+            found = Counted(row["matched"] if whole else max(found.matched, row["matched"]), whole)
+        if not wanted.labels:
+            break
+    return found
 
 
-def counting(action: Action, wanted: Wanted) -> Statement:
-    """Write the count."""
-    sql, params = fits(action, wanted, one_by_one=True)
-    return Search(wanted, _AMONG[action]).count(sql, params, MOST_COUNTED)
+def counting(action: Action, search: Search) -> Statement:
+    """Write the count in what a search reads."""
+    return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
 
 
 def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, counted: Counted) -> Statement:

@@ -84,11 +84,12 @@ _Any = _Source | _Labelled
 class Search:
     """A search for the runs that are meant, in the index that holds fewest beside them.
 
-    Who knows that none but some statuses can be meant says so in `among`.
+    Who knows that none but some statuses can be meant says so in `among`; `labels` are passed over where they hold too many.
     """
 
     wanted: Wanted
     among: frozenset[Status] = frozenset(Status)
+    labels: bool = True
 
     def find(self, below: UUID, limit: int) -> Statement:
         """Give the newest runs of a stretch that are meant; at most `limit`."""
@@ -103,10 +104,10 @@ class Search:
         sql = f"{source.entries('id')} OFFSET %(stretch)s - 1"
         return Statement(sql, {**self.wanted.condition()[1], **self._place(below)})
 
-    def count(self, fits: str, params: Mapping[str, Any], most: int) -> Statement:
-        """Count the runs for which a condition holds, among so many entries at most; `looked` says among how many."""
+    def count(self, fits: str, params: Mapping[str, Any], stretches: int) -> Statement:
+        """Count the runs for which a condition holds, among so many stretches at most; `looked` says in how many entries."""
         sql = f"SELECT count(*) FILTER (WHERE {fits}) AS matched, count(*) AS looked FROM {self._source.runs()}"
-        return Statement(sql, {**params, **self._place(NEWEST), "stretch": most})
+        return Statement(sql, {**params, **self._place(NEWEST), "stretch": stretches * self.entries})
 
     def _place(self, below: UUID) -> dict[str, Any]:
         first, last = self.wanted.bounds(_CLOCKS)
@@ -122,7 +123,7 @@ class Search:
         statuses = {state.status for state in self.wanted.states} & self.among
         if self.wanted.parent:
             return _CHILDREN
-        if self.wanted.labels:
+        if self.wanted.labels and self.labels:
             return _Labelled()
         if self.wanted.user_id is not None:
             return _OF_USER

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import namedtuple_row
 
 from models.run import Run
 from models.search import Search
+from models.statement import Statement
 
 MOST_LOOKED_AT = 10_000
 """Entries of an index that one call reads."""
@@ -30,7 +32,7 @@ def search(connection: psycopg.Connection[Any], wanted: Search, below: UUID, lim
     began, looked = time.monotonic(), 0
     runs: list[Run] = []
     while True:
-        runs += [Run(**row) for row in wanted.find(below, limit + 1 - len(runs)).all(connection)]
+        runs += _read(connection, wanted.find(below, limit + 1 - len(runs)))
         if len(runs) > limit:
             return Found(runs[:limit], runs[limit - 1].id)
         reached = wanted.reached(below).one(connection)
@@ -39,3 +41,9 @@ def search(connection: psycopg.Connection[Any], wanted: Search, below: UUID, lim
         below, looked = reached["id"], looked + wanted.entries
         if looked >= MOST_LOOKED_AT or time.monotonic() - began > ENOUGH_SECONDS:
             return Found(runs, below)
+
+
+def _read(connection: psycopg.Connection[Any], statement: Statement) -> list[Run]:
+    """Give rows that read like runs: to make them runs would take as long as all else about a page."""
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        return cast("list[Run]", cursor.execute(statement.sql, statement.params).fetchall())

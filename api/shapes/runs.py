@@ -127,8 +127,8 @@ class RunPage(TypedDict):
     nextCursor: Annotated[
         str | None,
         Field(
-            description="Ask for the next page with it; null at the end. A page that has one may be short, or empty: a call looks "
-            "at a bounded number of runs, and the next one continues where it stopped."
+            description="Ask for the next page with it; null at the end. A page that has one may be short, or empty: a call "
+            "looks at a bounded number of runs, and the next one continues where it stopped."
         ),
     ]
 
