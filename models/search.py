@@ -5,7 +5,7 @@ without, and no plan can exchange them. Entries are compared and ordered as the 
 Where a stretch finds too few, the search continues below its last entry: at once, or with the next call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -34,6 +34,11 @@ class _Source:
     only: str = "TRUE"
 
     @property
+    def names(self) -> Sequence[str]:
+        """The criteria that are looked up in it."""
+        return [name for _, name in self.keys]
+
+    @property
     def order(self) -> str:
         """The order from the newest entry to the oldest."""
         return ", ".join(f"{column} DESC" for column, _ in (*self.keys, ("id", "")))
@@ -57,6 +62,7 @@ class _Labelled:
     """The index of labels: what has the first one that is asked for, each looked up by its key and never joined."""
 
     order: str = "found.id DESC"
+    names: Sequence[str] = ("tenant", "kind_0", "name_0", "value_0")
 
     def entries(self, columns: str) -> str:
         """Write a stretch: the runs of so many entries below an id."""
@@ -100,9 +106,9 @@ class Search:
 
     def reached(self, below: UUID) -> Statement:
         """Give the last entry of a stretch; none when it came to the end."""
-        source = self._source
-        sql = f"{source.entries('id')} OFFSET %(stretch)s - 1"
-        return Statement(sql, {**self.wanted.condition()[1], **self._place(below)})
+        sql = f"SELECT id FROM ({self._source.entries('id')}) AS found OFFSET %(stretch)s - 1"
+        given = self.wanted.condition()[1]
+        return Statement(sql, {**{name: given[name] for name in self._source.names}, **self._place(below)})
 
     def count(self, fits: str, params: Mapping[str, Any], stretches: int) -> Statement:
         """Count the runs for which a condition holds, among so many stretches at most; `looked` says in how many entries."""
