@@ -1,8 +1,7 @@
 """Lets searches take turns, so that whoever searches much keeps neither others who search from it, nor those who enqueue.
 
-An API key has a few under way in each process; its next one waits a moment, and is then sent away. Of all keys together a
-process carries out fewer still at once: its other threads and connections are for calls that change something. Waiting takes
-neither.
+An API key has a few under way in each process; its next one waits a moment, and is then sent away. So do those of all keys
+together: the other threads and connections of the process are for calls that change something. Waiting takes neither.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ from api.problems import Problem
 
 T = TypeVar("T")
 
-AT_ONCE = 2
-"""Searches that a process carries out at the same time."""
-PATIENCE_SECONDS = 2.0
+AT_ONCE = 4
+"""Searches that a process carries out at the same time, of all keys: fewer than half of its connections."""
+PATIENCE_SECONDS = 1.0
 _RETRY_AFTER = {"retry-after": "1"}
 
 

@@ -66,11 +66,11 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds after which a statement of a call that only reads is given up with 503.",
     )
-    reads_per_key: int = Field(
-        4,
+    searches_per_key: int = Field(
+        2,
         ge=1,
-        le=1000,
-        description="Searches of one API key that an API process carries out or keeps waiting in turn.",
+        le=100,
+        description="Searches of one API key that an API process carries out at once (`docs/limits.md`).",
     )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(
