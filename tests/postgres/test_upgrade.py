@@ -204,3 +204,26 @@ def test_an_upgrade_that_was_cut_off_in_the_middle_is_done_again(older: str) -> 
         connection.execute("ALTER TABLE step DROP CONSTRAINT step_status_known")
         _alembic(older, "head")
         World(connection).step(World(connection).run("executing").id, "new", "abandoned")
+
+
+def test_indexes_are_built_anew_where_an_upgrade_was_broken_off_and_two_upgrades_at_once_both_end(older: str) -> None:
+    """One that waits for the other must have no snapshot: an index that is built concurrently would wait for that in turn."""
+    with _session(older) as connection:
+        connection.execute(
+            "CREATE INDEX run_open ON run (id)"
+        )  # what is left of one that was broken off has the name alone
+    upgrades = [threading.Thread(target=_alembic, args=(older, "head")) for _ in range(2)]
+    for upgrade in upgrades:
+        upgrade.start()
+    for upgrade in upgrades:
+        upgrade.join()
+    assert _alembic(older, "head").returncode == 0
+    with _session(older) as connection:
+        rows = connection.execute(
+            "SELECT relname, indisvalid, pg_get_indexdef(indexrelid) AS made FROM pg_index JOIN pg_class ON oid = indexrelid"
+            " WHERE indrelid = 'run'::regclass"
+        ).fetchall()
+    made = {row["relname"]: row["made"] for row in rows}
+    assert all(row["indisvalid"] for row in rows)
+    assert "(tenant, id) WHERE (finished_at IS NULL)" in made["run_open"]
+    assert "run_parent" not in made
