@@ -104,10 +104,11 @@ def _zoned(name: str, moment: datetime | None) -> datetime | None:
 
 
 def _labels(request: Request, tags: list[str]) -> list[Label]:
-    labels = [Label("tag", tag) for tag in tags]
+    metadata = []
     for name, value in request.query_params.multi_items():
         if name.startswith(_METADATA) and len(name) > len(_METADATA):
-            labels.append(Label("metadata", name.removeprefix(_METADATA), value))
+            metadata.append(Label("metadata", name.removeprefix(_METADATA), value))
         elif name not in _KNOWN:
             raise invalid(name[:100], "is not a filter of this call")
-    return labels
+    # A search begins with the first of them: metadata is rarer than tags.
+    return [*metadata, *(Label("tag", tag) for tag in tags)]
