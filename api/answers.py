@@ -7,6 +7,7 @@ characters, than Python reads back without loss.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
 from starlette.responses import Response
@@ -30,8 +31,12 @@ def encode(value: Any) -> str:
     """Write a value as compact JSON; JsonText may stand anywhere in its dicts and lists."""
     if isinstance(value, JsonText):
         return value.text
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None:
+        return "null"
     if isinstance(value, dict):
-        members = [f"{json.dumps(key, ensure_ascii=False)}:{encode(item)}" for key, item in value.items()]
+        members = [f"{encode_basestring(key)}:{encode(item)}" for key, item in value.items()]
         return "{" + ",".join(members) + "}"
     if isinstance(value, list):
         return "[" + ",".join([encode(item) for item in value]) + "]"

@@ -53,6 +53,19 @@ def _without_tables(error: BaseException) -> bool:
     return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
 
 
+def _too_slow(error: BaseException) -> bool:
+    """Whether the database gave a read up after its time; what writes has no such bound."""
+    return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
+
+
+def _given_up() -> Problem:
+    detail = (
+        "The database gave this up: it took longer than a read may. Narrow it, for example by createdAfter, by status or to "
+        "fewer at a time; if it was a moment's load, try again soon."
+    )
+    return Problem("unavailable", detail, headers=_RETRY_SOON)
+
+
 def _unavailable() -> Problem:
     detail = "The database cannot be reached at the moment. Nothing was changed; try again soon."
     return Problem("unavailable", detail, headers=_RETRY_SOON)
@@ -124,6 +137,9 @@ class LastResort:
     def _state(error: Exception) -> Problem:
         if _without_tables(error):
             return Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
+        if _too_slow(error):
+            fact("read.given_up", level="warning")
+            return _given_up()
         if _away(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()

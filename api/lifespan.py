@@ -6,6 +6,7 @@ So the signal is also taken here, to end the streams; their clients reconnect el
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,7 @@ from types import FrameType
 
 from fastapi import FastAPI
 
+from api.fair_use import FairUse
 from api.resources import Resources
 from api.streams.hub import Hub
 from models.bus import Bus
@@ -21,13 +23,17 @@ from models.errors import DatabaseAway
 from models.facts import fact
 from models.settings import settings
 
+SWITCH_SECONDS = 0.001
+"""How long a thread that writes a long page keeps others from theirs; Python's own 5 ms are many times what a call takes."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the process's bus and hub as long as the application serves."""
-    shared = Resources(settings(), Bus(settings().redis_url).start(), Hub(settings().redis_url))
+    sys.setswitchinterval(SWITCH_SECONDS)
+    given = settings()
+    shared = Resources(given, Bus(given.redis_url).start(), Hub(given.redis_url), FairUse(given.searches_per_key))
     app.state.resources = shared
     shared.hub.start()
     await asyncio.to_thread(_look_for_database)

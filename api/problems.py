@@ -31,6 +31,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_provider": (422, "There is no such provider"),
     "invalid_input": (422, "The input does not fit the agent"),
     "invalid_answer": (422, "The answer does not fit the question"),
+    "rate_limited": (429, "Too many of these calls are under way"),
     "internal": (500, "The server failed"),
     "provider_failed": (502, "The provider did not authorize"),
     "unavailable": (503, "The server cannot do this now"),

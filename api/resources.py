@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from api.fair_use import FairUse
 from api.runs.catalogue import Catalogue
 from api.streams.hub import Hub
 from models.bus import Bus
@@ -12,11 +13,12 @@ from models.settings import Settings
 
 @dataclass(frozen=True)
 class Resources:
-    """The settings, the way out to the bus, the streams, and the agents that are known."""
+    """The settings, the way out to the bus, the streams, the turns of searches, and the agents that are known."""
 
     settings: Settings
     bus: Bus
     hub: Hub
+    fair_use: FairUse
     catalogue: Catalogue = field(default_factory=Catalogue)
 
 

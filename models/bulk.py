@@ -29,6 +29,7 @@ class Bulk(SQLModel, table=True):
     by: str = Field(sa_column=columns.words(null=False))
     created_by: UUID = Field(sa_column=columns.identity())
     matched: int = Field(0, sa_column=columns.large())
+    counted_all: bool = Field(True, sa_column=columns.flag(default=True))
     done: int = Field(0, sa_column=columns.large())
     skipped: int = Field(0, sa_column=columns.large())
     failed: int = Field(0, sa_column=columns.large())

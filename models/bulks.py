@@ -11,12 +11,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from models.ids import new_id
+from models.lifecycle import TERMINAL, Status
+from models.search import Search
 from models.statement import Statement
 from models.wanted import Wanted
 
 MOST_OPEN = 10
 """Operations of one tenant that may be under way at the same time."""
+STRETCHES = 10
+"""Stretches of a search that are looked at to count the runs that are meant; nothing is done by this count."""
 
 
 class Action(StrEnum):
@@ -41,10 +47,13 @@ _APPLIES = {
     Action.RESUME: f"finished_at IS NULL AND ({_TO_RESUME})",
     Action.RETRY: "status IN ('FAILED', 'CANCELED')",
 }
-_COUNT = "SELECT count(*) AS matched FROM run WHERE {fits} AND run.id >= %(first)s AND run.id <= %(last)s"
+# The statuses that a run may have then: only these are read to count them, whatever else there is.
+_AMONG = {action: frozenset(Status) - TERMINAL for action in Action} | {
+    Action.RETRY: frozenset({Status.FAILED, Status.CANCELED})
+}
 _START = f"""
-    INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, reached, until)
-    SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(first)s,
+    INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, counted_all, reached, until)
+    SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(counted_all)s, %(first)s,
         least(%(last)s, coalesce((SELECT id FROM run WHERE tenant = %(tenant)s ORDER BY id DESC LIMIT 1), %(first)s))
     WHERE (SELECT count(*) FROM bulk WHERE tenant = %(tenant)s AND finished_at IS NULL) < {MOST_OPEN}
     RETURNING *
@@ -63,20 +72,44 @@ def fits(action: Action, wanted: Wanted, *, one_by_one: bool = False) -> tuple[s
     return f"({sql}\n    AND {_APPLIES[action]})", params
 
 
-def count(action: Action, wanted: Wanted) -> Statement:
-    """Count the runs to which the action would apply now."""
-    sql, params = fits(action, wanted)
-    first, last = wanted.bounds()
-    return Statement(_COUNT.format(fits=sql), {**params, "first": first, "last": last})
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many runs the action would apply to now; `whole`: none were left uncounted."""
+
+    matched: int
+    whole: bool
 
 
-def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, matched: int) -> Statement:
+def count(connection: psycopg.Connection[Any], action: Action, wanted: Wanted) -> Counted:
+    """Count the runs to which the action would apply now, in a few stretches of a search; needs search.PLAN."""
+    found = Counted(0, whole=False)
+    for search in (Search(wanted, _AMONG[action]), Search(wanted, _AMONG[action], labels=False)):
+        if not found.whole:
+            row = counting(action, search).one(connection)
+            assert row is not None, "an aggregate always gives a row"
+            whole = row["looked"] < STRETCHES * search.entries
+            found = Counted(row["matched"] if whole else max(found.matched, row["matched"]), whole)
+        if not wanted.labels:
+            break
+    return found
+
+
+def counting(action: Action, search: Search) -> Statement:
+    """Write the count in what a search reads."""
+    return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
+
+
+def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, counted: Counted) -> Statement:
     """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
     first, last = wanted.bounds()
-    asked = {"action": action, "filter": json.dumps(wanted.document()), "by": by, "created_by": created_by}
-    return Statement(
-        _START, {"id": new_id(), "tenant": wanted.tenant, **asked, "matched": matched, "first": first, "last": last}
-    )
+    asked: dict[str, Any] = {
+        "action": action,
+        "filter": json.dumps(wanted.document()),
+        "by": by,
+        "created_by": created_by,
+    }
+    asked |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
+    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **asked})
 
 
 @dataclass(frozen=True, slots=True)

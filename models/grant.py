@@ -15,7 +15,10 @@ from models import columns
 
 class Grant(SQLModel, table=True):
     __tablename__ = "grant"
-    __table_args__ = (Index("grant_holder", "tenant", "subject", "provider", unique=True),)
+    __table_args__ = (
+        Index("grant_holder", "tenant", "subject", "provider", unique=True),
+        Index("grant_list", "tenant", "id"),
+    )
 
     id: UUID = Field(sa_column=columns.identity(primary=True))
     tenant: str = Field(sa_column=columns.words(null=False))

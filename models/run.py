@@ -52,7 +52,10 @@ class Run(SQLModel, table=True):
             "fair_tag", "id", postgresql_where=text("blocked_on IS NOT NULL"),
         ),
         Index("run_tenant", "tenant", "id"),
-        Index("run_parent", "parent_run_id", postgresql_where=text("parent_run_id IS NOT NULL")),
+        Index("run_children", "parent_run_id", "id", postgresql_where=text("parent_run_id IS NOT NULL")),
+        Index("run_open", "tenant", "id", postgresql_where=text("finished_at IS NULL")),
+        Index("run_unhappy", "tenant", "id", postgresql_where=text("status IN ('FAILED', 'CANCELED')")),
+        Index("run_user", "tenant", "user_id", "id", postgresql_where=text("user_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.02, "vacuum_index_cleanup": "on"}},
     )  # fmt: skip
 

@@ -76,6 +76,18 @@ class Settings(BaseSettings):
         description="Keep agent hosts from signalling, tracing and reading other processes (Linux, Landlock). `false` for agents "
         "that signal or trace what they did not start, need setuid programs such as `sudo`, or mount file systems.",
     )
+    read_timeout: float = Field(
+        5,
+        ge=0.1,
+        le=3600,
+        description="Seconds after which a statement of a call that only reads is given up with 503.",
+    )
+    searches_per_key: int = Field(
+        2,
+        ge=1,
+        le=100,
+        description="Searches of one API key that an API process carries out at once (`docs/limits.md`).",
+    )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(
         default_factory=lambda: secrets.token_urlsafe(32),

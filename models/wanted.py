@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
 from models.ids import earliest
-from models.lifecycle import STATES, category
+from models.lifecycle import STATES, State, category
 
 # An id is made by the clock of the machine that accepted the run, `created_at` by that of the database: they may be a day apart.
-_SKEW = 86_400_000 << 80
+_SKEW = timedelta(days=1)
 
 _CRITERIA = {
     "status": "status = ANY(%(status)s)",
@@ -70,11 +70,21 @@ class Wanted:
             params |= {f"kind_{n}": label.kind, f"name_{n}": label.name, f"value_{n}": label.value}
         return "\n    AND ".join(sql), params
 
-    def bounds(self) -> tuple[UUID, UUID]:
-        """Give ids between which all of the runs are: an id's order is its age."""
-        first = max(0, earliest(self.created_after).int - _SKEW) if self.created_after else 0
-        last = earliest(self.created_before).int + _SKEW if self.created_before else (1 << 128) - 1
+    def bounds(self, skew: timedelta = _SKEW) -> tuple[UUID, UUID]:
+        """Give ids between which all of the runs are: an id's order is its age, but for clocks that are so far apart."""
+        apart = round(skew.total_seconds() * 1000) << 80
+        first = max(0, earliest(self.created_after).int - apart) if self.created_after else 0
+        last = earliest(self.created_before).int + apart if self.created_before else (1 << 128) - 1
         return UUID(int=first), UUID(int=last)
+
+    @property
+    def states(self) -> frozenset[State]:
+        """The states of the lifecycle that a run may be in to be meant."""
+        return frozenset(
+            state
+            for state in STATES
+            if (not self.status or state.status in self.status) and self.category in (None, category(state))
+        )
 
     def document(self) -> dict[str, Any]:
         """Write what is given as JSON, by the names that the API has for it."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 from starlette.responses import Response
 
 from api.answers import Answer
@@ -14,6 +15,7 @@ from api.cursors import cursor as write_cursor
 from api.cursors import invalid_cursor, place
 from api.documented import refusals, shows
 from api.problems import Problem
+from api.resources import Resources, resources
 from api.shapes import GrantBody, GrantPage
 from api.transactions import reading, transaction
 from models import grants, oauth
@@ -32,10 +34,12 @@ router = APIRouter(tags=["People"])
     "/v1/grants",
     response_model=GrantPage,
     summary="Grants",
-    responses=refusals("invalid_request", "invalid_cursor"),
+    responses=refusals("invalid_request", "invalid_cursor", "rate_limited"),
 )
-def list_grants(
+async def list_grants(
     caller: Annotated[Caller, Depends(may("read"))],
+    shared: Annotated[Resources, Depends(resources)],
+    *,
     provider: Annotated[str | None, Query(max_length=200)] = None,
     subject: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -49,6 +53,10 @@ def list_grants(
         wanted = wanted.where(col(Grant.subject) == subject)
     if cursor is not None:
         wanted = wanted.where(col(Grant.id) < _below(cursor))
+    return await shared.fair_use.search(caller.key, lambda: _list(wanted, limit))
+
+
+def _list(wanted: SelectOfScalar[Grant], limit: int) -> Answer:
     with reading() as session:
         found = session.exec(wanted).all()
     more = write_cursor("grants", found[limit - 1].id.hex) if len(found) > limit else None

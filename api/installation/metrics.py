@@ -1,12 +1,9 @@
 """GET /metrics: what autoscalers and alarms read of each queue, and how this process is, as Prometheus takes it.
 
-Open like /health: it names queues and counts runs, and nothing of any tenant. A reading serves all that ask within a second,
-so that nobody can keep the database, or this process, busy by asking. While the database is away there is no answer rather
-than one that says nothing waits.
+Open like /health: it names queues and counts runs, and nothing of any tenant. While the database is away there is no answer
+rather than one that says nothing waits.
 """
 
-import threading
-import time
 from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter
@@ -17,14 +14,11 @@ from starlette.responses import Response
 
 from api.answers import PRIVATE
 from api.documented import refusals
-from api.installation.capacity import look
-from api.problems import Problem
+from api.installation.standing import standing
 from api.shapes import QueueCapacity
 
 router = APIRouter(tags=["Health"])
 
-FRESH_SECONDS = 1.0
-OLDEST_SECONDS = 30.0
 _TEXT = {
     "description": "Metrics in Prometheus' text format.",
     "content": {"text/plain": {"schema": {"type": "string"}}},
@@ -76,32 +70,6 @@ def _values(queue: QueueCapacity) -> dict[str, int | None]:
     }
 
 
-class _Reading:
-    """The last reading, good for a second. One call makes the next; who asks meanwhile takes the last, and waits for nobody."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # held by the call that reads; nobody waits for it
-        self._read_at = float("-inf")
-        self._queues: list[QueueCapacity] = []
-
-    def get(self) -> list[QueueCapacity]:
-        """Give the counts of all queues; raises Problem `unavailable` when none are known that are young enough."""
-        if self._age() >= FRESH_SECONDS and self._lock.acquire(blocking=False):
-            try:
-                self._queues, self._read_at = look(), time.monotonic()
-            finally:
-                self._lock.release()
-        if self._age() > OLDEST_SECONDS:
-            raise Problem("unavailable", "The queues are being counted for another call. Ask again.")
-        return self._queues
-
-    def _age(self) -> float:
-        return time.monotonic() - self._read_at
-
-
-_reading = _Reading()
-
-
 @router.get(
     "/metrics",
     response_model=None,
@@ -111,5 +79,5 @@ _reading = _Reading()
 )
 def metrics() -> Response:
     """Give the gauges `taxiway_queue_*` of each queue, and those of this process."""
-    document = generate_latest(_Queues(_reading.get())) + generate_latest(REGISTRY)
+    document = generate_latest(_Queues(standing())) + generate_latest(REGISTRY)
     return Response(document, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers=PRIVATE)

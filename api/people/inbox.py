@@ -31,10 +31,11 @@ Decider = Annotated[Caller, Depends(may(DECIDE))]
     "/v1/approvals",
     response_model=ApprovalPage,
     summary="The inbox",
-    responses=refusals("invalid_request", "invalid_cursor", "run_not_found"),
+    responses=refusals("invalid_request", "invalid_cursor", "run_not_found", "rate_limited"),
 )
-def list_approvals(
+async def list_approvals(
     caller: Decider,
+    shared: Annotated[Resources, Depends(resources)],
     *,
     status: Annotated[Literal["open", "decided"], Query(description="`decided`: over in whatever way.")] = "open",
     run: Annotated[str | None, Query(alias="runId", description="Of this run alone.")] = None,
@@ -44,10 +45,17 @@ def list_approvals(
     """List the tenant's approvals and questions, newest first, each with its link if the caller may decide."""
     kind = f"approvals-{status}"
     below = None if cursor is None else _below(kind, cursor)
+    of_run = None if run is None else run_id(run)
+    page = Page(caller.tenant, decided=status == "decided", limit=limit + 1, below=below, run=of_run)
+    return await shared.fair_use.search(caller.key, lambda: _list(caller, page, kind))
+
+
+def _list(caller: Caller, page: Page, kind: str) -> Answer:
     with reading() as session:
-        of_run = None if run is None else find(session, caller.tenant, run_id(run)).id
-        page = Page(caller.tenant, decided=status == "decided", limit=limit + 1, below=below, run=of_run)
+        if page.run is not None:
+            find(session, caller.tenant, page.run)
         found = questions(session, page)
+    limit = page.limit - 1
     more = write_cursor(kind, found[limit - 1].wait.id.hex) if len(found) > limit else None
     return Answer({"approvals": [_item(question, caller) for question in found[:limit]], "nextCursor": more})
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
+from fastapi.concurrency import run_in_threadpool
 from sqlmodel import select
 
 from api.answers import Answer
@@ -13,14 +14,18 @@ from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, takes
 from api.problems import Problem
 from api.requests import read_as
+from api.resources import Resources, resources
 from api.runs.meant import BulkRequest
 from api.shapes import BulkAction, BulkBody
-from api.transactions import reading, transaction
+from api.transactions import driver, reading, transaction
 from models import bulks
 from models.bulk import Bulk
-from models.bulks import Action
+from models.bulks import Action, Counted
+from models.database import Row
 from models.events import timestamp
 from models.facts import fact
+from models.search import PLAN
+from models.wanted import Wanted
 
 router = APIRouter(tags=["Runs"])
 
@@ -33,13 +38,14 @@ _ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at":
     status_code=202,
     response_model=BulkBody,
     summary="Do something to many runs",
-    responses=refusals(*BODY, "conflict"),
+    responses=refusals(*BODY, "conflict", "rate_limited"),
     openapi_extra=takes(BulkRequest, _EXAMPLE),
 )
-def start_bulk(
+async def start_bulk(
     action: BulkAction,
     caller: Annotated[Caller, Depends(may("enqueue"))],
     raw: Annotated[bytes, Depends(body_within(small_limit))],
+    shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
     """Cancel, pause, resume or try again every run that meets the filter and exists now, each as the call for it alone would.
 
@@ -49,20 +55,28 @@ def start_bulk(
     body = read_as(BulkRequest, json_object(raw))
     wanted = body.filter.wanted(caller.tenant)
     what = Action(action)
-    with transaction() as connection:
-        counted = bulks.count(what, wanted).one(connection)
-    matched = counted["matched"] if counted else 0
+    counted = await shared.fair_use.search(caller.key, lambda: _count(what, wanted))
     if body.dryRun:
-        told = {"action": action, "filter": wanted.document(), "matched": matched, "by": caller.name}
+        told: dict[str, Any] = {"action": action, "filter": wanted.document(), "by": caller.name}
+        told |= {"matched": counted.matched, "counted_all": counted.whole}
         return Answer(_shown({**_ONLY_COUNTED, **told}), 202)
-    with transaction() as connection:
-        row = bulks.start(what, wanted, by=caller.name, created_by=caller.key, matched=matched).one(connection)
+    row = await run_in_threadpool(_start, caller, what, wanted, counted)
     if row is None:
         raise Problem(
             "conflict", f"{bulks.MOST_OPEN} such operations of yours are under way; wait until one has ended."
         )
-    fact("bulk.accepted", bulk=row["id"], action=what, matched=matched)
+    fact("bulk.accepted", bulk=row["id"], action=what, matched=counted.matched)
     return Answer(_shown(row), 202)
+
+
+def _count(action: Action, wanted: Wanted) -> Counted:
+    with reading(PLAN) as session:
+        return bulks.count(driver(session), action, wanted)
+
+
+def _start(caller: Caller, action: Action, wanted: Wanted, counted: Counted) -> Row | None:
+    with transaction() as connection:
+        return bulks.start(action, wanted, by=caller.name, created_by=caller.key, counted=counted).one(connection)
 
 
 @router.get(
@@ -100,6 +114,7 @@ def _shown(row: Mapping[str, Any]) -> BulkBody:
         "action": row["action"],
         "dryRun": row["id"] is None,
         "filter": row["filter"],
+        "countedAll": row["counted_all"],
         **counts,
         "by": row["by"],
         "createdAt": timestamp(row["created_at"]),

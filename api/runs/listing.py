@@ -1,14 +1,10 @@
 """GET /v1/runs: find runs, newest first. Pages stay put while new runs arrive: each begins below the last id seen."""
 
-import re
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import text
-from sqlmodel import col, select
 from starlette.requests import Request
 
 from api.answers import Answer
@@ -17,10 +13,12 @@ from api.cursors import cursor as write_cursor
 from api.cursors import invalid_cursor, place
 from api.documented import refusals
 from api.problems import invalid
+from api.resources import Resources, resources
+from api.runs.searching import search
 from api.runs.view import summaries
 from api.shapes import Category, RunPage, RunStatus
-from api.transactions import reading
-from models.run import Run
+from api.transactions import driver, reading
+from models.search import NEWEST, PLAN, Search
 from models.wanted import Label, Wanted
 
 router = APIRouter(tags=["Runs"])
@@ -48,13 +46,15 @@ Words = Annotated[list[str] | None, Query()]
     "/v1/runs",
     response_model=RunPage,
     summary="Find runs",
-    description="Newest first. Any number of `metadata.KEY=value` parameters filters by metadata.",
-    responses=refusals("invalid_request", "invalid_cursor"),
+    description="Newest first. Any number of `metadata.KEY=value` parameters filters by metadata. A call looks at a bounded "
+    "number of runs: a page may hold fewer than `limit`, or none, and still have a `nextCursor` with which the search continues.",
+    responses=refusals("invalid_request", "invalid_cursor", "rate_limited"),
 )
-def list_runs(
+async def list_runs(
     *,
     request: Request,
     caller: Annotated[Caller, Depends(may("read"))],
+    shared: Annotated[Resources, Depends(resources)],
     status: Annotated[list[RunStatus] | None, Query(description="Repeatable.")] = None,
     category: Annotated[Category | None, Query()] = None,
     agent: Annotated[str | None, Query()] = None,
@@ -71,11 +71,15 @@ def list_runs(
         caller.tenant, status or (), category, agent, queue, user_id, _parent(parent), _labels(request, tag or []),
         _zoned("createdAfter", created_after), _zoned("createdBefore", created_before),
     )  # fmt: skip
-    where = [_as_text(*wanted.condition()), *([col(Run.id) < _below(cursor)] if cursor is not None else [])]
-    with reading() as session:
-        found = session.exec(select(Run).where(*where).order_by(col(Run.id).desc()).limit(limit + 1)).all()
-        shown = summaries(session, found[:limit], caller)
-    more = write_cursor("runs", found[limit - 1].id.hex) if len(found) > limit else None
+    below = NEWEST if cursor is None else _below(cursor)
+    return await shared.fair_use.search(caller.key, lambda: _page(caller, Search(wanted), below, limit))
+
+
+def _page(caller: Caller, wanted: Search, below: UUID, limit: int) -> Answer:
+    with reading(PLAN) as session:
+        found = search(driver(session), wanted, below, limit)
+        shown = summaries(session, found.runs, caller)
+    more = None if found.below is None else write_cursor("runs", found.below.hex)
     return Answer({"runs": shown, "nextCursor": more})
 
 
@@ -100,15 +104,11 @@ def _zoned(name: str, moment: datetime | None) -> datetime | None:
 
 
 def _labels(request: Request, tags: list[str]) -> list[Label]:
-    labels = [Label("tag", tag) for tag in tags]
+    metadata = []
     for name, value in request.query_params.multi_items():
         if name.startswith(_METADATA) and len(name) > len(_METADATA):
-            labels.append(Label("metadata", name.removeprefix(_METADATA), value))
+            metadata.append(Label("metadata", name.removeprefix(_METADATA), value))
         elif name not in _KNOWN:
             raise invalid(name[:100], "is not a filter of this call")
-    return labels
-
-
-def _as_text(condition: str, params: Mapping[str, Any]) -> Any:
-    """Write a condition as SQLAlchemy names its parameters."""
-    return text(re.sub(r"%\((\w+)\)s", r":\1", condition)).bindparams(**params)
+    # A search begins with the first of them: metadata is rarer than tags.
+    return [*metadata, *(Label("tag", tag) for tag in tags)]

@@ -54,7 +54,7 @@ class FilterBody(Body):
         metadata = [Label("metadata", name, value) for name, value in (self.metadata or {}).items()]
         wanted = Wanted(
             tenant, self.status or (), self.category, self.agent, self.queue, self.userId, self.parentRunId,
-            [*tags, *metadata], self.createdAfter, self.createdBefore,
+            [*metadata, *tags], self.createdAfter, self.createdBefore,
         )  # fmt: skip
         if wanted.is_anything:
             raise invalid("filter", "names no criterion; to mean very many runs, say so, for example with a category")

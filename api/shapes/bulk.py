@@ -18,6 +18,12 @@ class BulkBody(TypedDict):
     dryRun: bool
     filter: dict[str, Any]
     matched: Annotated[int, Field(description="Runs to which the action applied at the time of the call.")]
+    countedAll: Annotated[
+        bool,
+        Field(
+            description="False: more runs came into question than a call looks at; `matched` are those found so far."
+        ),
+    ]
     done: int
     skipped: Annotated[int, Field(description="Runs to which it applied no more when their turn came.")]
     failed: Annotated[int, Field(description="Runs on which the server failed; its log says how.")]

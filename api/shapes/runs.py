@@ -124,7 +124,13 @@ class RunPage(TypedDict):
     """A page of runs, newest first."""
 
     runs: list[RunSummary]
-    nextCursor: str | None
+    nextCursor: Annotated[
+        str | None,
+        Field(
+            description="Ask for the next page with it; null at the end. A page that has one may be short, or empty: a call "
+            "looks at a bounded number of runs, and the next one continues where it stopped."
+        ),
+    ]
 
 
 class BatchOfRuns(TypedDict):

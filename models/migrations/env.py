@@ -1,9 +1,10 @@
 """Runs the migrations against `TAXIWAY_DATABASE_URL`; one process at a time, held by an advisory lock."""
 
 import sys
+import time
 
 from alembic import context
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
@@ -12,15 +13,23 @@ from models.database import engine
 from models.errors import SettingsError
 
 MIGRATION_LOCK = 7_246_001
+LOOK_SECONDS = 0.2
 
 
 def run() -> None:
     with engine().connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-        connection.commit()
+        _wait_for_others(connection)
         context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=False)
         with context.begin_transaction():
             context.run_migrations()
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Take the lock without standing in line for it: an index that is built concurrently waits for whoever stands there."""
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
+        connection.commit()
+        time.sleep(LOOK_SECONDS)
+    connection.commit()
 
 
 try:

@@ -19,6 +19,7 @@ from ops.bench.systems.bare_celery import BareCelery
 from ops.bench.systems.dbos import DbosDirect, DbosQueue
 from ops.bench.systems.environment import EnvironmentMissing, peer_python
 from ops.bench.systems.promoting import Promoting
+from ops.bench.systems.searching import Searching
 from ops.bench.systems.system import CannotMeasure, System
 from ops.bench.systems.taxiway import Taxiway
 from ops.bench.workloads import BY_KEY
@@ -55,7 +56,7 @@ def planned(chosen: argparse.Namespace) -> Plan:
 
 def systems() -> list[System]:
     """Return whatever can be measured here; say what cannot."""
-    found: list[System] = [Taxiway(), Promoting()]
+    found: list[System] = [Taxiway(), Promoting(), Searching()]
     try:
         python = peer_python(BUILD / "bench" / "dbos")
         found += [DbosQueue(python), DbosDirect(python)]

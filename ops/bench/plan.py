@@ -34,6 +34,8 @@ class Plan:
     large: int
     huge: int
     """Runs of the backlogs; the small one is of `small`."""
+    searches: int
+    """So often each list is asked for."""
     portions: int
     """So often a portion of slots is offered to a backlog."""
     small: int = 1000
@@ -62,6 +64,7 @@ LONG = Plan(
     crowded_repetitions=3,
     large=100_000,
     huge=1_000_000,
+    searches=20,
     portions=10,
 )
 NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED, Workload.DECISION_100K, Workload.PROMOTION_LARGE}
@@ -85,6 +88,7 @@ SHORT = Plan(
     crowded_repetitions=1,
     large=20_000,
     huge=20_000,
+    searches=5,
     portions=3,
     batch=200,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.bench.machine import Machine
 from ops.bench.plan import LONG
-from ops.bench.systems import bare_celery, dbos, promoting, taxiway
+from ops.bench.systems import bare_celery, dbos, promoting, searching, taxiway
 
 HEAD = """# Benchmarks
 
@@ -68,6 +68,9 @@ METHOD = f"""## Method
   all at once. Runs that cannot be promoted, behind a window or a key or without a worker, stand beside
   {promoting.few(LONG):,} that can.
 - Enqueue: with no worker running, by one client on one connection.
+- A long history: {LONG.huge:,} runs of {searching.TENANTS} tenants that have ended, one each second, with labels, users and
+  results. Each list is asked for {LONG.searches} times by one client; a page may stop before its end and say where to go on.
+  The {searching.READERS} readers, of one API key, ask for an agent that no run is of: the most that a page reads.
 - Beside a huge backlog: {LONG.huge:,} runs of {taxiway.TENANTS:,} tenants in the same queue, of an agent that no worker
   serves, with their inputs and events. All backlogs are written as rows, vacuumed, analyzed and followed by a checkpoint, in
   the first {LONG.crowded_repetitions} repetitions only.

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops.bench.figures import Figure, rounded
+from ops.bench.plan import LONG
 from ops.bench.ratios import US, Against, figure_of, times_better, times_worse
+from ops.bench.systems.searching import lists
 from ops.bench.workloads import (
     BATCH,
     EACH,
@@ -92,6 +94,8 @@ TARGETS = (
     *(Target(workload, EACH, times=1.3, worse_than=PROMOTIONS[0]) for workload in PROMOTIONS[1:]),
     Target(Workload.ONE_STEP_BACKLOG, THROUGHPUT, times=1.3, worse_than=Workload.ONE_STEP),
     Target(Workload.ENQUEUE_BACKLOG, BATCH, times=1.3, worse_than=Workload.ENQUEUE),
+    *(Target(Workload.LISTS, name, at_most=50) for name in lists(LONG)),
+    Target(Workload.ENQUEUE_READERS, P50, times=2, worse_than=Workload.ENQUEUE_HISTORY),
     Target(Workload.BUSY_50_MS, SHARE, at_least=85, unit=PERCENT),
     Target(Workload.BUSY_250_MS, SHARE, at_least=95, unit=PERCENT),
 )

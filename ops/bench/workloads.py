@@ -30,6 +30,9 @@ class Workload(StrEnum):
     PROMOTION_WINDOW = "promotion, huge backlog behind a closed window"
     PROMOTION_KEY = "promotion, huge backlog behind a full key"
     PROMOTION_UNSERVED = "promotion, huge backlog of an unserved agent"
+    LISTS = "lists beside a long history"
+    ENQUEUE_HISTORY = "enqueue over HTTP beside a long history"
+    ENQUEUE_READERS = "the same while 20 readers search"
     ONE_STEP_BACKLOG = "1-step runs beside a huge backlog"
     ENQUEUE = "enqueue over HTTP"
     ENQUEUE_BACKLOG = "enqueue over HTTP beside a huge backlog"
@@ -43,7 +46,9 @@ class Workload(StrEnum):
 PARKED_BESIDE = {Workload.DECISION: 0, Workload.DECISION_10K: 10_000, Workload.DECISION_100K: 100_000}
 PROMOTIONS = tuple(workload for workload in Workload if workload.name.startswith("PROMOTION"))
 """They need no worker: a system of their own measures them."""
-CROWDED = frozenset({*PROMOTIONS, Workload.ONE_STEP_BACKLOG, Workload.ENQUEUE_BACKLOG})
+SEARCHES = (Workload.LISTS, Workload.ENQUEUE_HISTORY, Workload.ENQUEUE_READERS)
+"""They need no worker either, and a history."""
+CROWDED = frozenset({*PROMOTIONS, *SEARCHES, Workload.ONE_STEP_BACKLOG, Workload.ENQUEUE_BACKLOG})
 """They fill tables first, which takes longer than to measure: not in every repetition."""
 BUSY_SECONDS = {Workload.BUSY_50_MS: 0.05, Workload.BUSY_250_MS: 0.25}
 BY_KEY = {workload.key: workload for workload in Workload}

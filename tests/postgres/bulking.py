@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from models import bulks
-from models.bulks import Action
+from models.bulks import Action, Counted
 from models.bus import Bus
 from models.ids import new_id
 from models.wanted import Wanted
@@ -16,16 +16,14 @@ from tests.postgres.factory import TENANT, World
 from tests.postgres.inside import Deaf
 
 KEY = new_id()
+NONE = Counted(0, whole=True)
 
 
 def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
     """Ask as the API does; gives the id of the operation."""
     wanted = Wanted(TENANT, agent=agent, **more)
-    counted = bulks.count(Action(action), wanted).one(world.connection)
-    assert counted
-    row = bulks.start(Action(action), wanted, by="ann", created_by=KEY, matched=counted["matched"]).one(
-        world.connection
-    )
+    counted = bulks.count(world.connection, Action(action), wanted)
+    row = bulks.start(Action(action), wanted, by="ann", created_by=KEY, counted=counted).one(world.connection)
     assert row
     return cast(UUID, row["id"])
 

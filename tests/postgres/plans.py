@@ -38,10 +38,13 @@ def nodes_of(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from nodes_of(inner)
 
 
-def plan_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool) -> Mapping[str, Any]:
+def plan_of(
+    world: World, sql: str, params: Mapping[str, Any], *, generic: bool, analyze: bool = False
+) -> Mapping[str, Any]:
     """The plan for these values, or the one that PostgreSQL keeps for any values once it was asked often enough."""
+    explain = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
     if not generic:
-        row = world.connection.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
+        row = world.connection.execute(f"{explain} {sql}", params).fetchone()
     else:
         types = {UUID: "uuid", int: "integer", bool: "boolean", float: "float8"}
         declared = ", ".join(types.get(type(value), "unknown") for value in params.values())
@@ -50,7 +53,7 @@ def plan_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool)
         with world.connection.transaction(force_rollback=True):
             world.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             world.connection.execute(f"PREPARE asked {declared and f'({declared})'} AS {numbered}")
-            row = world.connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked {values and f'({values})'}").fetchone()
+            row = world.connection.execute(f"{explain} EXECUTE asked {values and f'({values})'}").fetchone()
             world.connection.execute("DEALLOCATE asked")
     assert row is not None
     return row["QUERY PLAN"][0]["Plan"]  # type: ignore[no-any-return]  # JSON
@@ -59,6 +62,16 @@ def plan_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool)
 def _numbered(sql: str, params: Mapping[str, Any]) -> str:
     places = {name: f"${n}" for n, name in enumerate(params, start=1)}
     return re.sub(r"%\((\w+)\)s", lambda found: places[found[1]], sql).replace("%%", "%")
+
+
+def rows_read(plan: Mapping[str, Any], table: str) -> int:
+    """How many entries of a table or its indexes an analyzed plan has read, those that it passed over too."""
+    read = 0.0
+    for node in nodes_of(plan):
+        if node.get("Relation Name") == table or node.get("Index Name", "").startswith(f"{table}_"):
+            passed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+            read += (node["Actual Rows"] + passed) * node["Actual Loops"]
+    return round(read)
 
 
 def scans_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool = False) -> dict[str, set[str]]:

@@ -70,13 +70,13 @@ def test_it_counts_just_the_runs_to_which_the_call_for_one_would_do_something(
         _park(world, made, kinds[situation])
     if asking:
         assert open_waits(world.connection, fence(made), [NewWait("pause", "user")])
-    counted = bulks.count(Action(action), Wanted(TENANT, agent=agent)).one(world.connection)
+    counted = bulks.count(world.connection, Action(action), Wanted(TENANT, agent=agent))
     assert counted
     did = _steer(world, action, made.id)
     if (situation, action) == ("succeeded", "retry"):
-        assert (counted["matched"], did) == (0, True), "one alone may be tried again; many are not by mistake"
+        assert (counted.matched, did) == (0, True), "one alone may be tried again; many are not by mistake"
     else:
-        assert bool(counted["matched"]) == did
+        assert bool(counted.matched) == did
 
 
 def test_every_run_that_is_meant_is_canceled_as_if_it_were_alone(world: World, agent: str) -> None:

@@ -16,7 +16,7 @@ from models.wanted import Wanted
 from scheduler import bulk, errand
 from scheduler.errand import Errand
 from scheduler.housekeeping import Housekeeping
-from tests.postgres.bulking import KEY, ask, came_to, leader, many, retries, stands, turns
+from tests.postgres.bulking import KEY, NONE, ask, came_to, leader, many, retries, stands, turns
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
 
@@ -163,9 +163,10 @@ def test_operations_take_turns(world: World, agent: str, monkeypatch: pytest.Mon
 
 def test_no_more_than_a_few_of_a_tenant_are_under_way(world: World, agent: str) -> None:
     wanted = Wanted(TENANT, agent=agent)
-    asked = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, matched=0)
+    asked = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE)
     rows = [
-        bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, matched=0).one(world.connection) for _ in range(12)
+        bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE).one(world.connection)
+        for _ in range(12)
     ]
     assert sum(row is not None for row in rows) == bulks.MOST_OPEN
     turns(world.connection)
@@ -174,7 +175,7 @@ def test_no_more_than_a_few_of_a_tenant_are_under_way(world: World, agent: str) 
 
 def test_an_operation_without_any_run_is_over_at_once(world: World, agent: str) -> None:
     wanted = Wanted(f"tenant-{agent}", agent=agent)
-    row = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, matched=0).one(world.connection)
+    row = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE).one(world.connection)
     assert row
     leader().step(world.connection)
     assert came_to(world, row["id"]) == (0, 0, 0, True)

@@ -13,7 +13,7 @@ from models.database import set_up
 from models.wanted import Label, Wanted
 from scheduler import bulk
 from scheduler.errand import Errand
-from tests.postgres.bulking import KEY, many
+from tests.postgres.bulking import KEY, NONE, many
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
 
@@ -33,7 +33,7 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
     connection.execute("INSERT INTO label (run_id, tenant, kind, name) SELECT id, tenant, 'tag', 't' FROM run")
     connection.execute("VACUUM ANALYZE")
     wanted = Wanted(TENANT, agent="a", labels=labels)
-    row = bulks.start(action, wanted, by="ann", created_by=KEY, matched=0).one(connection)
+    row = bulks.start(action, wanted, by="ann", created_by=KEY, counted=NONE).one(connection)
     assert row
     one = Errand(row, lambda *_: None, 1)
     for sql, params in (
@@ -59,9 +59,9 @@ def test_a_plan_that_is_made_on_the_first_day_reads_no_runs_of_others(
     many(own_world, "a", 10)
     connection.execute("INSERT INTO label (run_id, tenant, kind, name) SELECT id, tenant, 'tag', 't' FROM run")
     connection.execute("VACUUM ANALYZE")
-    row = bulks.start(Action.RESUME, Wanted(TENANT, agent="a", labels=labels), by="a", created_by=KEY, matched=0).one(
-        connection
-    )
+    row = bulks.start(
+        Action.RESUME, Wanted(TENANT, agent="a", labels=labels), by="a", created_by=KEY, counted=NONE
+    ).one(connection)
     assert row
     one = Errand(row, lambda *_: None, 1)
     names = [*one._params, "reached", "until"]

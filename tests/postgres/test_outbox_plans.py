@@ -21,8 +21,8 @@ def test_what_is_folded_is_found_by_indexes(own_world: World) -> None:
         outbox._TARGETS: ({"aside": [parent.id]}, "outbox_pkey"),
         outbox._ROWS: ({"run": parent.id}, "outbox_target"),
         outbox._LOCK: ({"run": parent.id}, "run_pkey"),
-        children._TO_CANCEL: ({"run": parent.id}, "run_parent"),
-        children._ANY_LEFT: ({"run": parent.id}, "run_parent"),
+        children._TO_CANCEL: ({"run": parent.id}, "run_children"),
+        children._ANY_LEFT: ({"run": parent.id}, "run_children"),
         children._KEEP_ENDS: ({"run": parent.id, "rows": [new_id()]}, "outbox_target"),
         outbox._DELETE: ({"run": parent.id, "rows": [new_id()]}, "outbox_target"),
     }

@@ -230,7 +230,7 @@ def test_what_is_looked_at_is_found_by_indexes_in_its_order(own_world: World) ->
     plan = "\n".join(row["QUERY PLAN"] for row in connection.execute(f"EXPLAIN {retention._PAGE}", params).fetchall())
     for word in ("Seq Scan", "hashed", "Sort"):
         assert word not in plan, plan
-    for index in ("run_pkey", "run_parent", "wait_child", "signal_child"):
+    for index in ("run_pkey", "run_children", "wait_child", "signal_child"):
         assert f"using {index} on" in plan, plan
     for table in BELONGING:
         sql = f"EXPLAIN DELETE FROM {table} WHERE run_id = ANY(%(runs)s)"

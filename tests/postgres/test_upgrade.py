@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg.rows import dict_row
 
 from models import successors
@@ -23,6 +24,7 @@ from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 from tests.postgres.inside import until
 
 ROOT = Path(__file__).resolve().parents[2]
+HEAD = ScriptDirectory(str(ROOT / "models" / "migrations")).get_current_head()
 LONGEST_S = 3.0  # a lock is waited for 1.5 s at most, and a loaded machine takes its time
 # As the version before recorded a step and a move: with its columns, in its statements.
 _STEP = """
@@ -189,7 +191,7 @@ def test_an_upgrade_waits_for_a_table_without_stopping_the_others(older: str, ta
         upgrade.join(60)
         load.stop()
         assert load.longest < LONGEST_S
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == {"version_num": "0013"}
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == {"version_num": HEAD}
 
 
 def _until_waiting(connection: psycopg.Connection[dict[str, Any]], table: str) -> None:
@@ -204,3 +206,24 @@ def test_an_upgrade_that_was_cut_off_in_the_middle_is_done_again(older: str) -> 
         connection.execute("ALTER TABLE step DROP CONSTRAINT step_status_known")
         _alembic(older, "head")
         World(connection).step(World(connection).run("executing").id, "new", "abandoned")
+
+
+def test_indexes_are_built_anew_where_an_upgrade_was_broken_off_and_two_upgrades_at_once_both_end(older: str) -> None:
+    """One that waits for the other must have no snapshot: an index that is built concurrently would wait for that in turn."""
+    with _session(older) as connection:
+        connection.execute("CREATE INDEX run_open ON run (id)")  # of one that was broken off the name is left
+    upgrades = [threading.Thread(target=_alembic, args=(older, "head")) for _ in range(2)]
+    for upgrade in upgrades:
+        upgrade.start()
+    for upgrade in upgrades:
+        upgrade.join()
+    assert _alembic(older, "head").returncode == 0
+    with _session(older) as connection:
+        rows = connection.execute(
+            "SELECT relname, indisvalid, pg_get_indexdef(indexrelid) AS made FROM pg_index JOIN pg_class ON oid = indexrelid"
+            " WHERE indrelid = 'run'::regclass"
+        ).fetchall()
+    made = {row["relname"]: row["made"] for row in rows}
+    assert all(row["indisvalid"] for row in rows)
+    assert "(tenant, id) WHERE (finished_at IS NULL)" in made["run_open"]
+    assert "run_parent" not in made

@@ -12,6 +12,7 @@ from ops.bench.grounds import Grounds
 from ops.bench.plan import LONG, SHORT, Plan
 from ops.bench.rounds import measure, turns
 from ops.bench.systems.promoting import Promoting, backlog, few
+from ops.bench.systems.searching import Searching
 from ops.bench.systems.taxiway import Taxiway
 from ops.bench.workloads import MILLISECONDS, P50, PROMOTIONS, Workload
 
@@ -64,8 +65,9 @@ def test_every_backlog_lasts_for_all_that_is_promoted_and_only_the_small_one_is_
 
 
 def test_each_workload_is_measured_by_one_kind_of_taxiway_and_by_one_only():
-    assert Taxiway.workloads | Promoting.workloads == set(Workload)
-    assert not Taxiway.workloads & Promoting.workloads
+    kinds = (Taxiway.workloads, Promoting.workloads, Searching.workloads)
+    assert sum(map(len, kinds)) == len(set().union(*kinds))
+    assert set().union(*kinds) == set(Workload)
 
 
 def test_a_system_is_up_during_its_turn_only():

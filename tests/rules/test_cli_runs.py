@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
+from taxiway.cli import runs
+from taxiway.cli.output import Output
 
 from tests.rules.canned import RUN_ID, Canned, run
 from tests.rules.command_line import Invoke
@@ -20,6 +23,22 @@ def test_runs_sends_its_filters_and_prints_lines_that_cut_can_read(invoke: Invok
     assert heading.split("\t")[:4] == ["RUN", "STATUS", "AGENT", "STEPS"]
     assert line.split("\t")[:4] == [RUN_ID, "RUNNING", "greet", "4"]
     assert dict(server.last.url.params) == {"status": "RUNNING", "agent": "greet", "metadata.a": "b", "limit": "5"}
+
+
+def test_runs_searches_on_behind_an_empty_page_and_says_so_to_whoever_waits(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Event()
+    monkeypatch.setattr(runs, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(Output, "is_live", True)
+    monkeypatch.setattr(Output, "note", lambda _, text: said.set() if "further back" in text else None)
+
+    def last(_: httpx.Request) -> httpx.Response:
+        assert said.wait(10)
+        return httpx.Response(200, json={"runs": [run()], "nextCursor": None})
+
+    result = invoke(Canned(httpx.Response(200, json={"runs": [], "nextCursor": "c"}), last), "runs", "--agent", "rare")
+    assert RUN_ID[:8] in result.stdout
 
 
 def test_show_tells_where_a_run_stands(invoke: Invoke) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from taxiway import client as api
 
-from tests.rules.canned import KINDS, RUN_ID, Canned, Speaker, both, run
+from tests.rules.canned import KINDS, RUN_ID, Canned, Speaker, both, problem, run
 
 
 @both
@@ -189,6 +189,25 @@ def test_runs_stops_at_its_limit_without_asking_for_more(speak: Speaker) -> None
     assert len(speak(server).listed("runs", limit=3)) == 3
     assert len(server.requests) == 1
     assert server.last.url.params["limit"] == "3"
+
+
+@both
+def test_pages_that_are_short_or_empty_are_not_the_last(speak: Speaker) -> None:
+    pages = [{"runs": [], "nextCursor": "c1"}, {"runs": [run()], "nextCursor": "c2"}, {"runs": [], "nextCursor": "c3"}]
+    last = {"runs": [run()] * 5, "nextCursor": "c4"}
+    server = Canned(*(httpx.Response(200, json=page) for page in (*pages, last)))
+    assert len(speak(server).listed("runs", limit=3, agent="rare")) == 3
+    assert [request.url.params.get("cursor") for request in server.requests] == [None, "c1", "c2", "c3"]
+
+
+@both
+def test_a_list_waits_where_the_server_wants_fewer_at_once_and_other_calls_say_so(speak: Speaker) -> None:
+    slow = problem(429, "rate_limited", "Fewer at once.", headers={"retry-after": "0"})
+    server = Canned(slow, slow, httpx.Response(200, json={"runs": [run()], "nextCursor": None}))
+    assert len(speak(server).listed("runs")) == 1
+    assert len(server.requests) == 3
+    with pytest.raises(api.RateLimited):
+        speak(Canned(slow)).call("agents")
 
 
 def test_a_cursor_that_repeats_itself_does_not_walk_for_ever() -> None:

@@ -73,7 +73,7 @@ def test_runs_are_counted_and_nothing_is_stored(acme: httpx.Client, api: ApiServ
         enqueue(acme, tag)
     assert ask(acme, "cancel", dry=True, tag=[tag]) == {
         "bulkId": None, "action": "cancel", "dryRun": True, "filter": {"tag": [tag]}, "matched": 3, "done": 0, "skipped": 0,
-        "failed": 0, "by": "test", "createdAt": None, "finishedAt": None,
+        "countedAll": True, "failed": 0, "by": "test", "createdAt": None, "finishedAt": None,
     }  # fmt: skip
     assert ask(acme, "resume", dry=True, tag=[tag])["matched"] == 0
     with api.connect() as connection:

@@ -30,6 +30,7 @@ from ops.bench.workloads import (
     PER_SECOND,
     PERCENT,
     PROMOTIONS,
+    SEARCHES,
     SECONDS,
     SHARE,
     SINGLE,
@@ -54,7 +55,7 @@ class Taxiway:
     """The whole stack on the common servers; everything goes through HTTP."""
 
     name = "taxiway"
-    workloads = frozenset(Workload) - frozenset(PROMOTIONS)
+    workloads = frozenset(Workload) - frozenset({*PROMOTIONS, *SEARCHES})
 
     def up(self, grounds: Grounds) -> None:
         database = grounds.fresh_database("bench_taxiway")

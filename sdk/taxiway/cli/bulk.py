@@ -52,7 +52,7 @@ def bulk(
     output = Output(as_json)
     with options.connect(url, api_key) as client:
         counted = client.bulk(action, dry_run=True, **where)
-        if dry_run or not counted.matched:
+        if dry_run or (not counted.matched and counted.counted_all):
             output.say(counted.raw, _count(counted))
             return
         if not yes and _somebody_is_there():
@@ -62,7 +62,8 @@ def bulk(
 
 def _count(counted: BulkView) -> str:
     runs = f"{counted.matched:,} run{'' if counted.matched == 1 else 's'}"
-    return f"{runs} would be {_TRIED.get(counted.action, counted.action)}."
+    said = f"{runs} would be {_TRIED.get(counted.action, counted.action)}."
+    return said if counted.counted_all else f"At least {said} There are more than the server looks at to count them."
 
 
 def _somebody_is_there() -> bool:
@@ -93,7 +94,8 @@ def _done(client: Client, begun: BulkView, output: Output, *, wait: bool) -> Bul
 
 
 def _progress(seen: BulkView) -> str:
-    return f"{seen.action}: {seen.done + seen.skipped + seen.failed:,} of {seen.matched:,} runs"
+    of = f"{seen.matched:,}" if seen.counted_all else f"at least {seen.matched:,}"
+    return f"{seen.action}: {seen.done + seen.skipped + seen.failed:,} of {of} runs"
 
 
 def _report(output: Output, seen: BulkView) -> None:

@@ -1,6 +1,8 @@
 """Commands that read runs: `runs`, `show`, `steps`, `logs`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +11,8 @@ from taxiway.cli import inputs, lines, options, results
 from taxiway.cli.output import Output, local_time
 from taxiway.cli.watch import explain
 from taxiway.client import RunView, StepView
+
+PATIENCE_SECONDS = 2.0
 
 
 def runs(
@@ -38,7 +42,7 @@ def runs(
 ) -> None:
     """List runs, newest first."""
     output = Output(as_json)
-    with options.connect(url, api_key) as client:
+    with options.connect(url, api_key) as client, _patience(output):
         found = list(
             client.runs(
                 status=[name.upper() for name in status or ()],
@@ -117,6 +121,19 @@ def logs(
         for line in found:
             where = f" [{line.step}]" if line.step else ""
             output.line(f"{local_time(line.at) or '-'} {line.level}{where} {line.message}")
+
+
+@contextmanager
+def _patience(output: Output) -> Iterator[None]:
+    """Say to whoever sits before it why a search takes long."""
+    said = Timer(PATIENCE_SECONDS, output.note, ["Few runs fit: searching further back. Ctrl-C stops."])
+    said.daemon = True
+    if output.is_live:
+        said.start()
+    try:
+        yield
+    finally:
+        said.cancel()
 
 
 def _row(run: RunView) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
@@ -11,8 +12,10 @@ import httpx
 
 from taxiway.client import answers, wire
 from taxiway.client.address import find_address
+from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Call, Request
-from taxiway.client.pages import Pages
+from taxiway.client.errors import RateLimited
+from taxiway.client.pages import PATIENCE, Pages
 
 T = TypeVar("T")
 
@@ -53,8 +56,16 @@ class AsyncConnection:
         return answers.read(call, response)
 
     async def _walk(self, walk: Pages[T]) -> AsyncIterator[T]:
+        """Give out a list page by page; see Connection."""
         while not walk.over:
-            for item in await self.send(walk.call()):
+            backoff = Backoff(PATIENCE)
+            while True:
+                try:
+                    page = await self.send(walk.call())
+                    break
+                except RateLimited as error:
+                    await asyncio.sleep(backoff.after(error))
+            for item in page:
                 yield item
 
     @asynccontextmanager

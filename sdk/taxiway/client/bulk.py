@@ -20,7 +20,8 @@ class BulkView:
     """An action on many runs as the server saw it at one moment. `id` is None when the runs were only counted.
 
     The action applied to `matched` runs at the time of the call. It was `done` to so many since; `skipped` are those to which it
-    did not apply any more, `failed` those on which the server failed.
+    did not apply any more, `failed` those on which the server failed. Where `counted_all` is False there may be more than
+    `matched`: the server looks at a bounded number of runs to count.
     """
 
     id: str | None
@@ -32,6 +33,7 @@ class BulkView:
     created_at: datetime | None
     finished_at: datetime | None
     raw: Json = field(repr=False, compare=False)
+    counted_all: bool = True
 
     @property
     def finished(self) -> bool:
@@ -51,6 +53,7 @@ class BulkView:
             created_at=moment(raw.get("createdAt")),
             finished_at=moment(raw.get("finishedAt")),
             raw=raw,
+            counted_all=raw.get("countedAll") is not False,
         )
 
 

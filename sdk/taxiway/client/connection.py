@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import TracebackType
@@ -11,8 +12,10 @@ import httpx
 
 from taxiway.client import answers, wire
 from taxiway.client.address import find_address
+from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Call, Request
-from taxiway.client.pages import Pages
+from taxiway.client.errors import RateLimited
+from taxiway.client.pages import PATIENCE, Pages
 
 T = TypeVar("T")
 
@@ -53,8 +56,16 @@ class Connection:
         return answers.read(call, response)
 
     def _walk(self, walk: Pages[T]) -> Iterator[T]:
+        """Give out a list page by page; where the server wants fewer of these calls at once, wait as it says."""
         while not walk.over:
-            yield from self.send(walk.call())
+            backoff = Backoff(PATIENCE)
+            while True:
+                try:
+                    page = self.send(walk.call())
+                    break
+                except RateLimited as error:
+                    time.sleep(backoff.after(error))
+            yield from page
 
     @contextmanager
     def _stream(self, request: Request) -> Iterator[httpx.Response]:

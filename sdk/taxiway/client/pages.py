@@ -11,11 +11,13 @@ from taxiway.client.calls import PAGE, Answer, Call, Request, run_path
 from taxiway.client.views import Json, LogLine, RunView, StepView
 
 T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds for which a walk waits where the server says that too many of its calls are under way."""
 
 
 @dataclass
 class Pages(Generic[T]):
-    """A walk through the pages of one list, at most `limit` items long."""
+    """A walk through the pages of one list, at most `limit` items long; a page may be empty and not the last."""
 
     path: str
     member: str
