@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import ProviderAway, ProviderRefused
+from models.givers import Giver
 from models.grants import Given, Holder
 from models.provider import Provider
 from models.sealing import grant_place, provider_place, seal, unseal
@@ -72,6 +73,11 @@ class Speaker:
         provider = Provider(**row)
         sealed = provider.sealed_secret
         return cls(provider, None if sealed is None else unseal(secret_key, sealed, provider_place(provider.name)))
+
+    @property
+    def giver(self) -> Giver:
+        """What grants of this provider are bound to."""
+        return Giver(self.provider.token_url, self.provider.client_id, self.provider.revocation_url)
 
     def authorization_url(self, *, redirect: str, scopes: tuple[str, ...], state: str, verifier: str) -> str:
         """Say where a person authorizes; the verifier itself stays with us."""

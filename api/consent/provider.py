@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.answers import PRIVATE, Answer
 from api.consent.asked import Authorization, check_open, find, opened_by, shown, unknown
-from api.consent.give import asks_for, decide, give, provider_row
+from api.consent.give import asks_for, changed, decide, give, provider_row
 from api.consent.page import page, refused
 from api.consent.state import State, new_state, read_state
 from api.documented import refusals, shows
@@ -116,16 +116,18 @@ def _finished(
     if error is not None or not code:
         said = error_name(error) if error else "it sent no code"
         raise Problem("provider_failed", f"{name} did not authorize: {said}. {agent} still waits.")
-    asked, tokens = _exchanged(begun, found, code)
-    missing = give(found, tokens, asked, shared)
+    speaker = _speaker(found)
+    if not begun.is_of(speaker.provider):
+        raise changed(found)
+    asked, tokens = _exchanged(begun, found, code, speaker)
+    missing = give(found, tokens, asked, speaker.giver, shared)
     if missing:
         text = f"{agent} still waits: it also needs {', '.join(missing)}."
         return _told(request, found, "Not everything was authorized", text, missing=missing, again=_link(found))
     return _told(request, found, "Authorized", f"{agent} goes on.")
 
 
-def _exchanged(begun: State, found: Authorization, code: str) -> tuple[tuple[str, ...], Tokens]:
-    speaker = _speaker(found)
+def _exchanged(begun: State, found: Authorization, code: str, speaker: Speaker) -> tuple[tuple[str, ...], Tokens]:
     asked = asks_for(found, speaker.provider.scopes)
     try:
         return asked, speaker.exchange(redirect=_callback(), code=code, verifier=begun.verifier)
@@ -137,7 +139,7 @@ def _exchanged(begun: State, found: Authorization, code: str) -> tuple[tuple[str
 
 def _provider_address(found: Authorization) -> str:
     speaker = _speaker(found)
-    begun = new_state(found.wait.id, found.wait.nonce or "", found.now)
+    begun = new_state(found.wait.id, found.wait.nonce or "", found.now, speaker.provider)
     scopes = asks_for(found, speaker.provider.scopes)
     return speaker.authorization_url(redirect=_callback(), scopes=scopes, state=begun.text(), verifier=begun.verifier)
 

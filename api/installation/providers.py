@@ -46,6 +46,12 @@ _OURS = frozenset(
         "code_challenge_method",
     }
 )
+_WITH_SECRET = {
+    "tokenUrl": "token_url",
+    "revocationUrl": "revocation_url",
+    "clientId": "client_id",
+    "clientAuth": "client_auth",
+}
 _EXAMPLE = {
     "authorizeUrl": "https://accounts.example.com/authorize",
     "tokenUrl": "https://accounts.example.com/token",
@@ -85,7 +91,7 @@ class NewProviderBody(Body):
     tokenUrl: Annotated[Address, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
     revocationUrl: Annotated[Address | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
     clientId: Annotated[Short, Field(description="As whom this installation is registered.")]  # noqa: N815
-    clientSecret: Annotated[Short | None, Field(description="Kept as it is when left out; null: there is none.")] = None  # noqa: N815
+    clientSecret: Annotated[Short | None, Field(description="Kept when left out, if its use stays; null: none.")] = None  # noqa: N815
     clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
     scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
     parameters: Annotated[
@@ -118,7 +124,11 @@ def read_provider(name: str, _caller: Operator) -> Answer:
     openapi_extra=takes(NewProviderBody, _EXAMPLE),
 )
 def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
-    """Introduce a provider, or change it; runs that wait for it need not be told. The client secret is never shown again."""
+    """Introduce a provider, or change it; runs that wait for it need not be told. The client secret is never shown again.
+
+    A secret is kept for the addresses and the client that it was sent with: a call that changes one of these says it again.
+    Grants that were given before such a change are used no more, until the provider is again what it was.
+    """
     if not _NAME.fullmatch(name):
         raise invalid("name", "must have 1 to 64 letters, digits, dots, dashes and underscores")
     body = read_as(NewProviderBody, json_object(raw))
@@ -126,6 +136,8 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
         known = session.get(Provider, name, with_for_update=True)
         new: dict[str, Any] = {"name": name}
         provider = known or Provider(**new)
+        if known:
+            _check_secret(known, body)
         _take_over(provider, body)
         if known:
             provider.updated_at = cast("Any", func.now())
@@ -144,12 +156,23 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
     responses=shows(204, "It is forgotten.") | refusals("not_found"),
 )
 def delete_provider(name: str, caller: Operator) -> Response:
-    """Forget a provider. Grants that it gave stay, and are used until they would have to be renewed."""
+    """Forget a provider. Grants that it gave stay, and are used again once the same provider is back."""
     with Session(engine()) as session:
         session.delete(_found(session, name))
         session.commit()
     fact("provider.forgotten", provider=name, by=caller.key)
     return Response(status_code=204)
+
+
+def _check_secret(known: Provider, body: NewProviderBody) -> None:
+    """Refuse to keep a secret for another place: what it goes to, and in which way, was told together with it."""
+    changed = [name for name, column in _WITH_SECRET.items() if getattr(known, column) != getattr(body, name)]
+    if changed and "clientSecret" not in body.model_fields_set:
+        are = "is" if len(changed) == 1 else "are"
+        raise invalid(
+            "clientSecret",
+            f"must be sent again because {', '.join(changed)} {are} changed: send the secret that belongs there, or null",
+        )
 
 
 def _take_over(provider: Provider, body: NewProviderBody) -> None:

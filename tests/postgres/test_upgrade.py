@@ -189,7 +189,7 @@ def test_an_upgrade_waits_for_a_table_without_stopping_the_others(older: str, ta
         upgrade.join(60)
         load.stop()
         assert load.longest < LONGEST_S
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == {"version_num": "0013"}
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == {"version_num": "0014"}
 
 
 def _until_waiting(connection: psycopg.Connection[dict[str, Any]], table: str) -> None:

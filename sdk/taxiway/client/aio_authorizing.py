@@ -35,6 +35,7 @@ class AsyncAuthorizing(AsyncConnection):
     ) -> Json:
         """Introduce an OAuth provider, or change it. A client secret that is not given stays as it is; None takes it away.
 
+        A call that changes the token or revocation address, the client or its way to prove itself must give the secret again.
         `scopes` are asked for with every authorization, `parameters` added to the address where people authorize.
         """
         return await self.send(
@@ -45,7 +46,7 @@ class AsyncAuthorizing(AsyncConnection):
         )  # fmt: skip
 
     async def delete_provider(self, name: str) -> None:
-        """Forget an OAuth provider; grants that it gave are used until they would have to be renewed."""
+        """Forget an OAuth provider; grants that it gave are used again once the same provider is back."""
         await self.send(operations.delete_provider(name))
 
     def grants(
