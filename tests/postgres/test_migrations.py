@@ -129,6 +129,24 @@ def test_grants_are_bound_to_the_provider_that_is_there(servers: Any) -> None:
     assert [row and row["live"] for row in live] == [True, False]
 
 
+def test_keys_of_admins_may_give_what_they_could_give_before_but_for_the_installation(servers: Any) -> None:
+    keys = {
+        "admin": "admin,enqueue,read,decide", "read,admin": "read,admin,enqueue,decide", "operate": "operate",
+        "operate,admin": "operate,admin,enqueue,read,decide", "enqueue,read,decide,operate,admin": "", "read": "read",
+    }  # fmt: skip
+    with _older(servers, "0013") as (world, upgrade):
+        for scopes in keys:
+            values = {"id": uuid4(), "tenant": "t", "name": scopes, "hash": scopes, "scopes": scopes.split(",")}
+            world.insert("api_key", values)
+        revoked = {"id": uuid4(), "tenant": "t", "name": "revoked", "hash": "r", "scopes": ["admin"]}
+        world.insert("api_key", revoked, revoked_at="now()")
+        upgrade()
+        found = world.connection.execute("SELECT name, scopes FROM api_key").fetchall()
+    assert {row["name"]: ",".join(row["scopes"]) for row in found} == {
+        **{scopes: after or scopes for scopes, after in keys.items()}, "revoked": "admin",
+    }  # fmt: skip
+
+
 def test_tenants_keep_their_places_when_the_fair_order_becomes_one_for_each_priority(servers: Any) -> None:
     with _older(servers, "0011") as (world, upgrade):
         connection = world.connection

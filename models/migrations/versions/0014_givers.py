@@ -2,6 +2,9 @@
 
 Those that are there were given by their provider as it is now, as far as the installation knows. Grants without a provider
 are bound to nothing: whoever needs one is asked again.
+
+A key with `admin` gives only scopes that it has. Until now it gave any, so it gets those of a tenant that it lacks: then
+what made keys for others yesterday makes them tomorrow. `operate`, the right over the installation, is added to none.
 """
 
 import sqlalchemy as sa
@@ -15,9 +18,16 @@ _BIND = """
     SET token_url = provider.token_url, client_id = provider.client_id, revocation_url = provider.revocation_url
     FROM provider WHERE provider.name = held.provider
     """
+_ADMINS = """
+    UPDATE api_key SET scopes = scopes || ARRAY(
+        SELECT scope FROM unnest('{enqueue,read,decide}'::text[]) WITH ORDINALITY AS tenants (scope, nth)
+        WHERE scope <> ALL (scopes) ORDER BY nth)
+    WHERE 'admin' = ANY (scopes) AND revoked_at IS NULL AND NOT scopes @> '{enqueue,read,decide}'
+    """
 
 
 def upgrade() -> None:
     for name in ("token_url", "client_id", "revocation_url"):
         op.add_column("grant", sa.Column(name, sa.Text(), nullable=True))
     op.execute(_BIND)
+    op.execute(_ADMINS)
