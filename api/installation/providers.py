@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlsplit
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, Field
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.responses import Response
@@ -15,10 +13,10 @@ from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
-from api.fields import Text
+from api.installation.provider_body import NewProviderBody
 from api.names import NAMED
 from api.problems import Problem, invalid
-from api.requests import Body, read_as
+from api.requests import read_as
 from api.shapes import ProviderBody, ProviderList
 from api.transactions import reading
 from models.database import engine
@@ -33,19 +31,6 @@ router = APIRouter(tags=["Installation"])
 Operator = Annotated[Caller, Depends(may("operate"))]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_OURS = frozenset(
-    {
-        "client_id",
-        "client_secret",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-    }
-)
 _WITH_SECRET = {
     "tokenUrl": "token_url",
     "revocationUrl": "revocation_url",
@@ -60,43 +45,6 @@ _EXAMPLE = {
     "scopes": ["offline_access"],
     "parameters": {"prompt": "consent"},
 }
-
-
-def _address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    except ValueError:
-        raise ValueError("must be an https address") from None
-    if not secure or not parts.hostname or parts.fragment or parts.username or any(ord(sign) <= 32 for sign in value):
-        raise ValueError("must be an https address without user and fragment (http on loopback only)")
-    return value
-
-
-def _no_more(value: dict[str, str]) -> dict[str, str]:
-    if taken := sorted(_OURS & value.keys()):
-        raise ValueError(f"must not hold {', '.join(taken)}, which are set for each authorization")
-    return value
-
-
-Address = Annotated[Text, Field(max_length=2000), AfterValidator(_address)]
-Scope = Annotated[Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
-Short = Annotated[Text, Field(min_length=1, max_length=2000)]
-
-
-class NewProviderBody(Body):
-    """How to speak to a provider."""
-
-    authorizeUrl: Annotated[Address, Field(description="Where people authorize.")]  # noqa: N815  as the API spells it
-    tokenUrl: Annotated[Address, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
-    revocationUrl: Annotated[Address | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
-    clientId: Annotated[Short, Field(description="As whom this installation is registered.")]  # noqa: N815
-    clientSecret: Annotated[Short | None, Field(description="Kept when left out, if its use stays; null: none.")] = None  # noqa: N815
-    clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
-    scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
-    parameters: Annotated[
-        dict[Short, Short], Field(max_length=32), Field(default_factory=dict), AfterValidator(_no_more)
-    ]
 
 
 @router.get("/v1/providers", response_model=ProviderList, summary="Providers", responses=refusals())

@@ -35,7 +35,7 @@ def provider() -> Iterator[Loopback]:
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address, and logs all that it can."""
     log = tmp_path_factory.mktemp("api") / "api.log"
-    settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug"}
+    settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug", "TAXIWAY_PRIVATE_PROVIDERS": "true"}
     server = ApiServer(api_database, servers.broker(0), log, settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
     yield server.start()
@@ -261,6 +261,11 @@ def test_a_provider_is_shown_without_its_secret_which_stays_where_none_is_sent(
     ("wrong", "field"),
     [
         ({"authorizeUrl": "http://a.example/a"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://a.example/a?prompt=consent"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://a.example/a?client_id=them"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://a.example/a?"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://@a.example/a"}, "authorizeUrl"),
+        ({"parameters": {"request_uri": "https://b.example"}}, "parameters"),
         ({"tokenUrl": "ftp://a.example"}, "tokenUrl"),
         ({"tokenUrl": "https://user:pass@a.example/t"}, "tokenUrl"),
         ({"revocationUrl": "https://a.example/r#x"}, "revocationUrl"),
@@ -290,7 +295,9 @@ def test_under_another_secret_key_stored_secrets_are_unreadable_and_it_says_so(
     api: ApiServer, http: httpx.Client, hand: Hand, tmp_path: Path
 ) -> None:
     asking = Asking(http, hand, "key")
-    other = ApiServer(api.database_url, api.redis_url, tmp_path / "api.log", {"TAXIWAY_SECRET_KEY": "j" * 40})
+    other = ApiServer(
+        api.database_url, api.redis_url, tmp_path / "api.log", {**api.settings, "TAXIWAY_SECRET_KEY": "j" * 40}
+    )
     other.settings["TAXIWAY_PUBLIC_URL"] = other.url
     other.start()
     try:

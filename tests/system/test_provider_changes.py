@@ -32,7 +32,7 @@ def provider() -> Iterator[Loopback]:
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address."""
-    settings = {"TAXIWAY_SECRET_KEY": "k" * 40}
+    settings = {"TAXIWAY_SECRET_KEY": "k" * 40, "TAXIWAY_PRIVATE_PROVIDERS": "true"}
     server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log", settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
     yield server.start()
