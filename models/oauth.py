@@ -31,7 +31,8 @@ LONGEST_SECONDS = 10 * 366 * 86_400.0
 _METHODS = {"basic": "client_secret_basic", "post": "client_secret_post", "none": "none"}
 _ERROR = re.compile(r"[a-z0-9_.-]{1,60}", re.ASCII)
 _FIND = """
-    SELECT name, authorize_url, token_url, revocation_url, client_id, client_auth, sealed_secret, scopes, parameters
+    SELECT name, authorize_url, token_url, revocation_url, client_id, client_auth, sealed_secret, scopes, parameters, issuer,
+        callback
     FROM provider WHERE name = %(name)s
     """
 

@@ -37,6 +37,11 @@ class State:
         """The PKCE code verifier (RFC 7636: 43 characters)."""
         return _base64(_hmac(b"pkce", self.wait.bytes + self.random))
 
+    @property
+    def browser(self) -> str:
+        """What the browser that sets out is told beside it."""
+        return _base64(_hmac(b"browser", self.wait.bytes + self.random))
+
     def text(self) -> str:
         """Write it for the provider."""
         return _base64(self._said + self.tag)
@@ -85,7 +90,14 @@ def read_state(text: str) -> State | None:
 
 def _digest(provider: Provider) -> bytes:
     """Digest where a person and a code are sent, and as whose; equal digests, equal addresses."""
-    said = [provider.name, provider.authorize_url, provider.token_url, provider.client_id]
+    said = [
+        provider.name,
+        provider.authorize_url,
+        provider.token_url,
+        provider.client_id,
+        provider.callback,
+        provider.issuer,
+    ]
     return hashlib.sha256(json.dumps(said).encode()).digest()[:_PROVIDER]
 
 

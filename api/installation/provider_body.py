@@ -67,12 +67,28 @@ Scope = Annotated[Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
 Short = Annotated[Text, Field(min_length=1, max_length=2000)]
 
 
+def _issuer(value: str) -> str:
+    if "?" in value:
+        raise ValueError("must be an https address without parameters (RFC 9207)")
+    return _address(value)
+
+
 class NewProviderBody(Body):
     """How to speak to a provider."""
 
     authorizeUrl: Annotated[Visited, Field(description="Where people authorize; without parameters of its own.")]  # noqa: N815  as the API spells it
     tokenUrl: Annotated[Called, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
     revocationUrl: Annotated[Called | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
+    issuer: Annotated[
+        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer)] | None,
+        Field(description="RFC 9207: what it says of itself (`iss`) when it sends people back; it must, then."),
+    ] = None
+    callback: Annotated[
+        Literal["own", "shared"] | None,
+        Field(
+            description="The address of return: its own, or the one of before. Left out: kept, and its own for a new one."
+        ),
+    ] = None
     clientId: Annotated[Short, Field(description="As whom this installation is registered.")]  # noqa: N815
     clientSecret: Annotated[Short | None, Field(description="Kept when left out, if its use stays; null: none.")] = None  # noqa: N815
     clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
+from api.consent.returning import callback_url
 from api.documented import BODY, refusals, shows, takes
 from api.installation.provider_body import NewProviderBody
 from api.names import NAMED
@@ -127,7 +128,8 @@ def _take_over(provider: Provider, body: NewProviderBody) -> None:
     provider.authorize_url, provider.token_url = body.authorizeUrl, body.tokenUrl
     provider.revocation_url, provider.client_id = body.revocationUrl, body.clientId
     provider.client_auth, provider.scopes = body.clientAuth, list(dict.fromkeys(body.scopes))
-    provider.parameters = body.parameters
+    provider.parameters, provider.issuer = body.parameters, body.issuer
+    provider.callback = body.callback or provider.callback
     if "clientSecret" in body.model_fields_set:
         secret = body.clientSecret
         place = provider_place(provider.name)
@@ -152,6 +154,9 @@ def _shown(provider: Provider) -> ProviderBody:
         "clientAuth": cast("Any", "none" if provider.sealed_secret is None else provider.client_auth),
         "scopes": provider.scopes,
         "parameters": dict(parameters),
+        "issuer": provider.issuer,
+        "callback": cast("Any", provider.callback),
+        "callbackUrl": callback_url(provider),
         "createdAt": timestamp(provider.created_at),
         "updatedAt": timestamp(provider.updated_at),
     }

@@ -6,7 +6,7 @@ import httpx
 
 from models.grants import Holder
 from models.questions import authorization
-from tests.oauth import NAME
+from tests.oauth import NAME, browser
 from tests.system.hand import INPUT, Hand
 
 EVERYTHING = ("enqueue", "read", "decide", "operate", "admin")
@@ -40,9 +40,9 @@ class Asking:
 
 def refused(address: str, code: str, status: int) -> httpx.Response:
     """Look at a refusal as a program and as a person; give the page."""
-    answer = httpx.get(address, headers={"accept": "application/json"}, trust_env=False)
+    answer = browser.get(address, headers={"accept": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-    page = httpx.get(address, headers={"accept": "text/html"}, trust_env=False)
+    page = browser.get(address, headers={"accept": "text/html"})
     assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
     for name, value in {"cache-control": "no-store", "referrer-policy": "no-referrer"}.items():
         assert page.headers[name] == value

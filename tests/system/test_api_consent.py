@@ -94,11 +94,13 @@ def test_a_state_that_was_not_made_here_changes_nothing(http: httpx.Client, hand
         bent = bytearray(raw)
         bent[place] ^= 1
         wrong = {**good, "state": base64.urlsafe_b64encode(bent).decode()}
-        refused(f"{http.base_url}/v1/auth/callback?{urlencode(wrong)}", "token_unknown", 404)
-    refused(f"{http.base_url}/v1/auth/callback?{urlencode({**good, 'state': 'x'})}", "token_unknown", 404)
+        refused(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode(wrong)}", "token_unknown", 404)
+    refused(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode({**good, 'state': 'x'})}", "token_unknown", 404)
     other = Asking(http, hand, "another")
     swapped = {"state": params(set_out(other.link))["state"], "code": good["code"]}
-    refused(f"{http.base_url}/v1/auth/callback?{urlencode(swapped)}", "provider_failed", 502)  # PKCE: not its verifier
+    refused(
+        f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode(swapped)}", "provider_failed", 502
+    )  # PKCE: not its verifier
     assert (asking.status, other.status) == ("AUTH_REQUIRED", "AUTH_REQUIRED")
     assert http.get("/v1/grants", params={"subject": "another"}).json()["grants"] == []
 
@@ -184,7 +186,7 @@ def test_an_error_of_the_provider_that_is_no_refusal_leaves_the_run_waiting(
 ) -> None:
     asking = Asking(http, hand, f"error-{error}")
     state = params(set_out(asking.link))["state"]
-    page = come_back(f"{http.base_url}/v1/auth/callback?{urlencode({'state': state, 'error': error})}")
+    page = come_back(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode({'state': state, 'error': error})}")
     assert (page.status_code, "<script>" in page.text) == (502, False)
     assert asking.status == "AUTH_REQUIRED"
 

@@ -5,6 +5,8 @@ are bound to nothing: whoever needs one is asked again.
 
 A key with `admin` gives only scopes that it has. Until now it gave any, so it gets those of a tenant that it lacks: then
 what made keys for others yesterday makes them tomorrow. `operate`, the right over the installation, is added to none.
+
+Providers that are there were registered with the shared address of return, and keep it.
 """
 
 import sqlalchemy as sa
@@ -29,5 +31,8 @@ _ADMINS = """
 def upgrade() -> None:
     for name in ("token_url", "client_id", "revocation_url"):
         op.add_column("grant", sa.Column(name, sa.Text(), nullable=True))
+    op.add_column("provider", sa.Column("issuer", sa.Text(), nullable=True))
+    op.add_column("provider", sa.Column("callback", sa.Text(), server_default=sa.text("'shared'"), nullable=False))
+    op.create_check_constraint("provider_callback_known", "provider", "callback IN ('own', 'shared')")
     op.execute(_BIND)
     op.execute(_ADMINS)
