@@ -75,17 +75,22 @@ async def _caller(
     if caller is None:
         caller = await run_in_threadpool(_look_up, secret)
         if caller is None:
-            raise Problem("unauthenticated", "This API key is not valid, or was revoked.", headers=_CHALLENGE)
+            raise not_valid()
         _known.put(digest, caller)
     return caller
 
 
-def may(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
-    """Make a dependency that gives the caller, provided that its key has the scope."""
+def not_valid() -> Problem:
+    """Say that a key is none, or none any more."""
+    return Problem("unauthenticated", "This API key is not valid, or was revoked.", headers=_CHALLENGE)
+
+
+def may(*scopes: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """Make a dependency that gives the caller, provided that its key has the scope, or one of several that each suffice."""
 
     async def caller_with_scope(caller: Caller = Security(_caller)) -> Caller:
-        if scope not in caller.scopes:
-            raise Problem("forbidden", f"This call needs an API key with the scope {scope}.")
+        if caller.scopes.isdisjoint(scopes):
+            raise Problem("forbidden", f"This call needs an API key with the scope {' or '.join(scopes)}.")
         return caller
 
     return caller_with_scope

@@ -1,13 +1,18 @@
-"""Makes, lists and revokes API keys. A key is shown once, when it is made; only its SHA-256 is kept."""
+"""Makes, lists and revokes API keys. A key is shown once, when it is made; only its SHA-256 is kept.
+
+`operate` is the right over the installation: queues, windows, workers, agents, providers. All other scopes are rights of a
+tenant. Roles are names that a tenant's admin hands out: they mean what the tenant's agents make of them.
+"""
 
 import hashlib
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert
+from sqlalchemy import Connection, Row, func, insert
 from sqlmodel import Session, col, select, update
 
 from models.api_key import ApiKey
@@ -49,12 +54,35 @@ def check(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -
 def create(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> NewKey:
     """Store a new key and give its secret: `tw_` and 43 characters. Raises ValueError like check()."""
     check(tenant, name, scopes, roles)
+    with engine().begin() as connection:
+        return add(connection, tenant, name, scopes, roles)
+
+
+def add(connection: Connection, tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> NewKey:
+    """Store a new key that was checked, in the caller's transaction."""
     made = NewKey(new_id(), f"tw_{secrets.token_urlsafe(32)}")
     scopes, roles = list(dict.fromkeys(scopes)), list(dict.fromkeys(roles))
-    with engine().begin() as connection:
-        key = {"id": made.id, "tenant": tenant, "name": name, "hash": digest(made.secret)}
-        connection.execute(insert(ApiKey).values(**key, scopes=scopes, roles=roles))
+    key = {"id": made.id, "tenant": tenant, "name": name, "hash": digest(made.secret)}
+    connection.execute(insert(ApiKey).values(**key, scopes=scopes, roles=roles))
     return made
+
+
+def lock(connection: Connection, *keys: UUID) -> dict[UUID, Row[Any]]:
+    """Lock those of these keys that are valid, and read their `tenant` and `scopes`: nobody revokes them meanwhile.
+
+    They are locked in the order of their ids, so that two keys that revoke each other do not deadlock.
+    """
+    wanted = select(ApiKey.id, ApiKey.tenant, ApiKey.scopes).where(
+        col(ApiKey.id).in_(keys), col(ApiKey.revoked_at).is_(None)
+    )
+    rows = connection.execute(wanted.order_by(col(ApiKey.id)).with_for_update())
+    return {row.id: row for row in rows}
+
+
+def is_any_valid() -> bool:
+    """Return whether the installation has a key that is good for something."""
+    with Session(engine()) as session:
+        return session.exec(select(ApiKey.id).where(col(ApiKey.revoked_at).is_(None)).limit(1)).first() is not None
 
 
 def stored(tenant: str | None = None) -> Sequence[ApiKey]:
@@ -66,15 +94,16 @@ def stored(tenant: str | None = None) -> Sequence[ApiKey]:
         return session.exec(wanted).all()
 
 
-def revoke(key: UUID, tenant: str | None = None) -> bool:
-    """Revoke a key for good; False when there is no such key (of this tenant), or it was revoked before."""
+def revoke(key: UUID) -> bool:
+    """Revoke a key for good; False when there is no such key, or it was revoked before."""
+    with engine().begin() as connection:
+        return end(connection, key)
+
+
+def end(connection: Connection, key: UUID) -> bool:
+    """Revoke a key in the caller's transaction, as `revoke` does."""
     change = update(ApiKey).where(col(ApiKey.id) == key, col(ApiKey.revoked_at).is_(None)).values(revoked_at=func.now())
-    if tenant is not None:
-        change = change.where(col(ApiKey.tenant) == tenant)
-    with Session(engine()) as session:
-        changed = session.exec(change.returning(col(ApiKey.id))).all()
-        session.commit()
-    return bool(changed)
+    return bool(connection.execute(change.returning(col(ApiKey.id))).all())
 
 
 def find(secret: str) -> ApiKey | None:

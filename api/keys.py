@@ -12,6 +12,8 @@ from api import keyring
 from models.errors import SettingsError
 from models.events import timestamp
 
+USUAL = ("enqueue", "read")
+
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
@@ -24,7 +26,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--tenant", required=True, help="whose runs the key sees")
     create.add_argument("--name", required=True, help="what people will know the key by")
     create.add_argument(
-        "--scopes", default="enqueue,read", help=f"of {','.join(keyring.SCOPES)} (default: enqueue,read)"
+        "--scopes",
+        help=f"of {','.join(keyring.SCOPES)} (default: enqueue,read; all of them while there is no valid key)",
     )
     create.add_argument("--role", action="append", default=[], metavar="ROLE", help="a role of the holder; repeatable")
     create.set_defaults(run=_create)
@@ -38,11 +41,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _create(args: argparse.Namespace) -> int:
-    scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
+    keyring.check(args.tenant, args.name, USUAL, args.role)
+    scopes = _usual() if args.scopes is None else [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
     made = keyring.create(args.tenant, args.name, scopes, args.role)
     _say(f"Key {made.id} of tenant {args.tenant} with {', '.join(scopes)}. It is shown only this once:")
     sys.stdout.write(f"{made.secret}\n")
     return 0
+
+
+def _usual() -> Sequence[str]:
+    """Return the scopes of a key that is made without any said: the first key is the installation's, and may do everything."""
+    return USUAL if keyring.is_any_valid() else keyring.SCOPES
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from models import grants, oauth
 from models.database import Connection, Row, connect
 from models.errors import DatabaseAway, ProviderAway, ProviderRefused, SealBroken
 from models.facts import fact
+from models.givers import Giver
 from models.grants import Holder
 from models.oauth import Speaker
 
@@ -77,14 +78,20 @@ class Authorizations:
             return Granted(why="the worker failed; its log says why")
 
     def _answered(self, asked: Asked) -> Granted:
-        if asked.want == "lost":
+        row = self._held(asked.holder)
+        # A grant of another giver was not tried by this step: it stays as it is, for the day when its giver is back.
+        if asked.want == "lost" and row is not None and row["live"]:
             with self._connect("grants") as connection:
                 if grants.lose(asked.holder, asked.version).one(connection):
                     fact("grant.lost", provider=asked.holder.provider)
-        statement = grants.held(asked.holder)
-        rows = self._read(statement.sql, dict(statement.params))
-        found = self._judged(asked, rows[0] if rows else None)
+            row = self._held(asked.holder)
+        found = self._judged(asked, row)
         return self._renewed(asked) if found is None else found
+
+    def _held(self, holder: Holder) -> Row | None:
+        statement = grants.held(holder)
+        rows = self._read(statement.sql, dict(statement.params))
+        return rows[0] if rows else None
 
     def _judged(self, asked: Asked, row: Row | None) -> Granted | None:
         """Answer from the grant's row; None when its token must be renewed first."""
@@ -99,12 +106,16 @@ class Authorizations:
 
     def _renewed(self, asked: Asked) -> Granted:
         with self._connect("grants") as connection, connection.transaction():
-            row = grants.held(asked.holder, for_update=True).one(connection)
+            grants.hold(asked.holder).one(connection)
+            row = grants.held(asked.holder).one(connection)
             if (found := self._judged(asked, row)) is not None:
                 return found  # somebody else has renewed it, or revoked it, while we waited for the row
             assert row is not None
+            speaker = self._giver(connection, asked.holder, row)
+            if speaker is None:
+                return LOST
             try:
-                self._renew(connection, asked.holder, row)
+                self._renew(connection, asked.holder, row, speaker)
             except (ProviderAway, ProviderRefused) as error:
                 if isinstance(error, ProviderRefused) and error.code in _GONE:
                     grants.lose(asked.holder, row["version"]).one(connection)
@@ -114,16 +125,20 @@ class Authorizations:
                     raise
                 fact("grant.not_renewed", level="warning", provider=asked.holder.provider, why=error)
             # As it is now, whoever made it so: renewed, or not to be renewed and still good for a while.
-            row = grants.held(asked.holder, for_update=True).one(connection)
+            row = grants.held(asked.holder).one(connection)
             return self._judged(asked, row and {**row, "fresh": True}) or LOST
 
-    def _renew(self, connection: Connection, holder: Holder, row: Row) -> None:
+    def _giver(self, connection: Connection, holder: Holder, row: Row) -> Speaker | None:
+        """Return who speaks to the grant's giver. The row that is compared here is the one whose address is then called."""
         told = oauth.find(holder.provider).one(connection)
-        if told is None:
-            raise ProviderRefused("unknown_provider", f"there is no provider {holder.provider!r} any more")
+        if told is None or not Giver.of(told).gave(Giver.of(row)):
+            return None
+        return Speaker.of(told, self._secret_key)
+
+    def _renew(self, connection: Connection, holder: Holder, row: Row, speaker: Speaker) -> None:
         kept = oauth.opened(self._secret_key, holder, row["sealed"])
         assert kept.refresh is not None, "the row says that it is refreshable"
-        tokens = Speaker.of(told, self._secret_key).refresh(kept.refresh)
+        tokens = speaker.refresh(kept.refresh)
         given = tokens.sealed(self._secret_key, holder, tuple(row["scopes"]))
         grants.refreshed(holder, given).one(connection)
         fact("grant.refreshed", provider=holder.provider)

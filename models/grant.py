@@ -1,7 +1,8 @@
 """An authorization that a person gave: encrypted at rest, handed to steps by reference.
 
 `version` counts the tokens that it has had, so that whoever found one of them useless does not take back its successor.
-`refreshable` says whether there is a refresh token among what is sealed.
+`refreshable` says whether there is a refresh token among what is sealed. `token_url`, `client_id` and `revocation_url` are
+the giver's at the consent: to these its tokens go back, whatever the provider of this name has become (see `models.givers`).
 """
 
 from datetime import datetime
@@ -25,6 +26,9 @@ class Grant(SQLModel, table=True):
     subject: str = Field(sa_column=columns.words(null=False))
     provider: str = Field(sa_column=columns.words(null=False))
     scopes: list[str] = Field(default_factory=list, sa_column=columns.texts())
+    token_url: str | None = Field(None, sa_column=columns.words())
+    client_id: str | None = Field(None, sa_column=columns.words())
+    revocation_url: str | None = Field(None, sa_column=columns.words())
     sealed: str = Field(sa_column=columns.words(null=False))
     version: int = Field(1, sa_column=columns.count(default=1))
     refreshable: bool = Field(False, sa_column=columns.flag())

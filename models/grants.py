@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 
+from models.givers import IS_OF_NOW, LOCK_OF_NOW, Giver
 from models.ids import new_id
 from models.statement import Statement
 
@@ -20,7 +21,8 @@ AUTHORIZED = "authorized"
 
 _LOCK_CLASS = 7246  # two keys of 32 bits each: apart from the locks of leaders and workers, which have one of 64
 _LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, hashtext(%(key)s))"
-_LIVE = "held.revoked_at IS NULL AND (held.refreshable OR held.expires_at IS NULL OR held.expires_at > now())"
+_LIVE = f"""held.revoked_at IS NULL AND (held.refreshable OR held.expires_at IS NULL OR held.expires_at > now())
+    AND {IS_OF_NOW}"""
 # Whether a row `held` of grants gives an open row of waits what it asks for.
 SATISFIES = f"""held.tenant = wait.tenant AND held.subject = wait.request ->> 'subject'
     AND held.provider = wait.request ->> 'provider' AND {_LIVE}
@@ -33,20 +35,28 @@ _TELL = f"""
     INSERT INTO outbox (id, tenant, target_run_id, effect)
     SELECT id, %(tenant)s, run, '{AUTHORIZED}' FROM unnest(%(ids)s::uuid[], %(runs)s::uuid[]) AS told (id, run)
     """
-_STORE = """
-    INSERT INTO "grant" (id, tenant, subject, provider, scopes, sealed, refreshable, expires_at)
-    VALUES (%(id)s, %(tenant)s, %(subject)s, %(provider)s, %(scopes)s, %(sealed)s, %(refreshable)s,
-        now() + %(expires_in)s * interval '1 s')
+_STORE = f"""
+    WITH giver AS ({LOCK_OF_NOW})
+    INSERT INTO "grant" (id, tenant, subject, provider, scopes, sealed, refreshable, expires_at, token_url, client_id,
+        revocation_url)
+    SELECT %(id)s, %(tenant)s, %(subject)s, name, %(scopes)s, %(sealed)s, %(refreshable)s,
+        now() + %(expires_in)s * interval '1 s', %(token_url)s, %(client_id)s, %(revocation_url)s
+    FROM giver
     ON CONFLICT (tenant, subject, provider) DO UPDATE SET scopes = excluded.scopes, sealed = excluded.sealed,
         version = "grant".version + 1, refreshable = excluded.refreshable, expires_at = excluded.expires_at,
-        refreshed_at = now(), revoked_at = NULL
+        refreshed_at = now(), revoked_at = NULL, token_url = excluded.token_url, client_id = excluded.client_id,
+        revocation_url = excluded.revocation_url
     RETURNING id, version
     """
 # A token is renewed a minute before its end, a short-lived one when a quarter of its time is left.
 _HELD = f"""
-    SELECT sealed, scopes, version, refreshable, {_LIVE} AS live, coalesce(expires_at > now(), TRUE) AS valid,
+    SELECT sealed, scopes, version, refreshable, token_url, client_id, revocation_url, {_LIVE} AS live,
+        coalesce(expires_at > now(), TRUE) AS valid,
         coalesce(expires_at > now() + least(interval '60 s', (expires_at - refreshed_at) / 4), TRUE) AS fresh
     FROM "grant" AS held WHERE tenant = %(tenant)s AND subject = %(subject)s AND provider = %(provider)s
+    """
+_HOLD = """
+    SELECT id FROM "grant" WHERE tenant = %(tenant)s AND subject = %(subject)s AND provider = %(provider)s FOR UPDATE
     """
 _REFRESHED = """
     UPDATE "grant" SET sealed = %(sealed)s, scopes = %(scopes)s, refreshable = %(refreshable)s, version = version + 1,
@@ -59,7 +69,10 @@ _LOSE = """
         AND version = coalesce(%(version)s, version)
     RETURNING id
     """
-_TAKE = 'SELECT sealed, subject, provider, revoked_at FROM "grant" WHERE id = %(id)s AND tenant = %(tenant)s FOR UPDATE'
+_TAKE = """
+    SELECT sealed, subject, provider, revoked_at, token_url, client_id, revocation_url FROM "grant"
+    WHERE id = %(id)s AND tenant = %(tenant)s FOR UPDATE
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +117,22 @@ def lock(key: str) -> Statement:
     return Statement(_LOCK, {"key": key})
 
 
-def held(holder: Holder, *, for_update: bool = False) -> Statement:
-    """Read a grant, and whether it is live, its token valid, and fresh enough to be handed out. No row: none was given.
+def held(holder: Holder) -> Statement:
+    """Read a grant, and whether it is live, its token valid, and fresh enough to be handed out. No row: none was given."""
+    return Statement(_HELD, holder.params())
 
-    With `for_update` the row is locked, so that whoever renews the token does so alone.
+
+def hold(holder: Holder) -> Statement:
+    """Lock a grant, so that one worker alone renews its token.
+
+    What is true of it is read by the next statement: this one waits, and still sees the provider of before.
     """
-    return Statement(f"{_HELD} FOR UPDATE" if for_update else _HELD, holder.params())
+    return Statement(_HOLD, holder.params())
 
 
-def store(holder: Holder, given: Given) -> Statement:
-    """Store what a consent gave, in the place of what there was."""
-    return Statement(_STORE, {"id": new_id(), **holder.params(), **given.params()})
+def store(holder: Holder, given: Given, giver: Giver) -> Statement:
+    """Store what a consent gave, in the place of what there was. No row: the provider is not the giver any more."""
+    return Statement(_STORE, {"id": new_id(), **holder.params(), **given.params(), **giver.params()})
 
 
 def refreshed(holder: Holder, given: Given) -> Statement:

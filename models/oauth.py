@@ -11,13 +11,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import ProviderAway, ProviderRefused
+from models.givers import Giver
 from models.grants import Given, Holder
 from models.provider import Provider
+from models.reach import PrivateAddress
 from models.sealing import grant_place, provider_place, seal, unseal
+from models.settings import settings
 from models.statement import Statement
 
 if TYPE_CHECKING:
     from authlib.integrations.httpx_client import OAuth2Client
+
+    from models.pinning import Pinned
 
 T = TypeVar("T")
 
@@ -26,7 +31,8 @@ LONGEST_SECONDS = 10 * 366 * 86_400.0
 _METHODS = {"basic": "client_secret_basic", "post": "client_secret_post", "none": "none"}
 _ERROR = re.compile(r"[a-z0-9_.-]{1,60}", re.ASCII)
 _FIND = """
-    SELECT name, authorize_url, token_url, revocation_url, client_id, client_auth, sealed_secret, scopes, parameters
+    SELECT name, authorize_url, token_url, revocation_url, client_id, client_auth, sealed_secret, scopes, parameters, issuer,
+        callback
     FROM provider WHERE name = %(name)s
     """
 
@@ -73,6 +79,11 @@ class Speaker:
         sealed = provider.sealed_secret
         return cls(provider, None if sealed is None else unseal(secret_key, sealed, provider_place(provider.name)))
 
+    @property
+    def giver(self) -> Giver:
+        """What grants of this provider are bound to."""
+        return Giver(self.provider.token_url, self.provider.client_id, self.provider.revocation_url)
+
     def authorization_url(self, *, redirect: str, scopes: tuple[str, ...], state: str, verifier: str) -> str:
         """Say where a person authorizes; the verifier itself stays with us."""
         with self._client(redirect_uri=redirect, scope=" ".join(scopes) or None) as client:
@@ -112,7 +123,7 @@ class Speaker:
         method = _METHODS["none" if self.secret is None else self.provider.client_auth]
         return OAuth2Client(
             self.provider.client_id, self.secret, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method,
-            code_challenge_method="S256", timeout=PATIENCE_SECONDS, **options,
+            code_challenge_method="S256", timeout=PATIENCE_SECONDS, follow_redirects=False, transport=_transport(), **options,
         )  # fmt: skip
 
     def _asked(self, ask: Callable[[], Any]) -> Tokens:
@@ -137,10 +148,21 @@ class Speaker:
             raise ProviderRefused(code, f"{name} refused: {code}") from None
         except httpx2.HTTPStatusError as error:
             raise ProviderAway(f"{name} answered {error.response.status_code}") from None
+        except PrivateAddress as error:
+            raise ProviderAway(f"{name} is not called: {error}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ProviderAway(f"{name} cannot be reached ({type(error).__name__})") from None
         except (ValueError, AttributeError, TypeError):
             raise ProviderAway(f"{name} answered what is no OAuth 2; check its tokenUrl") from None
+
+
+def _transport() -> "Pinned | None":
+    """Return what connects to public addresses alone; None where the installation allows all, by its proxies if it has some."""
+    if settings().private_providers:
+        return None
+    from models.pinning import Pinned  # noqa: PLC0415 - as above
+
+    return Pinned()
 
 
 def error_name(said: object) -> str:

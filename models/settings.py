@@ -115,6 +115,10 @@ class Settings(BaseSettings):
         description="Port of `/health`, `/ready` and `/metrics` of a scheduler or worker (default: none).",
     )
     ops_host: str = Field("127.0.0.1", description="Address of the same; `0.0.0.0` in a container.")
+    private_providers: bool = Field(
+        False,
+        description="Whether OAuth providers may have private addresses, and http on loopback: the server calls them.",
+    )
     host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
     idle_hosts: int = Field(
         4,

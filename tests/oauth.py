@@ -15,6 +15,7 @@ from ops.provider.server import CLIENT_ID, CLIENT_SECRET
 from tests.conftest import ROOT
 
 NAME = "loopback"
+browser = httpx.Client(timeout=40, trust_env=False)  # of the one person who authorizes
 
 
 class Loopback:
@@ -71,7 +72,7 @@ def loopback() -> Iterator[Loopback]:
 
 def set_out(auth_url: str) -> str:
     """Open a link as a browser does, and return where the provider is."""
-    answer = httpx.get(auth_url, headers={"accept": "text/html"}, timeout=20, trust_env=False)
+    answer = browser.get(auth_url, headers={"accept": "text/html"})
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
@@ -84,8 +85,8 @@ def decide(at_provider: str, decision: str = "allow") -> str:
 
 
 def come_back(callback: str, accept: str = "text/html") -> httpx.Response:
-    """Come back from the provider."""
-    return httpx.get(callback, headers={"accept": accept}, timeout=40, trust_env=False)
+    """Come back from the provider, with the browser that set out."""
+    return browser.get(callback, headers={"accept": accept})
 
 
 def consent(auth_url: str, decision: str = "allow") -> httpx.Response:

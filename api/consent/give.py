@@ -8,23 +8,31 @@ from collections.abc import Sequence
 
 from api.consent.asked import Authorization
 from api.people.decide import BY_LINK
+from api.problems import Problem
 from api.resources import Resources
 from api.transactions import transaction
 from models import bus, grants, oauth, waits
 from models.announcing import announce
 from models.database import Row
 from models.facts import fact
+from models.givers import Giver
 from models.oauth import Tokens
 
 
-def give(found: Authorization, tokens: Tokens, asked: tuple[str, ...], shared: Resources) -> tuple[str, ...]:
-    """Store what a provider gave for the scopes that were `asked`; gives the scopes that the run still lacks."""
+def give(
+    found: Authorization, tokens: Tokens, asked: tuple[str, ...], giver: Giver, shared: Resources
+) -> tuple[str, ...]:
+    """Store what a `giver` gave for the scopes that were `asked`; return the scopes that the run still lacks.
+
+    Raises Problem `provider_failed` when the provider is another one by now: its tokens are never stored as the new one's.
+    """
     given = tokens.sealed(shared.settings.secret_key, found.holder, asked)
     with transaction() as connection:
         # The run row first, then the grant and its lock: in this order by everybody, see `models.grants`.
         stands = waits.knock(found.run.id, found.run.tenant).one(connection)
         assert stands is not None, "runs are never deleted while they have waits"
-        grants.store(found.holder, given).one(connection)
+        if grants.store(found.holder, given, giver).one(connection) is None:
+            raise changed(found)
         grants.lock(found.holder.key).one(connection)
         others = grants.tell_others(connection, found.holder, found.run.id)
         moved = waits.wake(connection, stands, waits.authorize(found.run.id).all(connection))
@@ -33,6 +41,12 @@ def give(found: Authorization, tokens: Tokens, asked: tuple[str, ...], shared: R
         shared.bus.wake(bus.PROMOTE, found.run.queue)  # the scheduler folds what this means to them
     fact("grant.given", provider=found.holder.provider, run=found.run.id, others=others)
     return tuple(scope for scope in found.scopes if scope not in given.scopes)
+
+
+def changed(found: Authorization) -> Problem:
+    """Say that the provider became another one while a person was there."""
+    detail = f"{found.holder.provider} was changed while you were there. Open the link once more, and nothing is lost."
+    return Problem("provider_failed", detail)
 
 
 def decide(found: Authorization, outcome: str, comment: str | None, shared: Resources) -> bool:

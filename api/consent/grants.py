@@ -22,6 +22,7 @@ from models import grants, oauth
 from models.errors import ProviderAway, ProviderRefused, SealBroken
 from models.events import timestamp
 from models.facts import fact
+from models.givers import Giver
 from models.grant import Grant
 from models.grants import Holder
 from models.oauth import Speaker
@@ -71,7 +72,7 @@ def _list(wanted: SelectOfScalar[Grant], limit: int) -> Answer:
     responses=shows(204, "It is revoked.") | refusals("not_found"),
 )
 def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]) -> Response:  # noqa: N803  as the API spells it
-    """Revoke a grant: its tokens are forgotten here, and its provider is told, if it can be reached.
+    """Revoke a grant: its tokens are forgotten here, and its provider is told, if it can be reached and is still the giver.
 
     Runs that need it wait for a new authorization as soon as one of their steps asks for the token.
     """
@@ -86,14 +87,14 @@ def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]
         holder = Holder(caller.tenant, row["subject"], row["provider"])
         grants.lose(holder).one(connection)
     fact("grant.revoked", grant=grant, provider=holder.provider, by=caller.key)
-    _tell_provider(holder, row["sealed"])
+    _tell_provider(holder, row["sealed"], Giver.of(row))
     return Response(status_code=204)
 
 
-def _tell_provider(holder: Holder, sealed: str) -> None:
-    """Tell the provider, too: what it still takes for valid may have been kept by somebody."""
+def _tell_provider(holder: Holder, sealed: str, giver: Giver) -> None:
+    """Tell the provider, too, because others may have kept what it takes for valid; the tokens go to their giver alone."""
     row = provider_row(holder.provider)
-    if row is None:
+    if row is None or not Giver.of(row).hears_of(giver):
         return
     try:
         tokens, speaker = oauth.opened(settings().secret_key, holder, sealed), Speaker.of(row, settings().secret_key)

@@ -1,23 +1,25 @@
 """Makes and reads `state`, which leads a person back from a provider to the one wait that sent them there.
 
-Nothing is stored for it: a state carries the wait's id, until when it is good, and random bytes, signed together with the
-wait's nonce. The PKCE verifier is derived from these bytes, so that it, too, is known to this installation alone:
-`base64url(id | seconds | random | HMAC-SHA256)`.
+Nothing is stored for it: a state carries the wait's id, until when it is good, random bytes, and a digest of the provider as
+it was then, signed together with the wait's nonce. The PKCE verifier is derived from the random bytes, so that it, too, is
+known to this installation alone: `base64url(id | seconds | random | digest | HMAC-SHA256)`.
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from models.provider import Provider
 from models.settings import settings
 
 GOOD_SECONDS = 15 * 60
-_ID, _TIME, _RANDOM, _TAG = 16, 8, 16, 32
-_LENGTH = _ID + _TIME + _RANDOM + _TAG
+_ID, _TIME, _RANDOM, _PROVIDER, _TAG = 16, 8, 16, 16, 32
+_LENGTH = _ID + _TIME + _RANDOM + _PROVIDER + _TAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class State:
     wait: UUID
     until: int
     random: bytes
+    provider: bytes
     tag: bytes
 
     @property
@@ -34,19 +37,37 @@ class State:
         """The PKCE code verifier (RFC 7636: 43 characters)."""
         return _base64(_hmac(b"pkce", self.wait.bytes + self.random))
 
+    @property
+    def browser(self) -> str:
+        """What the browser that sets out is told beside it."""
+        return _base64(_hmac(b"browser", self.wait.bytes + self.random))
+
     def text(self) -> str:
         """Write it for the provider."""
-        return _base64(self.wait.bytes + self.until.to_bytes(_TIME, "big") + self.random + self.tag)
+        return _base64(self._said + self.tag)
 
     def genuine(self, nonce: str | None) -> bool:
         """Whether this installation made it for this wait; compared in constant time."""
-        return nonce is not None and hmac.compare_digest(self.tag, _tag(self.wait, self.until, self.random, nonce))
+        return nonce is not None and hmac.compare_digest(self.tag, self.signed(nonce))
+
+    def signed(self, nonce: str) -> bytes:
+        """Return the tag that belongs to what it says."""
+        return _hmac(b"state", self._said + nonce.encode())
+
+    def is_of(self, provider: Provider) -> bool:
+        """Return whether the provider is still the one to which this state went."""
+        return hmac.compare_digest(self.provider, _digest(provider))
+
+    @property
+    def _said(self) -> bytes:
+        return self.wait.bytes + self.until.to_bytes(_TIME, "big") + self.random + self.provider
 
 
-def new_state(wait: UUID, nonce: str, now: float) -> State:
-    """Make a state for somebody who sets out now."""
+def new_state(wait: UUID, nonce: str, now: float, provider: Provider) -> State:
+    """Make a state for a person who sets out to a provider now."""
     until, random = int(now) + GOOD_SECONDS, secrets.token_bytes(_RANDOM)
-    return State(wait, until, random, _tag(wait, until, random, nonce))
+    begun = State(wait, until, random, _digest(provider), b"")
+    return replace(begun, tag=begun.signed(nonce))
 
 
 def read_state(text: str) -> State | None:
@@ -59,12 +80,25 @@ def read_state(text: str) -> State | None:
         return None
     if len(raw) != _LENGTH:
         return None
-    wait, rest = UUID(bytes=raw[:_ID]), raw[_ID:]
-    return State(wait, int.from_bytes(rest[:_TIME], "big"), rest[_TIME : _TIME + _RANDOM], rest[_TIME + _RANDOM :])
+    parts, at = [], 0
+    for length in (_ID, _TIME, _RANDOM, _PROVIDER, _TAG):
+        parts.append(raw[at : at + length])
+        at += length
+    wait, until, random, provider, tag = parts
+    return State(UUID(bytes=wait), int.from_bytes(until, "big"), random, provider, tag)
 
 
-def _tag(wait: UUID, until: int, random: bytes, nonce: str) -> bytes:
-    return _hmac(b"state", wait.bytes + until.to_bytes(_TIME, "big") + random + nonce.encode())
+def _digest(provider: Provider) -> bytes:
+    """Digest where a person and a code are sent, and as whose; equal digests, equal addresses."""
+    said = [
+        provider.name,
+        provider.authorize_url,
+        provider.token_url,
+        provider.client_id,
+        provider.callback,
+        provider.issuer,
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).digest()[:_PROVIDER]
 
 
 def _hmac(purpose: bytes, message: bytes) -> bytes:

@@ -1,15 +1,21 @@
-"""GET, POST and DELETE /v1/keys: the API keys of the caller's own tenant."""
+"""GET, POST and DELETE /v1/keys: the API keys of the caller's own tenant.
 
-from typing import Annotated
+A key gives no more than it has. What it has is read from the database, in the transaction that makes or revokes another:
+what was known of it five seconds ago would let a key that has been revoked leave one behind.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
+from sqlalchemy import Row
 from starlette.responses import Response
 
 from api import keyring
 from api.answers import Answer
-from api.auth import Caller, forget_keys, may
+from api.auth import Caller, forget_keys, may, not_valid
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
 from api.fields import Text
@@ -17,6 +23,7 @@ from api.problems import Problem
 from api.requests import Body, read_as
 from api.shapes import KeyBody, KeyList, NewKeyAnswer
 from models.api_key import ApiKey
+from models.database import engine
 from models.events import timestamp
 from models.facts import fact
 
@@ -29,7 +36,14 @@ class NewKeyBody(Body):
     """A request to make an API key."""
 
     name: Annotated[Text, Field(min_length=1, max_length=128, description="What people will know it by.")]
-    scopes: Annotated[list[Text], Field(min_length=1, max_length=16, description=f"Of {', '.join(keyring.SCOPES)}.")]
+    scopes: Annotated[
+        list[Text],
+        Field(
+            min_length=1,
+            max_length=16,
+            description=f"Of {', '.join(keyring.SCOPES)}, which the calling key has.",
+        ),
+    ]
     roles: Annotated[list[Text], Field(max_length=32)] | None = None
 
 
@@ -48,12 +62,19 @@ def list_keys(caller: Admin) -> Answer:
     openapi_extra=takes(NewKeyBody, {"name": "backend", "scopes": ["enqueue", "read"]}),
 )
 def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
-    """Make a key for the caller's tenant; its secret is in this answer and nowhere else."""
+    """Make a key for the caller's tenant; its secret is in this answer and nowhere else.
+
+    It has scopes of the calling key at most. Roles are names that the tenant's admin hands out.
+    """
     body = read_as(NewKeyBody, json_object(raw))
+    new = (caller.tenant, body.name, body.scopes, body.roles or [])
     try:
-        made = keyring.create(caller.tenant, body.name, body.scopes, body.roles or [])
+        keyring.check(*new)
     except ValueError as error:
         raise Problem("invalid_request", str(error)) from None
+    with engine().begin() as connection:
+        _check_gives(_giver(keyring.lock(connection, caller.key), caller), body.scopes)
+        made = keyring.add(connection, *new)
     fact("key.created", key=made.id, by=caller.key)
     key = next(key for key in keyring.stored(caller.tenant) if key.id == made.id)
     return Answer({**_shown(key), "key": made.secret}, 201)
@@ -67,16 +88,43 @@ def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_li
     responses=shows(204, "It is revoked.") | refusals("not_found"),
 )
 def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API spells it
-    """Revoke a key for good: here at once, in other processes within five seconds."""
+    """Revoke a key for good: here at once, in other processes within five seconds. One with `operate` takes one with it."""
     try:
         key = UUID(keyId)
     except ValueError:
         key = UUID(int=0)
-    if not keyring.revoke(key, caller.tenant):
-        raise Problem("not_found", "There is no valid key with this id.")
+    with engine().begin() as connection:
+        valid = keyring.lock(connection, caller.key, key)
+        giver = _giver(valid, caller)
+        if key not in valid or valid[key].tenant != caller.tenant:
+            raise Problem("not_found", "There is no valid key with this id.")
+        if "operate" in valid[key].scopes and "operate" not in giver.scopes:
+            detail = (
+                "That key holds operate, the right over the installation: a key with operate revokes it, or the shell."
+            )
+            raise Problem("forbidden", detail)
+        keyring.end(connection, key)
     forget_keys()
     fact("key.revoked", key=key, by=caller.key)
     return Response(status_code=204)
+
+
+def _giver(valid: Mapping[UUID, Row[Any]], caller: Caller) -> Row[Any]:
+    """Return the calling key as it is now; raises Problem `unauthenticated` or `forbidden`."""
+    giver = valid.get(caller.key)
+    if giver is None:
+        forget_keys()
+        raise not_valid()
+    if "admin" not in giver.scopes:
+        raise Problem("forbidden", "This call needs an API key with the scope admin.")
+    return giver
+
+
+def _check_gives(giver: Row[Any], scopes: Sequence[str]) -> None:
+    if surplus := [scope for scope in dict.fromkeys(scopes) if scope not in giver.scopes]:
+        own = [scope for scope in keyring.SCOPES if scope in giver.scopes]
+        detail = f"A key gives only what it has: this one may give {', '.join(own)}, not {', '.join(surplus)}."
+        raise Problem("forbidden", detail)
 
 
 def _shown(key: ApiKey) -> KeyBody:

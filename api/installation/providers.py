@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlsplit
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, Field
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.responses import Response
@@ -14,11 +12,12 @@ from starlette.responses import Response
 from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
+from api.consent.returning import callback_url
 from api.documented import BODY, refusals, shows, takes
-from api.fields import Text
+from api.installation.provider_body import NewProviderBody
 from api.names import NAMED
 from api.problems import Problem, invalid
-from api.requests import Body, read_as
+from api.requests import read_as
 from api.shapes import ProviderBody, ProviderList
 from api.transactions import reading
 from models.database import engine
@@ -33,19 +32,12 @@ router = APIRouter(tags=["Installation"])
 Operator = Annotated[Caller, Depends(may("operate"))]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_OURS = frozenset(
-    {
-        "client_id",
-        "client_secret",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-    }
-)
+_WITH_SECRET = {
+    "tokenUrl": "token_url",
+    "revocationUrl": "revocation_url",
+    "clientId": "client_id",
+    "clientAuth": "client_auth",
+}
 _EXAMPLE = {
     "authorizeUrl": "https://accounts.example.com/authorize",
     "tokenUrl": "https://accounts.example.com/token",
@@ -54,43 +46,6 @@ _EXAMPLE = {
     "scopes": ["offline_access"],
     "parameters": {"prompt": "consent"},
 }
-
-
-def _address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    except ValueError:
-        raise ValueError("must be an https address") from None
-    if not secure or not parts.hostname or parts.fragment or parts.username or any(ord(sign) <= 32 for sign in value):
-        raise ValueError("must be an https address without user and fragment (http on loopback only)")
-    return value
-
-
-def _no_more(value: dict[str, str]) -> dict[str, str]:
-    if taken := sorted(_OURS & value.keys()):
-        raise ValueError(f"must not hold {', '.join(taken)}, which are set for each authorization")
-    return value
-
-
-Address = Annotated[Text, Field(max_length=2000), AfterValidator(_address)]
-Scope = Annotated[Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
-Short = Annotated[Text, Field(min_length=1, max_length=2000)]
-
-
-class NewProviderBody(Body):
-    """How to speak to a provider."""
-
-    authorizeUrl: Annotated[Address, Field(description="Where people authorize.")]  # noqa: N815  as the API spells it
-    tokenUrl: Annotated[Address, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
-    revocationUrl: Annotated[Address | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
-    clientId: Annotated[Short, Field(description="As whom this installation is registered.")]  # noqa: N815
-    clientSecret: Annotated[Short | None, Field(description="Kept as it is when left out; null: there is none.")] = None  # noqa: N815
-    clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
-    scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
-    parameters: Annotated[
-        dict[Short, Short], Field(max_length=32), Field(default_factory=dict), AfterValidator(_no_more)
-    ]
 
 
 @router.get("/v1/providers", response_model=ProviderList, summary="Providers", responses=refusals())
@@ -118,7 +73,11 @@ def read_provider(name: str, _caller: Operator) -> Answer:
     openapi_extra=takes(NewProviderBody, _EXAMPLE),
 )
 def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
-    """Introduce a provider, or change it; runs that wait for it need not be told. The client secret is never shown again."""
+    """Introduce a provider, or change it; runs that wait for it need not be told. The client secret is never shown again.
+
+    A secret is kept for the addresses and the client that it was sent with: a call that changes one of these says it again.
+    Grants that were given before such a change are used no more, until the provider is again what it was.
+    """
     if not _NAME.fullmatch(name):
         raise invalid("name", "must have 1 to 64 letters, digits, dots, dashes and underscores")
     body = read_as(NewProviderBody, json_object(raw))
@@ -126,6 +85,8 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
         known = session.get(Provider, name, with_for_update=True)
         new: dict[str, Any] = {"name": name}
         provider = known or Provider(**new)
+        if known:
+            _check_secret(known, body)
         _take_over(provider, body)
         if known:
             provider.updated_at = cast("Any", func.now())
@@ -144,7 +105,7 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
     responses=shows(204, "It is forgotten.") | refusals("not_found"),
 )
 def delete_provider(name: str, caller: Operator) -> Response:
-    """Forget a provider. Grants that it gave stay, and are used until they would have to be renewed."""
+    """Forget a provider. Grants that it gave stay, and are used again once the same provider is back."""
     with Session(engine()) as session:
         session.delete(_found(session, name))
         session.commit()
@@ -152,11 +113,23 @@ def delete_provider(name: str, caller: Operator) -> Response:
     return Response(status_code=204)
 
 
+def _check_secret(known: Provider, body: NewProviderBody) -> None:
+    """Refuse to keep a secret for another place: what it goes to, and in which way, was told together with it."""
+    changed = [name for name, column in _WITH_SECRET.items() if getattr(known, column) != getattr(body, name)]
+    if changed and "clientSecret" not in body.model_fields_set:
+        are = "is" if len(changed) == 1 else "are"
+        raise invalid(
+            "clientSecret",
+            f"must be sent again because {', '.join(changed)} {are} changed: send the secret that belongs there, or null",
+        )
+
+
 def _take_over(provider: Provider, body: NewProviderBody) -> None:
     provider.authorize_url, provider.token_url = body.authorizeUrl, body.tokenUrl
     provider.revocation_url, provider.client_id = body.revocationUrl, body.clientId
     provider.client_auth, provider.scopes = body.clientAuth, list(dict.fromkeys(body.scopes))
-    provider.parameters = body.parameters
+    provider.parameters, provider.issuer = body.parameters, body.issuer
+    provider.callback = body.callback or provider.callback
     if "clientSecret" in body.model_fields_set:
         secret = body.clientSecret
         place = provider_place(provider.name)
@@ -181,6 +154,9 @@ def _shown(provider: Provider) -> ProviderBody:
         "clientAuth": cast("Any", "none" if provider.sealed_secret is None else provider.client_auth),
         "scopes": provider.scopes,
         "parameters": dict(parameters),
+        "issuer": provider.issuer,
+        "callback": cast("Any", provider.callback),
+        "callbackUrl": callback_url(provider),
         "createdAt": timestamp(provider.created_at),
         "updatedAt": timestamp(provider.updated_at),
     }

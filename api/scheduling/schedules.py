@@ -27,7 +27,8 @@ router = APIRouter(tags=["Schedules"])
 
 _EXAMPLE = {"cron": "0 6 * * 1-5", "timezone": "Europe/Berlin", "run": {"agent": "license_audit", "input": {}}}
 Shared = Annotated[Resources, Depends(resources)]
-Operator = Annotated[Caller, Depends(may("operate"))]
+Owner = Annotated[Caller, Depends(may("admin", "operate"))]
+"""Schedules are the tenant's own: its admin changes them, and so does a key with the right over the installation."""
 
 
 @router.get("/v1/schedules", response_model=ScheduleList, summary="Schedules", responses=refusals())
@@ -54,9 +55,9 @@ def read_schedule(name: str, caller: Annotated[Caller, Depends(may("read"))]) ->
     openapi_extra=takes(ScheduleRequest, _EXAMPLE),
 )
 def put_schedule(
-    name: str, caller: Operator, raw: Annotated[bytes, Depends(body_within(single_limit))], shared: Shared
+    name: str, caller: Owner, raw: Annotated[bytes, Depends(body_within(single_limit))], shared: Shared
 ) -> Answer:
-    """Make a schedule, or change what is given of one that there is.
+    """Make a schedule, or change what is given of one that there is. Needs the scope `admin` or `operate`.
 
     A new time table counts from now on; a schedule that goes on after a pause makes good for nothing.
     """
@@ -78,8 +79,8 @@ def put_schedule(
     summary="Delete a schedule",
     responses=shows(204, "It is deleted.") | refusals("not_found"),
 )
-def delete_schedule(name: str, caller: Operator) -> Response:
-    """Delete a schedule; the runs that it made go on."""
+def delete_schedule(name: str, caller: Owner) -> Response:
+    """Delete a schedule; the runs that it made go on. Needs the scope `admin` or `operate`."""
     with transaction() as connection:
         if schedules.delete(caller.tenant, name).one(connection) is None:
             raise _unknown(name)

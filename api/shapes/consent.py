@@ -37,6 +37,9 @@ class ProviderBody(TypedDict):
     ]
     scopes: Annotated[list[str], Field(description="Asked for with every authorization.")]
     parameters: Annotated[dict[str, str], Field(description="Added to the address where people authorize.")]
+    issuer: Annotated[str | None, Field(description="What it says of itself when it sends people back (RFC 9207).")]
+    callback: Annotated[Literal["own", "shared"], Field(description="Its own address of return, or the one of before.")]
+    callbackUrl: Annotated[str, Field(description="The address of return: register it at the provider.")]
     createdAt: Moment | None
     updatedAt: Moment | None
 

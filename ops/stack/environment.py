@@ -18,6 +18,7 @@ def environment(
     chosen = {**os.environ, **options.env}
     defaults = {
         "TAXIWAY_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "TAXIWAY_PRIVATE_PROVIDERS": "true",  # the loopback provider of the examples is one
         "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{lasting_secret(options.base / 'flower.password')}",
     }
     decided = {

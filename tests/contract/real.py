@@ -21,6 +21,7 @@ from models.grants import Holder
 from models.lifecycle import TERMINAL, Reason
 from models.oauth import Tokens
 from tests.contract.scenarios import Scenario, Seen
+from tests.postgres.factory import World
 from tests.processes.fleet import TENANT, Fleet
 
 PATIENCE = 90.0
@@ -130,7 +131,7 @@ class Real:
         with self._fleet.database.transaction():
             stands = waits.knock(run, TENANT).one(self._fleet.database)
             assert stands is not None
-            grants.store(holder, given).one(self._fleet.database)
+            grants.store(holder, given, World(self._fleet.database).provider(holder.provider)).one(self._fleet.database)
             grants.lock(holder.key).one(self._fleet.database)
             waits.wake(self._fleet.database, stands, waits.authorize(run).all(self._fleet.database))
         self._fleet.broker.publish(PROMOTE, "default")

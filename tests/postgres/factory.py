@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 
+from models.givers import Giver
 from models.ids import new_id
 
 TENANT = "acme"
@@ -105,6 +106,21 @@ class World:
             "attempts": 1,
         }
         self.insert("step", {**values, "status": status, **columns})
+
+    def provider(self, name: str = "bank", at: str = "bank") -> Giver:
+        """Have a provider of this name, with addresses `at` a host; return what its grants are bound to."""
+        giver = Giver(f"https://{at}.example/token", "taxiway", f"https://{at}.example/revoke")
+        row = self.connection.execute("SELECT * FROM provider WHERE name = %s", [name]).fetchone()
+        if row is not None and Giver.of(row) == giver:
+            return giver  # unlocked: others may be storing grants of it
+        self.connection.execute(
+            """INSERT INTO provider (name, authorize_url, token_url, client_id, revocation_url)
+            VALUES (%(name)s, %(authorize_url)s, %(token_url)s, %(client_id)s, %(revocation_url)s)
+            ON CONFLICT (name) DO UPDATE SET authorize_url = excluded.authorize_url, token_url = excluded.token_url,
+                client_id = excluded.client_id, revocation_url = excluded.revocation_url""",
+            {"name": name, "authorize_url": f"https://{at}.example/authorize", **giver.params()},
+        )
+        return giver
 
     def insert(
         self, table: str, values: dict[str, Any], parameters: dict[str, Any] | None = None, **texts: str

@@ -67,6 +67,7 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "schedule_overlap_known": [{**_SCHEDULE, "overlap": "perhaps"}],
     "schedule_catch_up_known": [{**_SCHEDULE, "catch_up": "perhaps"}],
     "provider_client_auth_known": [{**_PROVIDER, "client_auth": "magic"}],
+    "provider_callback_known": [{**_PROVIDER, "callback": "theirs"}],
     "firing_outcome_known": [{**_FIRING, "outcome": "misfired", "run_id": new_id()}],
     "firing_made_a_run_or_not": [{**_FIRING, "outcome": "fired"}, {**_FIRING, "outcome": "skipped", "run_id": new_id()}],
     "window_kind_known": [{**_WINDOW, "kind": "door"}],

@@ -45,7 +45,7 @@ def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) 
     """Take a consent in as the API does, in the caller's transaction."""
     stands = waits.knock(asked, holder.tenant).one(connection)
     assert stands is not None
-    grants.store(holder, _given(*scopes)).one(connection)
+    grants.store(holder, _given(*scopes), World(connection).provider(holder.provider)).one(connection)
     grants.lock(holder.key).one(connection)
     grants.tell_others(connection, holder, asked)
     return waits.wake(connection, stands, waits.authorize(asked).all(connection))
@@ -62,6 +62,7 @@ def _fold(world: World, run: UUID) -> list[Row]:
 
 
 def _asking(world: World, holder: Holder, *scopes: str) -> Made:
+    world.provider(holder.provider)
     made = world.run("executing")
     assert _park(made, _wait(holder, *scopes)).one(world.connection) is not None
     return made
@@ -181,15 +182,15 @@ def test_a_run_that_ended_meanwhile_hears_nothing(world: World) -> None:
 )
 def test_a_run_parks_for_what_no_usable_grant_gives_alone(world: World, given: Given, live: bool) -> None:
     holder, made = _holder(), world.run("executing")
-    grants.store(holder, given).one(world.connection)
+    grants.store(holder, given, world.provider(holder.provider)).one(world.connection)
     row = _park(made, _wait(holder, *READ)).one(world.connection)
     assert row is not None
     assert world.row(made.id)["status"] == ("RUNNING" if live else "AUTH_REQUIRED")
 
 
 def test_who_found_an_old_token_useless_does_not_take_back_its_successor(world: World) -> None:
-    holder = _holder()
-    first, second = (grants.store(holder, _given("read")).one(world.connection) for _ in range(2))
+    holder, giver = _holder(), world.provider()
+    first, second = (grants.store(holder, _given("read"), giver).one(world.connection) for _ in range(2))
     assert first is not None
     assert second is not None
     assert (first["version"], second["version"], first["id"]) == (1, 2, second["id"])
@@ -207,7 +208,7 @@ def test_a_token_is_fresh_until_a_minute_or_a_quarter_of_its_time_is_left(
     world: World, expires_in: float | None, fresh: bool
 ) -> None:
     holder = _holder()
-    grants.store(holder, _given(expires_in=expires_in)).one(world.connection)
+    grants.store(holder, _given(expires_in=expires_in), world.provider(holder.provider)).one(world.connection)
     held = grants.held(holder).one(world.connection)
     assert held is not None
     assert held["fresh"] is fresh
@@ -224,7 +225,7 @@ def test_a_token_is_fresh_until_a_minute_or_a_quarter_of_its_time_is_left(
 
 def test_what_another_system_carries_out_waits_for_no_grant(world: World) -> None:
     holder, made = _holder(), world.run("executing")
-    grants.store(holder, _given("read")).one(world.connection)
+    grants.store(holder, _given("read"), world.provider(holder.provider)).one(world.connection)
     request = {"provider": "bank", "subject": holder.subject, "scopes": ["read"], "url": "https://bank.example"}
     assert _park(made, authorization("a", request, None, None, holder)).one(world.connection) is not None
     assert world.row(made.id)["status"] == "AUTH_REQUIRED"

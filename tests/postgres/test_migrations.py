@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,8 +19,10 @@ from psycopg.rows import dict_row
 from sqlalchemy import Engine, create_engine
 from sqlmodel import SQLModel
 
-from models import database, settings
+from models import database, grants, settings
 from models.errors import DatabaseAway
+from models.givers import Giver
+from models.grants import Holder
 from tests.postgres.factory import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,25 +103,63 @@ def _migrate(url: str, revision: str) -> None:
     )  # fmt: skip
 
 
-def test_tenants_keep_their_places_when_the_fair_order_becomes_one_for_each_priority(servers: Any) -> None:
+@contextmanager
+def _older(servers: Any, revision: str) -> Iterator[tuple[World, Callable[[], None]]]:
+    """Give a database of an earlier revision, and what upgrades it."""
     name = f"older_{uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    _migrate(servers.database(name), "0011")
+    _migrate(servers.database(name), revision)
     with psycopg.connect(servers.database(name), autocommit=True, row_factory=dict_row) as connection:
-        world = World(connection)
+        yield World(connection), lambda: _migrate(servers.database(name), "head")
+    with psycopg.connect(servers.postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_grants_are_bound_to_the_provider_that_is_there(servers: Any) -> None:
+    with _older(servers, "0013") as (world, upgrade):
+        giver = world.provider("bank")
+        for provider in ("bank", "gone"):
+            values = {"tenant": "acme", "subject": "ann", "provider": provider, "sealed": "v1.x", "refreshable": True}
+            world.insert("grant", {"id": uuid4(), **values})
+        upgrade()
+        bound = world.connection.execute('SELECT * FROM "grant" ORDER BY provider').fetchall()
+        live = [grants.held(Holder("acme", "ann", name)).one(world.connection) for name in ("bank", "gone")]
+    assert [Giver.of(row) for row in bound] == [giver, Giver(None, None, None)]
+    assert [row and row["live"] for row in live] == [True, False]
+
+
+def test_keys_of_admins_may_give_what_they_could_give_before_but_for_the_installation(servers: Any) -> None:
+    keys = {
+        "admin": "admin,enqueue,read,decide", "read,admin": "read,admin,enqueue,decide", "operate": "operate",
+        "operate,admin": "operate,admin,enqueue,read,decide", "enqueue,read,decide,operate,admin": "", "read": "read",
+    }  # fmt: skip
+    with _older(servers, "0013") as (world, upgrade):
+        for scopes in keys:
+            values = {"id": uuid4(), "tenant": "t", "name": scopes, "hash": scopes, "scopes": scopes.split(",")}
+            world.insert("api_key", values)
+        revoked = {"id": uuid4(), "tenant": "t", "name": "revoked", "hash": "r", "scopes": ["admin"]}
+        world.insert("api_key", revoked, revoked_at="now()")
+        upgrade()
+        found = world.connection.execute("SELECT name, scopes FROM api_key").fetchall()
+    assert {row["name"]: ",".join(row["scopes"]) for row in found} == {
+        **{scopes: after or scopes for scopes, after in keys.items()}, "revoked": "admin",
+    }  # fmt: skip
+
+
+def test_tenants_keep_their_places_when_the_fair_order_becomes_one_for_each_priority(servers: Any) -> None:
+    with _older(servers, "0011") as (world, upgrade):
+        connection = world.connection
         world.insert("queue", {"name": "default", "virtual_time": 7})
         for tenant, weight, tag in (("a", 1, 9), ("b", 2, 7)):
             world.insert("tenant_share", {"queue": "default", "tenant": tenant, "weight": weight, "last_tag": tag})
         for tag, priority in ((8, 0), (9, 0), (8.5, 4)):
             world.run("queued", tenant="a", fair_tag=tag, priority=priority)
         world.run("succeeded", tenant="b", fair_tag=7)
-        _migrate(servers.database(name), "head")
+        upgrade()
         tags = connection.execute("SELECT tenant, priority, last_tag FROM tenant_tag ORDER BY priority").fetchall()
         times = connection.execute("SELECT queue, priority, tag FROM virtual_time ORDER BY priority").fetchall()
         shares = connection.execute("SELECT tenant, weight FROM tenant_share").fetchall()
-    with psycopg.connect(servers.postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     assert [tuple(row.values()) for row in tags] == [("a", 0, 9.0), ("a", 4, 8.5)]
     assert [tuple(row.values()) for row in times] == [("default", 0, 7.0), ("default", 4, 7.0)]
     assert [tuple(row.values()) for row in shares] == [("b", 2.0)]

@@ -188,7 +188,9 @@ def test_a_signal_that_was_kept_ends_its_wait_and_that_is_news(world: World) -> 
 
 def test_a_grant_that_is_there_ends_an_authorization_and_asks_nobody(world: World) -> None:
     made, holder = world.run("executing"), Holder(TENANT, f"u-{new_id()}", "bank")
-    grants.store(holder, Given("sealed", ("read",), refreshable=True, expires_in=None)).one(world.connection)
+    grants.store(holder, Given("sealed", ("read",), refreshable=True, expires_in=None), world.provider()).one(
+        world.connection
+    )
     row = _opened(world.connection, made, _login(holder), _ask())
 
     assert _waits(world, made)["login#1"]["outcome"] == "authorized"
@@ -207,7 +209,9 @@ def test_a_grant_that_comes_late_ends_what_people_were_asked_before(world: World
     made, holder = world.run("executing"), Holder(TENANT, f"u-{new_id()}", "bank")
     login = _login(holder)
     _opened(world.connection, made, login)
-    grants.store(holder, Given("sealed", ("read",), refreshable=True, expires_in=None)).one(world.connection)
+    grants.store(holder, Given("sealed", ("read",), refreshable=True, expires_in=None), world.provider()).one(
+        world.connection
+    )
     _opened(world.connection, made, _login(holder, "login#2"), n=2)
 
     assert {wait["outcome"] for wait in _waits(world, made).values()} == {"authorized"}

@@ -194,7 +194,9 @@ def test_a_consent_of_another_run_ends_the_wait_of_one_that_executes_and_wakes_i
     request = {"provider": "bank", "subject": holder.subject, "scopes": ["read"], "onDeny": "fail"}
     wait = authorization("a", request, 60_000, "timeout", holder)
     made = awaiting(world, wait)
-    grants.store(holder, Given("v1.sealed", ("read",), refreshable=True, expires_in=60)).one(world.connection)
+    grants.store(holder, Given("v1.sealed", ("read",), refreshable=True, expires_in=60), world.provider()).one(
+        world.connection
+    )
     assert grants.tell_others(world.connection, holder, uuid4()) == 1
     folded = consents.hear(world.connection, world.row(made.id), [])
     assert list(folded.workers) == [made.worker]

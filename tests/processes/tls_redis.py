@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_NAMES = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("bank.example")]
+
 
 def private_authority(folder: Path) -> Path:
-    """Write `server.pem` for 127.0.0.1 and return the file of the authority that signed it."""
+    """Write `server.pem` for 127.0.0.1 and bank.example, and return the file of the authority that signed it."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("private", authority_key, "private", authority_key, authority=True)
     server = _certificate("private", authority_key, "server", key, authority=False)
@@ -42,7 +44,7 @@ def _certificate(
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
         .sign(signer, hashes.SHA256())
     )
 

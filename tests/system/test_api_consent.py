@@ -14,17 +14,15 @@ import pytest
 from taxiway.client import Client
 
 from api.consent import state as states
-from models.grants import Holder
 from models.moves import NewWait
-from models.questions import authorization
+from models.provider import Provider
 from tests.oauth import NAME, Loopback, come_back, consent, decide, loopback, params, set_out
 from tests.postgres.inside import settings_of
 from tests.system.api_server import ApiServer
+from tests.system.consenting import EVERYTHING, HOUR, Asking, refused
 from tests.system.hand import INPUT, Hand
 
 SECRET_KEY = "k" * 40
-EVERYTHING = ("enqueue", "read", "decide", "operate", "admin")
-HOUR = 3_600_000
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def provider() -> Iterator[Loopback]:
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address, and logs all that it can."""
     log = tmp_path_factory.mktemp("api") / "api.log"
-    settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug"}
+    settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug", "TAXIWAY_PRIVATE_PROVIDERS": "true"}
     server = ApiServer(api_database, servers.broker(0), log, settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
     yield server.start()
@@ -57,43 +55,6 @@ def as_at_the_start(http: httpx.Client, provider: Loopback) -> Iterator[None]:
     yield
     provider.reset()
     http.put(f"/v1/providers/{NAME}", json=provider.settings())
-
-
-class Asking:
-    """A run that a worker has parked for an authorization."""
-
-    def __init__(
-        self, http: httpx.Client, hand: Hand, subject: str, *, due_ms: int = HOUR, tenant: str = "acme", **more: Any
-    ) -> None:
-        self.http = http
-        self.run = str(http.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"])
-        request = {"provider": NAME, "subject": subject, "scopes": ["read:notes"], "onDeny": "fail", **more}
-        self.wait = authorization("a", request, due_ms, "timeout", Holder(tenant, subject, request["provider"]))
-        hand.ask(self.run, self.wait)
-
-    @property
-    def link(self) -> str:
-        return str(self.http.get(f"/v1/runs/{self.run}").json()["pause"]["waits"][0]["authUrl"])
-
-    @property
-    def status(self) -> str:
-        return str(self.http.get(f"/v1/runs/{self.run}").json()["status"])
-
-    def outcomes(self) -> list[str]:
-        events = self.http.get(f"/v1/runs/{self.run}/events").json()["events"]
-        return [event["outcome"] for event in events if "outcome" in event]
-
-
-def refused(address: str, code: str, status: int) -> httpx.Response:
-    """Look at a refusal as a program and as a person; give the page."""
-    answer = httpx.get(address, headers={"accept": "application/json"}, trust_env=False)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    page = httpx.get(address, headers={"accept": "text/html"}, trust_env=False)
-    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
-    for name, value in {"cache-control": "no-store", "referrer-policy": "no-referrer"}.items():
-        assert page.headers[name] == value
-    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    return page
 
 
 def test_the_way_to_the_provider_tells_it_neither_the_token_nor_who_asked(http: httpx.Client, hand: Hand) -> None:
@@ -128,16 +89,18 @@ def test_a_state_that_was_not_made_here_changes_nothing(http: httpx.Client, hand
     asking = Asking(http, hand, "state")
     callback = decide(set_out(asking.link))
     good = params(callback)
-    raw = base64.urlsafe_b64decode(good["state"])
-    for place in (0, 20, 30, 71):  # the wait, the time, the random part, the signature
+    raw = base64.urlsafe_b64decode(good["state"] + "==")
+    for place in (0, 20, 30, 45, 87):  # the wait, the time, the random part, the provider, the signature
         bent = bytearray(raw)
         bent[place] ^= 1
         wrong = {**good, "state": base64.urlsafe_b64encode(bent).decode()}
-        refused(f"{http.base_url}/v1/auth/callback?{urlencode(wrong)}", "token_unknown", 404)
-    refused(f"{http.base_url}/v1/auth/callback?{urlencode({**good, 'state': 'x'})}", "token_unknown", 404)
+        refused(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode(wrong)}", "token_unknown", 404)
+    refused(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode({**good, 'state': 'x'})}", "token_unknown", 404)
     other = Asking(http, hand, "another")
     swapped = {"state": params(set_out(other.link))["state"], "code": good["code"]}
-    refused(f"{http.base_url}/v1/auth/callback?{urlencode(swapped)}", "provider_failed", 502)  # PKCE: not its verifier
+    refused(
+        f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode(swapped)}", "provider_failed", 502
+    )  # PKCE: not its verifier
     assert (asking.status, other.status) == ("AUTH_REQUIRED", "AUTH_REQUIRED")
     assert http.get("/v1/grants", params={"subject": "another"}).json()["grants"] == []
 
@@ -147,7 +110,8 @@ def test_a_state_that_is_old_changes_nothing_and_says_what_to_do(
 ) -> None:
     asking = Asking(http, hand, "old")
     with settings_of(monkeypatch, SECRET_KEY=SECRET_KEY):
-        made = states.new_state(asking.wait.id, asking.wait.nonce or "", time.time() - states.GOOD_SECONDS - 5)
+        ago = time.time() - states.GOOD_SECONDS - 5
+        made = states.new_state(asking.wait.id, asking.wait.nonce or "", ago, Provider(name=NAME))
     old = urlencode({"state": made.text(), "code": "c"})
     page = refused(f"{http.base_url}/v1/auth/callback?{old}", "token_expired", 410)
     assert "Open the link once more" in page.text
@@ -222,7 +186,7 @@ def test_an_error_of_the_provider_that_is_no_refusal_leaves_the_run_waiting(
 ) -> None:
     asking = Asking(http, hand, f"error-{error}")
     state = params(set_out(asking.link))["state"]
-    page = come_back(f"{http.base_url}/v1/auth/callback?{urlencode({'state': state, 'error': error})}")
+    page = come_back(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode({'state': state, 'error': error})}")
     assert (page.status_code, "<script>" in page.text) == (502, False)
     assert asking.status == "AUTH_REQUIRED"
 
@@ -280,8 +244,8 @@ def test_a_provider_is_shown_without_its_secret_which_stays_where_none_is_sent(
     body = {"authorizeUrl": "https://a.example/a", "tokenUrl": "https://a.example/t", "clientId": "us"}
     made = http.put("/v1/providers/temporary", json={**body, "clientSecret": "very-secret-indeed"})
     assert (made.status_code, made.json()["clientAuth"]) == (201, "basic")
-    changed = http.put("/v1/providers/temporary", json={**body, "clientId": "we", "parameters": {"prompt": "consent"}})
-    assert (changed.status_code, changed.json()["clientId"], changed.json()["clientAuth"]) == (200, "we", "basic")
+    changed = http.put("/v1/providers/temporary", json={**body, "scopes": ["x"], "parameters": {"prompt": "consent"}})
+    assert (changed.status_code, changed.json()["scopes"], changed.json()["clientAuth"]) == (200, ["x"], "basic")
     listed = http.get("/v1/providers")
     assert all(
         "very-secret" not in answer.text for answer in (made, changed, listed, http.get("/v1/providers/temporary"))
@@ -299,6 +263,11 @@ def test_a_provider_is_shown_without_its_secret_which_stays_where_none_is_sent(
     ("wrong", "field"),
     [
         ({"authorizeUrl": "http://a.example/a"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://a.example/a?prompt=consent"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://a.example/a?client_id=them"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://a.example/a?"}, "authorizeUrl"),
+        ({"authorizeUrl": "https://@a.example/a"}, "authorizeUrl"),
+        ({"parameters": {"request_uri": "https://b.example"}}, "parameters"),
         ({"tokenUrl": "ftp://a.example"}, "tokenUrl"),
         ({"tokenUrl": "https://user:pass@a.example/t"}, "tokenUrl"),
         ({"revocationUrl": "https://a.example/r#x"}, "revocationUrl"),
@@ -328,7 +297,9 @@ def test_under_another_secret_key_stored_secrets_are_unreadable_and_it_says_so(
     api: ApiServer, http: httpx.Client, hand: Hand, tmp_path: Path
 ) -> None:
     asking = Asking(http, hand, "key")
-    other = ApiServer(api.database_url, api.redis_url, tmp_path / "api.log", {"TAXIWAY_SECRET_KEY": "j" * 40})
+    other = ApiServer(
+        api.database_url, api.redis_url, tmp_path / "api.log", {**api.settings, "TAXIWAY_SECRET_KEY": "j" * 40}
+    )
     other.settings["TAXIWAY_PUBLIC_URL"] = other.url
     other.start()
     try:

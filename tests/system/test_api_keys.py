@@ -8,10 +8,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
 from tests.system.api_server import ROOT, ApiServer
+from tests.system.hand import INPUT
 
 
 def command(api: ApiServer, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -88,3 +90,92 @@ def test_a_bad_key_request_makes_no_key(acme: httpx.Client) -> None:
     assert acme.delete("/v1/keys/nonsense").status_code == 404
     assert acme.delete(f"/v1/keys/{uuid.uuid4()}").status_code == 404
     assert acme.get("/v1/keys").json() == before
+
+
+SCOPES = ("enqueue", "read", "decide", "operate", "admin")
+
+
+def test_a_key_gives_only_what_it_has(api: ApiServer) -> None:
+    with api.client(api.key("giving", ("admin", "read", "decide"))) as admin:
+        for scopes, surplus in ((["operate"], "operate"), (["read", "operate", "enqueue"], "operate, enqueue")):
+            refused = admin.post("/v1/keys", json={"name": "more", "scopes": scopes})
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+            assert refused.json()["detail"] == (
+                f"A key gives only what it has: this one may give read, decide, admin, not {surplus}."
+            )
+        assert [key["name"] for key in admin.get("/v1/keys").json()["keys"]] == ["test"]
+        given = admin.post("/v1/keys", json={"name": "same", "scopes": ["admin", "read", "decide"], "roles": ["any"]})
+        assert given.status_code == 201
+        assert admin.get("/v1/queues").status_code == 200
+        assert admin.put("/v1/queues/default", json={"limit": 1}).json()["code"] == "forbidden"
+
+
+def test_a_key_over_the_installation_is_given_and_revoked_by_one_alone(api: ApiServer) -> None:
+    with api.client(api.key("owned", SCOPES)) as owner, api.client(api.key("owned", ("admin", "read"))) as admin:
+        made = owner.post("/v1/keys", json={"name": "ops", "scopes": ["operate", "read"]})
+        assert made.status_code == 201
+        refused = admin.delete(f"/v1/keys/{made.json()['id']}")
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert "a key with operate revokes it" in refused.json()["detail"]
+        with api.client(api.key("stranger", SCOPES)) as stranger:
+            assert stranger.delete(f"/v1/keys/{made.json()['id']}").status_code == 404
+        with api.client(made.json()["key"]) as ops:
+            assert ops.get("/v1/providers").status_code == 200
+        assert owner.delete(f"/v1/keys/{made.json()['id']}").status_code == 204
+
+
+def test_a_key_that_was_revoked_elsewhere_leaves_no_other_behind(api: ApiServer) -> None:
+    """This process knows it for some seconds more."""
+    first, second = (api.key("leaving", SCOPES, name=name) for name in ("leaving", "staying"))
+    with api.client(first) as leaving, api.client(second) as staying:
+        ids = {key["name"]: key["id"] for key in leaving.get("/v1/keys").json()["keys"]}
+        mine, other = ids["leaving"], ids["staying"]
+        assert staying.get("/v1/keys").status_code == 200
+        with api.connect() as connection:
+            connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = %s", [mine])
+        made = leaving.post("/v1/keys", json={"name": "behind", "scopes": ["admin"]})
+        assert (made.status_code, made.json()["code"]) == (401, "unauthenticated")
+        assert leaving.get("/v1/keys").status_code == 401, "known to be revoked by now"
+        assert {key["name"]: key["id"] for key in staying.get("/v1/keys").json()["keys"]} == ids
+        with api.connect() as connection:
+            connection.execute("UPDATE api_key SET scopes = '{read}' WHERE id = %s", [other])
+        assert staying.post("/v1/keys", json={"name": "behind", "scopes": ["read"]}).status_code == 403
+        assert staying.delete(f"/v1/keys/{other}").status_code == 403
+
+
+def test_keys_that_revoke_each_other_end_with_one_of_them(api: ApiServer) -> None:
+    first, second = (api.key("rivals", SCOPES, name=name) for name in ("one", "two"))
+    with api.client(first) as one, api.client(second) as two:
+        ids = {key["name"]: key["id"] for key in one.get("/v1/keys").json()["keys"]}
+        with ThreadPoolExecutor(2) as pool:
+            ends = list(
+                pool.map(
+                    lambda at: at[0].delete(f"/v1/keys/{at[1]}").status_code, [(one, ids["two"]), (two, ids["one"])]
+                )
+            )
+        assert sorted(ends) == [204, 401]
+
+
+def test_the_admin_of_a_tenant_changes_its_schedules(api: ApiServer, acme: httpx.Client) -> None:
+    body = {"cron": "0 3 * * *", "timezone": "UTC", "run": {"agent": "refund", "input": INPUT}}
+    for scope in ("admin", "operate"):
+        with api.client(api.key("acme", (scope, "read"))) as client:
+            assert client.put(f"/v1/schedules/by-{scope}", json=body).status_code == 200
+            assert client.delete(f"/v1/schedules/by-{scope}").status_code == 204
+    with api.client(api.key("acme", ("enqueue", "read", "decide"))) as client:
+        refused = client.put("/v1/schedules/no", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert "the scope admin or operate" in refused.json()["detail"]
+
+
+def test_the_first_key_of_an_installation_may_do_everything(api: ApiServer) -> None:
+    with api.connect() as connection:
+        valid = connection.execute(
+            "UPDATE api_key SET revoked_at = now() WHERE revoked_at IS NULL RETURNING id"
+        ).fetchall()
+        for name, scopes in (("first", list(SCOPES)), ("second", ["enqueue", "read"])):
+            assert command(api, "create", "--tenant", "t2", "--name", name).returncode == 0
+            row = connection.execute("SELECT scopes FROM api_key WHERE tenant = 't2' AND name = %s", [name]).fetchone()
+            assert row == {"scopes": scopes}
+        ids = [row["id"] for row in valid]
+        connection.execute("UPDATE api_key SET revoked_at = NULL WHERE id = ANY(%s)", [ids])  # for the other tests

@@ -41,7 +41,7 @@ Woken = Callable[[], int]
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address: a provider sends people back to it."""
-    settings = dict(SETTINGS)
+    settings = {**SETTINGS, "TAXIWAY_PRIVATE_PROVIDERS": "true"}
     server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log", settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
     yield server.start()

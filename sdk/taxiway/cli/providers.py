@@ -39,6 +39,13 @@ def put(
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", metavar="KEY=VALUE", help="Added to the address.")
     ] = None,
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", help="What it must say of itself (RFC 9207).", show_default=False)
+    ] = None,
+    callback: Annotated[
+        Literal["own", "shared"] | None,
+        typer.Option("--callback", help="Its own address of return, or the one of before; stays when left out."),
+    ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -49,9 +56,9 @@ def put(
         made = client.put_provider(
             name, authorize_url=authorize_url, token_url=token_url, client_id=client_id, client_secret=secret,
             client_auth=client_auth, revocation_url=revocation_url, scopes=scope or (),
-            parameters=inputs.read_metadata(parameter or ()),
+            parameters=inputs.read_metadata(parameter or ()), issuer=issuer, callback=callback,
         )  # fmt: skip
-    there = f"{client.address.url}/v1/auth/callback"
+    there = made.get("callbackUrl") or f"{client.address.url}/v1/auth/callback"
     Output(as_json).say(made, f"Provider {name} is introduced. Register {there} there for redirects.")
 
 

@@ -32,20 +32,26 @@ class AsyncAuthorizing(AsyncConnection):
         revocation_url: str | None = None,
         scopes: Iterable[str] = (),
         parameters: Mapping[str, str] | None = None,
+        issuer: str | None = None,
+        callback: str | None = None,
     ) -> Json:
         """Introduce an OAuth provider, or change it. A client secret that is not given stays as it is; None takes it away.
 
-        `scopes` are asked for with every authorization, `parameters` added to the address where people authorize.
+        A call that changes the token or revocation address, the client or its way to prove itself must give the secret again.
+        `scopes` are asked for with every authorization, `parameters` added to the address where people authorize. With an
+        `issuer`, answers that do not name it are refused (RFC 9207). `callback` is "own" or "shared", and stays when left out:
+        the answer's `callbackUrl` is the address to register.
         """
         return await self.send(
             operations.put_provider(
                 name, authorize_url=authorize_url, token_url=token_url, client_id=client_id, client_secret=client_secret,
                 client_auth=client_auth, revocation_url=revocation_url, scopes=scopes, parameters=parameters,
+                issuer=issuer, callback=callback,
             )
         )  # fmt: skip
 
     async def delete_provider(self, name: str) -> None:
-        """Forget an OAuth provider; grants that it gave are used until they would have to be renewed."""
+        """Forget an OAuth provider; grants that it gave are used again once the same provider is back."""
         await self.send(operations.delete_provider(name))
 
     def grants(

@@ -131,11 +131,14 @@ def put_provider(
     revocation_url: str | None,
     scopes: Iterable[str],
     parameters: Mapping[str, str] | None,
+    issuer: str | None,
+    callback: str | None,
 ) -> Call[Json]:
     """PUT /v1/providers/{name}; a client secret of KEEP stays as it is."""
     body = {
         "authorizeUrl": authorize_url, "tokenUrl": token_url, "revocationUrl": revocation_url, "clientId": client_id,
         "clientSecret": client_secret, "clientAuth": client_auth, "scopes": list(scopes), "parameters": dict(parameters or {}),
+        "issuer": KEEP if issuer is None else issuer, "callback": KEEP if callback is None else callback,
     }  # fmt: skip
     given = {field: value for field, value in body.items() if value is not KEEP}
     return Call(with_body("PUT", _path("providers", name), given), _document)

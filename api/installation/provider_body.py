@@ -1,0 +1,98 @@
+"""What a provider may be told to be: addresses that make sense, which the server calls only where it is allowed to."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from api.fields import Text
+from api.requests import Body
+from models.reach import SETTING, is_named_private
+from models.settings import settings
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OURS = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "redirect_uri",
+        "request",
+        "request_uri",
+        "response_type",
+        "scope",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+    }
+)
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, plain = parts.hostname or "", parts.scheme == "http" and parts.hostname in _LOOPBACK
+    except ValueError:
+        raise ValueError("must be an https address") from None
+    if plain and not settings().private_providers:
+        raise ValueError(f"must be an https address ({SETTING} allows http on loopback)")
+    if parts.scheme != "https" and not plain:
+        raise ValueError("must be an https address without user and fragment")
+    if not host or parts.fragment or parts.username is not None or any(ord(sign) <= 32 for sign in value):
+        raise ValueError("must be an https address without user and fragment")
+    return value
+
+
+def _called(value: str) -> str:
+    host = urlsplit(_address(value)).hostname or ""
+    if is_named_private(host) and not settings().private_providers:
+        raise ValueError(f"must not be a private address, which only {SETTING} allows")
+    return value
+
+
+def _without_query(value: str) -> str:
+    if "?" in value:
+        raise ValueError("must have no parameters of its own: fixed ones belong in `parameters`")
+    return _address(value)
+
+
+def _no_more(value: dict[str, str]) -> dict[str, str]:
+    if taken := sorted(_OURS & value.keys()):
+        raise ValueError(f"must not hold {', '.join(taken)}, which are set for each authorization")
+    return value
+
+
+Visited = Annotated[Text, Field(max_length=2000), AfterValidator(_without_query)]
+Called = Annotated[Text, Field(max_length=2000), AfterValidator(_called)]
+Scope = Annotated[Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
+Short = Annotated[Text, Field(min_length=1, max_length=2000)]
+
+
+def _issuer(value: str) -> str:
+    if "?" in value:
+        raise ValueError("must be an https address without parameters (RFC 9207)")
+    return _address(value)
+
+
+class NewProviderBody(Body):
+    """How to speak to a provider."""
+
+    authorizeUrl: Annotated[Visited, Field(description="Where people authorize; without parameters of its own.")]  # noqa: N815  as the API spells it
+    tokenUrl: Annotated[Called, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
+    revocationUrl: Annotated[Called | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
+    issuer: Annotated[
+        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer)] | None,
+        Field(description="RFC 9207: what it says of itself (`iss`) when it sends people back; it must, then."),
+    ] = None
+    callback: Annotated[
+        Literal["own", "shared"] | None,
+        Field(
+            description="The address of return: its own, or the one of before. Left out: kept, and its own for a new one."
+        ),
+    ] = None
+    clientId: Annotated[Short, Field(description="As whom this installation is registered.")]  # noqa: N815
+    clientSecret: Annotated[Short | None, Field(description="Kept when left out, if its use stays; null: none.")] = None  # noqa: N815
+    clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
+    scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
+    parameters: Annotated[
+        dict[Short, Short], Field(max_length=32), Field(default_factory=dict), AfterValidator(_no_more)
+    ]

@@ -1,0 +1,127 @@
+"""A provider is called where its name leads to a public address: there, under its name, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models import pinning
+from models.errors import ProviderAway
+from models.oauth import Speaker
+from models.provider import Provider
+from tests.postgres.inside import settings_of
+from tests.processes.tls_redis import private_authority, tls_in_front
+
+KEY = "k" * 40
+
+
+class Bank(ThreadingHTTPServer):
+    """A token endpoint that keeps under which host it was called; it answers with `answer` and these headers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answering)
+        self.hosts: list[str] = []
+        self.status, self.location = 200, ""
+
+
+class _Answering(BaseHTTPRequestHandler):
+    server: Bank
+
+    def do_POST(self) -> None:
+        self.server.hosts.append(self.headers["host"])
+        self.rfile.read(int(self.headers["content-length"]))
+        given = {} if self.server.location else {"access_token": "given", "token_type": "Bearer"}
+        body = json.dumps(given).encode()
+        self.send_response(self.server.status)
+        if self.server.location:
+            self.send_header("location", self.server.location)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_said: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def bank() -> Iterator[Bank]:
+    with Bank() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def _speaker(token_url: str) -> Speaker:
+    return Speaker(Provider(name="bank", authorize_url="", token_url=token_url, client_id="us"), "secret")
+
+
+def _exchange(token_url: str) -> str:
+    return _speaker(token_url).exchange(redirect="https://us.example", code="c", verifier="v" * 43).access
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"])
+def test_a_private_address_is_not_called(bank: Bank, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    address = f"http://{host}:{bank.server_port}/token"
+    with settings_of(monkeypatch, PRIVATE_PROVIDERS="false"):
+        for call in (
+            lambda: _exchange(address),
+            lambda: _speaker(address).refresh("old"),
+            lambda: Speaker(Provider(name="bank", token_url="", client_id="us", revocation_url=address), None).revoke(
+                "t", "access_token"
+            ),
+        ):
+            with pytest.raises(ProviderAway, match="private address, which only TAXIWAY_PRIVATE_PROVIDERS allows"):
+                call()
+    assert bank.hosts == []
+
+
+def test_it_is_called_where_the_installation_allows_it(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    with settings_of(monkeypatch, PRIVATE_PROVIDERS="true"):
+        assert _exchange(f"http://127.0.0.1:{bank.server_port}/token") == "given"
+
+
+def test_the_address_that_was_judged_is_called_under_the_name(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name leads nowhere by itself, so a second look at it would fail; the first address takes no connection."""
+    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
+    with settings_of(monkeypatch, PRIVATE_PROVIDERS="false"):
+        assert _exchange(f"http://bank.invalid:{bank.server_port}/token") == "given"
+    assert bank.hosts == [f"bank.invalid:{bank.server_port}"]
+
+
+@pytest.mark.parametrize(("name", "taken"), [("bank.example", True), ("other.example", False)])
+def test_the_certificate_is_checked_against_the_name(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, taken: bool
+) -> None:
+    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.1"])
+    monkeypatch.setenv("SSL_CERT_FILE", str(private_authority(tmp_path)))
+    with (
+        settings_of(monkeypatch, PRIVATE_PROVIDERS="false"),
+        tls_in_front(bank.server_port, tmp_path / "server.pem") as port,
+    ):
+        address = f"https://{name}:{port}/token"
+        if taken:
+            assert _exchange(address) == "given"
+        else:
+            with pytest.raises(ProviderAway, match="cannot be reached"):
+                _exchange(address)
+
+
+@pytest.mark.parametrize("allowed", ["true", "false"])
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_redirect_is_not_followed(bank: Bank, monkeypatch: pytest.MonkeyPatch, status: int, allowed: str) -> None:
+    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.1"])
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, settings_of(monkeypatch, PRIVATE_PROVIDERS=allowed):
+        bank.status, bank.location = status, f"http://127.0.0.1:{elsewhere.getsockname()[1]}/token"
+        with pytest.raises(ProviderAway):
+            _exchange(f"http://127.0.0.1:{bank.server_port}/token")
+        assert select.select([elsewhere], [], [], 0)[0] == [], "the code and the verifier were on their way there"
+    assert len(bank.hosts) == 1

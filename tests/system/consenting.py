@@ -1,0 +1,50 @@
+"""What tests of authorizations share: a run that asks, its link, and how a refusal looks to a program and to a person."""
+
+from __future__ import annotations
+
+import httpx
+
+from models.grants import Holder
+from models.questions import authorization
+from tests.oauth import NAME, browser
+from tests.system.hand import INPUT, Hand
+
+EVERYTHING = ("enqueue", "read", "decide", "operate", "admin")
+HOUR = 3_600_000
+
+
+class Asking:
+    """A run that a worker has parked for an authorization."""
+
+    def __init__(
+        self, http: httpx.Client, hand: Hand, subject: str, *, due_ms: int = HOUR, tenant: str = "acme", **more: object
+    ) -> None:
+        self.http = http
+        self.run = str(http.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"])
+        request = {"provider": NAME, "subject": subject, "scopes": ["read:notes"], "onDeny": "fail", **more}
+        self.wait = authorization("a", request, due_ms, "timeout", Holder(tenant, subject, request["provider"]))
+        hand.ask(self.run, self.wait)
+
+    @property
+    def link(self) -> str:
+        return str(self.http.get(f"/v1/runs/{self.run}").json()["pause"]["waits"][0]["authUrl"])
+
+    @property
+    def status(self) -> str:
+        return str(self.http.get(f"/v1/runs/{self.run}").json()["status"])
+
+    def outcomes(self) -> list[str]:
+        events = self.http.get(f"/v1/runs/{self.run}/events").json()["events"]
+        return [event["outcome"] for event in events if "outcome" in event]
+
+
+def refused(address: str, code: str, status: int) -> httpx.Response:
+    """Look at a refusal as a program and as a person; give the page."""
+    answer = browser.get(address, headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    page = browser.get(address, headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    for name, value in {"cache-control": "no-store", "referrer-policy": "no-referrer"}.items():
+        assert page.headers[name] == value
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    return page
