@@ -24,6 +24,7 @@ from executor.fields import error_object, holder, object_of, object_text, option
 from executor.hosts import Host
 from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
+from executor.looking import Looking
 from executor.notes import Notes
 from executor.opening import Openings
 from executor.outcomes import Outcomes
@@ -71,6 +72,10 @@ class Intake:
         self._openings = Openings(
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
+        self._looking = Looking(
+            worker, fence, self._tenant, self._limits, put=self._put, outcomes=self.outcomes, tell=self.tell,
+            is_leaving=lambda: self._holds or worker.draining,
+        )  # fmt: skip
         self._doubts: deque[int] = deque()
         self._holds = False
         self.at_edge = False
@@ -167,12 +172,19 @@ class Intake:
             case Kind.LOG:
                 step = optional_word(frame, "step")
                 self.notes.add("agent", word(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
-            case Kind.GRANT:
-                self._asked_for_grant(frame)
-            case Kind.RECALL:
-                self._recall(word(frame, "key"))
+            case Kind.GRANT | Kind.LOOK | Kind.RECALL:
+                self._asked(frame)
             case unknown:
                 raise ValueError(unknown)
+
+    def _asked(self, frame: Frame) -> None:
+        match frame["frame"]:
+            case Kind.GRANT:
+                self._asked_for_grant(frame)
+            case Kind.LOOK:
+                self._looking.take(frame, self.steps.oldest)
+            case _:
+                self._recall(word(frame, "key"))
 
     def _succeeded(self, frame: Frame) -> None:
         name = word(frame, "name")
@@ -251,17 +263,22 @@ class Intake:
         value: str | None = None,
         queue: str | None = None,
         then: Callable[[Answer], None] | None = None,
+        ack: Callable[[], None] | None = None,
+        unrecorded: Callable[[], None] | None = None,
     ) -> None:
         """Have an item recorded; the host is told its `value`, if there is one, and `queue` may have more to execute.
 
-        `then` is called when the host was told.
+        `then` is called when the host was told. `ack` and `unrecorded` tell it themselves.
         """
         self._last_n = max(self._last_n, n)
 
         def done(answer: Answer) -> None:
             if queue is not None and isinstance(answer, dict | Settled):
                 self._worker.bus.wake(PROMOTE, queue)
-            self._recorded(n, answer, edge, value)
+            if unrecorded is not None and not isinstance(answer, dict | Settled):
+                unrecorded()
+                return
+            self._recorded(n, answer, edge, value, ack)
             if then is not None:
                 then(answer)
 
@@ -271,7 +288,9 @@ class Intake:
             self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone, here=here
         )
 
-    def _recorded(self, n: int, answer: Answer, edge: bool = True, value: str | None = None) -> None:
+    def _recorded(
+        self, n: int, answer: Answer, edge: bool = True, value: str | None = None, ack: Callable[[], None] | None = None
+    ) -> None:
         """Tell the host what became of item `n`; in the thread that committed it.
 
         Neither a draining worker nor a pause lets an agent past the `edge` of a step. The intent of a `once` step is none:
@@ -283,6 +302,8 @@ class Intake:
             case dict() | Settled():
                 if edge and (self._holds or self._worker.draining):
                     self.at_edge = True
+                elif ack is not None:
+                    ack()
                 else:
                     self.tell({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
             case psycopg.errors.DivisionByZero():

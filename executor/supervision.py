@@ -122,6 +122,7 @@ class Supervision:
             "approvalStrategy": claim["approval_strategy"],
             "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim["read_at"]),
             "parkAfterMs": settings.park_after * 1000,
+            "looks": True,
             "timeoutMs": None if claim["timeout_ms"] is None else int(self._time_left() * 1000),
             "limits": {
                 "value": settings.max_value_bytes,
