@@ -24,6 +24,7 @@ from executor.fields import error_object, holder, object_of, object_text, option
 from executor.hosts import Host
 from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
+from executor.live import Live
 from executor.looking import Looking
 from executor.notes import Notes
 from executor.opening import Openings
@@ -65,6 +66,7 @@ class Intake:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
         self.activation = f"{fence.run}.{fence.epoch}"
         self.steps = StepsInFlight()
+        self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
@@ -230,7 +232,13 @@ class Intake:
             self._put(n, statement, len(data) + 500)
         else:
             about = {name: frame[name] for name in ("step", "attempt") if frame.get(name) is not None}
-            self._show(kind, {**object_of(data), **about})
+            self._show_live(kind, {**object_of(data), **about}, len(data))
+
+    def _show_live(self, kind: str, data: dict[str, Any], size: int) -> None:
+        if kind == "progress":
+            self.live.progress(data)
+        else:
+            self.live.message(kind, data, size)
 
     def _asked_for_grant(self, frame: Frame) -> None:
         ask, version = int(frame["ask"]), frame.get("version")
@@ -271,6 +279,7 @@ class Intake:
         `then` is called when the host was told. `ack` and `unrecorded` tell it themselves.
         """
         self._last_n = max(self._last_n, n)
+        self.live.settle()
 
         def done(answer: Answer) -> None:
             if queue is not None and isinstance(answer, dict | Settled):
@@ -320,7 +329,8 @@ class Intake:
 
     def _show_log(self, line: LogLine) -> None:
         about = {"step": line.step, "attempt": line.attempt} if line.step else {}
-        self._show("log", {"level": line.level, "message": line.message, "source": line.source, **about})
+        data = {"level": line.level, "message": line.message, "source": line.source, **about}
+        self.live.message("log", data, len(line.message))
 
     def _show(self, kind: str, data: dict[str, Any]) -> None:
         self._worker.bus.say(self._tenant, live(str(self._fence.run), "RUNNING", kind, data))
