@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.answers import Refusal
 from api.problems import FieldError, Problem
 from api.requests import plain
+from api.writing import why, writing
 from models.errors import DatabaseAway
 from models.facts import fact
 
@@ -53,8 +54,8 @@ def _without_tables(error: BaseException) -> bool:
     return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
 
 
-def _unavailable() -> Problem:
-    detail = "The database cannot be reached at the moment. Nothing was changed; try again soon."
+def _unavailable(detail: str | None = None) -> Problem:
+    detail = detail or "The database cannot be reached at the moment. Nothing was changed; try again soon."
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
@@ -124,6 +125,10 @@ class LastResort:
     def _state(error: Exception) -> Problem:
         if _without_tables(error):
             return Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
+        if (detail := why(error)) is not None:
+            writing.failed(error)
+            fact("database.refuses", level="error", error=type(error).__name__, detail=detail)
+            return _unavailable(detail)
         if _away(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()

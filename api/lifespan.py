@@ -6,6 +6,7 @@ So the signal is also taken here, to end the streams; their clients reconnect el
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -36,6 +37,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             "secret_key.temporary",
             level="warning",
             detail="set TAXIWAY_SECRET_KEY: links die with this process until then",
+        )
+    if "api.guard" not in sys.modules:  # uvicorn imports it before the application, where it is asked for
+        fact(
+            "api.unguarded",
+            level="warning",
+            detail="half-sent requests are held until the client leaves: add --http api.guard:Guard, or set a proxy in front",
         )
     fact("api.started")
     try:

@@ -121,7 +121,6 @@ def test_events_that_nobody_can_read_are_dropped_and_counted_in_the_log(fleet: F
 
 
 def test_hostile_neighbours_of_a_run_delay_its_steps_little(fleet: Fleet) -> None:
-    alone = fleet.result(fleet.enqueue("steady"))
     noisy = [fleet.enqueue("hostile") for _ in range(2)]
     for run in noisy:
         fleet.status(run, "RUNNING")
