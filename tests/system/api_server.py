@@ -50,7 +50,7 @@ class ApiServer:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90  # imports take their time on a busy machine
         while True:
             try:
                 httpx.get(f"{self.url}/health", timeout=2, trust_env=False).raise_for_status()
