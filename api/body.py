@@ -1,6 +1,8 @@
 """Reads a request's body as one JSON object, within a limit of bytes that holds while it still arrives."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
@@ -12,6 +14,10 @@ from models.settings import settings
 DEEPEST = 200
 _ENVELOPE_BYTES = 256 << 10
 _BATCH_INPUTS = 16
+FIRST_SECONDS = 10.0
+SLOWEST_BYTES = 16 << 10
+"""Bytes of a body that come in each second at least, once the first seconds are over."""
+_CLOSE = {"connection": "close"}
 
 
 def single_limit(max_input_bytes: int) -> int:
@@ -47,15 +53,22 @@ def body_within(
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit:
             _too_large(limit)
-        pieces = bytearray()
+        pieces, began = bytearray(), time.monotonic()
+        stream = request.stream()
         try:
-            async for piece in request.stream():
+            while True:
+                until = began + FIRST_SECONDS + len(pieces) / SLOWEST_BYTES
+                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                    piece = await anext(stream)
                 pieces += piece
                 if len(pieces) > limit:
                     _too_large(limit)
+        except StopAsyncIteration:
+            return bytes(pieces)
+        except TimeoutError:
+            raise Problem("invalid_request", "The body did not arrive in time.", headers=_CLOSE) from None
         except ClientDisconnect:
             raise Problem("invalid_request", "The body ended before it was whole.") from None
-        return bytes(pieces)
 
     return read
 

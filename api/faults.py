@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.answers import Refusal
 from api.problems import FieldError, Problem
 from api.requests import plain
+from api.writing import why, writing
 from models.errors import DatabaseAway
 from models.facts import fact
 
@@ -66,8 +67,8 @@ def _given_up() -> Problem:
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
-def _unavailable() -> Problem:
-    detail = "The database cannot be reached at the moment. Nothing was changed; try again soon."
+def _unavailable(detail: str | None = None) -> Problem:
+    detail = detail or "The database cannot be reached at the moment. Nothing was changed; try again soon."
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
@@ -140,6 +141,10 @@ class LastResort:
         if _too_slow(error):
             fact("read.given_up", level="warning")
             return _given_up()
+        if (detail := why(error)) is not None:
+            writing.failed(error)
+            fact("database.refuses", level="error", error=type(error).__name__, detail=detail)
+            return _unavailable(detail)
         if _away(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()

@@ -43,6 +43,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             level="warning",
             detail="set TAXIWAY_SECRET_KEY: links die with this process until then",
         )
+    if "api.guard" not in sys.modules:  # uvicorn imports it before the application, where it is asked for
+        fact(
+            "api.unguarded",
+            level="warning",
+            detail="half-sent requests are held until the client leaves: add --http api.guard:Guard, or set a proxy in front",
+        )
     fact("api.started")
     try:
         with on_signal(shared.hub.close):

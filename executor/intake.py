@@ -24,6 +24,8 @@ from executor.fields import error_object, holder, object_of, object_text, option
 from executor.hosts import Host
 from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
+from executor.live import Live
+from executor.looking import Looking
 from executor.notes import Notes
 from executor.opening import Openings
 from executor.outcomes import Outcomes
@@ -64,6 +66,7 @@ class Intake:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
         self.activation = f"{fence.run}.{fence.epoch}"
         self.steps = StepsInFlight()
+        self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
@@ -71,6 +74,10 @@ class Intake:
         self._openings = Openings(
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
+        self._looking = Looking(
+            worker, fence, self._tenant, self._limits, put=self._put, outcomes=self.outcomes, tell=self.tell,
+            is_leaving=lambda: self._holds or worker.draining,
+        )  # fmt: skip
         self._doubts: deque[int] = deque()
         self._holds = False
         self.at_edge = False
@@ -167,12 +174,19 @@ class Intake:
             case Kind.LOG:
                 step = optional_word(frame, "step")
                 self.notes.add("agent", word(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
-            case Kind.GRANT:
-                self._asked_for_grant(frame)
-            case Kind.RECALL:
-                self._recall(word(frame, "key"))
+            case Kind.GRANT | Kind.LOOK | Kind.RECALL:
+                self._asked(frame)
             case unknown:
                 raise ValueError(unknown)
+
+    def _asked(self, frame: Frame) -> None:
+        match frame["frame"]:
+            case Kind.GRANT:
+                self._asked_for_grant(frame)
+            case Kind.LOOK:
+                self._looking.take(frame, self.steps.oldest)
+            case _:
+                self._recall(word(frame, "key"))
 
     def _succeeded(self, frame: Frame) -> None:
         name = word(frame, "name")
@@ -218,7 +232,13 @@ class Intake:
             self._put(n, statement, len(data) + 500)
         else:
             about = {name: frame[name] for name in ("step", "attempt") if frame.get(name) is not None}
-            self._show(kind, {**object_of(data), **about})
+            self._show_live(kind, {**object_of(data), **about}, len(data))
+
+    def _show_live(self, kind: str, data: dict[str, Any], size: int) -> None:
+        if kind == "progress":
+            self.live.progress(data)
+        else:
+            self.live.message(kind, data, size)
 
     def _asked_for_grant(self, frame: Frame) -> None:
         ask, version = int(frame["ask"]), frame.get("version")
@@ -251,17 +271,23 @@ class Intake:
         value: str | None = None,
         queue: str | None = None,
         then: Callable[[Answer], None] | None = None,
+        ack: Callable[[], None] | None = None,
+        unrecorded: Callable[[], None] | None = None,
     ) -> None:
         """Have an item recorded; the host is told its `value`, if there is one, and `queue` may have more to execute.
 
-        `then` is called when the host was told.
+        `then` is called when the host was told. `ack` and `unrecorded` tell it themselves.
         """
         self._last_n = max(self._last_n, n)
+        self.live.settle()
 
         def done(answer: Answer) -> None:
             if queue is not None and isinstance(answer, dict | Settled):
                 self._worker.bus.wake(PROMOTE, queue)
-            self._recorded(n, answer, edge, value)
+            if unrecorded is not None and not isinstance(answer, dict | Settled):
+                unrecorded()
+                return
+            self._recorded(n, answer, edge, value, ack)
             if then is not None:
                 then(answer)
 
@@ -271,7 +297,9 @@ class Intake:
             self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone, here=here
         )
 
-    def _recorded(self, n: int, answer: Answer, edge: bool = True, value: str | None = None) -> None:
+    def _recorded(
+        self, n: int, answer: Answer, edge: bool = True, value: str | None = None, ack: Callable[[], None] | None = None
+    ) -> None:
         """Tell the host what became of item `n`; in the thread that committed it.
 
         Neither a draining worker nor a pause lets an agent past the `edge` of a step. The intent of a `once` step is none:
@@ -283,6 +311,8 @@ class Intake:
             case dict() | Settled():
                 if edge and (self._holds or self._worker.draining):
                     self.at_edge = True
+                elif ack is not None:
+                    ack()
                 else:
                     self.tell({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
             case psycopg.errors.DivisionByZero():
@@ -299,7 +329,8 @@ class Intake:
 
     def _show_log(self, line: LogLine) -> None:
         about = {"step": line.step, "attempt": line.attempt} if line.step else {}
-        self._show("log", {"level": line.level, "message": line.message, "source": line.source, **about})
+        data = {"level": line.level, "message": line.message, "source": line.source, **about}
+        self.live.message("log", data, len(line.message))
 
     def _show(self, kind: str, data: dict[str, Any]) -> None:
         self._worker.bus.say(self._tenant, live(str(self._fence.run), "RUNNING", kind, data))

@@ -36,6 +36,7 @@ class Outcomes:
         self._told: set[tuple[str, float]] = set()
         self._lock = threading.Lock()
         self._looking = self._again = False
+        self._then: list[Callable[[], None]] = []
         self.came = False
         """Whether news came to the run since it was claimed, so that a park must look behind the lock of the run's row."""
 
@@ -52,10 +53,15 @@ class Outcomes:
         if self._awaits and inbox != self._inbox:
             self.look()
 
-    def look(self) -> None:
-        """Look for outcomes soon, in the thread for that; a look that is under way is followed by another."""
+    def look(self, then: Callable[[], None] | None = None) -> None:
+        """Look for outcomes soon, in the thread for that; a look that is under way is followed by another.
+
+        `then` is called behind the look that begins next, also where it could not read.
+        """
         self.came = True
         with self._lock:
+            if then is not None:
+                self._then.append(then)
             if self._looking:
                 self._again = True
                 return
@@ -65,12 +71,17 @@ class Outcomes:
     def _look(self) -> None:
         more = True
         while more:
+            with self._lock:
+                then, self._then = self._then, []
             try:
                 self._read()
             except BaseException:
                 with self._lock:
                     self._looking = self._again = False
                 raise
+            finally:
+                for call in then:
+                    call()
             with self._lock:
                 more = self._looking = self._again
                 self._again = False

@@ -91,12 +91,15 @@ class Supervision:
                 outcome = self._handled(frame) if frame else None
                 if outcome is not None:
                     return outcome
+                if frame and (breath := self._intake.live.breath(frame)):
+                    time.sleep(breath)
                 self._tick()
         except HostGone as gone:
             return self._without_host(str(gone))
         finally:
             self._host.settle_output()
             self._host.on_output = None
+            self._intake.live.tick(last=True)
             self._intake.notes.flush()
 
     # ----------------------------------------------------------------------------------------------------------- beginning
@@ -122,6 +125,7 @@ class Supervision:
             "approvalStrategy": claim["approval_strategy"],
             "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim["read_at"]),
             "parkAfterMs": settings.park_after * 1000,
+            "looks": True,
             "timeoutMs": None if claim["timeout_ms"] is None else int(self._time_left() * 1000),
             "limits": {
                 "value": settings.max_value_bytes,
@@ -182,6 +186,7 @@ class Supervision:
         if now < self._ticked + TICK_SECONDS / 2:
             return
         self._ticked = now
+        self._intake.live.tick()
         self._intake.notes.flush()
         self._intake.settle_doubts()
         self._intake.show()

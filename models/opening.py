@@ -72,11 +72,12 @@ _ASKS_NOBODY = frozenset({"timer", "user"})
 
 
 def opening(
-    fence: Fence, n: int, new: Sequence[NewWait], limits: Limits, in_flight: str | None
+    fence: Fence, n: int, new: Sequence[NewWait], limits: Limits, in_flight: str | None, *, due: bool = False
 ) -> "Statement | Opening":
     """Open waits under the fence of an activation: one statement where nothing but time or a user ends them.
 
-    The row's `over` says whether some of them are over already. No row: the fence is passed, or the run records no more.
+    With `due`, waits whose time is over are ended too, which the scheduler does otherwise. The row's `over` says whether some of
+    them are over already. No row: the fence is passed, or the run records no more.
     """
     params = {
         "run": fence.run, "epoch": fence.epoch, "worker": fence.worker, "n": n, "in_flight": in_flight,
@@ -84,7 +85,8 @@ def opening(
         "waits": json.dumps([{**asdict(wait), "id": str(wait.id)} for wait in new], ensure_ascii=False),
     }  # fmt: skip
     statement = Statement(_OPEN, params)
-    return statement if all(wait.kind in _ASKS_NOBODY for wait in new) else Opening(statement, new)
+    alone = not due and all(wait.kind in _ASKS_NOBODY for wait in new)
+    return statement if alone else Opening(statement, new, due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Opening:
 
     statement: Statement
     waits: Sequence[NewWait]
+    due: bool = False
 
     def one(self, connection: psycopg.Connection[Any]) -> Row | None:
         """Execute it in the caller's transaction. The row is the first event, if there is one, and `more` are the others."""
@@ -116,7 +119,8 @@ class Opening:
         keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
         for key in keys:  # behind the lock of the run's row, and when the waits are open: see `models.grants`
             grants.lock(key).one(connection)
-        return over + (waits.authorize(stands["id"]).all(connection) if keys else [])
+        over += waits.authorize(stands["id"]).all(connection) if keys else []
+        return over + (waits.resolve_due(stands["id"]).all(connection) if self.due else [])
 
     def _asked(self, connection: psycopg.Connection[Any], row: Row) -> list[Row]:
         if not row["opened"] or not self._has(*_ASKS_PEOPLE):

@@ -142,6 +142,19 @@ class Settings(BaseSettings):
     max_levels: int = Field(20, ge=1, le=1000, description="How deep runs may start runs that start runs.")
     max_batch: int = Field(1000, ge=1, le=10_000, description="Runs that one batch call may enqueue.")
 
+    http_connections: int = Field(
+        4000,
+        ge=10,
+        le=1_000_000,
+        description="Connections that one API process holds, as far as its open files suffice.",
+    )
+    http_connections_per_peer: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="Of these from one address; a proxy in `FORWARDED_ALLOW_IPS` has no such limit.",
+    )
+
     @property
     def direct_url(self) -> str:
         """Address for connections that hold session locks."""

@@ -3,14 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from sqlalchemy import text
 
 from api.answers import Answer
 from api.documented import refusals
 from api.problems import Problem
 from api.resources import Resources, resources
 from api.shapes import Health, Readiness
-from api.transactions import reading
+from api.transactions import transaction
+from api.writing import writing
 
 router = APIRouter(tags=["Health"])
 
@@ -25,9 +25,10 @@ async def health() -> Answer:
     "/ready", response_model=Readiness, summary="Can it work?", responses=refusals("unavailable", open_to_all=True)
 )
 def ready(shared: Annotated[Resources, Depends(resources)]) -> Answer:
-    """Answer 200 while the database is there and has its tables. Redis may be away: that costs latency only."""
-    with reading() as session:
-        migrated = session.connection().execute(text("SELECT to_regclass('run') IS NOT NULL")).scalar()
-    if not migrated:
-        raise Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
+    """Answer 200 while the database is there, has its tables and takes writes. Redis may be away: that costs latency only."""
+    with transaction() as connection:
+        found = connection.execute("SELECT to_regclass('run') IS NOT NULL").fetchone()
+        if found is None or not found[0]:
+            raise Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
+        writing.look(connection)
     return Answer({"status": "ready", "database": "there", "redis": "there" if shared.hub.redis_there else "away"})

@@ -8,6 +8,7 @@ lose or reorder whatever it likes.
 
 import asyncio
 import json
+import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from models.bus import run_channel, tenant_channel
 from models.facts import fact
 
 POLL_SECONDS = 2.0
+_STORED = re.compile(r'\{"seq":(\d{1,9}),')
 _AT_ONCE = 200
 
 
@@ -31,7 +33,7 @@ class Hub:
     """All open streams of the process, and the two tasks that feed them."""
 
     def __init__(self, redis_url: str) -> None:
-        self._subscription = Subscription(redis_url, self._on_hint, self._on_back)
+        self._subscription = Subscription(redis_url, self._on_hint, self._on_back, self._on_flood)
         self._boxes: defaultdict[str, set[Mailbox]] = defaultdict(set)
         self._boards: defaultdict[str, set[Board]] = defaultdict(set)
         self._work = asyncio.Event()
@@ -115,12 +117,20 @@ class Hub:
     def _on_back(self) -> None:
         self._make_stale(self._all())
 
+    def _on_flood(self, channel: str) -> None:
+        self._make_stale(list(self._boxes.get(channel, ())))
+
     def _on_hint(self, channel: str, text: str) -> None:
         if boards := self._boards.get(channel):
             _show(boards, text)
         boxes = self._boxes.get(channel)
         if not boxes:
             return
+        if (known := _STORED.match(text)) is not None:  # as `models.events.public` writes it: nothing else is looked at
+            self._make_stale([box for box in boxes if box.after < int(known[1])])
+            return
+        if not any(box.has_room for box in boxes):
+            return  # a live-only message that nobody has room for, or a hint that the poll makes up for
         try:
             message = json.loads(text)
             seq = message.get("seq")

@@ -39,6 +39,11 @@ class Mailbox:
         """Whether there may be new events in the table, and room for them."""
         return self.stale and not self.reading and not self.closed and len(self._frames) < ROOM
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a live-only message is taken: held back, it takes the place of an older one."""
+        return not self._ended and (self.stale or self.reading or len(self._frames) < ROOM)
+
     def put_events(self, frames: Iterable[Frame]) -> None:
         """Take stored events in their order; one that was put in before is passed over."""
         for frame in frames:

@@ -19,7 +19,7 @@ def create_key(name: str) -> list[str]:
 
 
 def api(port: int) -> list[str]:
-    place = ["--host", "127.0.0.1", "--port", str(port)]
+    place = ["--host", "127.0.0.1", "--port", str(port), "--http", "api.guard:Guard"]
     return [*MODULE, "uvicorn", "api.app:app", *place, "--timeout-graceful-shutdown", str(CLOSING_STREAMS)]
 
 

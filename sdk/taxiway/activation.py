@@ -17,11 +17,11 @@ from typing import Any, Final, NoReturn
 
 from taxiway import mismatch
 from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, RenewedWish, again
-from taxiway.children import SpawnCall, Start, spawn
+from taxiway.children import CHILD, SpawnCall, Start, spawn
 from taxiway.conduct import Renew, Script, Sleep, StepCall, conduct
 from taxiway.conversation import Conversation, Granted
 from taxiway.encode import json_text
-from taxiway.errors import AGENT_ERROR, CODE_MISMATCH, Canceled, Halt, Park, Restart
+from taxiway.errors import AGENT_ERROR, CODE_MISMATCH, Canceled, Halt, NotRecorded, Park, Restart
 from taxiway.frames import Frame, Kind
 from taxiway.identity import arguments_digest, call_digest, shown_arguments
 from taxiway.ledger import WAIT, Call, Ledger, Recorded, Turn
@@ -32,7 +32,7 @@ from taxiway.steps import StepOptions, StepPlan, plan
 from taxiway.tools import ON_TOOL_CALL, tool_call
 from taxiway.tools import shown_arguments as arguments_for_people
 from taxiway.verb_call import Unawaited
-from taxiway.waits import Settled, Wait, Wish, still_open, timer
+from taxiway.waits import SIGNAL, Settled, Wait, Wish, still_open, timer
 
 PARK_AFTER: Final = 5.0
 """Seconds between two attempts of a step from which on the run is parked meanwhile."""
@@ -73,7 +73,8 @@ class Activation(Conversation):
         """Called once, when the run begins to wait or anew; the agent's code may still take its time to unwind."""
         self.end: Callable[[], None] = lambda: None
         """Makes an async agent's code end, once the activation is stopped. To be called in its loop."""
-        self.on_settled: Callable[[list[Settled]], None] = lambda _: None
+        self._came: list[Settled] = []
+        self.on_settled: Callable[[list[Settled]], None] = self._came_in
         """Called by the reader with outcomes of waits that came while the agent executes."""
         self.on_pause: Callable[[], None] = lambda: None
         """Called by the reader when the run is to be parked as soon as it only waits."""
@@ -159,9 +160,13 @@ class Activation(Conversation):
 
     def now(self, wait: Wait) -> Wait:
         """Return a wait with what the agent may know of it now: in an async agent not before its turn has come."""
-        if self.where is None:
+        if self.where is not None:
+            place, settled = self._seen.get(wait.key, (0, None))
+        elif wait.settled is None:
+            known = self.ledger.wait(wait.key, wait.wish)
+            place, settled = known.place, known.settled
+        else:
             return wait
-        place, settled = self._seen.get(wait.key, (0, None))
         return replace(wait, settled=settled, place=place)
 
     def see(self, key: str) -> None:
@@ -206,9 +211,30 @@ class Activation(Conversation):
         return left
 
     def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
-        """Return when all or any of these are over; else stop the activation and raise Park."""
-        if left := self.left(waits, wake):
-            raise self.stop(Park(tuple(wait.as_frame() for wait in left), wake))
+        """Return when all or any of these are over, or what ends them is there; else stop the activation and raise Park."""
+        while left := self.left(waits, wake):
+            looked = self.look(left)
+            if looked is None or not self._has_heard(looked):
+                raise self.stop(Park(tuple(wait.as_frame() for wait in left), wake))
+
+    def look(self, waits: Sequence[Wait]) -> Future[Any] | None:
+        """Ask whether what ends these is there already; outcomes come before the answer. None when nothing can be there."""
+        if not self.order.looks or not any(map(self._may_be_over, waits)):
+            return None
+        return self.commit(Kind.LOOK, {"waits": [wait.as_frame() for wait in waits]})
+
+    def _may_be_over(self, wait: Wait) -> bool:
+        known = self.ledger.was_opened(wait.key)
+        return known or wait.wish.kind in (SIGNAL, CHILD) or wait.wish.due_ms == 0
+
+    def _has_heard(self, looked: Future[Any]) -> bool:
+        """Return whether the answer to a look brought news. What came takes its place in the order of its coming."""
+        try:
+            looked.result()
+        except NotRecorded:  # the park is refused for the same reason, and says it
+            return False
+        came, self._came = self._came, []
+        return sum(map(self.ledger.settle, came)) > 0
 
     def value(self, wait: Wait) -> Any:
         """Return what came of a wait, or raise what it raises; a Halt stops the activation."""
@@ -278,6 +304,9 @@ class Activation(Conversation):
     def settle(self, settled: list[Settled]) -> None:
         """Outcomes of waits came. Called by the reader."""
         self.on_settled(settled)
+
+    def _came_in(self, settled: list[Settled]) -> None:
+        self._came = [*self._came, *settled]
 
     def _path(self) -> str | None:
         return None if self.where is None else self.where()

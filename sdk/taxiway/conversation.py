@@ -7,12 +7,13 @@ frames leave in the order of their n.
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from taxiway.authorizations import Grant
 from taxiway.encode import json_text
@@ -23,6 +24,8 @@ from taxiway.orders import Order
 from taxiway.report import MAX_LOG, storable
 
 T = TypeVar("T")
+PROGRESS_SECONDS: Final = 0.05
+"""Seconds between two frames of progress; the worker shows fewer."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,11 @@ class Conversation(ABC):
         key: bytes | None,
     ) -> None:
         self.order = order
-        self._write = write
+        self._write_now = write
+        self.later: Callable[[float, Callable[[], None]], object] | None = None
+        """Calls something after so many seconds; without it each progress is written when it is said."""
+        self._progress: dict[str | None, Frame] = {}
+        self._progress_from = 0.0
         self._lock = threading.Lock() if lock is None else lock  # protects everything below
         self._n = 0
         self._unanswered: dict[int, Future[Any]] = {}
@@ -102,9 +109,18 @@ class Conversation(ABC):
         return self._event("agent", {"type": storable(named), "data": data}, durable, place)
 
     def progress(self, done: float, total: float | None, note: str | None, place: Place = IN_AGENT) -> None:
-        """Say how far the agent is."""
+        """Say how far the agent is. Of what is said in quick succession the newest is written, before any other frame."""
         said = note if note is None else storable(str(note))
-        self._event("progress", {"done": done, "total": total, "note": said}, False, place)
+        fields = self._event_fields("progress", {"done": done, "total": total, "note": said}, False, place)
+        with self._lock:
+            self.check()
+            self._progress[place.step] = {"frame": Kind.EVENT, "activation": self.order.activation, **fields}
+            now = time.monotonic()
+            if self.later is None or now >= self._progress_from:
+                self._progress_from = now + PROGRESS_SECONDS
+                self._write_progress()
+            elif len(self._progress) == 1:
+                self.later(PROGRESS_SECONDS, self._progress_is_due)
 
     def log(self, message: object, level: str, place: Place = IN_AGENT) -> None:
         """Write a line of the run's log."""
@@ -186,14 +202,32 @@ class Conversation(ABC):
         return future
 
     def _event(self, kind: str, data: dict[str, Any], durable: bool, place: Place) -> Future[None] | None:
-        text = json_text(data)
-        if (size := len(text.encode())) > self.order.limits.event:
-            raise ValueError(f"an event has {size:,} bytes of JSON, {self.order.limits.event:,} are allowed")
-        fields = {"type": kind, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
+        fields = self._event_fields(kind, data, durable, place)
         if durable:
             return self.commit(Kind.EVENT, fields)
         self.tell(Kind.EVENT, fields)
         return None
+
+    def _event_fields(self, kind: str, data: dict[str, Any], durable: bool, place: Place) -> dict[str, Any]:
+        text = json_text(data)
+        if (size := len(text.encode())) > self.order.limits.event:
+            raise ValueError(f"an event has {size:,} bytes of JSON, {self.order.limits.event:,} are allowed")
+        return {"type": kind, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
+
+    def _write(self, frame: Frame) -> None:
+        """Write a frame behind the progress that was said before it; the caller holds the lock."""
+        self._write_progress()
+        self._write_now(frame)
+
+    def _write_progress(self) -> None:
+        waiting, self._progress = self._progress, {}
+        for frame in waiting.values():
+            self._write_now(frame)
+
+    def _progress_is_due(self) -> None:
+        with self._lock:
+            self._progress_from = time.monotonic() + PROGRESS_SECONDS
+            self._write_progress()
 
     def _answered(self, n: int) -> Future[Any] | None:
         with self._lock:

@@ -53,6 +53,7 @@ class Kind(StrEnum):
     OPEN = "open"
     TURN = "turn"
     HELD = "held"
+    LOOK = "look"
     PARK = "park"
     RESTART = "restart"
     FINISH = "finish"

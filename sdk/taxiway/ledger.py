@@ -125,6 +125,7 @@ class Ledger:
         self.finished = tuple(record for record in self._unmatched.values() if record.status in FINISHED)
         self.turns = tuple(turns)
         self._settled = {wait.key: (place, wait) for place, wait in enumerate(settled)}
+        self._next_place = len(self._settled)
         # Those beside steps (retries, tools) are not asked for again once their step is recorded.
         self._unasked = dict.fromkeys(
             key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)
@@ -185,7 +186,8 @@ class Ledger:
         if settled.outcome is None or self.outcome(settled.key) is not None:
             return False
         self._settled.pop(settled.key, None)
-        self._settled[settled.key] = (len(self._settled), settled)
+        self._settled[settled.key] = (self._next_place, settled)
+        self._next_place += 1
         return True
 
     def outcomes(self) -> list[Settled]:

@@ -34,6 +34,8 @@ class Order:
     """Seconds on the run's clock at which the worker wrote the order."""
     park_after: float = 10.0
     """Seconds of rest after which a run is parked whose code also does other things than to wait for the run."""
+    looks: bool = False
+    """Whether the worker answers a `look`, so that a run does not park for what is there already."""
 
     @classmethod
     def from_frame(cls, frame: Frame) -> Order:
@@ -51,4 +53,5 @@ class Order:
             approval_strategy=frame.get("approvalStrategy", "NONE"),
             clock=(frame.get("clockMs") or 0.0) / 1000,
             park_after=frame.get("parkAfterMs", 10_000) / 1000,
+            looks=bool(frame.get("looks")),
         )

@@ -32,6 +32,10 @@ class Player(Protocol):
     def clean_up(self, script: Script) -> Any:
         """Carry out a script, also after a cancel."""
 
+    def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
+        """Return when all or any of these are over; else raise Park."""
+        ...
+
     def wait_for(self, future: Future[Any]) -> Any:
         """Return what a future ends with."""
 
@@ -294,14 +298,14 @@ class Run(RunFacts):
         """
         self._guard("gather")
         chosen = [self._started(wait) for wait in several("gather", given)]
-        self._activation.wait(chosen)
+        self._player.wait(chosen)
         return self._values(chosen, return_errors)
 
     def first(self, *given: Wait | Unstarted[Any]) -> First:
         """Wait until any is over and return the place and the outcome of the first; the others stay open."""
         self._guard("first")
         chosen = [self._started(wait) for wait in several("first", given)]
-        self._activation.wait(chosen, "any")
+        self._player.wait(chosen, "any")
         return self._winner(chosen)
 
     def _started(self, wait: Wait | Unstarted[Any]) -> Wait:
@@ -320,7 +324,7 @@ class Run(RunFacts):
         return self._wait(child)
 
     def _wait(self, wait: Wait) -> Any:
-        self._activation.wait((wait,))
+        self._player.wait((wait,))
         return self._activation.value(wait)
 
     def _step(self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

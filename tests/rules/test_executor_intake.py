@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from executor import intake as intakes
@@ -202,3 +203,41 @@ def _hold(intake: Intake, worker: SimpleNamespace, held_by: str) -> None:
         intake.hold()
     else:
         worker.draining = True
+
+
+_WAIT = {"key": "wait:signal#word#1", "kind": "signal", "dueMs": None, "onDue": None, "request": '{"signal": "word"}'}
+
+
+@pytest.mark.parametrize("leaves", ["pause", "drain"])
+def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
+    intake: Intake, host: BusyHost, worker: SimpleNamespace, leaves: str
+) -> None:
+    worker.read, worker.soon = lambda *_: [{"news": True}], lambda job: job()
+    intake.take({"frame": "look", "n": 1, "waits": [_WAIT]})
+    [(_, done, _)] = worker.recorder.put_in
+    assert host.told == [], "what is there is asked for, and told when the waits are open"
+    if leaves == "pause":
+        intake.hold()
+    worker.draining = leaves == "drain"
+    intake.take({"frame": "look", "n": 2, "waits": [_WAIT]})
+    assert [(frame["n"], "value" in frame) for frame in host.told] == [(2, False)]
+    done({"over": True})
+    assert intake.at_edge, "held at the edge by the pause or the drain that came meanwhile"
+
+
+def test_a_look_that_cannot_be_answered_lets_the_run_park(
+    intake: Intake, host: BusyHost, worker: SimpleNamespace
+) -> None:
+    def away(*_: object) -> Any:
+        raise psycopg.OperationalError("gone")
+
+    worker.read, worker.soon = away, lambda job: job()
+    intake.take({"frame": "look", "n": 1, "waits": [_WAIT]})
+    worker.read = lambda *_: [{"news": True}]
+    intake.take({"frame": "look", "n": 2, "waits": [_WAIT]})
+    [(_, done, _)] = worker.recorder.put_in
+    done(psycopg.errors.UniqueViolation())
+    assert [(frame["frame"], frame["n"], "value" in frame) for frame in host.told] == [
+        ("ack", 1, False),
+        ("ack", 2, False),
+    ]

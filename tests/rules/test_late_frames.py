@@ -40,6 +40,7 @@ SAID: dict[Kind, Frame] = {
     Kind.GRANT: {"ask": 1, "want": "find", "provider": "bank", "subject": "ann", "scopes": []},
     Kind.EVENT: {"n": 1, "type": "agent", "data": '{"type": "x"}', "durable": True},
     Kind.LOG: {"level": "info", "message": "hello"},
+    Kind.LOOK: {"n": 1, "waits": [_TIMER]},
     Kind.PARK: {"n": 1, "wake": "all", "waits": [_TIMER]},
     Kind.FINISH: {"n": 1, "value": "1"},
     Kind.RESTART: {"n": 1, "input": "{}"},
@@ -76,14 +77,15 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
 
     def note(*what: object, **more: object) -> Any:
         heard.append((what, more))
-        return [{"value": "1"}]
+        return [{"value": "1", "news": False}]
 
     host = SimpleNamespace(tell=note, send=note, retire=note, kill=note)
     recorder, bus = SimpleNamespace(put=note), SimpleNamespace(say=note)
     settings, authorizations = Settings(secret_key="k" * 16), SimpleNamespace(ask=note)
     worker: Any = SimpleNamespace(
-        settings=settings, recorder=recorder, bus=bus, draining=False, read=note, authorizations=authorizations
-    )
+        settings=settings, recorder=recorder, bus=bus, draining=False, read=note, authorizations=authorizations,
+        soon=lambda job: job(),
+    )  # fmt: skip
     claim = {"tenant": "acme", "log_bytes": 0, "timeout_ms": None, "active_ms": 0}
     supervision = Supervision(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
     with suppress(HostGone):

@@ -36,7 +36,7 @@ class Slot:
         self.loop = AgentLoop(self.clock, Timers(self.clock), TaskPaths())
         self.did: list[Any] = []
         self.waits: dict[str, Wait] = {}
-        self.is_busy, self.is_settled = False, True
+        self.is_busy, self.is_settled, self.looks = False, True, False
         self.activation: Any = SimpleNamespace(
             order=SimpleNamespace(park_after=PATIENCE, number=3),
             is_stopped=False,
@@ -47,6 +47,7 @@ class Slot:
         waiting: Any = SimpleNamespace(
             awaited=lambda: self.waits,
             open_new=lambda: self.did.append("opens"),
+            look=lambda: self.looks and not self.did.append("looks"),
             note_timers=lambda: None,
             withdraw=lambda: None,
             wake="all",
@@ -196,3 +197,12 @@ def test_code_that_is_made_to_end_has_its_timers_fire_on(slot: Slot) -> None:
     slot.loop.call_ours_in(1, slot.loop.stop)
     slot.loop.run_forever()
     assert looked == ["looks"]
+
+
+def test_it_is_not_parked_before_it_was_asked_whether_what_it_waits_for_is_there(slot: Slot) -> None:
+    slot.waits_for("a")
+    slot.looks = True
+    assert slot.rests() == ["looks"]
+    slot.looks = False
+    park, ends = slot.rests()
+    assert (type(park), ends) == (Park, "ends")

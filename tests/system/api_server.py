@@ -45,11 +45,12 @@ class ApiServer:
 
     def start(self) -> ApiServer:
         command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--http", "api.guard:Guard"]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90  # imports take their time on a busy machine
         while True:
             try:
                 httpx.get(f"{self.url}/health", timeout=2, trust_env=False).raise_for_status()

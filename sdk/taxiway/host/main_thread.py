@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, assert_never
 
@@ -31,6 +31,7 @@ from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
 from taxiway.present import an_agent, present_run
 from taxiway.run import Run
+from taxiway.waits import Wait
 
 
 class MainThread:
@@ -84,6 +85,14 @@ class MainThread:
                 return self.play(script)
         finally:
             cleaning.reset(token)
+
+    def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
+        """Return when all or any of the waits are over; else raise Park. Interrupts wait, but a cancel ends it."""
+        self._interrupts.leave()
+        try:
+            self._activation.wait(waits, wake)
+        finally:
+            self._interrupts.enter()
 
     def wait_for(self, future: Future[Any]) -> Any:
         """Return what a future ends with; interrupts wait, but a cancel ends the future."""

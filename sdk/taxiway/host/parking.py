@@ -89,6 +89,8 @@ class Parking:
             return False
         holds = self._holds()
         if self._may_park(holds):
+            if self._waiting.look():
+                return False
             self._park()
             return True
         self._waiting.open_new()

@@ -215,6 +215,7 @@ class Service:
             self._arriving = None
             lock = self._interrupts.lock
             self._activation = Activation(order, recorded, settled, self._write, lock, turns=turns, key=self._key)
+            self._activation.later = self._watch.after
             self._orders.put(self._activation)
 
     def _take_answer(self, frame: Frame) -> None:

@@ -47,6 +47,7 @@ class Waiting:
         self._activation, self._loop = activation, loop
         self._groups: list[_Group] = []
         self._opened: set[str] = set()
+        self._looked: set[str] = set()
         self._told: set[str] = set()
         self._of_no_use: dict[str, None] = {}
         """Waits that the code gave up before the run was live, of which no record tells yet."""
@@ -90,6 +91,21 @@ class Waiting:
         frames = [wait.as_frame() for wait in new]
         recorded = self._activation.commit(Kind.OPEN, {"at": at, "waits": frames})
         self.turns.expect(recorded, Entry(at / 1000, landed=partial(self._is_opened, recorded)), noted=False)
+
+    def look(self) -> bool:
+        """Ask once whether what ends the awaited waits is there already. Returns whether that was asked."""
+        seen = self._opened | self._looked
+        new = [wait for key, wait in self.awaited().items() if key not in seen]
+        self._looked.update(wait.key for wait in new)
+        if not new or not self._activation.order.looks:
+            return False
+        self.note_timers()
+        at = self.turns.stamp()
+        looked = self._activation.look(new)
+        if looked is None:
+            return False
+        self.turns.expect(looked, Entry(at / 1000, landed=lambda: None), noted=False)
+        return True
 
     def note_timers(self) -> None:
         """Have recorded that timers have fired, before others learn what the code does since: a replay must come there too."""

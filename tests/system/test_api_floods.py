@@ -1,0 +1,107 @@
+"""A flood on the channel of one watched run costs that run's stream some of it, and delays no other stream."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import quantiles
+from typing import Any
+
+import httpx
+import pytest
+
+from models import events
+from models.bus import Bus, run_channel, tenant_channel
+from tests.system.api_server import ApiServer
+from tests.system.following import enqueue, followed
+from tests.system.hand import Hand
+
+# Whatever can reach Redis can publish this fast; workers do not.
+FLOOD = """
+import json, sys, time, redis
+url, channel = sys.argv[1:]
+said = {"event": "progress", "runId": channel.rpartition(":")[2], "runStatus": "RUNNING", "timestamp": "", "note": "x" * 60}
+text, client = json.dumps(said, separators=(",", ":")), redis.Redis.from_url(url)
+print("ready", flush=True)
+began, sent = time.monotonic(), 0
+while True:
+    if (due := int((time.monotonic() - began) * 22_000) - sent) < 200:
+        time.sleep(0.002)
+        continue
+    pipeline = client.pipeline(transaction=False)
+    for _ in range(200):
+        pipeline.publish(channel, text)
+    pipeline.execute()
+    sent += 200
+"""
+
+
+@pytest.fixture
+def bus(api: ApiServer) -> Iterator[Bus]:
+    bus = Bus(api.redis_url).start()
+    yield bus
+    bus.stop()
+
+
+@contextmanager
+def flooded(api: ApiServer, channel: str) -> Iterator[None]:
+    command = [sys.executable, "-c", FLOOD, api.redis_url, channel]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            process.kill()
+
+
+def until(fact: Any, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)  # between two looks
+
+
+def _delays(bus: Bus, run: str, told: list[Any], times: int) -> list[float]:
+    """Say something live of a run again and again; return how long each took to its client, in milliseconds."""
+    delays = []
+    for n in range(times):
+        known = len(told)
+        began = time.monotonic()
+        bus.say("acme", events.live(run, "RUNNING", "progress", {"done": n}))
+        until(lambda known=known: len(told) > known)  # type: ignore[misc]
+        delays.append((time.monotonic() - began) * 1000)
+        time.sleep(0.02)  # so that they are spread over the flood
+    return delays
+
+
+@pytest.mark.parametrize("flood", ["run", "tenant"])
+def test_other_streams_get_their_live_events_by_hints_all_the_while(
+    api: ApiServer, acme: httpx.Client, hand: Hand, bus: Bus, flood: str
+) -> None:
+    watched, other = enqueue(acme), enqueue(acme)
+    fences = hand.take(watched), hand.take(other)
+    channel = run_channel(watched) if flood == "run" else tenant_channel("acme")
+    with followed(acme, watched) as flooded_told, followed(acme, other) as told:
+        until(lambda: len(told) == 2)
+        with acme.stream("GET", "/v1/events/sse") as tenant, flooded(api, channel):
+            assert tenant.status_code == 200, tenant.read()
+            time.sleep(0.5)  # the flood is well under way
+            delays = _delays(bus, other, told, 150)
+            began = time.monotonic()
+            assert acme.get("/health").status_code == 200
+            health_ms = (time.monotonic() - began) * 1000
+            hand.step(fences[0], "one")
+            began = time.monotonic()
+            until(lambda: any(frame["event"] == "step" for frame in flooded_told))
+            step_s = time.monotonic() - began
+        for fence in fences:
+            hand.succeed(fence)
+    p99 = quantiles(delays, n=100)[98]
+    assert p99 < 200, (p99, max(delays))
+    assert health_ms < 1000
+    assert flood == "tenant" or step_s < 1.5, "a run whose channel is left is read more often than every 2 s"
+    assert flooded_told[-1]["event"] == "end"
