@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from api.answers import PRIVATE, Answer
 from api.consent.asked import Authorization, check_open, find, opened_by, shown, unknown
 from api.consent.give import asks_for, decide, give, provider_row
-from api.consent.page import page, refused
+from api.consent.page import for_people, page, refused
 from api.consent.state import State, new_state, read_state
-from api.documented import refusals, shows
+from api.documented import PAGE, Responses, refusals, shows
 from api.people.approval import wants_json
 from api.people.links import authorization_link
 from api.problems import Problem
@@ -25,7 +25,11 @@ from models.facts import fact
 from models.oauth import Speaker, Tokens, error_name
 from models.settings import settings
 
-router = APIRouter(tags=["People"])
+_BECAME: Responses = {
+    200: {"description": "What became of it: a page, or JSON for who asks for that.", "content": PAGE}
+}
+
+router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
 
 _SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "provider_failed", "unavailable")
 
@@ -33,10 +37,11 @@ _SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "p
 @router.get(
     "/v1/auth/{waitId}/start",
     status_code=303,
+    response_class=RedirectResponse,
     response_model=None,
     summary="Begin to authorize",
     responses=shows(303, "To the provider, or to whoever carries the authorization out.")
-    | refusals("invalid_request", *_SPENT, open_to_all=True),
+    | refusals("invalid_request", *_SPENT, open_to_all=True, pages=True),
 )
 def start_authorization(
     request: Request,
@@ -74,7 +79,7 @@ def look_at_callback(request: Request, state: Annotated[str, Query(max_length=40
     "/v1/auth/callback",
     response_model=AuthorizationBody,
     summary="Come back from a provider",
-    responses=refusals("invalid_request", *_SPENT, open_to_all=True),
+    responses=_BECAME | refusals("invalid_request", *_SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization(
     request: Request,
