@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constr
 PINS   := pyproject.toml sdk/pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench chaos
+.PHONY: help demo up test check audit bench chaos
 .SUFFIXES:
 
 help: ## Show this list
@@ -30,6 +30,9 @@ check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated f
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m ops.generated --check
 	@echo "check: all is well"
+
+audit: $(VENV)/.for-development ## Ask whether the pinned versions have known vulnerabilities
+	@exec $(BIN)/python -m ops.audit $(ARGS)
 
 bench: $(VENV)/.for-development ## Measure speed against bare Celery and DBOS
 	@$(BIN)/python -m ops.bench $(ARGS)

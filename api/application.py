@@ -21,6 +21,7 @@ from api.installation import (
 from api.lifespan import lifespan
 from api.openapi import install
 from api.people import approval, inbox, looking
+from api.reference import page as reference
 from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
 from api.scheduling import schedules
 from api.version import VERSION
@@ -62,6 +63,7 @@ _ROUTERS = (
     keys,
     health,
     metrics,
+    reference,
 )
 
 
@@ -73,8 +75,7 @@ def build() -> FastAPI:
         description=_ABOUT,
         lifespan=lifespan,
         redoc_url=None,
-        # The Swagger page loads its script from a public CDN: a browser needs the internet for it, the server never does.
-        docs_url="/docs",
+        docs_url=None,  # FastAPI's page loads its script from a public CDN: `api.reference` shows ours
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )

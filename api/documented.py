@@ -14,20 +14,25 @@ _WITH_KEY = ("unauthenticated", "forbidden", "unavailable")
 BODY = ("invalid_json", "invalid_request", "payload_too_large", "unsupported_media_type", "unknown_field")
 
 
-def refusals(*codes: str, open_to_all: bool = False) -> Responses:
-    """Name the problem codes that a call may answer with, besides those that every call may."""
+PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
+"""What a browser is shown."""
+
+
+def refusals(*codes: str, open_to_all: bool = False, pages: bool = False) -> Responses:
+    """Name the problem codes that a call may answer with, besides those that every call may. `pages`: people see pages."""
     by_status = defaultdict[int, list[str]](list)
     for code in dict.fromkeys((*codes, *_ANY_CALL, *(() if open_to_all else _WITH_KEY))):
         by_status[CODES[code][0]].append(code)
-    return {status: _refusal(status, by_status[status]) for status in sorted(by_status)}
+    # A body that is neither JSON nor a form was not sent by a page.
+    return {status: _refusal(status, by_status[status], page=pages and status != 415) for status in sorted(by_status)}
 
 
-def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
+def _refusal(status: int, codes: list[str], *, page: bool) -> dict[str, Any]:
     schema = {"allOf": [{"$ref": "#/components/schemas/ProblemDocument"}, {"properties": {"code": {"enum": codes}}}]}
     examples = {code: {"value": _example(status, code)} for code in codes}
     return {
         "description": "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
-        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}, **(PAGE if page else {})},
     }
 
 

@@ -94,7 +94,7 @@ def _methods_at(request: Request) -> list[str]:
     """Name every method of this address; the router's own error names those of its first call there only."""
     calls = request.app.openapi()["paths"].items()
     here = [names for place, names in calls if re.fullmatch(re.sub(r"{\w+}", "[^/]+", place), request.url.path)]
-    return sorted({name.upper() for names in here for name in names})
+    return sorted({name.upper() for names in here for name in names}) or ["GET", "HEAD"]  # pages are in no document
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

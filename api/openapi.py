@@ -50,7 +50,8 @@ def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
     for status, response in responses.items():
         refusal = response.get("content", {}).get("application/problem+json")
         if refusal:
-            name = f"{status}_{'_or_'.join(refusal['examples'])}"
+            page = "_or_page" if "text/html" in response["content"] else ""
+            name = f"{status}_{'_or_'.join(refusal['examples'])}{page}"
             shared[name] = response
             responses[status] = {"$ref": f"#/components/responses/{name}"}
 

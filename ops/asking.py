@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from rich.table import Table
+from taxiway.cli.output import clean
 
 from ops.console import console, say
 
@@ -26,7 +27,7 @@ class NotAnswered(Exception):
 def answer(question: Mapping[str, Any], look: Callable[[], None]) -> None:
     """Show a question and bring about a decision, calling `look` meanwhile, which may raise."""
     link = str(question["approvalUrl"])
-    say(f"\nThe run asks: {question['prompt']}", "bold yellow")
+    say(f"\nThe run asks: {clean(str(question['prompt']))}", "bold yellow")
     _show(question.get("details"))
     say(
         "While it waits it holds no slot, process, connection or message. This link shows the question, and decides it once:"
@@ -62,16 +63,16 @@ def _is_decided(link: str) -> bool:
 def _decide(link: str, decision: str) -> None:
     answered = httpx.get(f"{link}&decision={decision}", headers=_JSON, trust_env=False)
     if answered.status_code not in (httpx.codes.OK, httpx.codes.GONE):
-        raise NotAnswered(f"The link answered {answered.status_code}: {answered.text[:300]}")
+        raise NotAnswered(f"The link answered {answered.status_code}: {clean(answered.text[:300])}")
 
 
 def _show(details: Any) -> None:
     if not isinstance(details, list) or not all(isinstance(row, dict) for row in details):
         return
     names = list(details[0])[:COLUMNS]
-    table = Table(*names, box=None)
+    table = Table(*(clean(name) for name in names), box=None)
     for row in details[:ROWS]:
-        table.add_row(*(str(row.get(name, "")) for name in names))
+        table.add_row(*(clean(str(row.get(name, ""))) for name in names))
     console.print(table)
     if len(details) > ROWS:
         say(f"  … and {len(details) - ROWS} more")

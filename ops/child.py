@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.logfile import tail
+from ops.private import append_privately
 from ops.spawner import spawn
 
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -49,8 +50,7 @@ class Child:
 
     def __init__(self, command: Command) -> None:
         self.command = command
-        command.log.parent.mkdir(parents=True, exist_ok=True)
-        with command.log.open("ab") as output:
+        with append_privately(command.log) as output:
             self.process = spawn(command.launch_argv(), output, env=command.env, keep=command.keep)
         assert self.process.stdin is not None  # spawn() always opens it
         with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
+from taxiway.cli.output import clean
 
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 _NOTEWORTHY = re.compile(
@@ -18,6 +19,9 @@ _NOTEWORTHY = re.compile(
 )
 QUIET = {"postgres", "valkey", "migrate", "keys"}
 """Whose lines are shown only on request: servers write about every lost connection, and their end is reported."""
+
+# But the escapes of colours. A carriage return would let a line write over its own beginning.
+_OTHER_ESCAPES = re.compile("\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 console = Console(highlight=False, markup=False, emoji=False)
 
@@ -35,6 +39,13 @@ def near(path: Path) -> str:
 def complain(text: str) -> None:
     """Print a sentence about what went wrong, on stderr."""
     Console(stderr=True, highlight=False, markup=False, emoji=False).print(Text(text, style="red"), soft_wrap=True)
+
+
+def _coloured(line: str) -> Text:
+    """Return a line of a log in the colours that it has; words of an agent in it steer no terminal and hide nothing."""
+    text = Text.from_ansi(_OTHER_ESCAPES.sub(lambda found: clean(found[0]), line))
+    seen = clean(text.plain)
+    return text if seen == text.plain else Text(seen)
 
 
 class LogFollower:
@@ -66,9 +77,9 @@ class LogFollower:
             text = file.read()
         whole = text.rfind(b"\n") + 1
         self.read[log] = self.read.get(log, 0) + whole
-        return text[:whole].decode(errors="replace").splitlines()
+        return text[:whole].decode(errors="replace").removesuffix("\n").split("\n") if whole else ()
 
     @staticmethod
     def _print(name: str, line: str) -> None:
         colour = COLOURS[sum(name.encode()) % len(COLOURS)]
-        console.print(Text.assemble((f"{name:<12} ", colour), Text.from_ansi(line)), soft_wrap=True)
+        console.print(Text.assemble((f"{name:<12} ", colour), _coloured(line)), soft_wrap=True)

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = {"taxiway", "taxiway-server"}
+INSTALLER = {"pip"}  # which an environment has of its own: a pin would replace it, with an old one some day
 EXTRAS = {"embedded", "dev"}
 
 
@@ -29,7 +30,7 @@ def needed() -> dict[str, str]:
                 visit(requirement.name, requirement.extras)
 
     visit("taxiway-server", EXTRAS)
-    return {name: distribution(name).version for name in sorted(visited.keys() - OURS)}
+    return {name: distribution(name).version for name in sorted(visited.keys() - OURS - INSTALLER)}
 
 
 if __name__ == "__main__":

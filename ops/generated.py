@@ -18,11 +18,18 @@ def openapi() -> str:
     return json.dumps(build().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
+def legible() -> str:
+    """Return the server's copy of the rule for text of agents: neither the SDK nor the server may import the other."""
+    source = "sdk/taxiway/legible.py"
+    return f"# Written by `python -m ops.generated` from {source}: change it there.\n{(ROOT / source).read_text()}"
+
+
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/lifecycle.md": lifecycle.text,
     "docs/openapi.json": openapi,
     "docs/reasons.md": reasons.text,
     "docs/settings.md": settings.text,
+    "models/legible.py": legible,
 }
 
 

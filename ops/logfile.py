@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ops.private import close
+
 READ_AT_MOST = 64 * 1024
 
 
@@ -23,3 +25,5 @@ def rotate(folder: Path) -> None:
     """Put the logs of the last time aside, so that what is read next is about this time."""
     for log in folder.glob("*.log"):
         log.replace(log.with_suffix(".log.1"))
+    for log in folder.glob("*.log.1"):
+        close(log, 0o600)

@@ -1,7 +1,10 @@
 """What people see at the end of an authorization, in the look of all pages for people."""
 
+from typing import Any
+
 from starlette.requests import Request
 
+from api.faults import refuse_with
 from api.page.rendering import Page
 from api.people.approval import wants_json
 from api.problems import CODES, Problem
@@ -10,6 +13,17 @@ from api.problems import CODES, Problem
 def page(said: str, advice: str, status: int = 200, *, again: str | None = None) -> Page:
     """Make a page; `again` is the link under which somebody may try once more."""
     return Page("authorization.html", status, said=said, advice=advice, again=again)
+
+
+async def for_people(request: Request) -> None:
+    """Have a person shown a page whatever goes wrong, also when the database is away or the address is cut off."""
+    if not wants_json(request):
+        refuse_with(request, _problem_page)
+
+
+def _problem_page(problem: Problem) -> Page:
+    shown: dict[str, Any] = {"said": CODES[problem.code][1], "advice": problem.detail, "again": None}
+    return Page("authorization.html", problem.status, problem.headers, **shown)
 
 
 def refused(request: Request, problem: Problem, again: str | None = None) -> Page:

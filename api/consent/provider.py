@@ -14,10 +14,10 @@ from api.answers import PRIVATE, Answer
 from api.consent.asked import Authorization, check_open, find, opened_by, shown, unknown
 from api.consent.browser import check_remembered, remember
 from api.consent.give import asks_for, changed, decide, give, provider_row
-from api.consent.page import page, refused
+from api.consent.page import for_people, page, refused
 from api.consent.returning import SHARED, callback_url, check_sender
 from api.consent.state import State, new_state, read_state
-from api.documented import refusals, shows
+from api.documented import PAGE, Responses, refusals, shows
 from api.people.approval import wants_json
 from api.people.links import authorization_link
 from api.problems import Problem
@@ -28,7 +28,11 @@ from models.facts import fact
 from models.oauth import Speaker, Tokens, error_name
 from models.settings import settings
 
-router = APIRouter(tags=["People"])
+_BECAME: Responses = {
+    200: {"description": "What became of it: a page, or JSON for who asks for that.", "content": PAGE}
+}
+
+router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def look_at_callback(request: Request, state: Annotated[str, Query(max_length=40
     SHARED,
     response_model=AuthorizationBody,
     summary="Come back from a provider",
-    responses=refusals("invalid_request", "conflict", *_SPENT, open_to_all=True),
+    responses=_BECAME | refusals("invalid_request", "conflict", *_SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization(
     request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()]
@@ -87,7 +91,7 @@ def finish_authorization(
     f"{SHARED}/{{provider}}",
     response_model=AuthorizationBody,
     summary="Come back from a provider to its own address",
-    responses=refusals("invalid_request", "conflict", *_SPENT, open_to_all=True),
+    responses=_BECAME | refusals("invalid_request", "conflict", *_SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization_of_one(
     request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()], provider: str
@@ -99,10 +103,11 @@ def finish_authorization_of_one(
 @router.get(
     "/v1/auth/{waitId}/start",
     status_code=303,
+    response_class=RedirectResponse,
     response_model=None,
     summary="Begin to authorize",
     responses=shows(303, "To the provider, or to whoever carries the authorization out.")
-    | refusals("invalid_request", *_SPENT, open_to_all=True),
+    | refusals("invalid_request", *_SPENT, open_to_all=True, pages=True),
 )
 def start_authorization(
     request: Request,

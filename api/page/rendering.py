@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from api.answers import PRIVATE
 from api.page import wording
-from api.page.legible import legible
+from models.legible import isolated, legible, legible_line
 
 _HERE = Path(__file__).parent
 STYLE = (_HERE / "style.css").read_text()
@@ -33,6 +34,9 @@ _HEADERS = {
 }
 
 
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
 def _shown(value: Any) -> Any:
     """Make every text that a template puts out legible, so that none can be forgotten."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else legible(value)
@@ -41,6 +45,21 @@ def _shown(value: Any) -> Any:
 def _breakable(name: str) -> Markup:
     """Let a long name be broken where its words meet."""
     return Markup("_<wbr>").join(legible(name).split("_"))
+
+
+def _titled(text: str) -> Markup:
+    """Show a text where no markup can, in one line: in the title of a window."""
+    return escape(legible_line(text))
+
+
+def _sourced(text: str) -> Markup:
+    """Show JSON with each of its texts set apart, so that a value in Hebrew does not change places with its name."""
+    return escape(_JSON_TEXT.sub(lambda found: isolated(found[0]), legible(text)))
+
+
+def _listed(texts: Iterable[str]) -> Markup:
+    """Show texts in a row, each set apart."""
+    return Markup(", ").join(Markup("<bdi>{}</bdi>").format(legible(text)) for text in texts)
 
 
 _PAGES = Environment(
@@ -52,6 +71,9 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters["breakable"] = _breakable
+_PAGES.filters["titled"] = _titled
+_PAGES.filters["sourced"] = _sourced
+_PAGES.filters["listed"] = _listed
 _PAGES.filters["verbatim"] = escape  # for what goes back into a form: it must come back as it was typed
 _PAGES.globals.update(
     style=Markup(STYLE),  # noqa: S704  our own file

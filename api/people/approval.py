@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.answers import Answer
 from api.body import body_within, json_object, says_form, small_limit
-from api.documented import BODY, Responses, refusals, takes
+from api.documented import BODY, PAGE, Responses, refusals, takes
 from api.faults import refuse_with
 from api.page.answering import answer
 from api.page.asking import Typed, ask
@@ -38,9 +38,8 @@ router = APIRouter(tags=["People"], dependencies=[Depends(_as_it_came)])
 _SPENT = ("token_unknown", "token_used", "token_expired", "invalid_answer")
 _EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "decision": "approve", "comment": "as ordered"}
 _BY_GET = ("approve", "deny")
-_A_PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _AS_FORM: dict[str, Any] = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
-_SHOWS: Responses = {200: {"description": "What is asked: a page, or JSON for who asks for that.", "content": _A_PAGE}}
+_SHOWS: Responses = {200: {"description": "What is asked: a page, or JSON for who asks for that.", "content": PAGE}}
 _LEADS: Responses = {303: {"description": "To the page that shows the outcome, for a form that was submitted."}}
 
 
@@ -48,7 +47,7 @@ _LEADS: Responses = {303: {"description": "To the page that shows the outcome, f
     "/v1/runs/approval",
     response_model=ApprovalBody,
     summary="What a link asks",
-    responses=_SHOWS | refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True),
+    responses=_SHOWS | refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True, pages=True),
 )
 def read_approval(
     *,
@@ -84,7 +83,7 @@ def look_at_approval(
     "/v1/runs/approval",
     response_model=ApprovalBody,
     summary="Decide by a link",
-    responses=_LEADS | refusals(*BODY, "unavailable", *_SPENT, open_to_all=True),
+    responses=_LEADS | refusals(*BODY, "unavailable", *_SPENT, open_to_all=True, pages=True),
     openapi_extra=takes(TokenDecisionBody, _EXAMPLE, more=_AS_FORM),
 )
 def decide_approval(

@@ -37,6 +37,7 @@ def keep(base: Path, pid: int) -> None:
     settings = {**FORGETFUL, "databases": "64"}
     with PostgresServer(base, FAST) as postgres, ValkeyServer(base, settings) as valkey:
         draft = base / "servers.draft"
+        draft.touch(mode=0o600)
         draft.write_text(json.dumps({"postgres": postgres.url(), "valkey": valkey.url()}))
         draft.rename(base / "servers.json")
         with contextlib.suppress(KeyboardInterrupt):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops.embedded.errors import DataInUse
+from ops.private import open_privately
 
 PATIENCE = 10.0
 """Seconds that a server whose owner was killed has to shut down."""
@@ -22,7 +23,7 @@ PATIENCE = 10.0
 def owned(folder: Path, lock: Path, patience: float | None = None) -> Iterator[int]:
     """Hold the lock file that stands for `folder`, and give its descriptor for the server to inherit."""
     deadline = time.monotonic() + (PATIENCE if patience is None else patience)
-    with lock.open("a") as file:
+    with open_privately(lock) as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,6 +16,7 @@ from ops.embedded.ownership import owned
 from ops.embedded.programs import valkey_program
 from ops.logfile import tail
 from ops.ports import free_port
+from ops.private import private_folder
 
 KEPT: Mapping[str, str] = {"appendonly": "yes"}
 """Settings for a broker that keeps its messages over a restart."""
@@ -47,7 +48,7 @@ class ValkeyServer:
 
     def start(self, timeout: float = 10.0) -> Self:
         """Return once commands are answered; raise `ServerFailed` or `DataInUse`."""
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.data)
         deadline = time.monotonic() + timeout
         with owned(self.data, self.data.with_name("valkey.lock")) as lock:
             if self.child:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import IO
 
+from ops.private import open_privately, private_base
 from ops.stack import upfile
 from ops.stack.errors import AlreadyRunning
 
@@ -16,7 +17,7 @@ class BaseLock:
 
     def __init__(self, base: Path) -> None:
         self.base = base
-        self.file: IO[str] | None = None
+        self.file: IO[bytes] | None = None
 
     @property
     def held(self) -> bool:
@@ -24,8 +25,8 @@ class BaseLock:
 
     def acquire(self) -> None:
         """Take the lock, or raise `AlreadyRunning` with the address of the holder."""
-        self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (self.base / "up.lock").open("a+")
+        private_base(self.base)
+        file = open_privately(self.base / "up.lock")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -34,7 +35,7 @@ class BaseLock:
             file.close()
             raise AlreadyRunning(upfile.read(self.base).get("TAXIWAY_URL", ""), holder) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(str(os.getpid()).encode())
         file.flush()
         self.file = file
 

@@ -6,11 +6,14 @@ import os
 import secrets
 from pathlib import Path
 
+from ops.private import close
+
 
 def lasting_secret(path: Path) -> str:
     """Return the secret kept in `path`, made the first time."""
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32))
+    close(path, 0o600)
     return path.read_text().strip()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.child import Command
+from ops.private import append_privately
 from ops.stack.errors import SetupFailed
 
 LOOK_EVERY = 0.1
@@ -33,7 +34,6 @@ def run_to_end(what: str, command: Command, look: Callable[[], None]) -> str:
         except BaseException:
             process.kill()
             raise
-    command.log.parent.mkdir(parents=True, exist_ok=True)
     _keep(command.log, errors)
     if process.returncode != 0:
         raise SetupFailed(what, (out + errors).strip()[-LAST_WORDS:])
@@ -49,5 +49,5 @@ def _communicate(process: subprocess.Popen[str], look: Callable[[], None]) -> tu
 
 
 def _keep(log: Path, text: str) -> None:
-    with log.open("a") as file:
-        file.write(text)
+    with append_privately(log) as file:
+        file.write(text.encode(errors="replace"))

@@ -106,7 +106,9 @@ def test_a_folder_that_cannot_be_made_is_noticed_before_anything_runs(tmp_path: 
 
 
 def test_words_of_an_agent_cannot_steer_the_terminal() -> None:
-    assert clean("a\x1b[2Jb\x07\r\nc\td\x9b31m\u202ee\ud800") == "a�[2Jb�\nc\td�31m�e�"
+    assert (
+        clean("a\x1b[2Jb\x07\r\nc\td\x9b31m\u202ee\ud800") == "a⟨U+001B⟩[2Jb⟨U+0007⟩\nc\td⟨U+009B⟩31m⟨U+202E⟩e⟨U+D800⟩"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,14 +134,14 @@ def test_words_of_an_agent_cannot_steer_the_terminal() -> None:
                 "choices": ["by sea", "air"],
             },
             """waits for Ship it?: http://a
-          {"n": 1}
-          taxiway approve w1 --choice 'by sea'   (or: air)
-          taxiway deny w1""",
+{"n": 1}
+taxiway approve w1 --choice 'by sea'   (or: air)
+taxiway deny w1""",
         ),
         (
             "run_approval",
             {"waitId": "w1", "prompt": "Where to?", "answer": {"type": "string"}},
-            "waits for Where to?\n          taxiway answer w1 VALUE",
+            "waits for Where to?\ntaxiway answer w1 VALUE",
         ),
         (
             "run_action",

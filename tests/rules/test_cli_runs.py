@@ -64,7 +64,7 @@ def test_steps_and_logs_are_lines(invoke: Invoke) -> None:
     result = invoke(Canned(httpx.Response(200, json=steps)), "steps", RUN_ID)
     assert result.stdout.splitlines()[1].split("\t") == ["read", "succeeded", "2", "", "1.5 s"]
     logs = {"logs": [{"level": "error", "message": "oh\x1b[0m", "step": "read"}]}
-    assert invoke(Canned(httpx.Response(200, json=logs)), "logs", RUN_ID).stdout == "- error [read] oh�[0m\n"
+    assert invoke(Canned(httpx.Response(200, json=logs)), "logs", RUN_ID).stdout == "- error [read] oh⟨U+001B⟩[0m\n"
 
 
 def test_cancel_says_whether_the_run_is_canceled_yet(invoke: Invoke) -> None:

@@ -72,7 +72,13 @@ def test_watching_in_a_pipe_is_plain_lines_and_the_result(invoke: Invoke) -> Non
     result = invoke(Canned(ACCEPTED, stream(*events)), "enqueue", "greet", "--watch")
     lines = result.stdout.splitlines()
     assert lines[0] == f"Enqueued greet {RUN_ID}"
-    assert [line[10:] for line in lines[1:6]] == ["started", "1/2 one", "info: hello�[2J", "✓ read (5 ms)", "2/2 two"]
+    assert [line[10:] for line in lines[1:6]] == [
+        "started",
+        "1/2 one",
+        "info: hello⟨U+001B⟩[2J",
+        "✓ read (5 ms)",
+        "2/2 two",
+    ]
     assert lines[6] == "SUCCESS"
     assert json.loads("".join(lines[7:])) == {"greeting": "hello"}
     assert "\x1b" not in result.stdout

@@ -263,3 +263,11 @@ def test_the_image_copies_only_what_exists_and_is_not_ignored() -> None:
     for source in sources:
         assert (ROOT / source).exists(), source
         assert source in allowed, f".dockerignore hides {source}"
+
+
+def test_every_image_of_others_is_named_by_tag_and_digest() -> None:
+    bases = [rest.split()[0] for instruction, rest in INSTRUCTIONS if instruction == "FROM"]
+    images = [*bases, *(service["image"] for name, service in SERVICES.items() if name not in OURS)]
+    assert len(images) == 4
+    assert not [image for image in images if not re.fullmatch(r"[a-z/]+:[0-9a-z.-]+@sha256:[0-9a-f]{64}", image)]
+    assert len(set(bases)) == 1, "both stages run one Python"

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from api.page import wording
 from api.page.asking import Typed, ask, heading
 from api.page.details import DEEPEST, MOST_PARTS, Json, Listing, Node, Record, Table, Text, Word, arranged
-from api.page.legible import legible
 from api.page.telling import became
 from api.people.question import Question
 from models.ids import new_id
+from models.legible import legible
 from models.run import Run
 from models.wait import Wait
 
@@ -107,7 +107,7 @@ class Texts(HTMLParser):
 ELEMENTS = {
     "html", "head", "meta", "title", "style", "body", "a", "div", "header", "main", "footer", "section", "p", "h1", "h2", "dl",
     "dt", "dd", "span", "time", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "form",
-    "input", "label", "textarea", "button", "strong", "wbr", "fieldset", "legend", "select", "option",
+    "input", "label", "bdi", "textarea", "button", "strong", "wbr", "fieldset", "legend", "select", "option",
 }  # fmt: skip
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -141,7 +141,7 @@ def _texts(value: Any) -> list[str]:
     ("text", "shown"),
     [
         ("plain ä 漢字 שלום 👩‍👧 a\tb\nc", "plain ä 漢字 שלום 👩‍👧 a\tb\nc"),
-        ("a\r\nb\rc", "a\nb\nc"),
+        ("a\r\nb\rc", "a\nb⟨U+000D⟩c"),
         ("invoice\u202efdp.exe", "invoice⟨U+202E⟩fdp.exe"),
         ("a\u2066b\u2069", "a⟨U+2066⟩b⟨U+2069⟩"),
         ("a\u200bb\ufeff", "a⟨U+200B⟩b⟨U+FEFF⟩"),

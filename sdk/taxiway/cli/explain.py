@@ -7,7 +7,7 @@ import textwrap
 from datetime import datetime
 
 from taxiway.cli import lines, options
-from taxiway.cli.output import Output, clean, local_time
+from taxiway.cli.output import Output, local_time
 from taxiway.client import BlockerView, Explanation
 from taxiway.client.views import TERMINAL
 
@@ -100,5 +100,5 @@ def _span(seconds: float) -> str:
 def _paragraph(output: Output, text: str, indent: str = "") -> None:
     """Print a text that is read: broken at blanks, so that a narrow terminal does not break it within words."""
     wrapper = textwrap.TextWrapper(WIDTH, indent, indent, break_long_words=False, break_on_hyphens=False)
-    for line in wrapper.wrap(clean(text)):
+    for line in wrapper.wrap(text):
         output.line(line)

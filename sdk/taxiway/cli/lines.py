@@ -40,6 +40,16 @@ def clock(event: Event) -> str:
     return f"{at.astimezone():%H:%M:%S}" if at else "--:--:--"
 
 
+def at(event: Event, line: Line) -> str:
+    """The line behind its time; what an agent breaks into more lines stands under it, so that none looks like another event."""
+    return f"{clock(event)}  {under(line.text)}"
+
+
+def under(text: str, indent: str = INDENT) -> str:
+    """A text whose further lines are indented."""
+    return f"\n{indent}".join(text.split("\n"))
+
+
 def amount(data: Mapping[str, Any]) -> str:
     """A progress event in words: `3/64 certifi`."""
     done, total, note = data.get("done"), data.get("total"), data.get("note")
@@ -105,7 +115,7 @@ def _where(data: Mapping[str, Any], link: str) -> str:
 def _asks(data: Mapping[str, Any]) -> Line:
     """Say what is asked, and under it the link and the commands that decide."""
     wait, choices = data.get("waitId") or "WAIT", data.get("choices") or ()
-    lines = [f"waits for {data.get('prompt') or 'approval'}{_where(data, 'approvalUrl')}"]
+    lines = [f"waits for {under(str(data.get('prompt') or 'approval'), '  ')}{_where(data, 'approvalUrl')}"]
     if data.get("details") is not None:
         lines.append(_cut(json.dumps(data["details"], ensure_ascii=False)))
     if data.get("answer") is not None:
@@ -114,7 +124,7 @@ def _asks(data: Mapping[str, Any]) -> Line:
         named = f" --choice {shlex.quote(str(choices[0]))}" if choices else ""
         also = f"   (or: {', '.join(str(choice) for choice in choices[1:])})" if len(choices) > 1 else ""
         lines += [f"taxiway approve {wait}{named}{also}", f"taxiway deny {wait}"]
-    return Line(f"\n{INDENT}".join(lines), "bold yellow")
+    return Line("\n".join(lines), "bold yellow")
 
 
 _UNDECIDED = {"expire": "nobody decided in time", "withdrawn": "the agent no longer asks"}

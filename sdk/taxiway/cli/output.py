@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,13 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Agents' words reach the terminal: control characters, lone surrogates and direction overrides must not steer it.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+from taxiway.legible import isolated, legible
 
 
 def clean(text: str) -> str:
-    """Make text from elsewhere safe to print."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+    """Make text from elsewhere safe to print: it steers no terminal, hides nothing, and turns nothing beside it around."""
+    return isolated(legible(text))
 
 
 def local_time(at: datetime | None) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import typer
+from markdown_it.token import Token
 from rich.console import JustifyMethod
 from rich.markdown import Heading, Markdown, MarkdownElement
 
@@ -25,6 +26,19 @@ class _LeftHeading(Heading):
 class _CompactMarkdown(Markdown):
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _LeftHeading}
 
+    def __init__(self, markdown: str) -> None:
+        # hyperlinks=False prints addresses, so that a link cannot pretend to lead elsewhere.
+        super().__init__(markdown, hyperlinks=False)
+        _clean(self.parsed)
+
+
+def _clean(tokens: Iterable[Token]) -> None:
+    """Clean what is printed only once it is parsed: `&#x202E;` in Markdown becomes the character itself."""
+    for token in tokens:
+        token.content = clean(token.content)
+        token.attrs = {name: clean(given) if isinstance(given, str) else given for name, given in token.attrs.items()}
+        _clean(token.children or ())
+
 
 def show(output: Output, result: Any) -> None:
     """Print a result for people: its `markdown` member where it has one, else indented JSON."""
@@ -39,8 +53,7 @@ def show(output: Output, result: Any) -> None:
             else f"{text[:SHOWN]}\n… {len(text) - SHOWN} more characters: use --save or --json"
         )
     elif output.is_live:
-        # hyperlinks=False prints addresses, so that a link cannot pretend to lead elsewhere.
-        output.console.print(_CompactMarkdown(clean(markdown), hyperlinks=False))
+        output.console.print(_CompactMarkdown(markdown))
     else:
         output.line(markdown.rstrip("\n"))
 

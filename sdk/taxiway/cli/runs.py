@@ -80,7 +80,7 @@ def show(
         return
     for name, value in _facts(seen):
         if value not in (None, "", ()):
-            output.line(f"{name:<10} {value}")
+            output.line(f"{name:<10} {lines.under(str(value), ' ' * 11)}")
     if seen.result is not None:
         output.line("")
         results.show(output, seen.result)
@@ -120,7 +120,7 @@ def logs(
             return
         for line in found:
             where = f" [{line.step}]" if line.step else ""
-            output.line(f"{local_time(line.at) or '-'} {line.level}{where} {line.message}")
+            output.line(f"{local_time(line.at) or '-'} {line.level}{where} {lines.under(line.message)}")
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class PlainView:
                 self._progress_at = now
                 line = lines.Line(lines.amount(event.data))
         if line is not None:
-            self._output.line(f"{lines.clock(event)}  {line.text}")
+            self._output.line(lines.at(event, line))
 
 
 class LiveView:
@@ -110,7 +110,7 @@ class LiveView:
             return
         line = lines.describe(event)
         if line is not None:
-            self._progress.console.print(Text(f"{lines.clock(event)}  {clean(line.text)}", style=line.style))
+            self._progress.console.print(Text(clean(lines.at(event, line)), style=line.style))
 
 
 def view(output: Output, title: str) -> View:
