@@ -88,4 +88,5 @@ def may(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
             raise Problem("forbidden", f"This call needs an API key with the scope {scope}.")
         return caller
 
+    caller_with_scope.scope = scope  # type: ignore[attr-defined]  # for the document
     return caller_with_scope

@@ -8,21 +8,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
 from api.examples import SHOWN
+from api.narrowed import narrow
 from api.shapes import ProblemDocument
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
-_OPEN_TO_ALL = (
-    "/health",
-    "/ready",
-    "/metrics",
-    "/v1/runs/approval",
-    "/v1/auth/{waitId}/start",
-    "/v1/auth/callback",
-    "/v1/auth/{waitId}/complete",
-)
+_FOR_BROWSERS = ("/v1/runs/approval", "/v1/auth/{waitId}/start", "/v1/auth/callback")
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -38,9 +32,13 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas["ProblemDocument"] = problem
     for name, example in SHOWN.items():
         schemas[name]["examples"] = [example]
+    narrow(made["paths"])
+    needed = _scopes(app)
     for path, operations in made["paths"].items():
-        for operation in operations.values():
-            _set_right(operation, open_to_all=path in _OPEN_TO_ALL)
+        for method, operation in operations.items():
+            _set_right(operation, needed.get((path, method.upper())))
+            if path in _FOR_BROWSERS:
+                _show_pages(operation["responses"])
             _share_refusals(operation["responses"], made["components"].setdefault("responses", {}))
     return made
 
@@ -50,19 +48,39 @@ def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
     for status, response in responses.items():
         refusal = response.get("content", {}).get("application/problem+json")
         if refusal:
-            name = f"{status}_{'_or_'.join(refusal['examples'])}"
+            page = "_page" if "text/html" in response["content"] else ""
+            name = f"{status}{page}_{'_or_'.join(refusal['examples'])}"
             shared[name] = response
             responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
-def _set_right(operation: dict[str, Any], *, open_to_all: bool) -> None:
+def _scopes(app: FastAPI) -> dict[tuple[str, str], str]:
+    """Give the scope that a key needs for each call that needs a key."""
+    found: dict[tuple[str, str], str] = {}
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        for asked in dependant.dependencies if dependant else ():
+            scope = getattr(asked.call, "scope", None)
+            if scope is not None:
+                found.update({(route.path_format or "", method): scope for method in route.methods or ()})
+    return found
+
+
+def _show_pages(responses: dict[str, Any]) -> None:
+    """Say that a browser is told of a refusal by a page."""
+    for response in responses.values():
+        if "application/problem+json" in response.get("content", {}):
+            response["content"].setdefault("text/html", {"schema": {"type": "string"}})
+
+
+def _set_right(operation: dict[str, Any], scope: str | None) -> None:
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
     operation["responses"] = dict(sorted(operation["responses"].items()))
     # Either header will do; FastAPI would say that both are needed.
     operation.pop("security", None)
-    if not open_to_all:
-        operation["security"] = [{"apiKey": []}, {"bearer": []}]
+    if scope is not None:
+        operation["security"] = [{"apiKey": [scope]}, {"bearer": [scope]}]
 
 
 def install(app: FastAPI) -> None:

@@ -15,7 +15,7 @@ from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
-from api.fields import Text
+from api.fields import Text, says
 from api.names import NAMED
 from api.problems import Problem, invalid
 from api.requests import Body, read_as
@@ -73,8 +73,11 @@ def _no_more(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Address = Annotated[Text, Field(max_length=2000), AfterValidator(_address)]
-Scope = Annotated[Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
+_AN_ADDRESS = r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,4})?(/[^\u0000-\u0020#]*)?$"
+Address = Annotated[Text, Field(max_length=2000), AfterValidator(_address), says(pattern=_AN_ADDRESS)]
+Scope = Annotated[
+    Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$"), says(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")
+]
 Short = Annotated[Text, Field(min_length=1, max_length=2000)]
 
 
@@ -89,7 +92,11 @@ class NewProviderBody(Body):
     clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
     scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
     parameters: Annotated[
-        dict[Short, Short], Field(max_length=32), Field(default_factory=dict), AfterValidator(_no_more)
+        dict[Short, Short],
+        Field(max_length=32),
+        Field(default_factory=dict),
+        AfterValidator(_no_more),
+        says(propertyNames={"not": {"enum": sorted(_OURS)}, "minLength": 1, "maxLength": 2000}),
     ]
 
 
