@@ -93,4 +93,5 @@ def may(*scopes: str) -> Callable[[Caller], Awaitable[Caller]]:
             raise Problem("forbidden", f"This call needs an API key with the scope {' or '.join(scopes)}.")
         return caller
 
+    caller_with_scope.scopes = scopes  # type: ignore[attr-defined]  # for the document
     return caller_with_scope

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.narrowed import tidy
 from api.problems import CODES
 
 Responses = dict[int | str, dict[str, Any]]
@@ -52,6 +53,7 @@ def takes(
 ) -> dict[str, Any]:
     """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
     schema = _whole(model.model_json_schema())
+    tidy(schema)
     content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
     return {"requestBody": {"required": required, "content": content}}
 

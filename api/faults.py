@@ -27,6 +27,7 @@ from models.facts import fact
 
 _RETRY_SOON = {"retry-after": "2"}
 _FORM = "taxiway.refusal"
+_PART = re.compile(r"{\w+}")
 _LATER = re.compile(r"/v1/(webhooks.*|deliveries.*)")
 
 # The last one: no connection of the pool became free.
@@ -93,8 +94,10 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
 def _methods_at(request: Request) -> list[str]:
     """Name every method of this address; the router's own error names those of its first call there only."""
     calls = request.app.openapi()["paths"].items()
-    here = [names for place, names in calls if re.fullmatch(re.sub(r"{\w+}", "[^/]+", place), request.url.path)]
-    return sorted({name.upper() for names in here for name in names}) or ["GET", "HEAD"]  # pages are in no document
+    here = [(place, names) for place, names in calls if re.fullmatch(_PART.sub("[^/]+", place), request.url.path)]
+    # The address of a call may also look like another one with a part filled in: `/v1/runs/batch`.
+    _, names = min(here, key=lambda call: len(_PART.findall(call[0])), default=("", {}))
+    return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are in no document
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

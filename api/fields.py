@@ -3,11 +3,11 @@
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from api.durations import milliseconds
+from api.durations import LONGEST_MS, milliseconds
 from models.recurrence import check_cron, check_timezone
 from models.window_times import LONGEST
 
@@ -84,6 +84,10 @@ def _moment(value: object) -> datetime:
     raise ValueError("must be a moment with its offset, such as 2026-03-01T09:30:00Z")
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _object(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError("must be an object")  # noqa: TRY004  pydantic's protocol
@@ -94,30 +98,61 @@ def _once_each(words: list[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
+def says(**keywords: Any) -> Any:
+    """Tell the document what a validator checks, in JSON Schema's words; what is said last counts."""
+    return Field(json_schema_extra=keywords)
+
+
+def written(least_ms: int, most_ms: int) -> WithJsonSchema:
+    """Tell the document of a duration between these bounds."""
+    text = {"type": "string", "format": "duration", "examples": ["PT15M"]}
+    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": least_ms / 1000, "maximum": most_ms // 1000}, text]})
+
+
 # PostgreSQL cannot hold NUL, nor UTF-8 half of a surrogate pair; looked for first, because pydantic stumbles over the latter.
-Text = Annotated[str, BeforeValidator(_text)]
-Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
-ActiveTime = Annotated[int, BeforeValidator(_active_time, json_schema_input_type=float | str)]
+NO_NUL = r"^[^\u0000]*$"
+PRINTED_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+Text = Annotated[str, BeforeValidator(_text), says(pattern=NO_NUL)]
+Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200), says(pattern=NO_NUL)]
+ActiveTime = Annotated[int, BeforeValidator(_active_time), written(1, LONGEST_MS)]
 # How long a run may stay queued; what runs are told apart by that must not execute at once; the span that a rate counts in.
 QueueTime = ActiveTime
-ConcurrencyKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=255)]
-RateSpan = Annotated[int, BeforeValidator(_rate_span, json_schema_input_type=float | str)]
-# How many runs at once: a whole number, and no other kind of number.
-Limit = Annotated[int, Field(ge=1, le=1_000_000)]
-Grace = Annotated[int, BeforeValidator(_grace, json_schema_input_type=float | str)]
+ConcurrencyKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=255), says(pattern=PRINTED_LINE)]
+RateSpan = Annotated[int, BeforeValidator(_rate_span), written(1000, LONGEST_RATE_MS)]
+# A whole number, however it is written: 4.0 is one to JSON Schema, and to programs that know one kind of number.
+WHOLE = BeforeValidator(_whole)
+# How many runs at once.
+Limit = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
+Grace = Annotated[int, BeforeValidator(_grace), written(0, LONGEST_GRACE_MS)]
 # How long an opening of a window lasts; when something recurs; a point in time.
-Period = Annotated[int, BeforeValidator(_period, json_schema_input_type=float | str)]
-Cron = Annotated[str, BeforeValidator(_text), Field(max_length=200), AfterValidator(_checked(check_cron))]
-Timezone = Annotated[str, BeforeValidator(_text), Field(max_length=64), AfterValidator(_checked(check_timezone))]
-Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
+Period = Annotated[int, BeforeValidator(_period), written(1, LONGEST // timedelta(milliseconds=1))]
+Cron = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(max_length=200),
+    AfterValidator(_checked(check_cron)),
+    WithJsonSchema({"type": "string", "format": "cron", "examples": ["0 22 * * 1-5"]}),
+]
+Timezone = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(max_length=64),
+    AfterValidator(_checked(check_timezone)),
+    WithJsonSchema({"type": "string", "format": "timezone", "examples": ["Europe/Berlin"]}),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"}),
+]
 # Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
 Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]
 Metadata = Annotated[
     dict[
-        Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64)],
-        Annotated[str, BeforeValidator(_text), Field(max_length=512)],
+        Annotated[Text, Field(min_length=1, max_length=64)],
+        Annotated[Text, Field(max_length=512)],
     ],
     Field(max_length=64),
 ]
-Tag = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64)]
+Tag = Annotated[Text, Field(min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=32), AfterValidator(_once_each)]

@@ -22,7 +22,20 @@ class _NameConvertor(Convertor[str]):
         return value
 
 
+class _RunConvertor(Convertor[str]):
+    """Reads the id of a run, which the words that other calls have in its place are not: these answer 405, not 404."""
+
+    regex = "(?!(?:approval|batch|bulk)$)[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("name", _NameConvertor())
+register_url_convertor("run", _RunConvertor())
 NAMED = "{name:name}"
 """The last part of a route that ends with a name."""
 
@@ -34,3 +47,7 @@ def split_first(scope: Scope) -> Scope:
         return scope
     parts = raw.decode("ascii", "replace").split("/")
     return {**scope, "path": "/".join(unquote(part).replace("/", SLASH) for part in parts)}
+
+
+RUN = "{runId:run}"
+"""The last part of a route that ends with the id of a run."""

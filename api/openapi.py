@@ -3,26 +3,20 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
 from api.examples import SHOWN
+from api.narrowed import narrow
 from api.shapes import ProblemDocument
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
-_OPEN_TO_ALL = (
-    "/health",
-    "/ready",
-    "/metrics",
-    "/v1/runs/approval",
-    "/v1/auth/{waitId}/start",
-    "/v1/auth/callback",
-    "/v1/auth/{waitId}/complete",
-)
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -38,9 +32,11 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas["ProblemDocument"] = problem
     for name, example in SHOWN.items():
         schemas[name]["examples"] = [example]
+    narrow(made["paths"])
+    needed = _scopes(app)
     for path, operations in made["paths"].items():
-        for operation in operations.values():
-            _set_right(operation, open_to_all=path in _OPEN_TO_ALL)
+        for method, operation in operations.items():
+            _set_right(operation, needed.get((path, method.upper()), ()))
             _share_refusals(operation["responses"], made["components"].setdefault("responses", {}))
     return made
 
@@ -56,14 +52,26 @@ def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
             responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
-def _set_right(operation: dict[str, Any], *, open_to_all: bool) -> None:
+def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the scopes of which a key needs one, for each call that needs a key."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        for asked in dependant.dependencies if dependant else ():
+            scopes = getattr(asked.call, "scopes", None)
+            if scopes is not None:
+                found.update({(route.path_format or "", method): scopes for method in route.methods or ()})
+    return found
+
+
+def _set_right(operation: dict[str, Any], scopes: Sequence[str]) -> None:
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
     operation["responses"] = dict(sorted(operation["responses"].items()))
     # Either header will do; FastAPI would say that both are needed.
     operation.pop("security", None)
-    if not open_to_all:
-        operation["security"] = [{"apiKey": []}, {"bearer": []}]
+    if scopes:
+        operation["security"] = [{header: [scope]} for scope in scopes for header in ("apiKey", "bearer")]
 
 
 def install(app: FastAPI) -> None:

@@ -18,7 +18,7 @@ from api.answers import Answer
 from api.auth import Caller, forget_keys, may, not_valid
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
-from api.fields import Text
+from api.fields import Text, says
 from api.problems import Problem
 from api.requests import Body, read_as
 from api.shapes import KeyBody, KeyList, NewKeyAnswer
@@ -32,19 +32,22 @@ router = APIRouter(tags=["Keys"])
 Admin = Annotated[Caller, Depends(may("admin"))]
 
 
+Printed = Annotated[Text, Field(min_length=1, max_length=128), says(format="printable")]
+
+
 class NewKeyBody(Body):
     """A request to make an API key."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=128, description="What people will know it by.")]
+    name: Annotated[Printed, Field(description="What people will know it by.")]
     scopes: Annotated[
-        list[Text],
+        list[Annotated[Text, says(enum=list(keyring.SCOPES))]],
         Field(
             min_length=1,
             max_length=16,
             description=f"Of {', '.join(keyring.SCOPES)}, which the calling key has.",
         ),
     ]
-    roles: Annotated[list[Text], Field(max_length=32)] | None = None
+    roles: Annotated[list[Printed], Field(max_length=32)] | None = None
 
 
 @router.get("/v1/keys", response_model=KeyList, summary="API keys", responses=refusals())

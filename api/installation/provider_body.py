@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from api.fields import Text
+from api.fields import Text, says
 from api.requests import Body
 from models.reach import SETTING, is_named_private
 from models.settings import settings
@@ -61,9 +61,12 @@ def _no_more(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Visited = Annotated[Text, Field(max_length=2000), AfterValidator(_without_query)]
-Called = Annotated[Text, Field(max_length=2000), AfterValidator(_called)]
-Scope = Annotated[Text, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
+# Narrower than what is taken: a document cannot say which addresses are private.
+_AN_ADDRESS = r"^https://[a-z][a-z0-9-]{0,30}[.](com|org)(:[0-9]{1,4})?(/[^\u0000-\u0020#?]*)?$"
+_A_SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$"
+Visited = Annotated[Text, Field(max_length=2000), AfterValidator(_without_query), says(pattern=_AN_ADDRESS)]
+Called = Annotated[Text, Field(max_length=2000), AfterValidator(_called), says(pattern=_AN_ADDRESS)]
+Scope = Annotated[Text, Field(pattern=_A_SCOPE), says(pattern=_A_SCOPE)]
 Short = Annotated[Text, Field(min_length=1, max_length=2000)]
 
 
@@ -80,7 +83,7 @@ class NewProviderBody(Body):
     tokenUrl: Annotated[Called, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
     revocationUrl: Annotated[Called | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
     issuer: Annotated[
-        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer)] | None,
+        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer), says(pattern=_AN_ADDRESS)] | None,
         Field(description="RFC 9207: what it says of itself (`iss`) when it sends people back; it must, then."),
     ] = None
     callback: Annotated[
@@ -94,5 +97,9 @@ class NewProviderBody(Body):
     clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
     scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
     parameters: Annotated[
-        dict[Short, Short], Field(max_length=32), Field(default_factory=dict), AfterValidator(_no_more)
+        dict[Short, Short],
+        Field(max_length=32),
+        Field(default_factory=dict),
+        AfterValidator(_no_more),
+        says(propertyNames={"not": {"enum": sorted(_OURS)}, "minLength": 1, "maxLength": 2000}),
     ]

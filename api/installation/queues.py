@@ -11,7 +11,7 @@ from api.auth import Caller, may
 from api.body import json_object
 from api.documented import BODY, refusals, takes
 from api.durations import iso
-from api.fields import Limit, Name, RateSpan
+from api.fields import WHOLE, Limit, Name, RateSpan
 from api.installation.gates import FALSE, GateRequest, Operator, Raw, Shared, change, unknown
 from api.names import NAMED
 from api.problems import invalid
@@ -32,7 +32,7 @@ _EXAMPLE = {"limit": 20, "tenantLimit": 5, "rate": {"limit": 100, "per": "PT1M"}
 class RateRequest(Body):
     """How many runs may start within a span of time."""
 
-    limit: Annotated[int, Field(ge=1, le=100_000, description="New runs that start within any span, at most.")]
+    limit: Annotated[int, Field(ge=1, le=100_000, description="New runs that start within any span, at most."), WHOLE]
     per: Annotated[RateSpan, Field(description="The span, a second to a day: seconds or ISO 8601.")]
 
 

@@ -38,7 +38,9 @@ async def list_approvals(
     shared: Annotated[Resources, Depends(resources)],
     *,
     status: Annotated[Literal["open", "decided"], Query(description="`decided`: over in whatever way.")] = "open",
-    run: Annotated[str | None, Query(alias="runId", description="Of this run alone.")] = None,
+    run: Annotated[
+        str | None, Query(alias="runId", description="Of this run alone.", json_schema_extra={"format": "uuid"})
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:

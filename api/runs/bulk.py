@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.concurrency import run_in_threadpool
 from sqlmodel import select
 
@@ -34,7 +34,7 @@ _ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at":
 
 
 @router.post(
-    "/v1/runs/bulk/{action}",
+    "/v1/runs/bulk/{bulk}",
     status_code=202,
     response_model=BulkBody,
     summary="Do something to many runs",
@@ -42,7 +42,7 @@ _ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at":
     openapi_extra=takes(BulkRequest, _EXAMPLE),
 )
 async def start_bulk(
-    action: BulkAction,
+    action: Annotated[BulkAction, Path(alias="bulk", description="What to do.")],
     caller: Annotated[Caller, Depends(may("enqueue"))],
     raw: Annotated[bytes, Depends(body_within(small_limit))],
     shared: Annotated[Resources, Depends(resources)],
@@ -80,18 +80,18 @@ def _start(caller: Caller, action: Action, wanted: Wanted, counted: Counted) -> 
 
 
 @router.get(
-    "/v1/runs/bulk/{bulkId}",
+    "/v1/runs/bulk/{bulk}",
     response_model=BulkBody,
     summary="How far it has come",
     responses=refusals("not_found"),
 )
 def read_bulk(
-    bulkId: str,  # noqa: N803  as the API spells it
+    bulk: Annotated[str, Path(description="The `bulkId` of an operation.", json_schema_extra={"format": "uuid"})],
     caller: Annotated[Caller, Depends(may("read"))],
 ) -> Answer:
     """Show an action on many runs; it is kept for 30 days after its end."""
     try:
-        wanted = UUID(bulkId)
+        wanted = UUID(bulk)
     except ValueError:
         raise _unknown() from None
     with reading() as session:

@@ -10,6 +10,7 @@ from api.answers import Answer
 from api.auth import Caller, may
 from api.body import body_within, json_object, small_limit
 from api.documented import BODY, refusals, shows, takes
+from api.names import RUN
 from api.problems import Problem, run_finished
 from api.requests import read_as
 from api.resources import Resources, resources
@@ -39,7 +40,7 @@ class _Wish:
 
 
 @router.delete(
-    "/v1/runs/{runId}",
+    f"/v1/runs/{RUN}",
     response_model=RunBody,
     summary="Abort a run",
     responses=_ANSWERS | refusals("run_not_found", "run_finished"),

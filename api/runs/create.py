@@ -39,7 +39,9 @@ _REFUSALS = refusals(*BODY, "idempotency_mismatch", "unknown_agent", "unknown_qu
 Key = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key", description="1 to 255 visible characters; an equal request answers with the same runs."
+        alias="Idempotency-Key",
+        description="1 to 255 visible characters; an equal request answers with the same runs.",
+        json_schema_extra={"pattern": "^[!-~]{1,255}$"},
     ),
 ]
 

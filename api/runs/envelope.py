@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.fields import ActiveTime, ConcurrencyKey, Grace, Input, Metadata, Moment, Name, QueueTime, Tags, Text
+from api.fields import WHOLE, ActiveTime, ConcurrencyKey, Grace, Input, Metadata, Moment, Name, QueueTime, Tags, Text
+from api.narrowed import not_both, only_with
 from api.requests import Body
 
 # Documented fields whose behaviour this version does not have.
@@ -14,11 +15,13 @@ LATER = frozenset({"callbackUrl"})
 class ScheduledRunBody(Body):
     """What a schedule makes at each of its times: a run that says nothing of the time itself."""
 
+    model_config = ConfigDict(json_schema_extra=only_with("onConflict", "concurrencyKey"))
+
     agent: Annotated[Name, Field(description="Who does it.", examples=["license_audit"])]
     input: Annotated[Input, Field(description="Fits the agent's input schema.")] = Field(default_factory=dict)
     userId: Annotated[Text, Field(max_length=255)] | None = None  # noqa: N815  as the API spells it
     queue: Annotated[Name, Field(description="Default: the agent's own.")] | None = None
-    priority: Annotated[int, Field(ge=-100, le=100, description="Higher first; default 0.")] | None = None
+    priority: Annotated[int, Field(ge=-100, le=100, description="Higher first; default 0."), WHOLE] | None = None
     window: Annotated[Name, Field(description="It goes on only while this window is open.")] | None = None
     timeout: Annotated[
         ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")
@@ -92,6 +95,8 @@ class SignalBody(Body):
 
 class RetryBody(Body):
     """From where to try again, or with what."""
+
+    model_config = ConfigDict(json_schema_extra=not_both("fromStep", "input"))
 
     fromStep: Annotated[  # noqa: N815  as the API spells it
         Text | None, Field(min_length=1, max_length=500, description="Key or name of the first step to execute again.")

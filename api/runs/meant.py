@@ -1,11 +1,12 @@
 """The body of POST /v1/runs/bulk/{action}: which runs are meant, by the criteria that GET /v1/runs has."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
-from api.fields import Metadata, Moment, Name, Tag, Text
+from api.fields import Metadata, Moment, Name, Tag, Text, says
+from api.narrowed import without_null
 from api.problems import invalid
 from api.requests import Body
 from api.shapes import Category, RunStatus
@@ -21,11 +22,18 @@ def _run_id(value: object) -> UUID:
     raise ValueError("must be the id of a run")
 
 
-RunId = Annotated[UUID, BeforeValidator(_run_id, json_schema_input_type=str)]
+RunId = Annotated[UUID, BeforeValidator(_run_id, json_schema_input_type=str), says(format="uuid")]
+
+
+def _one_at_least(schema: dict[str, Any]) -> None:
+    without_null(schema)
+    schema["minProperties"] = 1
 
 
 class FilterBody(Body):
     """Criteria, all of which a run has to meet; one at least."""
+
+    model_config = ConfigDict(json_schema_extra=_one_at_least)
 
     status: Annotated[list[RunStatus], Field(min_length=1, max_length=20)] | None = None
     category: Category | None = None

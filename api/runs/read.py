@@ -9,6 +9,7 @@ from api.auth import Caller, may
 from api.cursors import cursor as write_cursor
 from api.cursors import number
 from api.documented import refusals
+from api.names import RUN
 from api.runs.find import find, run_id
 from api.runs.history import events_after, log_after
 from api.runs.steps import steps_after
@@ -25,7 +26,7 @@ _PAGES = refusals("invalid_request", "invalid_cursor", "run_not_found")
 
 
 @router.get(
-    "/v1/runs/{runId}",
+    f"/v1/runs/{RUN}",
     response_model=RunBody,
     summary="Read a run",
     responses=refusals("invalid_request", "run_not_found"),

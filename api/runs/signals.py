@@ -11,7 +11,7 @@ from api.body import body_within, json_object, small_limit
 from api.conforming import violations
 from api.documented import BODY, refusals, takes
 from api.names import NAMED
-from api.problems import Problem, invalid, run_finished, run_not_found
+from api.problems import FieldError, Problem, invalid, run_finished, run_not_found
 from api.requests import read_as
 from api.resources import Resources, resources
 from api.runs.envelope import SignalBody
@@ -54,7 +54,7 @@ def send_signal(
     body = read_as(SignalBody, json_object(raw) if raw.strip() else {})
     _check(name)
     most = shared.settings.max_event_bytes
-    payload = stored_text(body.payload, most, "payload", lambda detail: invalid("payload", detail))
+    payload = stored_text(body.payload, most, "payload", _unfit)
     run = run_id(runId)
     moved = []
     with transaction() as connection:
@@ -80,6 +80,10 @@ def _check_payload(payload: object, awaited: Row | None) -> None:
         if errors:
             said = f"{errors[0].field} {errors[0].detail}"
             raise Problem("invalid_answer", f"The payload does not fit what the run waits for: {said}.", errors)
+
+
+def _unfit(detail: str) -> Problem:
+    return Problem("invalid_answer", f"payload {detail}.", [FieldError("payload", detail)])
 
 
 def _check(name: str) -> None:

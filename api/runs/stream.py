@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from api.answers import PRIVATE
 from api.auth import Caller, may
 from api.documented import Responses, refusals
-from api.problems import invalid
+from api.problems import Problem, invalid
 from api.resources import Resources, resources
 from api.runs.find import find, run_id
 from api.streams.frame import KEEPALIVE
@@ -28,27 +28,47 @@ _EXAMPLE = (
     'id: 2\nevent: start\ndata: {"seq":2,"event":"start","runId":"019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80",'
     '"runStatus":"RUNNING","timestamp":"2026-03-01T09:30:00.125Z"}\n\nevent: keepalive\ndata: null\n\n'
 )
+# What one event of a stream is; `itemSchema` says so from OpenAPI 3.2 on, and readers of 3.1 know it too.
+EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "Of a stored event: where to go on."},
+        "event": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "JSON; `null` of a keepalive.",
+        },
+    },
+    "required": ["event", "data"],
+}
 _STREAM: Responses = {
     200: {
         "description": "Server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVENT, "example": _EXAMPLE}},
     }
 }
+
+
+_SEQ = {"pattern": "^[0-9]{0,9}$"}
 
 
 @router.get(
     "/v1/runs/{runId}/sse",
     summary="Follow a run",
     response_class=StreamingResponse,
-    responses=_STREAM | refusals("invalid_request", "run_not_found"),
+    responses=_STREAM | refusals("invalid_request", "invalid_cursor", "run_not_found"),
 )
 async def stream_run(
     runId: str,  # noqa: N803  as the API spells it
     caller: Annotated[Caller, Depends(may("read"))],
     shared: Annotated[Resources, Depends(resources)],
-    header: Annotated[str | None, Header(alias="Last-Event-ID", description="The last id that was seen.")] = None,
+    header: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="The last id that was seen.", json_schema_extra=_SEQ)
+    ] = None,
     query: Annotated[
-        str | None, Query(alias="lastEventId", description="The same, for where no header can be sent.")
+        str | None,
+        Query(alias="lastEventId", description="The same, for where no header can be sent.", json_schema_extra=_SEQ),
     ] = None,
 ) -> StreamingResponse:
     """Send each stored event once, in order, then what happens; ends after `end`. Live-only events have no id."""
@@ -71,7 +91,7 @@ def _nothing_after(tenant: str, run: UUID, after: int) -> bool:
     with reading() as session:
         row = find(session, tenant, run)
         if after > row.seq:
-            raise invalid("Last-Event-ID", f"is beyond the run's newest event, which is {row.seq}")
+            raise Problem("invalid_cursor", f"Last-Event-ID is beyond the run's newest event, which is {row.seq}.")
         return row.status in TERMINAL and after == row.seq
 
 

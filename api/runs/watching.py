@@ -13,7 +13,7 @@ from api.auth import Caller, may
 from api.documented import Responses, refusals
 from api.people.delivery import asks, complete
 from api.resources import Resources, resources
-from api.runs.stream import HEADERS, KEEPALIVE_SECONDS
+from api.runs.stream import EVENT, HEADERS, KEEPALIVE_SECONDS
 from api.shapes import RunStatus
 from api.streams.frame import KEEPALIVE, frame
 from api.streams.hub import Hub
@@ -29,7 +29,7 @@ _EXAMPLE = (
 _STREAM: Responses = {
     200: {
         "description": "Server-sent events, without ids: what is missed is not sent again.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVENT, "example": _EXAMPLE}},
     }
 }
 

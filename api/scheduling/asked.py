@@ -33,7 +33,7 @@ class ScheduleRequest(Body):
         dict[str, Any] | None,
         Field(
             description="As POST /v1/runs takes it, without `notBefore`.",
-            json_schema_extra=ScheduledRunBody.model_json_schema(),
+            json_schema_extra={"anyOf": [ScheduledRunBody.model_json_schema(), {"type": "null"}]},
         ),
     ] = None
     overlap: Annotated[

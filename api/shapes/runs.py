@@ -26,10 +26,10 @@ class ErrorBody(TypedDict):
     """Why a run failed."""
 
     code: str
-    type: str | None
+    type: NotRequired[str | None]
     message: str
-    step: str | None
-    attempts: int | None
+    step: NotRequired[str | None]
+    attempts: NotRequired[int | None]
 
 
 class EventBody(TypedDict):

@@ -187,10 +187,15 @@ def test_a_cursor_that_this_list_did_not_issue_is_invalid(acme: httpx.Client, cu
     problem(acme.get(f"/v1/runs/{run}/logs", params={"cursor": cursor}), 400, "invalid_cursor")
 
 
-@pytest.mark.parametrize("last", ["x", "-1", "1.5", "99999999999999999999", "2", "\u0661"])
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "99999999999999999999", "\u0661"])
 def test_a_last_event_id_that_is_none_is_an_invalid_request(acme: httpx.Client, last: str) -> None:
     run = acme.post("/v1/runs", json=GOOD).json()["runId"]
     problem(acme.get(f"/v1/runs/{run}/sse", params={"lastEventId": last}), 400, "invalid_request")
+
+
+def test_a_last_event_id_beyond_the_newest_event_is_one_that_nobody_issued(acme: httpx.Client) -> None:
+    run = acme.post("/v1/runs", json=GOOD).json()["runId"]
+    problem(acme.get(f"/v1/runs/{run}/sse", params={"lastEventId": "2"}), 400, "invalid_cursor")
 
 
 @pytest.mark.parametrize("timeout", ["0", "26", "x", "1.5"])
@@ -266,3 +271,27 @@ def test_nothing_that_was_sent_is_written_to_the_log(api: ApiServer, acme: httpx
     assert run in log
     assert secret not in log
     assert acme.headers["x-api-key"] not in log
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/runs/batch", "POST"),
+        ("DELETE", "/v1/runs/approval", "GET, POST"),
+        ("DELETE", "/v1/runs/bulk/cancel", "GET, POST"),
+    ],
+)
+def test_a_word_in_the_place_of_a_run_has_the_methods_of_its_own_call(
+    acme: httpx.Client, method: str, path: str, allowed: str
+) -> None:
+    answer = acme.request(method, path)
+    problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed
+
+
+def test_a_whole_number_may_be_written_with_a_point(acme: httpx.Client) -> None:
+    whole = acme.post(
+        "/v1/runs", content=b'{"agent": "echo", "priority": 4.0}', headers={"content-type": "application/json"}
+    )
+    assert (whole.status_code, whole.json()["priority"]) == (201, 4)
+    problem(acme.post("/v1/runs", json={"agent": "echo", "priority": 4.5}), 400, "invalid_request")

@@ -1,0 +1,117 @@
+"""Sends what a generator makes of the OpenAPI document to a running API, and tells what it found.
+
+Each failure is told with the command that repeats its request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import schemathesis
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events
+
+from tests.system import documented, formats
+
+SECRET = "x-api-key"
+Change = Callable[[schemathesis.Case], None]
+
+
+@dataclass
+class Found:
+    """What one key met."""
+
+    failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def note(self, scenario: Any) -> None:
+        """Count the answers of a scenario, and keep each kind of failure once for each call."""
+        for case_id, checks in scenario.recorder.checks.items():
+            case = scenario.recorder.cases[case_id].value
+            met = scenario.recorder.interactions.get(case_id)
+            if met is not None and met.response is not None:
+                self.answers[case.operation.label, met.response.status_code] += 1
+            for check in checks:
+                if check.status is Status.FAILURE:
+                    failure = check.failure_info.failure
+                    said = met.response.text[:600] if met is not None and met.response is not None else ""
+                    name = (check.name, case.operation.label, failure.title + _field(said))
+                    self.failures.setdefault(name, f"{failure.message}\n{said}\n{check.failure_info.code_sample}")
+
+    def unmet(self, document: dict[str, Any]) -> set[str]:
+        """Name the calls of the document that nothing was sent to."""
+        calls = {f"{method.upper()} {path}" for path, calls in document["paths"].items() for method in calls}
+        return calls - {call for call, _ in self.answers}
+
+    def table(self) -> str:
+        """Show how each call answered, so that one sees how deep the requests went."""
+        calls: dict[str, list[str]] = {}
+        for (call, status), times in sorted(self.answers.items()):
+            calls.setdefault(call, []).append(f"{status}: {times}")
+        return "\n".join(f"{call}  {', '.join(counted)}" for call, counted in calls.items())
+
+    def told(self) -> str:
+        return "\n\n".join(f"{' / '.join(name)}\n{text}" for name, text in self.failures.items())
+
+
+def _field(said: str) -> str:
+    found = re.search(r'"field":"([^"]*)"', said)
+    return f" ({found[1]})" if found else ""
+
+
+def settings_of(url: str, key: str, scopes: str, seconds: int, seed: int) -> SchemathesisConfig:
+    """Say how requests are made, as the generator's own file of settings would."""
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": seed,
+            "base-url": url,
+            "headers": {SECRET: key, documented.SCOPES: scopes},
+            "max-time": seconds,
+            "continue-on-failure": True,
+            "request-timeout": 30,
+            "max-stream-events": 1,
+            "generation": {"database": "none"},
+            "operations": [
+                {"include-path-regex": "/sse$", "request-timeout": 1},
+                # DELETE ends a run, and never deletes its history.
+                {"include-path-regex": "^/v1/runs/", "checks": {"use_after_free": {"enabled": False}}},
+            ],
+            # It knows statuses, not codes; ours is `takes_what_it_documents`.
+            "checks": {"positive_data_acceptance": {"enabled": False}},
+            "output": {"sanitization": {"enabled": False}},
+        }
+    )
+
+
+def send(config: SchemathesisConfig, document: dict[str, Any], change: Change) -> Found:
+    """Send until the time is over; `change` gives a request values that exist before it is sent."""
+    formats.register()
+    schema = schemathesis.openapi.from_dict(document, config=config)
+
+    @schemathesis.hook
+    def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+        change(case)
+
+    found = Found()
+    try:
+        for event in engine.from_schema(schema).execute():
+            _take(found, event)
+    finally:
+        schemathesis.hooks.unregister(before_call)
+    return found
+
+
+def _take(found: Found, event: Any) -> None:
+    if isinstance(event, events.ScenarioFinished):
+        found.note(event)
+    elif isinstance(event, events.NonFatalError):
+        found.failures["error", event.label, type(event.value).__name__] = (
+            f"{event.info.title} {event.info.message} {event.info.details}"
+        )
+    elif isinstance(event, events.FatalError):
+        raise event.exception
