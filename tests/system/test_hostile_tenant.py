@@ -28,7 +28,7 @@ from tests.processes.other_accounts import FIRST, interpreter_in, needs_root, op
 from tests.system.drill import size
 
 AGENTS = ROOT / "tests" / "system" / "agents" / "hostile.py"
-RUNS, SENTINELS, SLOTS, TOGETHER = size(500, 40), 20, 4, 2
+RUNS, SENTINELS, SLOTS, TOGETHER = size(500, 24), 20, 4, 2
 BECOME = """
 import os, sys
 uid = int(sys.argv[1])
@@ -39,6 +39,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
+KINDS = 6
 ENDED = ("SUCCESS", "FAILED", "CANCELED")
 
 
@@ -119,6 +120,7 @@ def _judge(scene: Scene) -> None:
     worker = scene.fleet.processes[-1]
     scene.play()
     found = scene.found()
+    assert len(scene.harm) >= KINDS, "every kind of harm was done"
     assert "own" in found, "what is its own it finds"
     leaked = [word for word in scene.sentinels if word in found]
     assert not leaked, [part for part in found.split("\n\n") if leaked[0] in part][:3]
