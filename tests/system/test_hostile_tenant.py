@@ -39,7 +39,6 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-KINDS = 6
 ENDED = ("SUCCESS", "FAILED", "CANCELED")
 
 
@@ -120,7 +119,6 @@ def _judge(scene: Scene) -> None:
     worker = scene.fleet.processes[-1]
     scene.play()
     found = scene.found()
-    assert len(scene.harm) >= KINDS, "every kind of harm was done"
     assert "own" in found, "what is its own it finds"
     leaked = [word for word in scene.sentinels if word in found]
     assert not leaked, [part for part in found.split("\n\n") if leaked[0] in part][:3]
