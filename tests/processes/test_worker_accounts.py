@@ -112,6 +112,14 @@ def test_root_is_no_account_of_hosts(pool_of: Callable[..., HostPool]) -> None:
         pool_of(host_user=f"root,{FIRST}").start()
 
 
+def test_a_worker_that_is_not_root_says_that_it_cannot_change_accounts(
+    pool_of: Callable[..., HostPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(CannotServe, match="needs a worker that is started as root; this one has user id 1000"):
+        pool_of(host_user=f"{FIRST},{FIRST + 1}").start()
+
+
 def test_an_account_that_is_used_again_holds_nothing_of_the_host_before(pool_of: Callable[..., HostPool]) -> None:
     pool = pool_of(LEAVES, slots=1, idle_hosts=0, host_user=f"{FIRST}-{FIRST + 1}")
     pool.start()

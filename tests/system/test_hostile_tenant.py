@@ -28,7 +28,7 @@ from tests.processes.other_accounts import FIRST, interpreter_in, needs_root, op
 from tests.system.drill import size
 
 AGENTS = ROOT / "tests" / "system" / "agents" / "hostile.py"
-RUNS, SENTINELS, SLOTS, TOGETHER = size(500, 40), 20, 4, 2
+RUNS, SENTINELS, SLOTS, TOGETHER = size(500, 24), 20, 4, 2
 BECOME = """
 import os, sys
 uid = int(sys.argv[1])
