@@ -61,10 +61,10 @@ def _no_more(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-# Narrower than what is taken: a document cannot say which addresses are private.
-_AN_ADDRESS = r"^https://[a-z][a-z0-9-]{0,30}[.](com|org)(:[0-9]{1,4})?(/[^\u0000-\u0020#?]*)?$"
+_AN_ADDRESS = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,4})?(/[^\u0000-\u0020#]*)?$"
+_WITHOUT_QUERY = _AN_ADDRESS.replace("#]", "#?]")
 _A_SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$"
-Visited = Annotated[Text, Field(max_length=2000), AfterValidator(_without_query), says(pattern=_AN_ADDRESS)]
+Visited = Annotated[Text, Field(max_length=2000), AfterValidator(_without_query), says(pattern=_WITHOUT_QUERY)]
 Called = Annotated[Text, Field(max_length=2000), AfterValidator(_called), says(pattern=_AN_ADDRESS)]
 Scope = Annotated[Text, Field(pattern=_A_SCOPE), says(pattern=_A_SCOPE)]
 Short = Annotated[Text, Field(min_length=1, max_length=2000)]
@@ -83,7 +83,7 @@ class NewProviderBody(Body):
     tokenUrl: Annotated[Called, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
     revocationUrl: Annotated[Called | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
     issuer: Annotated[
-        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer), says(pattern=_AN_ADDRESS)] | None,
+        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer), says(pattern=_WITHOUT_QUERY)] | None,
         Field(description="RFC 9207: what it says of itself (`iss`) when it sends people back; it must, then."),
     ] = None
     callback: Annotated[

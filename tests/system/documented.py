@@ -17,6 +17,9 @@ RELATIONS = {
     ("PUT", "/v1/schedules/{name}", "cron"): "is missing",  # of a schedule that there is not yet
     ("PUT", "/v1/schedules/{name}", "timezone"): "is missing",
     ("PUT", "/v1/schedules/{name}", "run"): "is missing",
+    ("PUT", "/v1/providers/{name}", "tokenUrl"): "private address",
+    ("PUT", "/v1/providers/{name}", "revocationUrl"): "private address",
+    ("PUT", "/v1/providers/{name}", "clientSecret"): "must be sent again",
     ("POST", "/v1/runs", "expiresIn"): "is over before notBefore",
     ("POST", "/v1/runs/batch", "expiresIn"): "is over before notBefore",
     ("POST", "/v1/runs/{runId}/retry", "fromStep"): "is no key and no name",
