@@ -23,11 +23,13 @@ REST = 1  # as long as a turn took, before the next: half of the loop's time is 
 PAGE = 500
 BATCH, HEAVIEST = 100, 2000  # runs that one transaction deletes, and rows that belong to them: at least one run
 
-# A parent is of the same tenant: said, because the list of a tenant would be read whole without it.
+# A parent is of the same tenant: said, because the list of a tenant would be read whole without it. A child that has not ended is
+# asked for in words that no partial index has: a few of them today would make a plan that reads all of them tomorrow.
 _PAGE = f"""
     SELECT id, seq + step_count + log_lines AS weight, coalesce(finished_at, now()) < now() - %(kept)s
         AND NOT EXISTS (SELECT FROM run AS parent WHERE parent.id = run.parent_run_id AND parent.tenant = run.tenant OFFSET 0)
-        AND NOT EXISTS (SELECT FROM run AS child WHERE child.parent_run_id = run.id AND child.finished_at IS NULL OFFSET 0)
+        AND NOT EXISTS (SELECT FROM run AS child WHERE child.parent_run_id = run.id
+            AND coalesce(child.finished_at, 'infinity') = 'infinity' OFFSET 0)
         AND NOT EXISTS (SELECT FROM wait WHERE kind = 'child' AND resolved_at IS NOT NULL AND answer ->> 'run' = run.id::text
             OFFSET 0)
         AND NOT EXISTS (SELECT FROM signal WHERE starts_with(name, 'taxiway.child/') AND consumed_by IS NULL
