@@ -9,7 +9,7 @@ of the database instead. They have places of their own, so that no quick read wa
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final, TypeVar
 from uuid import UUID
@@ -23,10 +23,12 @@ T = TypeVar("T")
 READS_PER_KEY: Final = 2
 READS_AT_ONCE: Final = 3
 """Reads that a process carries out at the same time, of all keys. More would gain nothing: they share one event loop."""
-SEARCHES_AT_ONCE: Final = 4
+SEARCHES_AT_ONCE: Final = 3
 """Searches that a process carries out at the same time, of all keys: fewer than half of its connections."""
-WRITES_FIRST_SECONDS: Final = 0.01
+WRITES_FIRST_SECONDS: Final = 0.02
 """How long a read that has its place lets calls that write go first; no longer, so that steady writes keep no reader away."""
+SEARCH_AFTER_WRITES_SECONDS: Final = 0.05
+"""The same of a search, which then takes tens of milliseconds of the process."""
 
 
 class Turn:
@@ -57,6 +59,7 @@ class FairUse:
         self._writes = 0
         self._no_write = asyncio.Event()
         self._no_write.set()
+        self._next_search = asyncio.Lock()  # beside writes, searches begin one after the other
         self._reads = Places(READS_PER_KEY, READS_AT_ONCE)
         self._searches = Places(searches_per_key, SEARCHES_AT_ONCE)
 
@@ -65,15 +68,17 @@ class FairUse:
         turn = Turn(self._reads, key)
         await turn.begin(PATIENCE_SECONDS)
         try:
-            async with asyncio.timeout(WRITES_FIRST_SECONDS):
-                await self._no_write.wait()
-        except TimeoutError:
-            pass
+            await self._after_writes(WRITES_FIRST_SECONDS)
         except BaseException:
             turn.end()
             raise
         _current.set(turn)
         return turn
+
+    async def _after_writes(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._no_write.wait()
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -89,10 +94,14 @@ class FairUse:
 
     async def search(self, key: UUID, act: Callable[[], T]) -> T:
         """Carry out a search in a thread when it is its turn; it ends the call's turn to read. Raise Problem `rate_limited`."""
-        if turn := _current.get():
+        turn = _current.get()
+        if turn is not None:
             turn.end()
         await self._searches.take(key)
         try:
+            if turn is not None:  # else the call itself is one that writes
+                async with self._next_search:
+                    await self._after_writes(SEARCH_AFTER_WRITES_SECONDS)
             return await run_in_threadpool(act)
         finally:
             self._searches.give_back(key)
