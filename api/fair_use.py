@@ -29,6 +29,9 @@ WRITES_FIRST_SECONDS: Final = 0.02
 """How long a read that has its place lets calls that write go first; no longer, so that steady writes keep no reader away."""
 SEARCH_AFTER_WRITES_SECONDS: Final = 0.05
 """The same of a search, which then takes tens of milliseconds of the process."""
+SEARCH_ALONE_SECONDS: Final = 0.1
+"""How long the next search waits for the last: two that write long pages only share the process; one that waits for the database
+keeps nobody."""
 
 
 class Turn:
@@ -59,7 +62,7 @@ class FairUse:
         self._writes = 0
         self._no_write = asyncio.Event()
         self._no_write.set()
-        self._next_search = asyncio.Lock()  # beside writes, searches begin one after the other
+        self._next_search = asyncio.Lock()
         self._reads = Places(READS_PER_KEY, READS_AT_ONCE)
         self._searches = Places(searches_per_key, SEARCHES_AT_ONCE)
 
@@ -99,10 +102,13 @@ class FairUse:
             turn.end()
         await self._searches.take(key)
         try:
-            if turn is not None:  # else the call itself is one that writes
-                async with self._next_search:
-                    await self._after_writes(SEARCH_AFTER_WRITES_SECONDS)
-            return await run_in_threadpool(act)
+            if turn is None:  # the call itself is one that writes
+                return await run_in_threadpool(act)
+            async with self._next_search:
+                await self._after_writes(SEARCH_AFTER_WRITES_SECONDS)
+                doing = asyncio.ensure_future(run_in_threadpool(act))
+                await asyncio.wait([doing], timeout=SEARCH_ALONE_SECONDS)
+            return await doing
         finally:
             self._searches.give_back(key)
 
