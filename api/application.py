@@ -24,6 +24,7 @@ from api.people import approval, inbox, looking
 from api.reference import page as reference
 from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
 from api.scheduling import schedules
+from api.turns import Turns
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
@@ -81,6 +82,7 @@ def build() -> FastAPI:
     )
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.add_middleware(Turns)
     app.add_middleware(Door)
     add_faults(app)
     install(app)

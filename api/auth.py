@@ -41,6 +41,11 @@ class _Known:
         until, caller = self._callers.get(digest, (0.0, None))
         return caller if time.monotonic() < until else None
 
+    def id_of(self, digest: str) -> UUID | None:
+        """Return which key it was when it was last looked up, however long ago."""
+        _, caller = self._callers.get(digest, (0.0, None))
+        return caller.key if caller else None
+
     def put(self, digest: str, caller: Caller) -> None:
         if len(self._callers) >= _MOST_KNOWN:
             self._callers.clear()
@@ -56,6 +61,11 @@ _known = _Known()
 def forget_keys() -> None:
     """Look every key up again from now on; a revocation works at once in the process that made it."""
     _known.forget()
+
+
+def known_as(secret: str) -> UUID | None:
+    """Return the id of a key that was valid when this process last looked it up: whose turn it is, not what it may."""
+    return _known.id_of(keyring.digest(secret))
 
 
 def _look_up(secret: str) -> Caller | None:

@@ -38,7 +38,12 @@ def _validator(schema: str) -> Any:
 
 
 def door(schema: Any) -> Any:
-    """Return what checks values at the door."""
+    """Return what checks values at the door. Raises ValueError for a schema whose check could take for ever."""
+    text = json.dumps(schema)
+    if (
+        "unevaluatedProperties" in text and "patternProperties" in text
+    ):  # that one matches by Python's `re`, without a limit
+        raise ValueError("unevaluatedProperties cannot stand beside patternProperties")
     # An empty registry: a schema that refers to an address on the network must not make this server fetch it.
     return Dialect(schema, registry=Registry(), format_checker=FORMATS)
 

@@ -1,13 +1,13 @@
 """The dialect of JSON Schema in which agents describe what they take: draft 2020-12, read as strictly as agents read."""
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
+import regex  # type: ignore[import-untyped]  # it comes without types
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
@@ -30,6 +30,10 @@ _LIMITS: Final = {
 _OF_DECIMALS: Final = ("ge", "gt", "le", "lt", "multiple_of")
 
 
+MATCH_SECONDS: Final = 0.1
+"""How long one match may take: some patterns take hours on forty characters, and Python's `re` stops the process meanwhile."""
+
+
 def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[ValidationError]:
     if validator.is_type(value, "string") and not matches(wanted)(value):
         yield ValidationError(f"does not match {wanted!r}")
@@ -37,19 +41,45 @@ def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[
 
 @lru_cache(maxsize=1024)
 def matches(wanted: str) -> Callable[[object], bool]:
-    """Say whether a text matches, by the engine of pydantic, which models have; by Python's for what that one lacks.
+    """Return whether a text matches, by the engine of pydantic, whose time is linear; by `regex` for what that one lacks.
 
-    Raises ValueError for what neither of them reads.
+    Raises ValueError for what neither of them reads, and for a match that takes too long.
     """
     try:
         engine = SchemaValidator(core_schema.str_schema(pattern=wanted))
     except SchemaError:
         try:
-            found = re.compile(wanted).search
-        except re.error as error:
+            return partial(_searched, regex.compile(wanted))
+        except regex.error as error:
             raise ValueError(f"pattern {wanted!r:.80}: {error}") from error
-        return lambda text: found(str(text)) is not None
     return engine.isinstance_python
+
+
+def _searched(pattern: Any, text: object) -> bool:
+    try:  # `concurrent` lets the process's other threads go on
+        return pattern.search(str(text), timeout=MATCH_SECONDS, concurrent=True) is not None
+    except TimeoutError:
+        raise ValueError("a pattern takes too long on this text") from None
+
+
+def _pattern_properties(validator: Any, patterns: Any, value: Any, _: object) -> Iterator[ValidationError]:
+    if validator.is_type(value, "object"):
+        for pattern, wanted in patterns.items():
+            for name in filter(matches(pattern), value):
+                yield from validator.descend(value[name], wanted, path=name, schema_path=pattern)
+
+
+def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(value, "object"):
+        return
+    fitting = [matches(pattern) for pattern in schema.get("patternProperties", {})]
+    known = schema.get("properties", {})
+    surplus = [name for name in value if name not in known and not any(fits(name) for fits in fitting)]
+    if validator.is_type(wanted, "object"):
+        for name in surplus:
+            yield from validator.descend(value[name], wanted, path=name)
+    elif not wanted and surplus:
+        yield ValidationError("additional properties are not allowed")
 
 
 def _decimal(validator: Any, limits: Mapping[str, Any], value: object, _: object) -> Iterator[ValidationError]:
@@ -80,5 +110,11 @@ def _type(validator: Any, wanted: Any, value: object, schema: object) -> Iterato
 
 
 _KEYWORDS: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
-_OURS: Final = {"type": _type, "pattern": _pattern, DECIMAL: _decimal}
+_OURS: Final = {
+    "type": _type,
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional,
+    DECIMAL: _decimal,
+}
 Dialect: Any = extend(Draft202012Validator, validators=_OURS)  # type: ignore[no-untyped-call]

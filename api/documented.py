@@ -28,6 +28,11 @@ def refusals(*codes: str, open_to_all: bool = False, pages: bool = False) -> Res
     return {status: _refusal(status, by_status[status], page=pages and status != 415) for status in sorted(by_status)}
 
 
+def refusal(code: str) -> dict[str, Any]:
+    """Describe the answer that has one problem code."""
+    return _refusal(CODES[code][0], [code], page=False)
+
+
 def _refusal(status: int, codes: list[str], *, page: bool) -> dict[str, Any]:
     schema = {"allOf": [{"$ref": "#/components/schemas/ProblemDocument"}, {"properties": {"code": {"enum": codes}}}]}
     examples = {code: {"value": _example(status, code)} for code in codes}

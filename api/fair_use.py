@@ -1,64 +1,124 @@
-"""Lets searches take turns, so that whoever searches much keeps neither others who search from it, nor those who enqueue.
+"""Turns of calls that only read: a few at once of each API key, and a few of all.
 
-An API key has a few under way in each process; its next one waits a moment, and is then sent away. So do those of all keys
-together: the other threads and connections of the process are for calls that change something. Waiting takes neither.
+A call that waits for its turn holds no thread and no connection.
+
+A read costs the process some milliseconds of its only event loop. So many readers at once would make everybody's enqueues
+wait, however cheap each read is: 20 readers of `/v1/capacity` made an enqueue take 99 ms instead of 8. Searches can take seconds
+of the database instead. They have places of their own, so that no quick read waits behind them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from fastapi.concurrency import run_in_threadpool
 
-from api.problems import Problem
+from api.places import PATIENCE_SECONDS, Places
 
 T = TypeVar("T")
 
-AT_ONCE = 4
+READS_PER_KEY: Final = 2
+READS_AT_ONCE: Final = 3
+"""Reads that a process carries out at the same time, of all keys. More would gain nothing: they share one event loop."""
+SEARCHES_AT_ONCE: Final = 3
 """Searches that a process carries out at the same time, of all keys: fewer than half of its connections."""
-PATIENCE_SECONDS = 1.0
-_RETRY_AFTER = {"retry-after": "1"}
+WRITES_FIRST_SECONDS: Final = 0.02
+"""How long a read that has its place lets calls that write go first; no longer, so that steady writes keep no reader away."""
+SEARCH_AFTER_WRITES_SECONDS: Final = 0.05
+"""The same of a search, which then takes tens of milliseconds of the process."""
+SEARCH_ALONE_SECONDS: Final = 0.1
+"""How long the next search waits for the last: two that write long pages only share the process; one that waits for the database
+keeps nobody."""
+
+
+class Turn:
+    """The place of one call among those that read. Used by the call's task only."""
+
+    def __init__(self, places: Places, key: Hashable) -> None:
+        self._places, self._key, self._holds = places, key, False
+
+    async def begin(self, patience: float | None) -> None:
+        """Wait for the place; raise Problem `rate_limited` when patience is over."""
+        await self._places.take(self._key, patience)
+        self._holds = True
+
+    def end(self) -> None:
+        """Give the place back, once."""
+        if self._holds:
+            self._holds = False
+            self._places.give_back(self._key)
+
+
+_current: ContextVar[Turn | None] = ContextVar("turn", default=None)
 
 
 class FairUse:
-    """The turns of one process."""
+    """The turns of one process. Used on the event loop only."""
 
-    def __init__(self, per_key: int) -> None:
-        self._per_key = per_key
-        self._all = asyncio.Semaphore(AT_ONCE)
-        self._keys: dict[UUID, asyncio.Semaphore] = {}
-        self._users: dict[UUID, int] = {}
+    def __init__(self, searches_per_key: int) -> None:
+        self._writes = 0
+        self._no_write = asyncio.Event()
+        self._no_write.set()
+        self._next_search = asyncio.Lock()
+        self._reads = Places(READS_PER_KEY, READS_AT_ONCE)
+        self._searches = Places(searches_per_key, SEARCHES_AT_ONCE)
+
+    async def read(self, key: Hashable) -> Turn:
+        """Wait for the turn of a call that reads; raise Problem `rate_limited`."""
+        turn = Turn(self._reads, key)
+        await turn.begin(PATIENCE_SECONDS)
+        try:
+            await self._after_writes(WRITES_FIRST_SECONDS)
+        except BaseException:
+            turn.end()
+            raise
+        _current.set(turn)
+        return turn
+
+    async def _after_writes(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._no_write.wait()
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Have reads let a call go first that changes something."""
+        self._writes += 1
+        self._no_write.clear()
+        try:
+            yield
+        finally:
+            self._writes -= 1
+            if not self._writes:
+                self._no_write.set()
 
     async def search(self, key: UUID, act: Callable[[], T]) -> T:
-        """Carry out a search in a thread when it is its turn; raises Problem `rate_limited`."""
-        async with self._turn(key):
-            return await run_in_threadpool(act)
-
-    @asynccontextmanager
-    async def _turn(self, key: UUID) -> AsyncIterator[None]:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        own = self._keys.setdefault(key, asyncio.Semaphore(self._per_key))
-        self._users[key] = self._users.get(key, 0) + 1
+        """Carry out a search in a thread when it is its turn; it ends the call's turn to read. Raise Problem `rate_limited`."""
+        turn = _current.get()
+        if turn is not None:
+            turn.end()
+        await self._searches.take(key)
         try:
-            async with _place(own, deadline), _place(self._all, deadline):
-                yield
+            if turn is None:  # the call itself is one that writes
+                return await run_in_threadpool(act)
+            async with self._next_search:
+                await self._after_writes(SEARCH_AFTER_WRITES_SECONDS)
+                doing = asyncio.ensure_future(run_in_threadpool(act))
+                await asyncio.wait([doing], timeout=SEARCH_ALONE_SECONDS)
+            return await doing
         finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._keys[key]
+            self._searches.give_back(key)
 
 
 @asynccontextmanager
-async def _place(places: asyncio.Semaphore, deadline: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout_at(deadline):
-            await places.acquire()
-    except TimeoutError:
-        detail = "Too many searches are under way, of this API key or of all. Ask again in a second, and fewer at once."
-        raise Problem("rate_limited", detail, headers=_RETRY_AFTER) from None
-    try:
-        yield
-    finally:
-        places.release()
+async def aside() -> AsyncIterator[None]:
+    """Let other calls read while this one waits for something else; afterwards it waits for its turn again, without end."""
+    turn = _current.get()
+    if turn is not None:
+        turn.end()
+    yield
+    if turn is not None:
+        await turn.begin(patience=None)

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
+from api.documented import refusal
 from api.examples import SHOWN
 from api.narrowed import narrow
 from api.shapes import ProblemDocument
@@ -36,7 +37,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     needed = _scopes(app)
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _set_right(operation, needed.get((path, method.upper()), ()))
+            _set_right(operation, needed.get((path, method.upper()), ()), reads=method == "get")
             _share_refusals(operation["responses"], made["components"].setdefault("responses", {}))
     return made
 
@@ -64,9 +65,11 @@ def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
     return found
 
 
-def _set_right(operation: dict[str, Any], scopes: Sequence[str]) -> None:
+def _set_right(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool) -> None:
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
+    if reads and scopes:  # it waits for its turn: `api.turns`
+        operation["responses"]["429"] = refusal("rate_limited")
     operation["responses"] = dict(sorted(operation["responses"].items()))
     # Either header will do; FastAPI would say that both are needed.
     operation.pop("security", None)

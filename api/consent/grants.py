@@ -35,7 +35,7 @@ router = APIRouter(tags=["People"])
     "/v1/grants",
     response_model=GrantPage,
     summary="Grants",
-    responses=refusals("invalid_request", "invalid_cursor", "rate_limited"),
+    responses=refusals("invalid_request", "invalid_cursor"),
 )
 async def list_grants(
     caller: Annotated[Caller, Depends(may("read"))],

@@ -31,7 +31,7 @@ Decider = Annotated[Caller, Depends(may(DECIDE))]
     "/v1/approvals",
     response_model=ApprovalPage,
     summary="The inbox",
-    responses=refusals("invalid_request", "invalid_cursor", "run_not_found", "rate_limited"),
+    responses=refusals("invalid_request", "invalid_cursor", "run_not_found"),
 )
 async def list_approvals(
     caller: Decider,

@@ -48,7 +48,7 @@ Words = Annotated[list[str] | None, Query()]
     summary="Find runs",
     description="Newest first. Any number of `metadata.KEY=value` parameters filters by metadata. A call looks at a bounded "
     "number of runs: a page may hold fewer than `limit`, or none, and still have a `nextCursor` with which the search continues.",
-    responses=refusals("invalid_request", "invalid_cursor", "rate_limited"),
+    responses=refusals("invalid_request", "invalid_cursor"),
 )
 async def list_runs(
     *,

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.answers import Answer
 from api.auth import Caller, may
 from api.documented import refusals, shows
+from api.fair_use import aside
 from api.resources import Resources, resources
 from api.runs.find import find, run_id
 from api.runs.whole import read_whole
@@ -42,7 +43,9 @@ async def wait_for_run(
     if under_way:
         async with shared.hub.mailbox(run, seq) as box:
             while under_way and not box.closed and time.monotonic() < deadline:
-                if await box.take(deadline - time.monotonic()):
+                async with aside():
+                    came = await box.take(deadline - time.monotonic())
+                if came:
                     _, under_way = await run_in_threadpool(_standing, caller.tenant, run)
     shown = await run_in_threadpool(read_whole, caller, run)
     return Answer(shown, 202 if shown["status"] in _UNDER_WAY else 200)

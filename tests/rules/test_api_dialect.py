@@ -83,3 +83,30 @@ def test_an_integer_beyond_every_float_is_an_integer_and_no_number() -> None:
 
 def test_a_text_that_has_neither_the_pattern_nor_the_format_is_told_so_once() -> None:
     assert told({"type": "string", "format": "date-time", "pattern": "^2"}, "soon") == ["must be a date-time"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^(?=a)(a|a)*$"}, "a" * 60 + "!"),
+        ({"patternProperties": {"^(?=a)(a|a)*$": {}}}, {"a" * 60 + "!": 1}),
+        ({"patternProperties": {"^(?=a)(a|a)*$": {}}, "additionalProperties": False}, {"a" * 60 + "!": 1}),
+        ({"propertyNames": {"pattern": "^(?=a)(a|a)*$"}}, {"a" * 60 + "!": 1}),
+        ({"allOf": [{"patternProperties": {"^(a|a)*$": {}}}], "unevaluatedProperties": False}, {"a" * 60 + "!": 1}),
+    ],
+)
+def test_a_pattern_that_would_take_for_ever_is_given_up(schema: dict[str, Any], value: Any) -> None:
+    [error] = violations(value, json.dumps(schema), "input", "the agent")
+    assert error.detail == "cannot be compared with the schema of the agent"
+
+
+def test_properties_are_told_by_patterns_that_take_linear_time() -> None:
+    schema = {
+        "properties": {"known": {}},
+        "patternProperties": {"^(a|a)*$": {"type": "integer"}},
+        "additionalProperties": {"type": "boolean"},
+    }
+    value = {"known": "x", "a" * 60 + "!": True, "aa": 1}
+    assert violations(value, json.dumps(schema), "input", "the agent") == []
+    wrong = violations(value | {"aaa": "no", "b": 1}, json.dumps(schema), "input", "the agent")
+    assert [error.field for error in wrong] == ["input.aaa", "input.b"]

@@ -1,20 +1,24 @@
-"""Searches take turns: who has many under way, or slow ones, is told so, and nobody who enqueues waits behind them."""
+"""Calls that read take turns: a key with many under way is told so, and nobody who enqueues waits behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 
+from api.application import build
+from api.fair_use import READS_AT_ONCE, READS_PER_KEY
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT
+from tests.system.following import enqueue
+from tests.system.hand import INPUT, Hand
 
 PER_KEY = 2
 READ_SECONDS = 4
-_WAITING = "SELECT count(*) AS n FROM pg_locks WHERE relation = '\"grant\"'::regclass AND NOT granted"
+GRANTS = '"grant"'
+_WAITING = "SELECT count(*) AS n FROM pg_locks WHERE relation = '{}'::regclass AND NOT granted"
 
 
 @pytest.fixture(scope="module")
@@ -23,24 +27,24 @@ def api_settings() -> dict[str, str]:
 
 
 @contextmanager
-def nothing_reads_grants(api: ApiServer) -> Iterator[None]:
-    """Keep the table from all others, as a change of it does."""
+def nothing_reads(api: ApiServer, table: str) -> Iterator[None]:
+    """Keep a table from all others, as a change of it does."""
     with api.connect() as connection, connection.transaction(force_rollback=True):
-        connection.execute('LOCK TABLE "grant" IN ACCESS EXCLUSIVE MODE')
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         yield
 
 
-def until_waiting(api: ApiServer, count: int) -> None:
+def until_waiting(api: ApiServer, table: str, count: int) -> None:
     with api.connect() as connection:
         for _ in range(100_000):
-            row = connection.execute(_WAITING).fetchone()
+            row = connection.execute(_WAITING.format(table).encode()).fetchone()
             if row and row["n"] == count:
                 return
     raise AssertionError(count)
 
 
 def test_a_read_that_takes_too_long_is_given_up_and_says_what_helps(api: ApiServer, acme: httpx.Client) -> None:
-    with nothing_reads_grants(api):
+    with nothing_reads(api, GRANTS):
         refused = acme.get("/v1/grants")
 
     assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "unavailable", "2")
@@ -53,9 +57,9 @@ def test_a_key_with_its_searches_under_way_is_told_to_wait_while_others_search_a
     api: ApiServer, acme: httpx.Client, other: httpx.Client
 ) -> None:
     paths = ("/v1/runs", "/v1/approvals", "/v1/grants")
-    with ThreadPoolExecutor(PER_KEY + len(paths)) as threads, nothing_reads_grants(api):
+    with ThreadPoolExecutor(PER_KEY + len(paths)) as threads, nothing_reads(api, GRANTS):
         slow = [threads.submit(acme.get, "/v1/grants") for _ in range(PER_KEY)]
-        until_waiting(api, PER_KEY)
+        until_waiting(api, GRANTS, PER_KEY)
         assert acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).status_code == 201
         assert other.get("/v1/runs").status_code == 200
         for refused in threads.map(acme.get, paths):
@@ -64,3 +68,68 @@ def test_a_key_with_its_searches_under_way_is_told_to_wait_while_others_search_a
 
     assert [one.result().status_code for one in slow] == [200] * PER_KEY
     assert acme.get("/v1/runs").status_code == 200
+
+
+def readings(run: str) -> list[str]:
+    """Return the address of every call that reads and needs a key."""
+    filled = {"runId": run, "name": "default", "bulk": run, "agent": "refund", "provider": "x"}
+    calls = build().openapi()["paths"].items()
+    return [path.format(**filled) for path, methods in calls if "security" in methods.get("get", {})]
+
+
+def test_a_key_with_its_reads_under_way_reads_nothing_more_while_others_read_and_it_enqueues(
+    api: ApiServer, acme: httpx.Client, other: httpx.Client, anybody: httpx.Client, run: str
+) -> None:
+    paths = readings(run)
+    assert len(paths) > 20
+    with ThreadPoolExecutor(READS_PER_KEY + len(paths)) as threads, nothing_reads(api, "schedule"):
+        slow = [threads.submit(acme.get, "/v1/schedules") for _ in range(READS_PER_KEY)]
+        until_waiting(api, "schedule", READS_PER_KEY)
+        refusals = [threads.submit(acme.get, path) for path in paths]
+        assert other.get(f"/v1/runs/{run}").status_code == 404
+        enqueue(acme)
+        assert [anybody.get(path).status_code for path in ("/health", "/ready", "/metrics")] == [200] * 3
+        for refused in (one.result() for one in refusals):
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited"), refused.request.url
+            assert refused.headers["retry-after"] == "1"
+
+    assert [one.result().status_code for one in slow] == [200] * READS_PER_KEY
+    assert acme.get(f"/v1/runs/{run}").status_code == 200
+
+
+def test_keys_together_have_few_reads_under_way_and_unknown_keys_have_those_of_one(
+    api: ApiServer, acme: httpx.Client, hand: Hand
+) -> None:
+    del hand  # its agents are known now
+    with ExitStack() as stack:
+        clients = [stack.enter_context(api.client(api.key())) for _ in range(READS_AT_ONCE)]
+        strangers = [stack.enter_context(api.client(f"tw_nobody{n}")) for n in range(READS_PER_KEY + 1)]
+        assert [one.get("/v1/agents").status_code for one in clients] == [200] * READS_AT_ONCE
+        threads = stack.enter_context(ThreadPoolExecutor(10))
+        with nothing_reads(api, "schedule"):
+            slow = [threads.submit(one.get, "/v1/schedules") for one in clients]
+            until_waiting(api, "schedule", READS_AT_ONCE)
+            assert acme.get("/v1/agents").status_code == 429
+            enqueue(acme)
+        assert [one.result().status_code for one in slow] == [200] * READS_AT_ONCE
+        with nothing_reads(api, "api_key"):
+            unknown = [threads.submit(one.get, "/v1/agents") for one in strangers]
+            until_waiting(api, "api_key", READS_PER_KEY)
+            assert [one.result().status_code for one in unknown if one.done() or one is unknown[-1]] == [429]
+        assert sorted(one.result().status_code for one in unknown) == [401] * READS_PER_KEY + [429]
+
+
+def test_streams_and_waits_keep_no_place_of_those_that_read(acme: httpx.Client, run: str) -> None:
+    with ExitStack() as stack:
+        for path in ("/v1/events/sse", *[f"/v1/runs/{run}/sse"] * READS_AT_ONCE):
+            stream = stack.enter_context(acme.stream("GET", path))
+            assert stream.status_code == 200
+            assert next(stream.iter_lines())
+        threads = stack.enter_context(ThreadPoolExecutor(READS_AT_ONCE))
+        waits = [threads.submit(acme.get, f"/v1/runs/{run}/wait?timeout=3") for _ in range(READS_AT_ONCE)]
+        while not all(one.running() for one in waits):
+            pass
+        for _ in range(10):
+            assert acme.get(f"/v1/runs/{run}").status_code == 200
+        assert not any(one.done() for one in waits)
+    assert [one.result().status_code for one in waits] == [202] * READS_AT_ONCE

@@ -12,11 +12,13 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from api.guard import HEADER_SECONDS
+from api.guard import HEADER_SECONDS, SWEEP_SECONDS
 from tests.system.api_server import ApiServer
+from tests.system.drill import size
 from tests.system.following import enqueue
 
-MOST = 2_000
+MOST = size(2_000, 300)
+"""Half-sent requests at once."""
 
 
 def _sockets() -> int:
@@ -55,12 +57,13 @@ def _is_closed(one: socket.socket) -> bool:
             return True
 
 
-def test_two_thousand_half_sent_requests_are_gone_within_the_time_limit(api: ApiServer, acme: httpx.Client) -> None:
+def test_many_half_sent_requests_are_gone_within_the_time_limit_and_others_are_served(
+    api: ApiServer, acme: httpx.Client
+) -> None:
     key = acme.headers["x-api-key"].encode()
     head = b"POST /v1/runs HTTP/1.1\r\nhost: x\r\nx-api-key: " + key + b"\r\ncontent-type: application/json\r\n"
     kinds = [b"", b"POST /v1/ru", head, head + b'content-length: 1000\r\n\r\n{"agent": ']
     openings = (kinds * (_sockets() // len(kinds)))[:-1]
-    slowest = 0.0
     with connections(api, openings) as opened:
         open_ = list(opened)
         deadline = time.monotonic() + HEADER_SECONDS + 10
@@ -70,13 +73,10 @@ def test_two_thousand_half_sent_requests_are_gone_within_the_time_limit(api: Api
             for one in drips:
                 with suppress(OSError):  # it is closed
                     one.send(b"a")
-            began = time.monotonic()
             assert acme.get("/health").status_code == 200
             enqueue(acme)
-            slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.5)  # as one that drips does
             open_ = [one for one in open_ if not _is_closed(one)]
-    assert slowest < 2, slowest
 
 
 def test_a_body_that_drips_is_refused_and_its_connection_closed(api: ApiServer, acme: httpx.Client) -> None:
@@ -91,14 +91,14 @@ def test_a_body_that_drips_is_refused_and_its_connection_closed(api: ApiServer, 
     assert b"The body did not arrive in time." in answer
 
 
-def test_a_quiet_stream_is_held_longer_than_any_limit(acme: httpx.Client, api: ApiServer) -> None:
+def test_a_quiet_stream_is_held_longer_than_any_limit(acme: httpx.Client) -> None:
     run = enqueue(acme)
     with acme.stream("GET", f"/v1/runs/{run}/sse", timeout=60) as response:
-        began = time.monotonic()
         lines = response.iter_lines()
-        while next(lines) != "event: keepalive":
-            pass
-        assert time.monotonic() > began + HEADER_SECONDS
+        assert next(lines)
+        time.sleep(HEADER_SECONDS + 2 * SWEEP_SECONDS)  # the limit is one of time
+        assert acme.post(f"/v1/runs/{run}/cancel").status_code == 200
+        assert "event: end" in list(lines)
 
 
 @pytest.fixture
