@@ -2,22 +2,24 @@
 
 An API key has a few under way in each process; its next one waits a moment, and is then sent away. So do those of all keys
 together: the other threads and connections of the process are for calls that change something. Waiting takes neither.
+A tenant never has all places, however many keys its admin makes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
-from uuid import UUID
 
 from fastapi.concurrency import run_in_threadpool
 
+from api.auth import Caller
 from api.problems import Problem
 
 T = TypeVar("T")
 
 AT_ONCE = 4
 """Searches that a process carries out at the same time, of all keys: fewer than half of its connections."""
+OF_A_TENANT = AT_ONCE - 1
 PATIENCE_SECONDS = 1.0
 _RETRY_AFTER = {"retry-after": "1"}
 
@@ -28,26 +30,31 @@ class FairUse:
     def __init__(self, per_key: int) -> None:
         self._per_key = per_key
         self._all = asyncio.Semaphore(AT_ONCE)
-        self._keys: dict[UUID, asyncio.Semaphore] = {}
-        self._users: dict[UUID, int] = {}
+        self._places: dict[object, asyncio.Semaphore] = {}
+        self._users: dict[object, int] = {}
 
-    async def search(self, key: UUID, act: Callable[[], T]) -> T:
+    async def search(self, caller: Caller, act: Callable[[], T]) -> T:
         """Carry out a search in a thread when it is its turn; raises Problem `rate_limited`."""
-        async with self._turn(key):
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        async with AsyncExitStack() as held:
+            # In this order: who waits for a place of all has one of the few that its key and its tenant may have.
+            key = held.enter_context(self._places_of(caller.key, self._per_key))
+            tenant = held.enter_context(self._places_of(caller.tenant, OF_A_TENANT))
+            for places in (key, tenant, self._all):
+                await held.enter_async_context(_place(places, deadline))
             return await run_in_threadpool(act)
 
-    @asynccontextmanager
-    async def _turn(self, key: UUID) -> AsyncIterator[None]:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        own = self._keys.setdefault(key, asyncio.Semaphore(self._per_key))
-        self._users[key] = self._users.get(key, 0) + 1
+    @contextmanager
+    def _places_of(self, whose: object, most: int) -> Iterator[asyncio.Semaphore]:
+        """Give the places of a key or a tenant, which are kept while somebody uses them or waits for one."""
+        own = self._places.setdefault(whose, asyncio.Semaphore(most))
+        self._users[whose] = self._users.get(whose, 0) + 1
         try:
-            async with _place(own, deadline), _place(self._all, deadline):
-                yield
+            yield own
         finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._keys[key]
+            self._users[whose] -= 1
+            if not self._users[whose]:
+                del self._users[whose], self._places[whose]
 
 
 @asynccontextmanager
@@ -56,7 +63,7 @@ async def _place(places: asyncio.Semaphore, deadline: float) -> AsyncIterator[No
         async with asyncio.timeout_at(deadline):
             await places.acquire()
     except TimeoutError:
-        detail = "Too many searches are under way, of this API key or of all. Ask again in a second, and fewer at once."
+        detail = "Too many searches are under way, of this key, of its tenant or of all. Ask again in a second, and fewer at once."
         raise Problem("rate_limited", detail, headers=_RETRY_AFTER) from None
     try:
         yield

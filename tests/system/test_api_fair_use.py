@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 
+from api.fair_use import AT_ONCE, OF_A_TENANT
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT
 
@@ -64,3 +65,17 @@ def test_a_key_with_its_searches_under_way_is_told_to_wait_while_others_search_a
 
     assert [one.result().status_code for one in slow] == [200] * PER_KEY
     assert acme.get("/v1/runs").status_code == 200
+
+
+def test_a_tenant_with_many_keys_leaves_a_place_to_others(
+    api: ApiServer, acme: httpx.Client, other: httpx.Client
+) -> None:
+    with ExitStack() as stack:
+        keys = [stack.enter_context(api.client(api.key("acme"))) for _ in range(AT_ONCE)]
+        threads = stack.enter_context(ThreadPoolExecutor(PER_KEY * len(keys)))
+        stack.enter_context(nothing_reads_grants(api))
+        slow = [threads.submit(key.get, "/v1/grants") for key in keys * PER_KEY]
+        until_waiting(api, OF_A_TENANT)
+        assert acme.get("/v1/runs").status_code == 429
+        assert other.get("/v1/runs").status_code == 200
+    assert sorted({one.result().status_code for one in slow}) == [200, 429]

@@ -52,7 +52,7 @@ def test_streams_and_waits_end_with_their_key(api: ApiServer, acme: httpx.Client
         waiting = threads.submit(guest.get, f"/v1/runs/{run}/wait", params={"timeout": 25})
         revoke(api, acme, made["id"])
         for told in (of_run, of_tenant):
-            assert "keepalive" not in [frame["event"] for frame in told]
+            assert not any(frame["event"] == "keepalive" for frame in told)
         assert waiting.result().json()["code"] == "unauthenticated"
         later = enqueue(acme)
         assert next(of_another).json["runId"] == later
