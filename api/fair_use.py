@@ -63,7 +63,7 @@ async def _place(places: asyncio.Semaphore, deadline: float) -> AsyncIterator[No
         async with asyncio.timeout_at(deadline):
             await places.acquire()
     except TimeoutError:
-        detail = "Too many searches are under way, of this key, of its tenant or of all. Ask again in a second, and fewer at once."
+        detail = "Too many searches are under way, of this key, its tenant or of all. Ask again in a second, and fewer at once."
         raise Problem("rate_limited", detail, headers=_RETRY_AFTER) from None
     try:
         yield
