@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from api.consent import complete, grants, provider
+from api.consent import come_back, complete, grants, set_out
 from api.door import Door
 from api.faults import add_faults
 from api.installation import (
@@ -59,7 +59,8 @@ _ROUTERS = (
     schedules,
     providers,
     grants,
-    provider,
+    come_back,  # before the start of a wait's: `start` may be the name of a provider
+    set_out,
     complete,
     keys,
     health,

@@ -41,10 +41,9 @@ class _Known:
         until, caller = self._callers.get(digest, (0.0, None))
         return caller if time.monotonic() < until else None
 
-    def id_of(self, digest: str) -> UUID | None:
-        """Return which key it was when it was last looked up, however long ago."""
-        _, caller = self._callers.get(digest, (0.0, None))
-        return caller.key if caller else None
+    def last(self, digest: str) -> Caller | None:
+        """Return whose key it was when it was last looked up, however long ago."""
+        return self._callers.get(digest, (0.0, None))[1]
 
     def put(self, digest: str, caller: Caller) -> None:
         if len(self._callers) >= _MOST_KNOWN:
@@ -63,9 +62,9 @@ def forget_keys() -> None:
     _known.forget()
 
 
-def known_as(secret: str) -> UUID | None:
-    """Return the id of a key that was valid when this process last looked it up: whose turn it is, not what it may."""
-    return _known.id_of(keyring.digest(secret))
+def known_as(secret: str) -> Caller | None:
+    """Return whose key it was when this process last looked it up: whose turn it is, not what it may."""
+    return _known.last(keyring.digest(secret))
 
 
 def _look_up(secret: str) -> Caller | None:

@@ -1,4 +1,4 @@
-"""Turns of calls that only read: a few at once of each API key, and a few of all.
+"""Turns of calls that only read: a few at once of each API key, of each tenant, and of all.
 
 A call that waits for its turn holds no thread and no connection.
 
@@ -8,21 +8,23 @@ of the database instead. They have places of their own, so that no quick read wa
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final, TypeVar
-from uuid import UUID
 
 from fastapi.concurrency import run_in_threadpool
 
-from api.places import PATIENCE_SECONDS, Places
+from api.auth import Caller
+from api.places import PATIENCE_SECONDS, Places, Whose
 
 T = TypeVar("T")
 
 READS_PER_KEY: Final = 2
 READS_AT_ONCE: Final = 3
 """Reads that a process carries out at the same time, of all keys. More would gain nothing: they share one event loop."""
+OF_A_TENANT: Final = 2
+"""Reads, and searches, of one tenant: fewer than of all."""
 SEARCHES_AT_ONCE: Final = 3
 """Searches that a process carries out at the same time, of all keys: fewer than half of its connections."""
 WRITES_FIRST_SECONDS: Final = 0.02
@@ -37,19 +39,19 @@ keeps nobody."""
 class Turn:
     """The place of one call among those that read. Used by the call's task only."""
 
-    def __init__(self, places: Places, key: Hashable) -> None:
-        self._places, self._key, self._holds = places, key, False
+    def __init__(self, places: Places, whose: Whose) -> None:
+        self._places, self._whose, self._holds = places, whose, False
 
     async def begin(self, patience: float | None) -> None:
         """Wait for the place; raise Problem `rate_limited` when patience is over."""
-        await self._places.take(self._key, patience)
+        await self._places.take(self._whose, patience)
         self._holds = True
 
     def end(self) -> None:
         """Give the place back, once."""
         if self._holds:
             self._holds = False
-            self._places.give_back(self._key)
+            self._places.give_back(self._whose)
 
 
 _current: ContextVar[Turn | None] = ContextVar("turn", default=None)
@@ -63,12 +65,12 @@ class FairUse:
         self._no_write = asyncio.Event()
         self._no_write.set()
         self._next_search = asyncio.Lock()
-        self._reads = Places(READS_PER_KEY, READS_AT_ONCE)
-        self._searches = Places(searches_per_key, SEARCHES_AT_ONCE)
+        self._reads = Places(READS_PER_KEY, OF_A_TENANT, READS_AT_ONCE)
+        self._searches = Places(searches_per_key, OF_A_TENANT, SEARCHES_AT_ONCE)
 
-    async def read(self, key: Hashable) -> Turn:
+    async def read(self, whose: Whose) -> Turn:
         """Wait for the turn of a call that reads; raise Problem `rate_limited`."""
-        turn = Turn(self._reads, key)
+        turn = Turn(self._reads, whose)
         await turn.begin(PATIENCE_SECONDS)
         try:
             await self._after_writes(WRITES_FIRST_SECONDS)
@@ -95,12 +97,12 @@ class FairUse:
             if not self._writes:
                 self._no_write.set()
 
-    async def search(self, key: UUID, act: Callable[[], T]) -> T:
+    async def search(self, caller: Caller, act: Callable[[], T]) -> T:
         """Carry out a search in a thread when it is its turn; it ends the call's turn to read. Raise Problem `rate_limited`."""
-        turn = _current.get()
+        turn, whose = _current.get(), Whose(caller.key, caller.tenant)
         if turn is not None:
             turn.end()
-        await self._searches.take(key)
+        await self._searches.take(whose)
         try:
             if turn is None:  # the call itself is one that writes
                 return await run_in_threadpool(act)
@@ -110,7 +112,7 @@ class FairUse:
                 await asyncio.wait([doing], timeout=SEARCH_ALONE_SECONDS)
             return await doing
         finally:
-            self._searches.give_back(key)
+            self._searches.give_back(whose)
 
 
 @asynccontextmanager

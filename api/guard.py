@@ -3,7 +3,8 @@
 An application sees a request when its headers are whole, so only the protocol can end one that never gets there. A connection
 without a request has HEADER_SECONDS, whatever bytes drip in; a client that reads nothing of its answer has STUCK_SECONDS. A
 stream that waits for events has as long as it wants. Where there are too many connections, the one that has been without a
-request for longest gives way. A slow body is `api.body`'s to end.
+request for longest gives way. A slow body is `api.body`'s to end. What comes before a body, or beside it, has MOST_HEAD bytes:
+the parser keeps it in memory, however much it is. There are no websockets.
 """
 
 import asyncio
@@ -20,9 +21,19 @@ from models.settings import settings
 
 HEADER_SECONDS: Final = 10.0
 STUCK_SECONDS: Final = 30.0
+MOST_HEAD: Final = 64 << 10
+"""Bytes that may come before a request's body, and beside it."""
+_FRAMING: Final = 16
+"""Bytes that may come beside each byte of a body: the sizes of chunks."""
 SWEEP_SECONDS: Final = 1.0
 SPARE_FILES: Final = 200
 """Files that the process needs for all else."""
+
+
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 30\r\n"
+    b"connection: close\r\n\r\nThe head of this is too long.\n"
+)
 
 
 class Guard(HttpToolsProtocol):
@@ -32,6 +43,7 @@ class Guard(HttpToolsProtocol):
     _stuck_since: float | None = None
     _unsent = 0
     _known: Any = None
+    _beside = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Take the place of a connection, if there is one."""
@@ -43,6 +55,35 @@ class Guard(HttpToolsProtocol):
         """Give the place back."""
         _sweeper(self.loop).forget(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what comes without end before a body, or beside it, would fill the memory, and ends the connection."""
+        self._beside += len(data)
+        super().data_received(data)
+        if self._beside > MOST_HEAD and not self.transport.is_closing():
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Begin with the body."""
+        self._beside = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body, which pays for what came beside it."""
+        self._beside = max(0, self._beside - _FRAMING * len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Begin with the next request."""
+        self._beside = 0
+        super().on_message_complete()
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return False  # there is none here, and its protocol would take the connection without giving its place back
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: anybody may ask for another protocol."""
 
     @property
     def peer(self) -> str | None:

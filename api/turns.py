@@ -5,18 +5,17 @@ without a key: `/health`, `/ready` and `/metrics`, which a monitor must be able 
 ends when the answer begins: a stream, or a client that reads its answer slowly, keeps no place.
 """
 
-from collections.abc import Hashable
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import Refusal
 from api.auth import known_as
 from api.fair_use import FairUse
+from api.places import Whose
 from api.problems import Problem
 
 _READS = ("GET", "HEAD")
-_STRANGERS = "unknown"
+_STRANGERS = Whose("unknown", "unknown")
 """Keys that this process has not seen to be valid share the turns of one: each costs a look into the database."""
 
 
@@ -34,14 +33,14 @@ class Turns:
         if scope["method"] not in _READS:
             with fair_use.write():
                 await self._app(scope, receive, send)
-        elif (key := _key(scope)) is None:
+        elif (whose := _whose(scope)) is None:
             await self._app(scope, receive, send)
         else:
-            await self._read(fair_use, key, scope, receive, send)
+            await self._read(fair_use, whose, scope, receive, send)
 
-    async def _read(self, fair_use: FairUse, key: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _read(self, fair_use: FairUse, whose: Whose, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            turn = await fair_use.read(key)
+            turn = await fair_use.read(whose)
         except Problem as problem:
             await Refusal(problem)(scope, receive, send)
             return
@@ -57,8 +56,11 @@ class Turns:
             turn.end()
 
 
-def _key(scope: Scope) -> Hashable | None:
+def _whose(scope: Scope) -> Whose | None:
     """Return whose turn it is; None of a call without a key."""
     headers = Headers(scope=scope)
     secret = headers.get("x-api-key") or headers.get("authorization", "").partition(" ")[2].strip()
-    return (known_as(secret) or _STRANGERS) if secret else None
+    if not secret:
+        return None
+    caller = known_as(secret)
+    return Whose(caller.key, caller.tenant) if caller else _STRANGERS

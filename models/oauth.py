@@ -120,10 +120,13 @@ class Speaker:
         # Imported when first needed: most workers never speak to a provider.
         from authlib.integrations.httpx_client import OAuth2Client  # noqa: PLC0415
 
+        from models.provider_answer import Bounds  # noqa: PLC0415
+
         method = _METHODS["none" if self.secret is None else self.provider.client_auth]
         return OAuth2Client(
             self.provider.client_id, self.secret, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method,
-            code_challenge_method="S256", timeout=PATIENCE_SECONDS, follow_redirects=False, transport=_transport(), **options,
+            code_challenge_method="S256", timeout=PATIENCE_SECONDS, follow_redirects=False, transport=_transport(),
+            event_hooks=Bounds().hooks, **options,
         )  # fmt: skip
 
     def _asked(self, ask: Callable[[], Any]) -> Tokens:

@@ -12,6 +12,9 @@ SETTING = "TAXIWAY_PRIVATE_PROVIDERS"
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
+"""Of IPv6 only these are of the public internet; what Python calls global has gaps, which differ between its versions."""
+_DOCUMENTED = ipaddress.IPv6Network("3fff::/20")
 
 
 class PrivateAddress(Exception):
@@ -26,6 +29,8 @@ def is_private(text: str) -> bool:
     address: _Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or _embedded(address) or address
+    if isinstance(address, ipaddress.IPv6Address) and (address not in _GIVEN_OUT or address in _DOCUMENTED):
+        return True
     return not address.is_global or address.is_multicast
 
 

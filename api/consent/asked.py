@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, extract, func
 from sqlmodel import col, select
 
 from api.people.decide import GIVEN_UP
+from api.people.links import authorization_link
 from api.people.question import given_up
 from api.people.tokens import Purpose, genuine
 from api.problems import Problem
@@ -49,6 +50,11 @@ class Authorization:
     def url(self) -> str | None:
         """Where another system carries it out."""
         return self.asked.get("url")
+
+    @property
+    def link(self) -> str:
+        """The link that begins it."""
+        return authorization_link(self.wait.id, self.wait.nonce or "", self.url)
 
     @property
     def closed(self) -> bool:

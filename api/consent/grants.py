@@ -54,7 +54,7 @@ async def list_grants(
         wanted = wanted.where(col(Grant.subject) == subject)
     if cursor is not None:
         wanted = wanted.where(col(Grant.id) < _below(cursor))
-    return await shared.fair_use.search(caller.key, lambda: _list(wanted, limit))
+    return await shared.fair_use.search(caller, lambda: _list(wanted, limit))
 
 
 def _list(wanted: SelectOfScalar[Grant], limit: int) -> Answer:

@@ -49,7 +49,7 @@ async def list_approvals(
     below = None if cursor is None else _below(kind, cursor)
     of_run = None if run is None else run_id(run)
     page = Page(caller.tenant, decided=status == "decided", limit=limit + 1, below=below, run=of_run)
-    return await shared.fair_use.search(caller.key, lambda: _list(caller, page, kind))
+    return await shared.fair_use.search(caller, lambda: _list(caller, page, kind))
 
 
 def _list(caller: Caller, page: Page, kind: str) -> Answer:

@@ -55,7 +55,7 @@ async def start_bulk(
     body = read_as(BulkRequest, json_object(raw))
     wanted = body.filter.wanted(caller.tenant)
     what = Action(action)
-    counted = await shared.fair_use.search(caller.key, lambda: _count(what, wanted))
+    counted = await shared.fair_use.search(caller, lambda: _count(what, wanted))
     if body.dryRun:
         told: dict[str, Any] = {"action": action, "filter": wanted.document(), "by": caller.name}
         told |= {"matched": counted.matched, "counted_all": counted.whole}

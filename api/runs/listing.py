@@ -75,7 +75,7 @@ async def list_runs(
         created_after, created_before,
     )  # fmt: skip
     below = NEWEST if cursor is None else _below(cursor)
-    return await shared.fair_use.search(caller.key, lambda: _page(caller, Search(wanted), below, limit))
+    return await shared.fair_use.search(caller, lambda: _page(caller, Search(wanted), below, limit))
 
 
 def _page(caller: Caller, wanted: Search, below: UUID, limit: int) -> Answer:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.concurrency import run_in_threadpool
 
 from api.answers import Answer
-from api.auth import Caller, may
+from api.auth import Caller, may, not_valid
 from api.documented import refusals, shows
 from api.fair_use import aside
 from api.resources import Resources, resources
@@ -41,12 +41,14 @@ async def wait_for_run(
     deadline = time.monotonic() + timeout
     seq, under_way = await run_in_threadpool(_standing, caller.tenant, run)
     if under_way:
-        async with shared.hub.mailbox(run, seq) as box:
+        async with shared.hub.mailbox(run, seq, caller) as box:
             while under_way and not box.closed and time.monotonic() < deadline:
                 async with aside():
                     came = await box.take(deadline - time.monotonic())
                 if came:
                     _, under_way = await run_in_threadpool(_standing, caller.tenant, run)
+        if box.revoked:
+            raise not_valid()
     shown = await run_in_threadpool(read_whole, caller, run)
     return Answer(shown, 202 if shown["status"] in _UNDER_WAY else 200)
 

@@ -52,7 +52,7 @@ async def stream_tenant(
 
 
 async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str | None) -> AsyncIterator[bytes]:
-    async with hub.board(viewer.tenant) as board:
+    async with hub.board(viewer) as board:
         yield KEEPALIVE
         keepalive_at = time.monotonic() + KEEPALIVE_SECONDS
         while not board.closed:

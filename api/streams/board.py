@@ -4,14 +4,18 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from api.auth import Caller
+
 ROOM = 1000
 
 
 class Board:
     """Messages of the bus, in the order in which they came. Used on the event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: Caller) -> None:
+        self.viewer: Caller | None = viewer
         self.closed = False
+        self.revoked = False
         self._messages: deque[dict[str, Any]] = deque(maxlen=ROOM)
         self._filled = asyncio.Event()
 

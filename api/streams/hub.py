@@ -19,6 +19,7 @@ from api.auth import Caller
 from api.streams.board import Board
 from api.streams.frame import frame
 from api.streams.mailbox import Mailbox
+from api.streams.revoked import Open, end_for_ever
 from api.streams.subscription import Subscription
 from api.streams.tail import PAGE, tails
 from models.bus import run_channel, tenant_channel
@@ -30,7 +31,7 @@ _AT_ONCE = 200
 
 
 class Hub:
-    """All open streams of the process, and the two tasks that feed them."""
+    """All open streams of the process, the two tasks that feed them, and one that ends those of revoked keys."""
 
     def __init__(self, redis_url: str) -> None:
         self._subscription = Subscription(redis_url, self._on_hint, self._on_back, self._on_flood)
@@ -42,16 +43,14 @@ class Hub:
 
     def start(self) -> None:
         """Begin to feed."""
-        self._tasks = [asyncio.create_task(self._subscription.run()), asyncio.create_task(self._read_for_ever())]
+        work = (self._subscription.run(), self._read_for_ever(), end_for_ever(self._everything))
+        self._tasks = [asyncio.create_task(one) for one in work]
 
     def close(self) -> None:
         """End every stream, and each that still opens; the process is about to stop."""
         self._closed = True
-        for box in self._all():
-            box.close()
-        for boards in self._boards.values():
-            for board in boards:
-                board.close()
+        for one in self._everything():
+            one.close()
 
     async def stop(self) -> None:
         """Stop feeding."""
@@ -89,9 +88,9 @@ class Hub:
                 self._subscription.leave(channel)
 
     @asynccontextmanager
-    async def board(self, tenant: str) -> AsyncIterator[Board]:
-        """Open a board that gets what happens to the tenant's runs from now on."""
-        channel, board = tenant_channel(tenant), Board()
+    async def board(self, viewer: Caller) -> AsyncIterator[Board]:
+        """Open a board that gets what happens to the runs of the viewer's tenant from now on."""
+        channel, board = tenant_channel(viewer.tenant), Board(viewer)
         first = not self._boards[channel]
         self._boards[channel].add(board)
         try:
@@ -108,6 +107,9 @@ class Hub:
 
     def _all(self) -> list[Mailbox]:
         return [box for boxes in self._boxes.values() for box in boxes]
+
+    def _everything(self) -> list[Open]:
+        return [*self._all(), *(board for boards in self._boards.values() for board in boards)]
 
     def _make_stale(self, boxes: list[Mailbox]) -> None:
         for box in boxes:

@@ -28,6 +28,7 @@ class Mailbox:
         self.stale = False
         self.reading = False
         self.closed = False
+        self.revoked = False
         self._frames: deque[Frame] = deque()
         self._ended = False
         self._held: deque[Frame] = deque(maxlen=ROOM)

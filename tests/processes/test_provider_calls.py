@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from models import pinning
+from models import pinning, provider_answer
 from models.errors import ProviderAway
 from models.oauth import Speaker
 from models.provider import Provider
@@ -125,3 +127,50 @@ def test_a_redirect_is_not_followed(bank: Bank, monkeypatch: pytest.MonkeyPatch,
             _exchange(f"http://127.0.0.1:{bank.server_port}/token")
         assert select.select([elsewhere], [], [], 0)[0] == [], "the code and the verifier were on their way there"
     assert len(bank.hosts) == 1
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+TOO_MUCH = b'{"access_token": "a", "more": "' + b" " * (4 << 20) + b'"}'
+COSTLY = {
+    "an answer without end": (HEAD + b"\r\n", b" " * 65536),
+    "a head without end": (HEAD + b"x-a: ", b"a" * 5000),
+    "an answer that drips": (HEAD + b"content-length: 100000\r\n\r\n", b" "),
+    "a head that drips": (HEAD + b"x-a: ", b"a"),
+    "a packed answer": (HEAD + b"content-encoding: gzip\r\nconnection: close\r\n\r\n" + gzip.compress(TOO_MUCH), b""),
+    "a large answer": (HEAD + b"content-length: %d\r\n\r\n" % len(TOO_MUCH) + TOO_MUCH, b""),
+}
+
+
+def _serve(listening: socket.socket, beginning: bytes, more: bytes, over: threading.Event) -> None:
+    """Answer one call with this beginning, and then with more of the same until nobody listens."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65536)
+        try:
+            connection.sendall(beginning)
+            while more and not over.wait(0.01):  # between two drops
+                connection.sendall(more)
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize("allowed", ["true", "false"])
+@pytest.mark.parametrize("what", COSTLY)
+def test_an_answer_costs_a_bounded_time_and_a_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch, what: str, allowed: str
+) -> None:
+    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(provider_answer, "WHOLE_SECONDS", 0.5)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening, settings_of(monkeypatch, PRIVATE_PROVIDERS=allowed):
+        thread = threading.Thread(target=_serve, args=(listening, *COSTLY[what], over), daemon=True)
+        thread.start()
+        giving_up = threading.Timer(20, over.set)  # what ends it where nothing else does
+        giving_up.start()
+        began = time.monotonic()
+        with pytest.raises(ProviderAway):
+            _exchange(f"http://127.0.0.1:{listening.getsockname()[1]}/token")
+        giving_up.cancel()
+        over.set()
+        thread.join()
+    assert time.monotonic() < began + 10

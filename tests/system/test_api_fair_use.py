@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.application import build
-from api.fair_use import READS_AT_ONCE, READS_PER_KEY
+from api.fair_use import OF_A_TENANT, READS_AT_ONCE, READS_PER_KEY, SEARCHES_AT_ONCE
 from tests.system.api_server import ApiServer
 from tests.system.following import enqueue
 from tests.system.hand import INPUT, Hand
@@ -133,3 +133,19 @@ def test_streams_and_waits_keep_no_place_of_those_that_read(acme: httpx.Client, 
             assert acme.get(f"/v1/runs/{run}").status_code == 200
         assert not any(one.done() for one in waits)
     assert [one.result().status_code for one in waits] == [202] * READS_AT_ONCE
+
+
+@pytest.mark.parametrize(("path", "table"), [("/v1/grants", GRANTS), ("/v1/schedules", "schedule")])
+def test_a_tenant_with_many_keys_leaves_a_place_to_others(
+    api: ApiServer, acme: httpx.Client, other: httpx.Client, path: str, table: str
+) -> None:
+    with ExitStack() as stack:
+        keys = [stack.enter_context(api.client(api.key("acme"))) for _ in range(SEARCHES_AT_ONCE)]
+        assert [one.get("/v1/agents").status_code for one in (*keys, other)] == [200] * (len(keys) + 1)
+        threads = stack.enter_context(ThreadPoolExecutor(2 * len(keys)))
+        with nothing_reads(api, table):
+            slow = [threads.submit(key.get, path) for key in keys * 2]
+            until_waiting(api, table, OF_A_TENANT)
+            assert acme.get("/v1/runs" if table == GRANTS else "/v1/agents").status_code == 429
+            assert other.get("/v1/runs" if table == GRANTS else "/v1/agents").status_code == 200
+        assert sorted({one.result().status_code for one in slow}) == [200, 429]

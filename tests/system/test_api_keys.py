@@ -110,6 +110,15 @@ def test_a_key_gives_only_what_it_has(api: ApiServer) -> None:
         assert admin.put("/v1/queues/default", json={"limit": 1}).json()["code"] == "forbidden"
 
 
+def test_no_scope_is_given_that_the_key_lacks_and_each_that_it_has(api: ApiServer) -> None:
+    for scope in SCOPES:
+        has = tuple({"admin", scope})
+        with api.client(api.key("each", has)) as admin:
+            for wanted in SCOPES:
+                answer = admin.post("/v1/keys", json={"name": "one", "scopes": [wanted]})
+                assert answer.status_code == (201 if wanted in has else 403), (has, wanted)
+
+
 def test_a_key_over_the_installation_is_given_and_revoked_by_one_alone(api: ApiServer) -> None:
     with api.client(api.key("owned", SCOPES)) as owner, api.client(api.key("owned", ("admin", "read"))) as admin:
         made = owner.post("/v1/keys", json={"name": "ops", "scopes": ["operate", "read"]})

@@ -1,6 +1,6 @@
-"""GET /v1/auth/{waitId}/start and /v1/auth/callback/{provider}: the way to a provider and back, for a person with a browser.
+"""GET /v1/auth/callback and /v1/auth/callback/{provider}: a person comes back from a provider, with what it gave or a refusal.
 
-The addresses of both carry secrets, so nobody writes them down: there is no access log, and pages and redirects tell no referrer.
+The address carries secrets, so nobody writes it down: there is no access log, and pages tell no referrer.
 """
 
 from dataclasses import dataclass
@@ -8,25 +8,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from api.answers import PRIVATE, Answer
-from api.consent.asked import Authorization, check_open, find, opened_by, shown, unknown
-from api.consent.browser import check_remembered, remember
-from api.consent.give import asks_for, changed, decide, give, provider_row
+from api.answers import Answer
+from api.consent.asked import Authorization, check_open, find, shown, unknown
+from api.consent.browser import check_remembered
+from api.consent.give import asks_for, changed, decide, give
 from api.consent.page import for_people, page, refused
 from api.consent.returning import SHARED, callback_url, check_sender
-from api.consent.state import State, new_state, read_state
-from api.documented import PAGE, Responses, refusals, shows
+from api.consent.speaking import SPENT, speaker_of
+from api.consent.state import State, read_state
+from api.documented import PAGE, Responses, refusals
 from api.people.approval import wants_json
-from api.people.links import authorization_link
 from api.problems import Problem
 from api.resources import Resources, resources
 from api.shapes import AuthorizationBody
-from models.errors import ProviderAway, ProviderRefused, SealBroken
+from models.errors import ProviderAway, ProviderRefused
 from models.facts import fact
 from models.oauth import Speaker, Tokens, error_name
-from models.settings import settings
 
 _BECAME: Responses = {
     200: {"description": "What became of it: a page, or JSON for who asks for that.", "content": PAGE}
@@ -54,9 +53,6 @@ class _Answered:
     speaker: Speaker
 
 
-_SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "provider_failed", "unavailable")
-
-
 @router.head("/v1/auth/callback", include_in_schema=False)
 @router.head("/v1/auth/callback/{provider}", include_in_schema=False)
 def look_at_callback(request: Request, state: Annotated[str, Query(max_length=400)]) -> Response:
@@ -74,7 +70,7 @@ def look_at_callback(request: Request, state: Annotated[str, Query(max_length=40
     SHARED,
     response_model=AuthorizationBody,
     summary="Come back from a provider",
-    responses=_BECAME | refusals("invalid_request", "conflict", *_SPENT, open_to_all=True, pages=True),
+    responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization(
     request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()]
@@ -91,7 +87,7 @@ def finish_authorization(
     f"{SHARED}/{{provider}}",
     response_model=AuthorizationBody,
     summary="Come back from a provider to its own address",
-    responses=_BECAME | refusals("invalid_request", "conflict", *_SPENT, open_to_all=True, pages=True),
+    responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization_of_one(
     request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()], provider: str
@@ -100,42 +96,13 @@ def finish_authorization_of_one(
     return _finish(request, shared, back, provider)
 
 
-@router.get(
-    "/v1/auth/{waitId}/start",
-    status_code=303,
-    response_class=RedirectResponse,
-    response_model=None,
-    summary="Begin to authorize",
-    responses=shows(303, "To the provider, or to whoever carries the authorization out.")
-    | refusals("invalid_request", *_SPENT, open_to_all=True, pages=True),
-)
-def start_authorization(
-    request: Request,
-    waitId: str,  # noqa: N803  as the API spells it
-    token: Annotated[str, Query(description="From the link.")],
-) -> Response:
-    """Send a person to the provider (authorization code, PKCE). Nothing changes until they come back with this browser."""
-    try:
-        found = opened_by(waitId, token)
-        check_open(found)
-        return _away(_link(found)) if found.url else _to_provider(request, found)
-    except Problem as problem:
-        return refused(request, problem)
-
-
-@router.head("/v1/auth/{waitId}/start", include_in_schema=False)
-def look_at_start(request: Request, waitId: str, token: Annotated[str, Query()]) -> Response:  # noqa: N803  as above
-    """Answer as GET does, which changes nothing either."""
-    return start_authorization(request, waitId, token)
-
-
 def _finish(request: Request, shared: Resources, back: Back, place: str | None) -> Response:
     again = None
     try:
         begun, found = _came_back(back.state)
         check_open(found)
         check_remembered(request, begun)
-        again = _link(found)
+        again = found.link
         return _finished(request, _answered(begun, found, back, place), back, shared)
     except Problem as problem:
         return refused(request, problem, again)
@@ -143,7 +110,7 @@ def _finish(request: Request, shared: Resources, back: Back, place: str | None) 
 
 def _answered(begun: State, found: Authorization, back: Back, place: str | None) -> _Answered:
     """Take what came back for the answer of the provider that the person was sent to, also where it is a refusal."""
-    speaker = _speaker(found)
+    speaker = speaker_of(found)
     if not begun.is_of(speaker.provider):
         raise changed(found)
     check_sender(speaker.provider, place, back.iss)
@@ -175,7 +142,7 @@ def _finished(request: Request, answered: _Answered, back: Back, shared: Resourc
     missing = give(found, tokens, asked, answered.speaker.giver, shared)
     if missing:
         text = f"{agent} still waits: it also needs {', '.join(missing)}."
-        return _told(request, found, "Not everything was authorized", text, missing=missing, again=_link(found))
+        return _told(request, found, "Not everything was authorized", text, missing=missing, again=found.link)
     return _told(request, found, "Authorized", f"{agent} goes on.")
 
 
@@ -188,41 +155,6 @@ def _exchanged(answered: _Answered, code: str) -> tuple[tuple[str, ...], Tokens]
         check_open(find(found.wait.id) or found)  # the same answer of the provider may have come twice
         fact("provider.failed", level="warning", provider=found.holder.provider, why=failed)
         raise Problem("provider_failed", f"{failed}. {found.run.agent} still waits; nothing is lost.") from None
-
-
-def _to_provider(request: Request, found: Authorization) -> Response:
-    speaker = _speaker(found)
-    begun = new_state(found.wait.id, found.wait.nonce or "", found.now, speaker.provider)
-    scopes, redirect = asks_for(found, speaker.provider.scopes), callback_url(speaker.provider)
-    response = _away(
-        speaker.authorization_url(redirect=redirect, scopes=scopes, state=begun.text(), verifier=begun.verifier)
-    )
-    remember(request, response, begun)
-    return response
-
-
-def _away(address: str) -> Response:
-    return RedirectResponse(address, 303, PRIVATE)
-
-
-def _speaker(found: Authorization) -> Speaker:
-    name = found.holder.provider
-    row = provider_row(name)
-    if row is None:
-        detail = (
-            f"Nobody has introduced the provider {name!r} here yet: `taxiway providers put {name} …`. The run waits."
-        )
-        raise Problem("unknown_provider", detail)
-    try:
-        return Speaker.of(row, settings().secret_key)
-    except SealBroken as broken:
-        fact("provider.unreadable", level="error", provider=name, why=broken)
-        detail = f"The client secret of {name} cannot be read: {broken}."
-        raise Problem("provider_failed", detail) from None
-
-
-def _link(found: Authorization) -> str:
-    return authorization_link(found.wait.id, found.wait.nonce or "", found.url)
 
 
 def _told(

@@ -1,0 +1,67 @@
+"""GET /v1/auth/{waitId}/start: a person with a browser sets out to a provider, or to whoever carries the authorization out.
+
+The address carries secrets, so nobody writes it down: there is no access log, and pages and redirects tell no referrer.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.answers import PRIVATE
+from api.consent.asked import Authorization, check_open, opened_by
+from api.consent.browser import remember
+from api.consent.give import asks_for
+from api.consent.page import for_people, refused
+from api.consent.returning import callback_url
+from api.consent.speaking import SPENT, speaker_of
+from api.consent.state import new_state
+from api.documented import refusals, shows
+from api.problems import Problem
+
+router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
+
+
+@router.get(
+    "/v1/auth/{waitId}/start",
+    status_code=303,
+    response_class=RedirectResponse,
+    response_model=None,
+    summary="Begin to authorize",
+    responses=shows(303, "To the provider, or to whoever carries the authorization out.")
+    | refusals("invalid_request", *SPENT, open_to_all=True, pages=True),
+)
+def start_authorization(
+    request: Request,
+    waitId: str,  # noqa: N803  as the API spells it
+    token: Annotated[str, Query(description="From the link.")],
+) -> Response:
+    """Send a person to the provider (authorization code, PKCE). Nothing changes until they come back with this browser."""
+    try:
+        found = opened_by(waitId, token)
+        check_open(found)
+        return _away(found.link) if found.url else _to_provider(request, found)
+    except Problem as problem:
+        return refused(request, problem)
+
+
+@router.head("/v1/auth/{waitId}/start", include_in_schema=False)
+def look_at_start(request: Request, waitId: str, token: Annotated[str, Query()]) -> Response:  # noqa: N803  as above
+    """Answer as GET does, which changes nothing either."""
+    return start_authorization(request, waitId, token)
+
+
+def _to_provider(request: Request, found: Authorization) -> Response:
+    speaker = speaker_of(found)
+    begun = new_state(found.wait.id, found.wait.nonce or "", found.now, speaker.provider)
+    scopes, redirect = asks_for(found, speaker.provider.scopes), callback_url(speaker.provider)
+    response = _away(
+        speaker.authorization_url(redirect=redirect, scopes=scopes, state=begun.text(), verifier=begun.verifier)
+    )
+    remember(request, response, begun)
+    return response
+
+
+def _away(address: str) -> Response:
+    return RedirectResponse(address, 303, PRIVATE)

@@ -1,0 +1,53 @@
+"""Ends what is open for a key that was revoked: a stream would outlive its key, and go on to bring links that decide."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Protocol
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from api.auth import Caller
+from api.transactions import reading
+from models.api_key import ApiKey
+from models.facts import fact
+
+LOOK_SECONDS = 2.0
+
+
+class Open(Protocol):
+    """Something that a caller has open."""
+
+    viewer: Caller | None
+    revoked: bool
+
+    def close(self) -> None:
+        """End it."""
+
+
+async def end_for_ever(everything: Callable[[], Collection[Open]]) -> None:
+    """Look again and again, with one statement for all that is open."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        watched = [one for one in everything() if one.viewer is not None]
+        if watched:
+            await _end(watched)
+
+
+async def _end(watched: Collection[Open]) -> None:
+    keys = {one.viewer.key for one in watched if one.viewer is not None}
+    try:
+        valid = await asyncio.to_thread(_valid, keys)
+    except Exception as error:  # noqa: BLE001  whatever it is, the loop must go on; nobody can revoke a key meanwhile either
+        fact("stream.keys_unknown", level="warning", error=type(error).__name__)
+        return
+    for one in watched:
+        if one.viewer is not None and one.viewer.key not in valid:
+            one.revoked = True
+            one.close()
+
+
+def _valid(keys: Collection[UUID]) -> set[UUID]:
+    wanted = select(ApiKey.id).where(col(ApiKey.id).in_(keys), col(ApiKey.revoked_at).is_(None))
+    with reading() as session:
+        return set(session.exec(wanted))
