@@ -195,6 +195,17 @@ def _alone(source: str) -> list[str]:
     return ended.stdout.split()
 
 
+@needs_root
+def test_an_account_gains_nothing_by_setuid_programs_also_where_there_is_no_landlock() -> None:
+    said = _alone("""
+        from taxiway.host import capabilities
+        os.setgid(65534); os.setuid(65534)
+        capabilities.drop_capabilities()
+        print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0))
+    """)
+    assert said == ["1"]
+
+
 def test_an_older_kernel_s_domain_refuses_tracing_and_moves_files_as_before(tmp_path: Path) -> None:
     said = _alone(f"""
         confinement._SCOPES_SINCE = 1 << 20

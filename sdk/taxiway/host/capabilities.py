@@ -39,7 +39,8 @@ _CLEAR_ALL: Final = 4
 def drop_capabilities() -> None:
     """Keep none but these, in the calling thread and what it starts. Call it behind `confine`, which may need `SYS_ADMIN`.
 
-    Raise OSError if the kernel refuses that. An account that has none at all stays as it is.
+    Raise OSError if the kernel refuses that. An account that has none gets none: setuid programs run as the caller. Else one host
+    could leave such a program where another keeps it for the account's next tenant.
     """
     if sys.platform != "linux":
         return
@@ -47,6 +48,7 @@ def drop_capabilities() -> None:
     header, sets = (ctypes.c_uint32 * 2)(_VERSION, 0), (ctypes.c_uint32 * (2 * _KINDS))()
     _checked(libc.capget(header, sets))
     if not any(sets):
+        _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return
     _bound(libc)
     libc.prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
