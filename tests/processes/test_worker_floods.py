@@ -160,7 +160,7 @@ def test_events_that_nobody_can_read_are_dropped_and_counted_in_the_log(fleet: F
 @pytest.mark.parametrize("kind", ["step", "value", "begun", "grant", "look", "bad", "of another"])
 def test_a_host_that_never_waits_for_an_answer_costs_no_neighbour_time_or_memory(fleet: Fleet, kind: str) -> None:
     worker = psutil.Process(fleet.processes[-1].popen.pid)
-    quiet = fleet.result(fleet.enqueue("steady"))
+    fleet.result(fleet.enqueue("steady"))
     before = worker.memory_info().rss
     floods = [fleet.enqueue("floods", kind=kind) for _ in range(2)]
     try:
@@ -173,7 +173,7 @@ def test_a_host_that_never_waits_for_an_answer_costs_no_neighbour_time_or_memory
             fleet.cancel(run)
     ends = [fleet.ends(run) for run in floods]
     assert not [end["error"] for end in ends if end["error"] and "Error" in str(end["error"].get("type"))], "it flooded"
-    assert beside < 5 + 10 * quiet
+    assert beside < 20, "below 1 s on a quiet machine, and without an end where nothing bounds the floods"
     assert grown < 100
 
 
