@@ -31,6 +31,7 @@ from executor.opening import Openings
 from executor.outcomes import Outcomes
 from executor.recorder import Recorder
 from executor.session import Decision
+from executor.unanswered import Unanswered
 from executor.values import checked
 from models import recording
 from models.bus import PROMOTE, Bus
@@ -42,6 +43,10 @@ from models.settings import Settings
 from models.statement import Statement
 
 DEAF_SECONDS = 10.0  # a host that takes nothing for so long is of no more use
+MOST_FAULTS = (
+    10  # items that the database refuses, before their host is ended: each breaks a group of everybody's items
+)
+MOST_UNSAID = 1_000  # frames that wait for a host to read them, before nothing more is read of it
 
 
 class Surroundings(Protocol):
@@ -66,6 +71,7 @@ class Intake:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
         self.activation = f"{fence.run}.{fence.epoch}"
         self.steps = StepsInFlight()
+        self._unanswered = Unanswered()
         self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
@@ -75,10 +81,11 @@ class Intake:
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
         self._looking = Looking(
-            worker, fence, self._tenant, self._limits, put=self._put, outcomes=self.outcomes, tell=self.tell,
+            worker, fence, self._tenant, self._limits, put=self._put, soon=self._soon, outcomes=self.outcomes, tell=self.tell,
             is_leaving=lambda: self._holds or worker.draining,
         )  # fmt: skip
         self._doubts: deque[int] = deque()
+        self._faults = 0
         self._holds = False
         self.at_edge = False
         """Whether the agent waits, held at the edge of a step, for an acknowledgement that it will not get."""
@@ -109,6 +116,11 @@ class Intake:
         while self._unsaid and self._host.tell(self._unsaid[0]):
             self._unsaid.popleft()
             self._unsaid_since = time.monotonic()
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether the host has said so much, or read so little, that nothing more is read of it for now."""
+        return self._unanswered.is_too_much or len(self._unsaid) >= MOST_UNSAID
 
     def hold(self) -> None:
         """Let the agent go no further than what it does now; safe from any thread."""
@@ -200,6 +212,8 @@ class Intake:
         attempt = step_record({**frame, "attempts": frame["attempt"]}, "intended" if frame.get("once") else "retrying")
         limit_ms, grace = frame.get("timeoutMs"), self._worker.settings.cancel_grace_seconds
         self.steps.started(attempt, None if limit_ms is None else int(limit_ms) / 1000 + grace)
+        if len(self.steps) > self._limits.steps:
+            raise HostGone("the agent host begins more steps than a run may record")
         if frame.get("once"):
             self._record(int(frame["n"]), attempt, edge=False)
 
@@ -247,12 +261,26 @@ class Intake:
         )
 
         def answer(granted: Granted) -> None:
+            self._unanswered.remove()
             place = f"{self.activation}/{ask}"
             sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
             said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
             self.tell({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
 
+        self._unanswered.add()
         self._worker.authorizations.ask(about, answer)
+
+    def _soon(self, job: Callable[[], None]) -> None:
+        """Have a question of the host answered in the thread for that."""
+
+        def answered() -> None:
+            try:
+                job()
+            finally:
+                self._unanswered.remove()
+
+        self._unanswered.add()
+        self._worker.soon(answered)
 
     def _recall(self, key: str) -> None:
         rows = self._worker.read(replay.VALUE, {"run": self._fence.run, "key": key})
@@ -280,8 +308,10 @@ class Intake:
         """
         self._last_n = max(self._last_n, n)
         self.live.settle()
+        self._unanswered.add(size)
 
         def done(answer: Answer) -> None:
+            self._unanswered.remove(size)
             if queue is not None and isinstance(answer, dict | Settled):
                 self._worker.bus.wake(PROMOTE, queue)
             if unrecorded is not None and not isinstance(answer, dict | Settled):
@@ -316,9 +346,16 @@ class Intake:
                 else:
                     self.tell({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
             case psycopg.errors.DivisionByZero():
+                self._fault()
                 self._refuse(n, "invalid_output", "this step was finished before")
             case error:
+                self._fault()
                 self._refuse(n, "invalid_output", f"it cannot be stored (SQLSTATE {getattr(error, 'sqlstate', None)})")
+
+    def _fault(self) -> None:
+        self._faults += 1
+        if self._faults == MOST_FAULTS:
+            self._host.kill("faults")
 
     def _refuse(self, n: Any, code: str, message: str) -> None:
         self.tell({"frame": Kind.REFUSED, "n": n, "code": code, "message": message})

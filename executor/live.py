@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from taxiway.frames import Kind
+
 from models.budget import Budget
 
 PROGRESS_SECONDS: Final = 0.1
@@ -22,6 +24,11 @@ FRAMES: Final = 2_000.0
 FRAMES_AT_ONCE: Final = 4_000.0
 TOLD_SECONDS: Final = 5.0
 LONGEST_BREATH: Final = 0.05
+
+_ANSWERED: Final = frozenset({
+    Kind.STEP, Kind.STEP_FAILED, Kind.STEP_ABANDONED, Kind.SPAWN, Kind.RECALL, Kind.GRANT, Kind.OPEN, Kind.TURN, Kind.LOOK,
+})  # fmt: skip
+_ANSWERED_WITH: Final[Mapping[str, str]] = {Kind.EVENT: "durable", Kind.STEP_STARTED: "once"}
 
 Say = Callable[[str, dict[str, Any]], None]
 
@@ -76,9 +83,13 @@ class Live:
         if dropped:
             self._tell(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
 
-    def breath(self, frame: Mapping[str, Any]) -> float:
-        """Return for how long the host is not read after this frame: seconds, none while it says little."""
-        if frame.get("durable") or frame["frame"] not in ("event", "log", "held"):
+    def breath(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
+        """Return for how long the host is not read after this frame: seconds, none while it says little.
+
+        What its agent waits for an answer to is paced by the answers, but not what names another activation than `ours`.
+        """
+        kind = frame["frame"]
+        if ours and (kind in _ANSWERED or (kind in _ANSWERED_WITH and frame.get(_ANSWERED_WITH[kind]))):
             return 0.0
         left = self._frames.refill(self._clock())
         self._frames.spend(1)

@@ -40,12 +40,14 @@ class Looking:
         limits: Limits,
         *,
         put: Put,
+        soon: Callable[[Callable[[], None]], None],
         outcomes: Outcomes,
         tell: Callable[[Frame], None],
         is_leaving: Callable[[], bool],
     ) -> None:
         self._worker, self._fence, self._tenant, self._limits = worker, fence, tenant, limits
-        self._put, self._outcomes, self._tell, self._is_leaving = put, outcomes, tell, is_leaving
+        self._put, self._soon = put, soon
+        self._outcomes, self._tell, self._is_leaving = outcomes, tell, is_leaving
 
     def take(self, frame: Frame, in_flight: str | None) -> None:
         """Take in a `look` frame; raises Refused for a request that no wait may have, ValueError for what is malformed."""
@@ -59,7 +61,7 @@ class Looking:
         if self._is_leaving():
             self._answer(n, found=False)
         else:
-            self._worker.soon(lambda: self._look(n, new, in_flight))
+            self._soon(lambda: self._look(n, new, in_flight))
 
     def _look(self, n: int, new: Sequence[NewWait], in_flight: str | None) -> None:
         if not (looking.is_due(new) or self._is_news(new)):

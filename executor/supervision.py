@@ -41,6 +41,7 @@ from models.recording import Fence
 
 TICK_SECONDS = 0.2  # also how long a step runs before it is shown in flight without another item to ride on
 BUSY_SECONDS = 0.01  # until a host is told again what it could not take
+BEHIND_SECONDS = 0.002  # until it is seen whether a host that said too much at once has its answers
 _REASONS = frozenset(Reason)
 
 
@@ -91,7 +92,7 @@ class Supervision:
                 outcome = self._handled(frame) if frame else None
                 if outcome is not None:
                     return outcome
-                if frame and (breath := self._intake.live.breath(frame)):
+                if frame and (breath := self._intake.live.breath(frame, ours=self._is_ours(frame))):
                     time.sleep(breath)
                 self._tick()
         except HostGone as gone:
@@ -151,7 +152,13 @@ class Supervision:
     # ----------------------------------------------------------------------------------------------------------- going on
     def _received(self) -> Frame | None:
         """Give the next frame, if one comes soon; raises HostGone."""
-        frame = self._host.receive(TICK_SECONDS if self._intake.say_again() else BUSY_SECONDS)
+        told = self._intake.say_again()
+        if self._intake.is_behind:
+            if self._host.exited():
+                raise HostGone(self._host.epitaph("the agent host has ended"))
+            time.sleep(BEHIND_SECONDS)
+            return None
+        frame = self._host.receive(TICK_SECONDS if told else BUSY_SECONDS)
         if frame is None and self._host.exited():
             # A process that the agent started may hold the channel open; what the host wrote before its end comes first.
             frame = self._host.receive(0)
@@ -159,8 +166,11 @@ class Supervision:
                 raise HostGone(self._host.epitaph("the agent host has ended"))
         return frame
 
+    def _is_ours(self, frame: Frame) -> bool:
+        return bool(frame.get("activation") == self._intake.activation)
+
     def _handled(self, frame: Frame) -> Outcome | None:
-        if frame.get("activation") != self._intake.activation:
+        if not self._is_ours(frame):
             return None  # the last words of the activation before this one
         try:
             match frame["frame"]:
@@ -199,7 +209,7 @@ class Supervision:
                 self._host.kill(stop.kind)
         elif now > self._run_ends:
             self._stop("timeout", self._worker.settings.cancel_grace_seconds)
-        elif stuck := self._intake.steps.stuck():
+        elif not self._intake.is_behind and (stuck := self._intake.steps.stuck()):  # else its end may stand unread
             self._host.kill("step_timeout")
             self._intake.expire(stuck)
         elif self._pausing and self._intake.at_edge and not self._intake.steps:

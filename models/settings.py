@@ -73,8 +73,9 @@ class Settings(BaseSettings):
     )
     host_confined: bool = Field(
         True,
-        description="Keep agent hosts from signalling, tracing and reading other processes (Linux, Landlock). `false` for agents "
-        "that signal or trace what they did not start, need setuid programs such as `sudo`, or mount file systems.",
+        description="Keep agent hosts from signalling, tracing and reading other processes (Linux, Landlock), and root's from "
+        "most capabilities. `false` for agents that signal or trace what they did not start, need setuid programs such as `sudo` "
+        "under an account, or mount file systems, open raw sockets and devices as root.",
     )
     read_timeout: float = Field(
         5,

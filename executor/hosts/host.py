@@ -120,6 +120,8 @@ class Host:
         self.kill(self.killed or "finished")
         self.process.wait()
         self.channel.close()
+        if self.drain is not None:
+            self.drain.give_up(self.output)
 
     def exited(self) -> bool:
         """Say whether the process has ended, without reaping it."""

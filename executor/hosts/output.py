@@ -5,6 +5,7 @@ import selectors
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 
 LINE_BYTES = 8 << 10
@@ -20,8 +21,10 @@ class OutputDrain:
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._new: list[_Pipe] = []
+        self._given_up: list[_Pipe] = []
         self._pipes: defaultdict[Sink, list[_Pipe]] = defaultdict(list)
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
 
@@ -37,6 +40,16 @@ class OutputDrain:
             self._pipes[sink].append(pipe)
         os.write(self._wake_write, b"x")
 
+    def give_up(self, sink: Sink) -> None:
+        """Read and close the pipes of a host that has ended, also where another process still holds their other end."""
+        with self._lock:
+            pipes = list(self._pipes.get(sink, ()))
+            self._given_up += pipes
+        for pipe in pipes:
+            pipe.settle()
+        if pipes:
+            os.write(self._wake_write, b"x")
+
     def settle(self, sink: Sink) -> None:
         """Hand over all that was printed before this call, an unfinished last line too, in the calling thread.
 
@@ -50,19 +63,26 @@ class OutputDrain:
     def _run(self) -> None:
         while True:
             for key, _ in self._selector.select():
-                if key.data is None:
-                    os.read(self._wake_read, 1024)
-                    self._register()
-                elif key.data.drain() is Read.ENDED:
+                if key.data is not None and key.data.drain() is Read.ENDED:
                     self._forget(key.data)
+            self._attend()
 
-    def _register(self) -> None:
+    def _attend(self) -> None:
+        """Begin with new pipes and end with those that were given up, behind the events that named them."""
+        with suppress(BlockingIOError):
+            os.read(self._wake_read, 1024)
         with self._lock:
             new, self._new = self._new, []
+            given_up, self._given_up = self._given_up, []
         for pipe in new:
             self._selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
+        for pipe in given_up:
+            self._forget(pipe)
 
     def _forget(self, pipe: "_Pipe") -> None:
+        with self._lock:
+            if pipe not in self._pipes.get(pipe.sink, ()):  # it ended by itself before it was given up
+                return
         self._selector.unregister(pipe.descriptor)
         with self._lock:
             self._pipes[pipe.sink].remove(pipe)
@@ -104,6 +124,7 @@ class _Pipe:
 
     def close(self) -> None:
         with self._lock:
+            self._ended = True  # nobody reads what has its number next
             os.close(self.descriptor)
 
     def _read(self) -> Read:

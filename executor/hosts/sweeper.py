@@ -12,8 +12,10 @@ from pathlib import Path
 
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _CLEAR = 7
+_PERSISTENT = 22
 _IPC_RMID = 0
-_KEYRINGS = (-4, -5)  # the user's own and that of its sessions
+_KEYRINGS = (-4, -5)  # the user's own and that of its sessions; the kernel keeps the persistent one for days
+_PROCESS_KEYRING = -2
 
 
 def main(uid: int, gid: int) -> None:
@@ -27,8 +29,10 @@ def main(uid: int, gid: int) -> None:
         os.kill(-1, signal.SIGKILL)
     libc = ctypes.CDLL(None)
     keyctl = _KEYCTL.get(os.uname().machine)
-    for keyring in _KEYRINGS if keyctl else ():
-        libc.syscall(keyctl, _CLEAR, keyring)
+    if keyctl:
+        kept = libc.syscall(keyctl, _PERSISTENT, -1, _PROCESS_KEYRING)  # below zero where the kernel has none
+        for keyring in (*_KEYRINGS, *((kept,) if kept > 0 else ())):
+            libc.syscall(keyctl, _CLEAR, keyring)
     for kind in ("shm", "msg", "sem"):
         with suppress(OSError):
             remove_objects(libc, kind, uid)

@@ -25,6 +25,8 @@ WRITABLE = (
 """The folders in which every account may write."""
 ROUNDS = 5
 _SECONDS = 5.0
+_DEEPEST = 8
+"""Levels of folders that are looked through, so that nobody's tree is endless."""
 _LOOK_AGAIN = 0.02
 
 
@@ -63,12 +65,17 @@ def _kill_all(account: Account) -> None:
 
 
 def _files_of(uid: int) -> Iterator[Path]:
-    for folder in dict.fromkeys(map(os.path.realpath, WRITABLE)):
+    """Yield what the account has in these folders, and in folders of others within them where every account may write."""
+    folders = [*dict.fromkeys(map(os.path.realpath, WRITABLE))]
+    for folder in folders:  # it grows during the loop
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 with suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == uid:
+                    found = entry.stat(follow_symlinks=False)
+                    if found.st_uid == uid:
                         yield Path(entry.path)
+                    elif stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IWOTH and folder.count("/") < _DEEPEST:
+                        folders.append(entry.path)
 
 
 def _remove(path: Path) -> bool:

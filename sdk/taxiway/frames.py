@@ -148,7 +148,8 @@ class FrameSocket:
 
     def forget(self) -> None:
         """Close the descriptor of a copy, in a forked child; the channel itself stays open between its two ends."""
-        os.close(self._socket.detach())
+        if (descriptor := self._socket.detach()) >= 0:  # else a child forks in its turn
+            os.close(descriptor)
         self._broken = "a forked child has no channel"
 
     def close(self) -> None:

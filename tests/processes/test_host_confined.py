@@ -13,6 +13,7 @@ import pytest
 from taxiway.host.confinement import SIGNALS_AND_TRACING
 
 from tests.processes.host_driver import PATIENCE, Host, Run, agents_file, alive, wait_until
+from tests.processes.other_accounts import FIRST, needs_root
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has Landlock")
 
@@ -21,18 +22,6 @@ import ctypes, signal, subprocess
 
 libc = ctypes.CDLL(None, use_errno=True)
 TRACEME, CONTINUE, KILL, DETACH, SEIZE, PIDFD_OPEN, PIDFD_GETFD = 0, 7, 8, 17, 0x4206, 434, 438
-
-def drop(*capabilities):
-    "Give up what lets root read some of /proc/PID whatever the domain says (Linux 6.15)."
-    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-    libc.capget(header, sets)
-    for capability in capabilities:
-        for place in range(3):
-            sets[3 * (capability // 32) + place] &= ~(1 << capability % 32)
-    libc.capset(header, sets)
-
-SYS_ADMIN, PERFMON = 21, 38
-drop(SYS_ADMIN, PERFMON)
 
 def ptrace(request, pid):
     if libc.ptrace(request, pid, None, None):
@@ -88,6 +77,21 @@ def debugs(run: Run):
     stopped = os.WIFSTOPPED(status)
     ptrace(CONTINUE, pid)
     return [stopped, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
+
+@agent
+def rights(run: Run):
+    "Return the capabilities of this process, and those of a program that it starts."
+    told = [Path("/proc/self/status").read_text(), subprocess.check_output(["cat", "/proc/self/status"], text=True)]
+    return [{line[3:6]: int(line[8:], 16) for line in one.splitlines() if line.startswith("Cap")} for one in told]
+
+@agent
+def becomes(run: Run, uid: int):
+    return int(subprocess.check_output(["id", "-u"], user=uid, text=True))
+
+@agent
+def listens(run: Run):
+    import socket
+    return may(socket.socket, socket.AF_PACKET, socket.SOCK_RAW)
 
 @agent
 def hangs(run: Run):
@@ -151,6 +155,37 @@ def test_a_host_that_is_to_be_free_is_not_confined(tmp_path: Path) -> None:
         assert deeds["environ"]
 
 
+KEPT = 0x0_A004_05FB
+"""CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, SYS_CHROOT, AUDIT_WRITE, SETFCAP."""
+
+
+@needs_root
+def test_a_host_of_root_keeps_few_capabilities_and_its_programs_regain_none(hosts: tuple[Host, Host]) -> None:
+    one, _ = hosts
+    own, of_program = one.result(Run("rights"))
+    assert {name: had & ~KEPT for name, had in own.items()} == dict.fromkeys(own, 0)
+    assert {name: had & ~KEPT for name, had in of_program.items()} == dict.fromkeys(own, 0)
+    one.next()
+    assert one.result(Run("becomes", {"uid": FIRST})) == FIRST, "what runs as another account still may"
+    one.next()
+    assert one.result(Run("listens")) is False, "the traffic of the machine is not a host's"
+
+
+@needs_root
+def test_a_worker_that_cannot_bound_capabilities_has_programs_of_hosts_regain_none() -> None:
+    said = _alone("""
+        import subprocess
+        from taxiway.host import capabilities
+        libc = ctypes.CDLL(None)
+        capabilities._PR_CAPBSET_DROP = 1 << 20  # as without SETPCAP: the kernel refuses
+        capabilities.drop_capabilities()
+        told = subprocess.check_output(["cat", "/proc/self/status"], text=True)
+        print(*(line.split()[1] for line in told.splitlines() if line.startswith(("CapPrm", "CapEff", "NoNewPrivs"))))
+    """)
+    assert [int(one, 16) & ~KEPT for one in said[:2]] == [0, 0]
+    assert said[2] == "1"
+
+
 def _alone(source: str) -> list[str]:
     """Return the words that a process of its own prints, which has the module at hand."""
     head = "import ctypes, os, sys\nfrom pathlib import Path\nfrom taxiway.host import confinement\n"
@@ -158,6 +193,17 @@ def _alone(source: str) -> list[str]:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert not ended.returncode, ended.stderr
     return ended.stdout.split()
+
+
+@needs_root
+def test_an_account_gains_nothing_by_setuid_programs_also_where_there_is_no_landlock() -> None:
+    said = _alone("""
+        from taxiway.host import capabilities
+        os.setgid(65534); os.setuid(65534)
+        capabilities.drop_capabilities()
+        print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0))
+    """)
+    assert said == ["1"]
 
 
 def test_an_older_kernel_s_domain_refuses_tracing_and_moves_files_as_before(tmp_path: Path) -> None:

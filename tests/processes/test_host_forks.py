@@ -49,7 +49,19 @@ def forked_by_c(_):
         return "child"
     os._exit(9)
 
-HOW = {"exits": exits, "returns": returns, "raises": raises, "swallows": swallows, "forked_by_c": forked_by_c}
+def forks_twice(_):
+    pid = os.fork()
+    if pid:
+        return status_of(pid)
+    inner = os.fork()
+    if not inner:
+        os._exit(0)
+    os._exit(status_of(inner))
+
+HOW = {
+    "exits": exits, "returns": returns, "raises": raises, "swallows": swallows, "forked_by_c": forked_by_c,
+    "forks_twice": forks_twice,
+}
 
 @agent
 def plain(run: Run, how: str, status: int | str = 0):
@@ -152,6 +164,15 @@ def test_a_child_is_told_why_it_may_not_speak_and_prints_no_line_of_its_parent(t
     assert first.startswith("taxiway.emit() was called in a forked child process; only the process of the run")
     assert second.startswith("run.step was called in a forked child process")
     assert whole == "half and half"
+
+
+def test_a_child_that_forks_in_its_turn_says_nothing_of_it(tmp_path: Path) -> None:
+    with Host(agents_file(tmp_path, SOURCE)) as host:
+        host.hello()
+        assert _result(host, Run("plain", {"how": "forks_twice"}))[0] == 0
+        host.channel.send({"frame": "stop"})
+        host.exit_code()
+        assert host.stderr() == ""
 
 
 HELD = """

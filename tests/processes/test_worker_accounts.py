@@ -40,8 +40,9 @@ LEAVES = """
             os._exit(0)
 
     @agent
-    def leaves(run: Run, open_to: list) -> None:
+    def leaves(run: Run, open_to: list, within: str) -> None:
         detach()
+        (Path(within) / f"left-{os.getuid()}").write_text("in a folder of another account")
         for folder in open_to:
             name = Path(folder) / f"left-{os.getuid()}"
             name.mkdir()
@@ -78,11 +79,11 @@ def _uids(pool: HostPool) -> list[int]:
     return [psutil.Process(host.process.pid).uids().real for host in pool.hosts()]
 
 
-def _printed(host: Host, open_to: list[str]) -> str:
+def _printed(host: Host, open_to: list[str], within: Path) -> str:
     """Let the agent leave things behind, and return what it says of them while it still executes."""
     lines: list[str] = []
     host.on_output = lambda _, line: lines.append(line)
-    activate(host, "r.1", "leaves", open_to=open_to)
+    activate(host, "r.1", "leaves", open_to=open_to, within=str(within))
     until(lambda: lines and lines[-1].startswith("["), lines)
     return lines[-1]
 
@@ -120,13 +121,26 @@ def test_a_worker_that_is_not_root_says_that_it_cannot_change_accounts(
         pool_of(host_user=f"{FIRST},{FIRST + 1}").start()
 
 
-def test_an_account_that_is_used_again_holds_nothing_of_the_host_before(pool_of: Callable[..., HostPool]) -> None:
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Give a folder of root within one of those, where every account may write."""
+    with open_folder() as folder:
+        inner = folder / "inner"
+        for one in (folder, inner):
+            one.mkdir(exist_ok=True)
+            one.chmod(0o1777)
+        yield inner
+
+
+def test_an_account_that_is_used_again_holds_nothing_of_the_host_before(
+    pool_of: Callable[..., HostPool], shared: Path
+) -> None:
     pool = pool_of(LEAVES, slots=1, idle_hosts=0, host_user=f"{FIRST}-{FIRST + 1}")
     pool.start()
     host = pool.take("acme")
     folders = [folder for folder in dict.fromkeys(map(os.path.realpath, WRITABLE)) if os.access(folder, os.W_OK)]
     open_to = [folder for folder in folders if folder != "/dev/mqueue" and Path(folder).stat().st_mode & 0o002]
-    uid, made, private, mode, home = json.loads(_printed(host, open_to))
+    uid, made, private, mode, home = json.loads(_printed(host, open_to, shared))
     assert (mode, Path(home)) == (0o600, Path(private).parent)
     assert len(processes_of(uid)) >= 2
     assert Path(open_to[0], f"left-{uid}").is_dir()
@@ -136,6 +150,7 @@ def test_an_account_that_is_used_again_holds_nothing_of_the_host_before(pool_of:
     until(lambda: uid in _uids(pool), "its account is used again")
     assert len(processes_of(uid)) == 1, "the new host alone"
     assert not [one for folder in open_to for one in Path(folder).iterdir() if one.name.endswith(f"-{uid}")]
+    assert list(shared.iterdir()) == []
     assert not Path(private).parent.exists()
     for kind, number in zip(("shm", "msg", "sem"), made, strict=True):
         lines = Path("/proc/sysvipc", kind).read_text().splitlines()[1:]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 
 from models.bus import run_channel
@@ -19,6 +20,42 @@ from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 
 AGENTS = """
+    import gc
+    from taxiway.activation import Activation
+    from taxiway.frames import FrameSocket
+
+    def frames_of(kind, about):
+        n = 0
+        while True:
+            n += 1
+            step = {"key": "same", "name": "s", "digest": "d", "occurrence": 1, "attempts": 1, "attempt": 1, "value": "1"}
+            match kind:
+                case "step" | "held back":
+                    yield {"frame": "step", "n": n, **step, **about}
+                case "value":
+                    yield {"frame": "step", "n": n, **step, "key": f"k{n}", "value": '"' + "x" * 100_000 + '"', **about}
+                case "begun":
+                    yield {"frame": "step_started", **step, "key": f"k{n}" * 40, **about}
+                case "grant":
+                    yield {"frame": "grant", "ask": n, "want": "token", "provider": "p", "subject": "s", **about}
+                case "look":
+                    wait = {"key": f"w{n}", "kind": "signal", "request": '{"name": "s"}'}
+                    yield {"frame": "look", "n": n, "waits": [wait], **about}
+                case "bad":
+                    yield {"frame": "step", "n": n, **step, "value": "no JSON", **about}
+                case "of another":
+                    yield {"frame": "step", "n": n, **step, "activation": "another"}
+
+    @agent
+    def floods(run: Run, kind: str):
+        "Say what an honest host says, but without an end."
+        [channel] = [one for one in gc.get_objects() if type(one) is FrameSocket]
+        known = [one.order.activation for one in gc.get_objects() if type(one) is Activation]
+        [activation] = {one for one in known if one.startswith(str(run.id))}
+        run.step(int)
+        for frame in frames_of(kind, {"activation": activation}):
+            channel.send(frame)
+
     def gate(name):
         while not (Path(__file__).parent / name).exists():
             time.sleep(0.01)
@@ -118,6 +155,26 @@ def test_events_that_nobody_can_read_are_dropped_and_counted_in_the_log(fleet: F
     told = fleet.database.execute(query, [run, "%live events were not shown%"]).fetchall()
     dropped = sum(int(row["message"].split()[0].replace(",", "")) for row in told)
     assert dropped + len(shown) == count
+
+
+@pytest.mark.parametrize("kind", ["step", "value", "begun", "grant", "look", "bad", "of another"])
+def test_a_host_that_never_waits_for_an_answer_costs_no_neighbour_time_or_memory(fleet: Fleet, kind: str) -> None:
+    worker = psutil.Process(fleet.processes[-1].popen.pid)
+    fleet.result(fleet.enqueue("steady"))
+    before = worker.memory_info().rss
+    floods = [fleet.enqueue("floods", kind=kind) for _ in range(2)]
+    try:
+        for run in floods:
+            fleet.status(run, "RUNNING", "FAILED")
+        beside = max(fleet.result(fleet.enqueue("steady")) for _ in range(2))
+        grown = (worker.memory_info().rss - before) >> 20
+    finally:
+        for run in floods:
+            fleet.cancel(run)
+    ends = [fleet.ends(run) for run in floods]
+    assert not [end["error"] for end in ends if end["error"] and "Error" in str(end["error"].get("type"))], "it flooded"
+    assert beside < 20, "below 1 s on a quiet machine, and without an end where nothing bounds the floods"
+    assert grown < 100
 
 
 def test_hostile_neighbours_of_a_run_delay_its_steps_little(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -196,3 +197,28 @@ def test_stopping_leaves_no_host(pool_of: Callable[..., HostPool]) -> None:
     until(
         lambda: not [c for c in psutil.Process().children() if c.pid in pids and not pid_is_gone(c.pid)], "all are gone"
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the pipes of a process")
+def test_a_dead_host_s_pipes_are_closed_though_another_process_holds_their_other_end(
+    pool_of: Callable[..., HostPool],
+) -> None:
+    pool = pool_of(slots=1, idle_hosts=0)
+    pool.start()
+    host = pool.take(TENANT)
+    streams = [Path(f"/proc/{host.process.pid}/fd/{number}") for number in (1, 2)]
+    pipes = {str(stream.readlink()) for stream in streams}
+    held = [os.open(stream, os.O_WRONLY) for stream in streams]  # as if it had passed them to another host
+    ours = set(map(str, held))
+    pool.discard(host)
+
+    def still_read() -> set[str]:
+        found = set()
+        for entry in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                found |= {str(entry.readlink())} if entry.name not in ours else set()
+        return found & pipes
+
+    until(lambda: not still_read(), "both are closed")
+    for number in held:
+        os.close(number)

@@ -2,7 +2,8 @@
 
 The hostile tenant patches what frames pass through, leaves daemons that read every descriptor, memory, environment and file they
 can, traces, signals and limits the worker and its hosts, ends its own host, and fouls its channel. It has words of its own
-where it looks for those of the other, and finds them: it does look. `DRILLS=full` takes 500 runs.
+where it looks for those of the other, and finds them: it does look. One run of each kind of harm is in the queue before the first
+good one, and each begins. `DRILLS=full` takes 500 runs.
 
     accounts       each host has an account (TAXIWAY_HOST_USER): nothing of the good tenant is found anywhere
     one account    memory, environment, descriptors and life of a process are shielded by the domain of each host. Its files are
@@ -29,6 +30,8 @@ from tests.system.drill import size
 
 AGENTS = ROOT / "tests" / "system" / "agents" / "hostile.py"
 RUNS, SENTINELS, SLOTS, TOGETHER = size(500, 24), 20, 4, 2
+KINDS = 6
+"""Kinds of harm that the hostile agent knows; its number `n` decides which it does."""
 BECOME = """
 import os, sys
 uid = int(sys.argv[1])
@@ -59,16 +62,17 @@ class Scene:
 
     def do_harm(self) -> None:
         """Have as many hostile runs in the queue as good ones."""
-        open_ones = [run for run in self.harm[-TOGETHER:] if self.fleet.run(run)["status"] not in ENDED]
-        for _ in range(TOGETHER - len(open_ones)):
-            self.harm.append(
-                self.fleet.enqueue(
-                    "hostile", tenant="bad", loot=str(self.loot), n=len(self.harm), limit_others=self.accounts
-                )
-            )
+        open_ones = [run for run in self.harm if self.fleet.run(run)["status"] not in ENDED]
+        self._enqueue_harm(TOGETHER - len(open_ones))
+
+    def _enqueue_harm(self, count: int) -> None:
+        for _ in range(count):
+            given = {"loot": str(self.loot), "n": len(self.harm), "limit_others": self.accounts}
+            self.harm.append(self.fleet.enqueue("hostile", tenant="bad", **given))
 
     def play(self) -> None:
         """Take all runs of the good tenant through, a few at a time, and check what came of each."""
+        self._enqueue_harm(KINDS)
         waiting: list[tuple[UUID, list[str]]] = []
         for n in range(RUNS + TOGETHER):
             self.do_harm()
@@ -78,6 +82,12 @@ class Scene:
                 run, words = waiting.pop(0)
                 turned = [word[::-1] for word in words]
                 assert self.fleet.result(run) == {"turned": turned, "seen": words, "words": words}
+
+    def begun(self) -> int:
+        """Return how many of the first run of each kind have begun."""
+        query = "SELECT count(*) AS n FROM run WHERE id = ANY(%s) AND started_at IS NOT NULL"
+        row = self.fleet.database.execute(query, [self.harm[:KINDS]]).fetchone()
+        return int(row["n"]) if row else 0
 
     def found(self) -> str:
         """Return all that the hostile tenant has written down."""
@@ -118,6 +128,7 @@ def _worker_not_as_root(fleet: Fleet, python: str) -> Process:
 def _judge(scene: Scene) -> None:
     worker = scene.fleet.processes[-1]
     scene.play()
+    scene.fleet.until(lambda: scene.begun() == KINDS, "each kind of harm has begun")
     found = scene.found()
     assert "own" in found, "what is its own it finds"
     leaked = [word for word in scene.sentinels if word in found]

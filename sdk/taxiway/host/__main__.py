@@ -9,6 +9,7 @@ import socket
 import sys
 
 from taxiway.frames import FrameSocket
+from taxiway.host.capabilities import drop_capabilities
 from taxiway.host.confinement import SIGNALS_AND_TRACING, confine
 from taxiway.host.death import tie_to
 from taxiway.host.offspring import adopt_all
@@ -31,7 +32,10 @@ def main() -> int:
     sys.orig_argv = [PROGRAM]
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
-    confined = None if given.unconfined else confine()  # before there is a second thread
+    confined = None
+    if not given.unconfined:  # before there is a second thread
+        confined = confine()
+        drop_capabilities()
     adopt_all(signals_stay_within=confined == SIGNALS_AND_TRACING)
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):

@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from operator import attrgetter
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
@@ -57,6 +58,8 @@ class OwnCode:
     def __init__(self, agents: Iterable[Callable[..., Any]], instances: Iterable[object] = ()) -> None:
         self._names, self._live = _namespaces()
         self._were = [dict(space) for space in self._live]
+        self._views = [space.values() for space in self._live]
+        self._values = self._all_values()
         self._functions = [
             *_functions(self._names, self._live),
             *(one for one in agents if isinstance(one, FunctionType)),
@@ -66,8 +69,9 @@ class OwnCode:
         self._instances = [(one, set(vars(one))) for one in instances]
 
     def changed(self) -> list[str]:
-        """Return the names of what is not as it was, about 25 us when all is."""
-        changed = [] if self._live == self._were else self._changed_names()
+        """Return the names of what is not as it was, about 20 us when all is."""
+        # One flat list: to compare the namespaces as such looks each name up, a third more where nothing is in the cache.
+        changed = [] if self._all_values() == self._values else self._changed_names()
         if list(map(_code_of, self._functions)) != self._codes:
             pairs = zip(self._functions, self._codes, strict=True)
             changed += [f"{one.__module__}.{one.__qualname__}" for one, code in pairs if one.__code__ is not code]
@@ -83,7 +87,11 @@ class OwnCode:
             names = [one for one in live.keys() | was.keys() if live.get(one, self) is not was.get(one, self)]
             changed += [f"{name}.{one}" for one in names if not _is_import(name, one, live, was)]
             self._were[place] = dict(live)
+        self._values = self._all_values()
         return changed
+
+    def _all_values(self) -> list[Any]:
+        return list(chain.from_iterable(self._views))
 
 
 def _namespaces() -> tuple[list[str], list[Mapping[str, Any]]]:
