@@ -11,7 +11,6 @@ from api.fair_use import READS_PER_KEY, FairUse, aside
 from api.places import Places, Whose
 from api.problems import Problem
 
-
 A, B, C = (Whose(key, "acme") for key in "abc")
 OTHER = Whose("d", "other")
 
