@@ -48,16 +48,18 @@ _KEEP_ENDS = f"""
     FROM outbox WHERE target_run_id = %(run)s AND id = ANY(%(rows)s)
     ON CONFLICT DO NOTHING RETURNING id
     """
+# In words that no partial index has: a plan that is made while few runs are unfinished would read all of them later.
+_UNFINISHED = "coalesce(finished_at, 'infinity') = 'infinity'"
 # Locks the runs in the order of their ids; one that somebody is deciding about comes next time.
 _TO_CANCEL = f"""
     SELECT id, tenant, lease_worker FROM run
-    WHERE parent_run_id = %(run)s AND finished_at IS NULL AND control_request IS DISTINCT FROM 'cancel'
+    WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel'
     ORDER BY id LIMIT {CANCELED_AT_ONCE} FOR UPDATE SKIP LOCKED
     """
 # A statement of its own, after the others: a child that was ending when they looked may have been continued meanwhile.
-_ANY_LEFT = """
+_ANY_LEFT = f"""
     SELECT id FROM run
-    WHERE parent_run_id = %(run)s AND finished_at IS NULL AND control_request IS DISTINCT FROM 'cancel' LIMIT 1
+    WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel' LIMIT 1
     """
 
 

@@ -11,6 +11,7 @@ from api.application import build
 from ops.documents import lifecycle, reasons, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+_LEGIBLE = ROOT / "sdk" / "taxiway" / "legible.py"
 
 
 def openapi() -> str:
@@ -20,8 +21,8 @@ def openapi() -> str:
 
 def legible() -> str:
     """Return the server's copy of the rule for text of agents: neither the SDK nor the server may import the other."""
-    source = "sdk/taxiway/legible.py"
-    return f"# Written by `python -m ops.generated` from {source}: change it there.\n{(ROOT / source).read_text()}"
+    written = "# Written by `python -m ops.generated` from sdk/taxiway/legible.py: change it there."
+    return f"{written}\n{_LEGIBLE.read_text()}"
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {

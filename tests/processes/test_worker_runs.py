@@ -263,8 +263,8 @@ def test_a_child_that_holds_the_channel_open_hides_no_death(fleet: Fleet) -> Non
     row = fleet.ends(run)
 
     assert (row["status"], row["reason"], row["crashes"]) == ("FAILED", "crashed", 3)
-    for line in fleet.effects("child"):
-        psutil.Process(int(line.split()[1])).kill()
+    children = [int(line.split()[1]) for line in fleet.effects("child")]
+    fleet.until(lambda: all(map(pid_is_gone, children)), "the children end", 5)
 
 
 def test_a_dead_hosts_children_are_ended_with_it(fleet: Fleet) -> None:

@@ -108,8 +108,8 @@ def lived_in(database_url: str, redis_url: str, folder: Path) -> Iterator[tuple[
         fleet.serve(AGENTS)
         fleet.scheduler()
         fleet.worker("w", slots=4)
-        secret = {"TAXIWAY_SECRET_KEY": fleet.settings["TAXIWAY_SECRET_KEY"]}
-        api = ApiServer(database_url, redis_url, folder / "api.log", secret).start()
+        settings = {"TAXIWAY_SECRET_KEY": fleet.settings["TAXIWAY_SECRET_KEY"], "TAXIWAY_PRIVATE_PROVIDERS": "true"}
+        api = ApiServer(database_url, redis_url, folder / "api.log", settings).start()
         try:
             keys = {"full": api.key(), "weak": api.key(scopes=("read",))}
             yield api, _furnish(api, fleet, keys["full"]), keys

@@ -102,7 +102,7 @@ def test_keys_together_have_few_reads_under_way_and_unknown_keys_have_those_of_o
 ) -> None:
     del hand  # its agents are known now
     with ExitStack() as stack:
-        clients = [stack.enter_context(api.client(api.key())) for _ in range(READS_AT_ONCE)]
+        clients = [stack.enter_context(api.client(api.key(f"tenant{n}"))) for n in range(READS_AT_ONCE)]
         strangers = [stack.enter_context(api.client(f"tw_nobody{n}")) for n in range(READS_PER_KEY + 1)]
         assert [one.get("/v1/agents").status_code for one in clients] == [200] * READS_AT_ONCE
         threads = stack.enter_context(ThreadPoolExecutor(10))

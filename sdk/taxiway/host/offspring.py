@@ -65,8 +65,9 @@ class Offspring:
                 _signal(left, signal.SIGKILL)
             time.sleep(_LOOK_AGAIN)
             left = self._left()
-        if left:
-            end_all()
+        # A list of children that is read while they fork and end may miss one. The host is replaced, so none is kept.
+        end_all()
+        _reap_all()
         return names
 
     def _left(self) -> list[int]:
@@ -104,6 +105,17 @@ def end_all() -> None:
     for process in descendants(os.getpid()):
         with contextlib.suppress(OSError):
             os.kill(process, signal.SIGKILL)
+
+
+def _reap_all() -> None:
+    """Wait until those that were killed have ended: until then they finish what the kernel does for them, such as a write."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < _GIVE_UP:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(_LOOK_AGAIN)
+        except ChildProcessError:
+            return
 
 
 def _can_signal(process: int) -> bool:
