@@ -57,14 +57,17 @@ class Looking:
         new = [new_wait(item, self._tenant) for item in items]
         if len({wait.key for wait in new}) < len(new):
             raise ValueError("a wait twice")
+        # One that waits for all parks where some would be left: they would end while it is on its way, again and again.
+        enough = len(new) if frame.get("wake") == "all" else 1
         # A run that is to stop parks, and its pause or its cancel is honoured there.
         if self._is_leaving():
             self._answer(n, found=False)
         else:
-            self._soon(lambda: self._look(n, new, in_flight))
+            self._soon(lambda: self._look(n, new, enough, in_flight))
 
-    def _look(self, n: int, new: Sequence[NewWait], in_flight: str | None) -> None:
-        if not (looking.is_due(new) or self._is_news(new)):
+    def _look(self, n: int, new: Sequence[NewWait], enough: int, in_flight: str | None) -> None:
+        enough -= looking.due(new)
+        if enough > 0 and not self._is_news(new, enough):
             self._answer(n, found=False)
             return
         self._outcomes.awaited()
@@ -73,9 +76,9 @@ class Looking:
         found = lambda: self._outcomes.look(then=lambda: self._answer(n, found=True))  # noqa: E731
         self._put(n, item, size, ack=found, unrecorded=lambda: self._answer(n, found=False))
 
-    def _is_news(self, new: Sequence[NewWait]) -> bool:
+    def _is_news(self, new: Sequence[NewWait], enough: int) -> bool:
         try:
-            rows: list[Row] = self._worker.read(looking.NEWS, looking.news_params(self._fence, new))
+            rows: list[Row] = self._worker.read(looking.NEWS, looking.news_params(self._fence, new, enough))
         except (DatabaseAway, psycopg.Error):  # the park, which is tried until the database is back, finds out
             return False
         return bool(rows and rows[0]["news"])

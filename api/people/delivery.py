@@ -37,6 +37,8 @@ def complete(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) ->
         return
     found = _waits(session, {UUID(event["waitId"]) for _, event in questions})
     for caller, event in questions:
+        if event["waitId"] not in found:  # its run was forgotten meanwhile, or the hint is another installation's
+            continue
         wait, run, put_in = found[event["waitId"]]
         if wait.key == START:
             event.update(_start(run, put_in))

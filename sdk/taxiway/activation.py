@@ -213,15 +213,15 @@ class Activation(Conversation):
     def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
         """Return when all or any of these are over, or what ends them is there; else stop the activation and raise Park."""
         while left := self.left(waits, wake):
-            looked = self.look(left)
+            looked = self.look(left, wake)
             if looked is None or not self._has_heard(looked):
                 raise self.stop(Park(tuple(wait.as_frame() for wait in left), wake))
 
-    def look(self, waits: Sequence[Wait]) -> Future[Any] | None:
-        """Ask whether what ends these is there already; outcomes come before the answer. None when nothing can be there."""
+    def look(self, waits: Sequence[Wait], wake: str = "any") -> Future[Any] | None:
+        """Ask whether what ends all or any of these is there; outcomes come before the answer. None when nothing can be there."""
         if not self.order.looks or not any(map(self._may_be_over, waits)):
             return None
-        return self.commit(Kind.LOOK, {"waits": [wait.as_frame() for wait in waits]})
+        return self.commit(Kind.LOOK, {"waits": [wait.as_frame() for wait in waits], "wake": wake})
 
     def _may_be_over(self, wait: Wait) -> bool:
         known = self.ledger.was_opened(wait.key)
