@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -73,13 +73,13 @@ def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
     return checked
 
 
-def _moment(value: object) -> datetime:
+def _moment(value: object, last_year: int = 8999) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
-        if moment is not None and moment.tzinfo is not None and 1970 <= moment.year < 9000:
+        if moment is not None and moment.tzinfo is not None and 1970 <= moment.year <= last_year:
             # PostgreSQL takes no offset beyond 16 hours, Python any below 24.
             return moment.astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: the last day of the calendar, west of Greenwich
         pass
     raise ValueError("must be a moment with its offset, such as 2026-03-01T09:30:00Z")
 
@@ -140,10 +140,17 @@ Timezone = Annotated[
     AfterValidator(_checked(check_timezone)),
     WithJsonSchema({"type": "string", "format": "timezone", "examples": ["Europe/Berlin"]}),
 ]
+_A_MOMENT = WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"})
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"}),
+    _A_MOMENT,
+]
+# One to compare with: nothing is added to it, so that it may be the last day that there is.
+Bound = Annotated[
+    datetime,
+    BeforeValidator(lambda value: _moment(value, MAXYEAR)),
+    _A_MOMENT,
 ]
 # Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
 Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]

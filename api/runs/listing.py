@@ -11,7 +11,7 @@ from api.auth import Caller, may
 from api.cursors import cursor as write_cursor
 from api.cursors import invalid_cursor, place
 from api.documented import refusals
-from api.fields import Moment
+from api.fields import Bound
 from api.problems import invalid
 from api.resources import Resources, resources
 from api.runs.searching import search
@@ -60,8 +60,8 @@ async def list_runs(
     agent: Annotated[str | None, Query()] = None,
     queue: Annotated[str | None, Query()] = None,
     tag: Annotated[list[str] | None, Query(description="Repeatable: runs that have all of them.")] = None,
-    created_after: Annotated[Moment | None, Query(alias="createdAfter")] = None,
-    created_before: Annotated[Moment | None, Query(alias="createdBefore")] = None,
+    created_after: Annotated[Bound | None, Query(alias="createdAfter")] = None,
+    created_before: Annotated[Bound | None, Query(alias="createdBefore")] = None,
     user_id: Annotated[str | None, Query(alias="userId")] = None,
     parent: Annotated[
         str | None,
