@@ -5,22 +5,19 @@ item is acknowledged after its commit, by the thread that committed it; the host
 """
 
 import json
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 import psycopg
-from taxiway.envelope import seal
 from taxiway.frames import Frame, Kind
 
-from executor import replay
-from executor.authorizations import Asked, Authorizations, Granted
+from executor.authorizations import Authorizations
 from executor.children import Nursery
 from executor.errors import HostGone, Refused
-from executor.fields import error_object, holder, object_of, object_text, optional_word, scopes, step_record, word
+from executor.fields import error_object, object_of, object_text, optional_word, step_record, word
+from executor.host_outbox import HostOutbox
 from executor.hosts import Host
 from executor.in_flight import StepsInFlight
 from executor.lane import Answer, Settled
@@ -29,6 +26,7 @@ from executor.looking import Looking
 from executor.notes import Notes
 from executor.opening import Openings
 from executor.outcomes import Outcomes
+from executor.questions import Questions
 from executor.recorder import Recorder
 from executor.session import Decision
 from executor.unanswered import Unanswered
@@ -42,11 +40,8 @@ from models.recording import Fence, Limits, LogLine, StepRecord
 from models.settings import Settings
 from models.statement import Statement
 
-DEAF_SECONDS = 10.0  # a host that takes nothing for so long is of no more use
-MOST_FAULTS = (
-    10  # items that the database refuses, before their host is ended: each breaks a group of everybody's items
-)
-MOST_UNSAID = 1_000  # frames that wait for a host to read them, before nothing more is read of it
+MOST_FAULTS = 10
+"""Items that the database refuses, before their host is ended: each breaks a group of everybody's items."""
 
 
 class Surroundings(Protocol):
@@ -70,8 +65,14 @@ class Intake:
     def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
         self.activation = f"{fence.run}.{fence.epoch}"
+        self.outbox = HostOutbox(host, self.activation)
+        self.tell = self.outbox.tell
         self.steps = StepsInFlight()
         self._unanswered = Unanswered()
+        self._questions = Questions(
+            worker, host, fence, self._tenant,
+            activation=self.activation, unanswered=self._unanswered, tell=self.tell,
+        )  # fmt: skip
         self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
         self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
@@ -81,8 +82,8 @@ class Intake:
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
         self._looking = Looking(
-            worker, fence, self._tenant, self._limits, put=self._put, soon=self._soon, outcomes=self.outcomes, tell=self.tell,
-            is_leaving=lambda: self._holds or worker.draining,
+            worker, fence, self._tenant, self._limits, put=self._put, soon=self._questions.soon, outcomes=self.outcomes,
+            tell=self.tell, is_leaving=lambda: self._holds or worker.draining,
         )  # fmt: skip
         self._doubts: deque[int] = deque()
         self._faults = 0
@@ -92,35 +93,11 @@ class Intake:
         self.cleanup: list[str] = []
         """The names of steps with which the agent undid something at its end."""
         self._last_n = 0
-        self._unsaid: deque[Frame] = deque()
-        self._unsaid_since = 0.0
-        self._telling = threading.Lock()  # keeps frames of several threads in their order
-
-    def tell(self, frame: Frame) -> None:
-        """Send a frame of this activation without ever waiting; what the host cannot take at once waits for `say_again`."""
-        with self._telling:
-            if not self._unsaid:
-                self._unsaid_since = time.monotonic()
-            self._unsaid.append({**frame, "activation": self.activation})
-            self._say()
-
-    def say_again(self) -> bool:
-        """Send what waited because the host was busy reading; says whether all is sent. A deaf host is killed."""
-        with self._telling:
-            self._say()
-            if self._unsaid and time.monotonic() > self._unsaid_since + DEAF_SECONDS:
-                self._host.kill("deaf")
-            return not self._unsaid
-
-    def _say(self) -> None:
-        while self._unsaid and self._host.tell(self._unsaid[0]):
-            self._unsaid.popleft()
-            self._unsaid_since = time.monotonic()
 
     @property
     def is_behind(self) -> bool:
         """Return whether the host has said so much, or read so little, that nothing more is read of it for now."""
-        return self._unanswered.is_too_much or len(self._unsaid) >= MOST_UNSAID
+        return self._unanswered.is_too_much or self.outbox.is_full
 
     def hold(self) -> None:
         """Let the agent go no further than what it does now; safe from any thread."""
@@ -186,19 +163,12 @@ class Intake:
             case Kind.LOG:
                 step = optional_word(frame, "step")
                 self.notes.add("agent", word(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
-            case Kind.GRANT | Kind.LOOK | Kind.RECALL:
-                self._asked(frame)
-            case unknown:
-                raise ValueError(unknown)
-
-    def _asked(self, frame: Frame) -> None:
-        match frame["frame"]:
-            case Kind.GRANT:
-                self._asked_for_grant(frame)
+            case Kind.GRANT | Kind.RECALL:
+                self._questions.take(frame)
             case Kind.LOOK:
                 self._looking.take(frame, self.steps.oldest)
-            case _:
-                self._recall(word(frame, "key"))
+            case unknown:
+                raise ValueError(unknown)
 
     def _succeeded(self, frame: Frame) -> None:
         name = word(frame, "name")
@@ -253,41 +223,6 @@ class Intake:
             self.live.progress(data)
         else:
             self.live.message(kind, data, size)
-
-    def _asked_for_grant(self, frame: Frame) -> None:
-        ask, version = int(frame["ask"]), frame.get("version")
-        about = Asked(
-            word(frame, "want"), holder(frame, self._tenant), scopes(frame), None if version is None else int(version)
-        )
-
-        def answer(granted: Granted) -> None:
-            self._unanswered.remove()
-            place = f"{self.activation}/{ask}"
-            sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
-            said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
-            self.tell({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
-
-        self._unanswered.add()
-        self._worker.authorizations.ask(about, answer)
-
-    def _soon(self, job: Callable[[], None]) -> None:
-        """Have a question of the host answered in the thread for that."""
-
-        def answered() -> None:
-            try:
-                job()
-            finally:
-                self._unanswered.remove()
-
-        self._unanswered.add()
-        self._worker.soon(answered)
-
-    def _recall(self, key: str) -> None:
-        rows = self._worker.read(replay.VALUE, {"run": self._fence.run, "key": key})
-        if not rows:
-            raise HostGone("the agent host recalled a step that was not recorded")
-        value = rows[0]["value"]
-        self._host.send({"frame": Kind.RECALLED, "activation": self.activation, "key": key, "value": value})
 
     def _put(
         self,

@@ -152,7 +152,7 @@ class Supervision:
     # ----------------------------------------------------------------------------------------------------------- going on
     def _received(self) -> Frame | None:
         """Give the next frame, if one comes soon; raises HostGone."""
-        told = self._intake.say_again()
+        told = self._intake.outbox.say_again()
         if self._intake.is_behind:
             if self._host.exited():
                 raise HostGone(self._host.epitaph("the agent host has ended"))

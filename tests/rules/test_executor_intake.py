@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from executor import intake as intakes
+from executor import host_outbox
 from executor.intake import Intake
 from models.recording import Fence
 from models.settings import Settings
@@ -79,11 +79,11 @@ def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: Intake, ho
     host.open = False
     intake.tell({"frame": "ack", "n": 1})
     intake.tell({"frame": "ack", "n": 2})
-    assert intake.say_again() is False
+    assert intake.outbox.say_again() is False
     host.open = True
     intake.tell({"frame": "ack", "n": 3})
 
-    assert intake.say_again() is True
+    assert intake.outbox.say_again() is True
     assert [frame["n"] for frame in host.told] == [1, 2, 3]
     assert host.killed is None
 
@@ -92,16 +92,16 @@ def test_a_host_that_takes_nothing_for_long_is_ended(
     intake: Intake, host: BusyHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(intakes, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(host_outbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
     host.open = False
     intake.tell({"frame": "ack", "n": 1})
-    now[0] += intakes.DEAF_SECONDS - 1
+    now[0] += host_outbox.DEAF_SECONDS - 1
     intake.tell({"frame": "ack", "n": 2})
-    intake.say_again()
+    intake.outbox.say_again()
     assert host.killed is None
 
     now[0] += 2
-    intake.say_again()
+    intake.outbox.say_again()
     assert host.killed == "deaf"
 
 
