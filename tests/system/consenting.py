@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import httpx
 
 from models.grants import Holder
 from models.questions import authorization
 from tests.oauth import NAME, browser
+from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 
 EVERYTHING = ("enqueue", "read", "decide", "operate", "admin")
 HOUR = 3_600_000
+
+
+@contextmanager
+def knowing_itself(database_url: str, redis_url: str, folder: Path, settings: dict[str, str]) -> Iterator[ApiServer]:
+    """Give an API whose public address is its own, and which may call providers on loopback; it ends without a fault."""
+    settings["TAXIWAY_PRIVATE_PROVIDERS"] = "true"
+    server = ApiServer(database_url, redis_url, folder / "api.log", settings)
+    settings["TAXIWAY_PUBLIC_URL"] = server.url
+    yield server.start()
+    server.stop()
+    assert "api.fault" not in server.log.read_text(), server.log.read_text()[-5000:]
 
 
 class Asking:

@@ -19,7 +19,7 @@ from models.provider import Provider
 from tests.oauth import NAME, Loopback, come_back, consent, decide, loopback, params, set_out
 from tests.postgres.inside import settings_of
 from tests.system.api_server import ApiServer
-from tests.system.consenting import EVERYTHING, HOUR, Asking, refused
+from tests.system.consenting import EVERYTHING, HOUR, Asking, knowing_itself, refused
 from tests.system.hand import INPUT, Hand
 
 SECRET_KEY = "k" * 40
@@ -34,13 +34,10 @@ def provider() -> Iterator[Loopback]:
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address, and logs all that it can."""
-    log = tmp_path_factory.mktemp("api") / "api.log"
-    settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug", "TAXIWAY_PRIVATE_PROVIDERS": "true"}
-    server = ApiServer(api_database, servers.broker(0), log, settings)
-    settings["TAXIWAY_PUBLIC_URL"] = server.url
-    yield server.start()
-    server.stop()
-    assert "api.fault" not in server.log.read_text(), server.log.read_text()[-5000:]
+    settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug"}
+    folder = tmp_path_factory.mktemp("api")
+    with knowing_itself(api_database, servers.broker(0), folder, settings) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from tests.oauth import NAME, Loopback, browser, come_back, consent, decide, loopback, params, set_out
 from tests.system.api_server import ApiServer
 from tests.system.browsing import a_browser, person
-from tests.system.consenting import EVERYTHING, Asking, refused
+from tests.system.consenting import EVERYTHING, Asking, knowing_itself, refused
 from tests.system.hand import Hand
 
 CALLBACK = "/v1/auth/callback"
@@ -30,12 +30,9 @@ def provider() -> Iterator[Loopback]:
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address."""
-    settings = dict(SETTINGS)
-    server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log", settings)
-    settings["TAXIWAY_PUBLIC_URL"] = server.url
-    yield server.start()
-    server.stop()
-    assert "api.fault" not in server.log.read_text(), server.log.read_text()[-5000:]
+    folder = tmp_path_factory.mktemp("api")
+    with knowing_itself(api_database, servers.broker(0), folder, dict(SETTINGS)) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from tests.oauth import NAME, Loopback, come_back, consent, decide, loopback, set_out
 from tests.postgres.inside import until
 from tests.system.api_server import ApiServer
-from tests.system.consenting import EVERYTHING, Asking
+from tests.system.consenting import EVERYTHING, Asking, knowing_itself
 from tests.system.hand import Hand
 
 BODY: dict[str, Any] = {
@@ -32,12 +32,9 @@ def provider() -> Iterator[Loopback]:
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Give an API that knows its own address."""
-    settings = {"TAXIWAY_SECRET_KEY": "k" * 40, "TAXIWAY_PRIVATE_PROVIDERS": "true"}
-    server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log", settings)
-    settings["TAXIWAY_PUBLIC_URL"] = server.url
-    yield server.start()
-    server.stop()
-    assert "api.fault" not in server.log.read_text(), server.log.read_text()[-5000:]
+    folder = tmp_path_factory.mktemp("api")
+    with knowing_itself(api_database, servers.broker(0), folder, {"TAXIWAY_SECRET_KEY": "k" * 40}) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")
