@@ -36,7 +36,7 @@ class Belongings:
         self._kept = [(belonging, _now(belonging)) for belonging in everything]
 
     def restore(self) -> list[str]:
-        """Restore what was changed, about 30 us when nothing was; return the names of what cannot be restored."""
+        """Restore what was changed; return the names of what cannot be restored."""
         return [belonging.name for belonging, was in self._kept if _now(belonging) != was and not _put(belonging, was)]
 
 

@@ -22,7 +22,7 @@ class LeftThreads:
         self._known = set(_running())
 
     def look(self) -> list[str]:
-        """Return the names of threads that a run left behind, within 2 us when there are none."""
+        """Return the names of threads that a run left behind."""
         left, until = self._left(), None
         while left:
             until = until or time.monotonic() + _PATIENCE

@@ -51,7 +51,7 @@ class Offspring:
         self._known = {child: _born(child) for child in children(os.getpid())}
 
     def end(self) -> list[str]:
-        """End the processes that a run left behind, 2 us when there are none; return their names."""
+        """End the processes that a run left behind; return their names."""
         if not self._is_reaper():
             end_all()
             return ["the reaper of processes"]

@@ -34,9 +34,9 @@ _WAY: Final = (
     ),
     *("taxiway.host.leftovers", "taxiway.host.left_threads"),
 )
-"""The modules through whose functions a run's input, values and tokens pass; each costs about 2 us."""
+"""The modules through whose functions a run's input, values and tokens pass."""
 _CODE_OF: Final = tuple(name for name in _WAY if name not in ("taxiway.run", "taxiway.async_run", "taxiway.inside"))
-"""Where the code within functions is compared too: a cache line each, 20 us for all."""
+"""Where the code within functions is compared too."""
 _LAZY: Final = frozenset({"__annotations__", "__annotations_cache__"})
 """What Python itself adds to a class when somebody asks for it."""
 _BORROWED: Final[tuple[tuple[Any, str], ...]] = (
@@ -69,7 +69,7 @@ class OwnCode:
         self._instances = [(one, set(vars(one))) for one in instances]
 
     def changed(self) -> list[str]:
-        """Return the names of what is not as it was, about 20 us when all is."""
+        """Return the names of what is not as it was."""
         # One flat list: to compare the namespaces as such looks each name up, a third more where nothing is in the cache.
         changed = [] if self._all_values() == self._values else self._changed_names()
         if list(map(_code_of, self._functions)) != self._codes:
