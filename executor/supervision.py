@@ -14,7 +14,7 @@ from executor import replay, run_clock
 from executor.errors import HostGone, Refused
 from executor.fields import error_object, input_text, new_wait, word
 from executor.hosts import Host
-from executor.intake import Intake, Surroundings
+from executor.intake import MOST_FAULTS, Intake, Surroundings
 from executor.outcome import (
     Canceled,
     Dropped,
@@ -299,6 +299,10 @@ class Supervision:
             case _ if self._host.has_given_up(self._worker.settings.lease_seconds):
                 # The worker was frozen, or could not renew: the host did what it must, and that is no crash.
                 return HandedBack(Reason.WORKER_LOST, in_flight)
+            case "faults":
+                return HostLost(
+                    in_flight, f"the agent host was ended: {MOST_FAULTS} of its items could not be recorded"
+                )
             case _:
                 return HostLost(in_flight, epitaph)
 

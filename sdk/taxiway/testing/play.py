@@ -56,10 +56,7 @@ def play(
     if approval_strategy not in STRATEGIES:
         raise ValueError(f"approval_strategy is one of {', '.join(STRATEGIES)}, not {approval_strategy!r}")
     given = _in_their_order(given)
-    declared = _declared(agent)
-    declared.result  # noqa: B018 - a worker refuses an agent whose result cannot be carried
-    text = declared.write_input({**(input or {}), **inputs})
-    declared.read_input(text)  # a run with an input that does not fit is not even accepted
+    declared, text = _accepted(agent, {**(input or {}), **inputs})
     order = Order(
         "", str(uuid.uuid4()), 0, declared.name, text, user_id, dict(metadata or {}), Limits(), approval_strategy
     )
@@ -73,13 +70,29 @@ def play(
         check_all_used(shared.given, shared.waited, outcome)
         return outcome
 
+    return _noted(all_of_them)
+
+
+def _noted(work: Callable[[], Outcome]) -> Outcome:
+    """Return the outcome, which a failing test shows; also that of a run that was played wrongly."""
+    __tracebackhide__ = True
     try:
-        outcome = _beside_any_loop(all_of_them)
+        outcome = _beside_any_loop(work)
     except Misplayed as problem:
         NOTED.append(problem.outcome)
         raise problem.with_traceback(None) from None
     NOTED.append(outcome)
     return outcome
+
+
+def _accepted(agent: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Agent, str]:
+    """Return an agent and its input as text; raise what a worker or the door would refuse."""
+    __tracebackhide__ = True
+    declared = _declared(agent)
+    declared.result  # noqa: B018 - a worker refuses an agent whose result cannot be carried
+    text = declared.write_input(inputs)
+    declared.read_input(text)  # a run with an input that does not fit is not even accepted
+    return declared, text
 
 
 def _in_their_order(given: Iterable[Given]) -> list[Given]:
