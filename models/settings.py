@@ -121,7 +121,10 @@ class Settings(BaseSettings):
         False,
         description="Whether OAuth providers may have private addresses, and http on loopback: the server calls them.",
     )
-    host_activations: int = Field(1000, ge=1, description="Activations after which an agent host is replaced.")
+    host_activations: int = Field(10_000, ge=1, description="Activations after which an agent host is replaced.")
+    host_growth: int = Field(
+        512, ge=1, le=1 << 20, description="MiB by which an agent host's memory may grow before it is replaced."
+    )
     idle_hosts: int = Field(
         4,
         ge=0,

@@ -44,6 +44,8 @@ class Host:
     tenant: str | None = None
     """The one tenant whose runs the host executes: that of its first activation."""
     activations: int = 0
+    memory_at_first: int | None = None
+    """Bytes that it had when its memory was first looked at; see `executor.hosts.wear`."""
     busy_with: str | None = None
     killed: str | None = None
     retired: bool = False

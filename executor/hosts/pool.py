@@ -20,6 +20,7 @@ from executor.hosts.rooms import Rooms
 from executor.hosts.spawning import spawn
 from executor.hosts.standing import Standing
 from executor.hosts.strays import Strays
+from executor.hosts.wear import is_worn
 from models.facts import fact
 from models.settings import Settings
 
@@ -113,7 +114,7 @@ class HostPool:
         host.busy_with = None
         if host.left_by is not None:
             self._tell_once(host.left_by)
-        if host.killed or host.retired or host.activations >= self._settings.host_activations:
+        if host.killed or host.retired or is_worn(host, self._settings):
             self.discard(host)
             return
         with self._changed:

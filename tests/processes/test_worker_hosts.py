@@ -18,7 +18,7 @@ import pytest
 import structlog
 
 from executor.errors import CannotServe, HostGone
-from executor.hosts import HostPool, spawning
+from executor.hosts import HostPool, spawning, wear
 from executor.hosts import pool as pools
 from tests.processes.carrying import GOOD, carry, until
 from tests.processes.fleet import HEAD, TENANT, pid_is_gone
@@ -79,6 +79,27 @@ def test_a_host_is_reused_until_it_is_worn(pool_of: Callable[..., HostPool]) -> 
         pool.give_back(host)
     assert max(used.count(pid) for pid in used) == 2
     assert all(host.activations <= 2 for host in pool.hosts())
+
+
+def test_a_host_whose_memory_grows_is_replaced_and_why_is_told(
+    pool_of: Callable[..., HostPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wear, "LOOK_EACH", 2)
+    keeps = GOOD.replace("return value", "KEPT.append(b'1' * (value << 20)); return value")
+    pool = pool_of(f"{keeps}    KEPT = []\n", host_growth=20)
+    pool.start()
+    used: list[int] = []
+    with structlog.testing.capture_logs() as logs:
+        for n, megabytes in enumerate([40, 1, 8, 8, 8, 8, 1, 1]):  # the first one loads what all later ones use
+            host = pool.take(TENANT)
+            assert carry(host, f"r.{n}", value=megabytes)["frame"] == "finish"
+            used.append(host.process.pid)
+            pool.give_back(host)
+    assert used[:6] == [used[0]] * 6
+    assert used[0] not in used[6:]
+    [why] = [line["why"] for line in logs if line["event"] == "host.replaced"]
+    assert why.startswith("its memory grew by 3")
+    assert "in 4 activations (TAXIWAY_HOST_GROWTH)" in why
 
 
 def test_a_killed_host_is_not_reused_and_no_process_of_its_group_is_left(

@@ -13,7 +13,7 @@ from models.host_user import accounts_named
 from models.settings import Settings, settings
 
 DEFAULTS = {
-    "lease_seconds": 15, "cancel_grace_seconds": 5, "host_activations": 1000, "redis_prefix": "taxiway:",
+    "lease_seconds": 15, "cancel_grace_seconds": 5, "host_activations": 10_000, "host_growth": 512, "redis_prefix": "taxiway:",
     "log_format": "console", "max_input_bytes": 2**20, "max_value_bytes": 2**20, "max_result_bytes": 2**20,
     "max_event_bytes": 64 * 2**10, "max_steps": 10_000, "max_recorded_bytes": 64 * 2**20, "max_log_bytes": 2**20,
     "max_batch": 1000,
@@ -71,6 +71,7 @@ def test_every_setting_says_what_it_is_for_in_one_sentence() -> None:
         ("LEASE_SECONDS", "nan"),
         ("CANCEL_GRACE_SECONDS", "-1"),
         ("HOST_ACTIVATIONS", "0"),
+        ("HOST_GROWTH", "0"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),
         ("MAX_INPUT_BYTES", "10"),

@@ -26,6 +26,7 @@ TENANTS = ("default", "bolt", "cord")
 KEYS = [f"k{n}" for n in range(50)]
 OFTEN = [49] + [1] * 49  # the first as often as all others
 BATCH = 20
+LONGER = 0.5
 WORKERS, SLOTS = 2, 4
 LIMIT, TENANT_LIMIT = 7, 4
 _ENDINGS = ("succeed", "fail", "cancel", "pause_by_agent", "pause_by_user", "recover", "hand_back")
@@ -66,11 +67,14 @@ def tenants(live: Live) -> Iterator[dict[str, httpx.Client]]:
 
 
 def _enqueue(live: Live, tenants: dict[str, httpx.Client], dice: random.Random, count: int) -> dict[str, Asked]:
-    """Enqueue runs, tenant after tenant; the first has the queue for itself until its runs begin, and so meets its limit."""
+    """Enqueue runs, tenant after tenant; the first has the queue for itself until its runs begin, and so meets its limit.
+
+    The first runs of each take so long that the queue meets its own.
+    """
     asked: dict[str, Asked] = {}
     for n in range(-(-count // BATCH)):
         tenant = TENANTS[n % len(TENANTS)]
-        runs = [_request(dice) for _ in range(BATCH)]
+        runs = [_request(dice, longer=n < len(TENANTS)) for _ in range(BATCH)]
         answer = tenants[tenant].post("/v1/runs/batch", json={"runs": runs})
         assert answer.status_code == 201, answer.text
         for run, made in zip(runs, answer.json()["runs"], strict=True):
@@ -85,10 +89,11 @@ def _stretches_begun(live: Live, runs: Iterable[str]) -> list[bool]:
     return [any(event["promoted_at"] for event in told) for told in _events(live, runs).values()]
 
 
-def _request(dice: random.Random) -> dict[str, Any]:
-    given = {"seconds": dice.uniform(0.005, 0.05), "sleeps": dice.random() < 0.2}
+def _request(dice: random.Random, *, longer: bool) -> dict[str, Any]:
     conflict = dice.choices(("queue", "skip", "cancel_running"), (90, 8, 2))[0]
     key = dice.choices(KEYS, OFTEN)[0]
+    seconds = LONGER if longer and key != KEYS[0] else dice.uniform(0.005, 0.05)
+    given = {"seconds": seconds, "sleeps": dice.random() < 0.2}
     return {"agent": "keyed", "input": given, "concurrencyKey": key, "onConflict": conflict}
 
 

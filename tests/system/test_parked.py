@@ -13,7 +13,7 @@ from tests.system.drill import SECRET, Drill, size, wait
 
 DECIDERS = 8
 NEWCOMERS = 10
-LATE_BY = 1.0
+LATE_BY = 3.0
 """Seconds after its time within which a sleeper is awake again."""
 
 

@@ -1,0 +1,44 @@
+"""When a host is worn: after so many activations, or once its memory has grown, which a library that leaks sees to.
+
+What runs leave behind otherwise is looked for after each of them, so that a host may serve thousands.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from executor.hosts.host import Host
+from models.facts import fact
+from models.settings import Settings
+
+LOOK_EACH: Final = 64
+"""Activations between two looks at a host's memory. What the first ones load for all later ones is no growth."""
+_MIB: Final = 1 << 20
+_RESIDENT: Final = 1
+"""Its place in `/proc/PID/statm`, in pages."""
+_PAGE: Final = os.sysconf("SC_PAGESIZE")
+
+
+def is_worn(host: Host, settings: Settings) -> bool:
+    """Return whether a host is to be replaced; called after each activation."""
+    if host.activations >= settings.host_activations:
+        return True
+    if host.activations % LOOK_EACH:
+        return False
+    memory = _memory(host.process.pid)
+    if host.memory_at_first is None:
+        host.memory_at_first = memory
+    grown = (memory - host.memory_at_first) // _MIB
+    if grown < settings.host_growth:
+        return False
+    why = f"its memory grew by {grown:,} MiB in {host.activations - LOOK_EACH:,} activations (TAXIWAY_HOST_GROWTH)"
+    fact("host.replaced", why=why)
+    return True
+
+
+def _memory(process: int) -> int:
+    """Return the bytes of memory that a process has, 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[_RESIDENT]) * _PAGE
+    except OSError:
+        return 0
