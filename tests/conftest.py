@@ -205,6 +205,7 @@ class StackFactory:
         self.number += 1
         if not own_servers:
             options["database_url"] = self.open.enter_context(cloned_database(self.servers, self.template))
+            options["migrated"] = True
             options["redis_url"] = self.open.enter_context(empty_broker(self.servers, 32))
         chosen = {"base": self.folder / f"stack-{self.number}", "port": 0, "flower": False, **options}
         return self.open.enter_context(Stack(StackOptions(**chosen)))

@@ -32,6 +32,8 @@ class StackOptions:
     flower: bool = True
     database_url: str | None = None
     """A PostgreSQL database to use instead of an embedded server."""
+    migrated: bool = False
+    """Whether the database has the tables of this version already."""
     redis_url: str | None = None
     """A Redis or Valkey to use instead of an embedded server."""
     postgres_settings: Mapping[str, str] = field(default_factory=lambda: DURABLE)

@@ -158,7 +158,8 @@ class Stack:
             port=port,
             flower_port=flower_port,
         )
-        self._run("Migrating the database", "migrate", commands.migrate())
+        if not self.options.migrated:
+            self._run("Migrating the database", "migrate", commands.migrate())
         self._launch_all(port)
         self._find_or_create_key()
         self.wait_for_slots(self.options.workers * self.options.slots)
