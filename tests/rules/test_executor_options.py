@@ -23,7 +23,7 @@ REFUSED = [
     ("time_limit", 5.0, "timeout="),
     ("soft_time_limit", 5.0, "timeout="),
     ("max_tasks_per_child", 9, "TAXIWAY_HOST_ACTIVATIONS"),
-    ("max_memory_per_child", 9000, "container"),
+    ("max_memory_per_child", 9000, "TAXIWAY_HOST_GROWTH"),
     ("options", {"beat": True}, "scheduler"),
     ("purge", True, "other workers"),
     ("logfile", "worker.log", "standard streams"),

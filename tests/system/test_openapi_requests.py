@@ -19,7 +19,7 @@ from tests.system.lived_in import LivedIn, lived_in
 
 SCOPES = {"full": " ".join(ALL_SCOPES), "weak": "read"}
 LONG = os.environ.get("SCHEMA_SECONDS")
-SECONDS = int(LONG or 90)
+SECONDS = int(LONG or 120)
 pytestmark = pytest.mark.timeout(2 * SECONDS + 120)
 Installation = tuple[ApiServer, LivedIn, dict[str, str]]
 
