@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, insert
 from sqlmodel import Session, col, select, update
 
 from models.api_key import ApiKey
-from models.database import engine
+from models.engine import engine
 from models.ids import new_id
 
 SCOPES = ("enqueue", "read", "decide", "operate", "admin")

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from models.database import engine
+from models.engine import engine
 from models.settings import settings
 
 # A plan is kept: made while a table is small, it would read the whole table, and go on doing so when that has grown.

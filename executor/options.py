@@ -14,7 +14,7 @@ _REFUSED = {
     "time_limit": "--time-limit ends no run: set the limit on the agent, as @agent(timeout=…).",
     "soft_time_limit": "--soft-time-limit ends no run: set the limit on the agent, as @agent(timeout=…).",
     "max_tasks_per_child": "--max-tasks-per-child replaces nothing: set TAXIWAY_HOST_ACTIVATIONS, which replaces hosts.",
-    "max_memory_per_child": "--max-memory-per-child limits nothing: set TAXIWAY_HOST_GROWTH, which replaces hosts that have grown.",
+    "max_memory_per_child": "--max-memory-per-child limits nothing: set TAXIWAY_HOST_GROWTH, which replaces hosts that grow.",
     "purge": "--purge would throw other workers' tickets away: leave it out, tickets need no purge.",
     "logfile": "--logfile writes nothing: Taxiway logs to the standard streams, redirect those.",
 }

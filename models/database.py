@@ -1,11 +1,9 @@
-"""Opens connections to PostgreSQL: the SQLAlchemy engine for reads and configuration, psycopg for the hot path."""
+"""Opens connections to PostgreSQL for the hot path, by psycopg; `models.engine` is for reads and configuration."""
 
-from functools import lru_cache
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import Engine, create_engine
 
 from models.errors import DatabaseAway
 from models.patience import PatientConnection
@@ -14,28 +12,14 @@ from models.settings import settings
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
-# A peer that vanished without a word is noticed within seconds, not after the kernel's two hours.
-_PATIENCE: dict[str, Any] = {
+PATIENCE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-
-
-@lru_cache(maxsize=1)
-def engine() -> Engine:
-    """Give the process's engine: at most ten connections, each checked before use."""
-    url = settings().database_url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(
-        url,
-        pool_size=5,
-        max_overflow=5,
-        pool_pre_ping=True,
-        hide_parameters=True,  # an error's text ends up in logs, and its parameters are payloads
-        creator=lambda: PatientConnection.connect(settings().database_url, application_name="taxiway", **_PATIENCE),
-    )
+"""A peer that vanished without a word is noticed within seconds, not after the kernel's two hours."""
 
 
 def connect(name: str, *, direct: bool = False) -> Connection:
@@ -51,7 +35,7 @@ def connect(name: str, *, direct: bool = False) -> Connection:
             row_factory=dict_row,
             application_name=f"taxiway {name}",
             prepare_threshold=2,
-            **_PATIENCE,
+            **PATIENCE,
         )
         set_up(connection)
         return connection

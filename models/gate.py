@@ -2,13 +2,32 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from models.recurrence import recurrence
-from models.window import Window
 from models.window_times import Standing, Timetable
 
 
-def timetable(window: Window) -> Timetable:
+class Rules(Protocol):
+    """What is known of a window: a row of `window`, or what was read of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def cron(self) -> str: ...
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def duration_ms(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def override(self) -> str | None: ...
+    @property
+    def override_until(self) -> datetime | None: ...
+
+
+def timetable(window: Rules) -> Timetable:
     """Give the window's timetable; raises ValueError when its zone is not known on this machine."""
     return Timetable(
         recurrence(window.cron, window.timezone),
@@ -17,7 +36,7 @@ def timetable(window: Window) -> Timetable:
     )
 
 
-def standing(window: Window, at: datetime) -> Standing:
+def standing(window: Rules, at: datetime) -> Standing:
     """Say whether the window lets runs go: as its override says while that lasts, else as its timetable says."""
     table = timetable(window)
     if window.override is None or window.override_until is None or window.override_until <= at:
@@ -44,7 +63,7 @@ class Standings:
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
 
-    def of(self, window: Window, at: datetime) -> Standing:
+    def of(self, window: Rules, at: datetime) -> Standing:
         """Say where a window stands; raises ValueError as `timetable` does."""
         definition = (
             window.cron, window.timezone, window.duration_ms, window.kind, window.override, window.override_until,

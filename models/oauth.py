@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from models.errors import ProviderAway, ProviderRefused
 from models.givers import Giver
 from models.grants import Given, Holder
-from models.provider import Provider
 from models.reach import PrivateAddress
 from models.sealing import grant_place, provider_place, seal, unseal
 from models.settings import settings
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from authlib.integrations.httpx_client import OAuth2Client
 
     from models.pinning import Pinned
+    from models.provider import Provider
 
 T = TypeVar("T")
 
@@ -69,12 +69,14 @@ def find(name: str) -> Statement:
 class Speaker:
     """Speaks to one provider."""
 
-    provider: Provider
+    provider: "Provider"
     secret: str | None = field(repr=False)
 
     @classmethod
     def of(cls, row: Mapping[str, Any], secret_key: str) -> "Speaker":
         """Make one of a row; raises SealBroken when the client secret was stored under another key."""
+        from models.provider import Provider  # noqa: PLC0415 - most workers meet no provider, and else need no tables
+
         provider = Provider(**row)
         sealed = provider.sealed_secret
         return cls(provider, None if sealed is None else unseal(secret_key, sealed, provider_place(provider.name)))

@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from models.database import Connection, Row
 from models.facts import fact
 from models.gate import Standings
-from models.window import Window
 from models.window_times import Standing
 from scheduler.rules import Rule, rule
 
 FRESH_SECONDS = 0.25
 
-_WINDOWS = 'SELECT * FROM "window" ORDER BY name'
+_WINDOWS = (
+    'SELECT name, cron, timezone, duration_ms, kind, override, override_until, on_close FROM "window" ORDER BY name'
+)
 _QUEUES = """
     SELECT name, paused, window_name, cordoned, run_limit, tenant_limit, rate, weights FROM queue
     WHERE paused OR window_name IS NOT NULL OR cordoned OR coalesce(run_limit, tenant_limit) IS NOT NULL
@@ -67,12 +68,26 @@ class Gates:
         return bool(self.closed or self.queues or self.agents)
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is read of a window."""
+
+    name: str
+    cron: str
+    timezone: str
+    duration_ms: int
+    kind: str
+    override: str | None
+    override_until: datetime | None
+    on_close: str
+
+
 class GateReader:
     """Reads the gates for the duties of one leader."""
 
     def __init__(self) -> None:
         self._standings = Standings()
-        self._windows: list[Window] = []
+        self._windows: list[_Window] = []
         self._queues: list[Row] = []
         self._agents: list[Row] = []
         self._read_at = float("-inf")
@@ -89,7 +104,7 @@ class GateReader:
         row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
         assert row is not None
         self._now, self._read_at = row["now"], time.monotonic()
-        self._windows = [Window(**window) for window in connection.execute(_WINDOWS).fetchall()]
+        self._windows = [_Window(**window) for window in connection.execute(_WINDOWS).fetchall()]
         self._queues = connection.execute(_QUEUES).fetchall()
         self._agents = connection.execute(_AGENTS).fetchall()
 
@@ -115,7 +130,7 @@ class GateReader:
             agent_limits={row["name"]: row["run_limit"] for row in self._agents if row["run_limit"] is not None},
         )
 
-    def _standing(self, window: Window, now: datetime) -> Standing:
+    def _standing(self, window: _Window, now: datetime) -> Standing:
         try:
             found = self._standings.of(window, now)
         except ValueError as error:

@@ -23,7 +23,7 @@ from api.problems import Problem
 from api.requests import Body, read_as
 from api.shapes import KeyBody, KeyList, NewKeyAnswer
 from models.api_key import ApiKey
-from models.database import engine
+from models.engine import engine
 from models.events import timestamp
 from models.facts import fact
 

@@ -20,7 +20,7 @@ from api.problems import Problem, invalid
 from api.requests import read_as
 from api.shapes import ProviderBody, ProviderList
 from api.transactions import reading
-from models.database import engine
+from models.engine import engine
 from models.events import timestamp
 from models.facts import fact
 from models.provider import Provider

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
-import models  # noqa: F401  the tables register themselves
-from models.database import engine
+import models.tables  # noqa: F401  they register themselves
+from models.engine import engine
 from models.errors import SettingsError
 
 MIGRATION_LOCK = 7_246_001

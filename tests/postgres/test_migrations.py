@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import Engine, create_engine
 from sqlmodel import SQLModel
 
+import models.tables  # noqa: F401  they register themselves
 from models import database, grants, settings
 from models.errors import DatabaseAway
 from models.givers import Giver

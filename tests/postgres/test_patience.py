@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import exc, text
 
-from models import database, patience
+from models import database, engine, patience
 from models.settings import settings
 from ops.chaos.proxy import Link, Mode, Streams
 from ops.chaos.switchboard import Switchboard
@@ -29,11 +29,11 @@ def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Switchb
     monkeypatch.setenv("TAXIWAY_DATABASE_URL", f"postgresql://postgres@127.0.0.1:{link.port}{server.path}")
     monkeypatch.setattr(patience, "SECONDS", 0.5)
     settings.cache_clear()
-    database.engine.cache_clear()
+    engine.engine.cache_clear()
     yield board, link
-    database.engine().dispose()
+    engine.engine().dispose()
     settings.cache_clear()
-    database.engine.cache_clear()
+    engine.engine.cache_clear()
     board.stop()
 
 
@@ -67,17 +67,17 @@ def _execute_group(connection: database.Connection) -> None:
 
 def test_the_engine_replaces_a_silent_connection(way: tuple[Switchboard, Link]) -> None:
     board, link = way
-    with database.engine().connect() as connection:
+    with engine.engine().connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     board.do(link.switch, Mode.HOLE)
     board.do(link.switch, Mode.PASS)
-    with database.engine().connect() as connection:
+    with engine.engine().connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_a_connection_of_the_engine_is_given_up_in_the_middle(way: tuple[Switchboard, Link]) -> None:
     board, link = way
-    with database.engine().connect() as connection:
+    with engine.engine().connect() as connection:
         connection.execute(text("SELECT 1"))
         board.do(link.switch, Mode.HOLE)
         with pytest.raises(exc.OperationalError):
