@@ -27,7 +27,6 @@ POLICY = (
 _HEADERS = {
     **PRIVATE,
     "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
     "x-robots-tag": "noindex, nofollow",

@@ -138,6 +138,7 @@ def test_a_link_that_is_not_ours_is_unknown_whatever_is_wrong_with_it(
             assert answer.json()["detail"] == answers[0].json()["detail"]
             assert answer.headers["cache-control"] == "no-store"
             assert answer.headers["referrer-policy"] == "no-referrer"
+            assert answer.headers["x-content-type-options"] == "nosniff"
     assert kept(hand, wait)["outcome"] is None
 
 

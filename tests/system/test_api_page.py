@@ -85,7 +85,9 @@ def test_whoever_does_not_ask_for_json_is_shown_a_page_that_runs_nothing_and_tha
 
 def test_who_asks_for_json_is_shown_no_page(anybody: httpx.Client, hand: Hand, run: str) -> None:
     _, secret = asked(hand, run)
-    assert anybody.get(PLACE, params={"token": secret}, headers={"accept": "application/json"}).json()["prompt"]
+    answer = anybody.get(PLACE, params={"token": secret}, headers={"accept": "application/json"})
+    assert answer.json()["prompt"]
+    assert answer.headers["x-content-type-options"] == "nosniff", "what an agent wrote is in it"
 
 
 def test_a_submitted_form_decides_and_leads_to_a_page_that_can_be_reloaded(
