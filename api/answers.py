@@ -43,8 +43,8 @@ def encode(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-# Answers may hold links whose token is all that somebody needs: no cache may keep them, no address may give them away. What agents
-# wrote is in them too: no browser may take it for a page.
+# Answers may hold links whose token is all that somebody needs: no cache may keep them, no address may give them away.
+# What agents wrote is in them too: no browser may take it for a page.
 PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
 
 
