@@ -33,7 +33,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the process's bus and hub as long as the application serves."""
     sys.setswitchinterval(SWITCH_SECONDS)
     given = settings()
-    shared = Resources(given, Bus(given.redis_url).start(), Hub(given.redis_url), FairUse(given.searches_per_key))
+    redis = given.redis_url, given.redis_prefix
+    shared = Resources(given, Bus(*redis).start(), Hub(*redis), FairUse(given.searches_per_key))
     app.state.resources = shared
     shared.hub.start()
     await asyncio.to_thread(_look_for_database)

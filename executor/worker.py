@@ -47,7 +47,7 @@ class Worker:
     def __init__(self, settings: Settings, name: str, queue: str, slots: int) -> None:
         self.settings, self.name, self.queue, self.slots = settings, name, queue, slots
         self.worker_id = WorkerId(new_id())
-        self.bus = Bus(settings.redis_url)
+        self.bus = Bus(settings.redis_url, settings.redis_prefix)
         self.recorder = Recorder(self.bus)
         self.pool = HostPool(settings, slots)
         self.authorizations = Authorizations(settings.secret_key, self.read)

@@ -21,6 +21,7 @@ from models.express import Express
 from models.facts import fact
 from models.redis_client import open_redis
 
+PREFIX = "taxiway:"
 PROMOTE = "taxiway:promote"
 FREED = "taxiway:freed"  # a slot is free, and that is all: no other run waits for what has happened
 CAPACITY = 10_000
@@ -36,9 +37,9 @@ def run_channel(run: object) -> str:
     return f"taxiway:run:{run}"
 
 
-def tenant_channel(tenant: str) -> str:
-    """Channel of all events of a tenant."""
-    return f"taxiway:tenant:{tenant}"
+def tenant_channel(tenant: str, prefix: str = PREFIX) -> str:
+    """Channel of all events of a tenant; installations that share a server tell their tenants apart by the prefix."""
+    return f"{prefix}tenant:{tenant}"
 
 
 def worker_channel(worker: object) -> str:
@@ -49,7 +50,8 @@ def worker_channel(worker: object) -> str:
 class Bus:
     """Sends hints from a thread of its own; `say` and `wake` never block and never raise."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
         self._redis = open_redis(url)
         self._express = Express(self._redis)
         self._wakes: SimpleQueue[Hint] = SimpleQueue()
@@ -65,7 +67,7 @@ class Bus:
 
     def say(self, tenant: str, message: Mapping[str, Any]) -> None:
         """Publish an event object on its run's and its tenant's channel."""
-        self._put(self._events, ((run_channel(message["runId"]), tenant_channel(tenant)), message))
+        self._put(self._events, ((run_channel(message["runId"]), tenant_channel(tenant, self._prefix)), message))
 
     def wake(self, channel: str, text: str = "") -> None:
         """Publish a hint; dropped when too many wait."""

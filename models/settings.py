@@ -62,7 +62,10 @@ class Settings(BaseSettings):
         "redis://127.0.0.1:6379/0",
         description="Redis or Valkey: Celery's broker and hints. Also `rediss://` and `sentinel://a,b/0?master=NAME`.",
     )
-    redis_prefix: str = Field("taxiway:", description="Put before every broker key, so that a server can be shared.")
+    redis_prefix: str = Field(
+        "taxiway:",
+        description="Put before every broker key and the channels of tenants, so that a server can be shared.",
+    )
     agents: str = Field("", description="Agents that a worker serves: `./my_agents.py` or `package.module`, by comma.")
     agent_python: str | None = Field(None, description="Interpreter of the agent hosts (default: the worker's own).")
     agent_env: str | None = Field(None, description="Allow-list of variables handed to agent hosts, by comma.")

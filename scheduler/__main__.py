@@ -56,7 +56,7 @@ def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
 def serve(config: Settings) -> None:
     """Run a scheduler until SIGTERM or SIGINT; raises SettingsError."""
     check_kind(config.redis_url)
-    bus, publisher = Bus(config.redis_url), Publisher(config)
+    bus, publisher = Bus(config.redis_url, config.redis_prefix), Publisher(config)
     loop = Loop(lambda: _duties(config, bus, publisher), hinted=3)
     listener = Listener(config.redis_url, lambda: (PROMOTE, FREED), loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):

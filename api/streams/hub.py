@@ -22,7 +22,7 @@ from api.streams.mailbox import Mailbox
 from api.streams.revoked import Open, end_for_ever
 from api.streams.subscription import Subscription
 from api.streams.tail import PAGE, tails
-from models.bus import run_channel, tenant_channel
+from models.bus import PREFIX, run_channel, tenant_channel
 from models.facts import fact
 
 POLL_SECONDS = 2.0
@@ -33,7 +33,8 @@ _AT_ONCE = 200
 class Hub:
     """All open streams of the process, the two tasks that feed them, and one that ends those of revoked keys."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
         self._subscription = Subscription(redis_url, self._on_hint, self._on_back, self._on_flood)
         self._boxes: defaultdict[str, set[Mailbox]] = defaultdict(set)
         self._boards: defaultdict[str, set[Board]] = defaultdict(set)
@@ -90,7 +91,7 @@ class Hub:
     @asynccontextmanager
     async def board(self, viewer: Caller) -> AsyncIterator[Board]:
         """Open a board that gets what happens to the runs of the viewer's tenant from now on."""
-        channel, board = tenant_channel(viewer.tenant), Board(viewer)
+        channel, board = tenant_channel(viewer.tenant, self._prefix), Board(viewer)
         first = not self._boards[channel]
         self._boards[channel].add(board)
         try:

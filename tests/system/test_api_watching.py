@@ -33,6 +33,14 @@ from tests.system.hand import INPUT, Hand
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "sdk" / "examples" / "mail_approvals.py"
 PATIENCE = 20
+TENANT = "watched"
+"""A tenant of these tests' own: other installations on the same Redis have one called acme."""
+
+
+@pytest.fixture(scope="module")
+def mine(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+    with api.client(api.key(TENANT)) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,7 @@ def _ask(api: ApiServer, hand: Hand, bus: Bus, run: str, prompt: str) -> None:
     with psycopg.connect(api.database_url, row_factory=dict_row) as connection:
         row = connection.execute("SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC", [UUID(run)]).fetchone()
     assert row is not None
-    bus.say("acme", public(row))
+    bus.say(TENANT, public(row))
 
 
 def _watch(client: httpx.Client, **params: Any) -> Any:
@@ -61,13 +69,13 @@ def _watch(client: httpx.Client, **params: Any) -> Any:
 
 
 def test_what_happens_to_the_tenants_runs_comes_without_ids_from_the_first_keepalive_on(
-    acme: httpx.Client, other: httpx.Client
+    mine: httpx.Client, other: httpx.Client
 ) -> None:
-    with _watch(acme) as response:
+    with _watch(mine) as response:
         coming = frames(response)
         assert next(coming)["event"] == "keepalive"
         foreign = _enqueue(other)
-        run = _enqueue(acme)
+        run = _enqueue(mine)
         heard = [next(coming)]
         while heard[-1].json["runId"] != run:  # a hint of an earlier test's may still have been under way
             heard.append(next(coming))
@@ -75,25 +83,25 @@ def test_what_happens_to_the_tenants_runs_comes_without_ids_from_the_first_keepa
     assert not any("id" in frame or frame.json["runId"] == foreign for frame in heard)
 
 
-def test_the_stream_is_narrowed_by_status_and_agent(acme: httpx.Client) -> None:
-    with _watch(acme, agent="echo", status=["QUEUED", "CANCELED"]) as response:
+def test_the_stream_is_narrowed_by_status_and_agent(mine: httpx.Client) -> None:
+    with _watch(mine, agent="echo", status=["QUEUED", "CANCELED"]) as response:
         coming = frames(response)
         next(coming)
-        _enqueue(acme, "refund")
-        run = _enqueue(acme, "echo")
+        _enqueue(mine, "refund")
+        run = _enqueue(mine, "echo")
         assert next(coming).json["runId"] == run
-        acme.delete(f"/v1/runs/{run}")
+        mine.delete(f"/v1/runs/{run}")
         assert next(coming).json["runStatus"] == "CANCELED"
-    refused = acme.get("/v1/events/sse", params={"status": "NOTHING"})
+    refused = mine.get("/v1/events/sse", params={"status": "NOTHING"})
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
 
 
 def test_a_question_comes_with_its_link_for_who_may_have_it_and_the_bus_never_carries_one(
-    api: ApiServer, acme: httpx.Client, hand: Hand, bus: Bus, servers: Any
+    api: ApiServer, mine: httpx.Client, hand: Hand, bus: Bus, servers: Any
 ) -> None:
-    run = _enqueue(acme)
-    with api.client(api.key("acme", ("read",))) as reader, _watch(acme) as mine, _watch(reader) as theirs:
-        one, two = frames(mine), frames(theirs)
+    run = _enqueue(mine)
+    with api.client(api.key(TENANT, ("read",))) as reader, _watch(mine) as whole, _watch(reader) as narrow:
+        one, two = frames(whole), frames(narrow)
         next(one), next(two)
         _ask(api, hand, bus, run, "Go on?")
         assert "/v1/runs/approval?token=" in next(one).json["approvalUrl"]
@@ -101,8 +109,20 @@ def test_a_question_comes_with_its_link_for_who_may_have_it_and_the_bus_never_ca
     assert (seen["event"], seen["prompt"], "approvalUrl" in seen) == ("run_approval", "Go on?", False)
 
 
-def test_what_is_no_message_of_ours_is_passed_over(acme: httpx.Client, bus: Bus) -> None:
-    with _watch(acme) as response:
+def test_another_installation_on_the_same_redis_is_not_heard(api: ApiServer, mine: httpx.Client, bus: Bus) -> None:
+    run, foreign = _enqueue(mine), Bus(api.redis_url, "another:").start()
+    with _watch(mine) as response:
+        coming = frames(response)
+        next(coming)
+        said = {"event": "status", "runId": run, "runStatus": "RUNNING", "timestamp": ""}
+        foreign.say(TENANT, {**said, "seq": 7})
+        foreign.stop(PATIENCE)  # it has said everything
+        bus.say(TENANT, {**said, "seq": 8})
+        assert next(coming).json["seq"] == 8
+
+
+def test_what_is_no_message_of_ours_is_passed_over(mine: httpx.Client, bus: Bus) -> None:
+    with _watch(mine) as response:
         coming = frames(response)
         next(coming)
         for text in (
@@ -113,13 +133,13 @@ def test_what_is_no_message_of_ours_is_passed_over(acme: httpx.Client, bus: Bus)
             '{"event": "status", "runId": "x"}',
             "[" * 5000,
         ):
-            bus.wake(tenant_channel("acme"), text)
-        run = _enqueue(acme)
+            bus.wake(tenant_channel(TENANT), text)
+        run = _enqueue(mine)
         assert next(coming).json["runId"] == run
 
 
-def test_a_client_listens_from_the_beginning_of_its_block(api: ApiServer, acme: httpx.Client) -> None:
-    with Client(api.url, acme.headers["x-api-key"]) as client, client.listen(status="QUEUED") as events:
+def test_a_client_listens_from_the_beginning_of_its_block(api: ApiServer, mine: httpx.Client) -> None:
+    with Client(api.url, mine.headers["x-api-key"]) as client, client.listen(status="QUEUED") as events:
         run = client.enqueue("refund", INPUT)
         heard = next(events)
     assert (heard.type, heard.id, heard.data["runId"]) == ("status", None, run.id)
@@ -140,15 +160,15 @@ class _Received(Mailbox):
 
 
 def test_the_notifier_mails_what_was_asked_before_it_came_and_what_is_asked_then(
-    api: ApiServer, acme: httpx.Client, hand: Hand, bus: Bus
+    api: ApiServer, mine: httpx.Client, hand: Hand, bus: Bus
 ) -> None:
-    early, late = _enqueue(acme), _enqueue(acme)
+    early, late = _enqueue(mine), _enqueue(mine)
     _ask(api, hand, bus, early, "An early question?")
     received = _Received()
     postman = Controller(received, hostname="127.0.0.1", port=free_port())
     postman.start()
     settings = {
-        "TAXIWAY_URL": api.url, "TAXIWAY_API_KEY": str(acme.headers["x-api-key"]), "MAIL_TO": "ann@example.com",
+        "TAXIWAY_URL": api.url, "TAXIWAY_API_KEY": str(mine.headers["x-api-key"]), "MAIL_TO": "ann@example.com",
         "SMTP_URL": f"smtp://127.0.0.1:{postman.port}",
     }  # fmt: skip
     notifier = subprocess.Popen([sys.executable, str(EXAMPLE)], env={**os.environ, **settings}, stderr=subprocess.PIPE)
