@@ -1,6 +1,6 @@
-"""When a host is worn: after so many activations, or once its memory has grown, which a library that leaks sees to.
+"""When a host is worn: after so many activations, or once its memory has grown because something in it leaks.
 
-What runs leave behind otherwise is looked for after each of them, so that a host may serve thousands.
+What else runs leave behind is looked for after each of them, so that a host may serve thousands.
 """
 
 import os

@@ -142,14 +142,14 @@ def test_new_started_keyed_and_limited_runs_of_one_priority_all_have_their_turns
     ground.rule(tenant_limit=1)
     kinds = dict.fromkeys(started, "started")
     waiting = {kind: deque[UUID]() for kind in ("new", "keyed", "limited")}
-    for n in range(72):
+    for n in range(240):
         kind = ("new", "keyed", "limited")[n % 3]
         run = ground.accept(kind, concurrency_key="k" if kind == "keyed" else None)
         kinds[run] = kind
         waiting[kind].append(run)
     ground.rule(tenant_limit=4)
     order: list[str] = []
-    while len(order) < 160:
+    while len(order) < 400:
         for run in ground.turn():
             order.append(kinds[run])
             ground.begin(run)
@@ -160,7 +160,7 @@ def test_new_started_keyed_and_limited_runs_of_one_priority_all_have_their_turns
                 ground.end(run)
                 assert run == waiting[kinds[run]].popleft(), "each kind in its order"
 
-    seen = Counter(order[:160])
-    assert seen["started"] == pytest.approx(120, abs=3)
-    assert all(seen[kind] == pytest.approx(40 / 3, abs=3) for kind in waiting), seen
-    assert all(set(order[n : n + 4]) != {"started"} for n in range(157)), "of four promotions one is new"
+    seen = Counter(order[:400])
+    assert seen["started"] == pytest.approx(300, abs=4)
+    assert all(seen[kind] == pytest.approx(100 / 3, abs=4) for kind in waiting), seen
+    assert all(set(order[n : n + 4]) != {"started"} for n in range(397)), "of four promotions one is new"

@@ -27,6 +27,7 @@ KEYS = [f"k{n}" for n in range(50)]
 OFTEN = [49] + [1] * 49  # the first as often as all others
 BATCH = 20
 LONGER = 0.5
+"""Seconds of the first runs, of which a few at once fill the queue."""
 WORKERS, SLOTS = 2, 4
 LIMIT, TENANT_LIMIT = 7, 4
 _ENDINGS = ("succeed", "fail", "cancel", "pause_by_agent", "pause_by_user", "recover", "hand_back")
