@@ -68,7 +68,7 @@ def cancel_run(
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
     """Cancel a run that has not ended, saying why and how long its code may take to end by itself."""
-    body = read_as(CancelBody, json_object(raw) if raw.strip() else {})
+    body = read_as(CancelBody, json_object(raw) if raw else {})
     grace = _default_grace(shared) if body.grace is None else body.grace
     return _cancel(_Wish(caller, run_id(runId), body.reason, grace), shared)
 

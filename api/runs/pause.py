@@ -42,7 +42,7 @@ def pause_run(
 
     A queued run is held from now on, a started one that no worker executes is paused at once. Asking again changes nothing.
     """
-    body = read_as(PauseRequest, json_object(raw) if raw.strip() else {})
+    body = read_as(PauseRequest, json_object(raw) if raw else {})
     run = run_id(runId)
     with transaction() as connection:
         done = steering.pause(connection, run, caller.tenant, by=caller.name, comment=body.reason)

@@ -58,7 +58,7 @@ def retry_run(
     It keeps everything up to the last good thing that was recorded: succeeded steps, failures that the agent caught before,
     decisions of people. With `fromStep` it keeps what was recorded before that step, with a new `input` nothing.
     """
-    run, fields = run_id(runId), json_object(raw) if raw.strip() else {}
+    run, fields = run_id(runId), json_object(raw) if raw else {}
     again = _Retry(caller, run, read_as(RetryBody, fields), shared)
     request = same_request(idempotency_key, "retry", {"run": str(run), **fields})
     accepted = accept(caller, request, again.prepare, shared.bus, again.put)

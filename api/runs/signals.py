@@ -51,7 +51,7 @@ def send_signal(
     One that comes before its wait is kept. Signals of the same name are consumed in the order in which they came. The payload
     of one that a wait is open for has to fit what that wait asks for.
     """
-    body = read_as(SignalBody, json_object(raw) if raw.strip() else {})
+    body = read_as(SignalBody, json_object(raw) if raw else {})
     _check(name)
     most = shared.settings.max_event_bytes
     payload = stored_text(body.payload, most, "payload", _unfit)

@@ -27,8 +27,8 @@ from tests.postgres.factory import AGENT, TENANT, Made, World
 from tests.postgres.inside import Deaf
 
 QUEUE = "default"
-_RENEW = "UPDATE worker SET lease_until = now() + interval '15 s' WHERE id = %s AND lease_until > now()"
-"""What a worker does that nobody has ended: a slow test may take longer than one lease."""
+_RENEW = "UPDATE worker SET lease_until = now() + interval '1 h' WHERE id = %s AND lease_until > now()"
+"""What a worker does that nobody has ended. Its lease outlasts the slowest test: one insert may take longer than 15 s."""
 
 
 class Published:
@@ -58,6 +58,7 @@ class Ground:
         self.connection = self.world.connection
         self.published = Published()
         self.worker = consuming(self.world, slots=self.slots)
+        self.connection.execute(_RENEW, [self.worker])
         self.new_leader()
 
     def new_leader(self) -> None:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,19 @@ from ops.stack import Stack
 AGENTS = Path(__file__).resolve().parent / "agents"
 TERMINAL = {"SUCCESS", "FAILED", "CANCELED"}
 LOOK_EVERY = 0.02
+
+
+class ComesAgain(httpx.HTTPTransport):
+    """Asks again when the API says so: on a busy machine many readers with one key are asked to come back in a second."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(60):
+            response = super().handle_request(request)
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            response.close()
+            time.sleep(float(response.headers["retry-after"]))
+        return response
 
 
 class Live:
@@ -36,7 +49,10 @@ class Live:
         self.http.close()
 
     def client(self, key: str) -> httpx.Client:
-        return httpx.Client(base_url=self.stack.url, headers={"x-api-key": key}, timeout=40, trust_env=False)
+        return self.client_with({"x-api-key": key})
+
+    def client_with(self, headers: Mapping[str, str]) -> httpx.Client:
+        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=40, transport=ComesAgain())
 
     def connect(self) -> psycopg.Connection[dict[str, Any]]:
         return psycopg.connect(self.stack.database_url, autocommit=True, row_factory=dict_row)
@@ -114,8 +130,8 @@ class Live:
         """Yield `(id, event, data)` of one connection to a run's stream, to its end."""
         headers = {"last-event-id": str(after)} if after else {}
         with (
-            httpx.Client(base_url=self.stack.url, headers=dict(self.http.headers), timeout=40, trust_env=False) as http,
-            http.stream("GET", f"/v1/runs/{run}/sse", headers=headers) as response,
+            self.client_with({**self.http.headers, **headers}) as http,
+            http.stream("GET", f"/v1/runs/{run}/sse") as response,
         ):
             assert response.status_code == 200, response.read()
             frame: dict[str, str] = {}

@@ -105,6 +105,14 @@ def test_what_is_no_json_object_is_invalid_json(acme: httpx.Client, nothing_stor
     problem(acme.post("/v1/runs/batch", content=raw, headers=JSON), 400, "invalid_json")
 
 
+@pytest.mark.parametrize("call", ["cancel", "pause", "retry", "signals/paid"])
+@pytest.mark.parametrize("raw", [b" ", b"\n", b"[]", b"{"])
+def test_a_body_that_may_be_left_out_is_a_json_object_where_it_is_there(
+    acme: httpx.Client, run: str, call: str, raw: bytes
+) -> None:
+    problem(acme.post(f"/v1/runs/{run}/{call}", content=raw, headers=JSON), 400, "invalid_json")
+
+
 def test_a_number_beyond_every_double_is_invalid_input(acme: httpx.Client, nothing_stored: None) -> None:
     raw = b'{"agent":"echo","input":{"a":1e400}}'
     problem(acme.post("/v1/runs", content=raw, headers=JSON), 422, "invalid_input")
