@@ -3,11 +3,11 @@
 import logging
 import sys
 
-from api.application import build
+from api.build import build
 from models.errors import SettingsError
-from models.facts import set_up_logging
-from models.redis_client import check_kind
-from models.settings import settings
+from models.runtime.facts import set_up_logging
+from models.runtime.redis_client import check_kind
+from models.runtime.settings import settings
 
 try:
     set_up_logging(settings(), "api")

@@ -3,8 +3,8 @@
 An application sees a request when its headers are whole, so only the protocol can end one that never gets there. A connection
 without a request has HEADER_SECONDS, whatever bytes drip in; a client that reads nothing of its answer has STUCK_SECONDS. A
 stream that waits for events has as long as it wants. Where there are too many connections, the one that has been without a
-request for longest gives way. A slow body is `api.body`'s to end. What comes before a body, or beside it, has MOST_HEAD bytes:
-the parser keeps it in memory, however much it is. There are no websockets.
+request for longest gives way. A slow body is `api.http.body`'s to end. What comes before a body, or beside it, has MOST_HEAD
+bytes: the parser keeps it in memory, however much it is. There are no websockets.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from models.settings import settings
+from models.runtime.settings import settings
 
 HEADER_SECONDS: Final = 10.0
 STUCK_SECONDS: Final = 30.0

@@ -14,14 +14,14 @@ from types import FrameType
 
 from fastapi import FastAPI
 
-from api.fair_use import FairUse
+from api.http.fair_use import FairUse
 from api.resources import Resources
 from api.streams.hub import Hub
-from models.bus import Bus
-from models.database import connect
 from models.errors import DatabaseAway
-from models.facts import fact
-from models.settings import settings
+from models.runtime.bus import Bus
+from models.runtime.database import connect
+from models.runtime.facts import fact
+from models.runtime.settings import settings
 
 SWITCH_SECONDS = 0.001
 """How long a thread that writes a long page keeps others from theirs; Python's own 5 ms are many times what a call takes."""

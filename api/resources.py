@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from api.fair_use import FairUse
-from api.runs.catalogue import Catalogue
+from api.catalogue import Catalogue
+from api.http.fair_use import FairUse
 from api.streams.hub import Hub
-from models.bus import Bus
-from models.settings import Settings
+from models.runtime.bus import Bus
+from models.runtime.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
-from executor import lifecycle
+from executor import worker_hooks
 from executor.errors import CannotServe
+from executor.log_filters import OncePerOutage
 from executor.options import refuse_patched_process
-from executor.quiet import OncePerOutage
-from models import channel
-from models.broker import TASK, broker_settings
 from models.errors import SettingsError
-from models.facts import set_up_logging
-from models.settings import Settings, settings
+from models.runtime import kombu_channel
+from models.runtime.celery_settings import TASK, broker_settings
+from models.runtime.facts import set_up_logging
+from models.runtime.settings import Settings, settings
 
 
 def _read_settings() -> tuple[Settings, dict[str, Any]]:
@@ -59,8 +59,8 @@ def _logging(**_: Any) -> None:
 @app.task(name=TASK)
 def advance(run: str, epoch: int) -> str:
     """Advance a run until it parks, ends or is let go; returns the outcome as a word."""
-    return lifecycle.current().execute(lifecycle.run_id(run), int(epoch))
+    return worker_hooks.current().execute(worker_hooks.run_id(run), int(epoch))
 
 
-channel.install()
-lifecycle.attach(app)
+kombu_channel.install()
+worker_hooks.attach(app)

@@ -21,11 +21,11 @@ from uuid import UUID
 
 import psycopg
 
-from models import workers
-from models.database import Connection, Row, connect
 from models.errors import DatabaseAway
-from models.facts import fact
+from models.fleet import workers
 from models.ids import liveness_key
+from models.runtime.database import Connection, Row, connect
+from models.runtime.facts import fact
 
 MARGIN_SECONDS = 2.0  # at most; a short lease leaves a fifth of itself
 RETRY_SECONDS = 0.5

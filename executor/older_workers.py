@@ -7,9 +7,9 @@ drained, or their leases have run out.
 import time
 from collections.abc import Callable
 
-from models import workers
-from models.database import Row
-from models.facts import fact
+from models.fleet import workers
+from models.runtime.database import Row
+from models.runtime.facts import fact
 
 _LOOK_AGAIN = 0.5
 _SAY_AGAIN = 10.0

@@ -18,25 +18,27 @@ from uuid import UUID
 
 import psycopg
 
-from executor.activation import Reservation, Ticket, advance, pass_requests_on
-from executor.authorizations import Authorizations
+from executor.activation.grant_requests import Authorizations
+from executor.activation.pipeline import Reservation, Ticket, advance, pass_requests_on
+from executor.activation.supervision import Supervision
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
 from executor.older_workers import wait_for_older
-from executor.recorder import Recorder
-from executor.supervision import Supervision
-from models import collector, moves, workers
-from models.bus import PROMOTE, Bus, worker_channel
-from models.database import Connection, Row, connect
+from executor.recorder.recorder import Recorder
+from models import moves
 from models.errors import DatabaseAway
-from models.facts import fact
+from models.fleet import workers
 from models.ids import WorkerId, liveness_key, new_id
 from models.lifecycle import Reason, Verb
-from models.listener import Listener
 from models.names import RULE, is_name
-from models.probe import Probe
-from models.settings import Settings
+from models.runtime import gc_tuning
+from models.runtime.bus import PROMOTE, Bus, worker_channel
+from models.runtime.database import Connection, Row, connect
+from models.runtime.facts import fact
+from models.runtime.listener import Listener
+from models.runtime.probe import Probe
+from models.runtime.settings import Settings
 
 CONSUMING_SECONDS = 10.0  # as in the scheduler: an older tick offers no slots
 
@@ -77,7 +79,7 @@ class Worker:
         self._keeper.start()
         self._listener.start()
         self._probe.start()
-        collector.settle()
+        gc_tuning.settle()
         fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
 
     def drain(self, seconds: float) -> None:

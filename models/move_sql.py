@@ -4,8 +4,8 @@ A statement has the changes of the row, the guard under which they may be made, 
 it is afterwards. `models.moves` says which moves there are; nobody else writes any.
 """
 
+from models.blocked_on import PLACE
 from models.lifecycle import MOVES, State, Verb
-from models.row_gates import PLACE
 
 # A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
 NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
@@ -41,7 +41,7 @@ TOLD = """, told AS (
         FROM moved WHERE status = 'CANCELED' AND children > 0
     )"""
 # While a run is leased its own activation alone opens waits of it, each before its end begins, so that its worker's statement
-# sees them all. For other ends see `models.ends`.
+# sees them all. For other ends see `models.idle_ends`.
 CLOSED = """, closed AS (
         UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
         FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL

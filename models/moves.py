@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
-from models.control import WHY_CANCELED
+from models.control_requests import WHY_CANCELED
+from models.event_sql import moment, told
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.move_sql import (
@@ -35,7 +36,6 @@ from models.move_sql import (
     statement,
 )
 from models.statement import Statement
-from models.telling import moment, told
 
 CRASH_LIMIT = 3
 LOSS_LIMIT = 11
@@ -125,7 +125,7 @@ def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_
 
 
 def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, successor: UUID) -> Statement:
-    """Finish the run without a result, because another takes over from it; see `models.successors`."""
+    """Finish the run without a result, because another takes over from it; see `models.runs.successors`."""
     at = _ended(run=run, epoch=epoch, worker=worker, n=n, active_ms=active_ms)
     return Statement(_RESTART, {**at, "successor": successor})
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from models.database import Row
+from models.runtime.database import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from jsonschema.exceptions import SchemaError
 from referencing.exceptions import Unresolvable
 
-from api.conforming import door
+from api.json_schema.violations import door
 
 Schema = Mapping[str, Any]
 

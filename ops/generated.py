@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from api.application import build
+from api.build import build
 from ops.documents import lifecycle, reasons, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,7 +15,7 @@ _LEGIBLE = ROOT / "sdk" / "taxiway" / "legible.py"
 
 
 def openapi() -> str:
-    """Return the API's document, as `python -m api.openapi` writes it."""
+    """Return the API's document."""
     return json.dumps(build().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -30,7 +30,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/openapi.json": openapi,
     "docs/reasons.md": reasons.text,
     "docs/settings.md": settings.text,
-    "models/legible.py": legible,
+    "models/runtime/legible.py": legible,
 }
 
 

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 
 from models.errors import TaxiwayError
-from models.settings import settings
+from models.runtime.settings import settings
 
 READY = "http://127.0.0.1:8000/ready"
 SESSIONS = {"scheduler": "taxiway scheduler", "worker": "taxiway lease"}

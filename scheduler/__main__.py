@@ -3,32 +3,32 @@
 import signal
 import sys
 
-from models import collector
-from models.bus import FREED, PROMOTE, Bus
 from models.errors import SettingsError
-from models.facts import fact, set_up_logging
-from models.listener import Listener
-from models.probe import Probe
-from models.redis_client import check_kind
-from models.settings import Settings, settings
-from scheduler.bulk import Bulks
-from scheduler.closing import Closing
+from models.runtime import gc_tuning
+from models.runtime.bus import FREED, PROMOTE, Bus
+from models.runtime.facts import fact, set_up_logging
+from models.runtime.listener import Listener
+from models.runtime.probe import Probe
+from models.runtime.redis_client import check_kind
+from models.runtime.settings import Settings, settings
+from scheduler.duties.bulk import Bulks
+from scheduler.duties.expiry import Expiry
+from scheduler.duties.housekeeping import Housekeeping
+from scheduler.duties.outbox import Outbox
+from scheduler.duties.overdue_cancels import OverdueCancels
+from scheduler.duties.place_assignment import Places
+from scheduler.duties.recovery import Recovery
+from scheduler.duties.retention import Retention
+from scheduler.duties.schedules import Schedules
+from scheduler.duties.timed_release import Lifting
+from scheduler.duties.timers import Timers
+from scheduler.duties.window_enforcement import Closing
 from scheduler.duty import Duty
-from scheduler.expiry import Expiry
-from scheduler.gates import GateReader
-from scheduler.housekeeping import Housekeeping
-from scheduler.lifting import Lifting
 from scheduler.loop import Loop
-from scheduler.outbox import Outbox
-from scheduler.overdue import OverdueCancels
-from scheduler.places import Places
-from scheduler.promotion import Promotion
-from scheduler.publisher import Publisher
-from scheduler.recovery import Recovery
-from scheduler.republication import Republication
-from scheduler.retention import Retention
-from scheduler.schedules import Schedules
-from scheduler.timers import Timers
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.promotion import Promotion
+from scheduler.promotion.publisher import Publisher
+from scheduler.promotion.republication import Republication
 
 
 def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
@@ -66,7 +66,7 @@ def serve(config: Settings) -> None:
     bus.start()
     publisher.start()
     listener.start()
-    collector.settle()
+    gc_tuning.settle()
     fact("scheduler.started")
     loop.run()
     probe.stop()

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from models.database import Connection
+from models.runtime.database import Connection
 
 
 class Duty(Protocol):

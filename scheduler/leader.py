@@ -4,8 +4,8 @@ The server ends the session when it is silent for two seconds, so a frozen or cu
 seconds, and having lost it can promote nothing: its connection is gone.
 """
 
-from models.database import Connection, connect
-from models.session_locks import LEADER
+from models.runtime.database import Connection, connect
+from models.runtime.session_locks import LEADER
 
 SILENCE_SECONDS = 2
 

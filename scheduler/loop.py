@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import psycopg
 
-from models.bus import FREED, PROMOTE
-from models.database import Connection
 from models.errors import DatabaseAway
-from models.facts import fact
+from models.runtime.bus import FREED, PROMOTE
+from models.runtime.database import Connection
+from models.runtime.facts import fact
 from scheduler.duty import Duty
 from scheduler.leader import open_session, try_to_lead
 

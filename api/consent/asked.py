@@ -7,17 +7,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, extract, func
 from sqlmodel import col, select
 
+from api.http.problems import Problem
+from api.http.transactions import reading
+from api.links.addresses import authorization_link
+from api.links.tokens import Purpose, genuine
 from api.people.decide import GIVEN_UP
-from api.people.links import authorization_link
 from api.people.question import given_up
-from api.people.tokens import Purpose, genuine
-from api.problems import Problem
 from api.shapes import AuthorizationBody
-from api.transactions import reading
-from models.events import timestamp
-from models.grants import Holder
-from models.run import Run
-from models.wait import Wait
+from models.authorization.grants import Holder
+from models.runs.public_event import timestamp
+from models.tables.run import Run
+from models.tables.wait import Wait
 
 _UNKNOWN = "This link is not known. Check that it was copied whole; it may also belong to another installation."
 

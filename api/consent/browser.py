@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.consent.state import GOOD_SECONDS, State
-from api.problems import Problem
-from models.settings import settings
+from api.http.problems import Problem
+from models.runtime.settings import settings
 
 MOST = 10
 """Authorizations under way that one browser may have: more would let a head of cookies grow beyond what servers take."""

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Answer
 from api.consent.asked import Authorization, check_open, find, shown, unknown
 from api.consent.browser import check_remembered
 from api.consent.give import asks_for, changed, decide, give
@@ -18,14 +17,15 @@ from api.consent.page import for_people, page, refused
 from api.consent.returning import SHARED, callback_url, check_sender
 from api.consent.speaking import SPENT, speaker_of
 from api.consent.state import State, read_state
-from api.documented import PAGE, Responses, refusals
-from api.people.approval import wants_json
-from api.problems import Problem
+from api.http.openapi_responses import PAGE, Responses, refusals
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.page.approval import wants_json
 from api.resources import Resources, resources
 from api.shapes import AuthorizationBody
+from models.authorization.oauth_client import Speaker, Tokens, error_name
 from models.errors import ProviderAway, ProviderRefused
-from models.facts import fact
-from models.oauth import Speaker, Tokens, error_name
+from models.runtime.facts import fact
 
 _BECAME: Responses = {
     200: {"description": "What became of it: a page, or JSON for who asks for that.", "content": PAGE}

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.answers import Answer
-from api.body import body_within, json_object, small_limit
 from api.consent.asked import check_open, opened_by, shown
 from api.consent.give import decide
-from api.documented import BODY, refusals, takes
-from api.fields import Text
-from api.problems import Problem
-from api.requests import Body, read_as
+from api.http.body import body_within, json_object, small_limit
+from api.http.fields import Text
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import Body, read_as
+from api.http.problems import Problem
+from api.http.responses import Answer
 from api.resources import Resources, resources
 from api.shapes import AuthorizationBody
 

@@ -7,16 +7,18 @@ of ours updates two runs.
 from collections.abc import Sequence
 
 from api.consent.asked import Authorization
+from api.http.problems import Problem
+from api.http.transactions import transaction
 from api.people.decide import BY_LINK
-from api.problems import Problem
 from api.resources import Resources
-from api.transactions import transaction
-from models import bus, grants, oauth, waits
-from models.announcing import announce
-from models.database import Row
-from models.facts import fact
-from models.givers import Giver
-from models.oauth import Tokens
+from models.authorization import grants, oauth_client
+from models.authorization.givers import Giver
+from models.authorization.oauth_client import Tokens
+from models.runs.announcing import announce
+from models.runtime import bus
+from models.runtime.database import Row
+from models.runtime.facts import fact
+from models.waiting import waits
 
 
 def give(
@@ -28,7 +30,7 @@ def give(
     """
     given = tokens.sealed(shared.settings.secret_key, found.holder, asked)
     with transaction() as connection:
-        # The run row first, then the grant and its lock: in this order by everybody, see `models.grants`.
+        # The run row first, then the grant and its lock: in this order by everybody, see `models.authorization.grants`.
         stands = waits.knock(found.run.id, found.run.tenant).one(connection)
         assert stands is not None, "runs are never deleted while they have waits"
         if grants.store(found.holder, given, giver).one(connection) is None:
@@ -75,4 +77,4 @@ def asks_for(found: Authorization, default: Sequence[str]) -> tuple[str, ...]:
 def provider_row(name: str) -> Row | None:
     """Read a provider as it is configured now."""
     with transaction() as connection:
-        return oauth.find(name).one(connection)
+        return oauth_client.find(name).one(connection)

@@ -8,25 +8,25 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from starlette.responses import Response
 
-from api.answers import Answer
-from api.auth import Caller, may
 from api.consent.give import provider_row
-from api.cursors import cursor as write_cursor
-from api.cursors import invalid_cursor, place
-from api.documented import refusals, shows
-from api.problems import Problem
+from api.http.auth import Caller, may
+from api.http.cursors import cursor as write_cursor
+from api.http.cursors import invalid_cursor, place
+from api.http.openapi_responses import refusals, shows
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.http.transactions import reading, transaction
 from api.resources import Resources, resources
 from api.shapes import GrantBody, GrantPage
-from api.transactions import reading, transaction
-from models import grants, oauth
+from models.authorization import grants, oauth_client
+from models.authorization.givers import Giver
+from models.authorization.grants import Holder
+from models.authorization.oauth_client import Speaker
 from models.errors import ProviderAway, ProviderRefused, SealBroken
-from models.events import timestamp
-from models.facts import fact
-from models.givers import Giver
-from models.grant import Grant
-from models.grants import Holder
-from models.oauth import Speaker
-from models.settings import settings
+from models.runs.public_event import timestamp
+from models.runtime.facts import fact
+from models.runtime.settings import settings
+from models.tables.grant import Grant
 
 router = APIRouter(tags=["People"])
 
@@ -97,7 +97,10 @@ def _tell_provider(holder: Holder, sealed: str, giver: Giver) -> None:
     if row is None or not Giver.of(row).hears_of(giver):
         return
     try:
-        tokens, speaker = oauth.opened(settings().secret_key, holder, sealed), Speaker.of(row, settings().secret_key)
+        tokens, speaker = (
+            oauth_client.opened(settings().secret_key, holder, sealed),
+            Speaker.of(row, settings().secret_key),
+        )
         if tokens.refresh:
             speaker.revoke(tokens.refresh, "refresh_token")
         speaker.revoke(tokens.access, "access_token")

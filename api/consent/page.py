@@ -4,10 +4,10 @@ from typing import Any
 
 from starlette.requests import Request
 
-from api.faults import refuse_with
+from api.http.error_handlers import refuse_with
+from api.http.problems import CODES, Problem
+from api.page.approval import wants_json
 from api.page.rendering import Page
-from api.people.approval import wants_json
-from api.problems import CODES, Problem
 
 
 def page(said: str, advice: str, status: int = 200, *, again: str | None = None) -> Page:

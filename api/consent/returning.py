@@ -4,9 +4,9 @@ Each provider has an address of return of its own, so an answer of another one c
 registered before share one address; with an `issuer` they are told apart by what they say of themselves.
 """
 
-from api.problems import Problem
-from models.provider import Provider
-from models.settings import settings
+from api.http.problems import Problem
+from models.runtime.settings import settings
+from models.tables.provider import Provider
 
 SHARED = "/v1/auth/callback"
 

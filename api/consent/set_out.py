@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.answers import PRIVATE
 from api.consent.asked import Authorization, check_open, opened_by
 from api.consent.browser import remember
 from api.consent.give import asks_for
@@ -17,8 +16,9 @@ from api.consent.page import for_people, refused
 from api.consent.returning import callback_url
 from api.consent.speaking import SPENT, speaker_of
 from api.consent.state import new_state
-from api.documented import refusals, shows
-from api.problems import Problem
+from api.http.openapi_responses import refusals, shows
+from api.http.problems import Problem
+from api.http.responses import PRIVATE
 
 router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
 

@@ -2,11 +2,11 @@
 
 from api.consent.asked import Authorization
 from api.consent.give import provider_row
-from api.problems import Problem
+from api.http.problems import Problem
+from models.authorization.oauth_client import Speaker
 from models.errors import SealBroken
-from models.facts import fact
-from models.oauth import Speaker
-from models.settings import settings
+from models.runtime.facts import fact
+from models.runtime.settings import settings
 
 SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "provider_failed", "unavailable")
 """What the link of an authorization, and the way back, may be answered with."""

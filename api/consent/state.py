@@ -14,8 +14,8 @@ import secrets
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from models.provider import Provider
-from models.settings import settings
+from models.runtime.settings import settings
+from models.tables.provider import Provider
 
 GOOD_SECONDS = 15 * 60
 _ID, _TIME, _RANDOM, _PROVIDER, _TAG = 16, 8, 16, 16, 32

@@ -8,7 +8,7 @@ from typing import Any, cast
 from api.explain.facts import Count, Named
 from api.explain.kinds import Kind
 from api.shapes import BlockerBody
-from models.events import timestamp
+from models.runs.public_event import timestamp
 
 MOST_NAMED = 20
 """How many runs, or workers, a blocker names."""

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from api.explain.facts import MOST_COUNTED, Ahead, Count
 from api.explain.reading import Connection
-from models.row_gates import BLOCKED_UNTIL
-from models.run import Run
+from models.blocked_on import BLOCKED_UNTIL
 from models.statement import Statement
+from models.tables.run import Run
 
 _ENOUGH = MOST_COUNTED + 1
 _READY = """queue = %(queue)s AND agent = class.agent AND window_name = class.go AND run.resumed = class.resumed

@@ -14,7 +14,7 @@ from api.explain.reading import Connection, read_executing, read_leased, read_le
 from api.explain.reading_ready import read_ready
 from api.explain.scheduler import no_scheduler
 from models.lifecycle import TERMINAL
-from models.run import Run
+from models.tables.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.gate import standing
-from models.queue import Queue
-from models.run import Run
-from models.wait import Wait
-from models.window import Window
-from models.window_times import Standing
+from models.calendar.window_state import standing
+from models.calendar.window_times import Standing
+from models.tables.queue import Queue
+from models.tables.run import Run
+from models.tables.wait import Wait
+from models.tables.window import Window
 
 MOST_COUNTED = 10_000
 """Where the counting of what may be a million stops."""

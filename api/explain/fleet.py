@@ -9,8 +9,8 @@ from api.explain import limits
 from api.explain.blocker import MOST_NAMED, Blocker, ahead, listed
 from api.explain.facts import Ahead, Count, Ready, Serving
 from api.explain.kinds import Kind
-from models.run import Run
-from models.tickets import RESUMED_IN_A_ROW
+from models.promotion.tickets import RESUMED_IN_A_ROW
+from models.tables.run import Run
 
 _UNSERVED = "has not said yet what it serves"
 

@@ -9,8 +9,8 @@ from typing import Any
 from api.explain.blocker import Blocker, runs, short, spoken
 from api.explain.facts import Ready
 from api.explain.kinds import Kind
-from models.events import timestamp
-from models.row_gates import DECLINED, NOT_BEFORE, OVERLAP
+from models.blocked_on import DECLINED, NOT_BEFORE, OVERLAP
+from models.runs.public_event import timestamp
 
 
 def closed(ready: Ready) -> list[Blocker]:

@@ -10,7 +10,7 @@ from typing import Any
 from api.explain.blocker import Blocker, ahead, runs, runs_wait, spoken
 from api.explain.facts import Line, Ready
 from api.explain.kinds import Kind
-from models.row_gates import PLACE
+from models.blocked_on import PLACE
 
 
 def reached(ready: Ready) -> list[Blocker]:

@@ -15,7 +15,7 @@ from api.explain.facts import Named, Parked, SlotHeld
 from api.explain.kinds import Kind
 from api.explain.scheduler import no_scheduler
 from models.lifecycle import TERMINAL, PauseKind
-from models.wait import Wait
+from models.tables.wait import Wait
 
 _MOST_SPOKEN = 3
 _LONGEST_MISMATCH = 2_000  # both sides of it are of use only together

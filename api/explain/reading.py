@@ -11,11 +11,11 @@ import psycopg
 from api.explain.facts import Leased, Parked, Paused, SlotHeld, Windows
 from api.explain.parked import child_of
 from models.lifecycle import PauseKind, Verb
-from models.run import Run
-from models.session_locks import LEADER, held
+from models.runtime.session_locks import LEADER, held
 from models.statement import Statement
-from models.wait import Wait
-from models.window import Window
+from models.tables.run import Run
+from models.tables.wait import Wait
+from models.tables.window import Window
 
 Connection = psycopg.Connection[Any]
 MOST_HOLDING = 20

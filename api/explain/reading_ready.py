@@ -8,10 +8,10 @@ from api.explain.blocker import MOST_NAMED
 from api.explain.counting import count_in_line, count_places
 from api.explain.facts import AgentRule, InFlight, Line, Named, Overlap, Ready, Serving
 from api.explain.reading import Connection, read_led, read_named, read_windows
-from models.queue import Queue
-from models.row_gates import OVERLAP
-from models.run import Run
+from models.blocked_on import OVERLAP
 from models.statement import Statement
+from models.tables.queue import Queue
+from models.tables.run import Run
 
 _QUEUE = "SELECT * FROM queue WHERE name = %(queue)s"
 _AGENTS = """

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.explain.explaining import Explanation
 from api.shapes import ExplanationBody
-from models.events import timestamp
+from models.runs.public_event import timestamp
 
 
 def shown(explanation: Explanation) -> ExplanationBody:

@@ -5,20 +5,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from sqlmodel import Session, col, select
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import json_object
-from api.documented import BODY, refusals, takes
-from api.durations import iso
-from api.installation.gates import GateRequest, Operator, Raw, Shared, change
+from api.http.auth import Caller, may
+from api.http.body import json_object
+from api.http.durations import iso
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import read_as
+from api.http.path_names import NAMED
+from api.http.responses import Answer
+from api.http.transactions import reading
+from api.installation.queue_settings import GateRequest, Operator, Raw, Shared, change
 from api.installation.workers import offers_slots
-from api.names import NAMED
-from api.requests import read_as
 from api.shapes import AgentBody, AgentList
-from api.transactions import reading
-from models.agent import Agent
-from models.events import timestamp
-from models.worker import Worker
+from models.runs.public_event import timestamp
+from models.tables.agent import Agent
+from models.tables.worker import Worker
 
 router = APIRouter(tags=["Installation"])
 

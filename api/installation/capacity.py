@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.documented import refusals
+from api.http.auth import Caller, may
+from api.http.openapi_responses import refusals
+from api.http.responses import Answer
 from api.installation.standing import standing
 from api.shapes import Capacity
 

@@ -5,15 +5,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.documented import refusals
-from api.problems import Problem
+from api.http.auth import Caller, may
+from api.http.openapi_responses import refusals
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.http.transactions import transaction
 from api.resources import Resources, resources
 from api.shapes import DrainBody
-from api.transactions import transaction
-from models import bus, workers
-from models.facts import fact
+from models.fleet import workers
+from models.runtime import bus
+from models.runtime.facts import fact
 
 router = APIRouter(tags=["Installation"])
 

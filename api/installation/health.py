@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.documented import refusals
-from api.problems import Problem
+from api.http.openapi_responses import refusals
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.http.transactions import transaction
+from api.http.write_access import writing
 from api.resources import Resources, resources
 from api.shapes import Health, Readiness
-from api.transactions import transaction
-from api.writing import writing
 
 router = APIRouter(tags=["Health"])
 

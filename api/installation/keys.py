@@ -13,19 +13,19 @@ from pydantic import Field
 from sqlalchemy import Row
 from starlette.responses import Response
 
-from api import keyring
-from api.answers import Answer
-from api.auth import Caller, forget_keys, may, not_valid
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, shows, takes
-from api.fields import Text, says
-from api.problems import Problem
-from api.requests import Body, read_as
+from api.http.auth import Caller, forget_keys, may, not_valid
+from api.http.body import body_within, json_object, small_limit
+from api.http.fields import Text, says
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import Body, read_as
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.keys import store
 from api.shapes import KeyBody, KeyList, NewKeyAnswer
-from models.api_key import ApiKey
-from models.engine import engine
-from models.events import timestamp
-from models.facts import fact
+from models.runs.public_event import timestamp
+from models.runtime.engine import engine
+from models.runtime.facts import fact
+from models.tables.api_key import ApiKey
 
 router = APIRouter(tags=["Keys"])
 
@@ -40,11 +40,11 @@ class NewKeyBody(Body):
 
     name: Annotated[Printed, Field(description="What people will know it by.")]
     scopes: Annotated[
-        list[Annotated[Text, says(enum=list(keyring.SCOPES))]],
+        list[Annotated[Text, says(enum=list(store.SCOPES))]],
         Field(
             min_length=1,
             max_length=16,
-            description=f"Of {', '.join(keyring.SCOPES)}, which the calling key has.",
+            description=f"Of {', '.join(store.SCOPES)}, which the calling key has.",
         ),
     ]
     roles: Annotated[list[Printed], Field(max_length=32)] | None = None
@@ -53,7 +53,7 @@ class NewKeyBody(Body):
 @router.get("/v1/keys", response_model=KeyList, summary="API keys", responses=refusals())
 def list_keys(caller: Admin) -> Answer:
     """List the tenant's keys, revoked ones too, never their secrets."""
-    return Answer({"keys": [_shown(key) for key in keyring.stored(caller.tenant)]})
+    return Answer({"keys": [_shown(key) for key in store.stored(caller.tenant)]})
 
 
 @router.post(
@@ -72,14 +72,14 @@ def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_li
     body = read_as(NewKeyBody, json_object(raw))
     new = (caller.tenant, body.name, body.scopes, body.roles or [])
     try:
-        keyring.check(*new)
+        store.check(*new)
     except ValueError as error:
         raise Problem("invalid_request", str(error)) from None
     with engine().begin() as connection:
-        _check_gives(_giver(keyring.lock(connection, caller.key), caller), body.scopes)
-        made = keyring.add(connection, *new)
+        _check_gives(_giver(store.lock(connection, caller.key), caller), body.scopes)
+        made = store.add(connection, *new)
     fact("key.created", key=made.id, by=caller.key)
-    key = next(key for key in keyring.stored(caller.tenant) if key.id == made.id)
+    key = next(key for key in store.stored(caller.tenant) if key.id == made.id)
     return Answer({**_shown(key), "key": made.secret}, 201)
 
 
@@ -97,7 +97,7 @@ def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API
     except ValueError:
         key = UUID(int=0)
     with engine().begin() as connection:
-        valid = keyring.lock(connection, caller.key, key)
+        valid = store.lock(connection, caller.key, key)
         giver = _giver(valid, caller)
         if key not in valid or valid[key].tenant != caller.tenant:
             raise Problem("not_found", "There is no valid key with this id.")
@@ -106,7 +106,7 @@ def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API
                 "That key holds operate, the right over the installation: a key with operate revokes it, or the shell."
             )
             raise Problem("forbidden", detail)
-        keyring.end(connection, key)
+        store.end(connection, key)
     forget_keys()
     fact("key.revoked", key=key, by=caller.key)
     return Response(status_code=204)
@@ -125,7 +125,7 @@ def _giver(valid: Mapping[UUID, Row[Any]], caller: Caller) -> Row[Any]:
 
 def _check_gives(giver: Row[Any], scopes: Sequence[str]) -> None:
     if surplus := [scope for scope in dict.fromkeys(scopes) if scope not in giver.scopes]:
-        own = [scope for scope in keyring.SCOPES if scope in giver.scopes]
+        own = [scope for scope in store.SCOPES if scope in giver.scopes]
         detail = f"A key gives only what it has: this one may give {', '.join(own)}, not {', '.join(surplus)}."
         raise Problem("forbidden", detail)
 

@@ -12,8 +12,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from api.answers import PRIVATE
-from api.documented import refusals
+from api.http.openapi_responses import refusals
+from api.http.responses import PRIVATE
 from api.installation.standing import standing
 from api.shapes import QueueCapacity
 

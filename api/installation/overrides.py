@@ -6,20 +6,21 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, takes
-from api.fields import Moment, Text
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.fields import Moment, Text
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import Body, read_as
+from api.http.path_names import NAMED
+from api.http.problems import invalid
+from api.http.responses import Answer
+from api.http.transactions import transaction
 from api.installation.windows import shown, unknown
-from api.names import NAMED
-from api.problems import invalid
-from api.requests import Body, read_as
 from api.resources import Resources, resources
 from api.shapes import WindowBody
-from api.transactions import transaction
-from models import bus, windows
-from models.facts import fact
+from models.calendar import windows
+from models.runtime import bus
+from models.runtime.facts import fact
 
 router = APIRouter(tags=["Installation"])
 

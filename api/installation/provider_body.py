@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from api.fields import Text, says
-from api.requests import Body
-from models.reach import SETTING, is_named_private
-from models.settings import settings
+from api.http.fields import Text, says
+from api.http.parsing import Body
+from models.authorization.reach import SETTING, is_named_private
+from models.runtime.settings import settings
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OURS = frozenset(

@@ -9,23 +9,23 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
 from api.consent.returning import callback_url
-from api.documented import BODY, refusals, shows, takes
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import read_as
+from api.http.path_names import NAMED
+from api.http.problems import Problem, invalid
+from api.http.responses import Answer
+from api.http.transactions import reading
 from api.installation.provider_body import NewProviderBody
-from api.names import NAMED
-from api.problems import Problem, invalid
-from api.requests import read_as
 from api.shapes import ProviderBody, ProviderList
-from api.transactions import reading
-from models.engine import engine
-from models.events import timestamp
-from models.facts import fact
-from models.provider import Provider
-from models.sealing import provider_place, seal
-from models.settings import settings
+from models.authorization.encryption import provider_place, seal
+from models.runs.public_event import timestamp
+from models.runtime.engine import engine
+from models.runtime.facts import fact
+from models.runtime.settings import settings
+from models.tables.provider import Provider
 
 router = APIRouter(tags=["Installation"])
 

@@ -6,20 +6,20 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from sqlmodel import col, select
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import json_object
-from api.documented import BODY, refusals, takes
-from api.durations import iso
-from api.fields import WHOLE, Limit, Name, RateSpan
-from api.installation.gates import FALSE, GateRequest, Operator, Raw, Shared, change, unknown
-from api.names import NAMED
-from api.problems import invalid
-from api.requests import Body, read_as
+from api.http.auth import Caller, may
+from api.http.body import json_object
+from api.http.durations import iso
+from api.http.fields import WHOLE, Limit, Name, RateSpan
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import Body, read_as
+from api.http.path_names import NAMED
+from api.http.problems import invalid
+from api.http.responses import Answer
+from api.http.transactions import reading
+from api.installation.queue_settings import FALSE, GateRequest, Operator, Raw, Shared, change, unknown
 from api.shapes import QueueBody, QueueList
-from api.transactions import reading
 from models.names import RULE, is_name
-from models.queue import Queue
+from models.tables.queue import Queue
 
 router = APIRouter(tags=["Installation"])
 

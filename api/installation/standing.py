@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from api.problems import Problem
+from api.http.problems import Problem
+from api.http.transactions import reading
 from api.shapes import QueueCapacity, WindowNow
-from api.transactions import reading
-from models.events import timestamp
-from models.gate import Standings
-from models.window import Window
+from models.calendar.window_state import Standings
+from models.runs.public_event import timestamp
+from models.tables.window import Window
 
 FRESH_SECONDS = 1.0
 REST = 10

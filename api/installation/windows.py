@@ -10,26 +10,26 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, shows, takes
-from api.durations import iso
-from api.fields import Cron, Period, Timezone
-from api.names import NAMED
-from api.problems import Problem, invalid
-from api.requests import Body, read_as
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.durations import iso
+from api.http.fields import Cron, Period, Timezone
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import Body, read_as
+from api.http.path_names import NAMED
+from api.http.problems import Problem, invalid
+from api.http.responses import Answer
+from api.http.transactions import reading, transaction
 from api.shapes import WindowBody, WindowChangeBody, WindowList, WindowSummary
-from api.transactions import reading, transaction
-from models import windows
-from models.agent import Agent
-from models.events import timestamp
-from models.facts import fact
-from models.gate import standing, timetable
-from models.queue import Queue
-from models.window import Window
-from models.window_change import WindowChange
-from models.window_times import Standing
+from models.calendar import windows
+from models.calendar.window_state import standing, timetable
+from models.calendar.window_times import Standing
+from models.runs.public_event import timestamp
+from models.runtime.facts import fact
+from models.tables.agent import Agent
+from models.tables.queue import Queue
+from models.tables.window import Window
+from models.tables.window_change import WindowChange
 
 router = APIRouter(tags=["Installation"])
 

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import ColumnElement, and_, func, text
 from sqlmodel import col, select
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.documented import refusals
+from api.http.auth import Caller, may
+from api.http.openapi_responses import refusals
+from api.http.responses import Answer
+from api.http.transactions import reading
 from api.shapes import WorkerBody, WorkerList
-from api.transactions import reading
-from models.events import timestamp
-from models.run import Run
-from models.worker import Worker
+from models.runs.public_event import timestamp
+from models.tables.run import Run
+from models.tables.worker import Worker
 
 router = APIRouter(tags=["Installation"])
 

@@ -11,17 +11,17 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
-from api.answers import PRIVATE
-from api.page.asking import Typed, answer_form, ask
+from api.http.parsing import read_as
+from api.http.problems import Problem
+from api.http.responses import PRIVATE
 from api.page.field import ROOT, Field
-from api.page.filled import Given, read
+from api.page.form_values import Given, read
+from api.page.outcome_page import became
+from api.page.question_page import Typed, answer_form, ask
 from api.page.submitted import submitted
-from api.page.telling import became
 from api.people.decide import asked_by, decide_by_token
 from api.people.question import Question, outcome
 from api.people.verdict import DecisionBody
-from api.problems import Problem
-from api.requests import read_as
 from api.resources import Resources
 
 _SPENT = ("token_used", "token_expired")

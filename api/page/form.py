@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from api.dialect import DECIMAL, matches
+from api.json_schema.dialect import DECIMAL, matches
 from api.page.field import ROOT, Field, Kind, Option
 from api.page.presets import begun
 

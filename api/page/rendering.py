@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
-from api.answers import PRIVATE
+from api.http.responses import PRIVATE
 from api.page import wording
-from models.legible import isolated, legible, legible_line
+from models.runtime.legible import isolated, legible, legible_line
 
 _HERE = Path(__file__).parent
 STYLE = (_HERE / "style.css").read_text()

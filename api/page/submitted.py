@@ -2,8 +2,8 @@
 
 from urllib.parse import parse_qsl
 
-from api.page.filled import Given
-from api.problems import Problem
+from api.http.problems import Problem
+from api.page.form_values import Given
 
 _MOST_FIELDS = 1000
 

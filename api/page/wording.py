@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from api.people.decide import BY_LINK
 from api.people.question import Question
-from models.events import timestamp
 from models.lifecycle import Status
-from models.run import Run
+from models.runs.public_event import timestamp
+from models.tables.run import Run
 
 # Not from strftime, which speaks the language of the server.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

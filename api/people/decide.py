@@ -1,20 +1,20 @@
 """Decides about a question: the one way to do it, for whoever holds the link, for the inbox and for the page.
 
 Of any number of decisions at once exactly one wins; everybody else is told who decided what, and when. An answer is
-checked before the run wakes, and what follows from a decision (`models.waits.wake`) is committed with it.
+checked before the run wakes, and what follows from a decision (`models.waiting.waits.wake`) is committed with it.
 """
 
 from uuid import UUID
 
+from api.http.problems import Problem
+from api.http.transactions import transaction
+from api.links.tokens import Purpose, genuine, named_by
 from api.people.question import Question, find_question, given_up, outcome
-from api.people.tokens import Purpose, genuine, named_by
 from api.people.verdict import DecisionBody, verdict
-from api.problems import Problem
 from api.resources import Resources
-from api.transactions import transaction
-from models import waits
-from models.announcing import announce
-from models.facts import fact
+from models.runs.announcing import announce
+from models.runtime.facts import fact
+from models.waiting import waits
 
 BY_LINK = "link"
 """Who decided, where nothing is known of them but that they were given the link."""
@@ -47,7 +47,7 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
     judged = verdict(question, body, shared.settings.max_event_bytes)
     run, wait = question.run, question.wait
     with transaction() as connection:
-        # The run row first, the wait after it: see `models.waits`.
+        # The run row first, the wait after it: see `models.waiting.waits`.
         stands = waits.knock(run.id, run.tenant).one(connection)
         assert stands is not None, "runs are never deleted while they have waits"
         over = waits.decide(

@@ -5,22 +5,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.cursors import cursor as write_cursor
-from api.cursors import invalid_cursor, place
-from api.documented import BODY, refusals, takes
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.cursors import cursor as write_cursor
+from api.http.cursors import invalid_cursor, place
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import read_as
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.http.transactions import reading
+from api.links.rights import DECIDE, gets_link, may_decide
 from api.people.decide import decide, no_such_wait, read_wait_id, wait_closed
 from api.people.question import Page, Question, find_question, questions, shown
-from api.people.rights import DECIDE, gets_link, may_decide
 from api.people.verdict import DecisionBody
-from api.problems import Problem
-from api.requests import read_as
 from api.resources import Resources, resources
 from api.runs.find import find, run_id
 from api.shapes import ApprovalBody, ApprovalPage
-from api.transactions import reading
 
 router = APIRouter(tags=["People"])
 

@@ -11,15 +11,15 @@ from sqlalchemy import ColumnElement, Text, and_, case, func
 from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
-from api.people.delivery import JOINED_BYTES
-from api.people.links import approval_link
+from api.http.transactions import reading
+from api.links.addresses import approval_link
+from api.links.delivery import JOINED_BYTES
 from api.shapes import ApprovalBody, OutcomeBody
-from api.transactions import reading
-from models.events import timestamp
-from models.payload import Payload
-from models.questions import START
-from models.run import Run
-from models.wait import Wait
+from models.runs.public_event import timestamp
+from models.tables.payload import Payload
+from models.tables.run import Run
+from models.tables.wait import Wait
+from models.waiting.questions import START
 
 
 @dataclass(frozen=True, slots=True)

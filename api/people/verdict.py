@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api.conforming import violations
-from api.fields import Text
+from api.http.fields import Text
+from api.http.parsing import Body
+from api.http.problems import FieldError, Problem
+from api.json_schema.violations import violations
 from api.people.question import Question
-from api.problems import FieldError, Problem
-from api.requests import Body
-from api.runs.storable import stored_text
+from api.runs.json_text import stored_text
 
 MAX_COMMENT = 2000
 

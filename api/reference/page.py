@@ -9,8 +9,8 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.problems import Problem
-from models.settings import settings
+from api.http.problems import Problem
+from models.runtime.settings import settings
 
 _HERE = Path(__file__).parent
 _UI = files("fastapi_standalone_docs") / "static" / "swagger"

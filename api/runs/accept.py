@@ -12,14 +12,16 @@ import psycopg
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from api.auth import Caller
-from api.problems import FieldError, Problem
-from api.transactions import reading, transaction
-from models import bus, enqueue, events, windows
-from models.database import Row
-from models.facts import fact
-from models.idempotency import KEPT, Idempotency, claim_key
-from models.run import Run
+from api.http.auth import Caller
+from api.http.problems import FieldError, Problem
+from api.http.transactions import reading, transaction
+from models.calendar import windows
+from models.runs import enqueue, public_event
+from models.runtime import bus
+from models.runtime.database import Row
+from models.runtime.facts import fact
+from models.tables.idempotency import KEPT, Idempotency, claim_key
+from models.tables.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _vanished() -> Accepted:
 
 def _tell(tenant: str, rows: list[Row], hints: bus.Bus) -> None:
     for row in rows:
-        hints.say(tenant, events.public(row))
+        hints.say(tenant, public_event.public(row))
     for queue in {row["queue"] for row in rows}:
         hints.wake(bus.PROMOTE, queue)
     if len(rows) == 1:

@@ -8,24 +8,24 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.concurrency import run_in_threadpool
 from sqlmodel import select
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, takes
-from api.problems import Problem
-from api.requests import read_as
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import read_as
+from api.http.problems import Problem
+from api.http.responses import Answer
+from api.http.transactions import driver, reading, transaction
 from api.resources import Resources, resources
-from api.runs.meant import BulkRequest
+from api.runs.bulk_filter import BulkRequest
 from api.shapes import BulkAction, BulkBody
-from api.transactions import driver, reading, transaction
-from models import bulks
-from models.bulk import Bulk
-from models.bulks import Action, Counted
-from models.database import Row
-from models.events import timestamp
-from models.facts import fact
-from models.search import PLAN
-from models.wanted import Wanted
+from models.operations import bulk as bulks
+from models.operations.bulk import Action, Counted
+from models.runs.public_event import timestamp
+from models.runs.run_filter import Wanted
+from models.runs.search import PLAN
+from models.runtime.database import Row
+from models.runtime.facts import fact
+from models.tables.bulk import Bulk
 
 router = APIRouter(tags=["Runs"])
 

@@ -6,23 +6,25 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, shows, takes
-from api.names import RUN
-from api.problems import Problem, run_finished
-from api.requests import read_as
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import read_as
+from api.http.path_names import RUN
+from api.http.problems import Problem, run_finished
+from api.http.responses import Answer
+from api.http.transactions import transaction
 from api.resources import Resources, resources
+from api.runs.detail import read_whole
 from api.runs.envelope import CancelBody
 from api.runs.find import run_id
-from api.runs.whole import read_whole
 from api.shapes import RunBody
-from api.transactions import transaction
-from models import bus, events, steering
-from models.facts import fact
 from models.lifecycle import TERMINAL
-from models.steering import Steered
+from models.operations import commands
+from models.operations.commands import Steered
+from models.runs import public_event
+from models.runtime import bus
+from models.runtime.facts import fact
 
 router = APIRouter(tags=["Runs"])
 
@@ -80,7 +82,7 @@ def _default_grace(shared: Resources) -> int:
 def _cancel(wish: _Wish, shared: Resources) -> Answer:
     for _ in range(_TRIES):
         with transaction() as connection:
-            done = steering.cancel(
+            done = commands.cancel(
                 connection,
                 wish.run,
                 wish.caller.tenant,
@@ -99,7 +101,7 @@ def _cancel(wish: _Wish, shared: Resources) -> Answer:
 
 def _tell(wish: _Wish, done: Steered, shared: Resources) -> None:
     for event in done.events:
-        shared.bus.say(wish.caller.tenant, events.public(event))
+        shared.bus.say(wish.caller.tenant, public_event.public(event))
         shared.bus.wake(bus.PROMOTE, event["queue"])
         fact("run.canceled", run=wish.run)
     if done.asked:

@@ -8,22 +8,22 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header
 from sqlmodel import col, select
 
-from api.answers import Answer, as_stored
-from api.auth import Caller, may
-from api.body import batch_limit, body_within, json_object, single_limit
-from api.documented import BODY, refusals, shows, takes
-from api.problems import invalid
-from api.requests import read_as
+from api.http.auth import Caller, may
+from api.http.body import batch_limit, body_within, json_object, single_limit
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import read_as
+from api.http.problems import invalid
+from api.http.responses import Answer, as_stored
+from api.http.transactions import reading
 from api.resources import Resources, resources
 from api.runs.accept import Accepted, accept, same_request
+from api.runs.detail import read_whole
 from api.runs.envelope import LATER, BatchBody, NewRunBody, ScheduledRunBody
-from api.runs.fitting import fitting_input
+from api.runs.input_check import fitting_input
 from api.runs.view import newborn, summaries
-from api.runs.whole import read_whole
 from api.shapes import BatchOfRuns, RunBody, RunSummary
-from api.transactions import reading
-from models.enqueue import DEFAULT_TIMEOUT_MS, NewRun
-from models.run import Run
+from models.runs.enqueue import DEFAULT_TIMEOUT_MS, NewRun
+from models.tables.run import Run
 
 router = APIRouter(tags=["Runs"])
 

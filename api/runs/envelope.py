@@ -4,9 +4,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.fields import WHOLE, ActiveTime, ConcurrencyKey, Grace, Input, Metadata, Moment, Name, QueueTime, Tags, Text
-from api.narrowed import not_both, only_with
-from api.requests import Body
+from api.http.fields import (
+    WHOLE,
+    ActiveTime,
+    ConcurrencyKey,
+    Grace,
+    Input,
+    Metadata,
+    Moment,
+    Name,
+    QueueTime,
+    Tags,
+    Text,
+)
+from api.http.openapi_narrowing import not_both, only_with
+from api.http.parsing import Body
 
 # Documented fields whose behaviour this version does not have.
 LATER = frozenset({"callbackUrl"})

@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.documented import refusals
 from api.explain.explaining import explain
 from api.explain.view import shown
-from api.problems import run_not_found
+from api.http.auth import Caller, may
+from api.http.openapi_responses import refusals
+from api.http.problems import run_not_found
+from api.http.responses import Answer
+from api.http.transactions import snapshot
 from api.runs.find import run_id
 from api.shapes import ExplanationBody
-from api.transactions import snapshot
 
 router = APIRouter(tags=["Runs"])
 

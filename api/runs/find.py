@@ -4,8 +4,8 @@ from uuid import UUID
 
 from sqlmodel import Session, select
 
-from api.problems import run_not_found
-from models.run import Run
+from api.http.problems import run_not_found
+from models.tables.run import Run
 
 
 def run_id(text: str) -> UUID:

@@ -6,20 +6,20 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.cursors import cursor as write_cursor
-from api.cursors import invalid_cursor, place
-from api.documented import refusals
-from api.fields import Bound
-from api.problems import invalid
+from api.http.auth import Caller, may
+from api.http.cursors import cursor as write_cursor
+from api.http.cursors import invalid_cursor, place
+from api.http.fields import Bound
+from api.http.openapi_responses import refusals
+from api.http.problems import invalid
+from api.http.responses import Answer
+from api.http.transactions import driver, reading
 from api.resources import Resources, resources
 from api.runs.searching import search
 from api.runs.view import summaries
 from api.shapes import Category, RunPage, RunStatus
-from api.transactions import driver, reading
-from models.search import NEWEST, PLAN, Search
-from models.wanted import Label, Wanted
+from models.runs.run_filter import Label, Wanted
+from models.runs.search import NEWEST, PLAN, Search
 
 router = APIRouter(tags=["Runs"])
 

@@ -4,22 +4,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.documented import BODY, refusals, shows, takes
-from api.problems import run_finished, run_not_found
-from api.requests import read_as
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import read_as
+from api.http.problems import run_finished, run_not_found
+from api.http.responses import Answer
+from api.http.transactions import transaction
 from api.resources import Resources, resources
+from api.runs.detail import read_whole
 from api.runs.envelope import PauseRequest
 from api.runs.find import run_id
-from api.runs.whole import read_whole
 from api.shapes import RunBody
-from api.transactions import transaction
-from models import bus, events, steering
-from models.database import Row
-from models.facts import fact
 from models.lifecycle import TERMINAL, Status
+from models.operations import commands
+from models.runs import public_event
+from models.runtime import bus
+from models.runtime.database import Row
+from models.runtime.facts import fact
 
 router = APIRouter(tags=["Runs"])
 _RECORDED = "Recorded: it pauses at the edge of its next step, or when what it waits for has come."
@@ -45,13 +47,13 @@ def pause_run(
     body = read_as(PauseRequest, json_object(raw) if raw else {})
     run = run_id(runId)
     with transaction() as connection:
-        done = steering.pause(connection, run, caller.tenant, by=caller.name, comment=body.reason)
+        done = commands.pause(connection, run, caller.tenant, by=caller.name, comment=body.reason)
     if done is None or done.stands is None:
         raise run_not_found()
     if done.stands["status"] in TERMINAL:
         raise run_finished(read_whole(caller, run))
     for event in done.events:
-        shared.bus.say(caller.tenant, events.public(event))
+        shared.bus.say(caller.tenant, public_event.public(event))
         fact("run.paused", run=run)
     if done.asked and done.worker:
         shared.bus.wake(bus.worker_channel(done.worker))

@@ -4,18 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.cursors import cursor as write_cursor
-from api.cursors import number
-from api.documented import refusals
-from api.names import RUN
+from api.http.auth import Caller, may
+from api.http.cursors import cursor as write_cursor
+from api.http.cursors import number
+from api.http.openapi_responses import refusals
+from api.http.path_names import RUN
+from api.http.responses import Answer
+from api.http.transactions import reading
+from api.runs.detail import read_whole
 from api.runs.find import find, run_id
-from api.runs.history import events_after, log_after
 from api.runs.steps import steps_after
-from api.runs.whole import read_whole
 from api.shapes import EventPage, LogPage, RunBody, StepPage
-from api.transactions import reading
+from api.streams.event_log import events_after, log_after
 
 router = APIRouter(tags=["Runs"])
 

@@ -4,19 +4,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.documented import refusals
-from api.problems import Problem, run_finished, run_not_found
+from api.http.auth import Caller, may
+from api.http.openapi_responses import refusals
+from api.http.problems import Problem, run_finished, run_not_found
+from api.http.responses import Answer
+from api.http.transactions import transaction
 from api.resources import Resources, resources
+from api.runs.detail import read_whole
 from api.runs.find import run_id
-from api.runs.whole import read_whole
 from api.shapes import RunBody
-from api.transactions import transaction
-from models import bus, steering
-from models.announcing import announce
-from models.facts import fact
 from models.lifecycle import TERMINAL
+from models.operations import commands
+from models.runs.announcing import announce
+from models.runtime import bus
+from models.runtime.facts import fact
 
 router = APIRouter(tags=["Runs"])
 
@@ -39,7 +40,7 @@ def resume_run(
     """
     run = run_id(runId)
     with transaction() as connection:
-        done = steering.resume(connection, run, caller.tenant, by=caller.name)
+        done = commands.resume(connection, run, caller.tenant, by=caller.name)
         if done is None or done.stands is None:
             raise run_not_found()
         if not done.did:

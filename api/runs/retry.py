@@ -9,28 +9,29 @@ from uuid import UUID
 import psycopg
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, single_limit
-from api.documented import BODY, refusals, shows, takes
-from api.problems import Problem, invalid, run_not_found
-from api.requests import read_as
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, single_limit
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.parsing import read_as
+from api.http.problems import Problem, invalid, run_not_found
+from api.http.responses import Answer
+from api.http.transactions import transaction
 from api.resources import Resources, resources
 from api.runs.accept import accept, same_request
 from api.runs.create import Key, answer
+from api.runs.detail import read_whole
 from api.runs.envelope import RetryBody
 from api.runs.find import run_id
-from api.runs.fitting import fitting_input
-from api.runs.whole import read_whole
+from api.runs.input_check import fitting_input
 from api.shapes import RunBody
-from api.transactions import transaction
-from models import history, retrying, successors
-from models.database import Row
-from models.enqueue import NewRun
 from models.errors import Forgotten, OnceUnknown
-from models.history import History, Kept
 from models.lifecycle import TERMINAL
-from models.retrying import Copies
+from models.runs import retry as retrying
+from models.runs import retry_plan, successors
+from models.runs.enqueue import NewRun
+from models.runs.retry import Copies
+from models.runs.retry_plan import History, Kept
+from models.runtime.database import Row
 
 router = APIRouter(tags=["Runs"])
 
@@ -106,11 +107,11 @@ class _Retry:
     def _kept(self, past: History) -> Kept:
         name = self.body.fromStep
         if name is None:
-            return history.kept(past)
-        step = history.named(past, name)
+            return retry_plan.kept(past)
+        step = retry_plan.named(past, name)
         if step is None:
-            raise invalid("fromStep", _no_such_step(name, history.names(past)))
-        return history.kept_before(past, step)
+            raise invalid("fromStep", _no_such_step(name, retry_plan.names(past)))
+        return retry_plan.kept_before(past, step)
 
 
 def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> Row:

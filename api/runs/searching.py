@@ -9,9 +9,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from models.run import Run
-from models.search import Search
+from models.runs.search import Search
 from models.statement import Statement
+from models.tables.run import Run
 
 MOST_LOOKED_AT = 10_000
 """Entries of an index that one call reads."""

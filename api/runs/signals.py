@@ -5,28 +5,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, small_limit
-from api.conforming import violations
-from api.documented import BODY, refusals, takes
-from api.names import NAMED
-from api.problems import FieldError, Problem, invalid, run_finished, run_not_found
-from api.requests import read_as
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, small_limit
+from api.http.openapi_responses import BODY, refusals, takes
+from api.http.parsing import read_as
+from api.http.path_names import NAMED
+from api.http.problems import FieldError, Problem, invalid, run_finished, run_not_found
+from api.http.responses import Answer
+from api.http.transactions import transaction
+from api.json_schema.violations import violations
 from api.resources import Resources, resources
+from api.runs.detail import read_whole
 from api.runs.envelope import SignalBody
 from api.runs.find import run_id
-from api.runs.storable import stored_text
-from api.runs.whole import read_whole
+from api.runs.json_text import stored_text
 from api.shapes import RunBody
-from api.transactions import transaction
-from models import waits
-from models.announcing import announce
-from models.children import RESERVED
-from models.database import Row
-from models.facts import fact
 from models.lifecycle import TERMINAL
 from models.names import RULE, is_name
+from models.runs.announcing import announce
+from models.runs.children import RESERVED
+from models.runtime.database import Row
+from models.runtime.facts import fact
+from models.waiting import waits
 
 router = APIRouter(tags=["Runs"])
 
@@ -58,7 +58,7 @@ def send_signal(
     run = run_id(runId)
     moved = []
     with transaction() as connection:
-        # The run row first, then the signal and the waits: see `models.waits`.
+        # The run row first, then the signal and the waits: see `models.waiting.waits`.
         stands = waits.knock(run, caller.tenant).one(connection)
         if stands is None:
             raise run_not_found()

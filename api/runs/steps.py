@@ -8,10 +8,10 @@ from sqlalchemy import Text, null
 from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
-from api.answers import as_stored
+from api.http.responses import as_stored
 from api.shapes import StepBody
-from models.events import timestamp
-from models.step import Step
+from models.runs.public_event import timestamp
+from models.tables.step import Step
 
 # What a retry took over from its run lies at or below zero, so positions begin far below.
 _FIRST = 1 << 30

@@ -9,15 +9,15 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from api.answers import PRIVATE
-from api.auth import Caller, may
-from api.documented import Responses, refusals
-from api.problems import Problem, invalid
+from api.http.auth import Caller, may
+from api.http.openapi_responses import Responses, refusals
+from api.http.problems import Problem, invalid
+from api.http.responses import PRIVATE
+from api.http.transactions import reading
 from api.resources import Resources, resources
 from api.runs.find import find, run_id
 from api.streams.frame import KEEPALIVE
 from api.streams.hub import Hub
-from api.transactions import reading
 from models.lifecycle import TERMINAL
 
 router = APIRouter(tags=["Runs"])

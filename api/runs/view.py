@@ -11,16 +11,16 @@ from sqlalchemy import Text
 from sqlalchemy import cast as sql_cast
 from sqlmodel import Session, col, select
 
-from api.answers import as_stored
-from api.auth import Caller
-from api.runs.paused import open_waits, pauses
+from api.http.auth import Caller
+from api.http.responses import as_stored
+from api.runs.waits_view import open_waits, pauses
 from api.shapes import PauseBody, RunSummary, RunTimes, WaitBody
-from models.enqueue import NewRun
-from models.events import timestamp
-from models.label import Label
 from models.lifecycle import TERMINAL, PauseKind, State, Status, category, execution_status
-from models.payload import Payload
-from models.run import Run
+from models.runs.enqueue import NewRun
+from models.runs.public_event import timestamp
+from models.tables.label import Label
+from models.tables.payload import Payload
+from models.tables.run import Run
 
 
 @dataclass

@@ -7,15 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.concurrency import run_in_threadpool
 
-from api.answers import Answer
-from api.auth import Caller, may, not_valid
-from api.documented import refusals, shows
-from api.fair_use import aside
+from api.http.auth import Caller, may, not_valid
+from api.http.fair_use import aside
+from api.http.openapi_responses import refusals, shows
+from api.http.responses import Answer
+from api.http.transactions import reading
 from api.resources import Resources, resources
+from api.runs.detail import read_whole
 from api.runs.find import find, run_id
-from api.runs.whole import read_whole
 from api.shapes import RunBody
-from api.transactions import reading
 from models.lifecycle import Status
 
 router = APIRouter(tags=["Runs"])

@@ -9,16 +9,16 @@ from fastapi.concurrency import run_in_threadpool
 from sqlmodel import col, select
 from starlette.responses import StreamingResponse
 
-from api.auth import Caller, may
-from api.documented import Responses, refusals
-from api.people.delivery import asks, complete
+from api.http.auth import Caller, may
+from api.http.openapi_responses import Responses, refusals
+from api.http.transactions import reading
+from api.links.delivery import asks, complete
 from api.resources import Resources, resources
 from api.runs.stream import EVENT, HEADERS, KEEPALIVE_SECONDS
 from api.shapes import RunStatus
 from api.streams.frame import KEEPALIVE, frame
 from api.streams.hub import Hub
-from api.transactions import reading
-from models.run import Run
+from models.tables.run import Run
 
 router = APIRouter(tags=["Runs"])
 

@@ -8,15 +8,16 @@ from typing import Annotated, Any, Literal
 import psycopg
 from pydantic import Field
 
-from api.auth import Caller
-from api.fields import Cron, Timezone
-from api.problems import FieldError, Problem
-from api.requests import Body, read_as
+from api.http.auth import Caller
+from api.http.fields import Cron, Timezone
+from api.http.parsing import Body, read_as
+from api.http.problems import FieldError, Problem
 from api.resources import Resources
 from api.runs.create import new_run
 from api.runs.envelope import LATER, ScheduledRunBody
-from models import gating, schedules
-from models.recurrence import Recurrence
+from models.calendar.recurrence import Recurrence
+from models.fleet import queue_settings
+from models.operations import schedules
 from models.statement import Statement
 
 _NEEDED = ("cron", "timezone", "run")
@@ -99,7 +100,7 @@ def _run(
         raise Problem("unknown_field", f"run.notBefore {why}.", [FieldError("run.notBefore", why)])
     wanted = read_as(ScheduledRunBody, body.run, later=LATER, place="run.")
     made = new_run(caller, wanted, shared, "run.")
-    if not gating.holds_window(connection, made.window):
+    if not queue_settings.holds_window(connection, made.window):
         raise Problem(
             "unknown_window", "The window was deleted a moment ago.", [FieldError("run.window", "was deleted")]
         )

@@ -6,22 +6,24 @@ from fastapi import APIRouter, Depends
 from sqlmodel import col, select
 from starlette.responses import Response
 
-from api.answers import Answer
-from api.auth import Caller, may
-from api.body import body_within, json_object, single_limit
-from api.documented import BODY, refusals, shows, takes
+from api.http.auth import Caller, may
+from api.http.body import body_within, json_object, single_limit
+from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.path_names import NAMED
+from api.http.problems import Problem, invalid
+from api.http.responses import Answer
+from api.http.transactions import reading, transaction
 from api.installation.windows import NAME, NAME_RULE
-from api.names import NAMED
-from api.problems import Problem, invalid
 from api.resources import Resources, resources
-from api.runs.whole import read_whole
+from api.runs.detail import read_whole
 from api.scheduling.asked import ScheduleRequest, asked
 from api.scheduling.view import shown, summary
 from api.shapes import RunBody, ScheduleBody, ScheduleList
-from api.transactions import reading, transaction
-from models import bus, events, schedules
-from models.facts import fact
-from models.schedule import Schedule
+from models.operations import schedules
+from models.runs import public_event
+from models.runtime import bus
+from models.runtime.facts import fact
+from models.tables.schedule import Schedule
 
 router = APIRouter(tags=["Schedules"])
 
@@ -101,7 +103,7 @@ def run_schedule(name: str, caller: Annotated[Caller, Depends(may("enqueue"))], 
         event = schedules.run_now(connection, caller.tenant, name)
         if event is None:
             raise _unknown(name)
-    shared.bus.say(caller.tenant, events.public(event))
+    shared.bus.say(caller.tenant, public_event.public(event))
     shared.bus.wake(bus.PROMOTE, event["queue"])
     fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event["run_id"], by=caller.name)
     return Answer(read_whole(caller, event["run_id"]), 201)

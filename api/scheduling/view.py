@@ -4,12 +4,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from api.answers import JsonText
+from api.http.responses import JsonText
 from api.shapes import ScheduleBody, ScheduleSummary
-from models.events import timestamp
-from models.firing import Firing
-from models.recurrence import recurrence
-from models.schedule import Schedule
+from models.calendar.recurrence import recurrence
+from models.runs.public_event import timestamp
+from models.tables.firing import Firing
+from models.tables.schedule import Schedule
 
 _NEXT = 5
 _FIRINGS = 20

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from api.auth import Caller
+from api.http.auth import Caller
 
 ROOM = 1000
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from models.budget import Budget
+from models.runtime.budget import Budget
 
 MESSAGES: Final = 2_000.0
 AT_ONCE: Final = 1_000.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.answers import encode
+from api.http.responses import encode
 
 KEEPALIVE = b"event: keepalive\ndata: null\n\n"
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # stored JSON has them between its parts only, never inside a text

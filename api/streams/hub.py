@@ -15,15 +15,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from api.auth import Caller
+from api.http.auth import Caller
 from api.streams.board import Board
 from api.streams.frame import frame
 from api.streams.mailbox import Mailbox
 from api.streams.revoked import Open, end_for_ever
 from api.streams.subscription import Subscription
 from api.streams.tail import PAGE, tails
-from models.bus import PREFIX, run_channel, tenant_channel
-from models.facts import fact
+from models.runtime.bus import PREFIX, run_channel, tenant_channel
+from models.runtime.facts import fact
 
 POLL_SECONDS = 2.0
 _STORED = re.compile(r'\{"seq":(\d{1,9}),')
@@ -129,7 +129,9 @@ class Hub:
         boxes = self._boxes.get(channel)
         if not boxes:
             return
-        if (known := _STORED.match(text)) is not None:  # as `models.events.public` writes it: nothing else is looked at
+        if (
+            known := _STORED.match(text)
+        ) is not None:  # as `models.runs.public_event.public` writes it: nothing else is looked at
             self._make_stale([box for box in boxes if box.after < int(known[1])])
             return
         if not any(box.has_room for box in boxes):

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from api.auth import Caller
+from api.http.auth import Caller
 from api.streams.frame import Frame
 
 ROOM = 200

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from api.auth import Caller
-from api.transactions import reading
-from models.api_key import ApiKey
-from models.facts import fact
+from api.http.auth import Caller
+from api.http.transactions import reading
+from models.runtime.facts import fact
+from models.tables.api_key import ApiKey
 
 LOOK_SECONDS = 2.0
 

@@ -16,9 +16,9 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from api.streams.flood import Flood
-from models.facts import fact
 from models.ids import new_id
-from models.redis_client import open_async_redis
+from models.runtime.facts import fact
+from models.runtime.redis_client import open_async_redis
 
 _SILENCE_SECONDS = 5.0
 _CONFIRM_SECONDS = 0.5

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from api.answers import as_stored
-from api.auth import Caller
-from api.people.delivery import JOINED_BYTES, asks, complete
-from api.runs.history import told
+from api.http.auth import Caller
+from api.http.responses import as_stored
+from api.http.transactions import reading, transaction
+from api.links.delivery import JOINED_BYTES, asks, complete
+from api.streams.event_log import told
 from api.streams.frame import Frame, frame
-from api.transactions import reading, transaction
 
 PAGE = 100
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from executor.errors import CannotServe
-from models.host_user import accounts_named
+from models.runtime.host_user import accounts_named
 
 LOCKS = "taxiway-accounts"
 

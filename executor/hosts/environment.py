@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from models.settings import Settings
+from models.runtime.settings import Settings
 
 _OURS = ("TAXIWAY_", "CELERY_", "FLOWER_", "PG", "PYTHON")
 _SHORT = 6  # a shorter "secret" (a user name, a test password) would strip innocent variables

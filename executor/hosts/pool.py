@@ -21,8 +21,8 @@ from executor.hosts.spawning import spawn
 from executor.hosts.standing import Standing
 from executor.hosts.strays import Strays
 from executor.hosts.wear import is_worn
-from models.facts import fact
-from models.settings import Settings
+from models.runtime.facts import fact
+from models.runtime.settings import Settings
 
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = 2.0

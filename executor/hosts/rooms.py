@@ -14,7 +14,7 @@ from executor.hosts.accounts import Account
 from executor.hosts.removal import remove_tree
 from executor.hosts.sweeping import sweep
 from executor.hosts.temp_folders import TempFolders, remove_leftovers
-from models.facts import fact
+from models.runtime.facts import fact
 
 UMASK = 0o077
 

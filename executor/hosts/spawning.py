@@ -17,7 +17,7 @@ from executor.errors import CannotServe, HostGone
 from executor.hosts.host import Host, ServedAgent
 from executor.hosts.output import OutputDrain
 from executor.hosts.rooms import Room
-from models.settings import Settings
+from models.runtime.settings import Settings
 
 HELLO_SECONDS = 60.0
 DEAF_SECONDS = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use

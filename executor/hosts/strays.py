@@ -12,7 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from executor.hosts.descendants import children, end_descendants, lives
-from models.facts import fact
+from models.runtime.facts import fact
 
 _PR_SET_CHILD_SUBREAPER = 36
 _SECONDS = 1.0

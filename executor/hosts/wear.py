@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from executor.hosts.host import Host
-from models.facts import fact
-from models.settings import Settings
+from models.runtime.facts import fact
+from models.runtime.settings import Settings
 
 LOOK_EACH: Final = 64
 """Activations between two looks at a host's memory. What the first ones load for all later ones is no growth."""

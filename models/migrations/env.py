@@ -8,9 +8,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
-import models.tables  # noqa: F401  they register themselves
-from models.engine import engine
+import models.tables.registry  # noqa: F401  they register themselves
 from models.errors import SettingsError
+from models.runtime.engine import engine
 
 MIGRATION_LOCK = 7_246_001
 LOOK_SECONDS = 0.2

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from models.redis_client import open_redis
+from models.runtime.redis_client import open_redis
 from ops.chaos.book import Book
 from ops.chaos.eyes import Eyes
 from ops.chaos.measures import Gap, Slots

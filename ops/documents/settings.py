@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from `models.settings`."""
+"""Writes `docs/settings.md` from `models.runtime.settings`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from models.settings import Settings
+from models.runtime.settings import Settings
 
 HEAD = """# Settings
 

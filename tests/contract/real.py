@@ -14,12 +14,13 @@ from taxiway.testing import Given
 from taxiway.testing.given import Authorization
 from taxiway.testing.waits import Answer, Waiting
 
-from models import grants, waits
-from models.bus import PROMOTE
-from models.enqueue import NewRun, enqueue
-from models.grants import Holder
+from models.authorization import grants
+from models.authorization.grants import Holder
+from models.authorization.oauth_client import Tokens
 from models.lifecycle import TERMINAL, Reason
-from models.oauth import Tokens
+from models.runs.enqueue import NewRun, enqueue
+from models.runtime.bus import PROMOTE
+from models.waiting import waits
 from tests.contract.scenarios import Scenario, Seen
 from tests.postgres.factory import World
 from tests.processes.fleet import TENANT, Fleet

@@ -12,13 +12,16 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from executor.ending import record
-from executor.outcome import HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, parked
-from models import control, moves, steering, tickets, waits
+from executor.activation.finish import record
+from executor.activation.outcome import HandedBack, HostLost, Outcome, Parked, Paused, Succeeded, parked
+from models import control_requests, moves
 from models.lifecycle import TERMINAL, Reason
 from models.moves import NewWait
-from models.recording import Fence
-from models.steering import Steered
+from models.operations import commands
+from models.operations.commands import Steered
+from models.promotion import tickets
+from models.runs.recording import Fence
+from models.waiting import waits
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
 from tests.postgres.opening import open_waits
@@ -102,7 +105,7 @@ def cancel(scene: Scene) -> Act:
     """Cancel at once, or ask the worker, whichever the run allows (see `api.runs.cancel`)."""
 
     def attempt(connection: Connection) -> str:
-        done = steering.cancel(connection, scene.run, TENANT, by="cas", comment=None, grace_ms=5000)
+        done = commands.cancel(connection, scene.run, TENANT, by="cas", comment=None, grace_ms=5000)
         return "canceled" if done.events else "requested" if done.asked else "no row"
 
     def act(connection: Connection) -> str:
@@ -122,7 +125,7 @@ def cancel(scene: Scene) -> Act:
 def pause(scene: Scene) -> Act:
     def act(connection: Connection) -> str:
         def decide() -> str:
-            done = steering.pause(connection, scene.run, TENANT, by="pam", comment="later")
+            done = commands.pause(connection, scene.run, TENANT, by="pam", comment="later")
             return "paused" if _found(done).events else "recorded" if _found(done).asked else "no: asked before"
 
         return transaction(connection, decide)
@@ -133,7 +136,7 @@ def pause(scene: Scene) -> Act:
 def resume(scene: Scene) -> Act:
     def act(connection: Connection) -> str:
         def decide() -> str:
-            done = steering.resume(connection, scene.run, TENANT, by="rob")
+            done = commands.resume(connection, scene.run, TENANT, by="rob")
             return "resumed" if _found(done).events else "taken back" if _found(done).asked else "no: illegal move"
 
         return transaction(connection, decide)
@@ -161,7 +164,7 @@ def signal(scene: Scene, name: str = "word") -> Act:
 
 # ---------------------------------------------------------------------------------------------------------- the clock
 def expire(scene: Scene) -> Act:
-    """The time for the question is over, and the scheduler says so (see `scheduler.timers`)."""
+    """The time for the question is over, and the scheduler says so (see `scheduler.duties.timers`)."""
 
     def act(connection: Connection) -> str:
         def decide(stands: dict[str, Any]) -> str:
@@ -178,11 +181,11 @@ def expire(scene: Scene) -> Act:
 
 # ------------------------------------------------------------------------------------------------------- the scheduler
 def close(scene: Scene) -> Act:
-    """The run's window closed, and pauses what executes (see `scheduler.closing`)."""
+    """The run's window closed, and pauses what executes (see `scheduler.duties.window_enforcement`)."""
 
     def act(connection: Connection) -> str:
         def decide() -> str:
-            asking = control.ask_for_windows(windows=[scene.window], queues={}, agents={})
+            asking = control_requests.ask_for_windows(windows=[scene.window], queues={}, agents={})
             return "closed" if asking.all(connection) else "no: nothing executes, or somebody decides about it"
 
         return transaction(connection, decide)
@@ -194,7 +197,7 @@ def reopen(scene: Scene) -> Act:
     """The run's window is open again."""
 
     def forget(connection: Connection) -> str:
-        control.take_windows_back(windows=[]).all(connection)
+        control_requests.take_windows_back(windows=[]).all(connection)
         return "forgotten"
 
     def act(connection: Connection) -> str:
@@ -234,7 +237,7 @@ class Office:
 
 
 def end(scene: Scene, outcome: Outcome) -> Act:
-    """End the activation as its worker does; what came meanwhile takes the outcome's place (see `executor.ending`)."""
+    """End the activation as its worker does; what came meanwhile takes the outcome's place (see `executor.activation.finish`)."""
 
     def act(connection: Connection) -> str:
         claim = {"inbox": scene.inbox, "agent": AGENT, "queue": "default", "matters_to_others": False}

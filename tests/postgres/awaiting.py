@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from models import moves, waits
-from models.database import Row
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.questions import question
+from models.runtime.database import Row
+from models.waiting import waits
+from models.waiting.questions import question
 from tests.postgres.calls import TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World

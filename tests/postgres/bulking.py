@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from models import bulks
-from models.bulks import Action, Counted
-from models.bus import Bus
 from models.ids import new_id
-from models.wanted import Wanted
-from scheduler.bulk import Bulks
+from models.operations import bulk
+from models.operations.bulk import Action, Counted
+from models.runs.run_filter import Wanted
+from models.runtime.bus import Bus
+from scheduler.duties.bulk import Bulks
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
 from tests.postgres.inside import Deaf
@@ -22,8 +22,8 @@ NONE = Counted(0, whole=True)
 def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
     """Ask as the API does; gives the id of the operation."""
     wanted = Wanted(TENANT, agent=agent, **more)
-    counted = bulks.count(world.connection, Action(action), wanted)
-    row = bulks.start(Action(action), wanted, by="ann", created_by=KEY, counted=counted).one(world.connection)
+    counted = bulk.count(world.connection, Action(action), wanted)
+    row = bulk.start(Action(action), wanted, by="ann", created_by=KEY, counted=counted).one(world.connection)
     assert row
     return cast(UUID, row["id"])
 

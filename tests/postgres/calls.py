@@ -9,10 +9,12 @@ from types import ModuleType
 from typing import Protocol
 from uuid import UUID
 
-from models import control, holding, moves, recording, tickets
+from models import control_requests, moves
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
-from models.recording import Fence, Limits, LogLine, StepRecord
+from models.promotion import tickets
+from models.runs import holding, recording
+from models.runs.recording import Fence, Limits, LogLine, StepRecord
 from models.statement import Statement
 from tests.postgres.factory import AGENT, TENANT, Made
 
@@ -90,9 +92,9 @@ RECORDS: dict[str, Call] = {
 TICKETS: dict[str, Call] = {
     "promote": lambda m: tickets.promote([m.id]),
     "decline": lambda m: tickets.decline(m.id, m.epoch, draining=False),
-    "request_cancel": lambda m: control.request_cancel(m.id, TENANT, by="ann", comment=None, grace_ms=5000),
-    "request_pause": lambda m: control.request_pause(m.id, by="ann", comment=None),
-    "take_pause_back": lambda m: control.take_pause_back(m.id),
+    "request_cancel": lambda m: control_requests.request_cancel(m.id, TENANT, by="ann", comment=None, grace_ms=5000),
+    "request_pause": lambda m: control_requests.request_pause(m.id, by="ann", comment=None),
+    "take_pause_back": lambda m: control_requests.take_pause_back(m.id),
 }
 # These are over a whole queue; they have tests of their own.
 APART = {"republish", "lift", "next_lift", "withdraw", "ask_for_windows", "take_windows_back"}

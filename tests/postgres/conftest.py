@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from executor.recorder import Recorder
+from executor.recorder.recorder import Recorder
 from models.ids import new_id
-from scheduler import gates as gates_of
-from scheduler.gates import GateReader
-from scheduler.promotion import Promotion
+from scheduler.promotion import gates as gates_of
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.promotion import Promotion
 from tests.postgres.factory import World
 from tests.postgres.ground import Ground, Published
 from tests.postgres.inside import Deaf, proxy_to, settings_of, through

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from models.givers import Giver
+from models.authorization.givers import Giver
 from models.ids import new_id
 
 TENANT = "acme"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from models import children, moves, waits
-from models.bus import Bus
-from models.database import Row
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from scheduler.outbox import Outbox
+from models.runs import children
+from models.runtime.bus import Bus
+from models.runtime.database import Row
+from models.waiting import waits
+from scheduler.duties.outbox import Outbox
 from tests.postgres.duel import Connection
 from tests.postgres.factory import Made, World
 from tests.postgres.inside import Deaf

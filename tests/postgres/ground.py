@@ -11,18 +11,20 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from models import ends, moves, waits, windows
-from models.database import Row
-from models.enqueue import NewRun, enqueue
+from models import idle_ends, moves
+from models.calendar import windows
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from scheduler.closing import Closing
-from scheduler.expiry import Expiry
-from scheduler.gates import GateReader
-from scheduler.lifting import Lifting
-from scheduler.places import Places
-from scheduler.promotion import Promotion
+from models.runs.enqueue import NewRun, enqueue
+from models.runtime.database import Row
+from models.waiting import waits
+from scheduler.duties.expiry import Expiry
+from scheduler.duties.place_assignment import Places
+from scheduler.duties.timed_release import Lifting
+from scheduler.duties.window_enforcement import Closing
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.promotion import Promotion
 from tests.postgres.factory import AGENT, TENANT, Made, World
 from tests.postgres.inside import Deaf
 
@@ -134,7 +136,7 @@ class Ground:
     def cancel(self, run: UUID) -> None:
         """Cancel a run that no worker executes."""
         tenant = self.world.row(run)["tenant"]
-        assert ends.cancel_idle(self.connection, run, tenant, reason=Reason.BY_USER, by="ann", comment=None)
+        assert idle_ends.cancel_idle(self.connection, run, tenant, reason=Reason.BY_USER, by="ann", comment=None)
 
     def window(self, name: str, *, is_open: bool) -> None:
         """Put a window that is open all the time, or closed all the time."""

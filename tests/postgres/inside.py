@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from models.settings import settings
+from models.runtime.settings import settings
 from tests.postgres.proxy import Proxy
 
 PATIENCE = 20.0

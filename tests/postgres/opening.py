@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.database import Row
 from models.moves import NewWait
-from models.opening import opening
-from models.recording import Fence
+from models.runs.opening import opening
+from models.runs.recording import Fence
+from models.runtime.database import Row
 from tests.postgres.calls import LIMITS
 from tests.postgres.duel import Connection
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 
-from executor.lane import Answer
-from executor.recorder import Recorder
-from executor.session import Decision
-from models import recording
-from models.database import Connection, Row
+from executor.recorder.connection import Decision
+from executor.recorder.group_commit import Answer
+from executor.recorder.recorder import Recorder
+from models.runs import recording
+from models.runtime.database import Connection, Row
 from models.statement import Statement
 from tests.postgres.calls import fence, record
 from tests.postgres.factory import Made, World

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from models import control, moves
+from models import control_requests, moves
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.moves import NewWait
@@ -26,7 +26,7 @@ def _parked(world: World, opens: Sequence[NewWait], wake: str = "all", *, to_pau
     scene = Scene(world.run("executing", worker=new_id()), opens[0], tuple(opens), wake)
     open_by_park(world.connection, scene)
     if to_pause:
-        assert control.request_pause(scene.run, by="pat", comment=None).one(world.connection)
+        assert control_requests.request_pause(scene.run, by="pat", comment=None).one(world.connection)
     return scene
 
 

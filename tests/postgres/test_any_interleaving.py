@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from models import moves, tickets, waits
-from models.enqueue import NewRun, enqueue
+from models import moves
 from models.ids import new_id
 from models.moves import NewWait
+from models.promotion import tickets
+from models.runs.enqueue import NewRun, enqueue
+from models.waiting import waits
 from tests.postgres.acts import ACTS, COMMIT, ROLLBACK, Scene, approval, transaction, word
 from tests.postgres.factory import AGENT, TENANT, Made, World
 from tests.postgres.lanes import Act, Connection, Lane, Lanes

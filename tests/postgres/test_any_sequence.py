@@ -24,10 +24,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from models import control, moves, recording, tickets
-from models.enqueue import NewRun, enqueue
+from models import control_requests, moves
 from models.lifecycle import Reason, Verb
-from models.recording import Fence, Limits
+from models.promotion import tickets
+from models.runs import recording
+from models.runs.enqueue import NewRun, enqueue
+from models.runs.recording import Fence, Limits
 from models.statement import Statement
 from tests.postgres.calls import ERROR, record
 from tests.postgres.factory import AGENT, TENANT, World
@@ -163,12 +165,12 @@ class OneRun(RuleBasedStateMachine):
     def close_or_open_its_window(self, draw: Draw) -> None:
         """Only an executing run is asked, and only while nothing else is asked of it."""
         if draw(st.booleans()):
-            asking = control.ask_for_windows(windows=["night"], queues={}, agents={})
+            asking = control_requests.ask_for_windows(windows=["night"], queues={}, agents={})
             asked = [row for row in asking.all(self.connection) if row["id"] == self.run]
             assert bool(asked) == (self.model.lease is not None and self.model.asked is None)
             self.model = replace(self.model, asked="window") if asked else self.model
         else:
-            control.take_windows_back(windows=[]).all(self.connection)
+            control_requests.take_windows_back(windows=[]).all(self.connection)
             self.model = replace(self.model, asked=None) if self.model.asked == "window" else self.model
 
     def pause_executing(self, draw: Draw) -> None:
@@ -212,7 +214,7 @@ class OneRun(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------------------------------ from outside
     def request_cancel(self, draw: Draw) -> None:
-        statement = control.request_cancel(self.run, TENANT, by=None, comment=None, grace_ms=60_000)
+        statement = control_requests.request_cancel(self.run, TENANT, by=None, comment=None, grace_ms=60_000)
         self._call(statement, self.model.lease is not None, replace(self.model, asked="cancel"))
 
     def cancel_overdue(self, draw: Draw) -> None:

@@ -8,13 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from models import bulks, moves, steering
-from models.bulks import Action
-from models.bus import PROMOTE, worker_channel
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.wanted import Label, Wanted
-from scheduler.errand import Errand
+from models.operations import bulk, commands
+from models.operations.bulk import Action
+from models.runs.run_filter import Label, Wanted
+from models.runtime.bus import PROMOTE, worker_channel
+from scheduler.duties.bulk_operation import Errand
 from tests.postgres.bulking import KEY, ask, came_to, stands, turns
 from tests.postgres.calls import fence
 from tests.postgres.duel import Connection
@@ -39,13 +40,13 @@ def _steer(world: World, action: str, run: UUID) -> bool:
     connection = world.connection
     match action:
         case "cancel":
-            done = steering.cancel(connection, run, TENANT, by="ann", comment=None, grace_ms=1)
+            done = commands.cancel(connection, run, TENANT, by="ann", comment=None, grace_ms=1)
         case "pause":
-            done = steering.pause(connection, run, TENANT, by="ann", comment=None) or steering.Steered()
+            done = commands.pause(connection, run, TENANT, by="ann", comment=None) or commands.Steered()
         case "resume":
-            done = steering.resume(connection, run, TENANT, by="ann") or steering.Steered()
+            done = commands.resume(connection, run, TENANT, by="ann") or commands.Steered()
         case _:
-            done = steering.retry(connection, run, TENANT, created_by=KEY)
+            done = commands.retry(connection, run, TENANT, created_by=KEY)
     return done.did
 
 
@@ -70,7 +71,7 @@ def test_it_counts_just_the_runs_to_which_the_call_for_one_would_do_something(
         _park(world, made, kinds[situation])
     if asking:
         assert open_waits(world.connection, fence(made), [NewWait("pause", "user")])
-    counted = bulks.count(world.connection, Action(action), Wanted(TENANT, agent=agent))
+    counted = bulk.count(world.connection, Action(action), Wanted(TENANT, agent=agent))
     assert counted
     did = _steer(world, action, made.id)
     if (situation, action) == ("succeeded", "retry"):

@@ -10,12 +10,13 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from models import bulks, steering
-from models.bulks import Action
-from models.wanted import Wanted
-from scheduler import bulk, errand
-from scheduler.errand import Errand
-from scheduler.housekeeping import Housekeeping
+from models.operations import bulk as bulks
+from models.operations import commands
+from models.operations.bulk import Action
+from models.runs.run_filter import Wanted
+from scheduler.duties import bulk, bulk_operation
+from scheduler.duties.bulk_operation import Errand
+from scheduler.duties.housekeeping import Housekeeping
 from tests.postgres.bulking import KEY, NONE, ask, came_to, leader, many, retries, stands, turns
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
@@ -31,7 +32,7 @@ def _until_done(connection: Connection, asked: UUID, count: int) -> None:
 
 
 def test_more_runs_than_a_page_are_all_come_to_and_each_has_one_end(world: World, agent: str) -> None:
-    count = 2 * errand.PAGE + 7
+    count = 2 * bulk_operation.PAGE + 7
     many(world, agent, count)
     asked = ask(world, "cancel", agent)
     duty, turns, longest = leader(), 0, 0.0
@@ -102,26 +103,26 @@ def test_a_run_that_somebody_decides_about_is_come_back_to_and_nobody_waits_for_
 
 
 def test_when_many_are_held_by_others_these_come_first(world: World, connect: Connect, agent: str) -> None:
-    held, holder = many(world, agent, errand.MOST_BEHIND), connect()
+    held, holder = many(world, agent, bulk_operation.MOST_BEHIND), connect()
     [free] = many(world, agent, 1)
     holder.execute("BEGIN")
     holder.execute("SELECT FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [held])
     asked = ask(world, "cancel", agent)
     turns(world.connection)
-    assert (world.row(free)["status"], len(stands(world, asked)["behind"])) == ("QUEUED", errand.MOST_BEHIND)
+    assert (world.row(free)["status"], len(stands(world, asked)["behind"])) == ("QUEUED", bulk_operation.MOST_BEHIND)
     holder.execute("COMMIT")
     turns(world.connection)
-    assert came_to(world, asked) == (errand.MOST_BEHIND + 1, 0, 0, True)
+    assert came_to(world, asked) == (bulk_operation.MOST_BEHIND + 1, 0, 0, True)
 
 
 def test_one_run_that_cannot_be_done_holds_up_no_other(
     world: World, agent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(errand, "fact", lambda name, **_: said.append(name))
+    monkeypatch.setattr(bulk_operation, "fact", lambda name, **_: said.append(name))
     broken, sound = world.run("failed", agent=agent), world.run("failed", agent=agent)
     world.connection.execute("UPDATE payload SET input = '{}', result = NULL WHERE run_id = %s", [broken.id])
-    retry = steering.retry
+    retry = commands.retry
 
     def fails(connection: Any, run: UUID, *args: Any, **more: Any) -> Any:
         done = retry(connection, run, *args, **more)
@@ -129,7 +130,7 @@ def test_one_run_that_cannot_be_done_holds_up_no_other(
             connection.execute("INSERT INTO payload (run_id, tenant, input) VALUES (%s, 'x', '{}')", [run])
         return done
 
-    monkeypatch.setattr(steering, "retry", fails)
+    monkeypatch.setattr(commands, "retry", fails)
     asked = ask(world, "retry", agent)
     turns(world.connection)
     assert came_to(world, asked) == (1, 0, 1, True)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from models import bulks
-from models.bulks import Action
-from models.database import set_up
-from models.wanted import Label, Wanted
-from scheduler import bulk
-from scheduler.errand import Errand
+from models.operations import bulk as bulks
+from models.operations.bulk import Action
+from models.runs.run_filter import Label, Wanted
+from models.runtime.database import set_up
+from scheduler.duties import bulk
+from scheduler.duties.bulk_operation import Errand
 from tests.postgres.bulking import KEY, NONE, many
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import control
+from models import control_requests
 from tests.postgres.ground import Ground
 
 
@@ -57,8 +57,8 @@ def test_the_newest_run_takes_the_place_of_all_before_it(ground: Ground) -> None
     ground.turn()
     assert ground.status(waiting) == ("CANCELED", "superseded")
     row = ground.world.row(executing)
-    assert (row["control_request"], row["control_by"]) == ("cancel", control.superseded_by(newest))
-    assert control.why_canceled(row["control_by"]) == "superseded"
+    assert (row["control_request"], row["control_by"]) == ("cancel", control_requests.superseded_by(newest))
+    assert control_requests.why_canceled(row["control_by"]) == "superseded"
     ground.end(executing)
 
     assert ground.turn() == [newest]

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from models.idempotency import claim_key
 from models.ids import new_id
+from models.tables.idempotency import claim_key
 from tests.postgres.factory import TENANT, World
 
 _LEASED = {"status": "RUNNING", "lease_worker": new_id()}

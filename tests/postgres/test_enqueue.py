@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from models.enqueue import NewRun, enqueue
+from models.runs.enqueue import NewRun, enqueue
 from tests.postgres.factory import World
 
 

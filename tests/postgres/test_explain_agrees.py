@@ -16,10 +16,10 @@ import pytest
 
 from api.explain.explaining import explain
 from api.explain.kinds import Kind
-from models.database import Row
-from models.session_locks import LEADER
-from scheduler.gates import GateReader
-from scheduler.promotion import Promotion
+from models.runtime.database import Row
+from models.runtime.session_locks import LEADER
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.promotion import Promotion
 from tests.postgres.factory import AGENT, TENANT, Made, World
 
 OPEN = {"override": "open", "override_until": "now() + interval '1 h'"}

@@ -10,9 +10,9 @@ import pytest
 from api.explain import counting, reading, reading_ready
 from api.explain.counting import count_in_line, count_ready
 from api.explain.facts import MOST_COUNTED
-from models.database import set_up
 from models.ids import new_id
-from models.run import Run
+from models.runtime.database import set_up
+from models.tables.run import Run
 from tests.postgres.factory import Made, World
 from tests.postgres.plans import nodes_of, own_database, scans_of
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from models import gating
-from models.enqueue import NewRun, enqueue
+from models.fleet import queue_settings
+from models.runs.enqueue import NewRun, enqueue
 from tests.postgres.factory import AGENT
 from tests.postgres.ground import QUEUE, Ground
 
@@ -36,7 +36,7 @@ _BACKLOG = """
 def _weigh(ground: Ground, weights: dict[str, float]) -> None:
     """Say it as PUT /v1/queues does."""
     with ground.connection.transaction():
-        gating.change_queue(ground.connection, QUEUE, {"weights": weights})
+        queue_settings.change_queue(ground.connection, QUEUE, {"weights": weights})
 
 
 def _accept(ground: Ground, tenant: str, count: int) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from models import tickets
-from models.database import Row
-from models.enqueue import NewRun, enqueue
 from models.ids import new_id
-from scheduler.housekeeping import Housekeeping
+from models.promotion import tickets
+from models.runs.enqueue import NewRun, enqueue
+from models.runtime.database import Row
+from scheduler.duties.housekeeping import Housekeeping
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import World
 

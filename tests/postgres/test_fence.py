@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from models import control, holding, moves, recording, tickets, workers
+from models import control_requests, moves
+from models.fleet import workers
+from models.promotion import tickets
+from models.runs import holding, recording
 from tests.postgres.calls import MOVES, RECORDS, TICKETS, Call, foreign, functions, late, takes_an_epoch
 from tests.postgres.factory import Made, World
 
@@ -33,7 +36,7 @@ def test_no_function_that_takes_an_epoch_is_left_out() -> None:
         **functions(recording),
         **functions(holding),
         **functions(tickets),
-        **functions(control),
+        **functions(control_requests),
         **functions(workers),
     }
     fenced = {name for name, function in every.items() if takes_an_epoch(function)}

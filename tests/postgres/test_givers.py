@@ -12,12 +12,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from executor.authorizations import LOST, Asked, Authorizations, Granted
-from models import grants, waits
-from models.database import Row
-from models.givers import Giver
-from models.grants import Given, Holder
-from models.oauth import Tokens
+from executor.activation.grant_requests import LOST, Asked, Authorizations, Granted
+from models.authorization import grants
+from models.authorization.givers import Giver
+from models.authorization.grants import Given, Holder
+from models.authorization.oauth_client import Tokens
+from models.runtime.database import Row
+from models.waiting import waits
 from tests.postgres.duel import Waiting, until_blocked
 from tests.postgres.factory import TENANT, World
 from tests.postgres.inside import settings_of, until

@@ -7,12 +7,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models import consents, grants, moves, waits
-from models.database import Row
-from models.grants import Given, Holder
+from models import moves
+from models.authorization import grants
+from models.authorization.grants import Given, Holder
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.questions import authorization
+from models.runs import consents
+from models.runtime.database import Row
+from models.waiting import waits
+from models.waiting.questions import authorization
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import TENANT, Made, World
 

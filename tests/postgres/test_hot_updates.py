@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from models import recording, workers
+from models.fleet import workers
+from models.runs import recording
 from tests.postgres.calls import RECORDS, Call, fence, record
 from tests.postgres.factory import Made, World
 

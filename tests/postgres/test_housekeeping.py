@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.housekeeping import Housekeeping
+from scheduler.duties.housekeeping import Housekeeping
 from tests.postgres.factory import World
 
 

@@ -10,11 +10,16 @@ import pytest
 from sqlalchemy.dialects import postgresql
 
 from api.people.question import Page, listing
-from models import control, recording, tickets, waits, workers
-from models.database import set_up
+from models import control_requests
+from models.fleet import workers
 from models.ids import new_id
+from models.promotion import tickets
+from models.runs import recording
+from models.runtime.database import set_up
 from models.statement import Statement
-from scheduler import candidates, capacity, overdue, recovery
+from models.waiting import waits
+from scheduler.duties import overdue_cancels, recovery
+from scheduler.promotion import candidates, capacity
 from tests.postgres.calls import MOVES, RECORDS, TICKETS
 from tests.postgres.factory import Made, World
 from tests.postgres.plans import nodes_of, own_database, plan_of, scans_of
@@ -112,7 +117,7 @@ def test_the_head_of_the_ready_index_needs_no_sort(crowd: tuple[World, Made]) ->
 STATEMENTS: dict[str, tuple[str, set[str]]] = {
     "capacity": (capacity._CAPACITY, {"run_in_flight"}),
     "orphans": (recovery._ORPHANS, {"run_in_flight"}),
-    "overdue cancels": (overdue._OVERDUE, {"run_in_flight"}),
+    "overdue cancels": (overdue_cancels._OVERDUE, {"run_in_flight"}),
 }
 
 
@@ -121,8 +126,8 @@ TAKEN: dict[str, Statement] = {
         candidates.CANDIDATES,
         {"queue": "queue1", "agents": ["agent1"], "windows": [""], "kinds": [False, True], "limit": 8},
     ),
-    "ask for windows": control.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}),
-    "take windows back": control.take_windows_back(windows=["night"]),
+    "ask for windows": control_requests.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}),
+    "take windows back": control_requests.take_windows_back(windows=["night"]),
     "withdraw": tickets.withdraw(windows=["night"], queues=["queue1"], agents=[]),
     "promote": tickets.promote([new_id()]),
     "republish": tickets.republish("queue1"),
@@ -171,8 +176,8 @@ def test_a_renewal_reads_only_its_own_runs(crowd: tuple[World, Made], generic: b
         (tickets.republish("queue1"), "run_in_flight"),
         (tickets.lift(), "run_blocked"),
         (tickets.withdraw(windows=["night"], queues=["queue1"], agents=["agent1"]), "run_in_flight"),
-        (control.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}), "run_in_flight"),
-        (control.take_windows_back(windows=["night"]), "run_in_flight"),
+        (control_requests.ask_for_windows(windows=["night"], queues={"queue1": "night"}, agents={}), "run_in_flight"),
+        (control_requests.take_windows_back(windows=["night"]), "run_in_flight"),
         (tickets.promote([new_id() for _ in range(64)]), "run_pkey"),
     ],
     ids=["republish", "lift", "withdraw", "ask_for_windows", "take_windows_back", "promote"],

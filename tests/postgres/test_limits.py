@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from scheduler.rules import Rate
+from scheduler.promotion.queue_rules import Rate
 from tests.postgres.factory import AGENT
 from tests.postgres.ground import Ground
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import Canceled, Failed, HandedBack, Outcome, Succeeded
-from models import control, moves, waits
+from executor.activation.outcome import Canceled, Failed, HandedBack, Outcome, Succeeded
+from models import control_requests, moves
 from models.lifecycle import Reason
 from models.moves import NewWait
+from models.waiting import waits
 from tests.postgres.acts import Scene, activate, answer, approval, end, expire, open_by_park, park, signal, word
 from tests.postgres.factory import TENANT, World
 from tests.postgres.lanes import Connection
@@ -202,7 +203,7 @@ def test_each_question_is_told_once_also_beside_one_that_was_told_before(world: 
 )
 def test_whoever_wanted_a_pause_is_not_taken_for_whoever_ended_the_run(world: World, act: Any, who: Any) -> None:
     scene = _waiting(world, approval())
-    assert control.request_pause(scene.run, by="pam", comment="later").one(world.connection)
+    assert control_requests.request_pause(scene.run, by="pam", comment="later").one(world.connection)
     act(scene)(world.connection)
     end_ = world.events(scene.run)[-1]
     assert (end_["type"], end_["status"], end_["data"]) == ("end", "CANCELED", who)
@@ -210,7 +211,7 @@ def test_whoever_wanted_a_pause_is_not_taken_for_whoever_ended_the_run(world: Wo
 
 def test_a_pause_that_a_hand_back_honours_says_who_wanted_it(world: World) -> None:
     scene = Scene(world.run("executing"), approval())
-    assert control.request_pause(scene.run, by="pam", comment="later").one(world.connection)
+    assert control_requests.request_pause(scene.run, by="pam", comment="later").one(world.connection)
     assert end(scene, HandedBack(Reason.DRAINED, None))(world.connection) == "handed_back:drained"
     data = world.events(scene.run)[-1]["data"]
     assert _stands(world, scene) == ("PAUSED", "user")

@@ -19,11 +19,12 @@ from psycopg.rows import dict_row
 from sqlalchemy import Engine, create_engine
 from sqlmodel import SQLModel
 
-import models.tables  # noqa: F401  they register themselves
-from models import database, grants, settings
+import models.tables.registry  # noqa: F401  they register themselves
+from models.authorization import grants
+from models.authorization.givers import Giver
+from models.authorization.grants import Holder
 from models.errors import DatabaseAway
-from models.givers import Giver
-from models.grants import Holder
+from models.runtime import database, settings
 from tests.postgres.factory import World
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from models import turns, waits
-from models.forgetting import BELONGING, forget
 from models.ids import new_id
+from models.runs import turns
+from models.runs.deletion import BELONGING, forget
+from models.waiting import waits
 from tests.postgres.calls import LIMITS, MOVES, RECORDS, TICKETS, Call, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import TENANT, Made, World

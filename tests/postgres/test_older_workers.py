@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from executor.older_workers import wait_for_older
-from models import workers
+from models.fleet import workers
 from models.ids import liveness_key
 from tests.postgres.factory import World
 

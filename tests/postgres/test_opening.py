@@ -10,18 +10,20 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from executor.lane import Settled
-from executor.recorder import Recorder
-from models import grants, moves, waits
-from models.database import Row
-from models.grants import Given, Holder
+from executor.recorder.group_commit import Settled
+from executor.recorder.recorder import Recorder
+from models import moves
+from models.authorization import grants
+from models.authorization.grants import Given, Holder
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.opening import Opening, opening
-from models.questions import authorization, question
-from models.recording import Limits
+from models.runs.opening import Opening, opening
+from models.runs.recording import Limits
+from models.runtime.database import Row
 from models.statement import Statement
+from models.waiting import waits
+from models.waiting.questions import authorization, question
 from tests.postgres.calls import LIMITS, TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World

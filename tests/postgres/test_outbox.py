@@ -10,12 +10,14 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from models import children, moves, waits
-from models.bus import PROMOTE
-from models.database import Row
+from models import moves
 from models.ids import new_id
 from models.moves import NewWait
-from scheduler import outbox
+from models.runs import children
+from models.runtime.bus import PROMOTE
+from models.runtime.database import Row
+from models.waiting import waits
+from scheduler.duties import outbox
 from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from models import children, moves
-from models.bus import worker_channel
+from models import moves
 from models.lifecycle import Reason, Verb
+from models.runs import children
+from models.runtime.bus import worker_channel
 from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection
 from tests.postgres.factory import Made, World

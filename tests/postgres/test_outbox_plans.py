@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from models import children
-from models.database import set_up
 from models.ids import new_id
-from scheduler import outbox
+from models.runs import children
+from models.runtime.database import set_up
+from scheduler.duties import outbox
 from tests.postgres.factory import World
 from tests.postgres.families import child_of, succeed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.overdue import OverdueCancels
+from scheduler.duties.overdue_cancels import OverdueCancels
 from tests.postgres.factory import World
 from tests.postgres.inside import Deaf
 

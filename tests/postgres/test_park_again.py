@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from executor.ending import record
-from executor.outcome import parked
-from models import moves, recording, waits
+from executor.activation.finish import record
+from executor.activation.outcome import parked
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.runs import recording
+from models.waiting import waits
 from tests.postgres.acts import Office, Scene, activate, open_by_park, signal, word
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, World

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import exc, text
 
-from models import database, engine, patience
-from models.settings import settings
+from models.runtime import bounded_connection, database, engine
+from models.runtime.settings import settings
 from ops.chaos.proxy import Link, Mode, Streams
 from ops.chaos.switchboard import Switchboard
 
@@ -27,7 +27,7 @@ def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Switchb
 
     link = board.link(dial)
     monkeypatch.setenv("TAXIWAY_DATABASE_URL", f"postgresql://postgres@127.0.0.1:{link.port}{server.path}")
-    monkeypatch.setattr(patience, "SECONDS", 0.5)
+    monkeypatch.setattr(bounded_connection, "SECONDS", 0.5)
     settings.cache_clear()
     engine.engine.cache_clear()
     yield board, link

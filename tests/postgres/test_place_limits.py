@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from scheduler import gates as gates_of
+from scheduler.promotion import gates as gates_of
 from tests.postgres.factory import World
 from tests.postgres.ground import Ground
 from tests.postgres.inside import Deaf

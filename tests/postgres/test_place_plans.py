@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from models import conflicts, expiries, place_limits, places, tickets
-from models.database import set_up
 from models.ids import new_id
-from models.places import Shut
+from models.promotion import conflicts, place_limits, places, tickets
+from models.promotion.places import Shut
+from models.runs import expiration
+from models.runtime.database import set_up
 from models.statement import Statement
-from scheduler import room
+from scheduler.promotion import headroom
 from tests.postgres.factory import World
 from tests.postgres.plans import nodes_of, own_database, plan_of, read_whole, scans_of
 
@@ -81,7 +82,7 @@ STATEMENTS: dict[str, Statement] = {
     "any rival": conflicts.any_rival(_RUNS[0], LINE),
     "lift": tickets.lift(),
     "next lift": tickets.next_lift(),
-    "in flight": Statement(room._IN_FLIGHT, {}),
+    "in flight": Statement(headroom._IN_FLIGHT, {}),
 }
 
 
@@ -112,6 +113,6 @@ def test_the_head_of_a_line_is_found_without_reading_the_line(lines: World, name
 
 def test_what_is_due_is_found_by_its_time(lines: World, newborn: World) -> None:
     for world in (lines, newborn):
-        for statement in (expiries.due(), expiries.next_due()):
+        for statement in (expiration.due(), expiration.next_due()):
             nodes = [node.get("Index Name") for node in nodes_of(plan_of(world, statement.sql, {}, generic=False))]
             assert "expiry_next" in nodes

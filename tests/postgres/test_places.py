@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import control
+from models import control_requests
 from tests.postgres.ground import Ground
 
 
@@ -114,9 +114,9 @@ def test_a_queue_may_have_parked_runs_hold_their_keys(ground: Ground) -> None:
 def test_a_run_that_is_held_keeps_nobody_from_the_place(ground: Ground) -> None:
     first, second = (ground.accept(concurrency_key="k") for _ in range(2))
     assert ground.turn() == [first]
-    assert control.request_pause(first, by="ann", comment=None).one(ground.connection)
+    assert control_requests.request_pause(first, by="ann", comment=None).one(ground.connection)
     assert ground.turn() == [second]
-    assert control.take_pause_back(first).one(ground.connection)
+    assert control_requests.take_pause_back(first).one(ground.connection)
     assert ground.turn() == []
     ground.begin(second)
     ground.end(second)
@@ -127,14 +127,14 @@ def test_a_run_that_is_held_keeps_nobody_from_the_place(ground: Ground) -> None:
 def test_a_run_that_is_held_in_its_line_is_passed(ground: Ground) -> None:
     holder, held, third = (ground.accept(concurrency_key="k") for _ in range(3))
     ground.turn()
-    assert control.request_pause(held, by="ann", comment=None).one(ground.connection)
+    assert control_requests.request_pause(held, by="ann", comment=None).one(ground.connection)
     ground.begin(holder)
     ground.end(holder)
     assert ground.turn() == [third]
     ground.begin(third)
     ground.end(third)
     assert ground.turn() == []
-    assert control.take_pause_back(held).one(ground.connection)
+    assert control_requests.take_pause_back(held).one(ground.connection)
 
     assert ground.turn() == [held]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scheduler.candidates import CANDIDATES
-from scheduler.capacity import _CAPACITY
+from scheduler.promotion.candidates import CANDIDATES
+from scheduler.promotion.capacity import _CAPACITY
 from tests.postgres.factory import World
 from tests.postgres.ground import consuming
 

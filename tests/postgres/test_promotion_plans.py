@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from models.database import set_up
-from models.settings import Settings
-from scheduler import republication
+from models.runtime.database import set_up
+from models.runtime.settings import Settings
 from scheduler.__main__ import _duties
+from scheduler.promotion import republication
 from tests.postgres.factory import World
 from tests.postgres.inside import Deaf
 from tests.postgres.plans import own_database, plan_of, read_whole

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from models import recording, tickets
-from models.idempotency import claim_key
 from models.ids import new_id
+from models.promotion import tickets
+from models.runs import recording
 from models.statement import Statement
+from models.tables.idempotency import claim_key
 from tests.postgres.calls import LIMITS, MOVES, RECORDS, TICKETS, Call, fence, record
 from tests.postgres.duel import Connection, Waiting, duel, until_blocked
 from tests.postgres.factory import Made, World

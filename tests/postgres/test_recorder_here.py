@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from executor.lane import Answer, Settled
-from executor.recorder import Recorder
+from executor.recorder.group_commit import Answer, Settled
+from executor.recorder.recorder import Recorder
 from models import moves
 from models.statement import Statement
 from tests.postgres.calls import fence

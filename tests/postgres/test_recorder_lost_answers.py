@@ -9,12 +9,13 @@ from functools import partial
 
 import pytest
 
-from executor.lane import Item, Settled
-from executor.recorder import LARGE, Recorder, claimed, committed
-from models import moves, recording
-from models.database import Connection
+from executor.recorder.group_commit import Item, Settled
+from executor.recorder.recorder import LARGE, Recorder, claimed, committed
+from models import moves
 from models.ids import new_id
-from models.recording import Fence
+from models.runs import recording
+from models.runs.recording import Fence
+from models.runtime.database import Connection
 from tests.postgres.calls import fence
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import World

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from executor import lane as lanes
-from executor import session as sessions
-from executor.lane import Item, Lane
-from executor.recorder import LARGE, Recorder
-from models import recording
-from models.recording import LogLine
+from executor.recorder import connection as sessions
+from executor.recorder import group_commit as lanes
+from executor.recorder.group_commit import Item, Lane
+from executor.recorder.recorder import LARGE, Recorder
+from models.runs import recording
+from models.runs.recording import LogLine
 from models.statement import Statement
 from tests.postgres.calls import fence
 from tests.postgres.conftest import Connect

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from executor import session as sessions
-from executor.recorder import Recorder
-from models import recording
+from executor.recorder import connection as sessions
+from executor.recorder.recorder import Recorder
+from models.runs import recording
 from models.statement import Statement
 from tests.postgres.calls import LIMITS, fence, record
 from tests.postgres.conftest import Connect

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from models import moves, recording
-from models.database import Row
+from models import moves
 from models.lifecycle import Reason, Verb
-from models.recording import Limits, LogLine, StepRecord
+from models.runs import recording
+from models.runs.recording import Limits, LogLine, StepRecord
+from models.runtime.database import Row
 from tests.postgres.calls import ERROR, LIMITS, MOVES, fence, record
 from tests.postgres.factory import Made, World
 

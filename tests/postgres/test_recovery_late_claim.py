@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.recovery import Recovery
+from scheduler.duties.recovery import Recovery
 from tests.postgres.factory import World
 
 

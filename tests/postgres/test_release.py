@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from models import moves
-from models.database import Row
 from models.lifecycle import Reason, Verb
+from models.runtime.database import Row
 from tests.postgres.calls import ERROR, MOVES, TICKETS
 from tests.postgres.factory import Made, World
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from models import control, moves
-from models.children import CHILD
-from models.database import Row
+from models import control_requests, moves
 from models.ids import new_id
-from models.successors import Restart
+from models.runs.children import CHILD
+from models.runs.successors import Restart
+from models.runtime.database import Row
 from tests.postgres.calls import TENANT, fence
 from tests.postgres.conftest import Connect
 from tests.postgres.duel import duel
@@ -63,7 +63,7 @@ def test_a_run_that_is_to_end_or_to_pause_does_not_begin_anew(world: World, situ
 @pytest.mark.parametrize("cancel_first", [True, False])
 def test_of_a_restart_and_a_cancel_the_first_decides(world: World, connect: Connect, cancel_first: bool) -> None:
     made, bystander = world.run("executing"), new_id()
-    asking = control.request_cancel(made.id, TENANT, by="ann", comment=None, grace_ms=1)
+    asking = control_requests.request_cancel(made.id, TENANT, by="ann", comment=None, grace_ms=1)
     restarting = moves.restart(made.id, made.epoch, made.worker, n=1, active_ms=1, successor=bystander)
     won, lost = duel(connect, *((asking, restarting) if cancel_first else (restarting, asking)))
     assert (len(won), lost) == (1, [])

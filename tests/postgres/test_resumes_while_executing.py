@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from models import control, moves, steering
-from models.database import Row
+from models import control_requests, moves
+from models.operations import commands
+from models.runtime.database import Row
 from tests.postgres.awaiting import (
     Connect,
     asks,
@@ -24,9 +25,9 @@ from tests.postgres.duel import Connection
 from tests.postgres.factory import World
 
 
-def _resume(world: World, run: UUID) -> steering.Steered:
+def _resume(world: World, run: UUID) -> commands.Steered:
     with world.connection.transaction():
-        done = steering.resume(world.connection, run, TENANT, by="rob")
+        done = commands.resume(world.connection, run, TENANT, by="rob")
     assert done is not None
     return done
 
@@ -86,7 +87,7 @@ def test_a_resume_that_meets_a_park_ends_the_pause_once(world: World, connect: C
     made = awaiting(world, pause)
 
     def resume(connection: Connection) -> list[Row]:
-        done = steering.resume(connection, made.id, TENANT, by="rob")
+        done = commands.resume(connection, made.id, TENANT, by="rob")
         assert done is not None
         return list(done.over)
 
@@ -104,7 +105,7 @@ def test_a_resume_that_meets_a_park_ends_the_pause_once(world: World, connect: C
 def test_a_pause_that_is_asked_for_wakes_the_worker_as_before(world: World) -> None:
     made = awaiting(world, own_pause())
     with world.connection.transaction():
-        done = steering.pause(world.connection, made.id, TENANT, by="pam", comment=None)
+        done = commands.pause(world.connection, made.id, TENANT, by="pam", comment=None)
     assert done is not None
     assert done.worker == made.worker
-    assert control.take_pause_back(made.id).one(world.connection)
+    assert control_requests.take_pause_back(made.id).one(world.connection)

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from models import control, moves, steering, waits
+from models import control_requests, moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.operations import commands
+from models.waiting import waits
 from tests.postgres.factory import TENANT
 from tests.postgres.ground import Ground
 
@@ -44,8 +46,8 @@ def _pause(ground: Ground, run: UUID) -> Any:
 
 
 def test_taking_back_a_pause_ends_no_pause_of_the_agent_that_the_run_went_on_without(ground: Ground, run: UUID) -> None:
-    assert control.request_pause(run, by="pam", comment=None).one(ground.connection)
-    done = steering.resume(ground.connection, run, TENANT, by="rob")
+    assert control_requests.request_pause(run, by="pam", comment=None).one(ground.connection)
+    done = commands.resume(ground.connection, run, TENANT, by="rob")
 
     assert done
     assert (done.asked is not None, list(done.events)) == (True, [])
@@ -56,7 +58,7 @@ def test_resuming_a_run_that_waits_for_something_else_ends_no_pause_that_it_went
     ground: Ground, run: UUID
 ) -> None:
     ground.park(run)
-    done = steering.resume(ground.connection, run, TENANT, by="rob")
+    done = commands.resume(ground.connection, run, TENANT, by="rob")
 
     assert done
     assert not done.did

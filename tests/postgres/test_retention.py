@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from models import retrying
-from models.database import set_up
 from models.errors import Forgotten
-from models.forgetting import BELONGING, forget
 from models.ids import earliest, new_id
-from scheduler import retention
-from scheduler.retention import Retention
+from models.runs import retry
+from models.runs.deletion import BELONGING, forget
+from models.runtime.database import set_up
+from scheduler.duties import retention
+from scheduler.duties.retention import Retention
 from tests.postgres.duel import Connection
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 
@@ -151,7 +151,7 @@ def test_what_came_of_a_child_is_kept_for_the_retry_of_its_parent(own_world: Wor
 def test_a_run_that_is_being_tried_again_is_kept_until_that_is_done(own_world: World, database: Any) -> None:
     made, holder = _run(own_world, "failed"), database()
     own_world.step(made.id, "good", "succeeded", value='"v"')
-    begins = retrying.Copies(made.id, own_world.run("queued").id, [], [])
+    begins = retry.Copies(made.id, own_world.run("queued").id, [], [])
     begins.put(holder)
     _sweep(own_world)
     assert _there(own_world, made) == [True]

@@ -6,9 +6,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from models import retrying
 from models.ids import new_id
-from models.turns import TURNS
+from models.runs import retry as retrying
+from models.runs.turns import TURNS
 from tests.postgres.factory import TENANT, Made, World
 
 

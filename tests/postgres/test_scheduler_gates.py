@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from models import gating
-from scheduler import gates as gates_of
-from scheduler.closing import Closing
-from scheduler.gates import GateReader
-from scheduler.promotion import Promotion
+from models.fleet import queue_settings
+from scheduler.duties.window_enforcement import Closing
+from scheduler.promotion import gates as gates_of
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.promotion import Promotion
 from tests.postgres.calls import claim
 from tests.postgres.factory import AGENT, World
 from tests.postgres.ground import Published, consuming
@@ -67,12 +67,12 @@ def test_a_queue_or_an_agent_is_held_back_as_a_whole(
     }
     name = "default" if kind == "queue" else AGENT
     asked = {"window": "night"} if how == "window" else {"paused": True}
-    assert gating.change(kind, name, asked).one(own_world.connection)
+    assert queue_settings.change(kind, name, asked).one(own_world.connection)
 
     gated = {run for place, run in runs.items() if name in place}
     assert promoted(own_world, promotion, published) == set(runs.values()) - gated
     lifted = {"window": None} if how == "window" else {"paused": False}
-    assert gating.change(kind, name, lifted).one(own_world.connection)
+    assert queue_settings.change(kind, name, lifted).one(own_world.connection)
     assert promoted(own_world, promotion, published) == gated
 
 
@@ -82,7 +82,7 @@ def test_a_run_goes_only_while_all_of_its_windows_are_open(
     worker = consuming(own_world)
     for name in ("of the queue", "of the run"):
         put(own_world, name)
-    assert gating.change("queue", "default", {"window": "of the queue"}).one(own_world.connection)
+    assert queue_settings.change("queue", "default", {"window": "of the queue"}).one(own_world.connection)
     made = own_world.run("queued", worker=worker, window_name="of the run")
     turn(own_world, "of the queue", "closed")
     assert promoted(own_world, promotion, published) == set()

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from models.bus import FREED, PROMOTE
-from models.database import Connection
+from models.runtime.bus import FREED, PROMOTE
+from models.runtime.database import Connection
 from scheduler import loop as loops
 from scheduler.duty import Duty
 from scheduler.leader import open_session, try_to_lead

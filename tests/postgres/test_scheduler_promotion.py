@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from models import moves, tickets
-from scheduler.capacity import read_capacity
-from scheduler.gates import GateReader
-from scheduler.pace import Pace
-from scheduler.promotion import TICK_SECONDS, Promotion
-from scheduler.republication import Republication
+from models import moves
+from models.promotion import tickets
+from scheduler.promotion.capacity import read_capacity
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.pacing import Pace
+from scheduler.promotion.promotion import TICK_SECONDS, Promotion
+from scheduler.promotion.republication import Republication
 from tests.postgres.calls import claim
 from tests.postgres.factory import Made, World
 from tests.postgres.ground import Published, consuming

@@ -8,10 +8,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from models import moves, recording, workers
+from models import moves
+from models.fleet import workers
 from models.ids import WorkerId, liveness_key, new_id
-from scheduler import recovery as recoveries
-from scheduler.recovery import LOCK_FREE_SECONDS, Recovery
+from models.runs import recording
+from scheduler.duties import recovery as recoveries
+from scheduler.duties.recovery import LOCK_FREE_SECONDS, Recovery
 from tests.postgres.calls import fence
 from tests.postgres.factory import World
 from tests.postgres.inside import Clock, Deaf, until

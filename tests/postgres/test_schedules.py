@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from models import schedules
-from models.enqueue import NewRun
+from models.calendar.recurrence import recurrence
 from models.ids import new_id
-from models.recurrence import recurrence
-from scheduler.schedules import Schedules
+from models.operations import schedules
+from models.runs.enqueue import NewRun
+from scheduler.duties.schedules import Schedules
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, TENANT, World
 from tests.postgres.inside import Deaf

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from api.runs import searching
 from api.runs.searching import search
-from models import search as searches
 from models.ids import earliest
-from models.search import NEWEST, PLAN, Search
-from models.wanted import Label, Wanted
+from models.runs import search as searches
+from models.runs.run_filter import Label, Wanted
+from models.runs.search import NEWEST, PLAN, Search
 from tests.postgres.factory import World
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from api.installation.standing import _CAPACITY
-from models import bulks
-from models.bulks import STRETCHES, Action
-from models.search import LABELLED, NEWEST, PLAN, STRETCH, Search
+from models.operations import bulk
+from models.operations.bulk import STRETCHES, Action
+from models.runs.run_filter import Label, Wanted
+from models.runs.search import LABELLED, NEWEST, PLAN, STRETCH, Search
 from models.statement import Statement
-from models.wanted import Label, Wanted
 from tests.postgres.factory import World
 from tests.postgres.plans import nodes_of, own_database, plan_of, rows_read, scans_of
 
@@ -115,8 +115,8 @@ def test_what_many_runs_are_counted_for_reads_few_of_the_history(
     crowd: World, action: Action, labels: tuple[Label, ...]
 ) -> None:
     wanted = Wanted("t0", agent="agent1", labels=labels)
-    for search in (Search(wanted, bulks._AMONG[action]), Search(wanted, bulks._AMONG[action], labels=False)):
-        statement = bulks.counting(action, search)
+    for search in (Search(wanted, bulk._AMONG[action]), Search(wanted, bulk._AMONG[action], labels=False)):
+        statement = bulk.counting(action, search)
         plan = plan_of(crowd, statement.sql, statement.params, generic=False, analyze=True)
         ended = action is Action.RETRY or (labels and search.labels)
 
@@ -124,9 +124,9 @@ def test_what_many_runs_are_counted_for_reads_few_of_the_history(
 
 
 def test_a_count_that_the_label_makes_too_long_is_taken_from_the_runs_that_live(crowd: World) -> None:
-    counted = bulks.count(crowd.connection, Action.CANCEL, Wanted("t0", labels=[Label("tag", "common")]))
+    counted = bulk.count(crowd.connection, Action.CANCEL, Wanted("t0", labels=[Label("tag", "common")]))
     assert (counted.matched, counted.whole) == (0, True)
-    counted = bulks.count(crowd.connection, Action.RETRY, Wanted("t1", labels=[Label("tag", "common")]))
+    counted = bulk.count(crowd.connection, Action.RETRY, Wanted("t1", labels=[Label("tag", "common")]))
     assert counted.whole
     assert counted.matched in range(RUNS // 15, RUNS // 15 + 2)
 

@@ -10,16 +10,17 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from executor.lane import Settled
-from executor.recorder import Recorder
-from models import children, moves
-from models.bus import Bus
-from models.children import Spawn
-from models.database import Connection, Row
-from models.enqueue import NewRun
+from executor.recorder.group_commit import Settled
+from executor.recorder.recorder import Recorder
+from models import moves
 from models.lifecycle import Reason
-from models.recording import Limits
-from scheduler.outbox import Outbox
+from models.runs import children
+from models.runs.children import Spawn
+from models.runs.enqueue import NewRun
+from models.runs.recording import Limits
+from models.runtime.bus import Bus
+from models.runtime.database import Connection, Row
+from scheduler.duties.outbox import Outbox
 from tests.postgres.calls import LIMITS, TENANT, fence, record
 from tests.postgres.conftest import Connect
 from tests.postgres.duel import Waiting, until_blocked

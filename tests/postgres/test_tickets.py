@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from models import moves, tickets
+from models import moves
+from models.promotion import tickets
 from tests.postgres.calls import MOVES, TICKETS, claim
 from tests.postgres.factory import AGENT, Made, World
 

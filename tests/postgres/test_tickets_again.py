@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from models import tickets
-from scheduler import republication as republications
-from scheduler.lifting import Lifting
-from scheduler.promotion import Promotion
-from scheduler.republication import DEADLINE_SECONDS, Republication
+from models.promotion import tickets
+from scheduler.duties.timed_release import Lifting
+from scheduler.promotion import republication as republications
+from scheduler.promotion.promotion import Promotion
+from scheduler.promotion.republication import DEADLINE_SECONDS, Republication
 from tests.postgres.factory import World
 from tests.postgres.ground import Published, consuming
 from tests.postgres.inside import Clock, Deaf

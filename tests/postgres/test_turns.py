@@ -9,14 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from executor.lane import Settled
-from executor.recorder import Recorder
-from models import recording
-from models.database import Row
+from executor.recorder.group_commit import Settled
+from executor.recorder.recorder import Recorder
 from models.ids import new_id
-from models.recording import Limits
+from models.runs import recording
+from models.runs.recording import Limits
+from models.runs.turns import TURNS, GivingUp, turn
+from models.runtime.database import Row
 from models.statement import Statement
-from models.turns import TURNS, GivingUp, turn
 from tests.postgres.calls import LIMITS, fence, record
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World

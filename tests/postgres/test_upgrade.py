@@ -18,8 +18,8 @@ import pytest
 from alembic.script import ScriptDirectory
 from psycopg.rows import dict_row
 
-from models import successors
-from models.database import set_up
+from models.runs import successors
+from models.runtime.database import set_up
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 from tests.postgres.inside import until
 

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from models import control, moves, waits
-from models.bus import Bus
-from models.database import Row, set_up
+from models import control_requests, moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from scheduler import timers
-from scheduler.timers import Timers
+from models.runtime.bus import Bus
+from models.runtime.database import Row, set_up
+from models.waiting import waits
+from scheduler.duties import timers
+from scheduler.duties.timers import Timers
 from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
@@ -124,7 +125,7 @@ def test_a_wait_that_is_open_already_stays_as_it_is(world: World) -> None:
 
 def test_a_user_who_wants_a_pause_gets_it_when_the_wait_is_over(world: World) -> None:
     made = _parked(world, [_word("a")])
-    assert control.request_pause(made.id, by="ann", comment="later").one(world.connection)
+    assert control_requests.request_pause(made.id, by="ann", comment="later").one(world.connection)
     events = _signal(world.connection, made.id, "word", 1)
     assert [event["verb"] for event in events] == ["resume", "pause_by_user"]
     row = world.row(made.id)

@@ -8,15 +8,18 @@ from uuid import uuid4
 
 import pytest
 
-from models import consents, grants, moves, waits
-from models.announcing import announce
-from models.bus import Bus, worker_channel
-from models.database import Row
-from models.grants import Given, Holder
+from models import moves
+from models.authorization import grants
+from models.authorization.grants import Given, Holder
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.questions import authorization
-from scheduler.timers import Timers
+from models.runs import consents
+from models.runs.announcing import announce
+from models.runtime.bus import Bus, worker_channel
+from models.runtime.database import Row
+from models.waiting import waits
+from models.waiting.questions import authorization
+from scheduler.duties.timers import Timers
 from tests.postgres.awaiting import (
     Connect,
     asks,

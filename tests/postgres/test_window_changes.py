@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from models import windows
-from models.gate import Standings, standing
-from models.window import Window
+from models.calendar import windows
+from models.calendar.window_state import Standings, standing
+from models.tables.window import Window
 from tests.postgres.factory import World
 from tests.postgres.timetables import put, turn
 

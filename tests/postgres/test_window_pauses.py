@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from models import control, gating, moves, windows
-from models.bus import worker_channel
+from models import control_requests, moves
+from models.calendar import windows
+from models.fleet import queue_settings
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from scheduler import gates as gates_of
-from scheduler.closing import Closing
-from scheduler.gates import GateReader
+from models.runtime.bus import worker_channel
+from scheduler.duties.window_enforcement import Closing
+from scheduler.promotion import gates as gates_of
+from scheduler.promotion.gates import GateReader
 from tests.postgres.factory import AGENT, World
 from tests.postgres.ground import consuming
 from tests.postgres.inside import Deaf
@@ -35,7 +37,7 @@ class Night:
         world.insert("agent", {"name": AGENT, "queue": "default", "version": "1", "input_schema": "{}"})
         if by != "run":
             name = {"queue": "default", "agent": AGENT}[by]
-            assert gating.change(by, name, {"window": "night"}).one(world.connection)  # type: ignore[arg-type]
+            assert queue_settings.change(by, name, {"window": "night"}).one(world.connection)  # type: ignore[arg-type]
 
     def step(self) -> dict[str, Any]:
         self.closing.step(self.world.connection)
@@ -99,10 +101,10 @@ def test_a_cancel_and_a_pause_take_the_place_of_a_window_that_closed_and_keep_it
     night = Night(own_world)
     run = night.made.id
     night.step()
-    assert control.request_pause(run, by="ann", comment="lunch").one(own_world.connection)
+    assert control_requests.request_pause(run, by="ann", comment="lunch").one(own_world.connection)
     assert night.step()["control_request"] == "pause"
     assert night.park() is None
-    cancel = control.request_cancel(run, "acme", by="ann", comment=None, grace_ms=1000)
+    cancel = control_requests.request_cancel(run, "acme", by="ann", comment=None, grace_ms=1000)
     assert cancel.one(own_world.connection)
     assert night.step()["control_request"] == "cancel"
 
@@ -129,7 +131,7 @@ def test_a_run_that_a_user_wants_paused_is_paused_by_the_user_when_its_window_op
     night = Night(own_world)
     night.step()
     assert night.park()
-    assert control.request_pause(night.made.id, by="ann", comment=None).one(own_world.connection)
+    assert control_requests.request_pause(night.made.id, by="ann", comment=None).one(own_world.connection)
     night.open()
     row = night.step()
     assert (row["status"], row["pause_kind"], row["control_request"]) == ("PAUSED", "user", None)

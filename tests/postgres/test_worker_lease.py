@@ -12,9 +12,10 @@ import pytest
 
 from executor import lease as leases
 from executor.lease import LeaseKeeper
-from models import control, workers
-from models.database import Row
+from models import control_requests
+from models.fleet import workers
 from models.ids import WorkerId, liveness_key, new_id
+from models.runtime.database import Row
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import TENANT, World
 from tests.postgres.inside import proxy_to, settings_of, through, until
@@ -111,7 +112,7 @@ def test_a_wake_brings_requests_at_once(world: World, proxy: Proxy, holder: Hold
     made = world.run("executing", worker=holder.worker_id)
     slow = LeaseKeeper(holder, 60.0)
     slow.start()
-    control.request_cancel(made.id, TENANT, by="ann", comment="no", grace_ms=700).one(world.connection)
+    control_requests.request_cancel(made.id, TENANT, by="ann", comment="no", grace_ms=700).one(world.connection)
     before = len(holder.rows)
     slow.wake()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from models import workers
-from models.database import Row
+from models.fleet import workers
 from models.ids import new_id
+from models.runtime.database import Row
 from tests.postgres.calls import TICKETS
 from tests.postgres.factory import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from models import windows
+from models.calendar import windows
 from tests.postgres.factory import World
 
 ALWAYS = {"cron": "0 * * * *", "duration_ms": 3_600_000, "timezone": "Europe/Berlin", "on_close": "finish", "by": "ann"}

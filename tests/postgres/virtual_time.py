@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from models.database import set_up
-from scheduler import gates
+from models.runtime.database import set_up
+from scheduler.promotion import gates
 
 _CLOCKS = ("now", "clock_timestamp", "statement_timestamp")
 _SHADOW = """

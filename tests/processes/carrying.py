@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.hosts import Host, HostPool
-from models.settings import Settings
+from models.runtime.settings import Settings
 from tests.processes.fleet import HEAD, PATIENCE
 
 GOOD = """

@@ -23,11 +23,13 @@ import psutil
 import psycopg
 from psycopg.rows import dict_row
 
-from models import control, ends, moves, waits
-from models.bus import PROMOTE, worker_channel
-from models.enqueue import NewRun, enqueue
+from models import control_requests, moves
+from models import idle_ends as ends
 from models.lifecycle import Reason
-from models.redis_client import open_redis
+from models.runs.enqueue import NewRun, enqueue
+from models.runtime.bus import PROMOTE, worker_channel
+from models.runtime.redis_client import open_redis
+from models.waiting import waits
 from tests.conftest import ROOT, Servers, cloned_database, empty_broker, one_process_at_a_time
 
 TENANT = "acme"
@@ -168,7 +170,9 @@ class Fleet:
 
     def cancel(self, run: UUID, grace_ms: int = 1000) -> None:
         """Ask for a cancel as the API does: at once where nobody executes the run, else through its worker."""
-        asked = control.request_cancel(run, TENANT, by="ann", comment="enough", grace_ms=grace_ms).one(self.database)
+        asked = control_requests.request_cancel(run, TENANT, by="ann", comment="enough", grace_ms=grace_ms).one(
+            self.database
+        )
         if asked:
             self.broker.publish(worker_channel(asked["lease_worker"]), "")
         else:
@@ -176,7 +180,7 @@ class Fleet:
 
     def pause(self, run: UUID) -> None:
         """Ask for a pause as the API does of a run that is executed."""
-        asked = control.request_pause(run, by="ann", comment="later").one(self.database)
+        asked = control_requests.request_pause(run, by="ann", comment="later").one(self.database)
         assert asked is not None
         self.broker.publish(worker_channel(asked["lease_worker"]), "")
 

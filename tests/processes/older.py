@@ -10,15 +10,18 @@ from uuid import UUID
 import psycopg
 from taxiway.identity import arguments_digest
 
-from models import moves, recording, tickets, workers
-from models.children import CHILD, Spawn
-from models.enqueue import NewRun
+from models import moves
+from models.fleet import workers
 from models.ids import liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.questions import question
-from models.recording import Fence, Limits, StepRecord
-from models.waits import Park
+from models.promotion import tickets
+from models.runs import recording
+from models.runs.children import CHILD, Spawn
+from models.runs.enqueue import NewRun
+from models.runs.recording import Fence, Limits, StepRecord
+from models.waiting.questions import question
+from models.waiting.waits import Park
 
 LIMITS = Limits(steps=10_000, recorded_bytes=1 << 26)
 AN_HOUR = 3_600_000

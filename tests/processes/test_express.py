@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from models import express as module
-from models.bus import FREED, Bus, open_redis
-from models.express import UNANSWERED, Express
+from models.runtime import direct_publish as module
+from models.runtime.bus import FREED, Bus, open_redis
+from models.runtime.direct_publish import UNANSWERED, Express
 from ops.embedded import ValkeyServer
 
 WITHIN_S = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.conforming import violations
+from api.json_schema.violations import violations
 from tests.processes.host_driver import Host, Run, agents_file
 
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from models import listener as listeners
-from models.listener import Listener
+from models.runtime import listener as listeners
+from models.runtime.listener import Listener
 from ops.chaos.proxy import Link, Mode, Streams
 from ops.chaos.switchboard import Switchboard
 

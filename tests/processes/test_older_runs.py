@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from models import waits
-from models.bus import PROMOTE
-from models.enqueue import NewRun
+from models.runs.enqueue import NewRun
+from models.runtime.bus import PROMOTE
+from models.waiting import waits
 from tests.conftest import Servers
 from tests.processes.fleet import TENANT, Fleet, fleet_of
 from tests.processes.older import OlderWorker, approval_wait, signal_wait, timer_wait, tool_wait

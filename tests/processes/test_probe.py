@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from models.probe import Probe
-from models.settings import Settings
+from models.runtime.probe import Probe
+from models.runtime.settings import Settings
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from models import pinning, provider_answer
+from models.authorization import bounded_answer, pinned_address
+from models.authorization.oauth_client import Speaker
 from models.errors import ProviderAway
-from models.oauth import Speaker
-from models.provider import Provider
+from models.tables.provider import Provider
 from tests.postgres.inside import settings_of
 from tests.processes.tls_redis import private_authority, tls_in_front
 
@@ -93,7 +93,7 @@ def test_it_is_called_where_the_installation_allows_it(bank: Bank, monkeypatch: 
 
 def test_the_address_that_was_judged_is_called_under_the_name(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name leads nowhere by itself, so a second look at it would fail; the first address takes no connection."""
-    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
+    monkeypatch.setattr(pinned_address, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
     with settings_of(monkeypatch, PRIVATE_PROVIDERS="false"):
         assert _exchange(f"http://bank.invalid:{bank.server_port}/token") == "given"
     assert bank.hosts == [f"bank.invalid:{bank.server_port}"]
@@ -103,7 +103,7 @@ def test_the_address_that_was_judged_is_called_under_the_name(bank: Bank, monkey
 def test_the_certificate_is_checked_against_the_name(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, taken: bool
 ) -> None:
-    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(pinned_address, "public_addresses", lambda *_: ["127.0.0.1"])
     monkeypatch.setenv("SSL_CERT_FILE", str(private_authority(tmp_path)))
     with (
         settings_of(monkeypatch, PRIVATE_PROVIDERS="false"),
@@ -120,7 +120,7 @@ def test_the_certificate_is_checked_against_the_name(
 @pytest.mark.parametrize("allowed", ["true", "false"])
 @pytest.mark.parametrize("status", [302, 307, 308])
 def test_a_redirect_is_not_followed(bank: Bank, monkeypatch: pytest.MonkeyPatch, status: int, allowed: str) -> None:
-    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(pinned_address, "public_addresses", lambda *_: ["127.0.0.1"])
     with socket.create_server(("127.0.0.1", 0)) as elsewhere, settings_of(monkeypatch, PRIVATE_PROVIDERS=allowed):
         bank.status, bank.location = status, f"http://127.0.0.1:{elsewhere.getsockname()[1]}/token"
         with pytest.raises(ProviderAway):
@@ -159,8 +159,8 @@ def _serve(listening: socket.socket, beginning: bytes, more: bytes, over: thread
 def test_an_answer_costs_a_bounded_time_and_a_bounded_memory(
     monkeypatch: pytest.MonkeyPatch, what: str, allowed: str
 ) -> None:
-    monkeypatch.setattr(pinning, "public_addresses", lambda *_: ["127.0.0.1"])
-    monkeypatch.setattr(provider_answer, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(pinned_address, "public_addresses", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(bounded_answer, "WHOLE_SECONDS", 0.5)
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening, settings_of(monkeypatch, PRIVATE_PROVIDERS=allowed):
         thread = threading.Thread(target=_serve, args=(listening, *COSTLY[what], over), daemon=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from kombu import Connection
 
-from models.broker import broker_settings
 from models.errors import SettingsError
-from models.redis_client import check_kind, open_async_redis, open_redis
-from models.settings import Settings
+from models.runtime.celery_settings import broker_settings
+from models.runtime.redis_client import check_kind, open_async_redis, open_redis
+from models.runtime.settings import Settings
 from ops.embedded import ValkeyServer
 from tests.processes.tls_redis import private_authority, tls_in_front
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from models import schedules
-from models.enqueue import NewRun
+from models.operations import schedules
+from models.runs.enqueue import NewRun
 from tests.conftest import Servers
 from tests.processes.fleet import TENANT, Fleet, Process, fleet_of
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from models.broker import broker_settings
-from models.settings import Settings
-from scheduler import publisher as publishers
-from scheduler.publisher import Publisher
+from models.runtime.celery_settings import broker_settings
+from models.runtime.settings import Settings
+from scheduler.promotion import publisher as publishers
+from scheduler.promotion.publisher import Publisher
 from tests.postgres.proxy import Proxy
 
 PATIENCE = 25.0

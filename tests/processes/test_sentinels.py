@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.enqueue import NewRun, enqueue
-from models.redis_client import check_kind, open_redis
+from models.runs.enqueue import NewRun, enqueue
+from models.runtime.redis_client import check_kind, open_redis
 from tests.conftest import Servers, cloned_database, one_process_at_a_time
 from tests.processes.fleet import TENANT, Fleet
 from tests.processes.sentinels import Watched, watched

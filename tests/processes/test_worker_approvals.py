@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from models import waits
-from models.bus import PROMOTE, Bus
-from models.enqueue import NewRun
+from models.runs.enqueue import NewRun
+from models.runtime.bus import PROMOTE, Bus
+from models.waiting import waits
 from tests.conftest import Servers
 from tests.processes.fleet import TENANT, Fleet, fleet_of
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from models.enqueue import NewRun
+from models.runs.enqueue import NewRun
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 

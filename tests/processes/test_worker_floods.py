@@ -14,8 +14,8 @@ from uuid import UUID
 import psutil
 import pytest
 
-from models.bus import run_channel
-from models.redis_client import open_redis
+from models.runtime.bus import run_channel
+from models.runtime.redis_client import open_redis
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 

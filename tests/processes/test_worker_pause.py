@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from models import control
+from models import control_requests
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of, pid_is_gone
 
@@ -129,7 +129,7 @@ def test_a_pause_that_is_taken_back_in_time_stops_nothing_for_good(fleet: Fleet)
     fleet.in_step(run, "finishing")
     fleet.pause(run)
     _told(fleet, run)
-    assert control.take_pause_back(run).one(fleet.database)
+    assert control_requests.take_pause_back(run).one(fleet.database)
     (fleet.folder / f"free-{run}").touch()
     assert fleet.result(run) == 1
     assert "pause_by_user" not in fleet.verbs(run)

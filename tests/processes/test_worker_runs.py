@@ -12,10 +12,10 @@ import psutil
 import pytest
 from celery import Celery
 
-from models.broker import broker_settings
-from models.enqueue import NewRun
-from models.settings import Settings
-from scheduler.publisher import TASK, message
+from models.runs.enqueue import NewRun
+from models.runtime.celery_settings import broker_settings
+from models.runtime.settings import Settings
+from scheduler.promotion.publisher import TASK, message
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, Process, fleet_of, pid_is_gone
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.telling import GATHER_SECONDS
-from models.enqueue import NewRun
+from executor.flower_events import GATHER_SECONDS
+from models.runs.enqueue import NewRun
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 

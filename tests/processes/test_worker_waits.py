@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from models import control
+from models import control_requests
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 
@@ -233,7 +233,7 @@ def test_an_agent_that_clings_to_its_host_is_parked_without_it(fleet: Fleet) -> 
 def test_what_comes_while_a_user_wants_a_pause_is_kept_and_the_run_stays_paused(fleet: Fleet) -> None:
     run = fleet.enqueue("hear")
     _parked(fleet, run)
-    assert control.request_pause(run, by="ann", comment=None).one(fleet.database)
+    assert control_requests.request_pause(run, by="ann", comment=None).one(fleet.database)
     fleet.signal(run, "word", "hello")
     row = fleet.status(run, "PAUSED")
     assert (row["pause_kind"], row["control_request"]) == ("user", None)

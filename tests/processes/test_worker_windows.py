@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from models import windows
-from models.bus import PROMOTE
-from models.enqueue import NewRun
+from models.calendar import windows
+from models.runs.enqueue import NewRun
+from models.runtime.bus import PROMOTE
 from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of
 

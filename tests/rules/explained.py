@@ -9,10 +9,10 @@ from uuid import UUID
 
 from api.explain.blocker import Blocker
 from api.explain.facts import AgentRule, Parked, Ready, Serving, Windows
-from models.queue import Queue
-from models.run import Run
-from models.wait import Wait
-from models.window import Window
+from models.tables.queue import Queue
+from models.tables.run import Run
+from models.tables.wait import Wait
+from models.tables.window import Window
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

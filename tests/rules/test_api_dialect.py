@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.conforming import violations
+from api.json_schema.violations import violations
 
 
 def told(schema: Any, value: Any) -> list[str]:

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from api import cursors, examples, shapes
-from api.answers import JsonText, encode
-from api.auth import Caller
-from api.body import json_object
-from api.documented import refusals
-from api.durations import iso, milliseconds
-from api.problems import CODES, Problem
+from api import shapes
+from api.catalogue import KnownAgent
+from api.http import cursors, examples
+from api.http.auth import Caller
+from api.http.body import json_object
+from api.http.durations import iso, milliseconds
+from api.http.openapi_responses import refusals
+from api.http.problems import CODES, Problem
+from api.http.responses import JsonText, encode
 from api.runs import stream
-from api.runs.catalogue import KnownAgent
-from api.runs.fitting import fitting_input
+from api.runs.input_check import fitting_input
 from api.streams.frame import KEEPALIVE, Frame, frame
 from api.streams.mailbox import ROOM, Mailbox
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from api import fair_use
-from api.fair_use import READS_PER_KEY, FairUse, aside
-from api.places import Places, Whose
-from api.problems import Problem
+from api.http import fair_use
+from api.http.fair_places import Places, Whose
+from api.http.fair_use import READS_PER_KEY, FairUse, aside
+from api.http.problems import Problem
 
 A, B, C = (Whose(key, "acme") for key in "abc")
 OTHER = Whose("d", "other")

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import exc
 
-from api.writing import AGAIN_SECONDS, CALM_SECONDS, Writing, why
+from api.http.write_access import AGAIN_SECONDS, CALM_SECONDS, Writing, why
 from models.errors import DatabaseAway
 
 REFUSALS = {

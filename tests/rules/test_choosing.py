@@ -8,10 +8,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.candidates import Candidate
-from scheduler.capacity import Capacity
-from scheduler.choosing import Turn, choose
-from scheduler.room import Room
+from scheduler.promotion.candidates import Candidate
+from scheduler.promotion.capacity import Capacity
+from scheduler.promotion.headroom import Room
+from scheduler.promotion.selection import Turn, choose
 
 
 def run(number: int, *, priority: int = 0, tag: float = 0.0, resumed: bool = False) -> Candidate:

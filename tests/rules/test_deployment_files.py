@@ -17,9 +17,9 @@ import yaml
 from celery.bin.celery import celery as celery_command
 from uvicorn.main import main as uvicorn_command
 
-from api import keys
-from models.host_user import accounts_named
-from models.settings import Settings
+from api.keys import __main__
+from models.runtime.host_user import accounts_named
+from models.runtime.settings import Settings
 from ops import health
 from ops.stack import commands
 
@@ -85,7 +85,7 @@ def check_command(words: list[str]) -> None:
         "celery": check_celery,
         "alembic": check_alembic,
         "ops.health": check_health,
-        "api.keys": lambda given: keys._parser().parse_args(given),
+        "api.keys": lambda given: __main__._parser().parse_args(given),
     }
     checks.get(program, lambda _: check_module(program))(arguments)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from executor.activation import Home, Ticket, advance
+from executor.activation.pipeline import Home, Ticket, advance
 from models import moves
 
 RUN, WORKER = uuid4(), uuid4()

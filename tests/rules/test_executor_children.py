@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor import children
-from executor.children import Nursery
+from executor.activation import spawn_requests
+from executor.activation.spawn_requests import Nursery
 from executor.errors import HostGone, Refused
 
 FRAME = {
@@ -18,12 +18,12 @@ FRAME = {
 
 def _read(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
     known = {
-        children.AGENT: {"echo": {"queue": "default", "timeout_ms": 5}},
-        children.QUEUE: {"default": {}, "other": {}},
+        spawn_requests.AGENT: {"echo": {"queue": "default", "timeout_ms": 5}},
+        spawn_requests.QUEUE: {"default": {}, "other": {}},
     }
     if sql in known:
         return [row for name, row in known[sql].items() if name == params["name"]]
-    return [{"name": "echo"}] if sql == children.AGENTS else [{"name": "default"}, {"name": "other"}]
+    return [{"name": "echo"}] if sql == spawn_requests.AGENTS else [{"name": "default"}, {"name": "other"}]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_malformed_frame_is_an_error_that_ends_its_host(nursery: Nursery, chan
 
 
 def test_a_host_cannot_fill_the_memory_of_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "MOST_BYTES", 2000)
+    monkeypatch.setattr(spawn_requests, "MOST_BYTES", 2000)
     nursery = Nursery(_read, 1000)
 
     def fill() -> None:

@@ -8,15 +8,16 @@ from uuid import UUID
 
 import pytest
 
-from executor import ending
-from executor.ending import record
-from executor.outcome import Failed, Parked, Paused, Succeeded
-from models import recording, waits
-from models.bus import FREED, PROMOTE
+from executor.activation import finish
+from executor.activation.finish import record
+from executor.activation.outcome import Failed, Parked, Paused, Succeeded
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.recording import Fence
+from models.runs import recording
+from models.runs.recording import Fence
+from models.runtime.bus import FREED, PROMOTE
 from models.statement import Statement
+from models.waiting import waits
 
 FENCE = Fence(UUID(int=1), 3, UUID(int=2))
 CLAIM = {"inbox": 0, "agent": "a", "queue": "q", "matters_to_others": False}
@@ -85,7 +86,7 @@ def test_a_park_that_is_tried_again_has_read_the_inbox_again() -> None:
     office = Office(_row(None, inbox=5), over=False)
     _, statement = _second(office, PARKED)
     assert [office.written[0].params["inbox"], statement.params["inbox"]] == [0, 5]
-    assert ending._TRIES > 1
+    assert finish._TRIES > 1
 
 
 @pytest.mark.parametrize(

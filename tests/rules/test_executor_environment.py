@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from executor.hosts.environment import host_environment
-from models.settings import Settings
+from models.runtime.settings import Settings
 
 OURS = Settings(
     database_url="postgresql+psycopg://taxi:p%40ss-word@db.example:5432/taxiway",

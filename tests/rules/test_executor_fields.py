@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor import fields
+from executor.activation import frame_fields
 from executor.errors import Refused
 
 STEP = {"key": "a#1#1", "name": "a", "digest": "1", "occurrence": 1, "attempts": 2, "durationMs": 7}
@@ -22,7 +22,7 @@ anything = st.recursive(
 
 
 def test_a_step_frame_becomes_a_record() -> None:
-    record = fields.step_record({"frame": "step", **STEP}, "succeeded", value="1")
+    record = frame_fields.step_record({"frame": "step", **STEP}, "succeeded", value="1")
     told = (record.key, record.name, record.digest, record.occurrence, record.attempts, record.duration_ms)
     assert told == ("a#1#1", "a", "1", 1, 2, 7)
     assert (record.status, record.value, record.error) == ("succeeded", "1", None)
@@ -31,7 +31,7 @@ def test_a_step_frame_becomes_a_record() -> None:
 @pytest.mark.parametrize("missing", ["key", "name", "digest", "occurrence", "attempts"])
 def test_a_step_frame_without_a_field_is_malformed(missing: str) -> None:
     with pytest.raises(KeyError):
-        fields.step_record({name: value for name, value in STEP.items() if name != missing}, "succeeded")
+        frame_fields.step_record({name: value for name, value in STEP.items() if name != missing}, "succeeded")
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_a_step_frame_without_a_field_is_malformed(missing: str) -> None:
 )  # fmt: skip
 def test_a_step_frame_with_a_field_of_another_kind_is_malformed(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad)) if next(iter(bad)) in ("key", "name", "digest") else "int"):
-        fields.step_record({**STEP, **bad}, "succeeded")
+        frame_fields.step_record({**STEP, **bad}, "succeeded")
 
 
 @given(st.dictionaries(st.sampled_from(sorted(STEP)), anything))
 def test_no_step_frame_raises_anything_but_what_is_taken_for_malformed(frame: dict[str, Any]) -> None:
     try:
-        record = fields.step_record({**STEP, **frame}, "succeeded")
+        record = frame_fields.step_record({**STEP, **frame}, "succeeded")
     except MALFORMED:
         return
     assert all(isinstance(word, str) and len(word) <= 500 for word in (record.key, record.name, record.digest))
@@ -55,7 +55,7 @@ def test_no_step_frame_raises_anything_but_what_is_taken_for_malformed(frame: di
 @given(anything)
 def test_an_error_that_a_host_sent_keeps_its_known_members_bounded_and_storable(error: Any) -> None:
     try:
-        kept = fields.error_object(error)
+        kept = frame_fields.error_object(error)
     except MALFORMED:
         return
     assert set(kept) <= {"code", "type", "message", "step", "traceback", "attempts"}
@@ -63,28 +63,28 @@ def test_an_error_that_a_host_sent_keeps_its_known_members_bounded_and_storable(
 
 
 def test_an_error_is_cut_and_cleaned() -> None:
-    kept = fields.error_object({"type": "E\0", "message": "x" * 10_000, "secret": 1, "attempts": 3})
+    kept = frame_fields.error_object({"type": "E\0", "message": "x" * 10_000, "secret": 1, "attempts": 3})
     assert (kept["code"], kept["type"], len(kept["message"]), kept["attempts"]) == ("agent_error", "E\ufffd", 4096, 3)
     assert "secret" not in kept
 
 
 @pytest.mark.parametrize(("data", "told"), [('{"a": 1}', {"a": 1}), ("3", {"value": 3}), ("null", {"value": None})])
 def test_the_data_of_an_event_is_always_an_object(data: str, told: dict[str, Any]) -> None:
-    assert json.loads(fields.object_text(data)) == told
+    assert json.loads(frame_fields.object_text(data)) == told
 
 
 def test_an_optional_word_may_be_missing_but_not_of_another_kind() -> None:
-    assert fields.optional_word({"frame": "log"}, "step") is None
-    assert fields.optional_word({"step": "a"}, "step") == "a"
+    assert frame_fields.optional_word({"frame": "log"}, "step") is None
+    assert frame_fields.optional_word({"step": "a"}, "step") == "a"
     with pytest.raises(ValueError, match="step"):
-        fields.optional_word({"step": 7}, "step")
+        frame_fields.optional_word({"step": 7}, "step")
 
 
 WAIT = {"key": "wait:signal#a#1", "kind": "signal", "dueMs": 5, "onDue": "timeout", "request": '{"signal": "a"}'}
 
 
 def test_a_wait_of_a_park_frame_becomes_a_wait() -> None:
-    wait = fields.new_wait(WAIT, "acme")
+    wait = frame_fields.new_wait(WAIT, "acme")
     assert (wait.key, wait.kind, wait.request, wait.due_ms, wait.on_due) == (
         "wait:signal#a#1", "signal", {"signal": "a"}, 5, "timeout",
     )  # fmt: skip
@@ -98,22 +98,25 @@ def test_a_wait_of_a_park_frame_becomes_a_wait() -> None:
         {"onDue": "\0"},
         {"kind": "code"},
         {"dueMs": -1},
-        {"dueMs": fields.LONGEST_MS + 1},
+        {"dueMs": frame_fields.LONGEST_MS + 1},
     ],
 )
 def test_a_wait_that_cannot_be_stored_is_malformed(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="waits"):
-        fields.new_wait({**WAIT, **bad}, "acme")
+        frame_fields.new_wait({**WAIT, **bad}, "acme")
 
 
 @pytest.mark.parametrize(
     ("request_", "code"),
-    [(json.dumps({"a": "x" * fields.MAX_REQUEST}), "output_too_large"), ("[" * 300 + "]" * 300, "invalid_output")],
+    [
+        (json.dumps({"a": "x" * frame_fields.MAX_REQUEST}), "output_too_large"),
+        ("[" * 300 + "]" * 300, "invalid_output"),
+    ],
 )
 def test_a_wait_that_asks_too_much_is_refused(request_: str, code: str) -> None:
     """What it asks is told in an event, and an event has 64 KiB at most."""
     with pytest.raises(Refused) as refused:
-        fields.new_wait({**WAIT, "request": request_}, "acme")
+        frame_fields.new_wait({**WAIT, "request": request_}, "acme")
     assert refused.value.code == code
 
 
@@ -121,12 +124,12 @@ ASKED = {"provider": "bank", "subject": "ann", "scopes": ["read"], "onDeny": "fa
 
 
 def test_a_wait_for_an_authorization_belongs_to_the_tenant_of_its_run() -> None:
-    wait = fields.new_wait(
+    wait = frame_fields.new_wait(
         {**WAIT, "kind": "authorization", "request": json.dumps({**ASKED, "tenant": "other"})}, "acme"
     )
     assert (wait.grant_key, len(wait.nonce or "")) == ("acme/bank/ann", 32)
     elsewhere = json.dumps({**ASKED, "url": "https://bank.example"})
-    assert fields.new_wait({**WAIT, "kind": "authorization", "request": elsewhere}, "acme").grant_key is None
+    assert frame_fields.new_wait({**WAIT, "kind": "authorization", "request": elsewhere}, "acme").grant_key is None
 
 
 @pytest.mark.parametrize(
@@ -138,4 +141,4 @@ def test_a_wait_for_an_authorization_belongs_to_the_tenant_of_its_run() -> None:
 )  # fmt: skip
 def test_an_authorization_that_could_not_be_asked_for_is_malformed(bad: dict[str, Any]) -> None:
     with pytest.raises(MALFORMED):
-        fields.new_wait({**WAIT, "kind": "authorization", "request": json.dumps({**ASKED, **bad})}, "acme")
+        frame_fields.new_wait({**WAIT, "kind": "authorization", "request": json.dumps({**ASKED, **bad})}, "acme")

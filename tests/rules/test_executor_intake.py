@@ -9,10 +9,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from executor import host_outbox
-from executor.intake import Intake
-from models.recording import Fence
-from models.settings import Settings
+from executor.activation import host_outbox
+from executor.activation.frame_handler import Intake
+from models.runs.recording import Fence
+from models.runtime.settings import Settings
 
 RUN = UUID(int=1)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor import live as rates
-from executor.live import Live
+from executor.activation import live_messages as rates
+from executor.activation.live_messages import Live
 
 
 class Shown:

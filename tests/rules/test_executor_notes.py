@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from executor.notes import FULL, GROUP, MAX_LINE, Notes
-from models.recording import LogLine
+from executor.activation.log_buffer import FULL, GROUP, MAX_LINE, Notes
+from models.runs.recording import LogLine
 
 
 class Kept:

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from executor import ending
+from executor.activation import finish
+from executor.activation.frame_handler import Intake
+from executor.activation.outcome import parked
+from executor.activation.supervision import Supervision
 from executor.errors import HostGone
-from executor.intake import Intake
-from executor.lane import Settled
-from executor.outcome import parked
-from executor.supervision import Supervision
+from executor.recorder.group_commit import Settled
 from models.moves import NewWait
-from models.opening import Opening
-from models.recording import Fence
-from models.settings import Settings
+from models.runs.opening import Opening
+from models.runs.recording import Fence
+from models.runs.turns import GivingUp
+from models.runtime.settings import Settings
 from models.statement import Statement
-from models.turns import GivingUp
-from models.waits import Park
+from models.waiting.waits import Park
 from tests.rules.test_executor_intake import RUN, BusyHost, Recorded, host, intake, worker
 
 __all__ = ["host", "intake", "worker"]  # fixtures
@@ -161,6 +161,6 @@ def test_the_recorder_of_these_tests_is_the_intakes(worker: SimpleNamespace) -> 
 def test_a_park_whose_host_was_told_outcomes_looks_behind_the_lock_first(behind_lock: bool) -> None:
     """The host may have asked for the park before it read them: what it waits for may be over."""
     outcome = parked(1, [NewWait("a", "timer")], behind_lock=behind_lock)
-    park = ending._move(Fence(RUN, 3, RUN), outcome, 0, 0, again=False)
+    park = finish._move(Fence(RUN, 3, RUN), outcome, 0, 0, again=False)
     assert isinstance(park, Park)
     assert park.again is behind_lock

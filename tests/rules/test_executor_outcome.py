@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from executor import outcome
-from executor.outcome import (
+from executor.activation import outcome
+from executor.activation.outcome import (
     Canceled,
     Dropped,
     Failed,

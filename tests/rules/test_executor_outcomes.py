@@ -9,9 +9,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from executor.outcomes import Outcomes
-from models import recording
-from models.recording import Fence
+from executor.activation.wait_outcomes import Outcomes
+from models.runs import recording
+from models.runs.recording import Fence
 
 FENCE = Fence(UUID(int=1), 3, UUID(int=2))
 Row = dict[str, Any]

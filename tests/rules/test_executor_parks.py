@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from executor.activation.frame_handler import Surroundings
+from executor.activation.outcome import Canceled, Failed, Parked
+from executor.activation.supervision import Supervision
 from executor.errors import HostGone
 from executor.hosts import Host
-from executor.intake import Surroundings
-from executor.outcome import Canceled, Failed, Parked
-from executor.supervision import Supervision
-from models.recording import Fence
-from models.settings import Settings
+from models.runs.recording import Fence
+from models.runtime.settings import Settings
 
 RUN = UUID(int=1)
 WAIT = {"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from executor.quiet import OncePerOutage
+from executor.log_filters import OncePerOutage
 
 
 def _kept(*texts: str) -> list[str]:

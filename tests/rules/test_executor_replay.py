@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from taxiway.frames import MAX_FRAME, encode
 
-from executor.replay import FRAME_BYTES, INLINE_BYTES, recorded_frames
+from executor.activation.replay import FRAME_BYTES, INLINE_BYTES, recorded_frames
 
 LETTERS = ["x", "ä", "\N{GRINNING FACE}", r"\""]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from executor.in_flight import StepsInFlight
-from executor.stopping import StopSwitch
-from models.recording import StepRecord
+from executor.activation.steps_in_flight import StepsInFlight
+from executor.activation.stop_switch import StopSwitch
+from models.runs.recording import StepRecord
 
 
 def test_a_stop_that_came_first_keeps_the_agent_from_finishing() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from executor.activation.json_limits import checked, storable
 from executor.errors import Refused
-from executor.values import checked, storable
 
 LIMIT = 1000
 

@@ -12,7 +12,7 @@ from api.explain.facts import (
     SlotHeld,
 )
 from api.explain.kinds import Kind
-from models.wait import Wait
+from models.tables.wait import Wait
 from tests.rules.explained import HOUR, NOW, ONE, SOON, TWO, kinds, only, run, stands, wait, window
 
 

@@ -3,8 +3,8 @@ from typing import Literal
 
 import pytest
 
-from models.firing_times import LATE, Due, due
-from models.recurrence import Recurrence, recurrence
+from models.calendar.recurrence import Recurrence, recurrence
+from models.operations.firing_times import LATE, Due, due
 
 HOURLY, DAILY = recurrence("0 * * * *", "UTC"), recurrence("30 2 * * *", "Europe/Berlin")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.history import Begun, History, Record, kept, kept_before, named, names
+from models.runs.retry_plan import Begun, History, Record, kept, kept_before, named, names
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -23,7 +23,7 @@ BEHIND_A_KNOCK = {
 
 
 def _calls(function: ast.AST) -> Iterator[tuple[int, str]]:
-    """Give where, and which, functions of `models.waits` are called in a function."""
+    """Give where, and which, functions of `models.waiting.waits` are called in a function."""
     for node in ast.walk(function):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="waits"), attr=name)):
@@ -84,7 +84,11 @@ def test_a_lock_that_is_not_announced_is_seen(body: str, silent: bool) -> None:
 
 def test_those_who_touch_waits_are_found() -> None:
     touching = {name for name, function in _functions() if {call for _, call in _calls(function)} & BEHIND_A_KNOCK}
-    assert {"scheduler/timers.py:step", "api/runs/signals.py:send_signal", "models/children.py:hear"} <= touching
+    assert {
+        "scheduler/duties/timers.py:step",
+        "api/runs/signals.py:send_signal",
+        "models/runs/children.py:hear",
+    } <= touching
 
 
 @pytest.mark.parametrize(

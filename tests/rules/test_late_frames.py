@@ -15,10 +15,10 @@ from taxiway.frames import Frame, Kind
 from taxiway.host.service import Service
 from taxiway.orders import Limits, Order
 
+from executor.activation.supervision import Supervision
 from executor.errors import HostGone
-from executor.supervision import Supervision
-from models.recording import Fence
-from models.settings import Settings
+from models.runs.recording import Fence
+from models.runtime.settings import Settings
 
 RUN = UUID(int=1)
 MINE, LATE = f"{RUN}.3", f"{RUN}.2"

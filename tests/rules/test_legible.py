@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from taxiway import legible as of_sdk
 
-from models import legible as of_server
-from models.legible import IGNORABLE, isolated, legible, legible_line
+from models.runtime import legible as of_server
+from models.runtime.legible import IGNORABLE, isolated, legible, legible_line
 
 HIDDEN = sorted(
     IGNORABLE | {0x2800, 0xFFFC, 0x16FE4, 0x1D159, 0x1680, 0x2000, 0x200A, 0x205F, 0x2028, 0xE000, 0xFFFE, 0x378}

@@ -11,8 +11,8 @@ import fakeredis
 import pytest
 import redis
 
-from models import bus
-from models.bus import Bus
+from models.runtime import bus
+from models.runtime.bus import Bus
 
 WITHIN_S = 10
 

@@ -9,7 +9,7 @@ from kombu import Connection
 from kombu.transport import redis as transport
 from kombu.transport.virtual import base as virtual
 
-from models.channel import Channel, install
+from models.runtime.kombu_channel import Channel, install
 
 
 @pytest.fixture(autouse=True)

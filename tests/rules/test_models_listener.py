@@ -9,8 +9,8 @@ import fakeredis
 import pytest
 import redis
 
-from models import listener as module
-from models.listener import Listener
+from models.runtime import listener as module
+from models.runtime.listener import Listener
 
 WITHIN_S = 10
 

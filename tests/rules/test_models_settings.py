@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pydantic
 import pytest
 
-from models import settings as module
 from models.errors import SettingsError
-from models.host_user import accounts_named
-from models.settings import Settings, settings
+from models.runtime import settings as module
+from models.runtime.host_user import accounts_named
+from models.runtime.settings import Settings, settings
 
 DEFAULTS = {
     "lease_seconds": 15, "cancel_grace_seconds": 5, "host_activations": 10_000, "host_growth": 512, "redis_prefix": "taxiway:",

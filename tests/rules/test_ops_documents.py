@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.lifecycle import MOVES, Reason
-from models.settings import Settings
+from models.runtime.settings import Settings
 from ops import generated
 from ops.documents import lifecycle, reasons, settings
 

@@ -22,12 +22,12 @@ from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
 from taxiway.waits import Settled
 
-from api.conforming import violations
+from api.http.problems import Problem
+from api.json_schema.violations import violations
 from api.page.field import Field, Kind
-from api.page.filled import read
 from api.page.form import form_of, spoken
+from api.page.form_values import read
 from api.page.submitted import submitted
-from api.problems import Problem
 
 
 class Speed(Enum):

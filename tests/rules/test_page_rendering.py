@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.page import wording
-from api.page.asking import Typed, ask, heading
 from api.page.details import DEEPEST, MOST_PARTS, Json, Listing, Node, Record, Table, Text, Word, arranged
-from api.page.telling import became
+from api.page.outcome_page import became
+from api.page.question_page import Typed, ask, heading
 from api.people.question import Question
 from models.ids import new_id
-from models.legible import legible
-from models.run import Run
-from models.wait import Wait
+from models.runtime.legible import legible
+from models.tables.run import Run
+from models.tables.wait import Wait
 
 NOW = datetime.now(UTC)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from api.people.tokens import Purpose, genuine, named_by, token
+from api.links.tokens import Purpose, genuine, named_by, token
 from models.ids import new_id
 from tests.postgres.inside import settings_of
 

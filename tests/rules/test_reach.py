@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.reach import PrivateAddress, is_named_private, is_private, public_addresses
+from models.authorization.reach import PrivateAddress, is_named_private, is_private, public_addresses
 
 INSIDE = (
     "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "::",

@@ -10,7 +10,7 @@ import pytest
 from dateutil import rrule, tz
 from dateutil.zoneinfo import get_zonefile_instance
 
-from models.recurrence import check_cron, check_timezone, recurrence
+from models.calendar.recurrence import check_cron, check_timezone, recurrence
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
 KATHMANDU, CASABLANCA = "Asia/Kathmandu", "Africa/Casablanca"

@@ -13,11 +13,11 @@ from kombu import Connection
 from kombu.transport import redis as transport
 from redis.sentinel import SentinelManagedSSLConnection
 
-from models.broker import broker_settings
 from models.errors import SettingsError
-from models.redis_address import RedisAddress
-from models.redis_client import open_async_redis, open_redis
-from models.settings import Settings
+from models.runtime.celery_settings import broker_settings
+from models.runtime.redis_address import RedisAddress
+from models.runtime.redis_client import open_async_redis, open_redis
+from models.runtime.settings import Settings
 
 LEVELS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.run_clock import clock_ms
+from executor.activation.run_clock import clock_ms
 
 CLAIM = {"created_ms": 1_000.0, "started_ms": 2_000.0, "now_ms": 50_000.0}
 

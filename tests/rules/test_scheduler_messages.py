@@ -6,7 +6,7 @@ import json
 from typing import Any
 from uuid import UUID
 
-from scheduler.publisher import message
+from scheduler.promotion.publisher import message
 
 RUN = UUID("01890000-0000-7000-8000-000000000001")
 SENTINEL = "sentinel-of-somebody"

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from scheduler.pace import GAP_SECONDS, Pace
+from scheduler.promotion.pacing import GAP_SECONDS, Pace
 
 
 def play(

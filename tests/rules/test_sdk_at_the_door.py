@@ -25,7 +25,7 @@ from taxiway.schema import value_schema
 from taxiway.shapes import Shape, shape_of
 from taxiway.waits import SIGNAL, Settled, SignalWish
 
-from api.conforming import violations
+from api.json_schema.violations import violations
 from tests.rules.drawn import annotations
 from tests.rules.drawn_fields import FIELDS, MORE, Cat, Gaps, Hound, Strictly, models
 from tests.rules.drawn_json import values

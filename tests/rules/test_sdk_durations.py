@@ -11,8 +11,8 @@ from taxiway import Retry, Run, agent
 from taxiway.durations import LONGEST, milliseconds, seconds, until
 from taxiway.testing import Unanswered, approve, expire, play
 
-from api import durations as of_the_api
-from executor import fields
+from api.http import durations as of_the_api
+from executor.activation import frame_fields
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ BAD = [*TOO_LONG, -1, timedelta(seconds=-1), float("nan")]
 
 
 def test_one_bound_holds_in_the_sdk_the_worker_and_the_http_interface() -> None:
-    assert LONGEST * 1000 == fields.LONGEST_MS == of_the_api.LONGEST_MS
-    assert milliseconds(timedelta(days=36600)) == fields.LONGEST_MS
+    assert LONGEST * 1000 == frame_fields.LONGEST_MS == of_the_api.LONGEST_MS
+    assert milliseconds(timedelta(days=36600)) == frame_fields.LONGEST_MS
 
 
 @pytest.mark.parametrize("written", BAD, ids=range(len(BAD)))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from taxiway import envelope
 from taxiway.envelope import EnvelopeBroken
 
+from models.authorization.encryption import grant_place, provider_place, seal, unseal
+from models.authorization.grants import Given, Holder
+from models.authorization.oauth_client import Tokens, error_name, opened
 from models.errors import SealBroken
-from models.grants import Given, Holder
-from models.oauth import Tokens, error_name, opened
-from models.sealing import grant_place, provider_place, seal, unseal
 
 KEY, OTHER = "k" * 32, "j" * 32
 PLACE = grant_place("acme", "ann", "bank")

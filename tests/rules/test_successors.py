@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from models.successors import successor
+from models.runs.successors import successor
 
 ROW: dict[str, Any] = {
     "agent": "refund", "queue": "slow", "input": "{}", "priority": 3, "timeout_ms": 1000, "user_id": "ann", "metadata": None,

@@ -10,14 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from models.bus import Bus
 from models.ids import earliest, new_id
-from models.settings import Settings
-from models.wanted import Label, Wanted
+from models.runs.run_filter import Label, Wanted
+from models.runtime.bus import Bus
+from models.runtime.settings import Settings
 from scheduler import __main__ as process
-from scheduler.bulk import Bulks
-from scheduler.publisher import Publisher
-from scheduler.retention import Retention
+from scheduler.duties.bulk import Bulks
+from scheduler.duties.retention import Retention
+from scheduler.promotion.publisher import Publisher
 
 AT = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)
 EACH: list[dict[str, Any]] = [

@@ -2,8 +2,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from models.recurrence import recurrence
-from models.window_times import Timetable
+from models.calendar.recurrence import recurrence
+from models.calendar.window_times import Timetable
 
 BERLIN = "Europe/Berlin"
 

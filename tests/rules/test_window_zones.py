@@ -13,8 +13,8 @@ from itertools import takewhile
 import pytest
 from dateutil import rrule
 
-from models.recurrence import recurrence
-from models.window_times import Timetable
+from models.calendar.recurrence import recurrence
+from models.calendar.window_times import Timetable
 from tests.rules.test_recurrence import BEGUN, EVERY, MOVES, RULES, ZONES, instant, zone
 
 Periods = list[tuple[datetime, datetime]]

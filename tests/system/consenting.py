@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from models.grants import Holder
-from models.questions import authorization
+from models.authorization.grants import Holder
+from models.waiting.questions import authorization
 from tests.oauth import NAME, browser
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand

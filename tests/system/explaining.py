@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scheduler.gates import FRESH_SECONDS
+from scheduler.promotion.gates import FRESH_SECONDS
 from tests.system.live import AGENTS, Live
 
 LEASE = 5

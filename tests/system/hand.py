@@ -8,13 +8,16 @@ from uuid import UUID
 
 import psycopg
 
-from models import moves, recording, tickets, workers
+from models import moves
+from models.fleet import workers
 from models.ids import liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.opening import opening
-from models.recording import Fence, Limits, LogLine, StepRecord
-from models.waits import Park
+from models.promotion import tickets
+from models.runs import recording
+from models.runs.opening import opening
+from models.runs.recording import Fence, Limits, LogLine, StepRecord
+from models.waiting.waits import Park
 
 SCHEMA = {
     "type": "object",

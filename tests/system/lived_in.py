@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import schemathesis
 
-from models import workers
+from models.fleet import workers
 from models.ids import liveness_key, new_id
 from tests.processes.fleet import Fleet
 from tests.system.api_server import ApiServer

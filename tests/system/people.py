@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.people.tokens import Purpose, token
+from api.links.tokens import Purpose, token
 from models.moves import NewWait
-from models.questions import question
+from models.waiting.questions import question
 from tests.postgres.inside import settings_of
 from tests.system.hand import Hand
 

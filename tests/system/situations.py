@@ -9,11 +9,11 @@ from uuid import UUID
 import httpx
 
 from models import moves
-from models.grants import Holder
+from models.authorization.grants import Holder
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.questions import authorization
-from models.recording import Fence
+from models.runs.recording import Fence
+from models.waiting.questions import authorization
 from tests.system.hand import INPUT, Hand
 from tests.system.people import HOUR, asks
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from models.bus import Bus
-from models.database import set_up
-from scheduler.bulk import Bulks
+from models.runtime.bus import Bus
+from models.runtime.database import set_up
+from scheduler.duties.bulk import Bulks
 from tests.postgres.inside import Deaf
 from tests.system.api_server import ApiServer
 from tests.system.hand import Hand

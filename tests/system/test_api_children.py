@@ -6,12 +6,13 @@ from uuid import UUID
 
 import httpx
 
-from api.runs.paused import MOST_SHOWN
-from models import moves, waits
-from models.children import CHILD
+from api.runs.waits_view import MOST_SHOWN
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.questions import question
+from models.runs.children import CHILD
+from models.waiting import waits
+from models.waiting.questions import question
 from tests.system.hand import INPUT, Hand
 
 

@@ -15,7 +15,7 @@ from taxiway.client import Client
 
 from api.consent import state as states
 from models.moves import NewWait
-from models.provider import Provider
+from models.tables.provider import Provider
 from tests.oauth import NAME, Loopback, come_back, consent, decide, loopback, params, set_out
 from tests.postgres.inside import settings_of
 from tests.system.api_server import ApiServer

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from api.people.tokens import Purpose
+from api.links.tokens import Purpose
 from models.moves import NewWait
 from tests.system.api_server import ApiServer
 from tests.system.hand import Hand

@@ -12,10 +12,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from api.shapes import ExplanationBody
-from models import moves, schedules
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.session_locks import LEADER
+from models.operations import schedules
+from models.runtime.session_locks import LEADER
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 from tests.system.people import HOUR, SETTINGS, asks, wants

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-from api.application import build
-from api.fair_use import OF_A_TENANT, READS_AT_ONCE, READS_PER_KEY, SEARCHES_AT_ONCE
+from api.build import build
+from api.http.fair_use import OF_A_TENANT, READS_AT_ONCE, READS_PER_KEY, SEARCHES_AT_ONCE
 from tests.system.api_server import ApiServer
 from tests.system.following import enqueue
 from tests.system.hand import INPUT, Hand

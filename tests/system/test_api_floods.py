@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from models import events
-from models.bus import Bus, run_channel, tenant_channel
+from models.runs import public_event
+from models.runtime.bus import Bus, run_channel, tenant_channel
 from tests.system.api_server import ApiServer
 from tests.system.following import enqueue, followed
 from tests.system.hand import Hand
@@ -73,7 +73,7 @@ def _delays(bus: Bus, run: str, told: list[Any], times: int) -> list[float]:
     for n in range(times):
         known = len(told)
         began = time.monotonic()
-        bus.say("acme", events.live(run, "RUNNING", "progress", {"done": n}))
+        bus.say("acme", public_event.live(run, "RUNNING", "progress", {"done": n}))
         until(lambda known=known: len(told) > known)  # type: ignore[misc]
         delays.append((time.monotonic() - began) * 1000)
         time.sleep(0.02)  # so that they are spread over the flood

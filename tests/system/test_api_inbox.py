@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from models.moves import NewWait
-from models.questions import start_question
+from models.waiting.questions import start_question
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 from tests.system.people import HOUR, JSON, SETTINGS, asks, kept, refused, token_of

@@ -14,9 +14,9 @@ import httpx
 import pytest
 import redis
 
-from api.people.tokens import Purpose
+from api.links.tokens import Purpose
 from models.moves import NewWait
-from models.questions import start_question
+from models.waiting.questions import start_question
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 from tests.system.people import HOUR, JSON, PUBLIC_URL, SETTINGS, asks, decide, token_of, wants

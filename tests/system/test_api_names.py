@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from taxiway.identity import checked_name
 
-from api.application import build
+from api.build import build
 from models.names import is_name
 from tests.system.api_server import ApiServer
 

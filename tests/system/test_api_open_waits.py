@@ -14,12 +14,12 @@ from taxiway.cli import app
 from taxiway.client import Client
 from typer.testing import CliRunner
 
-from api.people.tokens import Purpose
+from api.links.tokens import Purpose
 from api.shapes import RunBody
-from models.bus import worker_channel
-from models.grants import Holder
+from models.authorization.grants import Holder
 from models.moves import NewWait
-from models.questions import authorization
+from models.runtime.bus import worker_channel
+from models.waiting.questions import authorization
 from tests.oauth import NAME, Loopback, consent, loopback
 from tests.system.api_server import ApiServer
 from tests.system.hand import Hand

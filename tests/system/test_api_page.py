@@ -12,7 +12,7 @@ import pytest
 
 from api.page.rendering import POLICY
 from models.moves import NewWait
-from models.questions import question
+from models.waiting.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
 from tests.system.hand import Hand

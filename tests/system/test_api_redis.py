@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from models import events
-from models.bus import Bus
+from models.runs import public_event
+from models.runtime.bus import Bus
 from tests.system.api_server import ApiServer
 from tests.system.hand import INPUT, Hand
 
@@ -96,7 +96,7 @@ def test_live_messages_arrive_again_after_redis_was_away(
 
     def say_until_heard(count: int) -> None:
         def heard() -> bool:
-            bus.say("acme", events.live(run, "RUNNING", "progress", {"done": 1}))
+            bus.say("acme", public_event.live(run, "RUNNING", "progress", {"done": 1}))
             time.sleep(0.05)  # so that the bus is not flooded while nobody hears it
             return told.count("event: progress") >= count
 

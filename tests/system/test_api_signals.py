@@ -9,9 +9,10 @@ import httpx
 import pytest
 from taxiway.waits import signal
 
-from models import moves, waits
+from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.waiting import waits
 from tests.system.hand import Hand
 
 UNKNOWN = "01a20000-0000-7000-8000-000000000000"

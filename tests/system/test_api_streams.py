@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from models import events
-from models.bus import Bus
+from models.runs import public_event
+from models.runtime.bus import Bus
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
 from tests.system.following import POLL, Frame, enqueue, follow, followed, frames
@@ -84,7 +84,10 @@ def test_live_messages_come_between_without_an_id(acme: httpx.Client, hand: Hand
     fence = hand.take(run)
     with followed(acme, run) as told:
         until(lambda: len(told) == 2)
-        bus.say("acme", events.live(run, "RUNNING", "progress", {"done": 1, "total": 2, "step": None, "attempt": None}))
+        bus.say(
+            "acme",
+            public_event.live(run, "RUNNING", "progress", {"done": 1, "total": 2, "step": None, "attempt": None}),
+        )
         until(lambda: len(told) == 3)
         hand.succeed(fence)
     assert [(frame.get("id"), frame["event"]) for frame in told] == [
@@ -112,7 +115,7 @@ def test_a_hint_brings_an_event_at_once(acme: httpx.Client, hand: Hand, bus: Bus
                 "SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC LIMIT 1", [run]
             ).fetchone()
             began = time.monotonic()
-            bus.say("acme", events.public(row))
+            bus.say("acme", public_event.public(row))
             until(lambda n=n: len(told) == 3 + n)
             delays.append(time.monotonic() - began)
         hand.succeed(fence)
@@ -182,7 +185,7 @@ def write_events(url: str, runs: list[str], bus: Bus) -> None:
             for hand, fence in zip(hands, fences, strict=True):
                 hand.step(fence, f"s{n}")
                 wanted = "SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC LIMIT 1"
-                hints.append(events.public(connection.execute(wanted, [fence.run]).fetchone()))
+                hints.append(public_event.public(connection.execute(wanted, [fence.run]).fetchone()))
             for hint in chance.sample(hints, len(hints) // 2):
                 bus.say("acme", hint)
             time.sleep(0.01)  # so that the clients see the run while it goes on

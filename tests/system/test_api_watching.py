@@ -23,9 +23,9 @@ from psycopg.rows import dict_row
 from taxiway import Client
 from taxiway.client import NotReachable
 
-from models.bus import Bus, tenant_channel
-from models.events import public
-from models.questions import question
+from models.runs.public_event import public
+from models.runtime.bus import Bus, tenant_channel
+from models.waiting.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
 from tests.system.following import frames

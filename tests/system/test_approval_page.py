@@ -15,7 +15,7 @@ from taxiway.schema import value_schema
 from taxiway.shapes import shape_of
 
 from models.moves import NewWait
-from models.questions import question, start_question
+from models.waiting.questions import question, start_question
 from tests.system.api_server import ApiServer
 from tests.system.browsing import DESKTOP, PHONE, SMALLEST, Person, a_browser, person
 from tests.system.hand import INPUT, Hand

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from taxiway import Client
 
-from scheduler.gates import FRESH_SECONDS
+from scheduler.promotion.gates import FRESH_SECONDS
 from tests.system.live import AGENTS, Live
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from api.application import build
+from api.build import build
 from api.reference.page import POLICY
 from tests.system.api_server import ApiServer
 from tests.system.browsing import a_browser, person

@@ -13,8 +13,8 @@ import psutil
 import pytest
 import redis
 
-from models.settings import Settings
-from scheduler.publisher import Publisher
+from models.runtime.settings import Settings
+from scheduler.promotion.publisher import Publisher
 from tests.system.live import AGENTS, Live, effects_in, recorded_then_executed_again
 
 LEASE = 5.0

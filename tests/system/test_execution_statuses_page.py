@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from models import moves, waits
+from models import moves
 from models.lifecycle import MOVES, STATES, TERMINAL, Reason, State, Verb, category, execution_status
+from models.waiting import waits
 from tests.system.hand import Hand
 from tests.system.people import SETTINGS
 from tests.system.situations import SITUATIONS

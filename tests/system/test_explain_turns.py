@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from models.session_locks import LEADER
+from models.runtime.session_locks import LEADER
 from ops.child import Child
 from tests.system.explaining import (
     ALWAYS,

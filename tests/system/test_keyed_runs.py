@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.gates import FRESH_SECONDS
+from scheduler.promotion.gates import FRESH_SECONDS
 from tests.system.live import AGENTS, Live
 
 RUNS = int(os.environ.get("KEYED_RUNS", "360"))

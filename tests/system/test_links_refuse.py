@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.application import build
-from api.problems import CODES
+from api.build import build
+from api.http.problems import CODES
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
 from tests.system.hand import Hand

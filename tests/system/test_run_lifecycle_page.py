@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.people.tokens import Purpose
+from api.links.tokens import Purpose
 from models.lifecycle import MOVES, TERMINAL, Status, Verb
 from tests.system.following import frames
 from tests.system.hand import Hand

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from api.page.asking import Typed, ask
-from models.legible import EMOJI, IGNORABLE
+from api.page.question_page import Typed, ask
+from models.runtime.legible import EMOJI, IGNORABLE
 from tests.rules.test_page_rendering import asked
 from tests.system.browsing import DESKTOP, SMALLEST, Person, a_browser, person
 

@@ -10,8 +10,8 @@ import time
 import redis
 from celery import Celery
 
-from models.broker import broker_settings
-from models.settings import settings
+from models.runtime.celery_settings import broker_settings
+from models.runtime.settings import settings
 
 QUEUE = "bench"
 STAMPS = "stamps"

@@ -12,8 +12,8 @@ from typing import Any
 import redis
 from celery import Celery
 
-from models.broker import broker_settings
-from models.settings import Settings
+from models.runtime.celery_settings import broker_settings
+from models.runtime.settings import Settings
 from ops.bench.figures import Sample, quantile
 from ops.bench.grounds import CELERY_DATABASE, Grounds
 from ops.bench.plan import Plan

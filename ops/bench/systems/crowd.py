@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from models.row_gates import KEY_LINE
+from models.blocked_on import KEY_LINE
 
 TABLES = "run, payload, event, place"
 _RUNS = f"""

@@ -14,9 +14,9 @@ from statistics import median
 import psycopg
 import redis
 
-from models.broker import DEFAULT_QUEUE
-from models.bus import PROMOTE
-from models.settings import Settings
+from models.runtime.bus import PROMOTE
+from models.runtime.celery_settings import DEFAULT_QUEUE
+from models.runtime.settings import Settings
 from ops.bench.figures import Sample
 from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan

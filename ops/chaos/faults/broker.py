@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from models.redis_client import open_redis
+from models.runtime.redis_client import open_redis
 from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, Lane, World
 from ops.chaos.proxy import Mode

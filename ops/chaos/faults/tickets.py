@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import redis
 
-from models.broker import DEFAULT_QUEUE
-from models.redis_client import open_redis
-from models.settings import Settings
+from models.runtime.celery_settings import DEFAULT_QUEUE
+from models.runtime.redis_client import open_redis
+from models.runtime.settings import Settings
 from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, World
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, Unpack, overload
 from uuid import UUID
 
-from taxiway.client import calls, listening, operations, pages
-from taxiway.client.aio_authorizing import AsyncAuthorizing
-from taxiway.client.aio_bulking import AsyncBulking
-from taxiway.client.aio_deciding import AsyncDeciding
-from taxiway.client.aio_hearing import heard
-from taxiway.client.aio_operating import AsyncOperating
+from taxiway.client import calls, event_reading, operations, pages
+from taxiway.client.aio_approval_calls import AsyncDeciding
+from taxiway.client.aio_bulk_calls import AsyncBulking
+from taxiway.client.aio_event_stream import heard
+from taxiway.client.aio_grant_calls import AsyncAuthorizing
+from taxiway.client.aio_installation_calls import AsyncOperating
 from taxiway.client.aio_run_handle import AsyncRunHandle
 from taxiway.client.calls import Accepted, Enqueuing, NewRun
 from taxiway.client.pages import Filter
@@ -92,7 +92,7 @@ class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking)
         self, *, status: str | Iterable[str] | None = None, agent: str | None = None
     ) -> AsyncIterator[AsyncIterator[Event]]:
         """Hear everything that happens to the tenant's runs while the block runs; see Client.listen."""
-        async with self._stream(listening.request(status, agent)) as response:
+        async with self._stream(event_reading.request(status, agent)) as response:
             yield await heard(response.aiter_bytes())
 
     def _handle(self, accepted: Accepted, shape: Shape | None = None) -> AsyncRunHandle[Any]:

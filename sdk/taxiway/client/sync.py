@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, Unpack, overload
 from uuid import UUID
 
-from taxiway.client import calls, listening, operations, pages
-from taxiway.client.authorizing import Authorizing
-from taxiway.client.bulking import Bulking
+from taxiway.client import calls, event_reading, operations, pages
+from taxiway.client.approval_calls import Deciding
+from taxiway.client.bulk_calls import Bulking
 from taxiway.client.calls import Accepted, Enqueuing, NewRun
-from taxiway.client.deciding import Deciding
-from taxiway.client.hearing import heard
-from taxiway.client.operating import Operating
+from taxiway.client.event_stream import heard
+from taxiway.client.grant_calls import Authorizing
+from taxiway.client.installation_calls import Operating
 from taxiway.client.pages import Filter
 from taxiway.client.run_handle import RunHandle
 from taxiway.client.views import Event, RunView
@@ -107,7 +107,7 @@ class Client(Deciding, Operating, Authorizing, Bulking):
         Nothing is missed from the moment at which the block begins, and nothing that came before is told. The events end
         when the connection does; then look at what may have been missed, and listen again. Raises NotReachable.
         """
-        with self._stream(listening.request(status, agent)) as response:
+        with self._stream(event_reading.request(status, agent)) as response:
             yield heard(response.iter_bytes())
 
     def _handle(self, accepted: Accepted, shape: Shape | None = None) -> RunHandle[Any]:

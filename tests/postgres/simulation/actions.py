@@ -6,11 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from models import ends, moves, steering, tickets, waits, workers
-from models.enqueue import NewRun, enqueue
+from models import idle_ends, moves
+from models.fleet import workers
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.operations import commands
+from models.promotion import tickets
+from models.runs.enqueue import NewRun, enqueue
+from models.waiting import waits
 from tests.postgres.calls import ERROR
 from tests.postgres.simulation import layout
 from tests.postgres.simulation.field import Field, Row
@@ -48,14 +52,14 @@ def _new(field: Field, dice: Random, queue: str) -> NewRun:
 
 def cancel(field: Field, dice: Random) -> None:
     for run in field.some(dice, field.runs()):
-        steering.cancel(field.connection, run["id"], run["tenant"], by="ann", comment=None, grace_ms=1000)
+        commands.cancel(field.connection, run["id"], run["tenant"], by="ann", comment=None, grace_ms=1000)
         field.tell("somebody cancels", run["id"])
 
 
 def pause(field: Field, dice: Random) -> None:
     for run in field.some(dice, field.runs(), 2):
         with field.connection.transaction():
-            steering.pause(field.connection, run["id"], run["tenant"], by="ann", comment=None)
+            commands.pause(field.connection, run["id"], run["tenant"], by="ann", comment=None)
         field.tell("somebody pauses", run["id"])
 
 
@@ -63,7 +67,7 @@ def resume(field: Field, dice: Random) -> None:
     paused = [run for run in field.runs() if run["control_request"] == "pause" or run["pause_kind"] == "user"]
     for run in field.some(dice, paused, 3):
         with field.connection.transaction():
-            steering.resume(field.connection, run["id"], run["tenant"], by="ann")
+            commands.resume(field.connection, run["id"], run["tenant"], by="ann")
         field.tell("somebody resumes", run["id"])
 
 
@@ -212,7 +216,7 @@ def drain(field: Field, dice: Random) -> None:
 
 def end(field: Field, run: Row) -> None:
     """Cancel a run that nobody executes."""
-    ends.cancel_idle(field.connection, run["id"], run["tenant"], reason=Reason.BY_USER, by="ann", comment=None)
+    idle_ends.cancel_idle(field.connection, run["id"], run["tenant"], reason=Reason.BY_USER, by="ann", comment=None)
 
 
 ACTIONS: dict[str, tuple[Action, int]] = {

@@ -12,7 +12,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from models import gating, windows, workers
+from models.calendar import windows
+from models.fleet import queue_settings, workers
 from models.ids import new_id
 from tests.postgres.simulation.layout import Layout, WindowOf, WorkerOf
 from tests.postgres.virtual_time import Clock
@@ -93,7 +94,7 @@ class Field:
         """Change a queue as the API does."""
         given = {**asked, **({"window": self.real(asked["window"])} if asked.get("window") else {})}
         with self.connection.transaction():
-            gating.change_queue(self.connection, queue, given)
+            queue_settings.change_queue(self.connection, queue, given)
         self.rules[queue] |= given
         if asked:
             self.tell(f"{queue} is told {dict(asked)}")
@@ -102,7 +103,7 @@ class Field:
         """Change an agent as the API does."""
         given = {**asked, **({"window": self.real(asked["window"])} if asked.get("window") else {})}
         with self.connection.transaction():
-            gating.change_agent(self.connection, agent, given)
+            queue_settings.change_agent(self.connection, agent, given)
         self.agents[agent] |= given
         if asked:
             self.tell(f"{agent} is told {dict(asked)}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from scheduler.closing import Closing
-from scheduler.expiry import Expiry
-from scheduler.gates import GateReader
-from scheduler.lifting import Lifting
-from scheduler.places import SOON_SECONDS, Places
-from scheduler.promotion import Promotion
-from scheduler.recovery import Recovery
-from scheduler.timers import Timers
+from scheduler.duties.expiry import Expiry
+from scheduler.duties.place_assignment import SOON_SECONDS, Places
+from scheduler.duties.recovery import Recovery
+from scheduler.duties.timed_release import Lifting
+from scheduler.duties.timers import Timers
+from scheduler.duties.window_enforcement import Closing
+from scheduler.promotion.gates import GateReader
+from scheduler.promotion.promotion import Promotion
 from tests.postgres.ground import Published
 from tests.postgres.inside import Deaf
 from tests.postgres.simulation.field import Field

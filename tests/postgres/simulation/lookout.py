@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from models.database import Row
+from models.runtime.database import Row
 from tests.postgres.simulation.field import QUIET, SEEN, Field
 
 

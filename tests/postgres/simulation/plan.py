@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from structlog.testing import capture_logs
 
-from models import steering
+from models.operations import commands
 from tests.postgres.simulation import layout
 from tests.postgres.simulation.actions import ACTIONS, answer, finish, signal, take
 from tests.postgres.simulation.field import Field
@@ -104,7 +104,7 @@ def _go_on(field: Field, dice: Random) -> None:
             finish(field, run)
         elif run["control_request"] == "pause" or run["pause_kind"] == "user":
             with field.connection.transaction():
-                steering.resume(field.connection, run["id"], run["tenant"], by="ann")
+                commands.resume(field.connection, run["id"], run["tenant"], by="ann")
             field.tell("somebody resumes", run["id"])
         elif run["pause_kind"] == "agent":
             signal(field, run)

@@ -1,0 +1,91 @@
+"""Puts the application together: its calls, its refusals, its document."""
+
+from fastapi import FastAPI
+
+from api.consent import come_back, complete, grants, set_out
+from api.http.error_handlers import add_faults
+from api.http.nul_filter import Door
+from api.http.openapi import install
+from api.http.read_turns import Turns
+from api.installation import (
+    agents,
+    capacity,
+    drain,
+    health,
+    keys,
+    metrics,
+    overrides,
+    providers,
+    queues,
+    windows,
+    workers,
+)
+from api.lifespan import lifespan
+from api.page import approval
+from api.people import inbox, link_options
+from api.reference import page as reference
+from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
+from api.scheduling import schedules
+from api.version import VERSION
+
+_ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
+
+Every call but `/health`, `/ready`, `/metrics` and those of a link needs an API key in the header `x-api-key` (or `Authorization:
+Bearer`). Every refusal is a problem document (RFC 9457) whose `code` is stable."""
+
+_ROUTERS = (
+    approval,  # before `read`, for which "approval" would be the id of a run
+    link_options,
+    inbox,
+    bulk,  # before those of one run, whose id "bulk" would be
+    create,
+    listing,
+    read,
+    explain,
+    stream,
+    wait,
+    watching,
+    cancel,
+    pause,
+    resume,
+    retry,
+    signals,
+    agents,
+    workers,
+    drain,
+    capacity,
+    windows,
+    overrides,
+    queues,
+    schedules,
+    providers,
+    grants,
+    come_back,  # before the start of a wait's: `start` may be the name of a provider
+    set_out,
+    complete,
+    keys,
+    health,
+    metrics,
+    reference,
+)
+
+
+def build() -> FastAPI:
+    """Make the application; it reads settings and opens connections only when it starts."""
+    app = FastAPI(
+        title="Taxiway",
+        version=VERSION,
+        description=_ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+        docs_url=None,  # FastAPI's page loads its script from a public CDN: `api.reference` shows ours
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    app.add_middleware(Turns)
+    app.add_middleware(Door)
+    add_faults(app)
+    install(app)
+    return app

@@ -1,0 +1,1 @@
+"""HTTP: how requests are read, checked and answered, whatever they are about."""

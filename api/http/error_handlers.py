@@ -1,0 +1,165 @@
+"""Answers everything that goes wrong in a call with a problem document, and nothing else.
+
+The broad `except` of the calls is here (the loop that feeds streams has its own). It states where a fault happened but
+not what the exception said: the texts of database and validation errors quote the data they choked on, and no payload may
+reach a log.
+"""
+
+import re
+import traceback
+from collections.abc import Callable, Sequence
+
+import psycopg
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import exc
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.parsing import plain
+from api.http.problems import FieldError, Problem
+from api.http.responses import Refusal
+from api.http.write_access import why, writing
+from models.errors import DatabaseAway
+from models.runtime.facts import fact
+
+_RETRY_SOON = {"retry-after": "2"}
+_FORM = "taxiway.refusal"
+_PART = re.compile(r"{\w+}")
+_LATER = re.compile(r"/v1/(webhooks.*|deliveries.*)")
+
+# The last one: no connection of the pool became free.
+_AWAY = (
+    DatabaseAway, psycopg.OperationalError, psycopg.InterfaceError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError,
+)  # fmt: skip
+
+
+def _away(error: BaseException) -> bool:
+    """Whether the error means that PostgreSQL is not there, or has no connection left, rather than that we are wrong."""
+    return isinstance(error, _AWAY)
+
+
+def refuse_with(request: Request, refusal: Callable[[Problem], Response]) -> None:
+    """Have everything that goes wrong in this call answered in another form: a person is shown a page."""
+    request.scope[_FORM] = refusal
+
+
+def _refused(scope: Scope, problem: Problem) -> Response:
+    refusal: Callable[[Problem], Response] = scope.get(_FORM, Refusal)
+    return refusal(problem)
+
+
+def _without_tables(error: BaseException) -> bool:
+    return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
+
+
+def _too_slow(error: BaseException) -> bool:
+    """Whether the database gave a read up after its time; what writes has no such bound."""
+    return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
+
+
+def _given_up() -> Problem:
+    detail = (
+        "The database gave this up: it took longer than a read may. Narrow it, for example by createdAfter, by status or to "
+        "fewer at a time; if it was a moment's load, try again soon."
+    )
+    return Problem("unavailable", detail, headers=_RETRY_SOON)
+
+
+def _unavailable(detail: str | None = None) -> Problem:
+    detail = detail or "The database cannot be reached at the moment. Nothing was changed; try again soon."
+    return Problem("unavailable", detail, headers=_RETRY_SOON)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _refused(request.scope, error)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Refusal:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 405:
+        allow = ", ".join(_methods_at(request))
+        return Refusal(Problem("method_not_allowed", f"Only {allow} may be used here.", headers={"allow": allow}))
+    if error.status_code == 404 and _LATER.fullmatch(path):
+        return Refusal(Problem("not_found", "This call is not available in this version."))
+    if error.status_code == 404:
+        return Refusal(Problem("not_found", "There is nothing at this address. The calls are listed at /openapi.json."))
+    return Refusal(Problem("invalid_request", "The request cannot be read."))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Name every method of this address; the router's own error names those of its first call there only."""
+    calls = request.app.openapi()["paths"].items()
+    here = [(place, names) for place, names in calls if re.fullmatch(_PART.sub("[^/]+", place), request.url.path)]
+    # The address of a call may also look like another one with a part filled in: `/v1/runs/batch`.
+    _, names = min(here, key=lambda call: len(_PART.findall(call[0])), default=("", {}))
+    return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are in no document
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [FieldError(_field(item["loc"]), plain(item["msg"])) for item in error.errors()]
+    named = "; ".join(f"{item.field} {item.detail}" for item in errors)
+    return _refused(request.scope, Problem("invalid_request", f"{named}.", errors))
+
+
+def _field(place: Sequence[int | str]) -> str:
+    """Name the parameter: behind where it stood, and before the number of its value where it is repeatable."""
+    names = [part for part in place[1:] if isinstance(part, str)]
+    return names[0] if names else str(place[-1])
+
+
+class LastResort:
+    """Outermost layer: an exception that nobody expected becomes a 503 or 500, stated as a fact without its text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception as error:  # noqa: BLE001  the one place that may: see the top of this file
+            problem = self._state(error)
+            if not started:
+                await _refused(scope, problem)(scope, receive, send)
+
+    @staticmethod
+    def _state(error: Exception) -> Problem:
+        if _without_tables(error):
+            return Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
+        if _too_slow(error):
+            fact("read.given_up", level="warning")
+            return _given_up()
+        if (detail := why(error)) is not None:
+            writing.failed(error)
+            fact("database.refuses", level="error", error=type(error).__name__, detail=detail)
+            return _unavailable(detail)
+        if _away(error):
+            fact("database.away", level="warning", error=type(error).__name__)
+            return _unavailable()
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+        fact("api.fault", level="error", error=type(error).__name__, where=where)
+        return Problem("internal", "This is a fault of the server; its log says where.")
+
+
+def add_faults(app: FastAPI) -> None:
+    """Make the application answer with problem documents only."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_middleware(LastResort)

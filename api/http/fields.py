@@ -1,0 +1,165 @@
+"""The kinds of fields that request bodies are made of, each with its bounds."""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import MAXYEAR, UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from api.http.durations import LONGEST_MS, milliseconds
+from models.calendar.recurrence import check_cron, check_timezone
+from models.calendar.window_times import LONGEST
+
+LONGEST_GRACE_MS = 3_600_000
+LONGEST_RATE_MS = 86_400_000
+_UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, ends of lines and of paragraphs
+
+
+def _text(value: object) -> object:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("must not contain the character NUL")
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("must not contain half of a surrogate pair")
+    return value
+
+
+def _line(value: object) -> object:
+    if isinstance(value, str) and any(unicodedata.category(character) in _UNPRINTED for character in value):
+        raise ValueError("must be printable: no line breaks, no NUL and no other control characters")
+    return value
+
+
+def _duration(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be seconds or an ISO 8601 duration such as PT15M")  # noqa: TRY004  pydantic's protocol
+    return milliseconds(value)
+
+
+def _active_time(value: object) -> int:
+    duration = _duration(value)
+    if duration == 0:
+        raise ValueError("must be longer than zero")
+    return duration
+
+
+def _grace(value: object) -> int:
+    duration = _duration(value)
+    if duration > LONGEST_GRACE_MS:
+        raise ValueError("must be an hour at most")
+    return duration
+
+
+def _period(value: object) -> int:
+    duration = _active_time(value)
+    if duration > LONGEST / timedelta(milliseconds=1):
+        raise ValueError("must be 7 days at most")
+    return duration
+
+
+def _rate_span(value: object) -> int:
+    duration = _duration(value)
+    if not 1000 <= duration <= LONGEST_RATE_MS:
+        raise ValueError("must be between one second and one day")
+    return duration
+
+
+def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
+    def checked(value: str) -> str:
+        check(value)
+        return value
+
+    return checked
+
+
+def _moment(value: object, last_year: int = 8999) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+        if moment is not None and moment.tzinfo is not None and 1970 <= moment.year <= last_year:
+            # PostgreSQL takes no offset beyond 16 hours, Python any below 24.
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: the last day of the calendar, west of Greenwich
+        pass
+    raise ValueError("must be a moment with its offset, such as 2026-03-01T09:30:00Z")
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _object(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")  # noqa: TRY004  pydantic's protocol
+    return value
+
+
+def _once_each(words: list[str]) -> list[str]:
+    return list(dict.fromkeys(words))
+
+
+def says(**keywords: Any) -> Any:
+    """Tell the document what a validator checks, in JSON Schema's words; what is said last counts."""
+    return Field(json_schema_extra=keywords)
+
+
+def written(least_ms: int, most_ms: int) -> WithJsonSchema:
+    """Tell the document of a duration between these bounds."""
+    text = {"type": "string", "format": "duration", "examples": ["PT15M"]}
+    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": least_ms / 1000, "maximum": most_ms // 1000}, text]})
+
+
+# PostgreSQL cannot hold NUL, nor UTF-8 half of a surrogate pair; looked for first, because pydantic stumbles over the latter.
+NO_NUL = r"^[^\u0000]*$"
+PRINTED_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+Text = Annotated[str, BeforeValidator(_text), says(pattern=NO_NUL)]
+Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200), says(pattern=NO_NUL)]
+ActiveTime = Annotated[int, BeforeValidator(_active_time), written(1, LONGEST_MS)]
+# How long a run may stay queued; what runs are told apart by that must not execute at once; the span that a rate counts in.
+QueueTime = ActiveTime
+ConcurrencyKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=255), says(pattern=PRINTED_LINE)]
+RateSpan = Annotated[int, BeforeValidator(_rate_span), written(1000, LONGEST_RATE_MS)]
+# A whole number, however it is written: 4.0 is one to JSON Schema, and to programs that know one kind of number.
+WHOLE = BeforeValidator(_whole)
+# How many runs at once.
+Limit = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
+Grace = Annotated[int, BeforeValidator(_grace), written(0, LONGEST_GRACE_MS)]
+# How long an opening of a window lasts; when something recurs; a point in time.
+Period = Annotated[int, BeforeValidator(_period), written(1, LONGEST // timedelta(milliseconds=1))]
+Cron = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(max_length=200),
+    AfterValidator(_checked(check_cron)),
+    WithJsonSchema({"type": "string", "format": "cron", "examples": ["0 22 * * 1-5"]}),
+]
+Timezone = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(max_length=64),
+    AfterValidator(_checked(check_timezone)),
+    WithJsonSchema({"type": "string", "format": "timezone", "examples": ["Europe/Berlin"]}),
+]
+_A_MOMENT = WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"})
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    _A_MOMENT,
+]
+# One to compare with: nothing is added to it, so that it may be the last day that there is.
+Bound = Annotated[
+    datetime,
+    BeforeValidator(lambda value: _moment(value, MAXYEAR)),
+    _A_MOMENT,
+]
+# Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
+Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]
+Metadata = Annotated[
+    dict[
+        Annotated[Text, Field(min_length=1, max_length=64)],
+        Annotated[Text, Field(max_length=512)],
+    ],
+    Field(max_length=64),
+]
+Tag = Annotated[Text, Field(min_length=1, max_length=64)]
+Tags = Annotated[list[Tag], Field(max_length=32), AfterValidator(_once_each)]

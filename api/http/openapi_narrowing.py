@@ -1,0 +1,83 @@
+"""Narrows the OpenAPI document to what is taken: what FastAPI derives from a signature allows more than the call does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from api.http.fields import NO_NUL
+
+UUID: dict[str, Any] = {"type": "string", "format": "uuid"}
+_PRINTED: dict[str, Any] = {"type": "string", "format": "name", "minLength": 1, "maxLength": 200}
+_PLAIN: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}
+# What a name in a path may be; the longest beginning that fits counts.
+_NAMES = {
+    "/v1/agents/": _PRINTED,
+    "/v1/queues/": _PRINTED,
+    "/v1/runs/{runId}/signals/": _PRINTED | {"pattern": "^(?!taxiway[.])"},
+    "/v1/windows/": _PLAIN,
+    "/v1/schedules/": _PLAIN,
+    "/v1/providers/": _PLAIN | {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+}
+
+
+def narrow(paths: dict[str, Any]) -> None:
+    """Narrow the parameters of every call: none is null, and a text is no more than what the call reads."""
+    for path, operations in paths.items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _parameter(path, parameter)
+
+
+def _parameter(path: str, parameter: dict[str, Any]) -> dict[str, Any]:
+    schema = _given(parameter["schema"])
+    if parameter["in"] == "path" and parameter["name"].endswith("Id"):
+        return schema | UUID
+    if parameter["in"] == "path" and parameter["name"] == "name":
+        return schema | next((rule for begin, rule in _NAMES.items() if path.startswith(begin)), {})
+    for text in (schema, schema.get("items", {})):
+        if text.get("type") == "string" and not text.keys() & {"enum", "pattern", "format"}:
+            text["pattern"] = NO_NUL
+    return schema
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave null out: a parameter is given or it is not."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**choices[0], **rest}
+
+
+def without_null(schema: dict[str, Any]) -> None:
+    """Say of an object that none of its members may be null, though each may be left out."""
+    for name, member in schema["properties"].items():
+        schema["properties"][name] = _given({key: value for key, value in member.items() if key != "default"})
+
+
+def only_with(field: str, *others: str) -> dict[str, Any]:
+    """Say that a field has to be left out, or null, unless these others, texts, are given."""
+    given = {"required": list(others), "properties": {other: {"type": "string"} for other in others}}
+    return {"anyOf": [{"properties": {field: {"type": "null"}}}, given]}
+
+
+def not_both(one: str, other: str) -> dict[str, Any]:
+    """Say that of two fields one has to be left out, or null."""
+    return {"anyOf": [{"properties": {field: {"type": "null"}}} for field in (one, other)]}
+
+
+def tidy(part: Any) -> None:
+    """Say what names a map takes in one place: pydantic writes a pattern of names as a pattern of members."""
+    for schema in _schemas(part):
+        patterns = schema.get("patternProperties", {})
+        if len(patterns) == 1 and "additionalProperties" not in schema:
+            [(pattern, schema["additionalProperties"])] = schema.pop("patternProperties").items()
+            schema["propertyNames"] = {**schema.get("propertyNames", {}), "pattern": pattern}
+
+
+def _schemas(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from _schemas(one)

@@ -1,0 +1,85 @@
+"""What the OpenAPI document says about a call beyond its signature: its body, its refusals, its examples."""
+
+from collections import defaultdict
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.http.openapi_narrowing import tidy
+from api.http.problems import CODES
+
+Responses = dict[int | str, dict[str, Any]]
+
+_ANY_CALL = ("invalid_request", "internal")
+_WITH_KEY = ("unauthenticated", "forbidden", "unavailable")
+BODY = ("invalid_json", "invalid_request", "payload_too_large", "unsupported_media_type", "unknown_field")
+
+
+PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
+"""What a browser is shown."""
+
+
+def refusals(*codes: str, open_to_all: bool = False, pages: bool = False) -> Responses:
+    """Name the problem codes that a call may answer with, besides those that every call may. `pages`: people see pages."""
+    by_status = defaultdict[int, list[str]](list)
+    for code in dict.fromkeys((*codes, *_ANY_CALL, *(() if open_to_all else _WITH_KEY))):
+        by_status[CODES[code][0]].append(code)
+    # A body that is neither JSON nor a form was not sent by a page.
+    return {status: _refusal(status, by_status[status], page=pages and status != 415) for status in sorted(by_status)}
+
+
+def refusal(code: str) -> dict[str, Any]:
+    """Describe the answer that has one problem code."""
+    return _refusal(CODES[code][0], [code], page=False)
+
+
+def _refusal(status: int, codes: list[str], *, page: bool) -> dict[str, Any]:
+    schema = {"allOf": [{"$ref": "#/components/schemas/ProblemDocument"}, {"properties": {"code": {"enum": codes}}}]}
+    examples = {code: {"value": _example(status, code)} for code in codes}
+    return {
+        "description": "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}, **(PAGE if page else {})},
+    }
+
+
+def _example(status: int, code: str) -> dict[str, Any]:
+    title = CODES[code][1]
+    return {
+        "type": f"urn:taxiway:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": f"{title}.",
+        "code": code,
+    }
+
+
+def takes(
+    model: type[BaseModel], example: dict[str, Any], *, required: bool = True, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
+    schema = _whole(model.model_json_schema())
+    tidy(schema)
+    content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the models that a schema refers to in their places: in the document there would be nothing where it points."""
+    models = schema.pop("$defs", {})
+
+    def put(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return put(models[part["$ref"].rpartition("/")[2]])
+        return {name: put(one) for name, one in part.items()}
+
+    whole: dict[str, Any] = put(schema)
+    return whole
+
+
+def shows(status: int, description: str, model: Any = None) -> Responses:
+    """Describe an answer that is no refusal."""
+    return {status: {"description": description} | ({"model": model} if model else {})}

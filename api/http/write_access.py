@@ -1,0 +1,87 @@
+"""Whether the database takes writes, and why not: said by each refusal, and found out by `/ready`.
+
+A read cannot tell that a disk is full, so `/ready` writes a row and takes it back: twice a minute, and each second from a failed
+write on until one succeeds again. That is six kilobytes a time, which vacuum takes back.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import psycopg
+
+from models.runtime.write_probe import probe_write
+
+AGAIN_SECONDS: Final = 1.0
+CALM_SECONDS: Final = 30.0
+_NOTHING_CHANGED: Final = "Nothing was changed; try again soon."
+_WHY: Final = {
+    "53100": "The disk of the database is full: free space there or enlarge it; the database continues by itself.",
+    "25006": "The database takes no writes: it is read-only or a standby. Point TAXIWAY_DATABASE_URL at the primary, or end the"
+    " read-only mode (default_transaction_read_only).",
+    "42501": "The database refuses the account of TAXIWAY_DATABASE_URL a permission: grant it what `alembic upgrade head` made.",
+    "53300": "The database has no connection left: raise max_connections, or put a pooler in front of it.",
+}
+_NO_CONNECTION: Final = ("too many clients", "too many connections", "remaining connection slots")
+
+
+def why(error: BaseException) -> str | None:
+    """Return what is wrong with the database and how it is mended; None where the error does not say."""
+    for cause in _causes(error):
+        state = getattr(cause, "sqlstate", None)
+        if state in _WHY:
+            return f"{_WHY[state]} {_NOTHING_CHANGED}"
+        if isinstance(cause, psycopg.errors.FeatureNotSupported) and "read-write mode" in str(cause):
+            return f"{_WHY['25006']} {_NOTHING_CHANGED}"  # what a standby says of a transaction that is to write
+        if isinstance(cause, psycopg.OperationalError) and any(text in str(cause) for text in _NO_CONNECTION):
+            return f"{_WHY['53300']} {_NOTHING_CHANGED}"
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        if isinstance(original := getattr(seen, "orig", None), BaseException):
+            yield original
+        seen = seen.__cause__
+
+
+class Writing:
+    """What this process knows of the database's writes; any thread may use it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._next = clock()
+
+    def failed(self, error: BaseException) -> None:
+        """Note that a write failed: the next look finds out whether that is still so."""
+        with self._lock:
+            self._next = min(self._next, self._clock() + AGAIN_SECONDS)
+            self._error = error
+
+    def look(self, connection: psycopg.Connection[Any]) -> None:
+        """Write, where it is time for that, and take it back; raises what the last write raised while it is not."""
+        with self._lock:
+            due = self._clock() >= self._next
+            if due:
+                self._next = self._clock() + (AGAIN_SECONDS if self._error else CALM_SECONDS)
+        if not due:
+            if self._error is not None:
+                raise self._error
+            return
+        try:
+            with connection.transaction(force_rollback=True):
+                probe_write(connection)
+        except psycopg.Error as error:
+            self.failed(error)
+            raise
+        with self._lock:
+            if self._error is not None:
+                self._error, self._next = None, self._clock() + CALM_SECONDS
+
+
+writing: Final = Writing()

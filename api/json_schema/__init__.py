@@ -1,0 +1,1 @@
+"""JSON Schema: the dialect of agents' schemas, its formats, and violations of a schema."""

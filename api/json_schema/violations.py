@@ -1,0 +1,100 @@
+"""Says where a JSON value does not conform to a JSON Schema, in terms of fields, and quotes nothing of the value."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from jsonschema.exceptions import ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from api.http.problems import FieldError
+from api.json_schema.dialect import DECIMAL, Dialect
+from api.json_schema.formats import FORMATS
+from models.runtime.facts import fact
+
+_MOST_ERRORS = 20
+_LONGEST_DETAIL = 300
+
+
+def violations(value: Any, schema: str, place: str, whose: str) -> list[FieldError]:
+    """List what is wrong, twenty of it at most; `schema` is JSON text, `whose` names who made it ("the agent")."""
+    try:
+        found = []
+        for error in _validator(schema).iter_errors(value):
+            found += _told(error, place, whose)
+            if len(found) >= _MOST_ERRORS:
+                break
+    except (Unresolvable, RecursionError, ArithmeticError, TypeError, ValueError) as error:
+        # The schema and this value cannot be compared: whoever is to blame, nobody could go on with the value.
+        fact("schema.unusable", level="warning", whose=whose, error=type(error).__name__)
+        return [FieldError(place, f"cannot be compared with the schema of {whose}")]
+    return list(dict.fromkeys(found))[:_MOST_ERRORS]
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Any:
+    return door(json.loads(schema))
+
+
+def door(schema: Any) -> Any:
+    """Return what checks values at the door. Raises ValueError for a schema whose check could take for ever."""
+    text = json.dumps(schema)
+    if (
+        "unevaluatedProperties" in text and "patternProperties" in text
+    ):  # that one matches by Python's `re`, without a limit
+        raise ValueError("unevaluatedProperties cannot stand beside patternProperties")
+    # An empty registry: a schema that refers to an address on the network must not make this server fetch it.
+    return Dialect(schema, registry=Registry(), format_checker=FORMATS)
+
+
+def _told(error: ValidationError, place: str, whose: str) -> list[FieldError]:
+    """Say a violation in terms of fields: missing and surplus ones by their own name."""
+    given: Any = error.instance
+    where = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+    if error.validator == "required":
+        required: Any = error.validator_value
+        missing = [name for name in required if name not in given]
+        # jsonschema reports one error for each missing name; its message begins with the name.
+        return [FieldError(f"{where}.{name}", "is missing") for name in missing if error.message.startswith(repr(name))]
+    if error.validator == "additionalProperties" and error.validator_value is False:
+        allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        return [
+            FieldError(_cut(f"{where}.{name}"), f"is not known to {whose}") for name in given if name not in allowed
+        ]
+    return [FieldError(_cut(where), _cut(_message(error, whose)))]
+
+
+def _message(error: ValidationError, whose: str) -> str:
+    """Say what is asked for, rather than quote what came: the value may be long, or secret."""
+    wanted = error.validator_value
+    if error.validator == "type":
+        return f"must be of type {' or '.join(_types(error.schema))}"
+    if error.validator == "anyOf" and (types := _types(error.schema)):
+        return f"must be of type {' or '.join(types)}"
+    if error.validator == DECIMAL:
+        return error.message  # it quotes nothing either
+    named = error.schema.get("format") if isinstance(error.schema, dict) else None
+    said = {
+        "enum": f"must be one of {json.dumps(wanted)}",
+        "const": f"must be {json.dumps(wanted)}",
+        "minimum": f"must be at least {wanted}",
+        "maximum": f"must be at most {wanted}",
+        "minLength": f"must have at least {wanted} characters",
+        "maxLength": f"must have at most {wanted} characters",
+        "pattern": f"must be a {named}" if named else f"must match {wanted}",
+        "format": f"must be a {wanted}",
+    }
+    return said.get(str(error.validator), f"does not satisfy {error.validator} of the schema of {whose}")
+
+
+def _types(schema: Any) -> list[str]:
+    """List the types that a schema and its alternatives name."""
+    if isinstance(schema, dict) and "anyOf" in schema:
+        return list(dict.fromkeys(name for branch in schema["anyOf"] for name in _types(branch)))
+    wanted = schema.get("type", []) if isinstance(schema, dict) else []
+    return [wanted] if isinstance(wanted, str) else list(wanted)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"

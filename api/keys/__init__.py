@@ -1,0 +1,1 @@
+"""API keys: their store, and the command `python -m api.keys`."""

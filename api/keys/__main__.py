@@ -1,0 +1,94 @@
+"""The command `python -m api.keys`: makes the first key, lists keys, revokes one."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import exc
+
+from api.keys import store
+from models.errors import SettingsError
+from models.runs.public_event import timestamp
+
+USUAL = ("enqueue", "read")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api.keys", description="Make, list and revoke API keys.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    create = commands.add_parser("create", help="make a key; it is printed alone on the last line of stdout")
+    create.add_argument("--tenant", required=True, help="whose runs the key sees")
+    create.add_argument("--name", required=True, help="what people will know the key by")
+    create.add_argument(
+        "--scopes",
+        help=f"of {','.join(store.SCOPES)} (default: enqueue,read; all of them while there is no valid key)",
+    )
+    create.add_argument("--role", action="append", default=[], metavar="ROLE", help="a role of the holder; repeatable")
+    create.set_defaults(run=_create)
+    listing = commands.add_parser("list", help="list keys, never their secrets")
+    listing.add_argument("--tenant", help="only this tenant's")
+    listing.set_defaults(run=_list)
+    revoke = commands.add_parser("revoke", help="revoke a key for good")
+    revoke.add_argument("id", type=UUID, help="the key's id, as `list` shows it")
+    revoke.set_defaults(run=_revoke)
+    return parser
+
+
+def _create(args: argparse.Namespace) -> int:
+    store.check(args.tenant, args.name, USUAL, args.role)
+    scopes = _usual() if args.scopes is None else [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
+    made = store.create(args.tenant, args.name, scopes, args.role)
+    _say(f"Key {made.id} of tenant {args.tenant} with {', '.join(scopes)}. It is shown only this once:")
+    sys.stdout.write(f"{made.secret}\n")
+    return 0
+
+
+def _usual() -> Sequence[str]:
+    """Return the scopes of a key that is made without any said: the first key is the installation's, and may do everything."""
+    return USUAL if store.is_any_valid() else store.SCOPES
+
+
+def _list(args: argparse.Namespace) -> int:
+    for key in store.stored(args.tenant):
+        state = f"revoked {timestamp(key.revoked_at)}" if key.revoked_at else "valid"
+        sys.stdout.write(
+            f"{key.id}  {key.tenant}  {key.name}  {','.join(key.scopes)}  {','.join(key.roles) or '-'}  {state}\n"
+        )
+    return 0
+
+
+def _revoke(args: argparse.Namespace) -> int:
+    if not store.revoke(args.id):
+        _say(f"There is no valid key {args.id}.")
+        return 1
+    _say(f"Key {args.id} is revoked; processes that saw it a moment ago refuse it within five seconds.")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 1 could not be done, 2 wrong arguments or settings."""
+    args = _parser().parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except SettingsError as error:
+        _say(str(error))
+        return 2
+    except ValueError as error:
+        _say(str(error))
+        return 2
+    except exc.ProgrammingError:
+        _say("The database has no tables yet: run `alembic upgrade head` first.")
+        return 1
+    except (exc.OperationalError, exc.InterfaceError, psycopg.OperationalError):
+        _say("PostgreSQL cannot be reached: check TAXIWAY_DATABASE_URL.")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

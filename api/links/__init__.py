@@ -1,0 +1,1 @@
+"""Links: the addresses that people receive, their tokens, and who receives them."""

@@ -1,0 +1,60 @@
+"""Adds to events, when they are delivered, what is stored in none of them: links, and the input that a start asks about.
+
+A link is given to callers who may decide and to the one who made the run; to nobody else, and never to the bus.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Text, and_
+from sqlalchemy import cast as as_type
+from sqlmodel import Session, col, select
+
+from api.http.auth import Caller
+from api.http.responses import as_stored
+from api.links.addresses import link
+from api.links.rights import gets_link
+from models.tables.payload import Payload
+from models.tables.run import Run
+from models.tables.wait import Wait
+from models.waiting.questions import START
+
+JOINED_BYTES = 64 << 10
+"""Of larger inputs and results an event says only that they were left out."""
+_ASKS = ("run_approval", "authentication")
+
+
+def asks(event: Mapping[str, Any]) -> bool:
+    """Whether an event, as it is told, asks people for something; the outcome of an authorization does not."""
+    return event["event"] in _ASKS and "waitId" in event and "outcome" not in event
+
+
+def complete(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) -> None:
+    """Add to each of these events what its caller may see."""
+    questions = [(caller, event) for caller, event in told if asks(event)]
+    if not questions:
+        return
+    found = _waits(session, {UUID(event["waitId"]) for _, event in questions})
+    for caller, event in questions:
+        if event["waitId"] not in found:  # its run was forgotten meanwhile, or the hint is another installation's
+            continue
+        wait, run, put_in = found[event["waitId"]]
+        if wait.key == START:
+            event.update(_start(run, put_in))
+        if wait.nonce and gets_link(caller, wait.request.get("approvers"), run.created_by):
+            event.update(link(wait.kind, wait.id, wait.nonce, wait.request.get("url")))
+
+
+def _waits(session: Session, ids: set[UUID]) -> dict[str, tuple[Wait, Run, str | None]]:
+    about_start = and_(col(Payload.run_id) == col(Wait.run_id), col(Wait.key) == START)
+    wanted: Any = select(Wait, Run, as_type(col(Payload.input), Text))
+    wanted = wanted.join(Run, col(Run.id) == col(Wait.run_id)).outerjoin(Payload, about_start)
+    rows = session.exec(wanted.where(col(Wait.id).in_(ids))).all()
+    return {str(wait.id): cast("Any", (wait, run, put_in)) for wait, run, put_in in rows}
+
+
+def _start(run: Run, put_in: str | None) -> dict[str, Any]:
+    if put_in is None or len(put_in.encode()) > JOINED_BYTES:
+        return {"details": {"agent": run.agent}, "inputOmitted": True}
+    return {"details": {"agent": run.agent, "input": as_stored(put_in)}}

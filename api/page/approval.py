@@ -1,0 +1,123 @@
+"""GET and POST /v1/runs/approval: what a link shows, and the decision of whoever holds it. The token is the credential.
+
+Browsers, mail scanners and chat previews fetch links before any person does. So a GET decides only when it names the
+decision *and* asks for JSON in so many words; every other GET shows something, and changes nothing. Who does not ask for
+JSON is shown a page, with buttons that POST.
+"""
+
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.body import body_within, json_object, says_form, small_limit
+from api.http.error_handlers import refuse_with
+from api.http.openapi_responses import BODY, PAGE, Responses, refusals, takes
+from api.http.parsing import read_as
+from api.http.problems import invalid
+from api.http.responses import Answer
+from api.page.answering import answer
+from api.page.outcome_page import became, problem_page
+from api.page.question_page import Typed, ask
+from api.people.decide import asked_by, decide_by_token
+from api.people.question import shown
+from api.people.verdict import MAX_COMMENT, DecisionBody, TokenDecisionBody
+from api.resources import Resources, resources
+from api.shapes import ApprovalBody
+
+
+async def _as_it_came(request: Request) -> None:
+    """Have a person shown a page also when something is wrong."""
+    if says_form(request) or (request.method in ("GET", "HEAD") and not wants_json(request)):
+        refuse_with(request, problem_page)
+
+
+router = APIRouter(tags=["People"], dependencies=[Depends(_as_it_came)])
+
+_SPENT = ("token_unknown", "token_used", "token_expired", "invalid_answer")
+_EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "decision": "approve", "comment": "as ordered"}
+_BY_GET = ("approve", "deny")
+_AS_FORM: dict[str, Any] = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
+_SHOWS: Responses = {200: {"description": "What is asked: a page, or JSON for who asks for that.", "content": PAGE}}
+_LEADS: Responses = {303: {"description": "To the page that shows the outcome, for a form that was submitted."}}
+
+
+@router.get(
+    "/v1/runs/approval",
+    response_model=ApprovalBody,
+    summary="What a link asks",
+    responses=_SHOWS | refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True, pages=True),
+)
+def read_approval(
+    *,
+    request: Request,
+    shared: Annotated[Resources, Depends(resources)],
+    token: Annotated[str, Query(description="From the link.")],
+    decision: Annotated[str | None, Query(description="`approve` or `deny`: decides if the call accepts JSON.")] = None,
+    choice: Annotated[str | None, Query(description="One of the choices, where there are some.")] = None,
+    comment: Annotated[str | None, Query(description=f"{MAX_COMMENT:,} characters at most.")] = None,
+) -> Response:
+    """Show what is asked, also when it is decided. With `decision` and `Accept: application/json`: decide."""
+    if not wants_json(request):
+        return _page(token, Typed({"decision": [decision or ""], "choice": [choice or ""], "comment": [comment or ""]}))
+    if decision is not None:
+        if decision not in _BY_GET:
+            raise invalid("decision", "must be approve or deny here; an answer is sent by POST")
+        body = DecisionBody(
+            decision=cast("Literal['approve', 'deny']", decision), choice=choice, comment=_bounded(comment)
+        )
+        return Answer(shown(decide_by_token(token, body, shared), link=False))
+    return Answer(shown(asked_by(token), link=False))
+
+
+@router.head("/v1/runs/approval", include_in_schema=False)
+def look_at_approval(
+    request: Request, shared: Annotated[Resources, Depends(resources)], token: Annotated[str, Query()]
+) -> Response:
+    """Answer as GET does without a decision: programs that check links decide nothing."""
+    return read_approval(request=request, shared=shared, token=token)
+
+
+@router.post(
+    "/v1/runs/approval",
+    response_model=ApprovalBody,
+    summary="Decide by a link",
+    responses=_LEADS | refusals(*BODY, "unavailable", *_SPENT, open_to_all=True, pages=True),
+    openapi_extra=takes(TokenDecisionBody, _EXAMPLE, more=_AS_FORM),
+)
+def decide_approval(
+    request: Request,
+    raw: Annotated[bytes, Depends(body_within(small_limit, forms=True))],
+    shared: Annotated[Resources, Depends(resources)],
+) -> Response:
+    """Approve, deny or answer. Exactly one decision wins; whoever comes later is told which one it was."""
+    if says_form(request):
+        return answer(raw, shared)
+    body = read_as(TokenDecisionBody, json_object(raw))
+    return Answer(shown(decide_by_token(body.token, body, shared), link=False))
+
+
+def _page(token: str, typed: Typed) -> Response:
+    question = asked_by(token)
+    return became(question) if question.closed else ask(question, token, typed)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a call asks for JSON in so many words and for no page: `*/*`, which most scanners send, does not count."""
+    accepted = {}
+    for part in ",".join(request.headers.getlist("accept")).split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        accepted[kind] = not any(_is_zero(parameter) for parameter in parameters)
+    return accepted.get("application/json", False) and not accepted.get("text/html", False)
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.strip() == "q" and value.strip().rstrip("0").rstrip(".") in ("", "0")
+
+
+def _bounded(comment: str | None) -> str | None:
+    if comment is not None and len(comment) > MAX_COMMENT:
+        raise invalid("comment", f"must have at most {MAX_COMMENT} characters")
+    return comment

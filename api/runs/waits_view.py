@@ -1,0 +1,96 @@
+"""Waits of runs as the API shows them: what a parked run waits for, what an executing one asks, and who may do something."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, Uuid, func, true
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from api.http.auth import Caller
+from api.links.addresses import link
+from api.links.rights import gets_link
+from api.shapes import PauseBody, WaitBody
+from models.lifecycle import Status
+from models.runs.public_event import timestamp
+from models.tables.event import Event
+from models.tables.run import Run
+from models.tables.wait import Wait
+
+# The details of a question may be long: they are in its event and in the inbox.
+_SHOWN = {name: name for name in (
+    "prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason",
+)}  # fmt: skip
+_OF_SOME = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
+MOST_SHOWN = 100
+"""Waits of a run that are shown: one that waits for children may wait for thousands."""
+
+
+def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, PauseBody]:
+    """Describe the pause of every one of these runs that is parked, with the links that the caller may have."""
+    parked = {run.id: run for run in runs if run.status in (Status.PAUSED, Status.AUTH_REQUIRED)}
+    if not parked:
+        return {}
+    ids = list(parked)
+    waits = _open_waits(session, parked.values())
+    moved = select(Event.run_id, func.max(Event.at)).where(col(Event.run_id).in_(ids), col(Event.verb).is_not(None))
+    since = dict(session.exec(moved.group_by(col(Event.run_id))).all())
+    return {id_: _pause(run, since.get(id_), waits[id_], caller) for id_, run in parked.items()}
+
+
+def open_waits(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, list[WaitBody]]:
+    """Describe what each of these runs that executes has opened in this activation, with the links that the caller may have.
+
+    What an earlier activation opened is not among it: its agent has gone on without it, or opens it again.
+    """
+    executing = {run.id: run for run in runs if run.lease_worker is not None}
+    if not executing:
+        return {}
+    found = _open_waits(session, executing.values(), of_their_epoch=True)
+    return {id_: [_wait(wait, executing[id_], caller) for wait in waits] for id_, waits in found.items()}
+
+
+def _open_waits(
+    session: Session, runs: Collection[Run], *, of_their_epoch: bool = False
+) -> Mapping[UUID, Sequence[Wait]]:
+    """Read the open waits of each of these runs, some where there are very many: what people have to answer first."""
+    ids, epochs = [run.id for run in runs], [run.epoch for run in runs]
+    both = func.unnest(sql_cast(ids, ARRAY(Uuid)), sql_cast(epochs, ARRAY(Integer)))
+    meant = both.table_valued("id", "epoch").render_derived(name="meant")
+    of_one = select(Wait).where(col(Wait.run_id) == meant.c.id, col(Wait.resolved_at).is_(None))
+    of_one = of_one.where(col(Wait.epoch) == meant.c.epoch) if of_their_epoch else of_one
+    first = of_one.order_by(col(Wait.kind) == "child", col(Wait.id)).limit(MOST_SHOWN).lateral()
+    found = aliased(Wait, first)
+    waits = defaultdict[UUID, list[Wait]](list)
+    for wait in session.exec(select(found).select_from(meant).join(first, true()).order_by(col(found.id))):
+        waits[wait.run_id].append(wait)
+    return waits
+
+
+def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> PauseBody:
+    ends = [wait.due_at for wait in waits if wait.due_at]
+    return {
+        "kind": cast("Any", run.pause_kind or "authorization"),
+        "reason": run.reason,
+        "since": timestamp(since),
+        "expiresAt": timestamp(min(ends)) if ends else None,
+        "waits": [_wait(wait, run, caller) for wait in waits],
+    }
+
+
+def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
+    asked = cast("Mapping[str, Any]", wait.request or {})
+    names = _OF_SOME.get(wait.kind, _SHOWN)
+    shown = {names[name]: asked[name] for name in names if asked.get(name) is not None}
+    if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
+        shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))
+    about: WaitBody = {
+        "waitId": str(wait.id),
+        "kind": wait.kind,
+        "openedAt": timestamp(wait.opened_at),
+        "expiresAt": timestamp(wait.due_at),
+    }
+    return cast("WaitBody", about | shown)

@@ -1,0 +1,1 @@
+"""Activations: one run on one agent host, from its claim to its outcome."""

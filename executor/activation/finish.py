@@ -1,0 +1,175 @@
+"""Records how an activation ended: one move under its fence, decided again when somebody else decided first.
+
+When the epoch has passed, the outcome is nobody's any more. A park is undone by what came meanwhile: a request to cancel or
+to pause takes its place, and a signal makes it read the inbox again, behind the lock of the run's row this time.
+"""
+
+import json
+from typing import Protocol, assert_never
+
+from executor.activation.outcome import (
+    Canceled,
+    Dropped,
+    Failed,
+    HandedBack,
+    HostLost,
+    Outcome,
+    Parked,
+    Paused,
+    Restarted,
+    Succeeded,
+    canceled,
+    word,
+)
+from executor.activation.supervision import NO_ITEM
+from executor.hosts import Host
+from executor.recorder.connection import Decision
+from executor.recorder.group_commit import Answer, Settled
+from executor.recorder.recorder import Recorder
+from models import moves
+from models.lifecycle import Reason, Verb
+from models.runs import recording
+from models.runs.recording import Fence
+from models.runs.successors import Restart
+from models.runtime.bus import FREED, PROMOTE, Bus
+from models.runtime.database import Row
+from models.runtime.facts import fact
+from models.statement import Statement
+from models.waiting import waits
+
+_TRIES = 100
+"""Few are ever needed: each but the first gives way to a request, or parks behind the lock of the run's row."""
+
+
+class Office(Protocol):
+    """What recording an end needs of the worker."""
+
+    recorder: Recorder
+    bus: Bus
+
+    def read(self, sql: str, params: dict[str, object]) -> list[Row]: ...
+
+
+def record(
+    office: Office, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
+) -> str:
+    """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
+    n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
+    recorded = _decided(office, fence, claim, outcome, active_ms)
+    if host is not None and 0 < n < NO_ITEM:
+        host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
+    name = word(recorded)
+    fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
+    return name
+
+
+def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
+    """Try the outcome's move; while somebody else decides first, decide again by what the run row says now."""
+    inbox = claim["inbox"]
+    for attempt in range(_TRIES):
+        statement = _move(fence, outcome, active_ms, inbox, again=attempt > 0)
+        if statement is None:
+            return outcome
+        answer = _write(office, fence, claim, outcome, statement)
+        if isinstance(answer, dict | Settled):
+            return outcome
+        if isinstance(answer, Exception):
+            outcome = _unstorable(outcome, answer)
+            continue
+        rows = office.read(recording.FENCED, {"run": fence.run})
+        if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (fence.epoch, fence.worker):
+            return Dropped("fenced")
+        inbox = rows[0]["inbox"]
+        outcome = _given_way(outcome, rows[0])
+        if isinstance(outcome, Parked) and _is_over(office, fence, outcome):
+            outcome = HandedBack(Reason.WAIT_OVER, None)  # what it would wait for came while it was on its way
+    return Dropped("undecided")
+
+
+def _is_over(office: Office, fence: Fence, parked: Parked) -> bool:
+    return bool(office.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
+
+
+def _write(office: Office, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
+    """Write the move, and hint at it before all else: a slot is about to be free."""
+    only_freed = isinstance(outcome, Succeeded | Failed) and not claim["matters_to_others"]
+    channel = FREED if only_freed else PROMOTE
+    n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed) else 0
+    size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
+    alone = not isinstance(statement, Statement)
+    return office.recorder.write(
+        fence.run,
+        statement,
+        then=lambda: office.bus.wake(channel, claim["queue"]),
+        size=size,
+        fence=fence,
+        n=n,
+        alone=alone,
+    )
+
+
+def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
+    """PostgreSQL refuses a result itself: that is the run's failure. Whatever else it refuses is ours, and is raised."""
+    if not isinstance(outcome, Succeeded | Restarted):
+        raise error
+    message = "the result cannot be stored" if isinstance(outcome, Succeeded) else "the new input cannot be stored"
+    return Failed(
+        outcome.n, Reason.INVALID_OUTPUT, {"code": "invalid_output", "type": "ResultRefused", "message": message}
+    )
+
+
+def _given_way(outcome: Outcome, row: Row) -> Outcome:
+    """What is no end gives way to a request that came meanwhile: cancel beats pause beats window. Any other is tried again."""
+    if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "cancel":
+        n = 0 if isinstance(outcome, Paused) else outcome.n
+        return canceled(n, None, "returned", row["control_by"], row["control_reason"])
+    if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "pause":
+        return Paused()
+    if isinstance(outcome, Paused) and row["control_request"] == "window":
+        return Paused(row["control_reason"])
+    if isinstance(outcome, Paused):  # somebody took the pause back, or the window is open again
+        return HandedBack(Reason.WINDOW_OPENED if outcome.window else Reason.BY_USER, None)
+    return outcome
+
+
+def _pause(fence: Fence, active_ms: int, window: str | None) -> Decision:
+    at = (fence.run, fence.epoch, fence.worker)
+    if window is None:
+        return moves.pause_executing(*at, active_ms=active_ms)
+    return moves.park_for_window(*at, active_ms=active_ms, window=window)
+
+
+def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int, *, again: bool) -> Decision | None:
+    at = (fence.run, fence.epoch, fence.worker)
+    match outcome:
+        case Succeeded(n, value):
+            return moves.succeed(*at, n=n, result=value, active_ms=active_ms)
+        case Restarted(n, text):
+            return Restart(fence, n, text, active_ms)
+        case Failed(n, reason, error, in_flight, stopped, cleanup):
+            text = json.dumps(error)
+            return moves.fail(
+                *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped,
+                cleanup=cleanup,
+            )  # fmt: skip
+        case Canceled(_, in_flight, stopped, by, comment, reason, cleanup):
+            return moves.cancel_executing(
+                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment, reason=reason,
+                cleanup=cleanup,
+            )  # fmt: skip
+        case Parked(_, verb, reason, opened, wake, behind_lock):
+            park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
+            return waits.Park(park, opened, again or behind_lock)
+        case Paused(window):
+            return _pause(fence, active_ms, window)
+        case HandedBack(reason, in_flight):
+            return moves.release(*at, verb=Verb.HAND_BACK, reason=Reason(reason), in_flight=in_flight, stopped="killed")
+        case HostLost(in_flight, detail):
+            lost = json.dumps({"code": Reason.CRASHED, "type": "HostLost", "message": detail, "step": in_flight})
+            return moves.release(
+                *at, verb=Verb.RECOVER, reason=Reason.HOST_LOST, error=lost, in_flight=in_flight, stopped="died"
+            )
+        case Dropped():
+            return None
+        case _:
+            assert_never(outcome)

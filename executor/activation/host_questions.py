@@ -1,0 +1,86 @@
+"""Answers what a host asks besides having items recorded: a token of a grant, and a recorded value that is large."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from taxiway.envelope import seal
+from taxiway.frames import Frame, Kind
+
+from executor.activation import replay
+from executor.activation.frame_fields import holder, scopes, word
+from executor.activation.grant_requests import Asked, Authorizations, Granted
+from executor.activation.unanswered import Unanswered
+from executor.errors import HostGone
+from executor.hosts import Host
+from models.runs.recording import Fence
+from models.runtime.database import Row
+
+
+class Answering(Protocol):
+    """What answers take of a worker."""
+
+    authorizations: Authorizations
+
+    def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
+    def soon(self, job: Callable[[], None]) -> None: ...
+
+
+class Questions:
+    """The questions of one activation; each counts as unanswered until its answer was sent. Used by the slot's thread."""
+
+    def __init__(
+        self,
+        worker: Answering,
+        host: Host,
+        fence: Fence,
+        tenant: str,
+        *,
+        activation: str,
+        unanswered: Unanswered,
+        tell: Callable[[Frame], None],
+    ) -> None:
+        self._worker, self._host, self._fence, self._tenant = worker, host, fence, tenant
+        self._activation, self._unanswered, self._tell = activation, unanswered, tell
+
+    def take(self, frame: Frame) -> None:
+        """Take in a `grant` or a `recall` frame; raises HostGone for a value that was never recorded."""
+        if frame["frame"] == Kind.GRANT:
+            self._grant(frame)
+        else:
+            self._recall(word(frame, "key"))
+
+    def _grant(self, frame: Frame) -> None:
+        """Have the thread for grants find a token, which is sealed for this host."""
+        ask, version = int(frame["ask"]), frame.get("version")
+        about = Asked(
+            word(frame, "want"), holder(frame, self._tenant), scopes(frame), None if version is None else int(version)
+        )
+
+        def answer(granted: Granted) -> None:
+            self._unanswered.remove()
+            place = f"{self._activation}/{ask}"
+            sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
+            said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
+            self._tell({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
+
+        self._unanswered.add()
+        self._worker.authorizations.ask(about, answer)
+
+    def _recall(self, key: str) -> None:
+        rows = self._worker.read(replay.VALUE, {"run": self._fence.run, "key": key})
+        if not rows:
+            raise HostGone("the agent host recalled a step that was not recorded")
+        value = rows[0]["value"]
+        self._host.send({"frame": Kind.RECALLED, "activation": self._activation, "key": key, "value": value})
+
+    def soon(self, job: Callable[[], None]) -> None:
+        """Have a question answered in the thread for that."""
+
+        def answered() -> None:
+            try:
+                job()
+            finally:
+                self._unanswered.remove()
+
+        self._unanswered.add()
+        self._worker.soon(answered)

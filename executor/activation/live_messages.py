@@ -1,0 +1,104 @@
+"""Live messages of one activation, within a rate: what an agent shows is lost before it costs anybody else time.
+
+Of progress the newest of each step is shown, ten times a second at most, and always before the run's next durable item and its
+end. Events and log lines have a budget of messages and bytes; what exceeds it is dropped, counted, and the count is told in the
+run's log. A host that says more than a worker reads in time is read slowly, so that its own agent waits and no neighbour does.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from taxiway.frames import Kind
+
+from models.runtime.budget import Budget
+
+PROGRESS_SECONDS: Final = 0.1
+MOST_STEPS: Final = 100
+MESSAGES: Final = 300.0
+MESSAGES_AT_ONCE: Final = 600.0
+BYTES: Final = 512 * 1024.0
+BYTES_AT_ONCE: Final = 2 * 1024 * 1024.0
+FRAMES: Final = 2_000.0
+FRAMES_AT_ONCE: Final = 4_000.0
+TOLD_SECONDS: Final = 5.0
+LONGEST_BREATH: Final = 0.05
+
+_ANSWERED: Final = frozenset({
+    Kind.STEP, Kind.STEP_FAILED, Kind.STEP_ABANDONED, Kind.SPAWN, Kind.RECALL, Kind.GRANT, Kind.OPEN, Kind.TURN, Kind.LOOK,
+})  # fmt: skip
+_ANSWERED_WITH: Final[Mapping[str, str]] = {Kind.EVENT: "durable", Kind.STEP_STARTED: "once"}
+
+Say = Callable[[str, dict[str, Any]], None]
+
+
+class Live:
+    """Says the live messages of one activation; any thread may use it, `breath` is the slot's thread's."""
+
+    def __init__(self, say: Say, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._tell, self._clock = say, tell, clock
+        now = clock()
+        self._messages = Budget(MESSAGES, MESSAGES_AT_ONCE, now)
+        self._bytes = Budget(BYTES, BYTES_AT_ONCE, now)
+        self._frames = Budget(FRAMES, FRAMES_AT_ONCE, now)
+        self._progress: dict[object, dict[str, Any]] = {}
+        self._progress_at = now
+        self._dropped = 0
+        self._told_at = now - TOLD_SECONDS
+        self._lock = threading.Lock()  # protects everything above but `_frames`, and keeps messages in their order
+
+    def progress(self, data: dict[str, Any]) -> None:
+        """Show how far a step is, or the agent itself; until it may be said, the newest takes the place of the one before."""
+        with self._lock:
+            step = data.get("step")
+            if step in self._progress or len(self._progress) < MOST_STEPS:
+                self._progress[step] = data
+            self._flush(self._clock())
+
+    def message(self, kind: str, data: dict[str, Any], size: int) -> None:
+        """Show an event or a log line, or drop it when the run has said too much."""
+        with self._lock:
+            now = self._clock()
+            if self._messages.refill(now) < 1 or self._bytes.refill(now) < size:
+                self._dropped += kind == "agent"  # a log line that is not shown is still in the log
+                return
+            self._messages.spend(1)
+            self._bytes.spend(size)
+            self._say(kind, data)
+
+    def settle(self) -> None:
+        """Say the progress that waits: something durable follows."""
+        with self._lock:
+            self._flush(self._clock(), anyway=True)
+
+    def tick(self, *, last: bool = False) -> None:
+        """Say what may be said now, and tell what was dropped; `last` at the end of the activation."""
+        with self._lock:
+            now = self._clock()
+            self._flush(now, anyway=last)
+            dropped = self._dropped if last or now >= self._told_at + TOLD_SECONDS else 0
+            if dropped:
+                self._dropped, self._told_at = 0, now
+        if dropped:
+            self._tell(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
+
+    def breath(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
+        """Return for how long the host is not read after this frame: seconds, none while it says little.
+
+        What its agent waits for an answer to is paced by the answers, but not what names another activation than `ours`.
+        """
+        kind = frame["frame"]
+        if ours and (kind in _ANSWERED or (kind in _ANSWERED_WITH and frame.get(_ANSWERED_WITH[kind]))):
+            return 0.0
+        left = self._frames.refill(self._clock())
+        self._frames.spend(1)
+        return min(LONGEST_BREATH, max(0.0, (1 - left) / FRAMES))
+
+    def _flush(self, now: float, *, anyway: bool = False) -> None:
+        if not self._progress or not (anyway or now >= self._progress_at):
+            return
+        self._progress_at = now + PROGRESS_SECONDS
+        waiting, self._progress = self._progress, {}
+        for data in waiting.values():
+            self._say("progress", data)

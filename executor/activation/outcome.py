@@ -1,0 +1,143 @@
+"""How an activation ended: data, matched exhaustively by whoever records it or names it for Flower."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from models.control_requests import why_canceled
+from models.lifecycle import Reason, Verb
+from models.moves import NewWait
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The agent returned; `value` is the result's JSON text."""
+
+    n: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The agent wants to begin anew with this input (JSON text): another run takes over."""
+
+    n: int
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run fails; `error` is the public error object, `reason` its machine-readable cause."""
+
+    n: int
+    reason: str
+    error: dict[str, Any]
+    in_flight: str | None = None
+    stopped: str | None = None
+    cleanup: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted`, `killed` or `died`.
+
+    `cleanup` names the steps with which the code undid something after the cancel.
+    """
+
+    n: int
+    in_flight: str | None
+    stopped: str
+    by: str | None = None
+    comment: str | None = None
+    reason: Reason = Reason.BY_USER
+    cleanup: tuple[str, ...] = ()
+
+
+def canceled(
+    n: int, in_flight: str | None, stopped: str, by: str | None, comment: str | None, *, cleanup: tuple[str, ...] = ()
+) -> Canceled:
+    """Complete a cancel that was asked for; who asked says why."""
+    return Canceled(n, in_flight, stopped, by, comment, why_canceled(by), cleanup)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The run waits; until when is in `waits`, and until then it holds nothing."""
+
+    n: int
+    verb: Verb
+    reason: Reason
+    waits: tuple[NewWait, ...]
+    wake: str = "all"
+    behind_lock: bool = False
+    """Whether outcomes were told to the host: what it parks for may be among those that it had not read."""
+
+
+def parked(n: int, waits: Sequence[NewWait], wake: str = "all", *, behind_lock: bool = False) -> Parked:
+    """Park for these waits: the run is what a person would call it, who is asked first for an authorization."""
+    kinds = {wait.kind for wait in waits}
+    if "authorization" in kinds:
+        return Parked(n, Verb.REQUIRE_AUTHORIZATION, Reason.AUTHORIZATION_NEEDED, tuple(waits), wake, behind_lock)
+    if "approval" in kinds:
+        answer = any(wait.request.get("answer") is not None for wait in waits)
+        reason = Reason.ANSWER_NEEDED if answer else Reason.APPROVAL_NEEDED
+        return Parked(n, Verb.AWAIT_APPROVAL, reason, tuple(waits), wake, behind_lock)
+    return Parked(n, Verb.PAUSE_BY_AGENT, Reason.WAITING, tuple(waits), wake, behind_lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The run came to a halt because a user asked for a pause or, where one is named, because its window closed."""
+
+    window: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """The host died, hung or spoke nonsense: a crash."""
+
+    in_flight: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """The worker let go of the run, which goes on elsewhere from its last step; no crash."""
+
+    reason: str
+    in_flight: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nothing is to be recorded: the ticket was stale, was declined, or the epoch has passed."""
+
+    why: str
+
+
+Outcome = Succeeded | Restarted | Failed | Canceled | Parked | Paused | HostLost | HandedBack | Dropped
+
+
+def word(outcome: Outcome) -> str:
+    """Name the outcome as Flower shows it; never holds anything of the run's data."""
+    match outcome:
+        case Succeeded():
+            return "succeeded"
+        case Restarted():
+            return "succeeded:restarted"
+        case Failed(reason=reason):
+            return f"failed:{reason}"
+        case Canceled():
+            return "canceled"
+        case Parked(reason=reason):
+            return f"parked:{reason}"
+        case Paused(window=window):
+            return f"parked:{Reason.WINDOW_CLOSED if window else Reason.BY_USER}"
+        case HostLost():
+            return "recovered:host_lost"
+        case HandedBack(reason=reason):
+            return f"handed_back:{reason}"
+        case Dropped(why=why):
+            return f"dropped:{why}"
+        case _:
+            assert_never(outcome)

@@ -1,0 +1,152 @@
+"""One activation as a pipeline over one value: claim → prepare → supervise → classify → record."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from executor.activation.finish import record
+from executor.activation.frame_handler import Surroundings
+from executor.activation.outcome import Dropped, HandedBack, Parked, parked, word
+from executor.activation.supervision import Supervision
+from executor.errors import CannotServe
+from executor.hosts import HostPool
+from executor.recorder.group_commit import Settled
+from executor.recorder.recorder import claimed
+from models import moves
+from models.lifecycle import Reason
+from models.promotion import tickets
+from models.runs.recording import Fence
+from models.runtime.bus import PROMOTE
+from models.runtime.database import Row
+from models.runtime.facts import fact
+from models.waiting.questions import START, start_question
+
+_WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
+
+_LET_BEGIN = "SELECT id FROM wait WHERE run_id = %(run)s AND key = %(key)s AND outcome = 'approved'"
+
+
+class Reservation:
+    """Stands for an activation that has not begun yet."""
+
+
+class Home(Surroundings, Protocol):
+    """What the pipeline needs of the worker, beyond what an activation under supervision needs."""
+
+    name: str
+    pool: HostPool
+    active: dict[tuple[UUID, int], Supervision | Reservation]
+
+    @property
+    def worker_id(self) -> UUID: ...
+    @property
+    def served(self) -> list[str]: ...
+    @property
+    def versions(self) -> str: ...
+    def may_execute(self, identity: UUID) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What crossed the broker."""
+
+    run: UUID
+    epoch: int
+
+
+def advance(worker: Home, ticket: Ticket) -> str:
+    """Execute the ticket's run until it parks, ends or is let go; gives the outcome as a word for Flower."""
+    if worker.draining:
+        return _decline(worker, ticket, draining=True)
+    key, ours = (ticket.run, ticket.epoch), Reservation()
+    # The same ticket may come twice, at the same time; one of them is enough.
+    if worker.active.setdefault(key, ours) is not ours:
+        return word(Dropped("stale"))
+    try:
+        return _advance(worker, ticket)
+    finally:
+        del worker.active[key]
+
+
+def _advance(worker: Home, ticket: Ticket) -> str:
+    fence = Fence(ticket.run, ticket.epoch, worker.worker_id)
+    claim = _claim(worker, fence)
+    if claim is None:
+        return _unclaimed(worker, ticket)
+    if not worker.may_execute(fence.worker):
+        # The claim had waited for the database for so long that others may take us for dead, and execute the run.
+        return record(worker, fence, claim, HandedBack(Reason.WORKER_LOST, None), active_ms=0)
+    fact("run.claimed", level="debug", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
+    if (question := _asks_first(worker, claim)) is not None:
+        return record(worker, fence, claim, question, active_ms=0)
+    try:
+        host = worker.pool.take(claim["tenant"])
+    except CannotServe:
+        return record(worker, fence, claim, HandedBack(Reason.HOST_LOST, None), active_ms=0)
+    supervision = Supervision(worker, claim, host, fence)
+    worker.active[ticket.run, ticket.epoch] = supervision
+    try:
+        outcome = supervision.supervise()
+        return record(worker, fence, claim, outcome, active_ms=supervision.active_ms(), host=host)
+    except BaseException:
+        host.kill("fault")
+        raise
+    finally:
+        worker.pool.give_back(host)
+
+
+def _asks_first(worker: Home, claim: Row) -> Parked | None:
+    """Park a run that must not begin before somebody has let it: no agent code is executed for that."""
+    if claim["approval_strategy"] != "ON_START":
+        return None
+    known = claim["has_waits"] and worker.read(_LET_BEGIN, {"run": claim["run_id"], "key": START})
+    return None if known else parked(0, [start_question(claim["agent"], claim["input"])])
+
+
+def _claim(worker: Home, fence: Fence) -> Row | None:
+    statement = moves.claim(
+        fence.run, fence.epoch, fence.worker, label=worker.name, versions=worker.versions, served=worker.served
+    )
+    answer = worker.recorder.write(fence.run, statement, settle=lambda connection: claimed(connection, fence))
+    if isinstance(answer, Settled):
+        # The claim had been committed; what it gave is read again. A ticket that came twice never gets here.
+        rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
+        answer = rows[0] if rows else None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer and {**answer, "read_at": time.monotonic()}
+
+
+def _unclaimed(worker: Home, ticket: Ticket) -> str:
+    rows = worker.read(_WHOSE, {"run": ticket.run})
+    row = rows[0] if rows else None
+    if row and row["epoch"] == ticket.epoch and row["ticket_at"] and row["agent"] not in worker.served:
+        return _decline(worker, ticket, draining=False)
+    return word(Dropped("stale"))
+
+
+def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
+    worker.recorder.write(ticket.run, tickets.decline(ticket.run, ticket.epoch, draining=draining))
+    why = "draining" if draining else "not_served"
+    fact("run.declined", run=ticket.run, epoch=ticket.epoch, why=why)
+    worker.bus.wake(PROMOTE)
+    return f"declined:{why}"
+
+
+def pass_requests_on(worker: Home, rows: list[Row], default_grace_s: float) -> None:
+    """Pass on what a lease renewal brought back to the activations that it is for: requests, and that news has come."""
+    for row in rows:
+        supervision = worker.active.get((row["run_id"], row["epoch"]))
+        if not isinstance(supervision, Supervision):
+            continue
+        supervision.news(row["inbox"])
+        match row["control_request"]:
+            case "cancel":
+                grace_ms: Any = row["control_grace_ms"]
+                grace = default_grace_s if grace_ms is None else grace_ms / 1000
+                supervision.cancel(grace, row["control_by"], row["control_reason"])
+            case "pause":
+                supervision.pause()
+            case "window":
+                supervision.pause(row["control_reason"])

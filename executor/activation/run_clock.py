@@ -1,0 +1,29 @@
+"""The clock of a run: milliseconds that an async agent's own code lives in, across activations, parks and machines.
+
+It goes on from the newest thing that the run itself recorded, by the database's time. What a retry took over was recorded before
+the run was made: behind that, the clock starts with the run.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from models.runtime.database import Row
+
+Entry = tuple[float, float]
+"""A moment of the run's clock, and when the database committed it, in milliseconds since 1970."""
+
+
+def clock_ms(claim: Row, steps: Sequence[Row], turns: Sequence[Row]) -> float:
+    """Return what the clock showed when the claim's row was read; never less than what is recorded."""
+    entries = [*_entries(steps, "finishedMs"), *_entries(turns, "committedMs")]
+    own = [(committed, at) for at, committed in entries if committed >= claim["created_ms"]]
+    latest: float = max((row["at"] for row in (*steps, *turns) if row["at"] is not None), default=0.0)
+    if own:
+        committed, at = max(own)
+        return max(0.0, latest, at + float(claim["now_ms"]) - committed)
+    return latest + max(0.0, float(claim["now_ms"]) - float(claim["started_ms"]))
+
+
+def _entries(rows: Sequence[Row], moment: str) -> Iterator[Entry]:
+    for row in rows:
+        if row["at"] is not None and row[moment] is not None:
+            yield row["at"], row[moment]

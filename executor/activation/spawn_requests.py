@@ -1,0 +1,88 @@
+"""Takes in what an agent starts: frames are put together, agent and queue looked up, and all of it becomes one decision."""
+
+import difflib
+import json
+from typing import Any
+
+from taxiway.frames import Frame
+
+from executor.activation.frame_fields import LONGEST_MS, input_text, optional_moment, optional_word, word
+from executor.errors import HostGone, Refused
+from models.runs.enqueue import NewRun
+from models.runs.recording import StepRecord
+
+MOST_AT_ONCE = 5_000
+MOST_BYTES = 16 << 20
+_DEFAULT_TIMEOUT_MS = 3_600_000
+AGENT = "SELECT queue, timeout_ms FROM agent WHERE name = %(name)s"
+AGENTS = "SELECT name FROM agent ORDER BY name"
+QUEUE = "SELECT name FROM queue WHERE name = %(name)s"
+QUEUES = "SELECT name FROM queue ORDER BY name"
+_MOST_NAMED = 50
+
+
+class Nursery:
+    """The inputs of children that are not started yet; kept by the slot's thread alone."""
+
+    def __init__(self, read: Any, max_input_bytes: int) -> None:
+        self._read, self._max_input_bytes = read, max_input_bytes
+        self._inputs: dict[str, list[str]] = {}
+
+    def take(self, frame: Frame) -> tuple[StepRecord, list[NewRun]] | None:
+        """Give what a whole call starts, None while more of it is to come; raises Refused, storing nothing."""
+        key = word(frame, "key")
+        self._inputs.setdefault(key, []).extend(
+            input_text(text, self._max_input_bytes, "the input of a child") for text in frame["inputs"]
+        )
+        if frame["more"]:
+            self._check_what_waits()
+            return None
+        given = self._inputs.pop(key)
+        if len(given) > MOST_AT_ONCE or sum(map(len, given)) > MOST_BYTES:
+            most = f"{MOST_AT_ONCE:,} children with {MOST_BYTES:,} characters of input"
+            raise Refused("output_too_large", f"one call starts at most {most}")
+        return self._born(frame, given)
+
+    def _check_what_waits(self) -> None:
+        """An honest host checks what one call starts, so that little waits here; a worker's memory is everybody's."""
+        size = sum(len(text) + 100 for texts in self._inputs.values() for text in texts)
+        if len(self._inputs) > MOST_AT_ONCE or size > 4 * MOST_BYTES:
+            raise HostGone("the agent host sends more of its children than it could start")
+
+    def _born(self, frame: Frame, given: list[str]) -> tuple[StepRecord, list[NewRun]]:
+        key, name = word(frame, "key"), word(frame, "agent")
+        priority, timeout = frame.get("priority"), frame.get("timeoutMs")
+        if not given:
+            raise ValueError("inputs")
+        if priority is not None and not -100 <= int(priority) <= 100:
+            raise ValueError("priority")
+        if timeout is not None and not 0 < int(timeout) <= LONGEST_MS:
+            raise ValueError("timeoutMs")
+        queue, own_timeout = self._looked_up(name, optional_word(frame, "queue"))
+        children = [
+            NewRun(
+                name, queue, text, priority=int(priority or 0), timeout_ms=timeout or own_timeout, parent_key=f"{key}/{place}"
+            )
+            for place, text in enumerate(given)
+        ]  # fmt: skip
+        ids = json.dumps([str(child.id) for child in children])
+        record = StepRecord(
+            key, word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), "succeeded", 1, 0, ids,
+            at_ms=optional_moment(frame),
+        )  # fmt: skip
+        return record, children
+
+    def _looked_up(self, agent: str, queue: str | None) -> tuple[str, int]:
+        """Give the queue and the time limit that the children get; raises Refused when there is no such agent or queue."""
+        known = self._read(AGENT, {"name": agent})
+        if not known:
+            raise self._unknown("agent", agent, AGENTS)
+        if queue is not None and not self._read(QUEUE, {"name": queue}):
+            raise self._unknown("queue", queue, QUEUES)
+        return queue or known[0]["queue"], known[0]["timeout_ms"] or _DEFAULT_TIMEOUT_MS
+
+    def _unknown(self, kind: str, name: str, sql: str) -> Refused:
+        known = [row["name"] for row in self._read(sql, {})]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:_MOST_NAMED]) or 'none yet'}"
+        return Refused(f"unknown_{kind}", f"there is no {kind} {name}; {hint}")

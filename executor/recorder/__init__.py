@@ -1,0 +1,1 @@
+"""Recorder: all writes of one worker, committed in groups."""

@@ -1,0 +1,106 @@
+"""The connection of one lane: statements in groups or alone, lost and opened again.
+
+Whether an error means that PostgreSQL is away, rather than that it refused what it was given, is decided here.
+"""
+
+import time
+from typing import Protocol
+
+import psycopg
+
+from models.errors import DatabaseAway
+from models.runtime.database import Connection, Row, connect
+from models.runtime.facts import fact
+from models.statement import Statement
+
+LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+
+
+class Decision(Protocol):
+    """A statement, or several that decide together in one transaction."""
+
+    def one(self, connection: Connection) -> Row | None: ...
+
+
+class Session:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._connection: Connection | None = None
+        self._away = False
+        self._wait = 0.0
+
+    @property
+    def connection(self) -> Connection:
+        """The connection as it is now; a later one may have taken its place after a loss."""
+        assert self._connection is not None, "opened before the lane begins"
+        return self._connection
+
+    def open(self) -> None:
+        """Connect; raises DatabaseAway."""
+        connection = connect(f"recorder {self._name}")
+        connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+        self._connection = connection
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection:
+            self._connection.close()
+
+    def execute(self, statements: list[Statement]) -> list[Row | None]:
+        """Execute statements in one transaction and one round trip; a lone one is a transaction of its own."""
+        if len(statements) == 1:
+            return [statements[0].one(self.connection)]
+        try:
+            with self.connection.pipeline():
+                self.connection.execute("BEGIN")
+                cursors = [self.connection.execute(one.sql, one.params) for one in statements]
+                self.connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        return [cursor.fetchone() for cursor in cursors]
+
+    def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> Row | None:
+        """Execute a statement that waits for locks no longer than so many milliseconds."""
+        with self.connection.transaction():
+            self.connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")
+            return statement.one(self.connection)
+
+    def is_lost(self, error: Exception) -> bool:
+        """Say whether PostgreSQL went away, may not write or is out of its means, rather than refused what it was given."""
+        if self._connection is None or self._connection.closed:
+            return True
+        state = getattr(error, "sqlstate", None) or ""
+        # The last is a standby that was not promoted yet.
+        return state[:2] in ("08", "53", "57", "58") or state == "25006"
+
+    def reconnect(self, error: Exception) -> None:
+        """Connect anew: at once the first time, then ever more slowly until something is committed."""
+        if not self._away:
+            self._away, self._wait = True, 0.0
+            fact("database.away", level="warning", lane=self._name, error=type(error).__name__)
+        while True:
+            time.sleep(self._wait)
+            self._wait = min(max(2 * self._wait, FIRST_WAIT), LONGEST_WAIT)
+            self.close()
+            try:
+                self.open()
+            except (DatabaseAway, psycopg.Error):
+                continue
+            return
+
+    def works(self) -> None:
+        """Note that something was committed or refused: the database is there."""
+        if self._away:
+            self._away = False
+            fact("database.back", lane=self._name)
+
+    def _roll_back(self) -> None:
+        """Leave no transaction open, whatever failed: what came later would be acknowledged without ever being committed."""
+        try:
+            self.connection.rollback()
+        except psycopg.Error:
+            self.connection.close()

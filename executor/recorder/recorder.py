@@ -1,0 +1,110 @@
+"""All writes of one worker: routed so that the items of one run keep their order.
+
+Large items commit alone on a second connection, so that a megabyte of step value does not hold back everybody's small
+ones. A run that has items under way sends its later ones the same way, whatever their size.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from executor.recorder.connection import Decision
+from executor.recorder.group_commit import Answer, Item, Lane, Settled, wait_for
+from models.runs import recording
+from models.runs.public_event import public
+from models.runs.recording import Fence
+from models.runtime.bus import Bus
+from models.runtime.database import Connection, Row
+
+LARGE = 128 << 10
+
+
+class Recorder:
+    """Commits the items of all activations of the worker and publishes their events after the commit."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._small = Lane("small", self._publish)
+        self._large = Lane("large", self._publish)
+        self._lock = threading.Lock()
+        self._under_way: dict[UUID, tuple[Lane, int]] = {}
+
+    def start(self) -> None:
+        """Open both connections; raises DatabaseAway."""
+        self._small.start()
+        self._large.start()
+
+    def stop(self, deadline: float) -> None:
+        """Commit what waits, then close."""
+        self._small.stop(deadline)
+        self._large.stop(deadline)
+
+    def put(
+        self,
+        run: UUID,
+        statement: Decision,
+        done: Callable[[Answer], None],
+        *,
+        size: int = 0,
+        fence: Fence | None = None,
+        n: int = 0,
+        settle: Callable[[Connection], bool] | None = None,
+        alone: bool = False,
+        here: bool = False,
+    ) -> None:
+        """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row.
+
+        An item that may be committed `here`, in the calling thread, is, unless others commit or items of its run wait.
+        """
+        if fence and n:
+            settle = lambda connection: committed(connection, fence, n)  # noqa: E731
+        item = Item(statement, self._leaving(run, done), size, settle, run, alone)
+        with self._lock:
+            lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
+            self._under_way[run] = (lane, items + 1)
+            if items or not here:
+                lane.put(item)
+                return
+        if not lane.commit_here(item):
+            lane.put(item)
+
+    def write(
+        self, run: UUID, statement: Decision, *, then: Callable[[], None] | None = None, **options: Any
+    ) -> Answer:
+        """Queue an item and wait until it is committed or refused; `then` is done at once when it is committed."""
+
+        def put(item: Item) -> None:
+            def done(answer: Answer) -> None:
+                if then is not None and isinstance(answer, dict | Settled):
+                    then()
+                item.done(answer)
+
+            self.put(run, item.statement, done, here=True, **options)
+
+        return wait_for(put, statement)
+
+    def _leaving(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
+        def finished(answer: Answer) -> None:
+            with self._lock:
+                lane, items = self._under_way.pop(run)
+                if items > 1:
+                    self._under_way[run] = (lane, items - 1)
+            done(answer)
+
+        return finished
+
+    def _publish(self, row: Row) -> None:
+        self._bus.say(row["tenant"], public(row))
+
+
+def committed(connection: Connection, fence: Fence, n: int) -> bool:
+    """Say whether item `n` of the activation was committed, by the number that the run row keeps."""
+    row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
+    return bool(row and row["epoch"] == fence.epoch and row["recorded_n"] >= n)
+
+
+def claimed(connection: Connection, fence: Fence) -> bool:
+    """Say whether the run is leased under this fence: a claim whose acknowledgement was lost had been committed."""
+    row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
+    return bool(row and (row["epoch"], row["lease_worker"]) == (fence.epoch, fence.worker))

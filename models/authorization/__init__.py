@@ -1,0 +1,1 @@
+"""Authorization: grants, their encryption, and the providers that issue them."""

@@ -1,0 +1,1 @@
+"""Fleet: the rows of workers, and the settings of queues and agents."""

@@ -1,0 +1,1 @@
+"""Operations: what users and schedules do to runs."""

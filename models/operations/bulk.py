@@ -1,0 +1,133 @@
+"""An action on many runs: accepted as one row, and carried out run by run, each once, whoever dies meanwhile.
+
+The transaction that acts on a run also moves the row on, guarded by the row's version: either both happened or neither. So a
+leader that comes after another goes on where that one was, and of two at once the later finds the row moved.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models.ids import new_id
+from models.lifecycle import TERMINAL, Status
+from models.runs.run_filter import Wanted
+from models.runs.search import Search
+from models.statement import Statement
+
+MOST_OPEN = 10
+"""Operations of one tenant that may be under way at the same time."""
+STRETCHES = 10
+"""Stretches of a search that are looked at to count the runs that are meant; nothing is done by this count."""
+
+
+class Action(StrEnum):
+    """What may be done to many runs."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+
+
+_PAUSES_ITSELF = """(status IN ('PAUSED', 'AUTH_REQUIRED')
+            OR lease_worker IS NOT NULL AND control_request IS DISTINCT FROM 'cancel')
+        AND EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.epoch = run.epoch AND wait.resolved_at IS NULL
+            AND wait.kind IN ('code', 'user') OFFSET 0)"""
+_TO_RESUME = f"pause_kind = 'user' OR control_request = 'pause' OR ({_PAUSES_ITSELF})"
+# To which runs an action applies as they stand: where the call for one of them would do something.
+_APPLIES = {
+    Action.CANCEL: "finished_at IS NULL",
+    Action.PAUSE: """finished_at IS NULL AND pause_kind IS DISTINCT FROM 'user'
+        AND (control_request IS NULL OR control_request = 'window')""",
+    Action.RESUME: f"finished_at IS NULL AND ({_TO_RESUME})",
+    Action.RETRY: "status IN ('FAILED', 'CANCELED')",
+}
+# The statuses that a run may have then: only these are read to count them, whatever else there is.
+_AMONG = {action: frozenset(Status) - TERMINAL for action in Action} | {
+    Action.RETRY: frozenset({Status.FAILED, Status.CANCELED})
+}
+_START = f"""
+    INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, counted_all, reached, until)
+    SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(counted_all)s, %(first)s,
+        least(%(last)s, coalesce((SELECT id FROM run WHERE tenant = %(tenant)s ORDER BY id DESC LIMIT 1), %(first)s))
+    WHERE (SELECT count(*) FROM bulk WHERE tenant = %(tenant)s AND finished_at IS NULL) < {MOST_OPEN}
+    RETURNING *
+    """
+_MOVE_ON = """
+    UPDATE bulk SET reached = %(reached)s, behind = %(behind)s::uuid[], done = done + %(done)s, skipped = skipped + %(skipped)s,
+        failed = failed + %(failed)s, version = version + 1, finished_at = CASE WHEN %(over)s THEN now() END
+    WHERE id = %(id)s AND version = %(version)s AND finished_at IS NULL
+    RETURNING *
+    """
+
+
+def fits(action: Action, wanted: Wanted, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
+    """Write, as a condition on a row of `run`, that it is meant and that the action applies to it as it stands."""
+    sql, params = wanted.condition(one_by_one=one_by_one)
+    return f"({sql}\n    AND {_APPLIES[action]})", params
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many runs the action would apply to now; `whole`: none were left uncounted."""
+
+    matched: int
+    whole: bool
+
+
+def count(connection: psycopg.Connection[Any], action: Action, wanted: Wanted) -> Counted:
+    """Count the runs to which the action would apply now, in a few stretches of a search; needs search.PLAN."""
+    found = Counted(0, whole=False)
+    for search in (Search(wanted, _AMONG[action]), Search(wanted, _AMONG[action], labels=False)):
+        if not found.whole:
+            row = counting(action, search).one(connection)
+            assert row is not None, "an aggregate always gives a row"
+            whole = row["looked"] < STRETCHES * search.entries
+            found = Counted(row["matched"] if whole else max(found.matched, row["matched"]), whole)
+        if not wanted.labels:
+            break
+    return found
+
+
+def counting(action: Action, search: Search) -> Statement:
+    """Write the count in what a search reads."""
+    return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
+
+
+def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, counted: Counted) -> Statement:
+    """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
+    first, last = wanted.bounds()
+    asked: dict[str, Any] = {
+        "action": action,
+        "filter": json.dumps(wanted.document()),
+        "by": by,
+        "created_by": created_by,
+    }
+    asked |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
+    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **asked})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How an operation moves on: up to which run, which were left behind, and what came of those since."""
+
+    reached: UUID
+    behind: Sequence[UUID] = ()
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    over: bool = False
+
+
+def move_on(bulk: UUID, version: int, progress: Progress) -> Statement:
+    """Note how far it has come, as seen at this version. No row: somebody else has moved it on."""
+    moved = {
+        "reached": progress.reached, "behind": list(progress.behind), "done": progress.done, "skipped": progress.skipped,
+        "failed": progress.failed, "over": progress.over,
+    }  # fmt: skip
+    return Statement(_MOVE_ON, {"id": bulk, "version": version, **moved})

@@ -1,0 +1,123 @@
+"""What a user does to a run: cancel it, pause it, let it go on, try it again.
+
+Each is done in the caller's transaction, on one run, whoever carries it out: the call for this run, or the scheduler for one
+of many. What is to be told of it is told by the caller, after the commit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import control_requests, idle_ends, moves
+from models.calendar import windows
+from models.errors import OnceUnknown
+from models.lifecycle import TERMINAL, Reason, Status
+from models.runs import retry as retrying
+from models.runs import successors
+from models.runs.enqueue import enqueue
+from models.runtime.database import Row
+from models.waiting import waits
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What came of it: the `events` of what was done at once, or what was `asked` of the run's worker or recorded for later.
+
+    `stands` is the run as it was found, where that was looked at; `over` are the waits that ended.
+    """
+
+    events: Sequence[Row] = ()
+    asked: Row | None = None
+    stands: Row | None = None
+    over: Sequence[Row] = ()
+
+    @property
+    def did(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.events or self.asked or self.over)
+
+    @property
+    def worker(self) -> UUID | None:
+        """The worker that is to be woken, because something was asked of it or a wait of the run that it executes is over."""
+        if self.over and self.stands and self.stands["lease_worker"]:
+            return UUID(str(self.stands["lease_worker"]))
+        return self.asked.get("lease_worker") if self.asked else None
+
+
+def cancel(
+    connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None, grace_ms: int
+) -> Steered:
+    """Cancel a run that no worker executes, or ask the worker that does. Nothing: it has ended, or changed hands meanwhile."""
+    event = idle_ends.cancel_idle(connection, run, tenant, reason=Reason.BY_USER, by=by, comment=comment)
+    if event is not None:
+        return Steered([event])
+    asked = control_requests.request_cancel(run, tenant, by=by, comment=comment, grace_ms=grace_ms)
+    return Steered(asked=asked.one(connection))
+
+
+def pause(
+    connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None
+) -> Steered | None:
+    """Pause a run, or record that it is to. Nothing: it has ended, is paused, or is to pause anyway. None: no such run."""
+    stands = waits.knock(run, tenant).one(connection)
+    if stands is None:
+        return None
+    if stands["status"] in TERMINAL or stands["pause_kind"] == "user":
+        return Steered(stands=stands)
+    if stands["status"] == Status.RUNNING and not stands["lease_worker"]:
+        event = moves.pause_idle(run, by=by, comment=comment).one(connection)
+        return Steered([event] if event else [], stands=stands)
+    return Steered(asked=control_requests.request_pause(run, by=by, comment=comment).one(connection), stands=stands)
+
+
+def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str) -> Steered | None:
+    """End a user's pause, one that is only recorded too, the agent's own, or one for its code; its other waits stay.
+
+    Nothing: there was no such pause; the transaction is to be rolled back then. None: no such run.
+    """
+    # The run row first, the wait after it: see `models.waiting.waits`.
+    stands = waits.knock(run, tenant).one(connection)
+    if stands is None:
+        return None
+    taken_back = control_requests.take_pause_back(run).one(connection)
+    if stands["pause_kind"] == "user":
+        event = moves.resume(run, reason=Reason.BY_USER, by=by).one(connection)
+        return Steered([event] if event else [], taken_back, stands)
+    over = _end_pauses(connection, stands, by)
+    return Steered(waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by), taken_back, stands, over)
+
+
+def _end_pauses(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
+    """End the agent's own pause, or one for the run's code; gives the waits that are over.
+
+    A run that executes keeps its status: its agent learns that the pause is over. So one call ends a pause that is recorded
+    and the agent's own together, whether the run has parked by then or not. A cancel that is requested beats both.
+    """
+    parked = stands["status"] in (Status.PAUSED, Status.AUTH_REQUIRED)
+    executes = stands["lease_worker"] is not None and stands["control_request"] != "cancel"
+    if not parked and not executes:
+        return []
+    return waits.resolve(stands["id"], stands["epoch"], ("code", "user"), outcome="resumed", by=by).all(connection)
+
+
+def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> Steered:
+    """Make a new run that keeps what went well in one that has ended; `events` are the new run's.
+
+    Nothing: it has not ended, its window is gone, or nobody knows what a step did that is executed once at most.
+    """
+    row = successors.whole(run).one(connection)
+    if row is None or row["tenant"] != tenant or row["status"] not in TERMINAL:
+        return Steered()
+    new = successors.successor(row, retry_of=run, created_by=created_by)
+    try:
+        copies = retrying.begin(connection, row, new.id)
+    except OnceUnknown:
+        return Steered()
+    if windows.missing(connection, [new.window] if new.window else []):
+        return Steered()
+    made = enqueue(connection, tenant, [new])
+    copies.put(connection)
+    return Steered(made)

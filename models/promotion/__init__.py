@@ -1,0 +1,1 @@
+"""Promotion: tickets of runs, and places that limit how many of them run."""

@@ -1,0 +1,23 @@
+"""What one consent means to other runs that wait for the same grant: each goes on, if the grant gives all that it asks for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from models.runs.effects import Folded
+from models.runtime.database import Row
+from models.waiting import waits
+
+
+def hear(connection: psycopg.Connection[Any], run: Row, _: Sequence[Row]) -> Folded:
+    """Tell a run that a grant was given: its waits for it are over, as far as the grant, as it is now, has their scopes.
+
+    `run` is the locked run row. However many consents it is told of, it goes on once.
+    """
+    if run["finished_at"] is not None:
+        return Folded()
+    stands = waits.knock(run["id"], run["tenant"]).one(connection)
+    assert stands is not None, "its row is locked"
+    over = waits.authorize(run["id"]).all(connection)
+    return Folded.of_waits(stands, over, waits.wake(connection, stands, over))

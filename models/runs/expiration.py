@@ -1,0 +1,34 @@
+"""Ends runs whose time to begin is over. The claim looks at that time as well, so that nothing begins after it."""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import moves
+from models.runtime.database import Row
+from models.statement import Statement
+
+BATCH = 200
+
+_DUE = f"SELECT run_id FROM expiry WHERE at <= now() ORDER BY at LIMIT {BATCH}"
+_NEXT = "SELECT extract(epoch FROM min(at) - now())::float AS seconds FROM expiry"
+_OVER = "DELETE FROM expiry WHERE run_id = %(run)s RETURNING run_id"
+
+
+def due() -> Statement:
+    """Read the runs whose time is over, started or not."""
+    return Statement(_DUE, {})
+
+
+def next_due() -> Statement:
+    """Say in how many seconds the next run's time is over; None: there is none."""
+    return Statement(_NEXT, {})
+
+
+def end(connection: psycopg.Connection[Any], run: UUID, error: str) -> Row | None:
+    """Fail the run if it has not begun; gives its last event. None: it began in time, or had ended."""
+    with connection.transaction():
+        row = moves.expire(run, error=error).one(connection)
+        Statement(_OVER, {"run": run}).one(connection)
+    return row

@@ -1,0 +1,84 @@
+"""A run that takes over from another: with its agent, tenant, user, labels and limits, and an input of its own.
+
+A restart ends the run and begins its successor in one transaction: there is never none of them, and never two. What was sent to
+the run and not consumed is handed on with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import moves
+from models.ids import new_id
+from models.runs.children import RESERVED
+from models.runs.enqueue import NewRun, enqueue
+from models.runs.recording import Fence
+from models.runtime.database import Row
+from models.statement import Statement
+
+# Read after the row is locked, or of a run that has ended and never changes.
+_WHOLE = """
+    SELECT run.*, payload.input::text AS input, payload.error,
+        ARRAY(SELECT name FROM label WHERE run_id = run.id AND kind = 'tag' ORDER BY name) AS tags,
+        (SELECT json_object_agg(name, value) FROM label WHERE run_id = run.id AND kind = 'metadata') AS metadata
+    FROM run JOIN payload ON payload.run_id = run.id WHERE run.id = %(run)s
+    """
+_HAND_ON = f"""
+    UPDATE signal SET run_id = %(successor)s
+    WHERE run_id = %(run)s AND consumed_by IS NULL AND NOT starts_with(name, '{RESERVED}') RETURNING id
+    """
+
+
+def whole(run: UUID) -> Statement:
+    """Read all of a run that a successor may take over."""
+    return Statement(_WHOLE, {"run": run})
+
+
+def successor(row: Mapping[str, Any], **own: Any) -> NewRun:
+    """Describe a run like the one of this row, except for what is its `own`.
+
+    It waits for a place of the same concurrency key, whatever the other did about conflicts, and has no time to begin or expire.
+    """
+    return NewRun(**{
+        "agent": row["agent"], "queue": row["queue"], "input": row["input"], "priority": row["priority"],
+        "timeout_ms": row["timeout_ms"], "user_id": row["user_id"], "metadata": row["metadata"] or {}, "tags": row["tags"],
+        "approval_strategy": row["approval_strategy"], "window": row["window_name"] or None,
+        "concurrency_key": row["concurrency_key"], "created_by": row["created_by"], **own,
+    })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """End a run as SUCCESS and begin its successor with this input (JSON text), under the fence of its activation.
+
+    Of a child, the successor is a child of the same parent, which hears only of the last one. Whoever let the run begin is
+    not asked again.
+    """
+
+    fence: Fence
+    n: int
+    input: str
+    active_ms: int
+    successor_id: UUID = field(default_factory=new_id)
+
+    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
+        """Execute it in the caller's transaction. No row: the fence is passed, or somebody wants the run to end or to pause.
+
+        The row's `more` is the successor's first event.
+        """
+        at = (self.fence.run, self.fence.epoch, self.fence.worker)
+        end = moves.restart(*at, n=self.n, active_ms=self.active_ms, successor=self.successor_id).one(connection)
+        if end is None:
+            return None
+        [row] = whole(self.fence.run).all(connection)
+        began = "NONE" if row["approval_strategy"] == "ON_START" else row["approval_strategy"]
+        heir = successor(
+            row, id=self.successor_id, input=self.input, approval_strategy=began, parent_run_id=row["parent_run_id"],
+            parent_key=row["parent_key"],
+        )  # fmt: skip
+        first = enqueue(connection, row["tenant"], [heir])
+        Statement(_HAND_ON, {"run": self.fence.run, "successor": self.successor_id}).all(connection)
+        return {**end, "more": first}

@@ -1,0 +1,74 @@
+"""Turns of an async agent: what it saw, in which order, and the waits that it gave up.
+
+A turn is one statement. Where waits are given up it is a transaction: the run's row is locked first, then each wait that is still
+open is withdrawn, so that of a decision and a withdrawal that come at the same time exactly one holds.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from models.runs.recording import UNDER_FENCE, Fence, Limits
+from models.runtime.database import Row
+from models.statement import Statement
+from models.waiting import waits
+
+_TURN = f"""
+    WITH fenced AS (
+        UPDATE run SET recorded_n = %(n)s, recorded_bytes = recorded_bytes + %(bytes)s, step_in_flight = %(in_flight)s,
+            updated_at = now()
+        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND recorded_bytes + %(bytes)s <= %(max_bytes)s
+        RETURNING id, tenant, epoch, seq, status, pause_kind
+    ), kept AS (
+        INSERT INTO turn (run_id, epoch, n, tenant, seq, at_ms, seen, gone)
+        SELECT id, epoch, %(n)s, tenant, seq, %(at_ms)s, %(seen)s::json, %(gone)s::json FROM fenced
+    )
+    SELECT id, tenant, epoch, status, pause_kind FROM fenced
+    """
+# In the order of the records: behind the step that was recorded before it, if they have the same place.
+TURNS = """
+    SELECT seq, n, epoch, at_ms AS at, seen, gone, (extract(epoch FROM committed_at) * 1000)::float8 AS "committedMs"
+    FROM turn WHERE run_id = %(run)s ORDER BY seq, epoch, n
+    """
+
+
+def turn(
+    fence: Fence,
+    n: int,
+    at_ms: float,
+    *,
+    seen: Sequence[str],
+    gone: Sequence[str],
+    limits: Limits,
+    in_flight: str | None,
+) -> "Statement | GivingUp":
+    """Record what the agent saw at a moment of the run's clock. No row: the fence is passed, or the run records no more."""
+    told = {name: json.dumps(list(keys), ensure_ascii=False) for name, keys in (("seen", seen), ("gone", gone))}
+    params = {
+        "run": fence.run, "epoch": fence.epoch, "worker": fence.worker, "n": n, "at_ms": at_ms, "in_flight": in_flight,
+        "bytes": sum(len(text) for text in told.values()) + 100, "max_bytes": limits.recorded_bytes, **told,
+    }  # fmt: skip
+    statement = Statement(_TURN, params)
+    return GivingUp(statement, gone) if gone else statement
+
+
+@dataclass(frozen=True, slots=True)
+class GivingUp:
+    """A turn that gives waits up: those still open are withdrawn, and people who were asked see that."""
+
+    statement: Statement
+    gone: Sequence[str]
+
+    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
+        """Execute it in the caller's transaction. The row is the first event, if there is one, and `more` are the others."""
+        row = self.statement.one(connection)
+        if row is None:
+            return None
+        events = self._given_up(connection, row)
+        return {**events[0], "more": events[1:]} if events else row
+
+    def _given_up(self, connection: psycopg.Connection[Any], stands: Row) -> list[Row]:
+        return waits.wake(connection, stands, waits.withdraw(stands["id"], self.gone).all(connection))

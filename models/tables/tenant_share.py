@@ -1,0 +1,15 @@
+"""What a tenant's runs weigh in one queue against those of others; who is not named weighs 1."""
+
+from sqlalchemy import CheckConstraint
+from sqlmodel import Field, SQLModel
+
+from models.tables import columns
+
+
+class TenantShare(SQLModel, table=True):
+    __tablename__ = "tenant_share"
+    __table_args__ = (CheckConstraint("weight > 0", name="tenant_share_weight_positive"),)
+
+    queue: str = Field(sa_column=columns.key())
+    tenant: str = Field(sa_column=columns.key())
+    weight: float = Field(1, sa_column=columns.real(default=1))

@@ -1,0 +1,1 @@
+"""Waits: what a run is parked on, and the answers to it."""

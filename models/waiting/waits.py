@@ -1,0 +1,341 @@
+"""Answers to what a run waits for: taken in the order that keeps a wake-up from being lost.
+
+A transaction that touches waits or signals first updates the run row (`inbox + 1`) and only then, in later statements, reads
+or resolves waits; a park is guarded on the inbox that its activation saw. So either the park sees the signal or the signal
+sees the wait, whichever waited for the other's lock.
+
+What follows from an outcome is decided in `wake`: the run goes on, or a refusal ends it at once.
+
+The outcomes of one run have an order, by which `first` names the same winner in every activation. It is that of their
+statements, all of which hold the run's row by then; the moments at which their transactions began may stand in another.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from models import control_requests, idle_ends, moves
+from models.authorization import grants
+from models.event_sql import moment, told
+from models.ids import new_id
+from models.lifecycle import Reason
+from models.moves import NewWait
+from models.runtime.database import Row
+from models.statement import Statement
+
+_KNOCK = """
+    UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
+    RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
+        lease_worker, queue
+    """
+_OVER = """wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+    wait.request ->> 'onDeny' AS on_deny"""
+_IS_OVER = "resolved_at = statement_timestamp()"
+_RESOLVE = f"""
+    UPDATE wait SET {_IS_OVER}, outcome = %(outcome)s, decided_by = %(by)s
+    WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND epoch = %(epoch)s AND resolved_at IS NULL
+    RETURNING {_OVER}
+    """
+_DECIDE = f"""
+    UPDATE wait SET {_IS_OVER}, outcome = %(outcome)s, answer = %(answer)s::json, decided_by = %(by)s,
+        comment = %(comment)s
+    WHERE id = %(wait)s AND run_id = %(run)s AND resolved_at IS NULL AND (due_at IS NULL OR due_at > now())
+    RETURNING {_OVER}
+    """
+_RESOLVE_DUE = f"""
+    WITH late AS (
+        UPDATE wait SET {_IS_OVER}, outcome = on_due
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
+        RETURNING *
+    )
+    SELECT {_OVER} FROM late AS wait ORDER BY due_at, id
+    """
+_WITHDRAW = f"""
+    UPDATE wait SET {_IS_OVER}, outcome = 'withdrawn'
+    WHERE run_id = %(run)s AND key = ANY(%(keys)s::text[]) AND resolved_at IS NULL
+    RETURNING {_OVER}
+    """
+_KEEP_SIGNAL = """
+    INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
+    SELECT %(id)s, id, tenant, %(name)s, %(sender)s, %(payload)s::json FROM run WHERE id = %(run)s
+    ON CONFLICT DO NOTHING RETURNING id
+    """
+# A run waits for what its newest park opened, and for what its agent opened in this activation, while that executes. Between
+# two activations it waits for nothing: the next one opens again what it still awaits.
+_AWAITED = """wait.epoch = run.epoch AND (run.lease_worker IS NOT NULL OR run.status IN ('PAUSED', 'AUTH_REQUIRED')
+            AND run.pause_kind IS DISTINCT FROM 'user')"""
+# The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
+# one that is awaited takes a signal: one that the agent went on without would take it away from the next.
+_DELIVER = f"""
+    WITH open AS (
+        SELECT wait.id AS wait, request ->> 'signal' AS name,
+            row_number() OVER (PARTITION BY request ->> 'signal' ORDER BY opened_at, wait.id) AS place
+        FROM wait JOIN run ON run.id = wait.run_id
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND (kind = 'child' OR kind = 'signal' AND {_AWAITED})
+    ), kept AS (
+        SELECT id AS signal, name, payload, row_number() OVER (PARTITION BY name ORDER BY id) AS place
+        FROM signal WHERE run_id = %(run)s AND consumed_by IS NULL
+    ), met AS (
+        SELECT wait, signal, payload FROM open JOIN kept USING (name, place)
+    ), consumed AS (
+        UPDATE signal SET consumed_by = met.wait FROM met WHERE signal.id = met.signal
+    )
+    UPDATE wait SET {_IS_OVER}, outcome = 'received', answer = met.payload
+    FROM met WHERE wait.id = met.wait RETURNING {_OVER}
+    """
+# The grant is read in a later statement than the one that took the run's row: what was committed meanwhile is seen.
+_AUTHORIZE = f"""
+    UPDATE wait SET {_IS_OVER}, outcome = 'authorized' FROM "grant" AS held
+    WHERE wait.run_id = %(run)s AND wait.kind = 'authorization' AND wait.grant_key IS NOT NULL AND wait.resolved_at IS NULL
+        AND {grants.SATISFIES}
+    RETURNING {_OVER}
+    """
+_COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
+# One event beside the moves: what a person decided, or that the time for it was over.
+_NOTE = """
+    WITH noted AS (
+        UPDATE run SET seq = seq + 1, updated_at = now() WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
+    ), said AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, status, data)
+        SELECT noted.id, noted.seq, noted.tenant, noted.updated_at,
+            CASE kind WHEN 'approval' THEN 'run_action' ELSE 'authentication' END, noted.status,
+            CASE kind WHEN 'approval' THEN json_strip_nulls(json_build_object('waitId', wait.id,
+                'decision', CASE WHEN outcome = 'withdrawn' THEN 'withdrawn' WHEN decided_by IS NULL THEN 'expire'
+                    WHEN outcome = 'approved' THEN 'approve'
+                    WHEN outcome = 'denied' THEN 'deny' ELSE 'answer' END,
+                'choice', answer ->> 'choice', 'by', decided_by, 'comment', comment, 'digest', digest))
+            ELSE json_strip_nulls(json_build_object('waitId', wait.id, 'outcome', outcome, 'provider', request ->> 'provider',
+                'by', decided_by, 'comment', comment)) END
+        FROM noted, wait WHERE wait.id = %(wait)s
+        RETURNING *
+    )
+    SELECT said.*, noted.queue FROM said, noted
+    """
+# A park has one event, which tells of its first question; each further one that it opens is told by an event of its own.
+_TELL_OTHERS = f"""
+    WITH asked AS (
+        SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
+        WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND kind IN ('approval', 'authorization')
+    ), opened AS (
+        SELECT *, row_number() OVER (ORDER BY place) AS nth FROM asked WHERE place > 1 AND opened_at = now()
+    ), noted AS (
+        UPDATE run SET seq = seq + (SELECT count(*) FROM opened) WHERE id = %(run)s RETURNING *
+    ), said AS (
+        INSERT INTO event (run_id, seq, tenant, at, type, status, data)
+        SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
+            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status, {told("opened")}
+        FROM noted, opened
+        RETURNING *
+    )
+    SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq
+    """
+# What is over is given to the agent's next activation, in the order in which it came; what is open is named.
+_SETTLED = f"""
+    SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {moment("resolved_at")} AS at,
+        (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
+            coalesce(request ->> 'prompt', request ->> 'provider', request ->> 'signal', request ->> 'reason'), 60) END AS title,
+        CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
+            'status', answer -> 'status', 'result', child.result, 'error', child.error)::text ELSE answer::text END AS answer
+    FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
+    WHERE wait.run_id = %(run)s"""
+_IN_ORDER = "ORDER BY resolved_at, due_at, wait.id"
+SETTLED = f"{_SETTLED} {_IN_ORDER}"
+# The outcomes that came since one that is known, and those of the same moment; what an agent gave up, it knows itself.
+SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
+        AND resolved_at >= to_timestamp(%(since)s::float8 / 1000) - interval '1 ms' {_IN_ORDER}"""
+# A run may be parked for its code again and again; what else it waits for is over once and for all.
+OVER = """
+    SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
+    """
+LOOK = """
+    SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at, outcome,
+        decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
+    FROM wait WHERE id = %(wait)s
+    """
+_HOLD = "SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE"
+_NEXT_FOR_SIGNAL = f"""
+    SELECT request -> 'schema' AS schema
+    FROM wait JOIN run ON run.id = wait.run_id
+    WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL AND {_AWAITED}
+    ORDER BY opened_at, wait.id LIMIT 1
+    """
+_REASONS = {
+    "approved": Reason.APPROVED, "denied": Reason.DENIED, "answered": Reason.ANSWERED, "authorized": Reason.AUTHORIZED,
+    "timeout": Reason.TIMEOUT, "expired": Reason.TIMEOUT, "failed": Reason.AUTHORIZATION_FAILED,
+}  # fmt: skip
+
+
+def knock(run: UUID, tenant: str) -> Statement:
+    """Open a transaction that touches the run's waits; the row says where the run stands. No row: no such run."""
+    return Statement(_KNOCK, {"run": run, "tenant": tenant})
+
+
+def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
+    """Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
+
+    One that its agent went on without stays as it is. No row: there was none, or somebody answered first.
+    """
+    return Statement(_RESOLVE, {"run": run, "epoch": epoch, "kinds": list(kinds), "outcome": outcome, "by": by})
+
+
+def look(wait: UUID) -> Statement:
+    """Read a wait by its own id; what is decided about it must be read behind a knock on its run."""
+    return Statement(LOOK, {"wait": wait})
+
+
+def decide(
+    run: UUID, wait: UUID, *, outcome: str, by: str, answer: str | None = None, comment: str | None = None
+) -> Statement:
+    """Give one wait its outcome (`answer` is JSON text). No row: it has one already, or its time is over."""
+    params = {"run": run, "wait": wait, "outcome": outcome, "by": by, "answer": answer, "comment": comment}
+    return Statement(_DECIDE, params)
+
+
+def next_for_signal(run: UUID, name: str) -> Statement:
+    """Read what the next open wait for a signal of this name asks of its payload."""
+    return Statement(_NEXT_FOR_SIGNAL, {"run": run, "name": name})
+
+
+def resolve_due(run: UUID) -> Statement:
+    """Give the run's open waits whose time has come the outcome that they then have."""
+    return Statement(_RESOLVE_DUE, {"run": run})
+
+
+def withdraw(run: UUID, keys: Sequence[str]) -> Statement:
+    """End open waits of these keys because the run's agent gave them up; one that is over stays as it is."""
+    return Statement(_WITHDRAW, {"run": run, "keys": list(keys)})
+
+
+def keep_signal(run: UUID, name: str, *, payload: str, sender: str | None) -> Statement:
+    """Store a signal (`payload` is JSON text) until a wait consumes it. No row: one of this `sender` id came before."""
+    return Statement(_KEEP_SIGNAL, {"id": new_id(), "run": run, "name": name, "payload": payload, "sender": sender})
+
+
+def deliver(run: UUID) -> Statement:
+    """Bring kept signals and open waits for them together, in their order. Rows: the waits that are over now."""
+    return Statement(_DELIVER, {"run": run})
+
+
+def authorize(run: UUID) -> Statement:
+    """End the run's open waits for authorizations that a stored grant now gives, with all scopes that they ask for."""
+    return Statement(_AUTHORIZE, {"run": run})
+
+
+def wake(
+    connection: psycopg.Connection[Any],
+    stands: Row,
+    over: Sequence[Row],
+    *,
+    reason: Reason | None = None,
+    by: str | None = None,
+) -> list[Row]:
+    """Draw the consequences of waits that are over; gives the events, in their order.
+
+    `stands` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
+    run goes on when what it waits for is over, or ends when somebody refused what it cannot go on without. One that a user
+    wants paused is paused instead. One that is not parked keeps its status and the outcome: the worker that executes it
+    fetches it (see `models.runs.announcing`), or its next activation has it. A refusal that ends the run is then its host's
+    to act on.
+    """
+    events = [_note(stands, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
+    awaited = [wait for wait in over if wait["epoch"] == stands["epoch"]]
+    if awaited and stands["status"] in ("PAUSED", "AUTH_REQUIRED") and stands["pause_kind"] != "user":
+        events += _moved(connection, stands, awaited, reason, by)
+    return [event for event in events if event]
+
+
+def _moved(
+    connection: psycopg.Connection[Any], stands: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
+) -> list[Row | None]:
+    # Of several that are over at once, the first alone counts for a run that any of them wakes.
+    counting = awaited[:1] if awaited[0]["wake"] == "any" else awaited
+    for wait in counting:
+        if (end := _end(connection, stands, wait)) is not None:
+            return [end]
+    left = stands["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
+    if left > 0:
+        Statement(_COUNT_DOWN, {"run": stands["id"], "left": left}).one(connection)
+        return []
+    why, who = reason or _why(counting[-1]), by or counting[-1]["decided_by"]
+    asked = control_requests.take_pause_back(stands["id"]).one(connection)
+    events = [moves.resume(stands["id"], reason=why, by=who).one(connection)]
+    if asked:
+        pausing = {"by": stands["control_by"], "comment": stands["control_reason"]}
+        events.append(moves.pause_idle(stands["id"], **pausing).one(connection))
+    return events
+
+
+def _end(connection: psycopg.Connection[Any], stands: Row, wait: Row) -> Row | None:
+    """End the run if the outcome of this wait leaves it nothing else: at once, also when a pause is recorded."""
+    if wait["outcome"] not in ("denied", "failed") or wait["on_deny"] not in ("cancel", "fail"):
+        return None
+    who = {"by": wait["decided_by"], "comment": wait["comment"]}
+    reason = Reason.TIMEOUT if wait["decided_by"] is None else Reason.DENIED
+    if wait["on_deny"] == "cancel":
+        return idle_ends.cancel_idle(connection, stands["id"], stands["tenant"], reason=reason, **who)
+    approval = wait["kind"] == "approval"
+    error = {
+        "code": reason if approval else Reason.AUTHORIZATION_FAILED,
+        "type": "ApprovalDenied" if approval else "AuthorizationFailed",
+        "message": wait["comment"] or ("the approval was denied" if approval else "the authorization was not given"),
+    }
+    why = reason if approval else Reason.AUTHORIZATION_FAILED
+    return idle_ends.fail_idle(connection, stands["id"], reason=why, error=json.dumps(error), **who)
+
+
+def _why(wait: Row) -> Reason:
+    late = wait["outcome"] == "denied" and wait["decided_by"] is None
+    return Reason.TIMEOUT if late else _REASONS.get(wait["outcome"], Reason.WAIT_OVER)
+
+
+def _note(stands: Row, wait: Row) -> Statement:
+    return Statement(_NOTE, {"run": stands["id"], "wait": wait["id"]})
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """A park, and in its transaction what follows at once: further questions are told, and signals that had come before may
+    end the waits as soon as they begin.
+
+    One that was overtaken is tried `again`: behind the lock of the run's row nobody overtakes it. A run whose children end
+    fast has news all the time; looked for without the lock, a moment without them may never come.
+    """
+
+    statement: Statement
+    waits: Sequence[NewWait] = ()
+    again: bool = False
+
+    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
+        """Execute it in the caller's transaction; the row's `more` are the events of what followed at once."""
+        row = self._locked(connection) if self.again else self.statement.one(connection)
+        if row is None:
+            return None
+        questions = sum(wait.kind in ("approval", "authorization") for wait in self.waits)
+        shown = "authorization" if row["status"] == "AUTH_REQUIRED" else "approval"
+        asked = {"run": row["run_id"], "epoch": row["epoch"], "shown": shown}
+        more = Statement(_TELL_OTHERS, asked).all(connection) if questions > 1 else []
+        over = deliver(row["run_id"]).all(connection) + self._granted(row["run_id"], connection)
+        stands = {
+            "id": row["run_id"], "tenant": row["tenant"], "status": row["status"], "pause_kind": None, "epoch": row["epoch"],
+            "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
+        }  # fmt: skip
+        return {**row, "more": more + wake(connection, stands, over)}
+
+    def _locked(self, connection: psycopg.Connection[Any]) -> Row | None:
+        """Lock the run and park it by what its inbox says now, unless a wait that it would park for is over."""
+        at, keys = self.statement.params, [wait.key for wait in self.waits]
+        held = Statement(_HOLD, at).one(connection)
+        if held is None or Statement(OVER, {"run": at["run"], "keys": keys}).one(connection):
+            return None
+        return Statement(self.statement.sql, {**at, **held}).one(connection)
+
+    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[Row]:
+        """Look for grants that were given since the agent asked: behind their locks, and the waits are open by now."""
+        keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
+        for key in keys:
+            grants.lock(key).one(connection)
+        return authorize(run).all(connection) if keys else []

@@ -1,0 +1,1 @@
+"""Duties: everything else that the leading scheduler does."""

@@ -1,0 +1,43 @@
+"""Settles conflicts of runs that do not want to wait for a place of their key: they end, or those before them do."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from models import control_requests, idle_ends
+from models.lifecycle import Reason
+from models.promotion import conflicts, places
+from models.runs.effects import Folded
+from models.runtime.database import Connection, Row
+
+
+def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Folded:
+    """Skip or prefer those of the runs that wait for a place of their key, as each of them said; `done` when all of it is."""
+    events: list[Row] = []
+    workers: list[UUID] = []
+    done = True
+    for run in conflicts.impatient(runs).all(connection) if runs else []:
+        if run["on_conflict"] == "skip":
+            end = idle_ends.cancel_idle(
+                connection, run["id"], run["tenant"], reason=Reason.SKIPPED, by=None, comment=None
+            )
+            events += [end] if end else []
+        else:
+            ended = _supersede(connection, run, grace_ms)
+            events, workers, done = events + list(ended.events), workers + list(ended.workers), done and ended.done
+    return Folded(events, workers, done=done)
+
+
+def _supersede(connection: Connection, run: Row, grace_ms: int) -> Folded:
+    """End the earlier runs of its key, at once or through their workers."""
+    by, events, workers = control_requests.superseded_by(run["id"]), [], []
+    for rival in conflicts.rivals(run["id"], run["line"]).all(connection):
+        whose = (rival["id"], rival["tenant"])
+        if rival["lease_worker"] is None:
+            end = idle_ends.cancel_idle(connection, *whose, reason=Reason.SUPERSEDED, by=by, comment=None)
+            events += [end] if end else []
+        elif control_requests.request_cancel(*whose, by=by, comment=None, grace_ms=grace_ms).one(connection):
+            workers.append(rival["lease_worker"])
+    left = conflicts.any_rival(run["id"], run["line"]).one(connection)
+    if left:
+        places.again(run["id"]).one(connection)
+    return Folded(events, workers, done=left is None)

@@ -1,0 +1,60 @@
+"""Which lines are to be looked at although no change names them: all of them once, and those that could not be finished."""
+
+import time
+from collections.abc import Iterable
+from itertools import islice
+
+from models.blocked_on import queue_of
+from models.promotion import places
+from models.runtime.database import Connection
+
+TURN_SECONDS = 0.02
+
+
+class Lines:
+    """Remembers lines for one leader; what it forgets when it dies, the next one finds again."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, None] = {}
+        self._after: str | None = ""
+        self._queues: set[str] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether lines are to be looked at."""
+        return bool(self._due)
+
+    def restart(self, queue: str | None = None) -> None:
+        """Look at all lines again, or at those of a queue."""
+        if queue is None:
+            self._queues = None
+        elif self._after is None:
+            self._queues = {queue}
+        elif self._queues is not None:
+            self._queues.add(queue)
+        self._after = ""
+
+    def again(self, lines: Iterable[str]) -> None:
+        """Look at these lines again."""
+        self._due |= dict.fromkeys(lines)
+
+    def find(self, connection: Connection) -> bool:
+        """Go on to list the lines in which runs wait, for a moment; whether there may be more of them."""
+        ends = time.monotonic() + TURN_SECONDS
+        while self._after is not None and time.monotonic() < ends:
+            row = places.next_line(self._after).one(connection)
+            self._after = row["line"] if row else None
+            if row and self._concerns(row["line"]):
+                self._due[row["line"]] = None
+        return self._after is not None
+
+    def _concerns(self, gate: str) -> bool:
+        is_line = gate.startswith(("key:", "tenant:"))
+        return is_line and (self._queues is None or queue_of(gate) in self._queues)
+
+    def take(self, most: int) -> list[str]:
+        """Take some of the lines that are to be looked at."""
+        taken = list(islice(self._due, most))
+        for line in taken:
+            del self._due[line]
+        return taken

@@ -1,0 +1,1 @@
+"""Promotion: chooses the runs that get a ticket, and publishes the tickets."""
