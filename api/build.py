@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from api.consent import come_back, complete, grants, set_out
 from api.http.error_handlers import add_faults
-from api.http.nul_filter import Door
+from api.http.nul_filter import RejectNul
 from api.http.openapi import install
 from api.http.read_turns import Turns
 from api.installation import (
@@ -85,7 +85,7 @@ def build() -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router)
     app.add_middleware(Turns)
-    app.add_middleware(Door)
+    app.add_middleware(RejectNul)
     add_faults(app)
     install(app)
     return app

@@ -12,7 +12,7 @@ GATHER_SECONDS = 0.5
 MOST_WAITING = 1000  # events; then they are sent by whoever adds one
 
 
-class Telling(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
+class FlowerEventBatcher(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
     """Sends the task events that have gathered, from time to time and before the worker ends."""
 
     requires = ("celery.worker.consumer.events:Events",)

@@ -19,7 +19,7 @@ from uuid import UUID
 import psycopg
 
 from executor.activation.grant_requests import Authorizations
-from executor.activation.pipeline import Reservation, Ticket, advance, pass_requests_on
+from executor.activation.pipeline import Reservation, Ticket, advance, forward_requests
 from executor.activation.supervision import Supervision
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
@@ -60,7 +60,7 @@ class Worker:
             settings.redis_url, lambda: (worker_channel(self.worker_id),), lambda _: self._keeper.wake()
         )
         self._outcomes = ThreadPoolExecutor(1, thread_name_prefix="outcomes")
-        self._strangers: set[tuple[UUID, int]] = set()
+        self._unheld: set[tuple[UUID, int]] = set()
         self._consumed_at: float | None = None
         self._drain_until: float | None = None
         self._renewed_at = time.monotonic()
@@ -102,7 +102,7 @@ class Worker:
             self.read(workers.LEAVE, {"worker": self.worker_id})
         except (DatabaseAway, psycopg.Error):
             fact("worker.left_silently", level="warning", worker=self.worker_id)
-        self.bus.wake(PROMOTE, self.queue)
+        self.bus.wake_up(PROMOTE, self.queue)
         self.bus.stop()
         fact("worker.stopped", worker=self.worker_id)
 
@@ -163,17 +163,17 @@ class Worker:
         """The lease holds: tell the hosts, pass requests on, hand back what is leased to us and executes nowhere here."""
         self._renewed_at = time.monotonic()
         for host in self.pool.hosts():
-            host.assure()
+            host.send_validity()
         if rows[0]["draining"] and not self.draining:
             fact("worker.drains", worker=self.worker_id)
             self.drain(inf)  # asked for through the API: every step may take its time
         leased = [row for row in rows if row["run_id"] is not None]
-        pass_requests_on(self, leased, self.settings.cancel_grace_seconds)
+        forward_requests(self, leased, self.settings.cancel_grace_seconds)
         held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
-        for run, epoch in held & self._strangers:
+        for run, epoch in held & self._unheld:
             statement = moves.release(run, epoch, self.worker_id, verb=Verb.HAND_BACK, reason=Reason.HOST_LOST)
-            self.recorder.put(run, statement, lambda _: self.bus.wake(PROMOTE, self.queue))
-        self._strangers = held
+            self.recorder.put(run, statement, lambda _: self.bus.wake_up(PROMOTE, self.queue))
+        self._unheld = held
 
     def lease_in_doubt(self) -> None:
         """Nobody can know any more whether the lease holds: no agent code of ours may go on."""

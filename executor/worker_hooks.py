@@ -9,7 +9,7 @@ import psycopg
 from celery import Celery, bootsteps, signals
 
 from executor.errors import CannotServe
-from executor.flower_events import Telling
+from executor.flower_events import FlowerEventBatcher
 from executor.options import refuse_options
 from executor.worker import Worker, only_queue
 from models.errors import DatabaseAway, SettingsError
@@ -70,7 +70,7 @@ def is_deaf(consumer: Any) -> bool:
 def attach(app: Celery) -> None:
     """Connect the worker process to the application's workers."""
     app.steps["consumer"].add(Consuming)
-    app.steps["consumer"].add(Telling)
+    app.steps["consumer"].add(FlowerEventBatcher)
     signals.worker_init.connect(_check_options, weak=False)
     signals.celeryd_after_setup.connect(_start, weak=False)
     signals.worker_shutting_down.connect(_drain, weak=False)

@@ -9,7 +9,7 @@ from models.lifecycle import MOVES, State, Verb
 
 # A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
 NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
-ANSWERED = "control_request = NULL, control_reason = NULL, control_at = NULL"
+CLEAR_REQUEST = "control_request = NULL, control_reason = NULL, control_at = NULL"
 # `coalesce` keeps the planner on the run's key: by the index of what is in flight it would read, while an old snapshot
 # is open, every run that the worker ever held (measured: 50,000 of them make a step ten times slower).
 FENCE = "epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
@@ -17,11 +17,11 @@ NOT_LEASED = "lease_worker IS NULL"
 ACTIVE_UNTIL_NOW = (
     "active_ms + CASE WHEN lease_worker IS NULL THEN 0 ELSE (extract(epoch FROM now() - claimed_at) * 1000)::bigint END"
 )
-LET_GO = "lease_worker = NULL, ticket_at = NULL, blocked_on = NULL, blocked_until = NULL"
+RELEASE_WORKER = "lease_worker = NULL, ticket_at = NULL, blocked_on = NULL, blocked_until = NULL"
 # Who competes for places asks for them again: it may have given them up when it parked.
 READY = f"""lease_worker = NULL, ticket_at = NULL, blocked_on = CASE WHEN lined THEN '{PLACE}' END, blocked_until = NULL,
             ready_at = now(), resumed = TRUE"""
-PARK = f"{LET_GO}, ready_at = NULL"
+PARK = f"{RELEASE_WORKER}, ready_at = NULL"
 END = f"{PARK}, finished_at = now()"
 END_DATA = """json_strip_nulls(json_build_object(
     'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text, 'cleanup', %(cleanup)s::json,
@@ -32,7 +32,7 @@ END_DATA = """json_strip_nulls(json_build_object(
 
 # What the end of a run means to its parent and to its children is told by the scheduler; nothing but the run's own row is
 # read for it, so that it holds for every end.
-TOLD = """, told AS (
+NOTIFY_RELATIVES = """, told AS (
         INSERT INTO outbox (id, tenant, target_run_id, effect, data)
         SELECT %(to_parent)s::uuid, tenant, parent_run_id, 'child_ended',
             json_build_object('run', id, 'key', parent_key, 'status', status)
@@ -42,13 +42,13 @@ TOLD = """, told AS (
     )"""
 # While a run is leased its own activation alone opens waits of it, each before its end begins, so that its worker's statement
 # sees them all. For other ends see `models.idle_ends`.
-CLOSED = """, closed AS (
+WITHDRAW_WAITS = """, closed AS (
         UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
         FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL
     )"""
 
 # Whoever parks or ends may free places, who goes on asks for them: the scheduler looks.
-LINED = """, lined AS (INSERT INTO place_change (run_id) SELECT id FROM moved WHERE lined)"""
+REQUEST_PLACE_CHECK = """, lined AS (INSERT INTO place_change (run_id) SELECT id FROM moved WHERE lined)"""
 
 
 def _is(state: State) -> str:
@@ -103,6 +103,6 @@ def statement(
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
         SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
         RETURNING *
-    ){paid}{LINED}{then}
+    ){paid}{REQUEST_PLACE_CHECK}{then}
     SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
     """

@@ -15,22 +15,22 @@ from typing import Any
 from uuid import UUID
 
 from models.control_requests import WHY_CANCELED
-from models.event_sql import moment, told
+from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.move_sql import (
     ACTIVE_UNTIL_NOW,
-    ANSWERED,
-    CLOSED,
+    CLEAR_REQUEST,
     END,
     END_DATA,
     FENCE,
-    LET_GO,
     NOT_LEASED,
     NOTHING_ASKED,
+    NOTIFY_RELATIVES,
     PARK,
     READY,
-    TOLD,
+    RELEASE_WORKER,
+    WITHDRAW_WAITS,
     move,
     sources,
     statement,
@@ -96,18 +96,24 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
 # ------------------------------------------------------------------------------------------- an activation ends its run
 _SUCCEED = move(
     Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
-    data=END_DATA, payload="result = %(result)s::json", then=TOLD + CLOSED,
+    data=END_DATA, payload="result = %(result)s::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
 )  # fmt: skip
 # A restart is no finish: it gives way to a cancel and to a pause.
 _RESTART = move(
     Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
-    f"{FENCE} AND {NOTHING_ASKED}", data=END_DATA, payload="result = 'null'::json", then=TOLD + CLOSED,
+    f"{FENCE} AND {NOTHING_ASKED}", data=END_DATA, payload="result = 'null'::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
 )  # fmt: skip
 _FAIL = move(
     Verb.FAIL, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
-    data=END_DATA, payload="error = %(error)s::json", then=TOLD + CLOSED,
+    data=END_DATA, payload="error = %(error)s::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
 )  # fmt: skip
-_CANCEL = move(Verb.CANCEL, f"{END}, active_ms = active_ms + %(active_ms)s", FENCE, data=END_DATA, then=TOLD + CLOSED)
+_CANCEL = move(
+    Verb.CANCEL,
+    f"{END}, active_ms = active_ms + %(active_ms)s",
+    FENCE,
+    data=END_DATA,
+    then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
+)
 
 
 def _ended(**params: Any) -> dict[str, Any]:
@@ -172,7 +178,7 @@ _RELEASE = statement(
             ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
             control_request = CASE WHEN {_RELEASED} IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END,
             control_reason = CASE WHEN control_request = 'window' THEN NULL ELSE control_reason END,
-            {LET_GO}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
+            {RELEASE_WORKER}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
             active_ms = {ACTIVE_UNTIL_NOW}""",
     f"{sources(Verb.RECOVER)} AND {FENCE}",
     event=_BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
@@ -182,7 +188,7 @@ _RELEASE = statement(
             'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
             'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
-    then=TOLD + CLOSED,
+    then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
 )
 
 
@@ -216,17 +222,17 @@ def release(
 
 
 # ----------------------------------------------------------------------------------------- somebody outside ends the run
-_CANCEL_IDLE = move(Verb.CANCEL, END, f"tenant = %(tenant)s AND {NOT_LEASED}", data=END_DATA, then=TOLD)
+_CANCEL_IDLE = move(Verb.CANCEL, END, f"tenant = %(tenant)s AND {NOT_LEASED}", data=END_DATA, then=NOTIFY_RELATIVES)
 _CANCEL_OVERDUE = move(
     Verb.CANCEL, f"{END}, epoch = epoch + 1, active_ms = {ACTIVE_UNTIL_NOW}",
     "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=END_DATA,
-    then=TOLD,
+    then=NOTIFY_RELATIVES,
 )  # fmt: skip
-_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload="error = %(error)s::json", then=TOLD)
+_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload="error = %(error)s::json", then=NOTIFY_RELATIVES)
 
 _EXPIRE = move(
     Verb.FAIL, END, f"{NOT_LEASED} AND status = 'QUEUED' AND expires_at <= now()", data=END_DATA,
-    payload="error = %(error)s::json", then=TOLD,
+    payload="error = %(error)s::json", then=NOTIFY_RELATIVES,
 )  # fmt: skip
 
 
@@ -251,7 +257,7 @@ def expire(run: UUID, *, error: str) -> Statement:
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
-_PARKED = f"{PARK}, {ANSWERED}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
+_PARKED = f"{PARK}, {CLEAR_REQUEST}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
 _UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_ASKED}"
 # The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
 # what a person is asked (never a token: links are made when it is delivered), or until when the run waits. A wait that this
@@ -271,10 +277,10 @@ _WITH_WAITS = """, opened AS (
     )"""
 _FIRST = "(SELECT {} FROM opened WHERE kind = '{}' ORDER BY id LIMIT 1)"
 _SAID = {
-    Verb.REQUIRE_AUTHORIZATION: _FIRST.format(told("opened"), "authorization"),
-    Verb.AWAIT_APPROVAL: _FIRST.format(told("opened"), "approval"),
+    Verb.REQUIRE_AUTHORIZATION: _FIRST.format(question_json("opened"), "authorization"),
+    Verb.AWAIT_APPROVAL: _FIRST.format(question_json("opened"), "approval"),
     Verb.PAUSE_BY_AGENT: f"""json_build_object('waits', (SELECT json_agg(json_build_object('waitId', id, 'kind', kind,
-        'expiresAt', {moment("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
+        'expiresAt', {rfc3339("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
 }
 _PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
 # Nobody but the scheduler ends this wait, and it takes back what it asked first: no inbox needs to be guarded.

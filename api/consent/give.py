@@ -31,16 +31,16 @@ def give(
     given = tokens.sealed(shared.settings.secret_key, found.holder, asked)
     with transaction() as connection:
         # The run row first, then the grant and its lock: in this order by everybody, see `models.authorization.grants`.
-        stands = waits.knock(found.run.id, found.run.tenant).one(connection)
-        assert stands is not None, "runs are never deleted while they have waits"
+        run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
+        assert run_state is not None, "runs are never deleted while they have waits"
         if grants.store(found.holder, given, giver).one(connection) is None:
             raise changed(found)
         grants.lock(found.holder.key).one(connection)
         others = grants.tell_others(connection, found.holder, found.run.id)
-        moved = waits.wake(connection, stands, waits.authorize(found.run.id).all(connection))
-    announce(shared.bus, stands, moved)
+        moved = waits.wake(connection, run_state, waits.authorize(found.run.id).all(connection))
+    announce(shared.bus, run_state, moved)
     if others:
-        shared.bus.wake(bus.PROMOTE, found.run.queue)  # the scheduler folds what this means to them
+        shared.bus.wake_up(bus.PROMOTE, found.run.queue)  # the scheduler folds what this means to them
     fact("grant.given", provider=found.holder.provider, run=found.run.id, others=others)
     return tuple(scope for scope in found.scopes if scope not in given.scopes)
 
@@ -54,11 +54,11 @@ def changed(found: Authorization) -> Problem:
 def decide(found: Authorization, outcome: str, comment: str | None, shared: Resources) -> bool:
     """Give the wait of one run its outcome: what a person refused, or another system carried out. False: it has one already."""
     with transaction() as connection:
-        stands = waits.knock(found.run.id, found.run.tenant).one(connection)
-        assert stands is not None, "as above"
+        run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
+        assert run_state is not None, "as above"
         over = waits.decide(found.run.id, found.wait.id, outcome=outcome, by=BY_LINK, comment=comment).all(connection)
-        moved = waits.wake(connection, stands, over)
-    announce(shared.bus, stands, moved)
+        moved = waits.wake(connection, run_state, over)
+    announce(shared.bus, run_state, moved)
     fact("wait.decided", run=found.run.id, wait=found.wait.id, outcome=outcome)
     return bool(over)
 

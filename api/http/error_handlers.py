@@ -113,7 +113,7 @@ def _field(place: Sequence[int | str]) -> str:
     return names[0] if names else str(place[-1])
 
 
-class LastResort:
+class UnhandledErrors:
     """Outermost layer: an exception that nobody expected becomes a 503 or 500, stated as a fact without its text."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -162,4 +162,4 @@ def add_faults(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_middleware(LastResort)
+    app.add_middleware(UnhandledErrors)

@@ -7,7 +7,7 @@ from api.http.problems import Problem
 from api.http.responses import Refusal
 
 
-class Door:
+class RejectNul:
     """Refuses the character NUL in paths and queries: PostgreSQL can neither store nor compare it."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -36,7 +36,7 @@ def drain_worker(
     with transaction() as connection:
         if workers.drain(worker).one(connection) is None:
             raise _unknown()
-    shared.bus.wake(bus.worker_channel(worker))
+    shared.bus.wake_up(bus.worker_channel(worker))
     fact("worker.drain_requested", worker=worker, by=caller.name)
     return Answer({"id": str(worker), "draining": True}, 202)
 

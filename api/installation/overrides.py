@@ -59,7 +59,7 @@ def override_window(
         put = windows.override(name, state=body.state, until=body.until, by=caller.name, reason=body.reason)
         if put.one(connection) is None:
             raise unknown(name)
-    shared.bus.wake(bus.PROMOTE)
+    shared.bus.wake_up(bus.PROMOTE)
     fact("window.overridden", window=name, state=body.state, until=body.until, by=caller.name)
     return Answer(shown(name))
 
@@ -75,6 +75,6 @@ def end_override(name: str, caller: Operator, shared: Annotated[Resources, Depen
     with transaction() as connection:
         ended = windows.end_override(name, by=caller.name).one(connection)
     if ended:
-        shared.bus.wake(bus.PROMOTE)
+        shared.bus.wake_up(bus.PROMOTE)
         fact("window.override_ended", window=name, by=caller.name)
     return Answer(shown(name))

@@ -50,7 +50,7 @@ def change(
             raise Problem("unknown_window", f"The window {window} was deleted a moment ago.", gone)
         if not _CHANGES[kind](connection, name, asked):
             raise unknown(kind, name)
-    shared.bus.wake(bus.PROMOTE)
+    shared.bus.wake_up(bus.PROMOTE)
     fact(f"{kind}.changed", **{kind: name}, by=caller.name, **asked)
 
 

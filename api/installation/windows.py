@@ -164,7 +164,7 @@ def _standing(window: Window, now: datetime) -> Standing:
 
 
 def _summary(window: Window, now: datetime) -> WindowSummary:
-    stands = _standing(window, now)
+    run_state = _standing(window, now)
     overridden: Any = window.override is not None and window.override_until is not None and window.override_until > now
     kind: Any = window.kind
     on_close: Any = window.on_close
@@ -176,8 +176,8 @@ def _summary(window: Window, now: datetime) -> WindowSummary:
         "timezone": window.timezone,
         "kind": kind,
         "onClose": on_close,
-        "open": stands.open,
-        "until": timestamp(stands.until),
+        "open": run_state.open,
+        "until": timestamp(run_state.until),
         "override": {
             "state": state,
             "until": timestamp(window.override_until),

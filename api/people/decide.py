@@ -48,15 +48,15 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
     run, wait = question.run, question.wait
     with transaction() as connection:
         # The run row first, the wait after it: see `models.waiting.waits`.
-        stands = waits.knock(run.id, run.tenant).one(connection)
-        assert stands is not None, "runs are never deleted while they have waits"
+        run_state = waits.lock_run(run.id, run.tenant).one(connection)
+        assert run_state is not None, "runs are never deleted while they have waits"
         over = waits.decide(
             run.id, wait.id, outcome=judged.outcome, by=by, answer=judged.answer, comment=judged.comment
         ).all(connection)
-        moved = waits.wake(connection, stands, over)
+        moved = waits.wake(connection, run_state, over)
     if not over:
         return False
-    announce(shared.bus, stands, moved)
+    announce(shared.bus, run_state, moved)
     fact("wait.decided", run=run.id, wait=wait.id, outcome=judged.outcome)
     return True
 

@@ -132,9 +132,9 @@ def _vanished() -> Accepted:
 
 def _tell(tenant: str, rows: list[Row], hints: bus.Bus) -> None:
     for row in rows:
-        hints.say(tenant, public_event.public(row))
+        hints.publish_event(tenant, public_event.public(row))
     for queue in {row["queue"] for row in rows}:
-        hints.wake(bus.PROMOTE, queue)
+        hints.wake_up(bus.PROMOTE, queue)
     if len(rows) == 1:
         fact("run.accepted", run=rows[0]["run_id"], agent=rows[0]["agent"], queue=rows[0]["queue"])
     else:

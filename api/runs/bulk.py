@@ -21,7 +21,7 @@ from api.shapes import BulkAction, BulkBody
 from models.operations import bulk as bulks
 from models.operations.bulk import Action, Counted
 from models.runs.public_event import timestamp
-from models.runs.run_filter import Wanted
+from models.runs.run_filter import RunFilter
 from models.runs.search import PLAN
 from models.runtime.database import Row
 from models.runtime.facts import fact
@@ -69,12 +69,12 @@ async def start_bulk(
     return Answer(_shown(row), 202)
 
 
-def _count(action: Action, wanted: Wanted) -> Counted:
+def _count(action: Action, wanted: RunFilter) -> Counted:
     with reading(PLAN) as session:
         return bulks.count(driver(session), action, wanted)
 
 
-def _start(caller: Caller, action: Action, wanted: Wanted, counted: Counted) -> Row | None:
+def _start(caller: Caller, action: Action, wanted: RunFilter, counted: Counted) -> Row | None:
     with transaction() as connection:
         return bulks.start(action, wanted, by=caller.name, created_by=caller.key, counted=counted).one(connection)
 

@@ -10,7 +10,7 @@ from api.http.openapi_narrowing import without_null
 from api.http.parsing import Body
 from api.http.problems import invalid
 from api.shapes import Category, RunStatus
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 
 
 def _run_id(value: object) -> UUID:
@@ -56,11 +56,11 @@ class FilterBody(Body):
             raise ValueError("must not be null: leave it out to mean any")
         return value
 
-    def wanted(self, tenant: str) -> Wanted:
+    def wanted(self, tenant: str) -> RunFilter:
         """Give the runs of this tenant that are meant; raises Problem when that would be all of them."""
         tags = [Label("tag", tag) for tag in self.tag or ()]
         metadata = [Label("metadata", name, value) for name, value in (self.metadata or {}).items()]
-        wanted = Wanted(
+        wanted = RunFilter(
             tenant, self.status or (), self.category, self.agent, self.queue, self.userId, self.parentRunId,
             [*metadata, *tags], self.createdAfter, self.createdBefore,
         )  # fmt: skip

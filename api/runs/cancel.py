@@ -21,7 +21,7 @@ from api.runs.find import run_id
 from api.shapes import RunBody
 from models.lifecycle import TERMINAL
 from models.operations import commands
-from models.operations.commands import Steered
+from models.operations.commands import CommandResult
 from models.runs import public_event
 from models.runtime import bus
 from models.runtime.facts import fact
@@ -99,11 +99,11 @@ def _cancel(wish: _Wish, shared: Resources) -> Answer:
     raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")
 
 
-def _tell(wish: _Wish, done: Steered, shared: Resources) -> None:
+def _tell(wish: _Wish, done: CommandResult, shared: Resources) -> None:
     for event in done.events:
-        shared.bus.say(wish.caller.tenant, public_event.public(event))
-        shared.bus.wake(bus.PROMOTE, event["queue"])
+        shared.bus.publish_event(wish.caller.tenant, public_event.public(event))
+        shared.bus.wake_up(bus.PROMOTE, event["queue"])
         fact("run.canceled", run=wish.run)
     if done.asked:
-        shared.bus.wake(bus.worker_channel(done.worker))
+        shared.bus.wake_up(bus.worker_channel(done.worker))
         fact("run.cancel_requested", run=wish.run, worker=done.worker, epoch=done.asked["epoch"])

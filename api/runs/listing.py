@@ -18,7 +18,7 @@ from api.resources import Resources, resources
 from api.runs.searching import search
 from api.runs.view import summaries
 from api.shapes import Category, RunPage, RunStatus
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 from models.runs.search import NEWEST, PLAN, Search
 
 router = APIRouter(tags=["Runs"])
@@ -70,7 +70,7 @@ async def list_runs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
-    wanted = Wanted(
+    wanted = RunFilter(
         caller.tenant, status or (), category, agent, queue, user_id, _parent(parent), _labels(request, tag or []),
         created_after, created_before,
     )  # fmt: skip

@@ -48,19 +48,19 @@ def pause_run(
     run = run_id(runId)
     with transaction() as connection:
         done = commands.pause(connection, run, caller.tenant, by=caller.name, comment=body.reason)
-    if done is None or done.stands is None:
+    if done is None or done.run_state is None:
         raise run_not_found()
-    if done.stands["status"] in TERMINAL:
+    if done.run_state["status"] in TERMINAL:
         raise run_finished(read_whole(caller, run))
     for event in done.events:
-        shared.bus.say(caller.tenant, public_event.public(event))
+        shared.bus.publish_event(caller.tenant, public_event.public(event))
         fact("run.paused", run=run)
     if done.asked and done.worker:
-        shared.bus.wake(bus.worker_channel(done.worker))
+        shared.bus.wake_up(bus.worker_channel(done.worker))
         fact("run.pause_requested", run=run, worker=done.worker, epoch=done.asked["epoch"])
-    return Answer(read_whole(caller, run), 202 if _is_to_come(done.stands) else 200)
+    return Answer(read_whole(caller, run), 202 if _is_to_come(done.run_state) else 200)
 
 
-def _is_to_come(stands: Row) -> bool:
-    parked = stands["status"] in (Status.AUTH_REQUIRED, Status.PAUSED) and stands["pause_kind"] != "user"
-    return bool(stands["lease_worker"]) or parked
+def _is_to_come(run_state: Row) -> bool:
+    parked = run_state["status"] in (Status.AUTH_REQUIRED, Status.PAUSED) and run_state["pause_kind"] != "user"
+    return bool(run_state["lease_worker"]) or parked

@@ -41,22 +41,22 @@ def resume_run(
     run = run_id(runId)
     with transaction() as connection:
         done = commands.resume(connection, run, caller.tenant, by=caller.name)
-        if done is None or done.stands is None:
+        if done is None or done.run_state is None:
             raise run_not_found()
         if not done.did:
-            raise _refusal(caller, done.stands)
-    announce(shared.bus, done.stands, done.events)
+            raise _refusal(caller, done.run_state)
+    announce(shared.bus, done.run_state, done.events)
     if done.asked:
-        shared.bus.wake(bus.PROMOTE, done.stands["queue"])  # a queued run that was held may go: no event says so
+        shared.bus.wake_up(bus.PROMOTE, done.run_state["queue"])  # a queued run that was held may go: no event says so
     fact("run.resumed", run=run)
     return Answer(read_whole(caller, run))
 
 
-def _refusal(caller: Caller, stands: dict[str, Any]) -> Problem:
-    if stands["status"] in TERMINAL:
-        return run_finished(read_whole(caller, stands["id"]))
-    waits_for = f" and waits for {stands['reason']}" if stands["pause_kind"] else ""
+def _refusal(caller: Caller, run_state: dict[str, Any]) -> Problem:
+    if run_state["status"] in TERMINAL:
+        return run_finished(read_whole(caller, run_state["id"]))
+    waits_for = f" and waits for {run_state['reason']}" if run_state["pause_kind"] else ""
     return Problem(
         "illegal_move",
-        f"The run is {stands['status']}{waits_for}; only a pause by a user, by its agent or for code_mismatch can be ended.",
+        f"The run is {run_state['status']}{waits_for}; only a pause by a user, by its agent or for code_mismatch can be ended.",
     )

@@ -59,16 +59,16 @@ def send_signal(
     moved = []
     with transaction() as connection:
         # The run row first, then the signal and the waits: see `models.waiting.waits`.
-        stands = waits.knock(run, caller.tenant).one(connection)
-        if stands is None:
+        run_state = waits.lock_run(run, caller.tenant).one(connection)
+        if run_state is None:
             raise run_not_found()
-        ended = stands["status"] in TERMINAL
+        ended = run_state["status"] in TERMINAL
         if not ended and waits.keep_signal(run, name, payload=payload, sender=body.id).one(connection):
             _check_payload(body.payload, waits.next_for_signal(run, name).one(connection))
-            moved = waits.wake(connection, stands, waits.deliver(run).all(connection))
+            moved = waits.wake(connection, run_state, waits.deliver(run).all(connection))
     if ended:
         raise run_finished(read_whole(caller, run))
-    announce(shared.bus, stands, moved)
+    announce(shared.bus, run_state, moved)
     fact("run.signaled", run=run, woken=len(moved))
     return Answer(read_whole(caller, run), 202)
 

@@ -54,17 +54,17 @@ def asked(
     name: str,
     fields: Mapping[str, Any],
     *,
-    stands: Mapping[str, Any] | None,
+    run_state: Mapping[str, Any] | None,
     shared: Resources,
 ) -> Statement:
-    """Give the statement that stores what is asked for; `stands` is the schedule's locked row, if there is one."""
+    """Give the statement that stores what is asked for; `run_state` is the schedule's locked row, if there is one."""
     body = read_as(ScheduleRequest, fields)
-    missing = [field for field in _NEEDED if getattr(body, field) is None] if stands is None else []
+    missing = [field for field in _NEEDED if getattr(body, field) is None] if run_state is None else []
     if missing:
         raise Problem(
             "invalid_request", f"{missing[0]} is missing.", [FieldError(field, "is missing") for field in missing]
         )
-    before = stands or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
+    before = run_state or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
     cron = " ".join((body.cron or before["cron"]).split())
     timezone = body.timezone or before["timezone"]
     paused = before["paused"] if body.paused is None else body.paused

@@ -67,8 +67,8 @@ def put_schedule(
         raise invalid("name", NAME_RULE)
     fields = json_object(raw)
     with transaction() as connection:
-        stands = schedules.stands(caller.tenant, name).one(connection)
-        put = asked(connection, caller, name, fields, stands=stands, shared=shared)
+        run_state = schedules.current(caller.tenant, name).one(connection)
+        put = asked(connection, caller, name, fields, run_state=run_state, shared=shared)
         put.one(connection)
     fact("schedule.put", tenant=caller.tenant, schedule=name, by=caller.name)
     return _answer(caller, name)
@@ -103,8 +103,8 @@ def run_schedule(name: str, caller: Annotated[Caller, Depends(may("enqueue"))], 
         event = schedules.run_now(connection, caller.tenant, name)
         if event is None:
             raise _unknown(name)
-    shared.bus.say(caller.tenant, public_event.public(event))
-    shared.bus.wake(bus.PROMOTE, event["queue"])
+    shared.bus.publish_event(caller.tenant, public_event.public(event))
+    shared.bus.wake_up(bus.PROMOTE, event["queue"])
     fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event["run_id"], by=caller.name)
     return Answer(read_whole(caller, event["run_id"]), 201)
 

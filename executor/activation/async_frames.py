@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from taxiway.frames import Frame, Kind
 
-from executor.activation.frame_fields import held_by, keys, moment, new_wait, optional_moment, step_record, word
-from executor.activation.log_buffer import Notes
+from executor.activation.frame_fields import bounded_text, held_by, keys, moment, new_wait, optional_moment, step_record
+from executor.activation.log_buffer import LogBuffer
 from executor.activation.steps_in_flight import StepsInFlight
 from executor.activation.wait_outcomes import Outcomes
 from executor.recorder.connection import Decision
@@ -72,11 +72,11 @@ class Openings:
 
     def _abandoned(self, frame: Frame) -> None:
         """Record that the agent gave a step up."""
-        self._steps.ended(word(frame, "key"))
+        self._steps.ended(bounded_text(frame, "key"))
         n, record = int(frame["n"]), step_record(frame, "abandoned")
         self._put(n, recording.abandoned(self._fence, n, record, self._limits, self._shown()), 500)
 
-    def show_held(self, recorder: Recorder, notes: Notes) -> None:
+    def show_held(self, recorder: Recorder, notes: LogBuffer) -> None:
         """Write what keeps the slot, if that has changed."""
         if self._held == self._held_shown:
             return

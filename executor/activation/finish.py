@@ -19,7 +19,7 @@ from executor.activation.outcome import (
     Restarted,
     Succeeded,
     canceled,
-    word,
+    flower_label,
 )
 from executor.activation.supervision import NO_ITEM
 from executor.hosts import Host
@@ -58,7 +58,7 @@ def record(
     recorded = _decided(office, fence, claim, outcome, active_ms)
     if host is not None and 0 < n < NO_ITEM:
         host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
-    name = word(recorded)
+    name = flower_label(recorded)
     fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
     return name
 
@@ -100,7 +100,7 @@ def _write(office: Office, fence: Fence, claim: Row, outcome: Outcome, statement
     return office.recorder.write(
         fence.run,
         statement,
-        then=lambda: office.bus.wake(channel, claim["queue"]),
+        then=lambda: office.bus.wake_up(channel, claim["queue"]),
         size=size,
         fence=fence,
         n=n,

@@ -24,22 +24,22 @@ WAITS = frozenset({"approval", "authorization", "child", "signal", "timer", "use
 _PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
-def word(frame: Frame, name: str) -> str:
+def bounded_text(frame: Frame, name: str) -> str:
     value = frame[name]
     if not isinstance(value, str) or len(value) > MAX_WORD:
         raise ValueError(name)
     return value
 
 
-def optional_word(frame: Frame, name: str) -> str | None:
-    return None if frame.get(name) is None else word(frame, name)
+def optional_text(frame: Frame, name: str) -> str | None:
+    return None if frame.get(name) is None else bounded_text(frame, name)
 
 
 def step_record(frame: Frame, status: str, *, value: str | None = None, error: str | None = None) -> StepRecord:
     duration = frame.get("durationMs")
     return StepRecord(
-        word(frame, "key"), word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), status,
-        int(frame["attempts"]), None if duration is None else int(duration), value, error, optional_word(frame, "approval"),
+        bounded_text(frame, "key"), bounded_text(frame, "name"), bounded_text(frame, "digest"), int(frame["occurrence"]), status,
+        int(frame["attempts"]), None if duration is None else int(duration), value, error, optional_text(frame, "approval"),
         optional_moment(frame),
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ def keys(frame: Frame, name: str) -> list[str]:
     found = frame[name]
     if not isinstance(found, list) or len(found) > MAX_KEYS or not is_storable(found):
         raise ValueError(name)
-    return [word({name: key}, name) for key in found]
+    return [bounded_text({name: key}, name) for key in found]
 
 
 def held_by(frame: Frame) -> list[dict[str, Any]]:
@@ -73,14 +73,14 @@ def held_by(frame: Frame) -> list[dict[str, Any]]:
     causes = []
     for cause in found:
         line = cause.get("line")
-        cut = {name: optional_word(cause, name) for name in ("kind", "what", "file")}
+        cut = {name: optional_text(cause, name) for name in ("kind", "what", "file")}
         causes.append({**cut, "line": None if line is None else int(line)})
     return causes
 
 
 def holder(item: Any, tenant: str) -> Holder:
     """Read whose grant is meant, and at which provider; the tenant is the run's, whatever the host says."""
-    provider, subject = word(item, "provider"), word(item, "subject")
+    provider, subject = bounded_text(item, "provider"), bounded_text(item, "subject")
     if not _PROVIDER.fullmatch(provider) or not subject:
         raise ValueError("provider")
     return Holder(tenant, subject, provider)
@@ -91,12 +91,17 @@ def scopes(item: Any) -> tuple[str, ...]:
     found = item.get("scopes") or []
     if not isinstance(found, list) or len(found) > MAX_SCOPES:
         raise ValueError("scopes")
-    return tuple(word({"scope": scope}, "scope") for scope in found)
+    return tuple(bounded_text({"scope": scope}, "scope") for scope in found)
 
 
 def new_wait(item: Any, tenant: str) -> NewWait:
     """Read one wait of a `park` frame."""
-    key, kind, due, on_due = word(item, "key"), word(item, "kind"), item.get("dueMs"), optional_word(item, "onDue")
+    key, kind, due, on_due = (
+        bounded_text(item, "key"),
+        bounded_text(item, "kind"),
+        item.get("dueMs"),
+        optional_text(item, "onDue"),
+    )
     if kind not in WAITS or not is_storable([key, on_due]) or (due is not None and not 0 <= int(due) <= LONGEST_MS):
         raise ValueError("waits")
     request = object_of(checked(item["request"], MAX_REQUEST, "what a wait asks"))

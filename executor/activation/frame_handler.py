@@ -14,14 +14,21 @@ import psycopg
 from taxiway.frames import Frame, Kind
 
 from executor.activation.async_frames import Openings
-from executor.activation.frame_fields import error_object, object_of, object_text, optional_word, step_record, word
+from executor.activation.frame_fields import (
+    bounded_text,
+    error_object,
+    object_of,
+    object_text,
+    optional_text,
+    step_record,
+)
 from executor.activation.grant_requests import Authorizations
 from executor.activation.host_outbox import HostOutbox
 from executor.activation.host_questions import Questions
 from executor.activation.json_limits import checked
 from executor.activation.live_messages import Live
-from executor.activation.log_buffer import Notes
-from executor.activation.spawn_requests import Nursery
+from executor.activation.log_buffer import LogBuffer
+from executor.activation.spawn_requests import SpawnRequests
 from executor.activation.steps_in_flight import StepsInFlight
 from executor.activation.unanswered import Unanswered
 from executor.activation.wait_lookups import Looking
@@ -59,7 +66,7 @@ class Surroundings(Protocol):
     def draining(self) -> bool: ...
 
 
-class Intake:
+class FrameHandler:
     """The items of one activation between its host and the recorder."""
 
     def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
@@ -74,8 +81,8 @@ class Intake:
             activation=self.activation, unanswered=self._unanswered, tell=self.tell,
         )  # fmt: skip
         self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
-        self.notes = Notes(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
-        self._nursery = Nursery(worker.read, worker.settings.max_input_bytes)
+        self.notes = LogBuffer(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
+        self._nursery = SpawnRequests(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
         self.outcomes = Outcomes(worker, fence, self.tell, claim.get("inbox", 0))
         self._openings = Openings(
@@ -85,7 +92,7 @@ class Intake:
             worker, fence, self._tenant, self._limits, put=self._put, soon=self._questions.soon, outcomes=self.outcomes,
             tell=self.tell, is_leaving=lambda: self._holds or worker.draining,
         )  # fmt: skip
-        self._doubts: deque[int] = deque()
+        self._unrecorded: deque[int] = deque()
         self._faults = 0
         self._holds = False
         self.at_edge = False
@@ -120,10 +127,10 @@ class Intake:
         error = {"code": "timeout", "type": "Timeout", "message": "the step outlasted its timeout and was killed"}
         self._record(self._last_n + 1, replace(attempt, error=json.dumps(error)))
 
-    def settle_doubts(self) -> None:
+    def explain_unrecorded(self) -> None:
         """Find out why items were not recorded: the epoch has passed, or the run has reached one of its limits."""
-        while self._doubts:
-            n = self._doubts.popleft()
+        while self._unrecorded:
+            n = self._unrecorded.popleft()
             rows = self._worker.read(recording.FENCED, {"run": self._fence.run})
             if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (self._fence.epoch, self._fence.worker):
                 self._host.kill("fenced")
@@ -148,7 +155,7 @@ class Intake:
             case Kind.STEP:
                 self._succeeded(frame)
             case Kind.STEP_FAILED:
-                self.steps.ended(word(frame, "key"))
+                self.steps.ended(bounded_text(frame, "key"))
                 status = "failed" if frame["final"] else "retrying"
                 error = json.dumps(error_object(frame["error"]))
                 self._record(int(frame["n"]), step_record(frame, status, error=error))
@@ -161,8 +168,8 @@ class Intake:
             case Kind.EVENT:
                 self._event(frame)
             case Kind.LOG:
-                step = optional_word(frame, "step")
-                self.notes.add("agent", word(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
+                step = optional_text(frame, "step")
+                self.notes.add("agent", bounded_text(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
             case Kind.GRANT | Kind.RECALL:
                 self._questions.take(frame)
             case Kind.LOOK:
@@ -171,8 +178,8 @@ class Intake:
                 raise ValueError(unknown)
 
     def _succeeded(self, frame: Frame) -> None:
-        name = word(frame, "name")
-        self.steps.ended(word(frame, "key"))
+        name = bounded_text(frame, "name")
+        self.steps.ended(bounded_text(frame, "key"))
         value = checked(frame["value"], self._worker.settings.max_value_bytes, f"the value of step {name!r}")
         if frame.get("cleanup"):
             self.cleanup.append(name)
@@ -248,7 +255,7 @@ class Intake:
         def done(answer: Answer) -> None:
             self._unanswered.remove(size)
             if queue is not None and isinstance(answer, dict | Settled):
-                self._worker.bus.wake(PROMOTE, queue)
+                self._worker.bus.wake_up(PROMOTE, queue)
             if unrecorded is not None and not isinstance(answer, dict | Settled):
                 unrecorded()
                 return
@@ -272,7 +279,7 @@ class Intake:
         """
         match answer:
             case None:
-                self._doubts.append(n)
+                self._unrecorded.append(n)
             case dict() | Settled():
                 if edge and (self._holds or self._worker.draining):
                     self.at_edge = True
@@ -305,7 +312,7 @@ class Intake:
         self.live.message("log", data, len(line.message))
 
     def _show(self, kind: str, data: dict[str, Any]) -> None:
-        self._worker.bus.say(self._tenant, live(str(self._fence.run), "RUNNING", kind, data))
+        self._worker.bus.publish_event(self._tenant, live(str(self._fence.run), "RUNNING", kind, data))
 
 
 def _nobody_waits(_: Answer) -> None:

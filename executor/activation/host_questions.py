@@ -7,7 +7,7 @@ from taxiway.envelope import seal
 from taxiway.frames import Frame, Kind
 
 from executor.activation import replay
-from executor.activation.frame_fields import holder, scopes, word
+from executor.activation.frame_fields import bounded_text, holder, scopes
 from executor.activation.grant_requests import Asked, Authorizations, Granted
 from executor.activation.unanswered import Unanswered
 from executor.errors import HostGone
@@ -47,13 +47,16 @@ class Questions:
         if frame["frame"] == Kind.GRANT:
             self._grant(frame)
         else:
-            self._recall(word(frame, "key"))
+            self._recall(bounded_text(frame, "key"))
 
     def _grant(self, frame: Frame) -> None:
         """Have the thread for grants find a token, which is sealed for this host."""
         ask, version = int(frame["ask"]), frame.get("version")
         about = Asked(
-            word(frame, "want"), holder(frame, self._tenant), scopes(frame), None if version is None else int(version)
+            bounded_text(frame, "want"),
+            holder(frame, self._tenant),
+            scopes(frame),
+            None if version is None else int(version),
         )
 
         def answer(granted: Granted) -> None:

@@ -11,7 +11,7 @@ GROUP = 200
 FULL = LogLine("taxiway", "warning", "the log of this run is full; what follows is not kept")
 
 
-class Notes:
+class LogBuffer:
     """The log lines of one activation on their way to the recorder; any thread may add."""
 
     def __init__(self, budget: int, write: Callable[[list[LogLine]], None], show: Callable[[LogLine], None]) -> None:

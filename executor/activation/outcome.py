@@ -118,7 +118,7 @@ class Dropped:
 Outcome = Succeeded | Restarted | Failed | Canceled | Parked | Paused | HostLost | HandedBack | Dropped
 
 
-def word(outcome: Outcome) -> str:
+def flower_label(outcome: Outcome) -> str:
     """Name the outcome as Flower shows it; never holds anything of the run's data."""
     match outcome:
         case Succeeded():

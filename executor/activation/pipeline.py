@@ -7,7 +7,7 @@ from uuid import UUID
 
 from executor.activation.finish import record
 from executor.activation.frame_handler import Surroundings
-from executor.activation.outcome import Dropped, HandedBack, Parked, parked, word
+from executor.activation.outcome import Dropped, HandedBack, Parked, flower_label, parked
 from executor.activation.supervision import Supervision
 from executor.errors import CannotServe
 from executor.hosts import HostPool
@@ -62,7 +62,7 @@ def advance(worker: Home, ticket: Ticket) -> str:
     key, ours = (ticket.run, ticket.epoch), Reservation()
     # The same ticket may come twice, at the same time; one of them is enough.
     if worker.active.setdefault(key, ours) is not ours:
-        return word(Dropped("stale"))
+        return flower_label(Dropped("stale"))
     try:
         return _advance(worker, ticket)
     finally:
@@ -123,18 +123,18 @@ def _unclaimed(worker: Home, ticket: Ticket) -> str:
     row = rows[0] if rows else None
     if row and row["epoch"] == ticket.epoch and row["ticket_at"] and row["agent"] not in worker.served:
         return _decline(worker, ticket, draining=False)
-    return word(Dropped("stale"))
+    return flower_label(Dropped("stale"))
 
 
 def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
     worker.recorder.write(ticket.run, tickets.decline(ticket.run, ticket.epoch, draining=draining))
     why = "draining" if draining else "not_served"
     fact("run.declined", run=ticket.run, epoch=ticket.epoch, why=why)
-    worker.bus.wake(PROMOTE)
+    worker.bus.wake_up(PROMOTE)
     return f"declined:{why}"
 
 
-def pass_requests_on(worker: Home, rows: list[Row], default_grace_s: float) -> None:
+def forward_requests(worker: Home, rows: list[Row], default_grace_s: float) -> None:
     """Pass on what a lease renewal brought back to the activations that it is for: requests, and that news has come."""
     for row in rows:
         supervision = worker.active.get((row["run_id"], row["epoch"]))

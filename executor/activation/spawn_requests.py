@@ -6,7 +6,7 @@ from typing import Any
 
 from taxiway.frames import Frame
 
-from executor.activation.frame_fields import LONGEST_MS, input_text, optional_moment, optional_word, word
+from executor.activation.frame_fields import LONGEST_MS, bounded_text, input_text, optional_moment, optional_text
 from executor.errors import HostGone, Refused
 from models.runs.enqueue import NewRun
 from models.runs.recording import StepRecord
@@ -21,7 +21,7 @@ QUEUES = "SELECT name FROM queue ORDER BY name"
 _MOST_NAMED = 50
 
 
-class Nursery:
+class SpawnRequests:
     """The inputs of children that are not started yet; kept by the slot's thread alone."""
 
     def __init__(self, read: Any, max_input_bytes: int) -> None:
@@ -30,7 +30,7 @@ class Nursery:
 
     def take(self, frame: Frame) -> tuple[StepRecord, list[NewRun]] | None:
         """Give what a whole call starts, None while more of it is to come; raises Refused, storing nothing."""
-        key = word(frame, "key")
+        key = bounded_text(frame, "key")
         self._inputs.setdefault(key, []).extend(
             input_text(text, self._max_input_bytes, "the input of a child") for text in frame["inputs"]
         )
@@ -50,7 +50,7 @@ class Nursery:
             raise HostGone("the agent host sends more of its children than it could start")
 
     def _born(self, frame: Frame, given: list[str]) -> tuple[StepRecord, list[NewRun]]:
-        key, name = word(frame, "key"), word(frame, "agent")
+        key, name = bounded_text(frame, "key"), bounded_text(frame, "agent")
         priority, timeout = frame.get("priority"), frame.get("timeoutMs")
         if not given:
             raise ValueError("inputs")
@@ -58,7 +58,7 @@ class Nursery:
             raise ValueError("priority")
         if timeout is not None and not 0 < int(timeout) <= LONGEST_MS:
             raise ValueError("timeoutMs")
-        queue, own_timeout = self._looked_up(name, optional_word(frame, "queue"))
+        queue, own_timeout = self._looked_up(name, optional_text(frame, "queue"))
         children = [
             NewRun(
                 name, queue, text, priority=int(priority or 0), timeout_ms=timeout or own_timeout, parent_key=f"{key}/{place}"
@@ -67,7 +67,7 @@ class Nursery:
         ]  # fmt: skip
         ids = json.dumps([str(child.id) for child in children])
         record = StepRecord(
-            key, word(frame, "name"), word(frame, "digest"), int(frame["occurrence"]), "succeeded", 1, 0, ids,
+            key, bounded_text(frame, "name"), bounded_text(frame, "digest"), int(frame["occurrence"]), "succeeded", 1, 0, ids,
             at_ms=optional_moment(frame),
         )  # fmt: skip
         return record, children

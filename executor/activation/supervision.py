@@ -11,8 +11,8 @@ from typing import Any
 from taxiway.frames import Frame, Kind
 
 from executor.activation import replay, run_clock
-from executor.activation.frame_fields import error_object, input_text, new_wait, word
-from executor.activation.frame_handler import MOST_FAULTS, Intake, Surroundings
+from executor.activation.frame_fields import bounded_text, error_object, input_text, new_wait
+from executor.activation.frame_handler import MOST_FAULTS, FrameHandler, Surroundings
 from executor.activation.json_limits import checked
 from executor.activation.outcome import (
     Canceled,
@@ -51,7 +51,7 @@ class Supervision:
 
     def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
-        self._intake = Intake(worker, claim, host, fence)
+        self._intake = FrameHandler(worker, claim, host, fence)
         self._switch = StopSwitch()
         self._pausing = False
         self._window: str | None = None
@@ -156,7 +156,7 @@ class Supervision:
         told = self._intake.outbox.say_again()
         if self._intake.is_behind:
             if self._host.exited():
-                raise HostGone(self._host.epitaph("the agent host has ended"))
+                raise HostGone(self._host.exit_summary("the agent host has ended"))
             time.sleep(BEHIND_SECONDS)
             return None
         frame = self._host.receive(TICK_SECONDS if told else BUSY_SECONDS)
@@ -164,7 +164,7 @@ class Supervision:
             # A process that the agent started may hold the channel open; what the host wrote before its end comes first.
             frame = self._host.receive(0)
             if frame is None:
-                raise HostGone(self._host.epitaph("the agent host has ended"))
+                raise HostGone(self._host.exit_summary("the agent host has ended"))
         return frame
 
     def _is_ours(self, frame: Frame) -> bool:
@@ -180,7 +180,7 @@ class Supervision:
                 case Kind.RESTART:
                     return self._restarted(int(frame["n"]), frame["input"])
                 case Kind.PARK:
-                    return self._parked(int(frame["n"]), word(frame, "wake"), frame["waits"])
+                    return self._parked(int(frame["n"]), bounded_text(frame, "wake"), frame["waits"])
                 case Kind.LEAVING:
                     self._host.retire(self._claim["agent"], frame["left"])
                     return None
@@ -199,7 +199,7 @@ class Supervision:
         self._ticked = now
         self._intake.live.tick()
         self._intake.notes.flush()
-        self._intake.settle_doubts()
+        self._intake.explain_unrecorded()
         self._intake.show()
         self._watch_clocks(now)
 
@@ -281,7 +281,7 @@ class Supervision:
         error = {"code": "timeout", "type": "Timeout", "message": message, "step": stop.in_flight}
         return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, self._cleanup)
 
-    def _without_host(self, epitaph: str) -> Outcome:
+    def _without_host(self, exit_summary: str) -> Outcome:
         in_flight = self._intake.steps.oldest
         self._host.kill("lost")
         if not self._switch.finish():
@@ -305,7 +305,7 @@ class Supervision:
                     in_flight, f"the agent host was ended: {MOST_FAULTS} of its items could not be recorded"
                 )
             case _:
-                return HostLost(in_flight, epitaph)
+                return HostLost(in_flight, exit_summary)
 
 
 def _refused(n: int, named: str, refused: Refused) -> Failed:

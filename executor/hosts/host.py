@@ -83,7 +83,7 @@ class Host:
         except (ChannelClosed, FrameError):
             return False
 
-    def assure(self) -> None:
+    def send_validity(self) -> None:
         """Tell the host that its worker's lease holds; without that it ends itself after a lease."""
         if self.tell(VALID):
             self.assured_at = time.monotonic()
@@ -97,7 +97,7 @@ class Host:
         try:
             return self.channel.recv(timeout)
         except (ChannelClosed, FrameError) as error:
-            raise HostGone(self.epitaph(str(error))) from error
+            raise HostGone(self.exit_summary(str(error))) from error
 
     def has_settled(self) -> bool:
         """Return whether the host has said something since its last activation, as it does once it has tidied up."""
@@ -129,7 +129,7 @@ class Host:
         """Say whether the process has ended, without reaping it."""
         return self.process.returncode is not None or self._exit() is not None
 
-    def epitaph(self, otherwise: str) -> str:
+    def exit_summary(self, otherwise: str) -> str:
         """Say how the process ended, for the run's error."""
         deadline = time.monotonic() + EPITAPH_SECONDS
         while (end := self._exit()) is None and time.monotonic() < deadline:

@@ -53,7 +53,7 @@ class Settled(Exception):
     """The item had been committed before its acknowledgement was lost; its row is not known any more."""
 
 
-class Lane:
+class GroupCommitter:
     """One thread, one connection, one queue."""
 
     def __init__(self, name: str, published: Callable[[Row], None]) -> None:
@@ -76,7 +76,7 @@ class Lane:
         """Queue an item; never blocks."""
         self._coming.put(item)
 
-    def commit_here(self, item: Item) -> bool:
+    def commit_inline(self, item: Item) -> bool:
         """Commit an item in the calling thread if nobody else commits; False when it is still to be put, whatever went wrong."""
         if not isinstance(item.statement, Statement) or not self._turn.acquire(blocking=False):
             return False

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from executor.recorder.connection import Decision
-from executor.recorder.group_commit import Answer, Item, Lane, Settled, wait_for
+from executor.recorder.group_commit import Answer, GroupCommitter, Item, Settled, wait_for
 from models.runs import recording
 from models.runs.public_event import public
 from models.runs.recording import Fence
@@ -25,10 +25,10 @@ class Recorder:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._small = Lane("small", self._publish)
-        self._large = Lane("large", self._publish)
+        self._small = GroupCommitter("small", self._publish)
+        self._large = GroupCommitter("large", self._publish)
         self._lock = threading.Lock()
-        self._under_way: dict[UUID, tuple[Lane, int]] = {}
+        self._under_way: dict[UUID, tuple[GroupCommitter, int]] = {}
 
     def start(self) -> None:
         """Open both connections; raises DatabaseAway."""
@@ -66,7 +66,7 @@ class Recorder:
             if items or not here:
                 lane.put(item)
                 return
-        if not lane.commit_here(item):
+        if not lane.commit_inline(item):
             lane.put(item)
 
     def write(
@@ -95,7 +95,7 @@ class Recorder:
         return finished
 
     def _publish(self, row: Row) -> None:
-        self._bus.say(row["tenant"], public(row))
+        self._bus.publish_event(row["tenant"], public(row))
 
 
 def committed(connection: Connection, fence: Fence, n: int) -> bool:

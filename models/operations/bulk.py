@@ -15,7 +15,7 @@ import psycopg
 
 from models.ids import new_id
 from models.lifecycle import TERMINAL, Status
-from models.runs.run_filter import Wanted
+from models.runs.run_filter import RunFilter
 from models.runs.search import Search
 from models.statement import Statement
 
@@ -66,7 +66,7 @@ _MOVE_ON = """
     """
 
 
-def fits(action: Action, wanted: Wanted, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
+def fits(action: Action, wanted: RunFilter, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
     """Write, as a condition on a row of `run`, that it is meant and that the action applies to it as it stands."""
     sql, params = wanted.condition(one_by_one=one_by_one)
     return f"({sql}\n    AND {_APPLIES[action]})", params
@@ -80,7 +80,7 @@ class Counted:
     whole: bool
 
 
-def count(connection: psycopg.Connection[Any], action: Action, wanted: Wanted) -> Counted:
+def count(connection: psycopg.Connection[Any], action: Action, wanted: RunFilter) -> Counted:
     """Count the runs to which the action would apply now, in a few stretches of a search; needs search.PLAN."""
     found = Counted(0, whole=False)
     for search in (Search(wanted, _AMONG[action]), Search(wanted, _AMONG[action], labels=False)):
@@ -99,7 +99,7 @@ def counting(action: Action, search: Search) -> Statement:
     return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
 
 
-def start(action: Action, wanted: Wanted, *, by: str, created_by: UUID, counted: Counted) -> Statement:
+def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, counted: Counted) -> Statement:
     """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
     first, last = wanted.bounds()
     asked: dict[str, Any] = {

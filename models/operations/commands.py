@@ -23,15 +23,15 @@ from models.waiting import waits
 
 
 @dataclass(frozen=True, slots=True)
-class Steered:
+class CommandResult:
     """What came of it: the `events` of what was done at once, or what was `asked` of the run's worker or recorded for later.
 
-    `stands` is the run as it was found, where that was looked at; `over` are the waits that ended.
+    `run_state` is the run as it was found, where that was looked at; `over` are the waits that ended.
     """
 
     events: Sequence[Row] = ()
     asked: Row | None = None
-    stands: Row | None = None
+    run_state: Row | None = None
     over: Sequence[Row] = ()
 
     @property
@@ -42,82 +42,88 @@ class Steered:
     @property
     def worker(self) -> UUID | None:
         """The worker that is to be woken, because something was asked of it or a wait of the run that it executes is over."""
-        if self.over and self.stands and self.stands["lease_worker"]:
-            return UUID(str(self.stands["lease_worker"]))
+        if self.over and self.run_state and self.run_state["lease_worker"]:
+            return UUID(str(self.run_state["lease_worker"]))
         return self.asked.get("lease_worker") if self.asked else None
 
 
 def cancel(
     connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None, grace_ms: int
-) -> Steered:
+) -> CommandResult:
     """Cancel a run that no worker executes, or ask the worker that does. Nothing: it has ended, or changed hands meanwhile."""
     event = idle_ends.cancel_idle(connection, run, tenant, reason=Reason.BY_USER, by=by, comment=comment)
     if event is not None:
-        return Steered([event])
+        return CommandResult([event])
     asked = control_requests.request_cancel(run, tenant, by=by, comment=comment, grace_ms=grace_ms)
-    return Steered(asked=asked.one(connection))
+    return CommandResult(asked=asked.one(connection))
 
 
 def pause(
     connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None
-) -> Steered | None:
+) -> CommandResult | None:
     """Pause a run, or record that it is to. Nothing: it has ended, is paused, or is to pause anyway. None: no such run."""
-    stands = waits.knock(run, tenant).one(connection)
-    if stands is None:
+    run_state = waits.lock_run(run, tenant).one(connection)
+    if run_state is None:
         return None
-    if stands["status"] in TERMINAL or stands["pause_kind"] == "user":
-        return Steered(stands=stands)
-    if stands["status"] == Status.RUNNING and not stands["lease_worker"]:
+    if run_state["status"] in TERMINAL or run_state["pause_kind"] == "user":
+        return CommandResult(run_state=run_state)
+    if run_state["status"] == Status.RUNNING and not run_state["lease_worker"]:
         event = moves.pause_idle(run, by=by, comment=comment).one(connection)
-        return Steered([event] if event else [], stands=stands)
-    return Steered(asked=control_requests.request_pause(run, by=by, comment=comment).one(connection), stands=stands)
+        return CommandResult([event] if event else [], run_state=run_state)
+    return CommandResult(
+        asked=control_requests.request_pause(run, by=by, comment=comment).one(connection), run_state=run_state
+    )
 
 
-def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str) -> Steered | None:
+def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str) -> CommandResult | None:
     """End a user's pause, one that is only recorded too, the agent's own, or one for its code; its other waits stay.
 
     Nothing: there was no such pause; the transaction is to be rolled back then. None: no such run.
     """
     # The run row first, the wait after it: see `models.waiting.waits`.
-    stands = waits.knock(run, tenant).one(connection)
-    if stands is None:
+    run_state = waits.lock_run(run, tenant).one(connection)
+    if run_state is None:
         return None
     taken_back = control_requests.take_pause_back(run).one(connection)
-    if stands["pause_kind"] == "user":
+    if run_state["pause_kind"] == "user":
         event = moves.resume(run, reason=Reason.BY_USER, by=by).one(connection)
-        return Steered([event] if event else [], taken_back, stands)
-    over = _end_pauses(connection, stands, by)
-    return Steered(waits.wake(connection, stands, over, reason=Reason.BY_USER, by=by), taken_back, stands, over)
+        return CommandResult([event] if event else [], taken_back, run_state)
+    over = _end_pauses(connection, run_state, by)
+    return CommandResult(
+        waits.wake(connection, run_state, over, reason=Reason.BY_USER, by=by), taken_back, run_state, over
+    )
 
 
-def _end_pauses(connection: psycopg.Connection[Any], stands: Row, by: str) -> list[Row]:
+def _end_pauses(connection: psycopg.Connection[Any], run_state: Row, by: str) -> list[Row]:
     """End the agent's own pause, or one for the run's code; gives the waits that are over.
 
     A run that executes keeps its status: its agent learns that the pause is over. So one call ends a pause that is recorded
     and the agent's own together, whether the run has parked by then or not. A cancel that is requested beats both.
     """
-    parked = stands["status"] in (Status.PAUSED, Status.AUTH_REQUIRED)
-    executes = stands["lease_worker"] is not None and stands["control_request"] != "cancel"
+    parked = run_state["status"] in (Status.PAUSED, Status.AUTH_REQUIRED)
+    executes = run_state["lease_worker"] is not None and run_state["control_request"] != "cancel"
     if not parked and not executes:
         return []
-    return waits.resolve(stands["id"], stands["epoch"], ("code", "user"), outcome="resumed", by=by).all(connection)
+    return waits.resolve(run_state["id"], run_state["epoch"], ("code", "user"), outcome="resumed", by=by).all(
+        connection
+    )
 
 
-def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> Steered:
+def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> CommandResult:
     """Make a new run that keeps what went well in one that has ended; `events` are the new run's.
 
     Nothing: it has not ended, its window is gone, or nobody knows what a step did that is executed once at most.
     """
     row = successors.whole(run).one(connection)
     if row is None or row["tenant"] != tenant or row["status"] not in TERMINAL:
-        return Steered()
+        return CommandResult()
     new = successors.successor(row, retry_of=run, created_by=created_by)
     try:
         copies = retrying.begin(connection, row, new.id)
     except OnceUnknown:
-        return Steered()
+        return CommandResult()
     if windows.missing(connection, [new.window] if new.window else []):
-        return Steered()
+        return CommandResult()
     made = enqueue(connection, tenant, [new])
     copies.put(connection)
-    return Steered(made)
+    return CommandResult(made)

@@ -89,7 +89,7 @@ _PUT = """
 _DELETE = "DELETE FROM schedule WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name"
 
 
-def stands(tenant: str, name: str) -> Statement:
+def current(tenant: str, name: str) -> Statement:
     """Lock a schedule and read it, with `now`: whoever puts it keeps it from firing meanwhile. No row: there is none."""
     return Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None})
 

@@ -166,19 +166,19 @@ def send(runs: Sequence[UUID]) -> Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Shut:
+class ClosedGates:
     """The windows that are closed and the agents that stand still: their runs get no places, and keep none from others."""
 
     windows: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
 
 
-def admit(limits: Mapping[str, int | None], shut: Shut) -> Statement:
+def admit(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
     """Give the free places of these lines to their heads, which ask for the next place then; a limit of None is none."""
     return Statement(_ADMIT, _lines(limits, shut))
 
 
-def give_way(limits: Mapping[str, int | None], shut: Shut) -> Statement:
+def give_way(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
     """Take places of these full lines back from runs that must let the head go first. Rows: the lines in which one is free."""
     return Statement(_GIVE_WAY, _lines(limits, shut))
 
@@ -208,6 +208,6 @@ def line_up(runs: Sequence[UUID]) -> Statement:
     return Statement(_LINE_UP, {"runs": list(runs)})
 
 
-def _lines(limits: Mapping[str, int | None], shut: Shut) -> dict[str, list[str] | list[int]]:
+def _lines(limits: Mapping[str, int | None], shut: ClosedGates) -> dict[str, list[str] | list[int]]:
     most = [2**31 - 1 if limit is None else limit for limit in limits.values()]
     return {"lines": list(limits), "limits": most, "closed": [*shut.windows], "paused": [*shut.agents]}

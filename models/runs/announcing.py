@@ -11,19 +11,19 @@ from models.runtime.database import Row
 class Publisher(Protocol):
     """What takes the hints: the bus."""
 
-    def say(self, tenant: str, message: Mapping[str, Any]) -> None: ...
-    def wake(self, channel: str, text: str = "") -> None: ...
+    def publish_event(self, tenant: str, message: Mapping[str, Any]) -> None: ...
+    def wake_up(self, channel: str, text: str = "") -> None: ...
 
 
-def announce(bus: Publisher, stands: Row, events: Sequence[Row]) -> None:
-    """Publish the result of a transaction that began with `waits.knock`; call it after the commit.
+def announce(bus: Publisher, run_state: Row, events: Sequence[Row]) -> None:
+    """Publish the result of a transaction that began with `waits.lock_run`; call it after the commit.
 
-    `stands` is the row of the knock. The worker that executes the run fetches what is over, also when no event says so: a
+    `run_state` is the row of the knock. The worker that executes the run fetches what is over, also when no event says so: a
     timer or a signal has none. The wake-ups go first: events are gathered for some milliseconds.
     """
-    if stands["lease_worker"] is not None:
-        bus.wake(worker_channel(stands["lease_worker"]))
+    if run_state["lease_worker"] is not None:
+        bus.wake_up(worker_channel(run_state["lease_worker"]))
     elif events:
-        bus.wake(PROMOTE, stands["queue"])
+        bus.wake_up(PROMOTE, run_state["queue"])
     for event in events:
-        bus.say(stands["tenant"], public(event))
+        bus.publish_event(run_state["tenant"], public(event))

@@ -13,7 +13,7 @@ import psycopg
 from models import control_requests, idle_ends
 from models.lifecycle import Reason
 from models.runs import recording
-from models.runs.effects import Folded
+from models.runs.effects import EffectResult
 from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence, Limits, StepRecord
 from models.runtime.database import Row
@@ -110,21 +110,21 @@ class Spawn:
         )  # fmt: skip
 
 
-def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> Folded:
+def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> EffectResult:
     """Tell a run that children of it have ended: it goes on if it waits for that, else it is kept until it does.
 
     `parent` is the locked run row. A parent that has ended itself hears nothing any more.
     """
     if parent["finished_at"] is not None:
-        return Folded()
-    stands = waits.knock(parent["id"], parent["tenant"]).one(connection)
-    assert stands is not None, "its row is locked"
+        return EffectResult()
+    run_state = waits.lock_run(parent["id"], parent["tenant"]).one(connection)
+    assert run_state is not None, "its row is locked"
     Statement(_KEEP_ENDS, {"run": parent["id"], "rows": [row["id"] for row in rows]}).all(connection)
     over = waits.deliver(parent["id"]).all(connection)
-    return Folded.of_waits(stands, over, waits.wake(connection, stands, over))
+    return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))
 
 
-def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> Folded:
+def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> EffectResult:
     """Cancel the children of a run that was canceled, some at a time; theirs follow by rows that their ends write.
 
     None is missed: children are inserted under the lock of their parent's row and under its fence, so that each of them was
@@ -140,4 +140,4 @@ def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *
         elif control_requests.request_cancel(*whose, by=None, comment=None, grace_ms=grace_ms).one(connection):
             workers.append(child["lease_worker"])
     left = Statement(_ANY_LEFT, {"run": parent["id"]}).one(connection)
-    return Folded(events, workers, done=left is None)
+    return EffectResult(events, workers, done=left is None)

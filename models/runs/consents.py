@@ -5,19 +5,19 @@ from typing import Any
 
 import psycopg
 
-from models.runs.effects import Folded
+from models.runs.effects import EffectResult
 from models.runtime.database import Row
 from models.waiting import waits
 
 
-def hear(connection: psycopg.Connection[Any], run: Row, _: Sequence[Row]) -> Folded:
+def hear(connection: psycopg.Connection[Any], run: Row, _: Sequence[Row]) -> EffectResult:
     """Tell a run that a grant was given: its waits for it are over, as far as the grant, as it is now, has their scopes.
 
     `run` is the locked run row. However many consents it is told of, it goes on once.
     """
     if run["finished_at"] is not None:
-        return Folded()
-    stands = waits.knock(run["id"], run["tenant"]).one(connection)
-    assert stands is not None, "its row is locked"
+        return EffectResult()
+    run_state = waits.lock_run(run["id"], run["tenant"]).one(connection)
+    assert run_state is not None, "its row is locked"
     over = waits.authorize(run["id"]).all(connection)
-    return Folded.of_waits(stands, over, waits.wake(connection, stands, over))
+    return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))

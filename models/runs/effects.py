@@ -8,7 +8,7 @@ from models.runtime.database import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class EffectResult:
     """`events` are told after the commit, `workers` are woken to look at their requests.
 
     What is not `done` stays in the outbox and is folded again: an effect on very many runs is brought to some at a time.
@@ -19,10 +19,10 @@ class Folded:
     done: bool = True
 
     @classmethod
-    def of_waits(cls, stands: Row, over: Sequence[Row], events: Sequence[Row]) -> "Folded":
-        """Result of a transaction that began with `waits.knock`: a worker that executes the run fetches what is over.
+    def of_waits(cls, run_state: Row, over: Sequence[Row], events: Sequence[Row]) -> "EffectResult":
+        """Result of a transaction that began with `waits.lock_run`: a worker that executes the run fetches what is over.
 
         It is not woken for what is kept: a run that executes while its children end would have it renew at each of them.
         """
-        executes = over and stands["lease_worker"] is not None
-        return cls(events, [stands["lease_worker"]] if executes else [])
+        executes = over and run_state["lease_worker"] is not None
+        return cls(events, [run_state["lease_worker"]] if executes else [])

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from models.authorization import grants
-from models.event_sql import told
+from models.event_sql import question_json
 from models.moves import NewWait
 from models.runs.recording import UNDER_FENCE, Fence, Limits
 from models.runtime.database import Row
@@ -60,7 +60,8 @@ _TELL = f"""
     ), said AS (
         INSERT INTO event (run_id, seq, tenant, at, type, status, data)
         SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
-            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status, {told("opened")}
+            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status,
+            {question_json("opened")}
         FROM noted, opened
         RETURNING *
     )
@@ -105,7 +106,7 @@ class Opening:
         row = self.statement.one(connection)
         if row is None:
             return None
-        over = self._over(connection, stands=row)
+        over = self._over(connection, run_state=row)
         if over:
             Statement(_NEWS, {"run": row["id"]}).one(connection)
         events = self._asked(connection, row)
@@ -115,15 +116,15 @@ class Opening:
         first, more = (events[0], events[1:]) if events else (row, [])
         return {**first, "more": more, "over": bool(over) or row["over"]}
 
-    def _over(self, connection: psycopg.Connection[Any], stands: Row) -> list[Row]:
-        over = waits.deliver(stands["id"]).all(connection) if self._has("signal", "child") else []
+    def _over(self, connection: psycopg.Connection[Any], run_state: Row) -> list[Row]:
+        over = waits.deliver(run_state["id"]).all(connection) if self._has("signal", "child") else []
         keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
         for (
             key
         ) in keys:  # behind the lock of the run's row, and when the waits are open: see `models.authorization.grants`
             grants.lock(key).one(connection)
-        over += waits.authorize(stands["id"]).all(connection) if keys else []
-        return over + (waits.resolve_due(stands["id"]).all(connection) if self.due else [])
+        over += waits.authorize(run_state["id"]).all(connection) if keys else []
+        return over + (waits.resolve_due(run_state["id"]).all(connection) if self.due else [])
 
     def _asked(self, connection: psycopg.Connection[Any], row: Row) -> list[Row]:
         if not row["opened"] or not self._has(*_ASKS_PEOPLE):

@@ -37,7 +37,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunFilter:
     """The runs of a tenant that meet every criterion that is given."""
 
     tenant: str

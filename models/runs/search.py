@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from models.lifecycle import TERMINAL, Status
-from models.runs.run_filter import Wanted
+from models.runs.run_filter import RunFilter
 from models.statement import Statement
 
 STRETCH, LABELLED = 1000, 250
@@ -93,7 +93,7 @@ class Search:
     Who knows that none but some statuses can be meant says so in `among`; `labels` are passed over where they hold too many.
     """
 
-    wanted: Wanted
+    wanted: RunFilter
     among: frozenset[Status] = frozenset(Status)
     labels: bool = True
 

@@ -75,10 +75,10 @@ class Restart:
             return None
         [row] = whole(self.fence.run).all(connection)
         began = "NONE" if row["approval_strategy"] == "ON_START" else row["approval_strategy"]
-        heir = successor(
+        successor_run = successor(
             row, id=self.successor_id, input=self.input, approval_strategy=began, parent_run_id=row["parent_run_id"],
             parent_key=row["parent_key"],
         )  # fmt: skip
-        first = enqueue(connection, row["tenant"], [heir])
+        first = enqueue(connection, row["tenant"], [successor_run])
         Statement(_HAND_ON, {"run": self.fence.run, "successor": self.successor_id}).all(connection)
         return {**end, "more": first}

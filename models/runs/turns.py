@@ -70,5 +70,5 @@ class GivingUp:
         events = self._given_up(connection, row)
         return {**events[0], "more": events[1:]} if events else row
 
-    def _given_up(self, connection: psycopg.Connection[Any], stands: Row) -> list[Row]:
-        return waits.wake(connection, stands, waits.withdraw(stands["id"], self.gone).all(connection))
+    def _given_up(self, connection: psycopg.Connection[Any], run_state: Row) -> list[Row]:
+        return waits.wake(connection, run_state, waits.withdraw(run_state["id"], self.gone).all(connection))

@@ -17,7 +17,7 @@ from typing import Any
 
 import redis
 
-from models.runtime.direct_publish import Express
+from models.runtime.direct_publish import DirectPublisher
 from models.runtime.facts import fact
 from models.runtime.redis_client import open_redis
 
@@ -53,7 +53,7 @@ class Bus:
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self._prefix = prefix
         self._redis = open_redis(url)
-        self._express = Express(self._redis)
+        self._express = DirectPublisher(self._redis)
         self._wakes: SimpleQueue[Hint] = SimpleQueue()
         self._events: SimpleQueue[Hint] = SimpleQueue()
         self._any, self._hurry = threading.Event(), threading.Event()
@@ -65,11 +65,11 @@ class Bus:
         self._thread.start()
         return self
 
-    def say(self, tenant: str, message: Mapping[str, Any]) -> None:
+    def publish_event(self, tenant: str, message: Mapping[str, Any]) -> None:
         """Publish an event object on its run's and its tenant's channel."""
         self._put(self._events, ((run_channel(message["runId"]), tenant_channel(tenant, self._prefix)), message))
 
-    def wake(self, channel: str, text: str = "") -> None:
+    def wake_up(self, channel: str, text: str = "") -> None:
         """Publish a hint; dropped when too many wait."""
         if not self._express.send(channel, text):
             self._put(self._wakes, ((channel,), text))

@@ -14,7 +14,7 @@ UNANSWERED = 64
 SILENCE_SECONDS = 1.0  # a connection that owes an answer for longer is not trusted
 
 
-class Express:
+class DirectPublisher:
     """One connection of a client, lent to whoever has something urgent."""
 
     def __init__(self, client: "redis.Redis") -> None:

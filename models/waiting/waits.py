@@ -20,7 +20,7 @@ import psycopg
 
 from models import control_requests, idle_ends, moves
 from models.authorization import grants
-from models.event_sql import moment, told
+from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import Reason
 from models.moves import NewWait
@@ -127,7 +127,8 @@ _TELL_OTHERS = f"""
     ), said AS (
         INSERT INTO event (run_id, seq, tenant, at, type, status, data)
         SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
-            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status, {told("opened")}
+            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status,
+            {question_json("opened")}
         FROM noted, opened
         RETURNING *
     )
@@ -135,7 +136,7 @@ _TELL_OTHERS = f"""
     """
 # What is over is given to the agent's next activation, in the order in which it came; what is open is named.
 _SETTLED = f"""
-    SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {moment("resolved_at")} AS at,
+    SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {rfc3339("resolved_at")} AS at,
         (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
             coalesce(request ->> 'prompt', request ->> 'provider', request ->> 'signal', request ->> 'reason'), 60) END AS title,
         CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
@@ -169,7 +170,7 @@ _REASONS = {
 }  # fmt: skip
 
 
-def knock(run: UUID, tenant: str) -> Statement:
+def lock_run(run: UUID, tenant: str) -> Statement:
     """Open a transaction that touches the run's waits; the row says where the run stands. No row: no such run."""
     return Statement(_KNOCK, {"run": run, "tenant": tenant})
 
@@ -227,7 +228,7 @@ def authorize(run: UUID) -> Statement:
 
 def wake(
     connection: psycopg.Connection[Any],
-    stands: Row,
+    run_state: Row,
     over: Sequence[Row],
     *,
     reason: Reason | None = None,
@@ -235,48 +236,48 @@ def wake(
 ) -> list[Row]:
     """Draw the consequences of waits that are over; gives the events, in their order.
 
-    `stands` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
+    `run_state` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
     run goes on when what it waits for is over, or ends when somebody refused what it cannot go on without. One that a user
     wants paused is paused instead. One that is not parked keeps its status and the outcome: the worker that executes it
     fetches it (see `models.runs.announcing`), or its next activation has it. A refusal that ends the run is then its host's
     to act on.
     """
-    events = [_note(stands, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
-    awaited = [wait for wait in over if wait["epoch"] == stands["epoch"]]
-    if awaited and stands["status"] in ("PAUSED", "AUTH_REQUIRED") and stands["pause_kind"] != "user":
-        events += _moved(connection, stands, awaited, reason, by)
+    events = [_note(run_state, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
+    awaited = [wait for wait in over if wait["epoch"] == run_state["epoch"]]
+    if awaited and run_state["status"] in ("PAUSED", "AUTH_REQUIRED") and run_state["pause_kind"] != "user":
+        events += _moved(connection, run_state, awaited, reason, by)
     return [event for event in events if event]
 
 
 def _moved(
-    connection: psycopg.Connection[Any], stands: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
+    connection: psycopg.Connection[Any], run_state: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
 ) -> list[Row | None]:
     # Of several that are over at once, the first alone counts for a run that any of them wakes.
     counting = awaited[:1] if awaited[0]["wake"] == "any" else awaited
     for wait in counting:
-        if (end := _end(connection, stands, wait)) is not None:
+        if (end := _end(connection, run_state, wait)) is not None:
             return [end]
-    left = stands["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
+    left = run_state["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
     if left > 0:
-        Statement(_COUNT_DOWN, {"run": stands["id"], "left": left}).one(connection)
+        Statement(_COUNT_DOWN, {"run": run_state["id"], "left": left}).one(connection)
         return []
     why, who = reason or _why(counting[-1]), by or counting[-1]["decided_by"]
-    asked = control_requests.take_pause_back(stands["id"]).one(connection)
-    events = [moves.resume(stands["id"], reason=why, by=who).one(connection)]
+    asked = control_requests.take_pause_back(run_state["id"]).one(connection)
+    events = [moves.resume(run_state["id"], reason=why, by=who).one(connection)]
     if asked:
-        pausing = {"by": stands["control_by"], "comment": stands["control_reason"]}
-        events.append(moves.pause_idle(stands["id"], **pausing).one(connection))
+        pausing = {"by": run_state["control_by"], "comment": run_state["control_reason"]}
+        events.append(moves.pause_idle(run_state["id"], **pausing).one(connection))
     return events
 
 
-def _end(connection: psycopg.Connection[Any], stands: Row, wait: Row) -> Row | None:
+def _end(connection: psycopg.Connection[Any], run_state: Row, wait: Row) -> Row | None:
     """End the run if the outcome of this wait leaves it nothing else: at once, also when a pause is recorded."""
     if wait["outcome"] not in ("denied", "failed") or wait["on_deny"] not in ("cancel", "fail"):
         return None
     who = {"by": wait["decided_by"], "comment": wait["comment"]}
     reason = Reason.TIMEOUT if wait["decided_by"] is None else Reason.DENIED
     if wait["on_deny"] == "cancel":
-        return idle_ends.cancel_idle(connection, stands["id"], stands["tenant"], reason=reason, **who)
+        return idle_ends.cancel_idle(connection, run_state["id"], run_state["tenant"], reason=reason, **who)
     approval = wait["kind"] == "approval"
     error = {
         "code": reason if approval else Reason.AUTHORIZATION_FAILED,
@@ -284,7 +285,7 @@ def _end(connection: psycopg.Connection[Any], stands: Row, wait: Row) -> Row | N
         "message": wait["comment"] or ("the approval was denied" if approval else "the authorization was not given"),
     }
     why = reason if approval else Reason.AUTHORIZATION_FAILED
-    return idle_ends.fail_idle(connection, stands["id"], reason=why, error=json.dumps(error), **who)
+    return idle_ends.fail_idle(connection, run_state["id"], reason=why, error=json.dumps(error), **who)
 
 
 def _why(wait: Row) -> Reason:
@@ -292,8 +293,8 @@ def _why(wait: Row) -> Reason:
     return Reason.TIMEOUT if late else _REASONS.get(wait["outcome"], Reason.WAIT_OVER)
 
 
-def _note(stands: Row, wait: Row) -> Statement:
-    return Statement(_NOTE, {"run": stands["id"], "wait": wait["id"]})
+def _note(run_state: Row, wait: Row) -> Statement:
+    return Statement(_NOTE, {"run": run_state["id"], "wait": wait["id"]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,11 +320,11 @@ class Park:
         asked = {"run": row["run_id"], "epoch": row["epoch"], "shown": shown}
         more = Statement(_TELL_OTHERS, asked).all(connection) if questions > 1 else []
         over = deliver(row["run_id"]).all(connection) + self._granted(row["run_id"], connection)
-        stands = {
+        run_state = {
             "id": row["run_id"], "tenant": row["tenant"], "status": row["status"], "pause_kind": None, "epoch": row["epoch"],
             "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
         }  # fmt: skip
-        return {**row, "more": more + wake(connection, stands, over)}
+        return {**row, "more": more + wake(connection, run_state, over)}
 
     def _locked(self, connection: psycopg.Connection[Any]) -> Row | None:
         """Lock the run and park it by what its inbox says now, unless a wait that it would park for is over."""

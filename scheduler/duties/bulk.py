@@ -6,12 +6,12 @@ Operations take turns; how far each has come is in its row, so that whoever lead
 import time
 from uuid import UUID
 
-from models.operations.commands import Steered
+from models.operations.commands import CommandResult
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
-from scheduler.duties.bulk_operation import Errand
+from scheduler.duties.bulk_operation import BulkOperation
 
 TICK_SECONDS = 0.25
 TURN_SECONDS = 0.025
@@ -28,7 +28,7 @@ class Bulks:
 
     def __init__(self, bus: Bus, cancel_grace_s: float) -> None:
         self._bus, self._grace_ms = bus, round(cancel_grace_s * 1000)
-        self._errands: dict[UUID, Errand] = {}
+        self._errands: dict[UUID, BulkOperation] = {}
         self._last = UUID(int=0)
         self._ready: set[str] = set()
         self._next = 0.0
@@ -45,19 +45,19 @@ class Bulks:
             self._last = row["id"]  # first: one that raises must not have the next turn as well
             moved |= self._errands[row["id"]].go_on(connection, row, began + TURN_SECONDS * n / len(rows))
         for queue in self._ready:
-            self._bus.wake(PROMOTE, queue)
+            self._bus.wake_up(PROMOTE, queue)
         self._ready.clear()
         pause = (time.monotonic() - began) * REST if moved else TICK_SECONDS
         self._next = time.monotonic() + pause
         return pause
 
-    def _errand(self, row: Row) -> Errand:
-        return Errand(row, self._tell, self._grace_ms)
+    def _errand(self, row: Row) -> BulkOperation:
+        return BulkOperation(row, self._tell, self._grace_ms)
 
-    def _tell(self, tenant: str, steered: Steered) -> None:
+    def _tell(self, tenant: str, steered: CommandResult) -> None:
         for event in steered.events:
             fact("run.steered", level="debug", run=event["run_id"], status=event["status"])
-            self._bus.say(tenant, public(event))
+            self._bus.publish_event(tenant, public(event))
             self._ready.add(event["queue"])
         if steered.worker:
-            self._bus.wake(worker_channel(steered.worker))
+            self._bus.wake_up(worker_channel(steered.worker))

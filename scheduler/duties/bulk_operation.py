@@ -16,8 +16,8 @@ import psycopg
 from models.operations import bulk as bulks
 from models.operations import commands
 from models.operations.bulk import Action, Progress
-from models.operations.commands import Steered
-from models.runs.run_filter import Wanted
+from models.operations.commands import CommandResult
+from models.runs.run_filter import RunFilter
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
 from models.statement import Statement
@@ -44,21 +44,21 @@ _EXISTED = " AND created_at <= %(asked_at)s"
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class StepResult:
     """What came of one run: to be told once it is committed."""
 
     to: str
     """`done`, `skipped`, `failed` or `busy`; `moved` when another leader has moved the operation on."""
-    steered: Steered | None = None
+    steered: CommandResult | None = None
 
 
-class Errand:
+class BulkOperation:
     """An operation as its row says, from where it has come to."""
 
-    def __init__(self, row: Row, tell: Callable[[str, Steered], None], grace_ms: int) -> None:
+    def __init__(self, row: Row, tell: Callable[[str, CommandResult], None], grace_ms: int) -> None:
         self._row, self._tell, self._grace_ms = row, tell, grace_ms
         self._action = Action(row["action"])
-        wanted = Wanted.read(row["tenant"], row["filter"])
+        wanted = RunFilter.read(row["tenant"], row["filter"])
         fits, self._params = bulks.fits(self._action, wanted, one_by_one=True)
         self._params |= {"asked_at": row["created_at"]}
         fits = f"({fits}{_EXISTED})"
@@ -106,7 +106,7 @@ class Errand:
             if connection.closed or isinstance(error, psycopg.OperationalError):
                 raise
             fact("bulk.run_failed", level="exception", bulk=self._row["id"], action=self._action, run=run)
-            came = Came("failed")
+            came = StepResult("failed")
         if came.to == "done" and came.steered:
             self._tell(self._row["tenant"], came.steered)
             return True
@@ -115,19 +115,19 @@ class Errand:
         counted = replace(progress, skipped=int(came.to == "skipped"), failed=int(came.to == "failed"))
         return came.to != "moved" and self._move_on(connection, counted)
 
-    def _act(self, connection: Connection, run: UUID, progress: Progress) -> Came:
+    def _act(self, connection: Connection, run: UUID, progress: Progress) -> StepResult:
         with connection.transaction():
             if Statement(self._lock, {**self._params, "run": run}).one(connection) is None:
                 fits = Statement(self._still, {**self._params, "run": run}).one(connection)
-                return Came("busy" if fits else "skipped")
+                return StepResult("busy" if fits else "skipped")
             steered, to = self._steer(connection, run), "skipped"
             if steered and steered.did:
                 to = "done" if self._move_on(connection, replace(progress, done=1)) else "moved"
             if to != "done":
                 raise psycopg.Rollback
-        return Came(to, steered)
+        return StepResult(to, steered)
 
-    def _steer(self, connection: psycopg.Connection[Any], run: UUID) -> Steered | None:
+    def _steer(self, connection: psycopg.Connection[Any], run: UUID) -> CommandResult | None:
         tenant, by = self._row["tenant"], self._row["by"]
         match self._action:
             case Action.CANCEL:

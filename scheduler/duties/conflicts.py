@@ -6,11 +6,11 @@ from uuid import UUID
 from models import control_requests, idle_ends
 from models.lifecycle import Reason
 from models.promotion import conflicts, places
-from models.runs.effects import Folded
+from models.runs.effects import EffectResult
 from models.runtime.database import Connection, Row
 
 
-def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Folded:
+def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> EffectResult:
     """Skip or prefer those of the runs that wait for a place of their key, as each of them said; `done` when all of it is."""
     events: list[Row] = []
     workers: list[UUID] = []
@@ -24,10 +24,10 @@ def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Folde
         else:
             ended = _supersede(connection, run, grace_ms)
             events, workers, done = events + list(ended.events), workers + list(ended.workers), done and ended.done
-    return Folded(events, workers, done=done)
+    return EffectResult(events, workers, done=done)
 
 
-def _supersede(connection: Connection, run: Row, grace_ms: int) -> Folded:
+def _supersede(connection: Connection, run: Row, grace_ms: int) -> EffectResult:
     """End the earlier runs of its key, at once or through their workers."""
     by, events, workers = control_requests.superseded_by(run["id"]), [], []
     for rival in conflicts.rivals(run["id"], run["line"]).all(connection):
@@ -40,4 +40,4 @@ def _supersede(connection: Connection, run: Row, grace_ms: int) -> Folded:
     left = conflicts.any_rival(run["id"], run["line"]).one(connection)
     if left:
         places.again(run["id"]).one(connection)
-    return Folded(events, workers, done=left is None)
+    return EffectResult(events, workers, done=left is None)

@@ -26,8 +26,8 @@ class Expiry:
             event = expiration.end(connection, run["run_id"], _ERROR)
             if event:
                 fact("run.expired", run=run["run_id"])
-                self._bus.say(event["tenant"], public(event))
-                self._bus.wake(PROMOTE, event["queue"])
+                self._bus.publish_event(event["tenant"], public(event))
+                self._bus.wake_up(PROMOTE, event["queue"])
         return 0.0 if len(due) == expiration.BATCH else self._until_next(connection)
 
     @staticmethod

@@ -16,13 +16,13 @@ import psycopg
 
 from models.authorization.grants import AUTHORIZED
 from models.runs import children, consents
-from models.runs.effects import Folded
+from models.runs.effects import EffectResult
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
 
-Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], Folded]
+Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], EffectResult]
 
 TICK_SECONDS = 0.25
 GATHER_SECONDS = 0.02  # between two turns: what ends fast is folded together, what ends alone at once
@@ -87,7 +87,7 @@ class Outbox:
         else:
             self._tell(folded)
 
-    def _fold(self, connection: Connection, target: UUID) -> list[Folded]:
+    def _fold(self, connection: Connection, target: UUID) -> list[EffectResult]:
         run = connection.execute(_LOCK, {"run": target}).fetchone()
         if run is None and connection.execute(_EXISTS, {"run": target}).fetchone():
             return []  # somebody decides about it at the moment
@@ -96,16 +96,16 @@ class Outbox:
         folded = []
         for name in dict.fromkeys(row["effect"] for row in rows):
             these = [row for row in rows if row["effect"] == name]
-            came_to = self._effects[name](connection, run, these) if run else Folded()
+            came_to = self._effects[name](connection, run, these) if run else EffectResult()
             if came_to.done:
                 connection.execute(_DELETE, {"run": target, "rows": [row["id"] for row in these]})
             folded.append(came_to)
         return folded
 
-    def _tell(self, folded: Sequence[Folded]) -> None:
+    def _tell(self, folded: Sequence[EffectResult]) -> None:
         for worker in {worker for one in folded for worker in one.workers}:
-            self._bus.wake(worker_channel(worker))
+            self._bus.wake_up(worker_channel(worker))
         for event in (event for one in folded for event in one.events):
             fact("run.folded", level="debug", run=event["run_id"], status=event["status"])
-            self._bus.say(event["tenant"], public(event))
-            self._bus.wake(PROMOTE, event["queue"])
+            self._bus.publish_event(event["tenant"], public(event))
+            self._bus.wake_up(PROMOTE, event["queue"])

@@ -27,6 +27,6 @@ class OverdueCancels:
             row = idle_ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=why)
             if row:
                 fact("run.cancel_completed", run=run["id"])
-                self._bus.say(row["tenant"], public(row))
-                self._bus.wake(PROMOTE, row["queue"])
+                self._bus.publish_event(row["tenant"], public(row))
+                self._bus.wake_up(PROMOTE, row["queue"])
         return TICK_SECONDS

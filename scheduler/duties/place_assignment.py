@@ -10,8 +10,8 @@ from uuid import UUID
 
 from models.blocked_on import queue_of
 from models.promotion import place_limits, places
-from models.promotion.places import Shut
-from models.runs.effects import Folded
+from models.promotion.places import ClosedGates
+from models.runs.effects import EffectResult
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
 from models.runtime.database import Connection, Row
@@ -30,26 +30,26 @@ class Places:
 
     def __init__(self, bus: Bus, cancel_grace_s: float, gates: GateReader) -> None:
         self._bus, self._gates = bus, gates
-        self._shut = Shut()
+        self._shut = ClosedGates()
         self._grace_ms = round(cancel_grace_s * 1000)
         self._lines = Lines()
 
     def step(self, connection: Connection) -> float:
         """Answer some of what changed, in one transaction."""
         gates = self._gates.read(connection)
-        if (shut := Shut(gates.closed, gates.agents)) != self._shut:
+        if (shut := ClosedGates(gates.closed, gates.agents)) != self._shut:
             self._shut = shut
             self._lines.restart()
         more = self._lines.find(connection)
         changes, due = places.changes().all(connection), self._lines.take(MOST_LINES)
-        folded = self._answer(connection, changes, due) if changes or due else Folded()
+        folded = self._answer(connection, changes, due) if changes or due else EffectResult()
         if len(changes) == places.BATCH or more:
             return 0.0
         if self._lines.waiting or not folded.done:
             return SOON_SECONDS
         return min(TICK_SECONDS, gates.changes_in)
 
-    def _answer(self, connection: Connection, changes: list[Row], due: list[str]) -> Folded:
+    def _answer(self, connection: Connection, changes: list[Row], due: list[str]) -> EffectResult:
         placed: list[Row] = []
         try:
             with connection.transaction():
@@ -60,7 +60,7 @@ class Places:
         self._tell(folded, placed)
         return folded
 
-    def _turn(self, connection: Connection, changes: list[Row], due: list[str], placed: list[Row]) -> Folded:
+    def _turn(self, connection: Connection, changes: list[Row], due: list[str], placed: list[Row]) -> EffectResult:
         """Draw the consequences; who holds all its places now is added to `placed`."""
         runs = list(dict.fromkeys(change["run_id"] for change in changes if change["run_id"]))
         locked = [row["id"] for row in places.lock(runs).all(connection)] if runs else []
@@ -107,17 +107,17 @@ class Places:
             self._lines.again(most)
         return heads
 
-    def _tell(self, folded: Folded, placed: list[Row]) -> None:
+    def _tell(self, folded: EffectResult, placed: list[Row]) -> None:
         for row in placed:
             fact("run.placed", level="debug", run=row["id"], queue=row["queue"])
         for queue in {row["queue"] for row in placed}:
-            self._bus.wake(PROMOTE, queue)
+            self._bus.wake_up(PROMOTE, queue)
         for event in folded.events:
             fact("run.canceled", run=event["run_id"], reason=event["reason"])
-            self._bus.say(event["tenant"], public(event))
-            self._bus.wake(PROMOTE, event["queue"])
+            self._bus.publish_event(event["tenant"], public(event))
+            self._bus.wake_up(PROMOTE, event["queue"])
         for worker in set(folded.workers):
-            self._bus.wake(worker_channel(worker))
+            self._bus.wake_up(worker_channel(worker))
 
 
 class _Limits:

@@ -71,8 +71,8 @@ class Recovery:
             recovered = [row for orphan in orphans if (row := _release(orphan).one(connection))]
         for row in recovered:
             fact("run.recovered", run=row["run_id"], status=row["status"])
-            self._bus.say(row["tenant"], public(row))
-            self._bus.wake(PROMOTE, row["queue"])
+            self._bus.publish_event(row["tenant"], public(row))
+            self._bus.wake_up(PROMOTE, row["queue"])
         return len(orphans)
 
 

@@ -33,7 +33,7 @@ class Schedules:
         failed = [row for row in rows if not self._fire(connection, row)]
         if connection.execute(_WAITING).fetchone() is not None:
             for freed in schedules.let_go().all(connection):
-                self._bus.wake(PROMOTE, freed["queue"])
+                self._bus.wake_up(PROMOTE, freed["queue"])
         if failed:
             return RETRY_SECONDS
         return 0.0 if len(rows) == BATCH else self._until_next(connection)
@@ -62,8 +62,8 @@ class Schedules:
             fact("schedule.skipped", tenant=tenant, schedule=name, at=fired.at)
             return
         fact("schedule.fired", tenant=tenant, schedule=name, at=fired.at, run=fired.event["run_id"])
-        self._bus.say(tenant, public(fired.event))
-        self._bus.wake(PROMOTE, fired.event["queue"])
+        self._bus.publish_event(tenant, public(fired.event))
+        self._bus.wake_up(PROMOTE, fired.event["queue"])
 
     @staticmethod
     def _until_next(connection: Connection) -> float:

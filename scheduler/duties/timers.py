@@ -26,11 +26,11 @@ class Timers:
         due = connection.execute(_DUE).fetchall()
         for run, tenant in {row["run_id"]: row["tenant"] for row in due}.items():
             with connection.transaction():
-                stands = waits.knock(run, tenant).one(connection)
+                run_state = waits.lock_run(run, tenant).one(connection)
                 over = waits.resolve_due(run).all(connection)
-                events = waits.wake(connection, stands, over) if stands else []
-            if stands and over:
-                announce(self._bus, stands, events)
+                events = waits.wake(connection, run_state, over) if run_state else []
+            if run_state and over:
+                announce(self._bus, run_state, events)
             for event in events:
                 fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
         return 0.0 if len(due) == BATCH else TICK_SECONDS

@@ -46,7 +46,7 @@ class Closing:
                 windows=list(gates.pausing), queues=gates.pausing_queues, agents=gates.pausing_agents
             )
             for row in asked.all(connection):
-                self._bus.wake(worker_channel(row["lease_worker"]))
+                self._bus.wake_up(worker_channel(row["lease_worker"]))
                 fact("run.window_closed", run=row["id"], worker=row["lease_worker"])
 
     def _open(self, connection: Connection, gates: Gates) -> int:
@@ -54,15 +54,17 @@ class Closing:
         rows = connection.execute(_WAITING, {"closed": list(gates.closed)}).fetchall()
         for row in rows:
             with connection.transaction():
-                stands = waits.knock(row["run_id"], row["tenant"]).one(connection)
-                events = self._go_on(connection, stands) if stands else []
-            if stands and events:
-                announce(self._bus, stands, events)
+                run_state = waits.lock_run(row["run_id"], row["tenant"]).one(connection)
+                events = self._go_on(connection, run_state) if run_state else []
+            if run_state and events:
+                announce(self._bus, run_state, events)
             for event in events:
                 fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
         return len(rows)
 
     @staticmethod
-    def _go_on(connection: Connection, stands: Row) -> list[Row]:
-        over = waits.resolve(stands["id"], stands["epoch"], ("window",), outcome="opened", by=None).all(connection)
-        return waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED)
+    def _go_on(connection: Connection, run_state: Row) -> list[Row]:
+        over = waits.resolve(run_state["id"], run_state["epoch"], ("window",), outcome="opened", by=None).all(
+            connection
+        )
+        return waits.wake(connection, run_state, over, reason=Reason.WINDOW_OPENED)

@@ -116,11 +116,11 @@ class Real:
     def _send(self, played: Played, age: float) -> None:
         for given in [one for one in played.left if one.is_kept and one.after <= age]:
             _remove(played.left, given)
-            stands = waits.knock(played.run, TENANT).one(self._fleet.database)
-            assert stands is not None
+            run_state = waits.lock_run(played.run, TENANT).one(self._fleet.database)
+            assert run_state is not None
             payload = json.dumps(given.payload)  # type: ignore[attr-defined]
             waits.keep_signal(played.run, given.pattern, payload=payload, sender=None).one(self._fleet.database)
-            waits.wake(self._fleet.database, stands, waits.deliver(played.run).all(self._fleet.database))
+            waits.wake(self._fleet.database, run_state, waits.deliver(played.run).all(self._fleet.database))
             self._fleet.broker.publish(PROMOTE, "")
 
     def _consent(self, run: UUID, request: dict[str, Any], token: str) -> None:
@@ -130,23 +130,23 @@ class Real:
             self._fleet.settings["TAXIWAY_SECRET_KEY"], holder, tuple(request["scopes"])
         )
         with self._fleet.database.transaction():
-            stands = waits.knock(run, TENANT).one(self._fleet.database)
-            assert stands is not None
+            run_state = waits.lock_run(run, TENANT).one(self._fleet.database)
+            assert run_state is not None
             grants.store(holder, given, World(self._fleet.database).provider(holder.provider)).one(self._fleet.database)
             grants.lock(holder.key).one(self._fleet.database)
-            waits.wake(self._fleet.database, stands, waits.authorize(run).all(self._fleet.database))
+            waits.wake(self._fleet.database, run_state, waits.authorize(run).all(self._fleet.database))
         self._fleet.broker.publish(PROMOTE, "default")
 
     def _end(self, run: UUID, wait: UUID, told: Answer) -> None:
         if told.outcome in ("timeout", "expired"):
             return  # that its time is over is for the scheduler to see
         with self._fleet.database.transaction():
-            stands = waits.knock(run, TENANT).one(self._fleet.database)
-            assert stands is not None
+            run_state = waits.lock_run(run, TENANT).one(self._fleet.database)
+            assert run_state is not None
             assert told.outcome is not None
             said: dict[str, Any] = {"by": told.by or "test", "answer": told.text, "comment": told.comment}
             over = waits.decide(run, wait, outcome=told.outcome, **said).all(self._fleet.database)
-            waits.wake(self._fleet.database, stands, over)
+            waits.wake(self._fleet.database, run_state, over)
         self._fleet.broker.publish(PROMOTE, "default")
 
     def _seen(self, played: Played) -> Seen:

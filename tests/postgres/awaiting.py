@@ -15,8 +15,8 @@ from models.waiting.questions import question
 from tests.postgres.calls import TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
-from tests.postgres.inside import Deaf
 from tests.postgres.opening import open_waits
+from tests.postgres.proxied import Deaf
 
 Connect = Callable[[], Connection]
 
@@ -54,11 +54,11 @@ def opens(made: Made, *opened: NewWait) -> Callable[[Connection], list[Row]]:
 
 def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Row]]:
     def send(connection: Connection) -> list[Row]:
-        stands = waits.knock(made.id, TENANT).one(connection)
-        assert stands is not None
+        run_state = waits.lock_run(made.id, TENANT).one(connection)
+        assert run_state is not None
         assert waits.keep_signal(made.id, "word", payload=json.dumps(payload), sender=None).one(connection)
         over = waits.deliver(made.id).all(connection)
-        waits.wake(connection, stands, over)
+        waits.wake(connection, run_state, over)
         return over
 
     return send
@@ -66,10 +66,10 @@ def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Row]]:
 
 def decides(made: Made, wait: NewWait, outcome: str = "approved") -> Callable[[Connection], list[Row]]:
     def decide(connection: Connection) -> list[Row]:
-        stands = waits.knock(made.id, TENANT).one(connection)
-        assert stands is not None
+        run_state = waits.lock_run(made.id, TENANT).one(connection)
+        assert run_state is not None
         over = waits.decide(made.id, wait.id, outcome=outcome, by=f"by {outcome}").all(connection)
-        waits.wake(connection, stands, over)
+        waits.wake(connection, run_state, over)
         return over
 
     return decide

@@ -8,12 +8,12 @@ from uuid import UUID
 from models.ids import new_id
 from models.operations import bulk
 from models.operations.bulk import Action, Counted
-from models.runs.run_filter import Wanted
+from models.runs.run_filter import RunFilter
 from models.runtime.bus import Bus
 from scheduler.duties.bulk import Bulks
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 KEY = new_id()
 NONE = Counted(0, whole=True)
@@ -21,14 +21,14 @@ NONE = Counted(0, whole=True)
 
 def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
     """Ask as the API does; gives the id of the operation."""
-    wanted = Wanted(TENANT, agent=agent, **more)
+    wanted = RunFilter(TENANT, agent=agent, **more)
     counted = bulk.count(world.connection, Action(action), wanted)
     row = bulk.start(Action(action), wanted, by="ann", created_by=KEY, counted=counted).one(world.connection)
     assert row
     return cast(UUID, row["id"])
 
 
-def stands(world: World, asked: UUID) -> dict[str, Any]:
+def run_state(world: World, asked: UUID) -> dict[str, Any]:
     """Give the operation's row."""
     row = world.connection.execute("SELECT * FROM bulk WHERE id = %s", [asked]).fetchone()
     assert row
@@ -37,7 +37,7 @@ def stands(world: World, asked: UUID) -> dict[str, Any]:
 
 def came_to(world: World, asked: UUID) -> tuple[int, int, int, bool]:
     """Give how many were done, skipped and failed, and whether it is over."""
-    row = stands(world, asked)
+    row = run_state(world, asked)
     return row["done"], row["skipped"], row["failed"], row["finished_at"] is not None
 
 

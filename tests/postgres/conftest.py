@@ -15,9 +15,9 @@ from models.ids import new_id
 from scheduler.promotion import gates as gates_of
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
+from tests.postgres.database_setup import DatabaseSetup, Published
 from tests.postgres.factory import World
-from tests.postgres.ground import Ground, Published
-from tests.postgres.inside import Deaf, proxy_to, settings_of, through
+from tests.postgres.proxied import Deaf, proxy_to, settings_of, through
 from tests.postgres.proxy import Proxy
 
 Connect = Callable[[], psycopg.Connection[dict[str, Any]]]
@@ -117,7 +117,7 @@ def promotion(published: Published) -> Promotion:
 
 
 @pytest.fixture
-def ground(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Ground:
+def setup(own_world: World, monkeypatch: pytest.MonkeyPatch) -> DatabaseSetup:
     """Give a queue with eight slots and its duties, over an empty database of this test's own."""
     monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
-    return Ground(own_world, Deaf())
+    return DatabaseSetup(own_world, Deaf())

@@ -15,7 +15,7 @@ from models.waiting import waits
 from scheduler.duties.outbox import Outbox
 from tests.postgres.duel import Connection
 from tests.postgres.factory import Made, World
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 
 def duty(bus: Deaf | None = None) -> Outbox:

@@ -46,8 +46,8 @@ class Lane:
         self.connection.before = self._stand
         self.pid = self.connection.info.backend_pid
         self.next: str | None = None
-        self.stands = threading.Event()
-        self.stands.set()
+        self.run_state = threading.Event()
+        self.run_state.set()
         self.said: Any = None
         self._error: BaseException | None = None
         self._may_go = threading.Semaphore(0)
@@ -58,13 +58,13 @@ class Lane:
     def begin(self, act: Act) -> None:
         """Have the lane do something, as far as its first statement."""
         assert self.next is None
-        self.stands.clear()
+        self.run_state.clear()
         self._given.put(act)
-        self.stands.wait(PATIENCE_S)
+        self.run_state.wait(PATIENCE_S)
 
     def go(self) -> None:
         """Execute the statement before which the lane stands; `Lanes.settle` waits until that is through or waits itself."""
-        self.stands.clear()
+        self.run_state.clear()
         self._may_go.release()
 
     def check(self) -> None:
@@ -79,7 +79,7 @@ class Lane:
 
     def _stand(self, sql: str) -> None:
         self.next = sql
-        self.stands.set()
+        self.run_state.set()
         self._may_go.acquire()
 
     def _run(self) -> None:
@@ -89,7 +89,7 @@ class Lane:
             except BaseException as error:  # noqa: BLE001  `check` raises it again
                 self._error = error
             self.next = None
-            self.stands.set()
+            self.run_state.set()
 
 
 class Lanes:
@@ -127,23 +127,23 @@ class Lanes:
         chosen, said = self.lanes[: len(acts)], []
         for lane, act in zip(chosen, acts, strict=True):
             lane.begin(act)
-            while lane.stands.is_set() and lane.next not in ("COMMIT", None):
+            while lane.run_state.is_set() and lane.next not in ("COMMIT", None):
                 self.go(lane)
         while chosen:
-            for lane in [lane for lane in chosen if lane.stands.is_set() and lane.next is None]:
+            for lane in [lane for lane in chosen if lane.run_state.is_set() and lane.next is None]:
                 chosen.remove(lane)
                 said.append(lane.said)
-            standing = [lane for lane in chosen if lane.stands.is_set()]
+            standing = [lane for lane in chosen if lane.run_state.is_set()]
             assert standing or not chosen, "those that are left wait for one another"
             if standing:
                 self.go(standing[0])
         return said
 
     def _settled(self) -> bool:
-        standing = [lane.stands.is_set() for lane in self.lanes]
-        at_rest = all(lane.stands.is_set() or self._waits(lane) or lane.stands.wait(0.001) for lane in self.lanes)
+        standing = [lane.run_state.is_set() for lane in self.lanes]
+        at_rest = all(lane.run_state.is_set() or self._waits(lane) or lane.run_state.wait(0.001) for lane in self.lanes)
         # Whoever came to stand while others were looked at may have let one of these go on.
-        return at_rest and standing == [lane.stands.is_set() for lane in self.lanes]
+        return at_rest and standing == [lane.run_state.is_set() for lane in self.lanes]
 
     def _waits(self, lane: Lane) -> bool:
         row = self.watcher.execute("SELECT cardinality(pg_blocking_pids(%s)) AS others", [lane.pid]).fetchone()

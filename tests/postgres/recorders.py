@@ -15,7 +15,7 @@ from models.runtime.database import Connection, Row
 from models.statement import Statement
 from tests.postgres.calls import fence, record
 from tests.postgres.factory import Made, World
-from tests.postgres.inside import until
+from tests.postgres.proxied import until
 from tests.postgres.proxy import Proxy
 
 BIG = recording.Limits(steps=1000, recorded_bytes=1 << 26)

@@ -23,10 +23,10 @@ from models.moves import NewWait
 from models.promotion import tickets
 from models.runs.enqueue import NewRun, enqueue
 from models.waiting import waits
-from tests.postgres.acts import ACTS, COMMIT, ROLLBACK, Scene, approval, transaction, word
 from tests.postgres.factory import AGENT, TENANT, Made, World
 from tests.postgres.lanes import Act, Connection, Lane, Lanes
 from tests.postgres.model import Model
+from tests.postgres.run_actions import ACTS, COMMIT, ROLLBACK, Scene, approval, transaction, word
 
 ENDS = ("finish", "drain", "crash", "park")
 PEOPLE = ("approve", "deny", "expire", "cancel", "pause", "resume", "signal")
@@ -110,9 +110,9 @@ class Meeting(RuleBasedStateMachine):
     # ---------------------------------------------------------------------------------------------------- what is chosen
     @rule()
     def step(self) -> None:
-        for lane in [lane for lane in self.doing if lane.next is None and lane.stands.is_set()]:
+        for lane in [lane for lane in self.doing if lane.next is None and lane.run_state.is_set()]:
             del self.doing[lane]
-        lane = self.chance.choice([lane for lane in self.lanes.lanes if lane.stands.is_set()])
+        lane = self.chance.choice([lane for lane in self.lanes.lanes if lane.run_state.is_set()])
         if lane in self.doing:
             self._go(lane)
         elif not self.model.ended or self.chance.random() < 0.2:
@@ -251,7 +251,7 @@ class Meeting(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever is under way comes to its end."""
         while hasattr(self, "doing") and any(lane.next is not None for lane in self.doing):
-            standing = [lane for lane in self.doing if lane.next is not None and lane.stands.is_set()]
+            standing = [lane for lane in self.doing if lane.next is not None and lane.run_state.is_set()]
             assert standing, "they wait for one another"
             self._go(standing[0])
 

@@ -13,15 +13,15 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.operations import bulk, commands
 from models.operations.bulk import Action
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 from models.runtime.bus import PROMOTE, worker_channel
-from scheduler.duties.bulk_operation import Errand
-from tests.postgres.bulking import KEY, ask, came_to, stands, turns
+from scheduler.duties.bulk_operation import BulkOperation
+from tests.postgres.bulking import KEY, ask, came_to, run_state, turns
 from tests.postgres.calls import fence
 from tests.postgres.duel import Connection
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
-from tests.postgres.inside import Deaf
 from tests.postgres.opening import open_waits
+from tests.postgres.proxied import Deaf
 
 Connect = Callable[[], Connection]
 ASKING = ("executing", "pausing", "closing", "canceling")
@@ -42,9 +42,9 @@ def _steer(world: World, action: str, run: UUID) -> bool:
         case "cancel":
             done = commands.cancel(connection, run, TENANT, by="ann", comment=None, grace_ms=1)
         case "pause":
-            done = commands.pause(connection, run, TENANT, by="ann", comment=None) or commands.Steered()
+            done = commands.pause(connection, run, TENANT, by="ann", comment=None) or commands.CommandResult()
         case "resume":
-            done = commands.resume(connection, run, TENANT, by="ann") or commands.Steered()
+            done = commands.resume(connection, run, TENANT, by="ann") or commands.CommandResult()
         case _:
             done = commands.retry(connection, run, TENANT, created_by=KEY)
     return done.did
@@ -71,7 +71,7 @@ def test_it_counts_just_the_runs_to_which_the_call_for_one_would_do_something(
         _park(world, made, kinds[situation])
     if asking:
         assert open_waits(world.connection, fence(made), [NewWait("pause", "user")])
-    counted = bulk.count(world.connection, Action(action), Wanted(TENANT, agent=agent))
+    counted = bulk.count(world.connection, Action(action), RunFilter(TENANT, agent=agent))
     assert counted
     did = _steer(world, action, made.id)
     if (situation, action) == ("succeeded", "retry"):
@@ -86,7 +86,7 @@ def test_every_run_that_is_meant_is_canceled_as_if_it_were_alone(world: World, a
     promoted, bus = world.run("promoted", agent=agent), Deaf()
     before = [world.whole(made.id) for made in (ended, other)]
     asked = ask(world, "cancel", agent)
-    assert stands(world, asked)["matched"] == 3
+    assert run_state(world, asked)["matched"] == 3
     turns(world.connection, bus)
 
     assert came_to(world, asked) == (3, 0, 0, True)
@@ -173,15 +173,15 @@ def test_a_run_that_started_since_it_was_found_is_not_canceled_with_the_queued_o
     made = world.run("promoted", agent=agent)
     world.run("queued", agent=agent)
     asked = ask(world, "cancel", agent, status=["QUEUED"])
-    act = Errand._act
+    act = BulkOperation._act
 
-    def claimed_first(self: Errand, connection: Connection, run: UUID, progress: Any) -> Any:
+    def claimed_first(self: BulkOperation, connection: Connection, run: UUID, progress: Any) -> Any:
         if run == made.id:
             claim = moves.claim(run, made.epoch, made.worker, label="w", versions="{}", served=[agent])
             assert claim.one(world.connection)
         return act(self, connection, run, progress)
 
-    monkeypatch.setattr(Errand, "_act", claimed_first)
+    monkeypatch.setattr(BulkOperation, "_act", claimed_first)
     turns(world.connection)
     assert came_to(world, asked) == (1, 1, 0, True)
     row = world.row(made.id)
@@ -208,7 +208,7 @@ def test_labels_and_all_other_criteria_narrow_it(world: World, agent: str) -> No
     turns(world.connection)
     assert came_to(world, asked) == (0, 0, 0, True)
     asked = ask(world, "cancel", agent, category="processing", **where)
-    assert stands(world, asked)["matched"] == 1
+    assert run_state(world, asked)["matched"] == 1
     turns(world.connection)
     assert [world.row(made.id)["status"] for made in (both, one, none)] == ["CANCELED", "QUEUED", "QUEUED"]
 

@@ -13,11 +13,11 @@ import pytest
 from models.operations import bulk as bulks
 from models.operations import commands
 from models.operations.bulk import Action
-from models.runs.run_filter import Wanted
+from models.runs.run_filter import RunFilter
 from scheduler.duties import bulk, bulk_operation
-from scheduler.duties.bulk_operation import Errand
+from scheduler.duties.bulk_operation import BulkOperation
 from scheduler.duties.housekeeping import Housekeeping
-from tests.postgres.bulking import KEY, NONE, ask, came_to, leader, many, retries, stands, turns
+from tests.postgres.bulking import KEY, NONE, ask, came_to, leader, many, retries, run_state, turns
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
 
@@ -36,7 +36,7 @@ def test_more_runs_than_a_page_are_all_come_to_and_each_has_one_end(world: World
     many(world, agent, count)
     asked = ask(world, "cancel", agent)
     duty, turns, longest = leader(), 0, 0.0
-    while not stands(world, asked)["finished_at"]:
+    while not run_state(world, asked)["finished_at"]:
         duty._next, began = 0.0, time.monotonic()
         duty.step(world.connection)
         turns, longest = turns + 1, max(longest, time.monotonic() - began)
@@ -60,7 +60,7 @@ def test_a_leader_that_dies_in_the_middle_leaves_the_rest_to_the_next(
     dying.execute("BEGIN")
     _until_done(dying, asked, 2)
     dying.close()
-    assert stands(world, asked)["done"] == 1
+    assert run_state(world, asked)["done"] == 1
     turns(world.connection)
     assert came_to(world, asked) == (4, 0, 0, True)
     assert retries(world, agent) == sorted(one.id for one in made)
@@ -71,11 +71,11 @@ def test_of_two_leaders_at_once_the_later_does_nothing_that_was_done(
 ) -> None:
     made = [world.run("failed", agent=agent) for _ in range(3)]
     asked = ask(world, "retry", agent)
-    frozen, late, told = connect(), stands(world, asked), list[Any]()
+    frozen, late, told = connect(), run_state(world, asked), list[Any]()
     late["reached"] = UUID(int=made[0].id.int - 1)  # it was about to act on the first
     monkeypatch.setattr(bulk, "TURN_SECONDS", 0.0)
     _until_done(world.connection, asked, 2)
-    Errand(late, lambda *more: told.append(more), 1).go_on(frozen, late, time.monotonic() + 10)
+    BulkOperation(late, lambda *more: told.append(more), 1).go_on(frozen, late, time.monotonic() + 10)
     assert (came_to(world, asked), told) == ((2, 0, 0, False), [])
     turns(world.connection)
     assert came_to(world, asked) == (3, 0, 0, True)
@@ -93,10 +93,10 @@ def test_a_run_that_somebody_decides_about_is_come_back_to_and_nobody_waits_for_
     turns(world.connection)
     assert time.monotonic() - began < 5
     assert (world.row(busy.id)["status"], world.row(idle.id)["status"]) == ("QUEUED", "CANCELED")
-    row = stands(world, asked)
+    row = run_state(world, asked)
     assert (row["done"], row["behind"], row["finished_at"]) == (1, [busy.id], None)
     turns(world.connection)
-    assert stands(world, asked)["version"] == row["version"], "what waits for others writes nothing"
+    assert run_state(world, asked)["version"] == row["version"], "what waits for others writes nothing"
     holder.execute("COMMIT")
     turns(world.connection)
     assert (world.row(busy.id)["status"], came_to(world, asked)) == ("CANCELED", (2, 0, 0, True))
@@ -109,7 +109,7 @@ def test_when_many_are_held_by_others_these_come_first(world: World, connect: Co
     holder.execute("SELECT FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [held])
     asked = ask(world, "cancel", agent)
     turns(world.connection)
-    assert (world.row(free)["status"], len(stands(world, asked)["behind"])) == ("QUEUED", bulk_operation.MOST_BEHIND)
+    assert (world.row(free)["status"], len(run_state(world, asked)["behind"])) == ("QUEUED", bulk_operation.MOST_BEHIND)
     holder.execute("COMMIT")
     turns(world.connection)
     assert came_to(world, asked) == (bulk_operation.MOST_BEHIND + 1, 0, 0, True)
@@ -154,16 +154,16 @@ def test_operations_take_turns(world: World, agent: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(bulk, "_UNDER_WAY", bulk._UNDER_WAY.replace(f"LIMIT {bulk.AT_ONCE}", "LIMIT 2"))
     came: list[list[int]] = []
     duty = leader()
-    while not all(stands(world, one)["finished_at"] for one in asked):
+    while not all(run_state(world, one)["finished_at"] for one in asked):
         duty._next = 0.0
         duty.step(world.connection)
-        came.append([stands(world, one)["done"] for one in asked])
+        came.append([run_state(world, one)["done"] for one in asked])
     assert came[-1] == [3, 3, 3]
     assert all(max(done) - min(done) <= 1 for done in came), "none goes ahead of the others"
 
 
 def test_no_more_than_a_few_of_a_tenant_are_under_way(world: World, agent: str) -> None:
-    wanted = Wanted(TENANT, agent=agent)
+    wanted = RunFilter(TENANT, agent=agent)
     asked = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE)
     rows = [
         bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE).one(world.connection)
@@ -175,7 +175,7 @@ def test_no_more_than_a_few_of_a_tenant_are_under_way(world: World, agent: str) 
 
 
 def test_an_operation_without_any_run_is_over_at_once(world: World, agent: str) -> None:
-    wanted = Wanted(f"tenant-{agent}", agent=agent)
+    wanted = RunFilter(f"tenant-{agent}", agent=agent)
     row = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE).one(world.connection)
     assert row
     leader().step(world.connection)

@@ -9,10 +9,10 @@ import pytest
 
 from models.operations import bulk as bulks
 from models.operations.bulk import Action
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 from models.runtime.database import set_up
 from scheduler.duties import bulk
-from scheduler.duties.bulk_operation import Errand
+from scheduler.duties.bulk_operation import BulkOperation
 from tests.postgres.bulking import KEY, NONE, many
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
@@ -32,10 +32,10 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
     ids = many(own_world, "a", 3000)
     connection.execute("INSERT INTO label (run_id, tenant, kind, name) SELECT id, tenant, 'tag', 't' FROM run")
     connection.execute("VACUUM ANALYZE")
-    wanted = Wanted(TENANT, agent="a", labels=labels)
+    wanted = RunFilter(TENANT, agent="a", labels=labels)
     row = bulks.start(action, wanted, by="ann", created_by=KEY, counted=NONE).one(connection)
     assert row
-    one = Errand(row, lambda *_: None, 1)
+    one = BulkOperation(row, lambda *_: None, 1)
     for sql, params in (
         (one._page, {"reached": ids[100], "until": row["until"]}), (one._lock, {"run": ids[0]}), (one._still, {"run": ids[0]}),
     ):  # fmt: skip
@@ -62,10 +62,10 @@ def test_a_plan_that_is_made_on_the_first_day_reads_no_runs_of_others(
     connection.execute("INSERT INTO label (run_id, tenant, kind, name) SELECT id, tenant, 'tag', 't' FROM run")
     connection.execute("VACUUM ANALYZE")
     row = bulks.start(
-        Action.RESUME, Wanted(TENANT, agent="a", labels=labels), by="a", created_by=KEY, counted=NONE
+        Action.RESUME, RunFilter(TENANT, agent="a", labels=labels), by="a", created_by=KEY, counted=NONE
     ).one(connection)
     assert row
-    one = Errand(row, lambda *_: None, 1)
+    one = BulkOperation(row, lambda *_: None, 1)
     names = [*one._params, "reached", "until"]
     sql = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", one._page)
     plan = "\n".join(line["QUERY PLAN"] for line in connection.execute(f"EXPLAIN (GENERIC_PLAN) {sql}").fetchall())

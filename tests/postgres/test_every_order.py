@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.postgres.acts import ACTS, WINDOWS
 from tests.postgres.factory import World
 from tests.postgres.lanes import Lanes
-from tests.postgres.scenes import GATED, SITUATIONS, is_legal
+from tests.postgres.run_actions import ACTS, WINDOWS
+from tests.postgres.scenarios import GATED, SITUATIONS, is_legal
 
 # Where a third makes a difference: before, beside and behind the park of a question.
 OF_THREE = ("executing", "asking", "asked")

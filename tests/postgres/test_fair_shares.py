@@ -11,8 +11,8 @@ import pytest
 
 from models.fleet import queue_settings
 from models.runs.enqueue import NewRun, enqueue
+from tests.postgres.database_setup import QUEUE, DatabaseSetup
 from tests.postgres.factory import AGENT
-from tests.postgres.ground import QUEUE, Ground
 
 WEIGHTS = {"light": 1.0, "middle": 2.0, "heavy": 4.0}
 PROMOTIONS = 1000
@@ -33,33 +33,33 @@ _BACKLOG = """
     """
 
 
-def _weigh(ground: Ground, weights: dict[str, float]) -> None:
+def _weigh(setup: DatabaseSetup, weights: dict[str, float]) -> None:
     """Say it as PUT /v1/queues does."""
-    with ground.connection.transaction():
-        queue_settings.change_queue(ground.connection, QUEUE, {"weights": weights})
+    with setup.connection.transaction():
+        queue_settings.change_queue(setup.connection, QUEUE, {"weights": weights})
 
 
-def _accept(ground: Ground, tenant: str, count: int) -> None:
-    enqueue(ground.connection, tenant, [NewRun(agent=AGENT, queue=QUEUE, input="{}") for _ in range(count)])
+def _accept(setup: DatabaseSetup, tenant: str, count: int) -> None:
+    enqueue(setup.connection, tenant, [NewRun(agent=AGENT, queue=QUEUE, input="{}") for _ in range(count)])
 
 
-def _tenants(ground: Ground, runs: Sequence[UUID]) -> list[str]:
-    rows = ground.connection.execute("SELECT id, tenant FROM run WHERE id = ANY(%s)", [list(runs)]).fetchall()
+def _tenants(setup: DatabaseSetup, runs: Sequence[UUID]) -> list[str]:
+    rows = setup.connection.execute("SELECT id, tenant FROM run WHERE id = ANY(%s)", [list(runs)]).fetchall()
     of = {row["id"]: row["tenant"] for row in rows}
     return [of[run] for run in runs]
 
 
-def _promotions(ground: Ground, *, park: bool = False) -> Iterator[UUID]:
+def _promotions(setup: DatabaseSetup, *, park: bool = False) -> Iterator[UUID]:
     """Promote for ever: what is promoted is done at once, or parks and wakes at once."""
-    while runs := ground.turn():
+    while runs := setup.turn():
         yield from runs
         for run in runs:
-            ground.begin(run)
+            setup.begin(run)
             if park:
-                ground.park(run)
-                ground.wake(run)
+                setup.park(run)
+                setup.wake(run)
             else:
-                ground.end(run)
+                setup.end(run)
 
 
 def _are_shared_by_weight(seen: Counter[str]) -> None:
@@ -69,95 +69,95 @@ def _are_shared_by_weight(seen: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("first", sorted(WEIGHTS))
-def test_tenants_with_unequal_backlogs_share_by_weight(ground: Ground, first: str) -> None:
-    _weigh(ground, WEIGHTS)
+def test_tenants_with_unequal_backlogs_share_by_weight(setup: DatabaseSetup, first: str) -> None:
+    _weigh(setup, WEIGHTS)
     backlogs = {"light": 3000, "middle": 400, "heavy": 900}
     for tenant in sorted(backlogs, key=lambda tenant: tenant != first):
-        _accept(ground, tenant, backlogs[tenant])
-    promoted = list(islice(_promotions(ground), PROMOTIONS))
+        _accept(setup, tenant, backlogs[tenant])
+    promoted = list(islice(_promotions(setup), PROMOTIONS))
 
-    _are_shared_by_weight(Counter(_tenants(ground, promoted)))
+    _are_shared_by_weight(Counter(_tenants(setup, promoted)))
 
 
-def test_tenants_whose_runs_come_one_by_one_share_by_weight_too(ground: Ground) -> None:
+def test_tenants_whose_runs_come_one_by_one_share_by_weight_too(setup: DatabaseSetup) -> None:
     """Each has always some that wait, and the light one comes with many at once."""
-    _weigh(ground, WEIGHTS)
-    promotions, promoted = _promotions(ground), list[UUID]()
-    for turn in range(PROMOTIONS // ground.slots):
+    _weigh(setup, WEIGHTS)
+    promotions, promoted = _promotions(setup), list[UUID]()
+    for turn in range(PROMOTIONS // setup.slots):
         for tenant, count in (("light", 60 if turn % 20 == 0 else 0), ("middle", 3), ("heavy", 6)):
-            _accept(ground, tenant, count) if count else None
-        promoted += islice(promotions, ground.slots)
+            _accept(setup, tenant, count) if count else None
+        promoted += islice(promotions, setup.slots)
 
-    _are_shared_by_weight(Counter(_tenants(ground, promoted)))
+    _are_shared_by_weight(Counter(_tenants(setup, promoted)))
 
 
-def test_tenants_whose_runs_wake_all_the_time_share_by_weight(ground: Ground) -> None:
-    _weigh(ground, WEIGHTS)
+def test_tenants_whose_runs_wake_all_the_time_share_by_weight(setup: DatabaseSetup) -> None:
+    _weigh(setup, WEIGHTS)
     for tenant, count in {"light": 40, "middle": 15, "heavy": 25}.items():
-        _accept(ground, tenant, count)
-    promotions = _promotions(ground, park=True)
+        _accept(setup, tenant, count)
+    promotions = _promotions(setup, park=True)
     list(islice(promotions, 400))  # until all have begun and stand where they belong
     promoted = list(islice(promotions, PROMOTIONS))
 
-    _are_shared_by_weight(Counter(_tenants(ground, promoted)))
+    _are_shared_by_weight(Counter(_tenants(setup, promoted)))
 
 
 @pytest.mark.parametrize(("weight", "share"), [(1, 1), (4, 4), (0.5, 1)])
 def test_a_backlog_of_a_hundred_thousand_delays_another_tenants_run_by_no_more_than_its_share(
-    ground: Ground, weight: float, share: int
+    setup: DatabaseSetup, weight: float, share: int
 ) -> None:
-    ground.connection.execute(_BACKLOG, {"agent": AGENT, "queue": QUEUE, "weight": weight, "count": BACKLOG})
-    promotions = _promotions(ground)
-    list(islice(promotions, 3 * ground.slots))
-    run = ground.accept("small")
+    setup.connection.execute(_BACKLOG, {"agent": AGENT, "queue": QUEUE, "weight": weight, "count": BACKLOG})
+    promotions = _promotions(setup)
+    list(islice(promotions, 3 * setup.slots))
+    run = setup.accept("small")
 
-    assert list(islice(promotions, ground.slots)).index(run) <= share
+    assert list(islice(promotions, setup.slots)).index(run) <= share
 
 
 def test_a_backlog_that_an_urgent_run_of_its_own_tenant_overtook_delays_others_no_more_than_before(
-    ground: Ground,
+    setup: DatabaseSetup,
 ) -> None:
-    ground.connection.execute(_BACKLOG, {"agent": AGENT, "queue": QUEUE, "weight": 1, "count": 1000})
-    promotions = _promotions(ground)
-    urgent = ground.accept("big", priority=9)
+    setup.connection.execute(_BACKLOG, {"agent": AGENT, "queue": QUEUE, "weight": 1, "count": 1000})
+    promotions = _promotions(setup)
+    urgent = setup.accept("big", priority=9)
     assert next(promotions) == urgent
-    run = ground.accept("small")
+    run = setup.accept("small")
 
-    assert run in list(islice(promotions, 2 * ground.slots))
+    assert run in list(islice(promotions, 2 * setup.slots))
 
 
-def test_new_started_keyed_and_limited_runs_of_one_priority_all_have_their_turns(ground: Ground) -> None:
+def test_new_started_keyed_and_limited_runs_of_one_priority_all_have_their_turns(setup: DatabaseSetup) -> None:
     """Half of the slots are enough for each kind: all wait all the time, and no kind starves another."""
-    ground.connection.execute("UPDATE worker SET slots = 4")
-    ground.rule(tenant_limit=4)
-    _accept(ground, "started", 12)
+    setup.connection.execute("UPDATE worker SET slots = 4")
+    setup.rule(tenant_limit=4)
+    _accept(setup, "started", 12)
     started: set[UUID] = set()
     while len(started) < 12:
-        for run in ground.turn():
-            ground.begin(run)
-            ground.park(run)
+        for run in setup.turn():
+            setup.begin(run)
+            setup.park(run)
             started.add(run)
     for run in started:
-        ground.wake(run)
-    ground.rule(tenant_limit=1)
+        setup.wake(run)
+    setup.rule(tenant_limit=1)
     kinds = dict.fromkeys(started, "started")
     waiting = {kind: deque[UUID]() for kind in ("new", "keyed", "limited")}
     for n in range(240):
         kind = ("new", "keyed", "limited")[n % 3]
-        run = ground.accept(kind, concurrency_key="k" if kind == "keyed" else None)
+        run = setup.accept(kind, concurrency_key="k" if kind == "keyed" else None)
         kinds[run] = kind
         waiting[kind].append(run)
-    ground.rule(tenant_limit=4)
+    setup.rule(tenant_limit=4)
     order: list[str] = []
     while len(order) < 400:
-        for run in ground.turn():
+        for run in setup.turn():
             order.append(kinds[run])
-            ground.begin(run)
+            setup.begin(run)
             if kinds[run] == "started":
-                ground.park(run)
-                ground.wake(run)
+                setup.park(run)
+                setup.wake(run)
             else:
-                ground.end(run)
+                setup.end(run)
                 assert run == waiting[kinds[run]].popleft(), "each kind in its order"
 
     seen = Counter(order[:400])

@@ -21,7 +21,7 @@ from models.runtime.database import Row
 from models.waiting import waits
 from tests.postgres.duel import Waiting, until_blocked
 from tests.postgres.factory import TENANT, World
-from tests.postgres.inside import settings_of, until
+from tests.postgres.proxied import settings_of, until
 
 Connect = Callable[[], psycopg.Connection[dict[str, Any]]]
 KEY = "k" * 40

@@ -46,12 +46,12 @@ def _park(made: Made, *opened: NewWait) -> waits.Park:
 
 def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) -> list[Row]:
     """Take a consent in as the API does, in the caller's transaction."""
-    stands = waits.knock(asked, holder.tenant).one(connection)
-    assert stands is not None
+    run_state = waits.lock_run(asked, holder.tenant).one(connection)
+    assert run_state is not None
     grants.store(holder, _given(*scopes), World(connection).provider(holder.provider)).one(connection)
     grants.lock(holder.key).one(connection)
     grants.tell_others(connection, holder, asked)
-    return waits.wake(connection, stands, waits.authorize(asked).all(connection))
+    return waits.wake(connection, run_state, waits.authorize(asked).all(connection))
 
 
 def _fold(world: World, run: UUID) -> list[Row]:

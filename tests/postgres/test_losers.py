@@ -12,9 +12,9 @@ from models import control_requests, moves
 from models.lifecycle import Reason
 from models.moves import NewWait
 from models.waiting import waits
-from tests.postgres.acts import Scene, activate, answer, approval, end, expire, open_by_park, park, signal, word
 from tests.postgres.factory import TENANT, World
 from tests.postgres.lanes import Connection
+from tests.postgres.run_actions import Scene, activate, answer, approval, end, expire, open_by_park, park, signal, word
 
 Connect = Callable[[], Connection]
 
@@ -39,9 +39,9 @@ def _again(world: World, scene: Scene, *opens: NewWait, wake: str = "any") -> No
 def _tick(world: World, scene: Scene) -> None:
     """End what is due, as the scheduler does."""
     with world.connection.transaction():
-        stands = waits.knock(scene.run, TENANT).one(world.connection)
-        assert stands is not None
-        waits.wake(world.connection, stands, waits.resolve_due(scene.run).all(world.connection))
+        run_state = waits.lock_run(scene.run, TENANT).one(world.connection)
+        assert run_state is not None
+        waits.wake(world.connection, run_state, waits.resolve_due(scene.run).all(world.connection))
 
 
 def _outcomes(world: World, scene: Scene) -> dict[str, str | None]:
@@ -164,8 +164,8 @@ def test_who_was_first_does_not_depend_on_when_transactions_began(world: World, 
     began_early.execute("BEGIN")
     began_early.execute("SELECT now()")
     assert answer(fast, "approved")(world.connection) == "approved"
-    stands = waits.knock(scene.run, TENANT).one(began_early)
-    assert stands is not None
+    run_state = waits.lock_run(scene.run, TENANT).one(began_early)
+    assert run_state is not None
     assert waits.decide(slow.run, slow.question.id, outcome="approved", by="ann").one(began_early)
     began_early.execute("COMMIT")
 
@@ -232,5 +232,5 @@ def test_what_is_told_of_a_question_stays_small_in_every_script(world: World) ->
 def test_a_run_that_has_ended_is_not_changed_by_whoever_knocks(world: World) -> None:
     made = world.run("succeeded")
     before = world.whole(made.id)
-    assert waits.knock(made.id, TENANT).one(world.connection)
+    assert waits.lock_run(made.id, TENANT).one(world.connection)
     assert world.whole(made.id) == before

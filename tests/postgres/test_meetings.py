@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.postgres.acts import ACTS, Scene, word
 from tests.postgres.factory import World
 from tests.postgres.lanes import Lanes
-from tests.postgres.scenes import SITUATIONS, is_legal
+from tests.postgres.run_actions import ACTS, Scene, word
+from tests.postgres.scenarios import SITUATIONS, is_legal
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,8 @@ def test_a_signal_that_waits_for_the_deletion_finds_no_run(world: World, connect
 
     def send(connection: Connection) -> list[dict[str, Any]]:
         with connection.transaction():
-            stands = waits.knock(made.id, TENANT).all(connection)
-            return stands and waits.keep_signal(made.id, "word", payload="1", sender=None).all(connection)
+            run_state = waits.lock_run(made.id, TENANT).all(connection)
+            return run_state and waits.keep_signal(made.id, "word", payload="1", sender=None).all(connection)
 
     with first.transaction():
         assert forget(first, [made.id]) == [made.id]
@@ -83,6 +83,6 @@ def test_a_run_about_which_somebody_decides_is_not_forgotten(world: World, conne
     made = world.run("failed")
     other = connect()
     with other.transaction():
-        assert waits.knock(made.id, TENANT).one(other)
+        assert waits.lock_run(made.id, TENANT).one(other)
         assert forget(world.connection, [made.id]) == []
     assert rows_of(world.connection, made.id) != {}

@@ -27,8 +27,8 @@ from models.waiting.questions import authorization, question
 from tests.postgres.calls import LIMITS, TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
-from tests.postgres.inside import until
 from tests.postgres.plans import own_database, scans_of
+from tests.postgres.proxied import until
 from tests.postgres.proxy import Proxy
 from tests.postgres.recorders import Answers, Muted
 
@@ -85,16 +85,16 @@ def _said(world: World, made: Made) -> list[tuple[str, str, str | None]]:
 
 def _decide(connection: Connection, made: Made, wait: UUID, outcome: str = "approved") -> list[Row]:
     with connection.transaction():
-        stands = waits.knock(made.id, TENANT).one(connection)
-        assert stands is not None
+        run_state = waits.lock_run(made.id, TENANT).one(connection)
+        assert run_state is not None
         over = waits.decide(made.id, wait, outcome=outcome, by="ann").all(connection)
-        waits.wake(connection, stands, over)
+        waits.wake(connection, run_state, over)
     return over
 
 
 def _signal(connection: Connection, made: Made, name: str = "word") -> list[Row]:
     with connection.transaction():
-        assert waits.knock(made.id, TENANT).one(connection)
+        assert waits.lock_run(made.id, TENANT).one(connection)
         waits.keep_signal(made.id, name, payload='"hi"', sender=None).one(connection)
         return waits.deliver(made.id).all(connection)
 

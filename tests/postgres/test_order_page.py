@@ -5,28 +5,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.postgres.database_setup import DatabaseSetup
 from tests.postgres.factory import World
-from tests.postgres.ground import Ground
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "order.md"
 
 
 def test_the_example_goes_in_the_order_that_is_told(own_world: World) -> None:
     [told] = re.findall(r"one slot at a time: (.*)\. With", PAGE.read_text(encoding="utf-8"))
-    ground = Ground(own_world, Deaf(), slots=1)
+    setup = DatabaseSetup(own_world, Deaf(), slots=1)
     own_world.insert("tenant_share", {"queue": "default", "tenant": "gold", "weight": 2})
     for tenant, count in (("acme", 4), ("beta", 1), ("gold", 4)):
         for _ in range(count):
-            ground.accept(tenant)
+            setup.accept(tenant)
 
     order = []
     for _ in told.split(" · "):
-        [run] = ground.turn()
+        [run] = setup.turn()
         row = own_world.row(run)
         order.append(f"{row['tenant']} {row['fair_tag']:g}")
-        ground.begin(run)
-        ground.end(run)
+        setup.begin(run)
+        setup.end(run)
 
     assert order == told.split(" · ")
-    assert ground.turn() == []
+    assert setup.turn() == []

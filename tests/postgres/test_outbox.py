@@ -22,7 +22,7 @@ from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
 from tests.postgres.families import child_of, duty, effects_on, park, succeed, turn, verbs, waits_for
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 Connect = Callable[[], Connection]
 

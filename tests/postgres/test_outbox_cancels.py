@@ -15,7 +15,7 @@ from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection
 from tests.postgres.factory import Made, World
 from tests.postgres.families import child_of, duty, effects_on, turn
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 Connect = Callable[[], Connection]
 

@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.duties.overdue_cancels import OverdueCancels
 from tests.postgres.factory import World
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import recording
 from models.waiting import waits
-from tests.postgres.acts import Office, Scene, activate, open_by_park, signal, word
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, World
+from tests.postgres.run_actions import Office, Scene, activate, open_by_park, signal, word
 
 Connect = Callable[[], Connection]
 CLAIM = {"inbox": 0, "agent": AGENT, "queue": "default", "matters_to_others": False}
@@ -72,7 +72,7 @@ def test_news_without_end_keep_no_run_from_parking(world: World) -> None:
 def test_a_park_that_waits_for_the_news_of_others_takes_them_in(world: World, connect: Connect) -> None:
     scene, news, parking, watcher = _scene(world), connect(), connect(), connect()
     news.execute("BEGIN")
-    assert waits.knock(scene.run, world.row(scene.run)["tenant"]).one(news)
+    assert waits.lock_run(scene.run, world.row(scene.run)["tenant"]).one(news)
     assert waits.keep_signal(scene.run, "word", payload="1", sender=None).one(news)
 
     waiting = Waiting(parking, lambda connection: [_again(scene, *scene.opens).one(connection) or {}])

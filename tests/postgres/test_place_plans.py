@@ -9,7 +9,7 @@ import pytest
 
 from models.ids import new_id
 from models.promotion import conflicts, place_limits, places, tickets
-from models.promotion.places import Shut
+from models.promotion.places import ClosedGates
 from models.runs import expiration
 from models.runtime.database import set_up
 from models.statement import Statement
@@ -18,7 +18,7 @@ from tests.postgres.factory import World
 from tests.postgres.plans import nodes_of, own_database, plan_of, read_whole, scans_of
 
 LINE = "key:q\nt1\nk"
-SHUT = Shut(frozenset({"night"}), frozenset({"asleep"}))
+SHUT = ClosedGates(frozenset({"night"}), frozenset({"asleep"}))
 # Most wait in one line, many in lines of a few, some for their moment; others are ready, parked or over.
 _FILL = f"""
     INSERT INTO run (id, tenant, agent, queue, status, pause_kind, finished_at, ready_at, priority, fair_tag, lined, blocked_on,

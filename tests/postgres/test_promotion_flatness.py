@@ -8,8 +8,8 @@ import pytest
 
 from scheduler.promotion.candidates import CANDIDATES
 from scheduler.promotion.capacity import _CAPACITY
+from tests.postgres.database_setup import consuming
 from tests.postgres.factory import World
-from tests.postgres.ground import consuming
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from models.runtime.settings import Settings
 from scheduler.__main__ import _duties
 from scheduler.promotion import republication
 from tests.postgres.factory import World
-from tests.postgres.inside import Deaf
 from tests.postgres.plans import own_database, plan_of, read_whole
+from tests.postgres.proxied import Deaf
 
 CROWD = 10_000
 FREE, OUT, SHUT, LEASED = 40, 5_000, 5, 20

@@ -19,7 +19,7 @@ from models.runtime.database import Connection
 from tests.postgres.calls import fence
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import World
-from tests.postgres.inside import until
+from tests.postgres.proxied import until
 from tests.postgres.proxy import Proxy
 from tests.postgres.recorders import Answers, gapless, put, recorded, step
 

@@ -9,7 +9,7 @@ import pytest
 
 from executor.recorder import connection as sessions
 from executor.recorder import group_commit as lanes
-from executor.recorder.group_commit import Item, Lane
+from executor.recorder.group_commit import GroupCommitter, Item
 from executor.recorder.recorder import LARGE, Recorder
 from models.runs import recording
 from models.runs.recording import LogLine
@@ -17,7 +17,7 @@ from models.statement import Statement
 from tests.postgres.calls import fence
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import World
-from tests.postgres.inside import Deaf, settings_of, until
+from tests.postgres.proxied import Deaf, settings_of, until
 from tests.postgres.recorders import Answers, Held, gapless, put, recorded
 
 
@@ -93,7 +93,7 @@ def test_a_large_item_does_not_hold_up_the_small_ones_of_others(
 
 
 def test_a_group_has_at_most_so_many_items_and_bytes() -> None:
-    lane = Lane("test", lambda _: None)
+    lane = GroupCommitter("test", lambda _: None)
     for size in [lanes.MAX_BYTES // 4] * 6 + [0] * 300:
         lane.put(Item(Statement("", {}), lambda _: None, size))
     groups = [[item.size for item in lane._take()] for _ in range(4)]

@@ -15,7 +15,7 @@ from models.statement import Statement
 from tests.postgres.calls import LIMITS, fence, record
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import World
-from tests.postgres.inside import until
+from tests.postgres.proxied import until
 from tests.postgres.proxy import Proxy
 from tests.postgres.recorders import Answers, Held, put, recorded, step
 

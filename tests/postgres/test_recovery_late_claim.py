@@ -14,10 +14,10 @@ from tests.postgres.factory import World
 class Deaf:
     """A bus that nobody listens to."""
 
-    def say(self, *_: Any) -> None:
+    def publish_event(self, *_: Any) -> None:
         """Tell nobody."""
 
-    def wake(self, *_: Any) -> None:
+    def wake_up(self, *_: Any) -> None:
         """Wake nobody."""
 
 

@@ -25,7 +25,7 @@ from tests.postgres.duel import Connection
 from tests.postgres.factory import World
 
 
-def _resume(world: World, run: UUID) -> commands.Steered:
+def _resume(world: World, run: UUID) -> commands.CommandResult:
     with world.connection.transaction():
         done = commands.resume(world.connection, run, TENANT, by="rob")
     assert done is not None

@@ -12,54 +12,56 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.operations import commands
 from models.waiting import waits
+from tests.postgres.database_setup import DatabaseSetup
 from tests.postgres.factory import TENANT
-from tests.postgres.ground import Ground
 
 PAUSE, QUESTION = NewWait("pause", "user"), NewWait("ask", "approval", {"prompt": "?", "onDeny": "cancel"})
 
 
 @pytest.fixture
-def run(ground: Ground) -> UUID:
+def run(setup: DatabaseSetup) -> UUID:
     """A run that executes again, having gone on without the pause of its own that it also waited for."""
-    run = ground.accept()
-    ground.turn()
-    made = ground.begin(run)
+    run = setup.accept()
+    setup.turn()
+    made = setup.begin(run)
     park = moves.park(
         Verb.AWAIT_APPROVAL, run, made.epoch, made.worker, inbox=0, active_ms=1, reason=Reason.APPROVAL_NEEDED,
         waits=[PAUSE, QUESTION], wake="any",
     )  # fmt: skip
-    assert park.one(ground.connection)
-    with ground.connection.transaction():
-        stands = waits.knock(run, TENANT).one(ground.connection)
-        assert stands
-        over = waits.decide(run, QUESTION.id, outcome="approved", by="ann").all(ground.connection)
-        assert waits.wake(ground.connection, stands, over)
-    assert ground.turn() == [run]
-    ground.begin(run)
+    assert park.one(setup.connection)
+    with setup.connection.transaction():
+        run_state = waits.lock_run(run, TENANT).one(setup.connection)
+        assert run_state
+        over = waits.decide(run, QUESTION.id, outcome="approved", by="ann").all(setup.connection)
+        assert waits.wake(setup.connection, run_state, over)
+    assert setup.turn() == [run]
+    setup.begin(run)
     return run
 
 
-def _pause(ground: Ground, run: UUID) -> Any:
+def _pause(setup: DatabaseSetup, run: UUID) -> Any:
     sql = "SELECT outcome FROM wait WHERE run_id = %s AND key = 'pause'"
-    [row] = ground.connection.execute(sql, [run]).fetchall()
+    [row] = setup.connection.execute(sql, [run]).fetchall()
     return row["outcome"]
 
 
-def test_taking_back_a_pause_ends_no_pause_of_the_agent_that_the_run_went_on_without(ground: Ground, run: UUID) -> None:
-    assert control_requests.request_pause(run, by="pam", comment=None).one(ground.connection)
-    done = commands.resume(ground.connection, run, TENANT, by="rob")
+def test_taking_back_a_pause_ends_no_pause_of_the_agent_that_the_run_went_on_without(
+    setup: DatabaseSetup, run: UUID
+) -> None:
+    assert control_requests.request_pause(run, by="pam", comment=None).one(setup.connection)
+    done = commands.resume(setup.connection, run, TENANT, by="rob")
 
     assert done
     assert (done.asked is not None, list(done.events)) == (True, [])
-    assert _pause(ground, run) is None
+    assert _pause(setup, run) is None
 
 
 def test_resuming_a_run_that_waits_for_something_else_ends_no_pause_that_it_went_on_without(
-    ground: Ground, run: UUID
+    setup: DatabaseSetup, run: UUID
 ) -> None:
-    ground.park(run)
-    done = commands.resume(ground.connection, run, TENANT, by="rob")
+    setup.park(run)
+    done = commands.resume(setup.connection, run, TENANT, by="rob")
 
     assert done
     assert not done.did
-    assert (ground.status(run)[0], _pause(ground, run)) == ("PAUSED", None)
+    assert (setup.status(run)[0], _pause(setup, run)) == ("PAUSED", None)

@@ -13,9 +13,9 @@ from scheduler.promotion import gates as gates_of
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
 from tests.postgres.calls import claim
+from tests.postgres.database_setup import Published, consuming
 from tests.postgres.factory import AGENT, World
-from tests.postgres.ground import Published, consuming
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 from tests.postgres.timetables import put, turn
 
 

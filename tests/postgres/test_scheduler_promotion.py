@@ -15,8 +15,8 @@ from scheduler.promotion.pacing import Pace
 from scheduler.promotion.promotion import TICK_SECONDS, Promotion
 from scheduler.promotion.republication import Republication
 from tests.postgres.calls import claim
+from tests.postgres.database_setup import Published, consuming
 from tests.postgres.factory import Made, World
-from tests.postgres.ground import Published, consuming
 
 
 def in_flight(world: World, queue: str) -> int:

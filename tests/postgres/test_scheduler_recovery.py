@@ -16,7 +16,7 @@ from scheduler.duties import recovery as recoveries
 from scheduler.duties.recovery import LOCK_FREE_SECONDS, Recovery
 from tests.postgres.calls import fence
 from tests.postgres.factory import World
-from tests.postgres.inside import Clock, Deaf, until
+from tests.postgres.proxied import Clock, Deaf, until
 
 LEASE = 15.0
 

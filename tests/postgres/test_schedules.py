@@ -19,7 +19,7 @@ from models.runs.enqueue import NewRun
 from scheduler.duties.schedules import Schedules
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, TENANT, World
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 NAME = "nightly"
 LEAP = "0 0 29 2 *"  # so rare that nothing fires by itself while a test runs
@@ -41,7 +41,7 @@ def put(
     return due
 
 
-def stands(world: World, name: str = NAME) -> dict[str, Any]:
+def run_state(world: World, name: str = NAME) -> dict[str, Any]:
     row = world.connection.execute("SELECT * FROM schedule WHERE name = %s", [name]).fetchone()
     assert row is not None
     return row
@@ -72,7 +72,7 @@ def test_a_firing_makes_its_run_and_moves_on(agent: World, duty: Schedules) -> N
     due = put(agent)
     duty.step(agent.connection)
     [run] = runs(agent)
-    row = stands(agent)
+    row = run_state(agent)
     assert firings(agent) == [(due, "fired")]
     assert (row["last_at"], row["next_at"], row["open_runs"]) == (due, RARELY.after(due), [run["id"]])
     assert (run["status"], run["queue"], run["timeout_ms"], run["priority"]) == ("QUEUED", "slow", 5000, 3)
@@ -130,7 +130,7 @@ def test_a_time_that_is_noted_already_is_never_fired_again(agent: World) -> None
     assert fired is not None
     assert fired.event is None
     assert len(runs(agent)) == 1
-    assert stands(agent)["next_at"] == RARELY.after(due)
+    assert run_state(agent)["next_at"] == RARELY.after(due)
 
 
 @pytest.mark.parametrize("why", ["paused = TRUE", "next_at = next_at + interval '1 h'", "next_at = NULL"])
@@ -150,7 +150,7 @@ def test_what_was_missed_is_made_good_for_as_the_schedule_says(
     assert len(runs(agent)) == made
     now = datetime.now(UTC)
     assert [at for at, _ in firings(agent)] == [datetime(now.year, 1, 1, tzinfo=UTC)] * made
-    assert stands(agent)["next_at"] == datetime(now.year + 1, 1, 1, tzinfo=UTC)
+    assert run_state(agent)["next_at"] == datetime(now.year + 1, 1, 1, tzinfo=UTC)
 
 
 def finish(world: World, run: UUID) -> None:
@@ -171,7 +171,7 @@ def test_a_firing_is_skipped_while_an_earlier_run_goes_on(agent: World, duty: Sc
     agent.connection.execute("UPDATE schedule SET next_at = %s", [first + timedelta(seconds=8)])
     duty.step(agent.connection)
     assert [outcome for _, outcome in firings(agent)] == ["fired", "skipped", "fired"]
-    assert stands(agent)["open_runs"] == [runs(agent)[1]["id"]]
+    assert run_state(agent)["open_runs"] == [runs(agent)[1]["id"]]
 
 
 def test_with_overlap_queue_each_run_waits_for_the_one_before_it(agent: World, duty: Schedules) -> None:
@@ -204,7 +204,7 @@ def test_a_run_by_hand_comes_at_once_and_counts_as_going_on(agent: World, duty: 
             assert schedules.run_now(agent.connection, TENANT, NAME)
     assert schedules.run_now(agent.connection, "another", NAME) is None
     assert [run["blocked_on"] for run in runs(agent)] == [None, None]
-    assert stands(agent)["next_at"] == due
+    assert run_state(agent)["next_at"] == due
     duty.step(agent.connection)
     assert sorted(outcome for _, outcome in firings(agent)) == ["by_hand", "by_hand", "skipped"]
 
@@ -213,18 +213,18 @@ def test_a_schedule_whose_zone_is_unknown_here_stops_and_keeps_nobody_waiting(ag
     put(agent, "lost", ago=30, timezone="Europe/Atlantis")
     put(agent, "sound", ago=10)
     duty.step(agent.connection)
-    assert stands(agent, "lost")["next_at"] is None
+    assert run_state(agent, "lost")["next_at"] is None
     assert [run["agent"] for run in runs(agent)] == [AGENT]
 
 
 def test_a_schedule_that_cannot_be_fired_keeps_nobody_waiting(agent: World, duty: Schedules) -> None:
     put(agent, "broken", ago=30)
     put(agent, "sound", ago=10)
-    broken = json.dumps({"given": {}, "run": {**stands(agent, "broken")["request"]["run"], "priority": 1000}})
+    broken = json.dumps({"given": {}, "run": {**run_state(agent, "broken")["request"]["run"], "priority": 1000}})
     agent.connection.execute("UPDATE schedule SET request = %s WHERE name = 'broken'", [broken])
     assert duty.step(agent.connection) == 1.0
     assert len(runs(agent)) == 1
-    assert stands(agent, "broken")["next_at"] is not None, "it is tried again"
+    assert run_state(agent, "broken")["next_at"] is not None, "it is tried again"
 
 
 def test_the_duty_comes_back_when_the_next_one_fires(agent: World, duty: Schedules) -> None:

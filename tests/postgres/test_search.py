@@ -15,7 +15,7 @@ from api.runs import searching
 from api.runs.searching import search
 from models.ids import earliest
 from models.runs import search as searches
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 from models.runs.search import NEWEST, PLAN, Search
 from tests.postgres.factory import World
 
@@ -54,7 +54,7 @@ def fill(world: World, numbers: Sequence[int]) -> None:
     world.connection.execute(_LABELS, columns)
 
 
-def naive(world: World, wanted: Wanted, newest: UUID) -> list[UUID]:
+def naive(world: World, wanted: RunFilter, newest: UUID) -> list[UUID]:
     """Give what is meant as the plainest query does, of the runs up to the newest."""
     sql, params = wanted.condition()
     rows = world.connection.execute(
@@ -64,7 +64,7 @@ def naive(world: World, wanted: Wanted, newest: UUID) -> list[UUID]:
 
 
 WANTED = st.builds(
-    Wanted,
+    RunFilter,
     st.sampled_from(["t0", "t1", "t2"]),
     st.lists(st.sampled_from(["QUEUED", "RUNNING", "PAUSED", "SUCCESS", "FAILED", "CANCELED"]), max_size=3, unique=True),
     st.sampled_from([None, None, "processing", "paused", "terminal"]),
@@ -92,7 +92,7 @@ def test_pages_together_are_what_is_meant_without_repeat_and_in_order(
 
     @settings(max_examples=60)
     @given(WANTED, st.integers(1, 7), st.integers(1, 9), st.integers(1, 30))
-    def pages_are_exact(wanted: Wanted, limit: int, stretch: int, most: int) -> None:
+    def pages_are_exact(wanted: RunFilter, limit: int, stretch: int, most: int) -> None:
         nonlocal arrived
         monkeypatch.setattr(searches, "STRETCH", stretch)
         monkeypatch.setattr(searches, "LABELLED", stretch)
@@ -120,10 +120,10 @@ def test_pages_together_are_what_is_meant_without_repeat_and_in_order(
 def test_a_page_may_be_empty_and_still_say_where_to_go_on(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searches, "STRETCH", 10)
     monkeypatch.setattr(searching, "MOST_LOOKED_AT", 20)
-    page = search(filled.connection, Search(Wanted("t0", agent="no")), NEWEST, 5)
+    page = search(filled.connection, Search(RunFilter("t0", agent="no")), NEWEST, 5)
 
     assert page.runs == []
-    ids = naive(filled, Wanted("t0"), NEWEST)
+    ids = naive(filled, RunFilter("t0"), NEWEST)
     assert page.below == ids[19]
 
 
@@ -132,6 +132,6 @@ def test_a_search_that_takes_long_stops_after_the_stretch_under_way(
 ) -> None:
     monkeypatch.setattr(searches, "STRETCH", 10)
     monkeypatch.setattr(searching, "ENOUGH_SECONDS", -1.0)
-    page = search(filled.connection, Search(Wanted("t0", agent="no")), NEWEST, 5)
+    page = search(filled.connection, Search(RunFilter("t0", agent="no")), NEWEST, 5)
 
-    assert page.below == naive(filled, Wanted("t0"), NEWEST)[9]
+    assert page.below == naive(filled, RunFilter("t0"), NEWEST)[9]

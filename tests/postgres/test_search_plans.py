@@ -12,7 +12,7 @@ import pytest
 from api.installation.standing import _CAPACITY
 from models.operations import bulk
 from models.operations.bulk import STRETCHES, Action
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 from models.runs.search import LABELLED, NEWEST, PLAN, STRETCH, Search
 from models.statement import Statement
 from tests.postgres.factory import World
@@ -32,24 +32,24 @@ _FILL = f"""
     FROM generate_series(1, {RUNS}) AS n
     """
 _LABELS = "INSERT INTO label (run_id, tenant, kind, name) SELECT id, tenant, 'tag', 'common' FROM run"
-WANTED: dict[str, tuple[Wanted, str]] = {
-    "all": (Wanted("t0"), "run_tenant"),
-    "success": (Wanted("t0", ["SUCCESS"], agent="no"), "run_tenant"),
-    "terminal": (Wanted("t0", category="terminal", agent="no"), "run_tenant"),
-    "failed": (Wanted("t0", ["FAILED"], agent="no"), "run_unhappy"),
-    "failed, canceled": (Wanted("t2", ["FAILED", "CANCELED"], queue="no"), "run_unhappy"),
-    "queued": (Wanted("t0", ["QUEUED"]), "run_open"),
-    "paused": (Wanted("t2", category="paused"), "run_open"),
-    "agent": (Wanted("t0", agent="no"), "run_tenant"),
-    "queue": (Wanted("t2", queue="no"), "run_tenant"),
-    "user": (Wanted("t0", user_id="user4", agent="no"), "run_user"),
-    "user of none": (Wanted("t1", user_id="no"), "run_user"),
-    "parent": (Wanted("t0", parent=PARENT, agent="no"), "run_children"),
-    "before": (Wanted("t0", created_before=FIRST + timedelta(hours=3)), "run_tenant"),
-    "after": (Wanted("t0", created_after=FIRST + timedelta(hours=27), agent="no"), "run_tenant"),
-    "tag": (Wanted("t0", labels=[Label("tag", "common")], agent="no"), "label_search"),
-    "tags": (Wanted("t0", labels=[Label("tag", "common"), Label("tag", "no")]), "label_search"),
-    "tag, failed": (Wanted("t0", ["FAILED"], labels=[Label("tag", "common")]), "label_search"),
+WANTED: dict[str, tuple[RunFilter, str]] = {
+    "all": (RunFilter("t0"), "run_tenant"),
+    "success": (RunFilter("t0", ["SUCCESS"], agent="no"), "run_tenant"),
+    "terminal": (RunFilter("t0", category="terminal", agent="no"), "run_tenant"),
+    "failed": (RunFilter("t0", ["FAILED"], agent="no"), "run_unhappy"),
+    "failed, canceled": (RunFilter("t2", ["FAILED", "CANCELED"], queue="no"), "run_unhappy"),
+    "queued": (RunFilter("t0", ["QUEUED"]), "run_open"),
+    "paused": (RunFilter("t2", category="paused"), "run_open"),
+    "agent": (RunFilter("t0", agent="no"), "run_tenant"),
+    "queue": (RunFilter("t2", queue="no"), "run_tenant"),
+    "user": (RunFilter("t0", user_id="user4", agent="no"), "run_user"),
+    "user of none": (RunFilter("t1", user_id="no"), "run_user"),
+    "parent": (RunFilter("t0", parent=PARENT, agent="no"), "run_children"),
+    "before": (RunFilter("t0", created_before=FIRST + timedelta(hours=3)), "run_tenant"),
+    "after": (RunFilter("t0", created_after=FIRST + timedelta(hours=27), agent="no"), "run_tenant"),
+    "tag": (RunFilter("t0", labels=[Label("tag", "common")], agent="no"), "label_search"),
+    "tags": (RunFilter("t0", labels=[Label("tag", "common"), Label("tag", "no")]), "label_search"),
+    "tag, failed": (RunFilter("t0", ["FAILED"], labels=[Label("tag", "common")]), "label_search"),
 }
 
 
@@ -78,7 +78,7 @@ def newborn(servers: Any, template_database: str) -> Iterator[World]:
         yield world
 
 
-def _statements(wanted: Wanted) -> list[Statement]:
+def _statements(wanted: RunFilter) -> list[Statement]:
     search = Search(wanted)
     return [search.find(NEWEST, 201), search.reached(NEWEST)]
 
@@ -114,7 +114,7 @@ def test_no_search_prepared_on_the_first_day_reads_by_another_index(newborn: Wor
 def test_what_many_runs_are_counted_for_reads_few_of_the_history(
     crowd: World, action: Action, labels: tuple[Label, ...]
 ) -> None:
-    wanted = Wanted("t0", agent="agent1", labels=labels)
+    wanted = RunFilter("t0", agent="agent1", labels=labels)
     for search in (Search(wanted, bulk._AMONG[action]), Search(wanted, bulk._AMONG[action], labels=False)):
         statement = bulk.counting(action, search)
         plan = plan_of(crowd, statement.sql, statement.params, generic=False, analyze=True)
@@ -124,9 +124,9 @@ def test_what_many_runs_are_counted_for_reads_few_of_the_history(
 
 
 def test_a_count_that_the_label_makes_too_long_is_taken_from_the_runs_that_live(crowd: World) -> None:
-    counted = bulk.count(crowd.connection, Action.CANCEL, Wanted("t0", labels=[Label("tag", "common")]))
+    counted = bulk.count(crowd.connection, Action.CANCEL, RunFilter("t0", labels=[Label("tag", "common")]))
     assert (counted.matched, counted.whole) == (0, True)
-    counted = bulk.count(crowd.connection, Action.RETRY, Wanted("t1", labels=[Label("tag", "common")]))
+    counted = bulk.count(crowd.connection, Action.RETRY, RunFilter("t1", labels=[Label("tag", "common")]))
     assert counted.whole
     assert counted.matched in range(RUNS // 15, RUNS // 15 + 2)
 

@@ -25,7 +25,7 @@ from tests.postgres.calls import LIMITS, TENANT, fence, record
 from tests.postgres.conftest import Connect
 from tests.postgres.duel import Waiting, until_blocked
 from tests.postgres.factory import AGENT, Made, World
-from tests.postgres.inside import Deaf, proxy_to, settings_of, through, until
+from tests.postgres.proxied import Deaf, proxy_to, settings_of, through, until
 from tests.postgres.proxy import Proxy
 
 

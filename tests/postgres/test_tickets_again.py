@@ -9,9 +9,9 @@ from scheduler.duties.timed_release import Lifting
 from scheduler.promotion import republication as republications
 from scheduler.promotion.promotion import Promotion
 from scheduler.promotion.republication import DEADLINE_SECONDS, Republication
+from tests.postgres.database_setup import Published, consuming
 from tests.postgres.factory import World
-from tests.postgres.ground import Published, consuming
-from tests.postgres.inside import Clock, Deaf
+from tests.postgres.proxied import Clock, Deaf
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from models.statement import Statement
 from tests.postgres.calls import LIMITS, fence, record
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
-from tests.postgres.inside import until
 from tests.postgres.plans import own_database, scans_of
+from tests.postgres.proxied import until
 from tests.postgres.proxy import Proxy
 from tests.postgres.recorders import Answers, Muted, gapless, recorded
 from tests.postgres.test_opening import _ask, _decide, _opened, _waits, _word

@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 from models.runs import successors
 from models.runtime.database import set_up
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
-from tests.postgres.inside import until
+from tests.postgres.proxied import until
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = ScriptDirectory(str(ROOT / "models" / "migrations")).get_current_head()

@@ -48,11 +48,11 @@ def _parked(world: World, opened: Sequence[NewWait], wake: str = "all") -> Made:
 
 def _signal(connection: Connection, run: UUID, name: str, payload: object, sender: str | None = None) -> list[Row]:
     """Send a signal as the API does, in the caller's transaction."""
-    stands = waits.knock(run, TENANT).one(connection)
-    assert stands is not None
+    run_state = waits.lock_run(run, TENANT).one(connection)
+    assert run_state is not None
     if not waits.keep_signal(run, name, payload=json.dumps(payload), sender=sender).one(connection):
         return []
-    return waits.wake(connection, stands, waits.deliver(run).all(connection))
+    return waits.wake(connection, run_state, waits.deliver(run).all(connection))
 
 
 def _outcomes(world: World, run: UUID) -> dict[str, tuple[str | None, str | None]]:
@@ -152,9 +152,9 @@ def test_a_wait_that_a_signal_and_its_time_reach_at_once_has_one_outcome(
         return _signal(connection, made.id, "word", 1)
 
     def expire(connection: Connection) -> list[Row]:
-        stands = waits.knock(made.id, TENANT).one(connection)
-        assert stands is not None
-        return waits.wake(connection, stands, waits.resolve_due(made.id).all(connection))
+        run_state = waits.lock_run(made.id, TENANT).one(connection)
+        assert run_state is not None
+        return waits.wake(connection, run_state, waits.resolve_due(made.id).all(connection))
 
     first, second = (sound, expire) if signal_first else (expire, sound)
     holder, other, watcher = connect(), connect(), connect()
@@ -192,8 +192,8 @@ def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World
     signaling, ticking, watcher = connect(), connect(), connect()
     signaling.execute("SET lock_timeout = '2s'")
     signaling.execute("BEGIN")
-    stands = waits.knock(made.id, TENANT).one(signaling)
-    assert stands is not None
+    run_state = waits.lock_run(made.id, TENANT).one(signaling)
+    assert run_state is not None
     assert waits.keep_signal(made.id, "word", payload="1", sender=None).one(signaling)
 
     def tick(connection: Connection) -> list[Row]:
@@ -202,7 +202,7 @@ def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World
 
     waiting = Waiting(ticking, tick)
     until_blocked(watcher, waiting.pid, signaling.info.backend_pid)
-    assert len(waits.wake(signaling, stands, waits.deliver(made.id).all(signaling))) == 1
+    assert len(waits.wake(signaling, run_state, waits.deliver(made.id).all(signaling))) == 1
     signaling.execute("COMMIT")
     waiting.rows()
     assert _outcomes(world, made.id) == {"a": ("received", "1")}

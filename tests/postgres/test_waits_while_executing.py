@@ -39,8 +39,8 @@ from tests.postgres.calls import TENANT, fence
 from tests.postgres.duel import Connection
 from tests.postgres.factory import World
 from tests.postgres.families import child_of, succeed, turn
-from tests.postgres.inside import Deaf
 from tests.postgres.opening import open_waits
+from tests.postgres.proxied import Deaf
 
 
 def test_a_signal_is_delivered_to_a_run_that_executes_and_its_status_stays(world: World) -> None:
@@ -158,11 +158,11 @@ def test_a_wait_of_a_run_that_executes_is_over_by_the_clock_or_by_a_decision(
     made = awaiting(world, wait)
 
     def expire(connection: Connection) -> list[Row]:
-        stands = waits.knock(made.id, TENANT).one(connection)
-        assert stands is not None
+        run_state = waits.lock_run(made.id, TENANT).one(connection)
+        assert run_state is not None
         connection.execute("UPDATE wait SET due_at = now() WHERE id = %s AND resolved_at IS NULL", [wait.id])
         over = waits.resolve_due(made.id).all(connection)
-        waits.wake(connection, stands, over)
+        waits.wake(connection, run_state, over)
         return over
 
     order = (expire, decides(made, wait)) if clock_first else (decides(made, wait), expire)
@@ -211,10 +211,10 @@ def test_a_consent_of_another_run_ends_the_wait_of_one_that_executes_and_wakes_i
 def test_who_is_told_depends_on_whether_the_run_executes(world: World) -> None:
     executing, parked = world.run("executing"), world.run("paused by agent")
     for made in (executing, parked):
-        stands, bus = waits.knock(made.id, TENANT).one(world.connection), Deaf()
-        assert stands is not None
-        announce(bus, stands, [])
+        run_state, bus = waits.lock_run(made.id, TENANT).one(world.connection), Deaf()
+        assert run_state is not None
+        announce(bus, run_state, [])
         assert woken(bus) == ([worker_channel(made.worker)] if made is executing else [])
-        announce(bus, stands, [{**world.events(made.id)[0], "queue": "default"}])
+        announce(bus, run_state, [{**world.events(made.id)[0], "queue": "default"}])
         assert woken(bus)[-1] == (worker_channel(made.worker) if made is executing else "taxiway:promote")
         assert [tenant for tenant, _ in bus.said] == [TENANT]

@@ -75,8 +75,8 @@ def test_an_override_holds_until_its_end_and_is_joined_with_what_the_timetable_s
     state: str, override_until: str, moment: str, is_open: bool, until: str
 ) -> None:
     overridden = window(override=state, override_until=at(override_until), override_by="ann")
-    for stands in (standing(overridden, at(moment)), Standings().of(overridden, at(moment))):
-        assert (stands.open, stands.until) == (is_open, at(until))
+    for run_state in (standing(overridden, at(moment)), Standings().of(overridden, at(moment))):
+        assert (run_state.open, run_state.until) == (is_open, at(until))
 
 
 def test_what_was_worked_out_is_used_until_its_time_is_over_or_the_window_is_changed() -> None:

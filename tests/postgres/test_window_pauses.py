@@ -15,9 +15,9 @@ from models.runtime.bus import worker_channel
 from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion import gates as gates_of
 from scheduler.promotion.gates import GateReader
+from tests.postgres.database_setup import consuming
 from tests.postgres.factory import AGENT, World
-from tests.postgres.ground import consuming
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 from tests.postgres.timetables import put, turn
 
 

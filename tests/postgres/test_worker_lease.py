@@ -18,7 +18,7 @@ from models.ids import WorkerId, liveness_key, new_id
 from models.runtime.database import Row
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import TENANT, World
-from tests.postgres.inside import proxy_to, settings_of, through, until
+from tests.postgres.proxied import proxy_to, settings_of, through, until
 from tests.postgres.proxy import Proxy
 
 LEASE = 3.0

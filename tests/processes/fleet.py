@@ -187,11 +187,11 @@ class Fleet:
     def signal(self, run: UUID, name: str, payload: object = None, sender: str | None = None) -> None:
         """Send a signal as the API does."""
         with self.database.transaction():
-            stands = waits.knock(run, TENANT).one(self.database)
-            assert stands is not None
+            run_state = waits.lock_run(run, TENANT).one(self.database)
+            assert run_state is not None
             kept = waits.keep_signal(run, name, payload=json.dumps(payload), sender=sender).one(self.database)
             if kept:
-                waits.wake(self.database, stands, waits.deliver(run).all(self.database))
+                waits.wake(self.database, run_state, waits.deliver(run).all(self.database))
         self.broker.publish(PROMOTE, "")
 
     def resume(self, run: UUID) -> None:

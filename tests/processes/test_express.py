@@ -13,16 +13,16 @@ import redis
 
 from models.runtime import direct_publish as module
 from models.runtime.bus import FREED, Bus, open_redis
-from models.runtime.direct_publish import UNANSWERED, Express
+from models.runtime.direct_publish import UNANSWERED, DirectPublisher
 from ops.embedded import ValkeyServer
 
 WITHIN_S = 10
 
 
 @pytest.fixture
-def express(valkey: ValkeyServer) -> Iterator[Express]:
+def express(valkey: ValkeyServer) -> Iterator[DirectPublisher]:
     with open_redis(valkey.url()) as client:
-        express = Express(client)
+        express = DirectPublisher(client)
         express.open()
         yield express
         express.close()
@@ -41,7 +41,7 @@ def heard(listener: Any) -> str:
     return str(message["data"])
 
 
-def test_what_is_sent_is_heard_and_its_answers_are_read_later(valkey: ValkeyServer, express: Express) -> None:
+def test_what_is_sent_is_heard_and_its_answers_are_read_later(valkey: ValkeyServer, express: DirectPublisher) -> None:
     listener = listening(valkey, "c")
     for n in range(3 * UNANSWERED):
         assert express.send("c", str(n))
@@ -54,17 +54,17 @@ def test_what_is_sent_is_heard_and_its_answers_are_read_later(valkey: ValkeyServ
 
 def test_before_it_is_open_everything_goes_the_slower_way(valkey: ValkeyServer) -> None:
     with open_redis(valkey.url()) as client:
-        assert not Express(client).send("c", "x")
+        assert not DirectPublisher(client).send("c", "x")
 
 
-def test_while_one_thread_uses_it_no_other_waits(express: Express) -> None:
+def test_while_one_thread_uses_it_no_other_waits(express: DirectPublisher) -> None:
     with express._lock:
         assert not express.send("c", "x")
     assert express.send("c", "x")
 
 
 def test_a_broker_that_answers_nothing_holds_nobody_up_and_is_soon_not_trusted(
-    valkey: ValkeyServer, express: Express, monkeypatch: pytest.MonkeyPatch
+    valkey: ValkeyServer, express: DirectPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.kill(valkey.pid, signal.SIGSTOP)
     try:
@@ -83,7 +83,7 @@ def test_a_broker_that_answers_nothing_holds_nobody_up_and_is_soon_not_trusted(
 
 
 def test_one_whose_answer_is_late_takes_nothing_more_until_it_was_read(
-    valkey: ValkeyServer, express: Express, monkeypatch: pytest.MonkeyPatch
+    valkey: ValkeyServer, express: DirectPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = listening(valkey, "c")
     assert express.send("c", "x")
@@ -96,7 +96,7 @@ def test_one_whose_answer_is_late_takes_nothing_more_until_it_was_read(
     assert heard(listener) == "z"
 
 
-def test_a_broker_that_dies_is_noticed_and_found_again(valkey: ValkeyServer, express: Express) -> None:
+def test_a_broker_that_dies_is_noticed_and_found_again(valkey: ValkeyServer, express: DirectPublisher) -> None:
     os.kill(valkey.pid, signal.SIGKILL)
     assert valkey.child is not None
     valkey.child.wait(WITHIN_S)
@@ -115,7 +115,7 @@ def test_a_wake_up_does_not_wait_for_the_thread_that_sends_events(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener, bus = listening(valkey, FREED), Bus(valkey.url()).start()
-    bus.wake(FREED, "by the thread")
+    bus.wake_up(FREED, "by the thread")
     assert heard(listener) == "by the thread"
     busy, release = threading.Event(), threading.Event()
     real = bus._send
@@ -126,9 +126,9 @@ def test_a_wake_up_does_not_wait_for_the_thread_that_sends_events(
         real(hints)
 
     monkeypatch.setattr(bus, "_send", hang)
-    bus.say("acme", {"runId": "r1", "seq": 1})
+    bus.publish_event("acme", {"runId": "r1", "seq": 1})
     assert busy.wait(WITHIN_S)
-    bus.wake(FREED, "by express")
+    bus.wake_up(FREED, "by express")
     assert heard(listener) == "by express"
     release.set()
     bus.stop(WITHIN_S)

@@ -169,11 +169,11 @@ def _tool(fleet: Fleet, older: OlderWorker, agent: str, how: str) -> UUID:
 
 def _decide(fleet: Fleet, run: UUID, wait: UUID) -> None:
     with fleet.database.transaction():
-        stands = waits.knock(run, TENANT).one(fleet.database)
-        assert stands is not None
+        run_state = waits.lock_run(run, TENANT).one(fleet.database)
+        assert run_state is not None
         over = waits.decide(run, wait, outcome="approved", by="ann").all(fleet.database)
         assert over
-        waits.wake(fleet.database, stands, over)
+        waits.wake(fleet.database, run_state, over)
     fleet.broker.publish(PROMOTE, "")
 
 

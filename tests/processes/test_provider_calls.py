@@ -19,7 +19,7 @@ from models.authorization import bounded_answer, pinned_address
 from models.authorization.oauth_client import Speaker
 from models.errors import ProviderAway
 from models.tables.provider import Provider
-from tests.postgres.inside import settings_of
+from tests.postgres.proxied import settings_of
 from tests.processes.tls_redis import private_authority, tls_in_front
 
 KEY = "k" * 40

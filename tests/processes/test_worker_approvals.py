@@ -116,16 +116,16 @@ def _decide(
 ) -> None:
     """Decide as the API does."""
     with fleet.database.transaction():
-        stands = waits.knock(wait["run_id"], TENANT).one(fleet.database)
-        assert stands is not None
+        run_state = waits.lock_run(wait["run_id"], TENANT).one(fleet.database)
+        assert run_state is not None
         text = None if answer is None else json.dumps(answer)
         over = waits.decide(wait["run_id"], wait["id"], outcome=outcome, by="ann", answer=text, comment=comment).all(
             fleet.database
         )
         assert len(over) == 1
-        waits.wake(fleet.database, stands, over)
+        waits.wake(fleet.database, run_state, over)
     bus = Bus(fleet.redis_url).start()
-    bus.wake(PROMOTE, "default")
+    bus.wake_up(PROMOTE, "default")
     bus.stop()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from models.ids import liveness_key
 from tests.conftest import Servers
-from tests.postgres.inside import proxy_to, through
+from tests.postgres.proxied import proxy_to, through
 from tests.processes.fleet import Fleet, Process, fleet_of, pid_is_gone
 
 AGENTS = """

@@ -54,6 +54,6 @@ def wait(kind: str, request: dict[str, Any] | None = None, **columns: Any) -> Wa
     return Wait(**{"id": ONE, "kind": kind, "request": request, "opened_at": NOW - HOUR, "wake": "all", **columns})
 
 
-def stands(*waits: Wait, the_run: Run | None = None, **facts: Any) -> Parked:
+def run_state(*waits: Wait, the_run: Run | None = None, **facts: Any) -> Parked:
     windows = Windows(NOW, {one.name: one for one in facts.pop("windows", [])})
     return Parked(NOW, the_run or run(status="PAUSED", pause_kind="agent"), windows, waits=waits, **facts)

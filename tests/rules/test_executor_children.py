@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from executor.activation import spawn_requests
-from executor.activation.spawn_requests import Nursery
+from executor.activation.spawn_requests import SpawnRequests
 from executor.errors import HostGone, Refused
 
 FRAME = {
@@ -27,11 +27,11 @@ def _read(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def nursery() -> Nursery:
-    return Nursery(_read, 1000)
+def nursery() -> SpawnRequests:
+    return SpawnRequests(_read, 1000)
 
 
-def test_a_call_becomes_a_step_and_its_children(nursery: Nursery) -> None:
+def test_a_call_becomes_a_step_and_its_children(nursery: SpawnRequests) -> None:
     taken = nursery.take({**FRAME, "queue": "other", "priority": 7, "timeoutMs": 9, "inputs": ['{"n": 1}', " {}"]})
     assert taken is not None
     record, born = taken
@@ -44,7 +44,7 @@ def test_a_call_becomes_a_step_and_its_children(nursery: Nursery) -> None:
     assert (own[1][0].queue, own[1][0].timeout_ms) == ("default", 5)
 
 
-def test_what_comes_in_pieces_is_put_together_by_its_key(nursery: Nursery) -> None:
+def test_what_comes_in_pieces_is_put_together_by_its_key(nursery: SpawnRequests) -> None:
     for key in ("a##1", "b##1"):
         assert nursery.take({"key": key, "inputs": [f'{{"k": "{key}"}}'], "more": True}) is None
     taken = nursery.take({**FRAME, "key": "a##1"})
@@ -65,7 +65,9 @@ def test_what_comes_in_pieces_is_put_together_by_its_key(nursery: Nursery) -> No
         ({"inputs": ["{}"] * 5001}, "output_too_large"),
     ],
 )
-def test_what_cannot_be_started_is_refused_with_its_code(nursery: Nursery, changed: dict[str, Any], code: str) -> None:
+def test_what_cannot_be_started_is_refused_with_its_code(
+    nursery: SpawnRequests, changed: dict[str, Any], code: str
+) -> None:
     with pytest.raises(Refused) as refused:
         nursery.take({**FRAME, **changed})
     assert refused.value.code == code
@@ -78,7 +80,7 @@ def test_what_cannot_be_started_is_refused_with_its_code(nursery: Nursery, chang
         {"timeoutMs": 1 << 60}, {"agent": None}, {"agent": "x" * 501}, {"key": 7}, {"occurrence": "first"}, {"queue": 7},
     ],
 )  # fmt: skip
-def test_a_malformed_frame_is_an_error_that_ends_its_host(nursery: Nursery, changed: dict[str, Any]) -> None:
+def test_a_malformed_frame_is_an_error_that_ends_its_host(nursery: SpawnRequests, changed: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
         nursery.take({**FRAME, **changed})
     for name in ("key", "inputs", "more", "agent", "occurrence"):
@@ -88,7 +90,7 @@ def test_a_malformed_frame_is_an_error_that_ends_its_host(nursery: Nursery, chan
 
 def test_a_host_cannot_fill_the_memory_of_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spawn_requests, "MOST_BYTES", 2000)
-    nursery = Nursery(_read, 1000)
+    nursery = SpawnRequests(_read, 1000)
 
     def fill() -> None:
         for n in range(1000):

@@ -31,7 +31,7 @@ class Office:
         self.written: list[Any] = []
         self.woken: list[str] = []
         self.recorder = SimpleNamespace(write=self._write)
-        self.bus = SimpleNamespace(wake=lambda channel, _: self.woken.append(channel))
+        self.bus = SimpleNamespace(wake_up=lambda channel, _: self.woken.append(channel))
         self._answers = {recording.FENCED: [row], waits.OVER: [{"key": "a"}] if over else []}
 
     def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:

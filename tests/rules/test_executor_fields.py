@@ -73,11 +73,11 @@ def test_the_data_of_an_event_is_always_an_object(data: str, told: dict[str, Any
     assert json.loads(frame_fields.object_text(data)) == told
 
 
-def test_an_optional_word_may_be_missing_but_not_of_another_kind() -> None:
-    assert frame_fields.optional_word({"frame": "log"}, "step") is None
-    assert frame_fields.optional_word({"step": "a"}, "step") == "a"
+def test_an_optional_text_may_be_missing_but_not_of_another_kind() -> None:
+    assert frame_fields.optional_text({"frame": "log"}, "step") is None
+    assert frame_fields.optional_text({"step": "a"}, "step") == "a"
     with pytest.raises(ValueError, match="step"):
-        frame_fields.optional_word({"step": 7}, "step")
+        frame_fields.optional_text({"step": 7}, "step")
 
 
 WAIT = {"key": "wait:signal#a#1", "kind": "signal", "dueMs": 5, "onDue": "timeout", "request": '{"signal": "a"}'}

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from executor.activation import host_outbox
-from executor.activation.frame_handler import Intake
+from executor.activation.frame_handler import FrameHandler
 from models.runs.recording import Fence
 from models.runtime.settings import Settings
 
@@ -56,9 +56,9 @@ def worker() -> SimpleNamespace:
 
 
 @pytest.fixture
-def intake(host: BusyHost, worker: SimpleNamespace) -> Intake:
+def intake(host: BusyHost, worker: SimpleNamespace) -> FrameHandler:
     claim = {"tenant": "acme", "log_bytes": 0}
-    return Intake(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
+    return FrameHandler(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
 
 
 def _step(n: Any, **fields: Any) -> dict[str, Any]:
@@ -70,12 +70,12 @@ def _begun(n: int) -> dict[str, Any]:
     return {"key": f"a#{n}", "name": "a", "digest": "", "occurrence": n, "attempt": 1, "durationMs": 0}
 
 
-def test_a_frame_is_told_at_once_with_the_activation_it_belongs_to(intake: Intake, host: BusyHost) -> None:
+def test_a_frame_is_told_at_once_with_the_activation_it_belongs_to(intake: FrameHandler, host: BusyHost) -> None:
     intake.tell({"frame": "ack", "n": 1})
     assert host.told == [{"frame": "ack", "n": 1, "activation": f"{RUN}.3"}]
 
 
-def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: Intake, host: BusyHost) -> None:
+def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: FrameHandler, host: BusyHost) -> None:
     host.open = False
     intake.tell({"frame": "ack", "n": 1})
     intake.tell({"frame": "ack", "n": 2})
@@ -89,7 +89,7 @@ def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: Intake, ho
 
 
 def test_a_host_that_takes_nothing_for_long_is_ended(
-    intake: Intake, host: BusyHost, monkeypatch: pytest.MonkeyPatch
+    intake: FrameHandler, host: BusyHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
     monkeypatch.setattr(host_outbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
@@ -106,7 +106,7 @@ def test_a_host_that_takes_nothing_for_long_is_ended(
 
 
 def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
-    intake: Intake, worker: SimpleNamespace
+    intake: FrameHandler, worker: SimpleNamespace
 ) -> None:
     for n in (1, 2):
         intake.take({"frame": "step_started", **_begun(n)})
@@ -115,7 +115,9 @@ def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
     assert [options["here"] for *_, options in worker.recorder.put_in] == [False, True]
 
 
-def test_a_step_is_acknowledged_only_after_its_commit(intake: Intake, host: BusyHost, worker: SimpleNamespace) -> None:
+def test_a_step_is_acknowledged_only_after_its_commit(
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
+) -> None:
     intake.take(_step(1))
     [(statement, done, options)] = worker.recorder.put_in
     assert (statement.params["key"], statement.params["n"], options["n"], host.told) == ("a#1", 1, 1, [])
@@ -124,7 +126,9 @@ def test_a_step_is_acknowledged_only_after_its_commit(intake: Intake, host: Busy
     assert [(frame["frame"], frame["n"]) for frame in host.told] == [("ack", 1)]
 
 
-def test_a_draining_worker_lets_no_agent_past_a_step(intake: Intake, host: BusyHost, worker: SimpleNamespace) -> None:
+def test_a_draining_worker_lets_no_agent_past_a_step(
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
+) -> None:
     intake.take(_step(1))
     worker.draining = True
     worker.recorder.put_in[0][1]({"seq": 4})
@@ -133,7 +137,7 @@ def test_a_draining_worker_lets_no_agent_past_a_step(intake: Intake, host: BusyH
 
 @pytest.mark.parametrize("value", ["NaN", r'"\u0000"', r'"\ud800"', "{", '"' + "x" * 1024 + '"', None, 7])
 def test_a_value_that_cannot_be_kept_is_refused_before_it_reaches_the_recorder(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace, value: Any
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, value: Any
 ) -> None:
     intake.take(_step(1, value=value))
     assert worker.recorder.put_in == []
@@ -151,26 +155,26 @@ def test_a_value_that_cannot_be_kept_is_refused_before_it_reaches_the_recorder(
     ],
 )  # fmt: skip
 def test_a_frame_that_makes_no_sense_raises_what_a_supervision_takes_for_malformed(
-    intake: Intake, worker: SimpleNamespace, frame: dict[str, Any]
+    intake: FrameHandler, worker: SimpleNamespace, frame: dict[str, Any]
 ) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
         intake.take(frame)
     assert worker.recorder.put_in == []
 
 
-def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(intake: Intake, host: BusyHost) -> None:
+def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(intake: FrameHandler, host: BusyHost) -> None:
     intake.take(_step(1))
     intake._recorded(1, None)
-    intake.settle_doubts()  # the run row is another's, or gone
+    intake.explain_unrecorded()  # the run row is another's, or gone
     assert (host.killed, host.told) == ("fenced", [])
 
 
 def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
 ) -> None:
     worker.read = lambda *_: [{"epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 0, "status": "RUNNING"}]
     intake._recorded(5, None)
-    intake.settle_doubts()
+    intake.explain_unrecorded()
     [refused] = host.told
     assert (refused["code"], refused["n"], host.killed) == ("history_limit", 5, None)
     assert "10,000 steps" in refused["message"]
@@ -178,7 +182,7 @@ def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
 
 @pytest.mark.parametrize("held_by", ["a pause", "a drain"])
 def test_a_held_agent_waits_at_the_edge_of_its_step(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace, held_by: str
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, held_by: str
 ) -> None:
     _hold(intake, worker, held_by)
     intake.take(_step(1))
@@ -188,7 +192,7 @@ def test_a_held_agent_waits_at_the_edge_of_its_step(
 
 @pytest.mark.parametrize("held_by", ["a pause", "a drain"])
 def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_run(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace, held_by: str
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, held_by: str
 ) -> None:
     """Held back it would never begin, and in its next activation nobody would know that it had not."""
     _hold(intake, worker, held_by)
@@ -198,7 +202,7 @@ def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_ru
     assert (intake.at_edge, len(intake.steps)) == (False, 1)
 
 
-def _hold(intake: Intake, worker: SimpleNamespace, held_by: str) -> None:
+def _hold(intake: FrameHandler, worker: SimpleNamespace, held_by: str) -> None:
     if held_by == "a pause":
         intake.hold()
     else:
@@ -210,7 +214,7 @@ _WAIT = {"key": "wait:signal#word#1", "kind": "signal", "dueMs": None, "onDue": 
 
 @pytest.mark.parametrize("leaves", ["pause", "drain"])
 def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace, leaves: str
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, leaves: str
 ) -> None:
     worker.read, worker.soon = lambda *_: [{"news": True}], lambda job: job()
     intake.take({"frame": "look", "n": 1, "waits": [_WAIT]})
@@ -226,7 +230,7 @@ def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
 
 
 def test_a_look_that_cannot_be_answered_lets_the_run_park(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
 ) -> None:
     def away(*_: object) -> Any:
         raise psycopg.OperationalError("gone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from executor.activation.log_buffer import FULL, GROUP, MAX_LINE, Notes
+from executor.activation.log_buffer import FULL, GROUP, MAX_LINE, LogBuffer
 from models.runs.recording import LogLine
 
 
@@ -12,7 +12,7 @@ class Kept:
     def __init__(self, budget: int) -> None:
         self.groups: list[list[LogLine]] = []
         self.shown: list[LogLine] = []
-        self.notes = Notes(budget, self.groups.append, self.shown.append)
+        self.notes = LogBuffer(budget, self.groups.append, self.shown.append)
 
     @property
     def lines(self) -> list[LogLine]:

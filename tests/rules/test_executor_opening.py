@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from executor.activation import finish
-from executor.activation.frame_handler import Intake
+from executor.activation.frame_handler import FrameHandler
 from executor.activation.outcome import parked
 from executor.activation.supervision import Supervision
 from executor.errors import HostGone
@@ -80,14 +80,14 @@ def test_a_frame_that_no_host_of_ours_writes_ends_the_host(
 
 
 @pytest.mark.parametrize("request_", ["NaN", r'"\u0000"', '"' + "x" * (61 << 10) + '"', "{"])
-def test_a_request_that_no_wait_may_have_is_refused(intake: Intake, host: BusyHost, request_: str) -> None:
+def test_a_request_that_no_wait_may_have_is_refused(intake: FrameHandler, host: BusyHost, request_: str) -> None:
     intake.take(_open(_wait(kind="signal", request=request_), n=4))
     [refused] = host.told
     assert (refused["frame"], refused["n"]) == ("refused", 4)
 
 
 def test_time_alone_goes_together_with_others_and_people_get_a_transaction(
-    intake: Intake, worker: SimpleNamespace
+    intake: FrameHandler, worker: SimpleNamespace
 ) -> None:
     intake.take(_open(_wait(), _wait("b", "user")))
     intake.take(_open(_wait("c", "approval", '{"prompt": "?"}'), n=2))
@@ -101,7 +101,7 @@ def test_time_alone_goes_together_with_others_and_people_get_a_transaction(
 
 
 def test_items_are_acknowledged_after_their_commit_and_outcomes_told_behind_that(
-    intake: Intake, host: BusyHost, worker: SimpleNamespace
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
 ) -> None:
     jobs: list[Any] = []
     worker.soon = jobs.append
@@ -112,13 +112,13 @@ def test_items_are_acknowledged_after_their_commit_and_outcomes_told_behind_that
     assert len(jobs) == 1, "a look that is under way looks again"
 
 
-def test_a_moment_of_a_step_is_kept_and_def_agents_have_none(intake: Intake, worker: SimpleNamespace) -> None:
+def test_a_moment_of_a_step_is_kept_and_def_agents_have_none(intake: FrameHandler, worker: SimpleNamespace) -> None:
     intake.take({**_abandoned(at=5), "frame": "step", "value": "1"})
     intake.take({"frame": "step", "n": 2, **_STEP, "value": "1"})
     assert [item.params["at_ms"] for item, *_ in worker.recorder.put_in] == [5.0, None]
 
 
-def test_an_abandoned_step_is_no_longer_in_flight(intake: Intake, worker: SimpleNamespace) -> None:
+def test_an_abandoned_step_is_no_longer_in_flight(intake: FrameHandler, worker: SimpleNamespace) -> None:
     intake.take({"frame": "step_started", **_STEP, "attempt": 1, "timeoutMs": 5})
     assert len(intake.steps) == 1
     intake.take(_abandoned())
@@ -126,9 +126,9 @@ def test_an_abandoned_step_is_no_longer_in_flight(intake: Intake, worker: Simple
 
 
 def test_what_keeps_a_slot_is_written_when_it_changes_and_said_in_the_log(
-    intake: Intake, worker: SimpleNamespace
+    intake: FrameHandler, worker: SimpleNamespace
 ) -> None:
-    worker.bus = SimpleNamespace(say=lambda *_: None)
+    worker.bus = SimpleNamespace(publish_event=lambda *_: None)
     cause = {"kind": "timer", "what": "a timer of 1 s", "file": "agents.py", "line": 12, "secret": "x"}
     for by in ([cause], [cause], []):
         intake.take(_held(by))

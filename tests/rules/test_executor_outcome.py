@@ -20,7 +20,7 @@ from executor.activation.outcome import (
     Paused,
     Restarted,
     Succeeded,
-    word,
+    flower_label,
 )
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
@@ -42,7 +42,7 @@ EXAMPLES: list[tuple[Outcome, str]] = [
 
 @pytest.mark.parametrize(("ended", "name"), EXAMPLES)
 def test_each_outcome_has_its_word(ended: Outcome, name: str) -> None:
-    assert word(ended) == name
+    assert flower_label(ended) == name
     assert SECRET not in name
 
 

@@ -22,10 +22,10 @@ class Stand:
 
 def _standing(slots: int = 1, idle: int = 1, hosts: int = 2) -> tuple[Standing, list[Any]]:
     standing = Standing(slots, idle)
-    stands = [cast(Host, Stand()) for _ in range(hosts)]
-    for host in stands:
+    run_state = [cast(Host, Stand()) for _ in range(hosts)]
+    for host in run_state:
         standing.add(host)
-    return standing, stands
+    return standing, run_state
 
 
 def test_a_tenant_gets_its_own_host_before_an_unused_one() -> None:

@@ -66,7 +66,7 @@ def _heard(listener: Any) -> list[tuple[str, str]]:
 def test_an_event_goes_to_its_run_and_to_its_tenant(server: fakeredis.FakeServer, new_bus: Callable[[], Bus]) -> None:
     listener = _subscribed(server, "taxiway:run:r1", "taxiway:tenant:acme")
     sender = new_bus().start()
-    sender.say("acme", {"runId": "r1", "seq": 1})
+    sender.publish_event("acme", {"runId": "r1", "seq": 1})
     sender.stop(WITHIN_S)
 
     heard = _heard(listener)
@@ -78,7 +78,7 @@ def test_hints_keep_their_order_over_many_batches(server: fakeredis.FakeServer, 
     listener = _subscribed(server, "c")
     sender = new_bus()
     for n in range(3 * bus.BATCH + 7):
-        sender.wake("c", str(n))
+        sender.wake_up("c", str(n))
     sender.start().stop(WITHIN_S)
 
     assert [text for _, text in _heard(listener)] == [str(n) for n in range(3 * bus.BATCH + 7)]
@@ -90,10 +90,10 @@ def test_a_wake_up_goes_before_events_that_gather(
     monkeypatch.setattr(bus, "GATHER_SECONDS", 60.0)
     listener = _subscribed(server, "taxiway:tenant:acme", bus.FREED)
     sender = new_bus().start()
-    sender.say("acme", {"runId": "r1", "seq": 1})
-    sender.wake(bus.FREED, "default")
+    sender.publish_event("acme", {"runId": "r1", "seq": 1})
+    sender.wake_up(bus.FREED, "default")
     assert listener.get_message(timeout=WITHIN_S)["channel"] == bus.FREED
-    sender.say("acme", {"runId": "r1", "seq": 2})
+    sender.publish_event("acme", {"runId": "r1", "seq": 2})
     sender.stop(WITHIN_S)
 
     assert [json.loads(text)["seq"] for _, text in _heard(listener)] == [1, 2]
@@ -106,7 +106,7 @@ def test_the_newest_hints_are_dropped_when_too_many_wait(
     listener = _subscribed(server, "c")
     sender = new_bus()
     for n in range(50):
-        sender.wake("c", str(n))
+        sender.wake_up("c", str(n))
     sender.start().stop(WITHIN_S)
 
     assert [text for _, text in _heard(listener)] == [str(n) for n in range(10)]
@@ -121,12 +121,12 @@ def test_nothing_raises_while_redis_is_away_and_hints_flow_again_when_it_is_back
     monkeypatch.setattr(bus, "fact", lambda name, **fields: (facts.append(name), noticed.set()))
     server.connected = False
     sender.start()
-    sender.wake("c", "lost")
+    sender.wake_up("c", "lost")
     assert noticed.wait(WITHIN_S)
     assert facts == ["redis.away"]
 
     server.connected = True
-    sender.wake("c", "heard")
+    sender.wake_up("c", "heard")
     sender.stop(WITHIN_S)
 
     assert _heard(listener) == [("c", "heard")]
@@ -149,8 +149,8 @@ def test_every_way_in_which_a_connection_ends_is_survived(
 
     monkeypatch.setattr(sender._redis, "pipeline", pipeline)
     monkeypatch.setattr(bus, "BATCH", 1)
-    sender.wake("c", "lost")
-    sender.wake("c", "heard")
+    sender.wake_up("c", "lost")
+    sender.wake_up("c", "heard")
     sender.start().stop(WITHIN_S)
 
     assert _heard(listener) == [("c", "heard")]
@@ -167,10 +167,10 @@ def test_saying_something_never_waits_for_a_server_that_does_not_answer(new_bus:
 
     sender._send = hang  # type: ignore[method-assign]  # a half-open connection, without one
     sender.start()
-    sender.wake("c", "1")
+    sender.wake_up("c", "1")
     assert hangs.wait(WITHIN_S)
     for n in range(2 * bus.CAPACITY):
-        sender.wake("c", str(n))
+        sender.wake_up("c", str(n))
     assert sender._wakes.qsize() == bus.CAPACITY
     sender.stop(0.01)
     assert sender._thread.is_alive()

@@ -9,7 +9,7 @@ import pytest
 
 from api.links.tokens import Purpose, genuine, named_by, token
 from models.ids import new_id
-from tests.postgres.inside import settings_of
+from tests.postgres.proxied import settings_of
 
 NONCE = "a" * 32
 

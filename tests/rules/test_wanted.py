@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from models.ids import earliest, new_id
-from models.runs.run_filter import Label, Wanted
+from models.runs.run_filter import Label, RunFilter
 from models.runtime.bus import Bus
 from models.runtime.settings import Settings
 from scheduler import __main__ as process
@@ -29,33 +29,33 @@ EACH: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("given", [*EACH, {name: value for one in EACH for name, value in one.items()}])
 def test_what_is_written_as_json_reads_the_same(given: dict[str, Any]) -> None:
-    wanted = Wanted("acme", **given)
+    wanted = RunFilter("acme", **given)
     document = json.loads(json.dumps(wanted.document()))
-    read = Wanted.read("acme", document)
+    read = RunFilter.read("acme", document)
     assert (read.condition(), read.bounds(), read.document()) == (wanted.condition(), wanted.bounds(), document)
     assert not wanted.is_anything
 
 
 @pytest.mark.parametrize("given", EACH)
 def test_each_criterion_is_a_condition_of_its_own_beside_the_tenant(given: dict[str, Any]) -> None:
-    bare, _ = Wanted("acme").condition()
-    sql, params = Wanted("acme", **given).condition()
+    bare, _ = RunFilter("acme").condition()
+    sql, params = RunFilter("acme", **given).condition()
     assert sql.startswith(f"{bare}\n    AND ")
     assert params["tenant"] == "acme"
     assert all(f"%({name})s" in sql for name in params)
 
 
 def test_an_empty_word_is_a_criterion_and_an_empty_list_is_none() -> None:
-    assert "user_id" in Wanted("acme", user_id="").condition()[0]
-    assert not Wanted("acme", user_id="").is_anything
-    assert Wanted("acme", status=[], labels=[]).is_anything
-    assert Wanted("acme").document() == {}
+    assert "user_id" in RunFilter("acme", user_id="").condition()[0]
+    assert not RunFilter("acme", user_id="").is_anything
+    assert RunFilter("acme", status=[], labels=[]).is_anything
+    assert RunFilter("acme").document() == {}
 
 
 def test_no_value_gets_into_the_text_of_a_condition() -> None:
     hostile = "'; DROP TABLE run; --%(x)s"
     labels = [Label("tag", hostile), Label("metadata", hostile, hostile)]
-    sql, _ = Wanted(hostile, [hostile], None, hostile, hostile, hostile, None, labels).condition(one_by_one=True)
+    sql, _ = RunFilter(hostile, [hostile], None, hostile, hostile, hostile, None, labels).condition(one_by_one=True)
     assert "DROP" not in sql
 
 
@@ -63,9 +63,9 @@ def test_the_bounds_hold_for_clocks_that_are_a_day_apart() -> None:
     now = datetime.now(UTC)
     run, day = new_id(), timedelta(hours=23)
     for after, before in ((now + day, None), (None, now - day), (now - day, now + day)):
-        first, last = Wanted("acme", created_after=after, created_before=before).bounds()
+        first, last = RunFilter("acme", created_after=after, created_before=before).bounds()
         assert first <= run <= last
-    assert not Wanted("acme", created_after=now + 2 * day).bounds()[0] <= run
+    assert not RunFilter("acme", created_after=now + 2 * day).bounds()[0] <= run
     assert earliest(datetime(1970, 1, 1, tzinfo=UTC)) == UUID(int=0)
 
 

@@ -30,7 +30,7 @@ def waits(live: Live, run: str) -> list[dict[str, Any]]:
         ).fetchall()
 
 
-def stands(live: Live, run: str) -> dict[str, Any]:
+def run_state(live: Live, run: str) -> dict[str, Any]:
     """Return where the run stands."""
     with live.connect() as connection:
         row = connection.execute(

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.people import with_secret
 
 
@@ -45,21 +45,21 @@ def api(
 
 
 @pytest.fixture(scope="module")
-def hand(api: ApiServer) -> Iterator[Hand]:
+def fake_worker(api: ApiServer) -> Iterator[FakeWorker]:
     """Give a worker played by hand; its agents are known from then on."""
     with api.connect() as connection:
-        yield Hand(connection)
+        yield FakeWorker(connection)
 
 
 @pytest.fixture(scope="module")
-def acme(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+def acme(api: ApiServer, fake_worker: FakeWorker) -> Iterator[httpx.Client]:
     """Give a client of tenant acme with a key that may do everything."""
     with api.client(api.key("acme")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def other(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+def other(api: ApiServer, fake_worker: FakeWorker) -> Iterator[httpx.Client]:
     """Give a client of another tenant."""
     with api.client(api.key("other")) as client:
         yield client

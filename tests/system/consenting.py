@@ -12,7 +12,7 @@ from models.authorization.grants import Holder
 from models.waiting.questions import authorization
 from tests.oauth import NAME, browser
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 EVERYTHING = ("enqueue", "read", "decide", "operate", "admin")
 HOUR = 3_600_000
@@ -33,13 +33,20 @@ class Asking:
     """A run that a worker has parked for an authorization."""
 
     def __init__(
-        self, http: httpx.Client, hand: Hand, subject: str, *, due_ms: int = HOUR, tenant: str = "acme", **more: object
+        self,
+        http: httpx.Client,
+        fake_worker: FakeWorker,
+        subject: str,
+        *,
+        due_ms: int = HOUR,
+        tenant: str = "acme",
+        **more: object,
     ) -> None:
         self.http = http
         self.run = str(http.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"])
         request = {"provider": NAME, "subject": subject, "scopes": ["read:notes"], "onDeny": "fail", **more}
         self.wait = authorization("a", request, due_ms, "timeout", Holder(tenant, subject, request["provider"]))
-        hand.ask(self.run, self.wait)
+        fake_worker.ask(self.run, self.wait)
 
     @property
     def link(self) -> str:

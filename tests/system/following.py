@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.system.hand import INPUT
+from tests.system.fake_worker import INPUT
 
 POLL = 2.0
 

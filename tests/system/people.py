@@ -12,8 +12,8 @@ import pytest
 from api.links.tokens import Purpose, token
 from models.moves import NewWait
 from models.waiting.questions import question
-from tests.postgres.inside import settings_of
-from tests.system.hand import Hand
+from tests.postgres.proxied import settings_of
+from tests.system.fake_worker import FakeWorker
 
 SECRET = "a secret that only the API knows"
 PUBLIC_URL = "https://taxiway.example.com"
@@ -55,16 +55,16 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def stands(hand: Hand, run: str) -> tuple[str, str | None]:
+def run_state(fake_worker: FakeWorker, run: str) -> tuple[str, str | None]:
     """Read the status of a run and why it has it."""
-    row = hand.connection.execute("SELECT status, reason FROM run WHERE id = %s", [run]).fetchone()
+    row = fake_worker.connection.execute("SELECT status, reason FROM run WHERE id = %s", [run]).fetchone()
     assert row
     return row["status"], row["reason"]
 
 
-def kept(hand: Hand, wait: NewWait) -> dict[str, Any]:
+def kept(fake_worker: FakeWorker, wait: NewWait) -> dict[str, Any]:
     """Read what was decided about a wait."""
     sql = "SELECT outcome, answer::text AS answer, decided_by, comment FROM wait WHERE id = %s"
-    row = hand.connection.execute(sql, [wait.id]).fetchone()
+    row = fake_worker.connection.execute(sql, [wait.id]).fetchone()
     assert row
     return dict(row)

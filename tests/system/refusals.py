@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.system.hand import INPUT
+from tests.system.fake_worker import INPUT
 
 JSON = {"content-type": "application/json"}
 GOOD = {"agent": "refund", "input": INPUT}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT
+from tests.system.fake_worker import INPUT
 
 GOOD: dict[str, Any] = {"agent": "refund", "input": INPUT}
 MEMBERS = {

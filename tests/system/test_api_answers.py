@@ -11,8 +11,8 @@ import pydantic
 import pytest
 from taxiway.approvals import question
 
-from tests.system.hand import Hand
-from tests.system.people import SETTINGS, asks, decide, kept, refused, stands, token_of, wants
+from tests.system.fake_worker import FakeWorker
+from tests.system.people import SETTINGS, asks, decide, kept, refused, run_state, token_of, wants
 
 ADDRESS = {
     "type": "object",
@@ -39,20 +39,20 @@ def api_settings() -> dict[str, str]:
     ],
 )
 def test_a_decision_that_does_not_fit_an_approval_is_refused_in_words(
-    anybody: httpx.Client, hand: Hand, run: str, body: dict[str, Any], field: str, said: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, body: dict[str, Any], field: str, said: str
 ) -> None:
     wait = asks(choices=["card", "voucher"])
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     answer = decide(anybody, wait, **body)
     assert refused(answer) == (422, "invalid_answer")
     assert answer.json()["errors"][0]["field"] == field
     assert said in answer.json()["detail"]
-    assert kept(hand, wait)["outcome"] is None
+    assert kept(fake_worker, wait)["outcome"] is None
 
 
-def test_a_choice_is_refused_where_there_are_none(anybody: httpx.Client, hand: Hand, run: str) -> None:
+def test_a_choice_is_refused_where_there_are_none(anybody: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     assert refused(decide(anybody, wait, choice="card")) == (422, "invalid_answer")
     assert decide(anybody, wait, comment="  ").json()["outcome"]["comment"] is None
 
@@ -73,24 +73,24 @@ def test_a_choice_is_refused_where_there_are_none(anybody: httpx.Client, hand: H
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused_before_the_run_wakes(
-    anybody: httpx.Client, hand: Hand, run: str, body: dict[str, Any], field: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, body: dict[str, Any], field: str
 ) -> None:
     wait = wants(ADDRESS)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     answer = decide(anybody, wait, **body)
     assert refused(answer) == (422, "invalid_answer")
     assert answer.json()["errors"][0]["field"] == field
-    assert stands(hand, run)[0] == "PAUSED"
-    assert kept(hand, wait)["outcome"] is None
+    assert run_state(fake_worker, run)[0] == "PAUSED"
+    assert kept(fake_worker, wait)["outcome"] is None
 
 
-def test_an_answer_that_fits_is_given_to_the_run(anybody: httpx.Client, hand: Hand, run: str) -> None:
+def test_an_answer_that_fits_is_given_to_the_run(anybody: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
     wait = wants(ADDRESS)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     answer = decide(anybody, wait, "answer", answer={"street": "Élm \N{SNOWMAN}", "number": 7})
     assert answer.json()["outcome"]["answer"] == {"street": "Élm \N{SNOWMAN}", "number": 7}
-    assert json.loads(kept(hand, wait)["answer"]) == {"answer": {"street": "Élm \N{SNOWMAN}", "number": 7}}
-    assert stands(hand, run) == ("RUNNING", "answered")
+    assert json.loads(kept(fake_worker, wait)["answer"]) == {"answer": {"street": "Élm \N{SNOWMAN}", "number": 7}}
+    assert run_state(fake_worker, run) == ("RUNNING", "answered")
 
 
 class Booking(pydantic.BaseModel):
@@ -108,21 +108,21 @@ class Booking(pydantic.BaseModel):
     ],
 )
 def test_what_the_agents_model_would_not_read_is_no_answer(
-    anybody: httpx.Client, hand: Hand, run: str, answer: Any, field: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, answer: Any, field: str
 ) -> None:
     wait = wants(question("When?", Booking, None).request["answer"])
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     refusal = decide(anybody, wait, "answer", answer=answer)
     assert (refused(refusal), refusal.json()["errors"][0]["field"]) == ((422, "invalid_answer"), field)
-    assert stands(hand, run)[0] == "PAUSED"
+    assert run_state(fake_worker, run)[0] == "PAUSED"
     assert decide(anybody, wait, "answer", answer={"at": "2026-01-02T03:04:05Z", "price": "0.5"}).status_code == 200
 
 
-def test_null_is_an_answer_where_the_schema_takes_it(anybody: httpx.Client, hand: Hand, run: str) -> None:
+def test_null_is_an_answer_where_the_schema_takes_it(anybody: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
     wait = wants({"anyOf": [{"type": "string"}, {"type": "null"}]})
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     assert decide(anybody, wait, "answer", answer=None).status_code == 200
-    assert json.loads(kept(hand, wait)["answer"]) == {"answer": None}
+    assert json.loads(kept(fake_worker, wait)["answer"]) == {"answer": None}
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_null_is_an_answer_where_the_schema_takes_it(anybody: httpx.Client, hand
     ],
 )  # fmt: skip
 def test_hostile_input_is_refused_and_decides_nothing(
-    anybody: httpx.Client, hand: Hand, run: str, content: bytes, status: int, code: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, content: bytes, status: int, code: str
 ) -> None:
     wait = wants({})
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     body = content.replace(b"%s", token_of(wait).encode())
     answer = anybody.post("/v1/runs/approval", content=body, headers={"content-type": "application/json"})
     assert refused(answer) == (status, code), answer.text
-    assert kept(hand, wait)["outcome"] is None
+    assert kept(fake_worker, wait)["outcome"] is None

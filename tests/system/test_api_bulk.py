@@ -17,9 +17,9 @@ from psycopg.rows import dict_row
 from models.runtime.bus import Bus
 from models.runtime.database import set_up
 from scheduler.duties.bulk import Bulks
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 from tests.system.api_server import ApiServer
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 from tests.system.test_api_windows import refused
 
 JSON = {"content-type": "application/json"}
@@ -96,9 +96,11 @@ def test_an_operation_is_accepted_carried_out_and_shown(acme: httpx.Client, api:
     assert (last["event"], last["status"], last["reason"], last["by"]) == ("end", "CANCELED", "by_user", "test")
 
 
-def test_runs_are_held_and_let_go_and_tried_again(acme: httpx.Client, api: ApiServer, hand: Hand, tag: str) -> None:
+def test_runs_are_held_and_let_go_and_tried_again(
+    acme: httpx.Client, api: ApiServer, fake_worker: FakeWorker, tag: str
+) -> None:
     held, failed = enqueue(acme, tag), enqueue(acme, tag, metadata={"team": "a"})
-    hand.fail(hand.take(failed))
+    fake_worker.fail(fake_worker.take(failed))
     assert ask(acme, "pause", tag=[tag])["matched"] == 1
     carry_out(api)
     assert acme.get(f"/v1/runs/{held}").json()["controlRequest"] == "pause"
@@ -269,9 +271,9 @@ def test_times_at_the_ends_of_the_calendar_are_taken(acme: httpx.Client, api: Ap
     assert status(acme, run) == "CANCELED"
 
 
-def test_the_runs_of_a_parent_are_meant_by_its_id(acme: httpx.Client, api: ApiServer, hand: Hand) -> None:
+def test_the_runs_of_a_parent_are_meant_by_its_id(acme: httpx.Client, api: ApiServer, fake_worker: FakeWorker) -> None:
     parent, child = enqueue(acme), enqueue(acme)
-    hand.connection.execute("UPDATE run SET parent_run_id = %s, parent_key = 'k' WHERE id = %s", [parent, child])
+    fake_worker.connection.execute("UPDATE run SET parent_run_id = %s, parent_key = 'k' WHERE id = %s", [parent, child])
     assert ask(acme, "cancel", parentRunId=parent)["filter"] == {"parentRunId": parent}
     carry_out(api)
     assert (status(acme, parent), status(acme, child)) == ("QUEUED", "CANCELED")

@@ -12,7 +12,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 
 def test_a_queued_run_is_canceled_at_once(acme: httpx.Client, run: str) -> None:
@@ -34,9 +34,9 @@ def test_a_cancel_needs_no_body(acme: httpx.Client, run: str) -> None:
 
 
 def test_an_executing_run_is_canceled_through_its_worker(
-    api: ApiServer, acme: httpx.Client, hand: Hand, run: str
+    api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     for grace, stored in (("PT1.5S", 1500), (2, 2000), (None, 5000)):
         answer = acme.post(f"/v1/runs/{run}/cancel", json={"grace": grace})
         assert (answer.status_code, answer.json()["status"], answer.json()["controlRequest"]) == (
@@ -47,16 +47,16 @@ def test_an_executing_run_is_canceled_through_its_worker(
         with api.connect() as connection:
             row = connection.execute("SELECT control_grace_ms, control_by FROM run WHERE id = %s", [run]).fetchone()
         assert row == {"control_grace_ms": stored, "control_by": "test"}
-    hand.cancel(fence)
+    fake_worker.cancel(fence)
     shown = acme.get(f"/v1/runs/{run}").json()
     assert (shown["status"], shown["controlRequest"], shown["executing"]) == ("CANCELED", None, False)
 
 
 @pytest.mark.parametrize("end", ["succeed", "fail", "cancel"])
 def test_the_cancel_of_a_finished_run_is_refused_with_the_run(
-    acme: httpx.Client, hand: Hand, run: str, end: str
+    acme: httpx.Client, fake_worker: FakeWorker, run: str, end: str
 ) -> None:
-    getattr(hand, end)(hand.take(run))
+    getattr(fake_worker, end)(fake_worker.take(run))
     before = acme.get(f"/v1/runs/{run}?includeEvents=true").json()
     for answer in (acme.delete(f"/v1/runs/{run}"), acme.post(f"/v1/runs/{run}/cancel", json={})):
         assert (answer.status_code, answer.json()["code"]) == (409, "run_finished")
@@ -75,7 +75,7 @@ def test_of_ten_cancels_at_once_one_ends_the_run(api: ApiServer, acme: httpx.Cli
 
 @pytest.mark.parametrize("_round", range(5))
 def test_a_cancel_that_races_with_a_claim_is_never_lost(
-    api: ApiServer, acme: httpx.Client, hand: Hand, _round: int
+    api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker, _round: int
 ) -> None:
     """Either the claim finds no run to take, or the cancel asks the worker that took it."""
     runs = [acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"] for _ in range(8)]
@@ -85,7 +85,7 @@ def test_a_cancel_that_races_with_a_claim_is_never_lost(
     def take_all() -> None:
         begin.wait()
         with psycopg.connect(api.database_url, autocommit=True, row_factory=dict_row) as connection:
-            mine = Hand(connection)
+            mine = FakeWorker(connection)
             for run in runs:
                 try:
                     taken[run] = mine.take(run)

@@ -13,7 +13,7 @@ from models.moves import NewWait
 from models.runs.children import CHILD
 from models.waiting import waits
 from models.waiting.questions import question
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 
 def _enqueue(acme: httpx.Client) -> str:
@@ -21,9 +21,11 @@ def _enqueue(acme: httpx.Client) -> str:
     return made
 
 
-def test_of_very_many_waits_some_are_shown_and_those_of_people_first(acme: httpx.Client, hand: Hand) -> None:
+def test_of_very_many_waits_some_are_shown_and_those_of_people_first(
+    acme: httpx.Client, fake_worker: FakeWorker
+) -> None:
     run, other = _enqueue(acme), _enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     opened = [
         NewWait(f"wait:child#{n}#1", "child", {"signal": f"{CHILD}{n}", "run": f"run {n}", "agent": "echo"})
         for n in range(MOST_SHOWN + 50)
@@ -33,9 +35,9 @@ def test_of_very_many_waits_some_are_shown_and_those_of_people_first(acme: httpx
         Verb.AWAIT_APPROVAL, fence.run, fence.epoch, fence.worker, inbox=0, active_ms=1,
         reason=Reason.APPROVAL_NEEDED, waits=opened,
     )  # fmt: skip
-    with hand.connection.transaction():
-        assert waits.Park(park, opened).one(hand.connection)
-    hand.ask(other, NewWait("b", "signal", {"signal": "paid"}))
+    with fake_worker.connection.transaction():
+        assert waits.Park(park, opened).one(fake_worker.connection)
+    fake_worker.ask(other, NewWait("b", "signal", {"signal": "paid"}))
 
     shown = {one["runId"]: one["pause"]["waits"] for one in acme.get("/v1/runs").json()["runs"] if one["pause"]}
     assert (len(shown[run]), [wait["signal"] for wait in shown[other]]) == (MOST_SHOWN, ["paid"])
@@ -48,10 +50,10 @@ def test_of_very_many_waits_some_are_shown_and_those_of_people_first(acme: httpx
 
 
 def test_children_are_listed_by_their_parent_within_the_tenant(
-    acme: httpx.Client, other: httpx.Client, hand: Hand
+    acme: httpx.Client, other: httpx.Client, fake_worker: FakeWorker
 ) -> None:
     parent, child = _enqueue(acme), _enqueue(acme)
-    hand.connection.execute("UPDATE run SET parent_run_id = %s WHERE id = %s", [parent, UUID(child)])
+    fake_worker.connection.execute("UPDATE run SET parent_run_id = %s WHERE id = %s", [parent, UUID(child)])
     found = acme.get("/v1/runs", params={"parentRunId": parent}).json()["runs"]
     assert [(run["runId"], run["parentRunId"]) for run in found] == [(child, parent)]
     assert other.get("/v1/runs", params={"parentRunId": parent}).json()["runs"] == []

@@ -17,10 +17,10 @@ from api.consent import state as states
 from models.moves import NewWait
 from models.tables.provider import Provider
 from tests.oauth import NAME, Loopback, come_back, consent, decide, loopback, params, set_out
-from tests.postgres.inside import settings_of
+from tests.postgres.proxied import settings_of
 from tests.system.api_server import ApiServer
 from tests.system.consenting import EVERYTHING, HOUR, Asking, knowing_itself, refused
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 SECRET_KEY = "k" * 40
 
@@ -41,7 +41,7 @@ def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def http(api: ApiServer, hand: Hand, provider: Loopback) -> Iterator[httpx.Client]:
+def http(api: ApiServer, fake_worker: FakeWorker, provider: Loopback) -> Iterator[httpx.Client]:
     with api.client(api.key(scopes=EVERYTHING)) as client:
         assert client.put(f"/v1/providers/{NAME}", json=provider.settings()).status_code == 201
         yield client
@@ -54,8 +54,10 @@ def as_at_the_start(http: httpx.Client, provider: Loopback) -> Iterator[None]:
     http.put(f"/v1/providers/{NAME}", json=provider.settings())
 
 
-def test_the_way_to_the_provider_tells_it_neither_the_token_nor_who_asked(http: httpx.Client, hand: Hand) -> None:
-    asking = Asking(http, hand, "way")
+def test_the_way_to_the_provider_tells_it_neither_the_token_nor_who_asked(
+    http: httpx.Client, fake_worker: FakeWorker
+) -> None:
+    asking = Asking(http, fake_worker, "way")
     answer = httpx.get(asking.link, trust_env=False)
     assert (answer.status_code, answer.headers["referrer-policy"]) == (303, "no-referrer")
     asked = params(answer.headers["location"])
@@ -66,8 +68,8 @@ def test_the_way_to_the_provider_tells_it_neither_the_token_nor_who_asked(http: 
     assert (asking.status, asking.outcomes()) == ("AUTH_REQUIRED", [])
 
 
-def test_a_link_that_is_not_whole_opens_nothing(http: httpx.Client, hand: Hand) -> None:
-    asking, other = Asking(http, hand, "whole"), Asking(http, hand, "other")
+def test_a_link_that_is_not_whole_opens_nothing(http: httpx.Client, fake_worker: FakeWorker) -> None:
+    asking, other = Asking(http, fake_worker, "whole"), Asking(http, fake_worker, "other")
     token = params(asking.link)["token"]
     for wrong in (
         token[:-1],
@@ -82,8 +84,8 @@ def test_a_link_that_is_not_whole_opens_nothing(http: httpx.Client, hand: Hand) 
     assert (asking.status, other.status) == ("AUTH_REQUIRED", "AUTH_REQUIRED")
 
 
-def test_a_state_that_was_not_made_here_changes_nothing(http: httpx.Client, hand: Hand) -> None:
-    asking = Asking(http, hand, "state")
+def test_a_state_that_was_not_made_here_changes_nothing(http: httpx.Client, fake_worker: FakeWorker) -> None:
+    asking = Asking(http, fake_worker, "state")
     callback = decide(set_out(asking.link))
     good = params(callback)
     raw = base64.urlsafe_b64decode(good["state"] + "==")
@@ -93,7 +95,7 @@ def test_a_state_that_was_not_made_here_changes_nothing(http: httpx.Client, hand
         wrong = {**good, "state": base64.urlsafe_b64encode(bent).decode()}
         refused(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode(wrong)}", "token_unknown", 404)
     refused(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode({**good, 'state': 'x'})}", "token_unknown", 404)
-    other = Asking(http, hand, "another")
+    other = Asking(http, fake_worker, "another")
     swapped = {"state": params(set_out(other.link))["state"], "code": good["code"]}
     refused(
         f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode(swapped)}", "provider_failed", 502
@@ -103,9 +105,9 @@ def test_a_state_that_was_not_made_here_changes_nothing(http: httpx.Client, hand
 
 
 def test_a_state_that_is_old_changes_nothing_and_says_what_to_do(
-    http: httpx.Client, hand: Hand, provider: Loopback, monkeypatch: pytest.MonkeyPatch
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asking = Asking(http, hand, "old")
+    asking = Asking(http, fake_worker, "old")
     with settings_of(monkeypatch, SECRET_KEY=SECRET_KEY):
         ago = time.time() - states.GOOD_SECONDS - 5
         made = states.new_state(asking.wait.id, asking.wait.nonce or "", ago, Provider(name=NAME))
@@ -116,9 +118,9 @@ def test_a_state_that_is_old_changes_nothing_and_says_what_to_do(
 
 
 def test_what_came_back_once_comes_back_in_vain_a_second_time(
-    http: httpx.Client, hand: Hand, provider: Loopback
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback
 ) -> None:
-    asking = Asking(http, hand, "twice")
+    asking = Asking(http, fake_worker, "twice")
     link = asking.link
     callback = decide(set_out(link))
     assert come_back(callback).status_code == 200
@@ -130,8 +132,10 @@ def test_what_came_back_once_comes_back_in_vain_a_second_time(
     assert (asking.status, asking.outcomes()) == ("RUNNING", ["authorized"])
 
 
-def test_the_link_of_a_run_that_ended_or_waited_too_long_is_good_no_more(http: httpx.Client, hand: Hand) -> None:
-    ended, late = Asking(http, hand, "ended"), Asking(http, hand, "late", due_ms=50)
+def test_the_link_of_a_run_that_ended_or_waited_too_long_is_good_no_more(
+    http: httpx.Client, fake_worker: FakeWorker
+) -> None:
+    ended, late = Asking(http, fake_worker, "ended"), Asking(http, fake_worker, "late", due_ms=50)
     links = ended.link, late.link
     callback = decide(set_out(links[0]))
     http.delete(f"/v1/runs/{ended.run}")
@@ -145,9 +149,9 @@ def test_the_link_of_a_run_that_ended_or_waited_too_long_is_good_no_more(http: h
 
 @pytest.mark.parametrize("status", [503, 404])
 def test_a_provider_that_is_out_of_order_leaves_the_run_waiting(
-    http: httpx.Client, hand: Hand, provider: Loopback, status: int
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback, status: int
 ) -> None:
-    asking = Asking(http, hand, f"out-{status}")
+    asking = Asking(http, fake_worker, f"out-{status}")
     callback = decide(set_out(asking.link))
     provider.conduct(status=status)
     page = come_back(callback)
@@ -168,9 +172,9 @@ def test_a_provider_that_is_out_of_order_leaves_the_run_waiting(
     ],
 )
 def test_a_provider_that_was_introduced_wrongly_says_so_and_the_run_waits(
-    http: httpx.Client, hand: Hand, provider: Loopback, wrong: dict[str, Any], says: str
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback, wrong: dict[str, Any], says: str
 ) -> None:
-    asking = Asking(http, hand, f"wrong-{says}")
+    asking = Asking(http, fake_worker, f"wrong-{says}")
     http.put(f"/v1/providers/{NAME}", json=provider.settings(**wrong))
     page = consent(asking.link)
     assert (page.status_code, says in page.text) == (502, True)
@@ -179,25 +183,25 @@ def test_a_provider_that_was_introduced_wrongly_says_so_and_the_run_waits(
 
 @pytest.mark.parametrize("error", ["temporarily_unavailable", "invalid_scope", "<script>"])
 def test_an_error_of_the_provider_that_is_no_refusal_leaves_the_run_waiting(
-    http: httpx.Client, hand: Hand, error: str
+    http: httpx.Client, fake_worker: FakeWorker, error: str
 ) -> None:
-    asking = Asking(http, hand, f"error-{error}")
+    asking = Asking(http, fake_worker, f"error-{error}")
     state = params(set_out(asking.link))["state"]
     page = come_back(f"{http.base_url}/v1/auth/callback/{NAME}?{urlencode({'state': state, 'error': error})}")
     assert (page.status_code, "<script>" in page.text) == (502, False)
     assert asking.status == "AUTH_REQUIRED"
 
 
-def test_a_refusal_is_taken_for_one_and_counts_once(http: httpx.Client, hand: Hand) -> None:
-    asking = Asking(http, hand, "no")
+def test_a_refusal_is_taken_for_one_and_counts_once(http: httpx.Client, fake_worker: FakeWorker) -> None:
+    asking = Asking(http, fake_worker, "no")
     callback = decide(set_out(asking.link), "deny")
     assert come_back(callback, "application/json").json()["outcome"] == "denied"
     assert (asking.status, asking.outcomes()) == ("FAILED", ["denied"])
     refused(callback, "token_used", 410)
 
 
-def test_what_is_given_at_a_provider_is_completed_by_nobody_else(http: httpx.Client, hand: Hand) -> None:
-    asking = Asking(http, hand, "else")
+def test_what_is_given_at_a_provider_is_completed_by_nobody_else(http: httpx.Client, fake_worker: FakeWorker) -> None:
+    asking = Asking(http, fake_worker, "else")
     body = {"token": params(asking.link)["token"], "outcome": "authorized"}
     answer = httpx.post(f"{http.base_url}/v1/auth/{asking.wait.id}/complete", json=body, trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
@@ -205,15 +209,15 @@ def test_what_is_given_at_a_provider_is_completed_by_nobody_else(http: httpx.Cli
 
 
 def test_grants_are_seen_revoked_and_used_by_their_tenant_alone(
-    api: ApiServer, http: httpx.Client, hand: Hand, provider: Loopback
+    api: ApiServer, http: httpx.Client, fake_worker: FakeWorker, provider: Loopback
 ) -> None:
-    mine = Asking(http, hand, "shared")
+    mine = Asking(http, fake_worker, "shared")
     consent(mine.link)
     [grant] = http.get("/v1/grants", params={"subject": "shared", "provider": NAME}).json()["grants"]
     with api.client(api.key("other", scopes=EVERYTHING)) as other:
         assert other.get("/v1/grants").json()["grants"] == []
         assert other.delete(f"/v1/grants/{grant['id']}").status_code == 404
-        theirs = Asking(other, hand, "shared", tenant="other")
+        theirs = Asking(other, fake_worker, "shared", tenant="other")
         assert theirs.status == "AUTH_REQUIRED", "a grant of the same name in another tenant is another's"
         consent(theirs.link)
         assert len(other.get("/v1/grants").json()["grants"]) == 1
@@ -223,9 +227,9 @@ def test_grants_are_seen_revoked_and_used_by_their_tenant_alone(
         assert reader.get("/v1/providers").json()["code"] == "forbidden"
 
 
-def test_the_list_of_grants_comes_in_pages(http: httpx.Client, hand: Hand, api: ApiServer) -> None:
+def test_the_list_of_grants_comes_in_pages(http: httpx.Client, fake_worker: FakeWorker, api: ApiServer) -> None:
     for number in range(3):
-        consent(Asking(http, hand, f"page-{number}").link)
+        consent(Asking(http, fake_worker, f"page-{number}").link)
     with Client(api.url, api.key(scopes=EVERYTHING)) as client:
         found = [grant["subject"] for grant in client.grants(provider=NAME) if grant["subject"].startswith("page-")]
     assert found == ["page-2", "page-1", "page-0"]
@@ -291,9 +295,9 @@ def test_a_name_that_no_agent_could_write_is_refused(http: httpx.Client) -> None
 
 
 def test_under_another_secret_key_stored_secrets_are_unreadable_and_it_says_so(
-    api: ApiServer, http: httpx.Client, hand: Hand, tmp_path: Path
+    api: ApiServer, http: httpx.Client, fake_worker: FakeWorker, tmp_path: Path
 ) -> None:
-    asking = Asking(http, hand, "key")
+    asking = Asking(http, fake_worker, "key")
     other = ApiServer(
         api.database_url, api.redis_url, tmp_path / "api.log", {**api.settings, "TAXIWAY_SECRET_KEY": "j" * 40}
     )
@@ -311,9 +315,9 @@ def test_under_another_secret_key_stored_secrets_are_unreadable_and_it_says_so(
 
 
 def test_no_secret_of_an_authorization_is_logged(
-    api: ApiServer, http: httpx.Client, hand: Hand, provider: Loopback
+    api: ApiServer, http: httpx.Client, fake_worker: FakeWorker, provider: Loopback
 ) -> None:
-    asking = Asking(http, hand, "logged")
+    asking = Asking(http, fake_worker, "logged")
     link, callback = asking.link, decide(set_out(asking.link))
     come_back(callback)
     log = api.log.read_text()
@@ -322,10 +326,10 @@ def test_no_secret_of_an_authorization_is_logged(
     assert [secret for secret in secrets if secret in log] == []
 
 
-def test_the_wait_of_a_link_is_told_by_its_kind(hand: Hand, http: httpx.Client) -> None:
+def test_the_wait_of_a_link_is_told_by_its_kind(fake_worker: FakeWorker, http: httpx.Client) -> None:
     """An approval's token opens no authorization, whatever its wait's id is."""
     run = str(http.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"])
     wait = NewWait("b", "approval", {"prompt": "Ship?"}, HOUR, "denied", nonce="d" * 32)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     token = params(http.get(f"/v1/runs/{run}").json()["pause"]["waits"][0]["approvalUrl"])["token"]
     refused(f"{http.base_url}/v1/auth/{wait.id}/start?token={token}", "token_unknown", 404)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 from tests.system.people import SETTINGS, decide, with_secret
-from tests.system.situations import SITUATIONS, TERMINAL
+from tests.system.run_states import SITUATIONS, TERMINAL
 
 # action → (answer, status, kind of pause, what is recorded) afterwards
 Row = dict[str, tuple[int, str, str | None, str | None]]
@@ -76,9 +76,11 @@ def test_the_table_is_whole() -> None:
 
 
 @pytest.mark.parametrize(("situation", "action"), CELLS)
-def test_what_an_action_does_in_each_status(acme: httpx.Client, hand: Hand, situation: str, action: str) -> None:
+def test_what_an_action_does_in_each_status(
+    acme: httpx.Client, fake_worker: FakeWorker, situation: str, action: str
+) -> None:
     code, status, kind, recorded = TABLE[situation][action]
-    run = SITUATIONS[situation](acme, hand).run
+    run = SITUATIONS[situation](acme, fake_worker).run
     before = acme.get(f"/v1/runs/{run}").json()
     answer = _do(acme, run, action)
     after = acme.get(f"/v1/runs/{run}").json()
@@ -92,14 +94,16 @@ def test_what_an_action_does_in_each_status(acme: httpx.Client, hand: Hand, situ
     assert shown == (status, kind, recorded)
 
 
-def test_a_pause_of_a_parked_run_takes_effect_when_it_is_decided_about(acme: httpx.Client, hand: Hand) -> None:
-    stands = SITUATIONS["PAUSED, approval"](acme, hand)
-    assert acme.post(f"/v1/runs/{stands.run}/pause").status_code == 202
-    assert stands.wait
+def test_a_pause_of_a_parked_run_takes_effect_when_it_is_decided_about(
+    acme: httpx.Client, fake_worker: FakeWorker
+) -> None:
+    run_state = SITUATIONS["PAUSED, approval"](acme, fake_worker)
+    assert acme.post(f"/v1/runs/{run_state.run}/pause").status_code == 202
+    assert run_state.wait
     with with_secret():
-        assert decide(acme, stands.wait).status_code == 200
-    run = acme.get(f"/v1/runs/{stands.run}", params={"includeEvents": True}).json()
+        assert decide(acme, run_state.wait).status_code == 200
+    run = acme.get(f"/v1/runs/{run_state.run}", params={"includeEvents": True}).json()
     assert (run["status"], run["pause"]["kind"], run["controlRequest"]) == ("PAUSED", "user", None)
     moved = [(event["verb"], event["to"]) for event in run["events"] if event.get("verb")][-2:]
     assert moved == [("resume", "RUNNING"), ("pause_by_user", "PAUSED")]
-    assert acme.post(f"/v1/runs/{stands.run}/resume").json()["status"] == "RUNNING"
+    assert acme.post(f"/v1/runs/{run_state.run}/resume").json()["status"] == "RUNNING"

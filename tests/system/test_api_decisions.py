@@ -11,8 +11,8 @@ import pytest
 from api.links.tokens import Purpose
 from models.moves import NewWait
 from tests.system.api_server import ApiServer
-from tests.system.hand import Hand
-from tests.system.people import HOUR, JSON, SETTINGS, asks, decide, kept, refused, stands, token_of, with_secret
+from tests.system.fake_worker import FakeWorker
+from tests.system.people import HOUR, JSON, SETTINGS, asks, decide, kept, refused, run_state, token_of, with_secret
 
 pytestmark = pytest.mark.usefixtures("same_secret")
 
@@ -23,10 +23,10 @@ def api_settings() -> dict[str, str]:
 
 
 def test_whoever_holds_the_link_sees_what_is_asked_and_decides_once(
-    anybody: httpx.Client, acme: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
     wait = asks(choices=["card", "voucher"])
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     seen = anybody.get("/v1/runs/approval", params={"token": token_of(wait)}, headers=JSON)
     assert seen.status_code == 200
     assert {name: seen.json()[name] for name in ("waitId", "runId", "agent", "prompt", "details", "choices")} == {
@@ -41,7 +41,7 @@ def test_whoever_holds_the_link_sees_what_is_asked_and_decides_once(
         "outcome": "approved", "choice": "voucher", "answer": None, "by": "link", "comment": "fine",
         "at": answer.json()["outcome"]["at"],
     }  # fmt: skip
-    assert stands(hand, run) == ("RUNNING", "approved")
+    assert run_state(fake_worker, run) == ("RUNNING", "approved")
     events = acme.get(f"/v1/runs/{run}/events").json()["events"]
     decided = next(event for event in events if event["event"] == "run_action")
     assert {name: decided[name] for name in ("waitId", "decision", "choice", "by", "comment", "digest")} == {
@@ -60,10 +60,10 @@ def test_whoever_holds_the_link_sees_what_is_asked_and_decides_once(
 
 
 def test_of_a_hundred_decisions_at_once_exactly_one_wins_and_the_others_are_told(
-    api: ApiServer, hand: Hand, run: str
+    api: ApiServer, fake_worker: FakeWorker, run: str
 ) -> None:
     wait = asks(onDeny="return")
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     with api.client(None) as client, ThreadPoolExecutor(100) as pool:
         calls = [pool.submit(decide, client, wait, "approve" if n % 2 else "deny", comment=str(n)) for n in range(100)]
         answers = [call.result() for call in calls]
@@ -72,9 +72,9 @@ def test_of_a_hundred_decisions_at_once_exactly_one_wins_and_the_others_are_told
     for answer in answers:
         assert answer.json()["outcome"] == won["outcome"]
         assert answer.json().get("code", "token_used") == "token_used"
-    assert stands(hand, run)[0] == "RUNNING"
+    assert run_state(fake_worker, run)[0] == "RUNNING"
     sql = "SELECT count(*) AS n FROM event WHERE run_id = %s AND (type = 'run_action' OR verb = 'resume')"
-    assert hand.connection.execute(sql, [run]).fetchone() == {"n": 2}
+    assert fake_worker.connection.execute(sql, [run]).fetchone() == {"n": 2}
 
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -87,40 +87,40 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
      "application/jsonp", "application/json-seq"],
 )  # fmt: skip
 def test_a_get_that_does_not_ask_for_json_in_so_many_words_decides_nothing(
-    anybody: httpx.Client, hand: Hand, run: str, accept: str, decision: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, accept: str, decision: str
 ) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     where = {"token": token_of(wait), "decision": decision}
     for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"):
         anybody.request(method, "/v1/runs/approval", params=where, headers={"accept": accept, "purpose": "prefetch"})
     anybody.head("/v1/runs/approval", params=where, headers=JSON)
-    assert kept(hand, wait)["outcome"] is None
-    assert stands(hand, run) == ("PAUSED", "waiting")
+    assert kept(fake_worker, wait)["outcome"] is None
+    assert run_state(fake_worker, run) == ("PAUSED", "waiting")
 
 
 @pytest.mark.parametrize(
     "accept", ["application/json", "Application/JSON; charset=utf-8", "application/json, */*;q=0.1"]
 )
 def test_a_get_that_asks_for_json_and_names_the_decision_decides(
-    anybody: httpx.Client, hand: Hand, run: str, accept: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, accept: str
 ) -> None:
     wait = asks(choices=["card"])
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     where = {"token": token_of(wait), "choice": "card", "comment": "ok"}
     assert anybody.get("/v1/runs/approval", params=where, headers={"accept": accept}).json()["outcome"] is None
     unknown = anybody.get("/v1/runs/approval", params={**where, "decision": "answer"}, headers={"accept": accept})
     assert refused(unknown) == (400, "invalid_request")
     answer = anybody.get("/v1/runs/approval", params={**where, "decision": "approve"}, headers={"accept": accept})
     assert (answer.status_code, answer.json()["outcome"]["choice"]) == (200, "card")
-    assert stands(hand, run) == ("RUNNING", "approved")
+    assert run_state(fake_worker, run) == ("RUNNING", "approved")
 
 
 def test_a_link_that_is_not_ours_is_unknown_whatever_is_wrong_with_it(
-    anybody: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
     wait, nobodys = asks(), asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     good = token_of(wait)
     with with_secret("a key of some other installation"):
         foreign = token_of(wait)
@@ -139,38 +139,40 @@ def test_a_link_that_is_not_ours_is_unknown_whatever_is_wrong_with_it(
             assert answer.headers["cache-control"] == "no-store"
             assert answer.headers["referrer-policy"] == "no-referrer"
             assert answer.headers["x-content-type-options"] == "nosniff"
-    assert kept(hand, wait)["outcome"] is None
+    assert kept(fake_worker, wait)["outcome"] is None
 
 
-def test_the_link_of_an_authorization_decides_no_approval(anybody: httpx.Client, hand: Hand, run: str) -> None:
+def test_the_link_of_an_authorization_decides_no_approval(
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str
+) -> None:
     wait = NewWait("authorize#1", "authorization", {"provider": "stripe"}, HOUR, "failed", nonce="b" * 32)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     for purpose in Purpose:
         answer = anybody.post("/v1/runs/approval", json={"token": token_of(wait, purpose), "decision": "approve"})
         assert refused(answer) == (404, "token_unknown")
-    assert kept(hand, wait)["outcome"] is None
+    assert kept(fake_worker, wait)["outcome"] is None
 
 
 def test_a_link_expires_by_the_clock_whether_or_not_somebody_has_looked_at_it(
-    anybody: httpx.Client, acme: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
     wait = asks(due_ms=0)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     answer = decide(anybody, wait)
     assert refused(answer) == (410, "token_expired")
     assert (answer.json()["outcome"]["by"], answer.json()["outcome"]["outcome"]) == (None, "denied")
     assert (answer.json()["runId"], answer.json()["runStatus"]) == (run, "PAUSED")
-    assert kept(hand, wait)["outcome"] is None, "the scheduler's to say"
-    hand.connection.execute("UPDATE wait SET resolved_at = now(), outcome = 'denied' WHERE id = %s", [wait.id])
+    assert kept(fake_worker, wait)["outcome"] is None, "the scheduler's to say"
+    fake_worker.connection.execute("UPDATE wait SET resolved_at = now(), outcome = 'denied' WHERE id = %s", [wait.id])
     assert refused(decide(anybody, wait, "deny")) == (410, "token_expired")
     assert refused(acme.post(f"/v1/approvals/{wait.id}", json={"decision": "deny"})) == (409, "wait_closed")
 
 
 def test_the_end_of_a_run_withdraws_its_question(
-    anybody: httpx.Client, acme: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     assert acme.delete(f"/v1/runs/{run}").json()["status"] == "CANCELED"
     answer = decide(anybody, wait)
     assert refused(answer) == (410, "token_used")
@@ -179,10 +181,10 @@ def test_the_end_of_a_run_withdraws_its_question(
 
 
 def test_a_decision_about_a_run_that_a_user_paused_is_kept_until_it_is_resumed(
-    anybody: httpx.Client, acme: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     assert acme.post(f"/v1/runs/{run}/pause").status_code == 202
     assert decide(anybody, wait).json()["runStatus"] == "PAUSED"
     shown = acme.get(f"/v1/runs/{run}").json()
@@ -192,10 +194,10 @@ def test_a_decision_about_a_run_that_a_user_paused_is_kept_until_it_is_resumed(
 
 
 def test_a_denial_ends_a_run_at_once_also_when_a_user_wants_it_paused(
-    anybody: httpx.Client, acme: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     acme.post(f"/v1/runs/{run}/pause")
     assert decide(anybody, wait, "deny", comment="too dear").json()["runStatus"] == "CANCELED"
-    assert stands(hand, run) == ("CANCELED", "denied")
+    assert run_state(fake_worker, run) == ("CANCELED", "denied")

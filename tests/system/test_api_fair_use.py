@@ -13,8 +13,8 @@ import pytest
 from api.build import build
 from api.http.fair_use import OF_A_TENANT, READS_AT_ONCE, READS_PER_KEY, SEARCHES_AT_ONCE
 from tests.system.api_server import ApiServer
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.following import enqueue
-from tests.system.hand import INPUT, Hand
 
 PER_KEY = 2
 READ_SECONDS = 4
@@ -99,9 +99,9 @@ def test_a_key_with_its_reads_under_way_reads_nothing_more_while_others_read_and
 
 
 def test_keys_together_have_few_reads_under_way_and_unknown_keys_have_those_of_one(
-    api: ApiServer, acme: httpx.Client, hand: Hand
+    api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker
 ) -> None:
-    del hand  # its agents are known now
+    del fake_worker  # its agents are known now
     with ExitStack() as stack:
         clients = [stack.enter_context(api.client(api.key(f"tenant{n}"))) for n in range(READS_AT_ONCE)]
         strangers = [stack.enter_context(api.client(f"tw_nobody{n}")) for n in range(READS_PER_KEY + 1)]

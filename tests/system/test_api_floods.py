@@ -16,8 +16,8 @@ import pytest
 from models.runs import public_event
 from models.runtime.bus import Bus, run_channel, tenant_channel
 from tests.system.api_server import ApiServer
+from tests.system.fake_worker import FakeWorker
 from tests.system.following import enqueue, followed
-from tests.system.hand import Hand
 
 LOUD = "loud"
 """A tenant of this test's own: other tests hear what Redis says of theirs."""
@@ -73,7 +73,7 @@ def _delays(bus: Bus, run: str, told: list[Any], times: int) -> list[float]:
     for n in range(times):
         known = len(told)
         began = time.monotonic()
-        bus.say("acme", public_event.live(run, "RUNNING", "progress", {"done": n}))
+        bus.publish_event("acme", public_event.live(run, "RUNNING", "progress", {"done": n}))
         until(lambda known=known: len(told) > known)  # type: ignore[misc]
         delays.append((time.monotonic() - began) * 1000)
         time.sleep(0.02)  # so that they are spread over the flood
@@ -82,10 +82,10 @@ def _delays(bus: Bus, run: str, told: list[Any], times: int) -> list[float]:
 
 @pytest.mark.parametrize("flood", ["run", "tenant"])
 def test_other_streams_get_their_live_events_by_hints_all_the_while(
-    api: ApiServer, acme: httpx.Client, hand: Hand, bus: Bus, flood: str
+    api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker, bus: Bus, flood: str
 ) -> None:
     watched, other = enqueue(acme), enqueue(acme)
-    fences = hand.take(watched), hand.take(other)
+    fences = fake_worker.take(watched), fake_worker.take(other)
     channel = run_channel(watched) if flood == "run" else tenant_channel(LOUD)
     with (
         followed(acme, watched) as flooded_told,
@@ -100,12 +100,12 @@ def test_other_streams_get_their_live_events_by_hints_all_the_while(
             began = time.monotonic()
             assert acme.get("/health").status_code == 200
             health_ms = (time.monotonic() - began) * 1000
-            hand.step(fences[0], "one")
+            fake_worker.step(fences[0], "one")
             began = time.monotonic()
             until(lambda: any(frame["event"] == "step" for frame in flooded_told))
             step_s = time.monotonic() - began
         for fence in fences:
-            hand.succeed(fence)
+            fake_worker.succeed(fence)
     assert median(delays) < 200, (median(delays), max(delays))
     assert quantiles(delays, n=100)[98] < 1000, max(delays)
     assert health_ms < 1000

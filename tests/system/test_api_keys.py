@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from tests.system.api_server import ROOT, ApiServer
-from tests.system.hand import INPUT
+from tests.system.fake_worker import INPUT
 
 
 def command(api: ApiServer, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ from api.links.tokens import Purpose
 from models.moves import NewWait
 from models.waiting.questions import start_question
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.people import HOUR, JSON, PUBLIC_URL, SETTINGS, asks, decide, token_of, wants
 
 FULL = ("enqueue", "read", "decide")
@@ -31,7 +31,7 @@ def api_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def viewers(api: ApiServer, hand: Hand) -> Iterator[dict[str, httpx.Client]]:
+def viewers(api: ApiServer, fake_worker: FakeWorker) -> Iterator[dict[str, httpx.Client]]:
     """Give a client for each kind of viewer: who made the run, who may decide, who may read."""
     keys = {
         "maker": api.key(scopes=("enqueue", "read")),
@@ -84,11 +84,11 @@ def links(client: httpx.Client, run: str, name: str = "approvalUrl", event: str 
     [(None, {"maker", "decider", "finance"}), (["finance"], {"maker", "finance"}), (["boss"], {"maker"})],
 )
 def test_who_may_decide_and_who_made_the_run_are_given_the_link_and_nobody_else(
-    viewers: dict[str, httpx.Client], hand: Hand, approvers: list[str] | None, given: set[str]
+    viewers: dict[str, httpx.Client], fake_worker: FakeWorker, approvers: list[str] | None, given: set[str]
 ) -> None:
     run = enqueue(viewers["maker"])
     wait = asks(approvers=approvers)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     link = f"{PUBLIC_URL}/v1/runs/approval?token={token_of(wait)}"
     for name, client in viewers.items():
         assert links(client, run) == {link if name in given else None}, name
@@ -98,20 +98,20 @@ def test_who_may_decide_and_who_made_the_run_are_given_the_link_and_nobody_else(
 
 
 def test_the_link_that_is_given_opens_the_question(
-    viewers: dict[str, httpx.Client], api: ApiServer, hand: Hand
+    viewers: dict[str, httpx.Client], api: ApiServer, fake_worker: FakeWorker
 ) -> None:
     run = enqueue(viewers["maker"])
-    [wait] = hand.ask(run, asks())
+    [wait] = fake_worker.ask(run, asks())
     link = urlsplit(viewers["maker"].get(f"/v1/runs/{run}").json()["pause"]["waits"][0]["approvalUrl"])
     with api.client(None) as anybody:
         assert anybody.get(link.path, params=parse_qs(link.query), headers=JSON).json()["waitId"] == str(wait)
 
 
-def test_the_link_of_an_authorization_is_another_one(viewers: dict[str, httpx.Client], hand: Hand) -> None:
+def test_the_link_of_an_authorization_is_another_one(viewers: dict[str, httpx.Client], fake_worker: FakeWorker) -> None:
     run = enqueue(viewers["maker"])
     asked = {"provider": "stripe", "scopes": ["refunds"], "subject": "u-1"}
     wait = NewWait("authorize#1", "authorization", asked, HOUR, "failed", nonce="c" * 32)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     link = f"{PUBLIC_URL}/v1/auth/{wait.id}/start?token={token_of(wait, Purpose.AUTHORIZATION)}"
     assert links(viewers["maker"], run, "authUrl", "authentication") == {link}
     assert links(viewers["reader"], run, "authUrl", "authentication") == {None}
@@ -122,37 +122,37 @@ def test_the_link_of_an_authorization_is_another_one(viewers: dict[str, httpx.Cl
     assert "approvalUrl" not in viewers["decider"].get(f"/v1/runs/{run}").text
 
 
-def test_a_parked_run_says_what_it_waits_for(viewers: dict[str, httpx.Client], hand: Hand) -> None:
+def test_a_parked_run_says_what_it_waits_for(viewers: dict[str, httpx.Client], fake_worker: FakeWorker) -> None:
     run = enqueue(viewers["maker"])
-    hand.ask(run, asks(choices=["card"]), NewWait("word#1", "signal", {"signal": "paid"}))
+    fake_worker.ask(run, asks(choices=["card"]), NewWait("word#1", "signal", {"signal": "paid"}))
     approval, signal = viewers["reader"].get(f"/v1/runs/{run}").json()["pause"]["waits"]
     assert (approval["prompt"], approval["choices"], "details" in approval) == ("Refund A7?", ["card"], False)
     assert (signal["signal"], set(signal)) == ("paid", {"waitId", "kind", "openedAt", "expiresAt", "signal"})
 
 
-def test_each_of_several_questions_has_its_own_link(viewers: dict[str, httpx.Client], hand: Hand) -> None:
+def test_each_of_several_questions_has_its_own_link(viewers: dict[str, httpx.Client], fake_worker: FakeWorker) -> None:
     run = enqueue(viewers["maker"])
     one, two = asks("approval#1"), wants({"type": "string"})
-    hand.ask(run, one, two)
+    fake_worker.ask(run, one, two)
     events = viewers["maker"].get(f"/v1/runs/{run}/events").json()["events"]
     found = [event["approvalUrl"].rpartition("=")[2] for event in events if event["event"] == "run_approval"]
     assert found == [token_of(one), token_of(two)]
 
 
 def test_a_start_is_told_with_the_agent_and_its_input_unless_it_is_large(
-    viewers: dict[str, httpx.Client], hand: Hand
+    viewers: dict[str, httpx.Client], fake_worker: FakeWorker
 ) -> None:
     run = enqueue(viewers["maker"])
-    hand.ask(run, start_question("refund", json.dumps(INPUT)))
+    fake_worker.ask(run, start_question("refund", json.dumps(INPUT)))
     for event in told(viewers["reader"], run, "run_approval"):
         assert event["details"] == {"agent": "refund", "input": INPUT}
         assert "approvalUrl" not in event
     large = viewers["maker"].post("/v1/runs", json={"agent": "echo", "input": {"text": "x" * 70_000}}).json()["runId"]
-    hand.ask(large, start_question("echo", "{}"))
+    fake_worker.ask(large, start_question("echo", "{}"))
     for event in told(viewers["maker"], large, "run_approval"):
         assert (event["details"], event["inputOmitted"]) == ({"agent": "echo"}, True)
         assert "approvalUrl" in event
-    assert [row["data"] for row in hand.connection.execute(
+    assert [row["data"] for row in fake_worker.connection.execute(
         "SELECT data::text AS data FROM event WHERE run_id = ANY(%s::uuid[]) AND data::text LIKE '%%A7%%'", [[run, large]]
     )] == []  # fmt: skip
 
@@ -191,23 +191,24 @@ class Overheard:
             time.sleep(0.01)  # the listener is another thread
 
 
-def everything(hand: Hand) -> str:
+def everything(fake_worker: FakeWorker) -> str:
     """Write down every row of every table."""
-    names = hand.connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    names = fake_worker.connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     rows = [
-        hand.connection.execute(f'SELECT t::text AS t FROM "{name["tablename"]}" AS t').fetchall() for name in names
+        fake_worker.connection.execute(f'SELECT t::text AS t FROM "{name["tablename"]}" AS t').fetchall()
+        for name in names
     ]
     return "\n".join(row["t"] for table in rows for row in table)
 
 
 def test_a_token_is_in_no_table_no_event_no_message_and_no_log(
-    viewers: dict[str, httpx.Client], api: ApiServer, hand: Hand
+    viewers: dict[str, httpx.Client], api: ApiServer, fake_worker: FakeWorker
 ) -> None:
     waits = [asks(onDeny="return"), asks(), wants({"type": "string"})]
     with Overheard(api.redis_url) as bus, api.client(None) as anybody:
         for wait in waits:
             run = enqueue(viewers["maker"])
-            hand.ask(run, wait)
+            fake_worker.ask(run, wait)
             assert links(viewers["maker"], run) == {f"{PUBLIC_URL}/v1/runs/approval?token={token_of(wait)}"}
             viewers["decider"].get("/v1/approvals")
             decision = {"decision": "answer", "answer": "x"} if wait is waits[2] else {"decision": "deny"}
@@ -221,21 +222,21 @@ def test_a_token_is_in_no_table_no_event_no_message_and_no_log(
     broker = redis.Redis.from_url(api.redis_url)
     kept = str([(key, broker.type(key)) for key in broker.scan_iter("*")])
     broker.close()
-    for text in (everything(hand), said, kept, api.log.read_text()):
+    for text in (everything(fake_worker), said, kept, api.log.read_text()):
         for wait in waits:
             head, _, tail = token_of(wait).partition(".")
             assert head not in text
             assert tail not in text
     assert all(wait.nonce not in said + api.log.read_text() for wait in waits if wait.nonce)
-    assert "approvalUrl" not in said + everything(hand)
+    assert "approvalUrl" not in said + everything(fake_worker)
 
 
 def test_a_link_works_in_every_process_and_after_a_restart(
-    viewers: dict[str, httpx.Client], api: ApiServer, hand: Hand, tmp_path: Path
+    viewers: dict[str, httpx.Client], api: ApiServer, fake_worker: FakeWorker, tmp_path: Path
 ) -> None:
     run = enqueue(viewers["maker"])
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     link = urlsplit(viewers["maker"].get(f"/v1/runs/{run}").json()["pause"]["waits"][0]["approvalUrl"])
     twin = ApiServer(api.database_url, api.redis_url, tmp_path / "twin.log", SETTINGS).start()
     with pytest.MonkeyPatch.context() as patch:
@@ -254,18 +255,18 @@ def test_a_link_works_in_every_process_and_after_a_restart(
 
 
 def test_a_question_that_the_run_went_on_without_is_decided_while_it_executes(
-    viewers: dict[str, httpx.Client], api: ApiServer, hand: Hand
+    viewers: dict[str, httpx.Client], api: ApiServer, fake_worker: FakeWorker
 ) -> None:
     run = enqueue(viewers["maker"])
     wait = asks(onDeny="return")
-    hand.ask(run, wait, NewWait("word#1", "signal", {"signal": "go"}), wake="any")
+    fake_worker.ask(run, wait, NewWait("word#1", "signal", {"signal": "go"}), wake="any")
     assert viewers["maker"].post(f"/v1/runs/{run}/signals/go").json()["status"] == "RUNNING"
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     with api.client(None) as anybody:
         assert decide(anybody, wait, "deny").json()["runStatus"] == "RUNNING"
         assert decide(anybody, wait).json()["outcome"]["outcome"] == "denied"
-    hand.step(fence, "one")
-    hand.succeed(fence)
+    fake_worker.step(fence, "one")
+    fake_worker.succeed(fence)
     events = viewers["maker"].get(f"/v1/runs/{run}/events").json()["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert [event["event"] for event in events][-3:] == ["run_action", "step", "end"]

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 from tests.system.people import SETTINGS, asks, token_of
-from tests.system.test_api_decisions import BROWSER, JSON, kept, stands
+from tests.system.test_api_decisions import BROWSER, JSON, kept, run_state
 
 pytestmark = pytest.mark.usefixtures("same_secret")
 
@@ -24,18 +24,18 @@ SAME = ("content-type", "cache-control", "referrer-policy", "content-security-po
 
 @pytest.mark.parametrize("headers", [JSON, {"accept": BROWSER}])
 def test_head_on_an_approval_s_link_answers_as_get_does_and_never_decides(
-    anybody: httpx.Client, hand: Hand, run: str, headers: dict[str, str]
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, headers: dict[str, str]
 ) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     where: dict[str, Any] = {"token": token_of(wait)}
     shown = anybody.get("/v1/runs/approval", params=where, headers=headers)
     looked = anybody.head("/v1/runs/approval", params={**where, "decision": "approve"}, headers=headers)
 
     assert (looked.status_code, looked.content) == (shown.status_code, b"") == (200, b"")
     assert [looked.headers.get(name) for name in SAME] == [shown.headers.get(name) for name in SAME]
-    assert kept(hand, wait)["outcome"] is None
-    assert stands(hand, run) == ("PAUSED", "waiting")
+    assert kept(fake_worker, wait)["outcome"] is None
+    assert run_state(fake_worker, run) == ("PAUSED", "waiting")
 
 
 @pytest.mark.parametrize(

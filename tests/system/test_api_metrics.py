@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.test_api_windows import ALWAYS, soon
 
 NAMES = {
@@ -24,8 +24,8 @@ def busy(api: ApiServer, acme: httpx.Client) -> Iterator[str]:
     """Give a queue of three slots: one run executes, two are ready, one waits for its place, one for its time."""
     queue = f"busy-{uuid.uuid4().hex[:8]}"  # readings of the second before know nothing of it
     with api.connect() as connection:
-        hand = Hand(connection, queue=queue, slots=3)
-        hand.take(enqueue(acme, queue))
+        fake_worker = FakeWorker(connection, queue=queue, slots=3)
+        fake_worker.take(enqueue(acme, queue))
         for more in ({}, {}, {"concurrencyKey": "secret key"}, {"notBefore": "2098-01-01T00:00:00Z"}):
             enqueue(acme, queue, **more)
         yield queue

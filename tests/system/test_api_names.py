@@ -51,7 +51,7 @@ BODIES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def agents(api: ApiServer, hand: object) -> None:
+def agents(api: ApiServer, fake_worker: object) -> None:
     """Make agents, and a queue for each, of all these names."""
     with api.connect() as connection:
         for name in HARD:

@@ -17,7 +17,7 @@ import pytest
 
 from ops.ports import free_port
 from tests.system.api_server import ROOT, ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 CALLS = [
     ("GET", "/v1/runs"),
@@ -63,7 +63,7 @@ def test_without_tables_it_says_what_to_run(servers: Any, tmp_path: Path) -> Non
 
 
 def test_when_the_database_goes_and_comes_back_calls_and_streams_go_on(
-    servers: Any, api: ApiServer, acme: httpx.Client, hand: Hand
+    servers: Any, api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker
 ) -> None:
     name = urlsplit(api.database_url).path.strip("/")
     run = acme.post("/v1/runs", json=GOOD).json()["runId"]

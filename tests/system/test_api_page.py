@@ -15,7 +15,7 @@ from models.moves import NewWait
 from models.waiting.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 from tests.system.people import HOUR, SETTINGS, token_of
 
 PLACE = "/v1/runs/approval"
@@ -42,10 +42,10 @@ def anybody(api: ApiServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def asked(hand: Hand, run: str, on_due: str = "denied", **request: Any) -> tuple[NewWait, str]:
+def asked(fake_worker: FakeWorker, run: str, on_due: str = "denied", **request: Any) -> tuple[NewWait, str]:
     """Have the run ask; gives the wait and the token of its link."""
     wait = question("q", {"prompt": "Refund A7?", "onDeny": "cancel", **request}, HOUR, on_due)
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     return wait, token_of(wait)
 
 
@@ -53,18 +53,18 @@ def submit(client: httpx.Client, **fields: str) -> httpx.Response:
     return client.post(PLACE, data=fields)
 
 
-def outcome(hand: Hand, wait: NewWait) -> tuple[Any, ...]:
+def outcome(fake_worker: FakeWorker, wait: NewWait) -> tuple[Any, ...]:
     sql = "SELECT outcome, answer::text AS answer, comment FROM wait WHERE id = %s"
-    row = hand.connection.execute(sql, [wait.id]).fetchone()
+    row = fake_worker.connection.execute(sql, [wait.id]).fetchone()
     assert row
     return row["outcome"], row["answer"], row["comment"]
 
 
 @pytest.mark.parametrize("accept", [BROWSER["accept"], "*/*", "", "text/*", "application/json;q=0"])
 def test_whoever_does_not_ask_for_json_is_shown_a_page_that_runs_nothing_and_that_nobody_keeps(
-    anybody: httpx.Client, hand: Hand, run: str, accept: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, accept: str
 ) -> None:
-    wait, secret = asked(hand, run, details={"amount": 12.5})
+    wait, secret = asked(fake_worker, run, details={"amount": 12.5})
     page = anybody.get(PLACE, params={"token": secret, "decision": "approve"}, headers={"accept": accept})
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     headers = {name: page.headers[name] for name in (
@@ -80,24 +80,24 @@ def test_whoever_does_not_ask_for_json_is_shown_a_page_that_runs_nothing_and_tha
     assert re.findall(r"<script|<link|<img|<iframe|javascript:|\son\w+=|\sstyle=", page.text) == []
     # The token stands where the form needs it and nowhere else.
     assert page.text.count(secret) == page.text.count(f'name="token" value="{secret}"') == 1
-    assert outcome(hand, wait) == (None, None, None)
+    assert outcome(fake_worker, wait) == (None, None, None)
 
 
-def test_who_asks_for_json_is_shown_no_page(anybody: httpx.Client, hand: Hand, run: str) -> None:
-    _, secret = asked(hand, run)
+def test_who_asks_for_json_is_shown_no_page(anybody: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
+    _, secret = asked(fake_worker, run)
     answer = anybody.get(PLACE, params={"token": secret}, headers={"accept": "application/json"})
     assert answer.json()["prompt"]
     assert answer.headers["x-content-type-options"] == "nosniff", "what an agent wrote is in it"
 
 
 def test_a_submitted_form_decides_and_leads_to_a_page_that_can_be_reloaded(
-    anybody: httpx.Client, acme: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, acme: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
-    wait, secret = asked(hand, run, onDeny="return")
+    wait, secret = asked(fake_worker, run, onDeny="return")
     answer = submit(anybody, token=secret, decision="deny", comment=" Too dear.\r\nSorry ")
     assert (answer.status_code, answer.headers["location"]) == (303, f"approval?token={secret}")
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
-    assert outcome(hand, wait) == ("denied", None, "Too dear.\nSorry")
+    assert outcome(fake_worker, wait) == ("denied", None, "Too dear.\nSorry")
     [decided] = [
         event for event in acme.get(f"/v1/runs/{run}/events").json()["events"] if event["event"] == "run_action"
     ]
@@ -111,9 +111,9 @@ def test_a_submitted_form_decides_and_leads_to_a_page_that_can_be_reloaded(
 
 
 def test_pressing_twice_shows_the_own_decision_and_coming_too_late_shows_the_other(
-    anybody: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
-    wait, secret = asked(hand, run, choices=["air", "sea"])
+    wait, secret = asked(fake_worker, run, choices=["air", "sea"])
     assert submit(anybody, token=secret, choice="sea").status_code == 303
     assert submit(anybody, token=secret, choice="sea").status_code == 303
     for late in ({"choice": "air"}, {"decision": "deny"}, {}):
@@ -121,13 +121,13 @@ def test_pressing_twice_shows_the_own_decision_and_coming_too_late_shows_the_oth
         assert page.status_code == 410
         assert "You were too late" in page.text
         assert "Approved: sea" in page.text
-    assert outcome(hand, wait) == ("approved", '{"choice": "sea"}', None)
+    assert outcome(fake_worker, wait) == ("approved", '{"choice": "sea"}', None)
 
 
 def test_a_form_that_does_not_fit_decides_nothing_and_keeps_what_was_typed(
-    anybody: httpx.Client, hand: Hand, run: str
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str
 ) -> None:
-    wait, secret = asked(hand, run, answer=ADDRESS, on_due="timeout")
+    wait, secret = asked(fake_worker, run, answer=ADDRESS, on_due="timeout")
     typed = {"answer.street": 'Elm "<b>&', "comment": "by hand"}
     for number, said in (("seven", "Give a whole number, such as 12; “seven” is none."), ("0", "Must be at least 1.")):
         page = submit(anybody, token=secret, **typed, **{"answer.number": number})
@@ -137,9 +137,9 @@ def test_a_form_that_does_not_fit_decides_nothing_and_keeps_what_was_typed(
         assert 'value="Elm &#34;&lt;b&gt;&amp;"' in page.text
         assert f'value="{number}"' in page.text
         assert "by hand</textarea>" in page.text
-    assert outcome(hand, wait) == (None, None, None)
+    assert outcome(fake_worker, wait) == (None, None, None)
     assert submit(anybody, token=secret, **typed, **{"answer.number": "7"}).status_code == 303
-    assert outcome(hand, wait)[1] == '{"answer": {"street": "Elm \\"<b>&", "number": 7}}'
+    assert outcome(fake_worker, wait)[1] == '{"answer": {"street": "Elm \\"<b>&", "number": 7}}'
 
 
 @pytest.mark.parametrize(
@@ -148,17 +148,17 @@ def test_a_form_that_does_not_fit_decides_nothing_and_keeps_what_was_typed(
      {"choice": "air", "comment": "x" * 2001}, {"choice": "air", "comment": "\0"}],
 )  # fmt: skip
 def test_no_decision_about_this_question_decides_nothing(
-    anybody: httpx.Client, hand: Hand, run: str, fields: dict[str, str]
+    anybody: httpx.Client, fake_worker: FakeWorker, run: str, fields: dict[str, str]
 ) -> None:
-    wait, secret = asked(hand, run, choices=["air", "sea"])
+    wait, secret = asked(fake_worker, run, choices=["air", "sea"])
     page = submit(anybody, token=secret, **fields)
     assert page.status_code == 422
     assert "Not decided yet" in page.text
-    assert outcome(hand, wait) == (None, None, None)
+    assert outcome(fake_worker, wait) == (None, None, None)
 
 
-def test_what_is_no_form_is_refused_on_a_page(anybody: httpx.Client, hand: Hand, run: str) -> None:
-    wait, secret = asked(hand, run)
+def test_what_is_no_form_is_refused_on_a_page(anybody: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
+    wait, secret = asked(fake_worker, run)
     good = urlencode({"token": secret, "decision": "approve"})
     cases = [
         (404, "This link is not known", b""),
@@ -175,7 +175,7 @@ def test_what_is_no_form_is_refused_on_a_page(anybody: httpx.Client, hand: Hand,
         assert page.headers["content-security-policy"] == POLICY
     other = anybody.post(PLACE, content=good, headers={"content-type": "text/plain"})
     assert (other.status_code, other.json()["code"]) == (415, "unsupported_media_type")
-    assert outcome(hand, wait) == (None, None, None)
+    assert outcome(fake_worker, wait) == (None, None, None)
 
 
 def test_an_address_that_says_no_token_is_answered_by_a_page(anybody: httpx.Client) -> None:

@@ -12,7 +12,7 @@ from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from tests.system.api_server import ApiServer
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 
 
 def _pause(acme: httpx.Client, run: str, **body: Any) -> httpx.Response:
@@ -32,35 +32,37 @@ def _verbs(acme: httpx.Client, run: str) -> list[str]:
     return [event["verb"] for event in acme.get(f"/v1/runs/{run}/events").json()["events"] if event.get("verb")]
 
 
-def _park(hand: Hand, run: str) -> None:
+def _park(fake_worker: FakeWorker, run: str) -> None:
     """Have the run wait for somebody to mend its code."""
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     row = moves.park(
         Verb.PAUSE_BY_AGENT, fence.run, fence.epoch, fence.worker, inbox=0, active_ms=1, reason=Reason.CODE_MISMATCH,
         waits=[NewWait("code", "code")],
-    ).one(hand.connection)  # fmt: skip
+    ).one(fake_worker.connection)  # fmt: skip
     assert row is not None
 
 
-def test_a_queued_run_is_held_until_it_is_resumed(acme: httpx.Client, hand: Hand, run: str, api: ApiServer) -> None:
+def test_a_queued_run_is_held_until_it_is_resumed(
+    acme: httpx.Client, fake_worker: FakeWorker, run: str, api: ApiServer
+) -> None:
     assert _stands(_pause(acme, run, reason="prices")) == (200, "QUEUED", None, "pause")
     with api.connect() as connection:
         row = connection.execute("SELECT ticket_at, ready_at, control_by FROM run WHERE id = %s", [run]).fetchone()
     assert row is not None
     assert (row["ticket_at"], row["control_by"]) == (None, "test")
     with pytest.raises(AssertionError):
-        hand.take(run)  # it cannot be promoted
+        fake_worker.take(run)  # it cannot be promoted
 
     assert _stands(_resume(acme, run)) == (200, "QUEUED", None, None)
-    hand.succeed(hand.take(run))
+    fake_worker.succeed(fake_worker.take(run))
     assert acme.get(f"/v1/runs/{run}").json()["status"] == "SUCCESS"
 
 
-def test_an_executing_run_pauses_at_the_edge_of_its_step(acme: httpx.Client, hand: Hand, run: str) -> None:
-    fence = hand.take(run)
+def test_an_executing_run_pauses_at_the_edge_of_its_step(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
+    fence = fake_worker.take(run)
     assert _stands(_pause(acme, run, reason="prices")) == (202, "RUNNING", None, "pause")
     assert _stands(_pause(acme, run)) == (202, "RUNNING", None, "pause")
-    assert moves.pause_executing(fence.run, fence.epoch, fence.worker, active_ms=5).one(hand.connection)
+    assert moves.pause_executing(fence.run, fence.epoch, fence.worker, active_ms=5).one(fake_worker.connection)
     assert _stands(acme.get(f"/v1/runs/{run}")) == (200, "PAUSED", "user", None)
     paused = acme.get(f"/v1/runs/{run}/events").json()["events"][-1]
     assert (paused["verb"], paused["by"], paused["comment"]) == ("pause_by_user", "test", "prices")
@@ -70,67 +72,71 @@ def test_an_executing_run_pauses_at_the_edge_of_its_step(acme: httpx.Client, han
     assert _stands(shown) == (200, "RUNNING", None, None)
     assert shown.json()["readyAt"]
     assert _verbs(acme, run)[-2:] == ["pause_by_user", "resume"]
-    hand.succeed(hand.take(run))
+    fake_worker.succeed(fake_worker.take(run))
 
 
-def test_a_pause_that_is_only_recorded_can_be_taken_back(acme: httpx.Client, hand: Hand, run: str) -> None:
-    fence = hand.take(run)
+def test_a_pause_that_is_only_recorded_can_be_taken_back(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
+    fence = fake_worker.take(run)
     assert _pause(acme, run).status_code == 202
     assert _stands(_resume(acme, run)) == (200, "RUNNING", None, None)
-    assert moves.pause_executing(fence.run, fence.epoch, fence.worker, active_ms=5).one(hand.connection) is None
-    hand.succeed(fence)
+    assert moves.pause_executing(fence.run, fence.epoch, fence.worker, active_ms=5).one(fake_worker.connection) is None
+    fake_worker.succeed(fence)
 
 
-def test_a_started_run_that_waits_for_a_slot_is_paused_at_once(acme: httpx.Client, hand: Hand, run: str) -> None:
-    fence = hand.take(run)
+def test_a_started_run_that_waits_for_a_slot_is_paused_at_once(
+    acme: httpx.Client, fake_worker: FakeWorker, run: str
+) -> None:
+    fence = fake_worker.take(run)
     released = moves.release(fence.run, fence.epoch, fence.worker, verb=Verb.HAND_BACK, reason=Reason.DRAINED)
-    assert released.one(hand.connection)
+    assert released.one(fake_worker.connection)
     assert _stands(_pause(acme, run)) == (200, "PAUSED", "user", None)
     assert _stands(_resume(acme, run)) == (200, "RUNNING", None, None)
 
 
-def test_a_parked_run_keeps_waiting_and_remembers_the_pause(acme: httpx.Client, hand: Hand, run: str) -> None:
-    _park(hand, run)
+def test_a_parked_run_keeps_waiting_and_remembers_the_pause(
+    acme: httpx.Client, fake_worker: FakeWorker, run: str
+) -> None:
+    _park(fake_worker, run)
     assert _stands(_pause(acme, run)) == (202, "PAUSED", "agent", "pause")
     assert _stands(_resume(acme, run)) == (200, "RUNNING", None, None), "a resume ends both"
 
 
-def test_a_cancel_beats_a_pause_in_either_order(acme: httpx.Client, hand: Hand, run: str) -> None:
-    fence = hand.take(run)
+def test_a_cancel_beats_a_pause_in_either_order(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
+    fence = fake_worker.take(run)
     assert _stands(_pause(acme, run)) == (202, "RUNNING", None, "pause")
     assert acme.post(f"/v1/runs/{run}/cancel").status_code == 202
     assert _stands(_pause(acme, run)) == (202, "RUNNING", None, "cancel"), "and a pause takes no cancel back"
     assert _resume(acme, run).json()["code"] == "illegal_move", "nor does a resume"
-    hand.cancel(fence)
+    fake_worker.cancel(fence)
     assert acme.get(f"/v1/runs/{run}").json()["status"] == "CANCELED"
 
 
-def test_a_paused_run_can_be_canceled(acme: httpx.Client, hand: Hand, run: str) -> None:
+def test_a_paused_run_can_be_canceled(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
     assert _pause(acme, run).status_code == 200
     assert acme.delete(f"/v1/runs/{run}").json()["status"] == "CANCELED"
 
 
-def test_what_has_ended_is_neither_paused_nor_resumed(acme: httpx.Client, hand: Hand, run: str) -> None:
-    hand.succeed(hand.take(run))
+def test_what_has_ended_is_neither_paused_nor_resumed(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
+    fake_worker.succeed(fake_worker.take(run))
     for answer in (_pause(acme, run), _resume(acme, run)):
         assert (answer.status_code, answer.json()["code"]) == (409, "run_finished")
         assert answer.json()["run"]["status"] == "SUCCESS"
 
 
-def test_only_a_pause_is_ended_by_a_resume(acme: httpx.Client, hand: Hand, run: str) -> None:
+def test_only_a_pause_is_ended_by_a_resume(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:
     assert _resume(acme, run).json()["code"] == "illegal_move"
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     assert _resume(acme, run).json()["code"] == "illegal_move"
     row = moves.park(
-        Verb.AWAIT_APPROVAL, fence.run, fence.epoch, fence.worker, inbox=_inbox(hand, run), active_ms=1,
+        Verb.AWAIT_APPROVAL, fence.run, fence.epoch, fence.worker, inbox=_inbox(fake_worker, run), active_ms=1,
         reason=Reason.APPROVAL_NEEDED, waits=[NewWait("a", "approval")],
-    ).one(hand.connection)  # fmt: skip
+    ).one(fake_worker.connection)  # fmt: skip
     assert row is not None
     assert _resume(acme, run).json()["code"] == "illegal_move"
 
 
-def _inbox(hand: Hand, run: str) -> int:
-    row = hand.connection.execute("SELECT inbox FROM run WHERE id = %s", [UUID(run)]).fetchone()
+def _inbox(fake_worker: FakeWorker, run: str) -> int:
+    row = fake_worker.connection.execute("SELECT inbox FROM run WHERE id = %s", [UUID(run)]).fetchone()
     assert row is not None
     return int(row["inbox"])
 

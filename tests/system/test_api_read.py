@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 OMITTED = {"input", "result", "stepsFinished", "events"}
 
@@ -25,11 +25,13 @@ def found(client: httpx.Client, **where: Any) -> list[str]:
     return [run["runId"] for run in answer.json()["runs"]]
 
 
-def test_an_executing_run_shows_its_step_and_its_attempts(api: ApiServer, acme: httpx.Client, hand: Hand) -> None:
+def test_an_executing_run_shows_its_step_and_its_attempts(
+    api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker
+) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
-    hand.step(fence, "fetch", '{"a": "ü"}')
-    hand.step(fence, "send", status="retrying", error='{"message": "no"}')
+    fence = fake_worker.take(run)
+    fake_worker.step(fence, "fetch", '{"a": "ü"}')
+    fake_worker.step(fence, "send", status="retrying", error='{"message": "no"}')
     with api.connect() as connection:
         connection.execute("UPDATE run SET step_in_flight = 'send##1' WHERE id = %s", [run])
     shown = acme.get(f"/v1/runs/{run}?includeOutputs=true&includeEvents=true").json()
@@ -44,15 +46,15 @@ def test_an_executing_run_shows_its_step_and_its_attempts(api: ApiServer, acme: 
     assert (step["name"], step["status"], step["attempts"], step["output"]) == ("fetch", "succeeded", 1, {"a": "ü"})
     assert [event["event"] for event in shown["events"]] == ["status", "start", "step", "step"]
     assert shown["events"][3]["step"]["status"] == "retrying"
-    hand.succeed(fence)
+    fake_worker.succeed(fence)
     shown = acme.get(f"/v1/runs/{run}").json()
     assert (shown["executing"], shown["stepInFlight"], "output" in shown["stepsFinished"][0]) == (False, None, False)
 
 
-def test_an_outcome_is_shown_with_the_run(acme: httpx.Client, hand: Hand) -> None:
+def test_an_outcome_is_shown_with_the_run(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     won, lost = enqueue(acme), enqueue(acme)
-    hand.succeed(hand.take(won), '{"answer": [1, null, "x"]}')
-    hand.fail(hand.take(lost))
+    fake_worker.succeed(fake_worker.take(won), '{"answer": [1, null, "x"]}')
+    fake_worker.fail(fake_worker.take(lost))
     shown = acme.get(f"/v1/runs/{won}").json()
     assert (shown["status"], shown["result"], shown["error"]) == ("SUCCESS", {"answer": [1, None, "x"]}, None)
     shown = acme.get(f"/v1/runs/{lost}").json()
@@ -64,11 +66,13 @@ def test_an_outcome_is_shown_with_the_run(acme: httpx.Client, hand: Hand) -> Non
     "stored", ['"\\ud800"', "1e400", "[" * 3000 + "]" * 3000, '{ "a" :\n1 }', '"\\u0000"', "null"],
     ids=["half a pair", "huge", "deep", "white space", "NUL", "null"],
 )  # fmt: skip
-def test_whatever_json_an_agent_stored_is_shown_and_never_a_fault(acme: httpx.Client, hand: Hand, stored: str) -> None:
+def test_whatever_json_an_agent_stored_is_shown_and_never_a_fault(
+    acme: httpx.Client, fake_worker: FakeWorker, stored: str
+) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
-    hand.step(fence, "odd", stored)
-    hand.succeed(fence, stored)
+    fence = fake_worker.take(run)
+    fake_worker.step(fence, "odd", stored)
+    fake_worker.succeed(fence, stored)
     for path in ("?includeOutputs=true", "/steps?includeOutputs=true", "/sse", "/events"):
         answer = acme.get(f"/v1/runs/{run}{path}")
         assert answer.status_code == 200
@@ -98,9 +102,9 @@ def test_lists_leave_out_what_may_be_large_and_other_tenants_runs(acme: httpx.Cl
     assert set(listed[0]) == set(whole) - OMITTED
 
 
-def test_filters_narrow_the_list(acme: httpx.Client, hand: Hand) -> None:
+def test_filters_narrow_the_list(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     ended = enqueue(acme, tags=["f", "x"], metadata={"a.b": "1", "c": "2"}, userId="u1")
-    hand.succeed(hand.take(ended))
+    fake_worker.succeed(fake_worker.take(ended))
     waiting = enqueue(acme, tags=["f"], metadata={"a.b": "1"}, userId="u2")
     assert found(acme, tag="f") == [waiting, ended]
     assert found(acme, tag=["f", "x"]) == [ended]
@@ -123,12 +127,12 @@ def test_filters_narrow_the_list(acme: httpx.Client, hand: Hand) -> None:
     assert ended not in found(acme, tag="f", createdAfter=created)
 
 
-def test_steps_events_and_logs_are_paged_in_their_order(acme: httpx.Client, hand: Hand) -> None:
+def test_steps_events_and_logs_are_paged_in_their_order(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     for n in range(230):
-        hand.step(fence, f"s{n}", str(n))
-    hand.log(fence, *(f"line {n}" for n in range(230)))
+        fake_worker.step(fence, f"s{n}", str(n))
+    fake_worker.log(fence, *(f"line {n}" for n in range(230)))
     shown = acme.get(f"/v1/runs/{run}").json()
     assert shown["stepsTotal"] == 230
     assert [step["name"] for step in shown["stepsFinished"]] == [f"s{n}" for n in range(30, 230)]
@@ -148,9 +152,9 @@ def test_steps_events_and_logs_are_paged_in_their_order(acme: httpx.Client, hand
     assert acme.get(f"/v1/runs/{run}/events", params={"afterSeq": 231}).json()["nextAfterSeq"] is None
 
 
-def test_a_parked_run_says_why_and_until_when(api: ApiServer, acme: httpx.Client, hand: Hand) -> None:
+def test_a_parked_run_says_why_and_until_when(api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    hand.take(run)
+    fake_worker.take(run)
     with api.connect() as connection:
         connection.execute(
             "UPDATE run SET status = 'PAUSED', pause_kind = 'approval', reason = 'approval_needed', lease_worker = NULL, "
@@ -180,11 +184,11 @@ def test_a_parked_run_says_why_and_until_when(api: ApiServer, acme: httpx.Client
 
 def test_capacity_counts_slots_leases_and_those_who_wait(api: ApiServer, acme: httpx.Client) -> None:
     with api.connect() as connection:
-        hand = Hand(connection, queue="counted", slots=3)
+        fake_worker = FakeWorker(connection, queue="counted", slots=3)
     with api.connect() as connection:
-        hand.connection = connection
+        fake_worker.connection = connection
         runs = [enqueue(acme, queue="counted") for _ in range(4)]
-        hand.take(runs[0])
+        fake_worker.take(runs[0])
         assert counted(acme, queued=3) == {
             "queue": "counted", "workers": 1, "slots": 3, "limit": None, "inFlight": 1, "executing": 1, "queued": 3,
             "blocked": 0, "parked": 0, "paused": False, "cordoned": False, "window": None, "nextWindow": None,

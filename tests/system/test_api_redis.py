@@ -16,7 +16,7 @@ import pytest
 from models.runs import public_event
 from models.runtime.bus import Bus
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 
 class Cable:
@@ -83,7 +83,7 @@ def until(fact: Any, seconds: float = 20) -> None:
 
 
 def test_live_messages_arrive_again_after_redis_was_away(
-    servers: Any, api_database: str, hand: Hand, cable: Cable, tmp_path: Path
+    servers: Any, api_database: str, fake_worker: FakeWorker, cable: Cable, tmp_path: Path
 ) -> None:
     through = servers.broker(0).replace(f":{urlsplit(servers.broker(0)).port}", f":{cable.port}")
     server = ApiServer(api_database, through, tmp_path / "api.log").start()
@@ -96,7 +96,7 @@ def test_live_messages_arrive_again_after_redis_was_away(
 
     def say_until_heard(count: int) -> None:
         def heard() -> bool:
-            bus.say("acme", public_event.live(run, "RUNNING", "progress", {"done": 1}))
+            bus.publish_event("acme", public_event.live(run, "RUNNING", "progress", {"done": 1}))
             time.sleep(0.05)  # so that the bus is not flooded while nobody hears it
             return told.count("event: progress") >= count
 
@@ -110,12 +110,12 @@ def test_live_messages_arrive_again_after_redis_was_away(
             say_until_heard(1)
             cable.cut()
             until(lambda: client.get("/ready").json()["redis"] == "away")
-            fence = hand.take(run)
+            fence = fake_worker.take(run)
             until(lambda: "event: start" in told)
             cable.mend()
             until(lambda: client.get("/ready").json()["redis"] == "there")
             say_until_heard(told.count("event: progress") + 1)
-            hand.succeed(fence)
+            fake_worker.succeed(fence)
             stream.join(20)
             assert [line for line in told if line.startswith("id")] == ["id: 1", "id: 2", "id: 3"]
     finally:

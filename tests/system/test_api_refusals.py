@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT
+from tests.system.fake_worker import INPUT
 from tests.system.refusals import GOOD, JSON, problem
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT
+from tests.system.fake_worker import INPUT
 from tests.system.test_api_windows import ALWAYS, refused
 
 RUN = {"agent": "refund", "input": INPUT, "priority": 2, "timeout": "PT5M", "tags": ["nightly"]}

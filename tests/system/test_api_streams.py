@@ -20,17 +20,17 @@ from models.runs import public_event
 from models.runtime.bus import Bus
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
+from tests.system.fake_worker import FakeWorker
 from tests.system.following import POLL, Frame, enqueue, follow, followed, frames
-from tests.system.hand import Hand
 
 
 @pytest.fixture
-def finished(acme: httpx.Client, hand: Hand) -> str:
+def finished(acme: httpx.Client, fake_worker: FakeWorker) -> str:
     run = enqueue(acme)
-    fence = hand.take(run)
-    hand.step(fence, "one")
-    hand.event(fence, '{"type": "note", "text": "ä\\nb"}')
-    hand.succeed(fence, '{"sum": 3}')
+    fence = fake_worker.take(run)
+    fake_worker.step(fence, "one")
+    fake_worker.event(fence, '{"type": "note", "text": "ä\\nb"}')
+    fake_worker.succeed(fence, '{"sum": 3}')
     return run
 
 
@@ -56,17 +56,17 @@ def test_a_stream_goes_on_after_the_last_id(acme: httpx.Client, finished: str) -
     assert follow(acme, finished, last="5") == []
 
 
-def test_a_large_result_is_left_out_of_the_end(acme: httpx.Client, hand: Hand) -> None:
+def test_a_large_result_is_left_out_of_the_end(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     for size, omitted in ((65_534, False), (65_535, True)):
         run = enqueue(acme)
-        hand.succeed(hand.take(run), json.dumps("x" * size))
+        fake_worker.succeed(fake_worker.take(run), json.dumps("x" * size))
         end = follow(acme, run)[-1].json
         assert ("resultOmitted" in end, "result" in end) == (omitted, not omitted)
 
 
-def test_the_end_of_a_failed_run_carries_its_error(acme: httpx.Client, hand: Hand) -> None:
+def test_the_end_of_a_failed_run_carries_its_error(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    hand.fail(hand.take(run))
+    fake_worker.fail(fake_worker.take(run))
     end = follow(acme, run)[-1].json
     assert (end["status"], end["reason"], end["error"]["code"]) == ("FAILED", "step_error", "step_error")
     assert "result" not in end
@@ -79,17 +79,17 @@ def bus(api: ApiServer) -> Iterator[Bus]:
     bus.stop()
 
 
-def test_live_messages_come_between_without_an_id(acme: httpx.Client, hand: Hand, bus: Bus) -> None:
+def test_live_messages_come_between_without_an_id(acme: httpx.Client, fake_worker: FakeWorker, bus: Bus) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     with followed(acme, run) as told:
         until(lambda: len(told) == 2)
-        bus.say(
+        bus.publish_event(
             "acme",
             public_event.live(run, "RUNNING", "progress", {"done": 1, "total": 2, "step": None, "attempt": None}),
         )
         until(lambda: len(told) == 3)
-        hand.succeed(fence)
+        fake_worker.succeed(fence)
     assert [(frame.get("id"), frame["event"]) for frame in told] == [
         ("1", "status"), ("2", "start"), (None, "progress"), ("3", "end"),
     ]  # fmt: skip
@@ -103,29 +103,29 @@ def until(fact: Any, seconds: float = 10) -> None:
         time.sleep(0.01)  # between two looks
 
 
-def test_a_hint_brings_an_event_at_once(acme: httpx.Client, hand: Hand, bus: Bus) -> None:
+def test_a_hint_brings_an_event_at_once(acme: httpx.Client, fake_worker: FakeWorker, bus: Bus) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     delays = []
     with followed(acme, run) as told:
         until(lambda: len(told) == 2)
         for n in range(5):
-            hand.step(fence, f"s{n}")
-            row = hand.connection.execute(
+            fake_worker.step(fence, f"s{n}")
+            row = fake_worker.connection.execute(
                 "SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC LIMIT 1", [run]
             ).fetchone()
             began = time.monotonic()
-            bus.say("acme", public_event.public(row))
+            bus.publish_event("acme", public_event.public(row))
             until(lambda n=n: len(told) == 3 + n)
             delays.append(time.monotonic() - began)
-        hand.succeed(fence)
+        fake_worker.succeed(fence)
     # The poll alone would take a second in the middle.
     assert sorted(delays)[2] < 0.5
 
 
-def test_nonsense_on_the_bus_harms_no_stream(acme: httpx.Client, hand: Hand, bus: Bus) -> None:
+def test_nonsense_on_the_bus_harms_no_stream(acme: httpx.Client, fake_worker: FakeWorker, bus: Bus) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     with followed(acme, run) as told:
         for text in (
             "",
@@ -137,18 +137,18 @@ def test_nonsense_on_the_bus_harms_no_stream(acme: httpx.Client, hand: Hand, bus
             "[" * 9000,
             '{"event": "\\ud800"}',
         ):
-            bus.wake(f"taxiway:run:{run}", text)
-        hand.succeed(fence)
+            bus.wake_up(f"taxiway:run:{run}", text)
+        fake_worker.succeed(fence)
     assert [frame["id"] for frame in told if "id" in frame] == ["1", "2", "3"]
 
 
-def test_data_that_is_no_object_harms_no_stream(acme: httpx.Client, hand: Hand) -> None:
+def test_data_that_is_no_object_harms_no_stream(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     with followed(acme, run) as told:
         for data in ("[1]", "7", '"x"', '{"seq": 99, "event": "end", "type": "x"}'):
-            hand.event(fence, data)
-        hand.succeed(fence)
+            fake_worker.event(fence, data)
+        fake_worker.succeed(fence)
     assert [(frame["id"], frame["event"]) for frame in told[2:]] == [
         *((str(n), "agent") for n in range(3, 7)),
         ("7", "end"),
@@ -178,19 +178,19 @@ def test_twenty_clients_that_come_and_go_see_every_event_once_in_order(
 def write_events(url: str, runs: list[str], bus: Bus) -> None:
     chance = random.Random(7)
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        hands = [Hand(connection) for _ in runs]
-        fences = [hand.take(run) for hand, run in zip(hands, runs, strict=True)]
+        hands = [FakeWorker(connection) for _ in runs]
+        fences = [fake_worker.take(run) for fake_worker, run in zip(hands, runs, strict=True)]
         for n in range(STEPS):
             hints = []
-            for hand, fence in zip(hands, fences, strict=True):
-                hand.step(fence, f"s{n}")
+            for fake_worker, fence in zip(hands, fences, strict=True):
+                fake_worker.step(fence, f"s{n}")
                 wanted = "SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC LIMIT 1"
                 hints.append(public_event.public(connection.execute(wanted, [fence.run]).fetchone()))
             for hint in chance.sample(hints, len(hints) // 2):
-                bus.say("acme", hint)
+                bus.publish_event("acme", hint)
             time.sleep(0.01)  # so that the clients see the run while it goes on
-        for hand, fence in zip(hands, fences, strict=True):
-            hand.succeed(fence)
+        for fake_worker, fence in zip(hands, fences, strict=True):
+            fake_worker.succeed(fence)
 
 
 async def come_and_go(url: str, key: str, runs: list[str]) -> list[list[Frame]]:
@@ -221,9 +221,9 @@ async def follow_restlessly(client: httpx.AsyncClient, run: str, seed: int) -> l
     return told
 
 
-def test_streams_hold_no_database_connection(api: ApiServer, acme: httpx.Client, hand: Hand) -> None:
+def test_streams_hold_no_database_connection(api: ApiServer, acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
 
     async def open_many() -> int:
         limits = httpx.Limits(max_connections=None)
@@ -237,7 +237,7 @@ def test_streams_hold_no_database_connection(api: ApiServer, acme: httpx.Client,
                     "SELECT count(*) AS n FROM pg_stat_activity "
                     "WHERE datname = current_database() AND application_name LIKE 'taxiway%'"
                 ).fetchone()
-            hand.succeed(fence)
+            fake_worker.succeed(fence)
             await asyncio.gather(*(response.aread() for response in responses))
             assert all(b"event: end" in response.content for response in responses)
             assert row is not None
@@ -246,14 +246,14 @@ def test_streams_hold_no_database_connection(api: ApiServer, acme: httpx.Client,
     assert asyncio.run(open_many()) <= 10
 
 
-def test_a_client_that_stops_reading_misses_nothing(acme: httpx.Client, hand: Hand) -> None:
+def test_a_client_that_stops_reading_misses_nothing(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
+    fence = fake_worker.take(run)
     filler = json.dumps({"type": "x", "text": "y" * 20_000})
     with acme.stream("GET", f"/v1/runs/{run}/sse") as response:
         for _ in range(400):
-            hand.event(fence, filler)
-        hand.succeed(fence)
+            fake_worker.event(fence, filler)
+        fake_worker.succeed(fence)
         assert [int(frame["id"]) for frame in frames(response)] == list(range(1, 404))
 
 
@@ -266,17 +266,19 @@ def test_a_cancel_ends_waits_and_streams_at_once(acme: httpx.Client) -> None:
     assert time.monotonic() - began < POLL
 
 
-def test_without_redis_the_poll_completes_a_stream(servers: Any, api_database: str, hand: Hand, tmp_path: Path) -> None:
+def test_without_redis_the_poll_completes_a_stream(
+    servers: Any, api_database: str, fake_worker: FakeWorker, tmp_path: Path
+) -> None:
     server = ApiServer(api_database, f"redis://127.0.0.1:{free_port()}/0", tmp_path / "api.log").start()
     try:
         with server.client(server.key("acme")) as client:
             assert client.get("/ready").json() == {"status": "ready", "database": "there", "redis": "away"}
             run = enqueue(client)
             with followed(client, run) as told:
-                fence = hand.take(run)
+                fence = fake_worker.take(run)
                 for n in range(10):
-                    hand.step(fence, f"s{n}")
-                hand.succeed(fence)
+                    fake_worker.step(fence, f"s{n}")
+                fake_worker.succeed(fence)
             assert [frame["id"] for frame in told] == [str(n) for n in range(1, 14)]
     finally:
         server.stop()
@@ -284,7 +286,7 @@ def test_without_redis_the_poll_completes_a_stream(servers: Any, api_database: s
 
 
 def test_open_streams_and_waits_do_not_hold_up_a_stop(
-    servers: Any, api_database: str, hand: Hand, tmp_path: Path
+    servers: Any, api_database: str, fake_worker: FakeWorker, tmp_path: Path
 ) -> None:
     server = ApiServer(api_database, servers.broker(0), tmp_path / "api.log").start()
     with server.client(server.key("acme")) as client:

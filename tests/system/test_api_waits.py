@@ -7,14 +7,14 @@ import time
 
 import httpx
 
+from tests.system.fake_worker import FakeWorker
 from tests.system.following import POLL, enqueue
-from tests.system.hand import Hand
 
 
-def test_a_wait_ends_when_the_run_does(acme: httpx.Client, hand: Hand) -> None:
+def test_a_wait_ends_when_the_run_does(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     run = enqueue(acme)
-    fence = hand.take(run)
-    threading.Timer(0.5, hand.succeed, [fence]).start()
+    fence = fake_worker.take(run)
+    threading.Timer(0.5, fake_worker.succeed, [fence]).start()
     began = time.monotonic()
     answer = acme.get(f"/v1/runs/{run}/wait", params={"timeout": 20})
     assert (answer.status_code, answer.json()["status"]) == (200, "SUCCESS")

@@ -28,8 +28,8 @@ from models.runtime.bus import Bus, tenant_channel
 from models.waiting.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.following import frames
-from tests.system.hand import INPUT, Hand
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "sdk" / "examples" / "mail_approvals.py"
 PATIENCE = 20
@@ -38,7 +38,7 @@ TENANT = "watched"
 
 
 @pytest.fixture(scope="module")
-def mine(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+def mine(api: ApiServer, fake_worker: FakeWorker) -> Iterator[httpx.Client]:
     with api.client(api.key(TENANT)) as client:
         yield client
 
@@ -55,13 +55,13 @@ def _enqueue(client: httpx.Client, agent: str = "refund") -> str:
     return made
 
 
-def _ask(api: ApiServer, hand: Hand, bus: Bus, run: str, prompt: str) -> None:
+def _ask(api: ApiServer, fake_worker: FakeWorker, bus: Bus, run: str, prompt: str) -> None:
     """Park the run at a question, and say so on the bus as its worker would."""
-    hand.ask(run, question("q", {"prompt": prompt, "details": {"n": 7}, "onDeny": "cancel"}, None, None))
+    fake_worker.ask(run, question("q", {"prompt": prompt, "details": {"n": 7}, "onDeny": "cancel"}, None, None))
     with psycopg.connect(api.database_url, row_factory=dict_row) as connection:
         row = connection.execute("SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC", [UUID(run)]).fetchone()
     assert row is not None
-    bus.say(TENANT, public(row))
+    bus.publish_event(TENANT, public(row))
 
 
 def _watch(client: httpx.Client, **params: Any) -> Any:
@@ -97,13 +97,13 @@ def test_the_stream_is_narrowed_by_status_and_agent(mine: httpx.Client) -> None:
 
 
 def test_a_question_comes_with_its_link_for_who_may_have_it_and_the_bus_never_carries_one(
-    api: ApiServer, mine: httpx.Client, hand: Hand, bus: Bus, servers: Any
+    api: ApiServer, mine: httpx.Client, fake_worker: FakeWorker, bus: Bus, servers: Any
 ) -> None:
     run = _enqueue(mine)
     with api.client(api.key(TENANT, ("read",))) as reader, _watch(mine) as whole, _watch(reader) as narrow:
         one, two = frames(whole), frames(narrow)
         next(one), next(two)
-        _ask(api, hand, bus, run, "Go on?")
+        _ask(api, fake_worker, bus, run, "Go on?")
         assert "/v1/runs/approval?token=" in next(one).json["approvalUrl"]
         seen = next(two).json
     assert (seen["event"], seen["prompt"], "approvalUrl" in seen) == ("run_approval", "Go on?", False)
@@ -117,7 +117,7 @@ def test_another_installation_on_the_same_redis_is_not_heard(api: ApiServer, min
         said = {"event": "status", "runId": run, "runStatus": "RUNNING", "timestamp": ""}
         foreign.say(TENANT, {**said, "seq": 7})
         foreign.stop(PATIENCE)  # it has said everything
-        bus.say(TENANT, {**said, "seq": 8})
+        bus.publish_event(TENANT, {**said, "seq": 8})
         assert next(coming).json["seq"] == 8
 
 
@@ -133,7 +133,7 @@ def test_what_is_no_message_of_ours_is_passed_over(mine: httpx.Client, bus: Bus)
             '{"event": "status", "runId": "x"}',
             "[" * 5000,
         ):
-            bus.wake(tenant_channel(TENANT), text)
+            bus.wake_up(tenant_channel(TENANT), text)
         run = _enqueue(mine)
         assert next(coming).json["runId"] == run
 
@@ -160,10 +160,10 @@ class _Received(Mailbox):
 
 
 def test_the_notifier_mails_what_was_asked_before_it_came_and_what_is_asked_then(
-    api: ApiServer, mine: httpx.Client, hand: Hand, bus: Bus
+    api: ApiServer, mine: httpx.Client, fake_worker: FakeWorker, bus: Bus
 ) -> None:
     early, late = _enqueue(mine), _enqueue(mine)
-    _ask(api, hand, bus, early, "An early question?")
+    _ask(api, fake_worker, bus, early, "An early question?")
     received = _Received()
     postman = Controller(received, hostname="127.0.0.1", port=free_port())
     postman.start()
@@ -177,7 +177,7 @@ def test_the_notifier_mails_what_was_asked_before_it_came_and_what_is_asked_then
         assert first["To"] == "ann@example.com"
         assert "/v1/runs/approval?token=" in str(first.get_payload())
         assert json.dumps({"n": 7}, indent=2) in str(first.get_payload()).replace("\r\n", "\n")
-        _ask(api, hand, bus, late, "A late question?")
+        _ask(api, fake_worker, bus, late, "A late question?")
         assert "/v1/runs/approval?token=" in str(_about(received, "A late question?").get_payload())
         assert received.mails.empty()
         ours = [subject for subject in received.subjects if subject in ("An early question?", "A late question?")]

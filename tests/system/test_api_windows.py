@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 NIGHT = {"cron": "0 22 * * 1-5", "duration": "PT8H", "timezone": "Europe/Berlin"}
 ALWAYS = {"cron": "* * * * *", "duration": 120, "timezone": "UTC"}
@@ -149,7 +149,9 @@ def spare(acme: httpx.Client) -> Iterator[str]:
     acme.delete("/v1/windows/spare")
 
 
-def test_a_window_is_deleted_when_nothing_needs_it_any_more(acme: httpx.Client, spare: str, hand: Hand) -> None:
+def test_a_window_is_deleted_when_nothing_needs_it_any_more(
+    acme: httpx.Client, spare: str, fake_worker: FakeWorker
+) -> None:
     run = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT, "window": spare}).json()["runId"]
     assert acme.put("/v1/queues/default", json={"window": spare}).json()["window"] == spare
     assert acme.put("/v1/agents/refund", json={"window": spare}).json()["window"] == spare
@@ -160,7 +162,7 @@ def test_a_window_is_deleted_when_nothing_needs_it_any_more(acme: httpx.Client, 
     acme.put("/v1/queues/default", json={"window": None})
     acme.put("/v1/agents/refund", json={"window": None})
     assert refused(acme.delete(f"/v1/windows/{spare}"), 409, "conflict")["usedBy"] == [f"run {run}"]
-    hand.succeed(hand.take(run))
+    fake_worker.succeed(fake_worker.take(run))
     assert acme.delete(f"/v1/windows/{spare}").status_code == 204
     refused(acme.delete(f"/v1/windows/{spare}"), 404, "not_found")
     refused(acme.post("/v1/runs", json={"agent": "refund", "input": INPUT, "window": spare}), 422, "unknown_window")

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 
 GOOD = {"agent": "refund", "input": INPUT}
 DISK = 48 << 20
@@ -38,9 +38,9 @@ def refusal(client: httpx.Client) -> str:
 
 
 def test_an_account_without_the_permission_is_told_which_one_to_mend(
-    api: ApiServer, hand: Hand, tmp_path: Path
+    api: ApiServer, fake_worker: FakeWorker, tmp_path: Path
 ) -> None:
-    del hand  # its agents are known now
+    del fake_worker  # its agents are known now
     name = f"poor_{uuid.uuid4().hex[:8]}"
     with api.connect() as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN IN ROLE pg_read_all_data")
@@ -100,7 +100,7 @@ def test_a_full_disk_is_named_loses_nothing_accepted_and_is_over_when_there_is_s
 ) -> None:
     api, folder = on_small_disk
     with api.connect() as connection, api.client(api.key()) as client:
-        Hand(connection)
+        FakeWorker(connection)
         accepted, filler = [client.post("/v1/runs", json=GOOD).json()["runId"]], folder / "filler"
         with filler.open("wb", buffering=0) as file:
             try:

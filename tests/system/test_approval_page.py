@@ -18,7 +18,7 @@ from models.moves import NewWait
 from models.waiting.questions import question, start_question
 from tests.system.api_server import ApiServer
 from tests.system.browsing import DESKTOP, PHONE, SMALLEST, Person, a_browser, person
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.people import HOUR, SETTINGS, token_of
 
 ORDER = {
@@ -96,13 +96,13 @@ def api_settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def ask(api: ApiServer, hand: Hand, run: str) -> Ask:
+def ask(api: ApiServer, fake_worker: FakeWorker, run: str) -> Ask:
     """Give a function that has the run ask, and gives the link."""
 
     def link(wait: NewWait | None = None, *, due_ms: int = HOUR, on_due: str = "denied", **request: Any) -> str:
         asked = {"prompt": "Refund order A7?", "onDeny": "cancel", **request}
         wait = wait or question("q", asked, due_ms, on_due)
-        hand.ask(run, wait)
+        fake_worker.ask(run, wait)
         return f"{api.url}/v1/runs/approval?token={token_of(wait)}"
 
     return link
@@ -117,14 +117,14 @@ def somebody(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Perso
         assert not one.scrolls_sideways()
 
 
-def decided(hand: Hand, run: str) -> tuple[Any, ...]:
+def decided(fake_worker: FakeWorker, run: str) -> tuple[Any, ...]:
     sql = "SELECT outcome, answer::text AS answer, comment FROM wait WHERE run_id = %s ORDER BY id LIMIT 1"
-    row = hand.connection.execute(sql, [run]).fetchone()
+    row = fake_worker.connection.execute(sql, [run]).fetchone()
     assert row
     return row["outcome"], json.loads(row["answer"] or "null"), row["comment"]
 
 
-def test_an_approval_is_read_and_given(somebody: Person, ask: Ask, hand: Hand, run: str) -> None:
+def test_an_approval_is_read_and_given(somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str) -> None:
     page = somebody.page
     page.goto(ask(details=ORDER))
     assert page.title() == "Refund order A7? · Taxiway"
@@ -143,29 +143,31 @@ def test_an_approval_is_read_and_given(somebody: Person, ask: Ask, hand: Hand, r
     assert "goes on as soon as a worker is free" in page.inner_text("main")
     page.reload()
     assert somebody.heading() == "Approved"
-    assert decided(hand, run) == ("approved", None, None)
+    assert decided(fake_worker, run) == ("approved", None, None)
 
 
-def test_a_denial_carries_a_comment(somebody: Person, ask: Ask, hand: Hand, run: str) -> None:
+def test_a_denial_carries_a_comment(somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str) -> None:
     somebody.page.goto(ask())
     assert "If you deny, the run is cancelled." in somebody.page.inner_text("main")
     somebody.page.get_by_label("Comment").fill("Too dear.\nSorry")
     somebody.press("Deny")
     assert somebody.heading() == "Denied"
     assert "The run is cancelled." in somebody.page.inner_text("main")
-    assert decided(hand, run) == ("denied", None, "Too dear.\nSorry")
+    assert decided(fake_worker, run) == ("denied", None, "Too dear.\nSorry")
 
 
-def test_each_choice_has_a_button(somebody: Person, ask: Ask, hand: Hand, run: str) -> None:
+def test_each_choice_has_a_button(somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str) -> None:
     somebody.page.goto(ask(choices=["air", "by <sea> & land"]))
     names = [button.inner_text() for button in somebody.page.get_by_role("button").all()]
     assert names == ["Approve: air", "Approve: by <sea> & land", "Deny"]
     somebody.press("Approve: by <sea> & land")
     assert somebody.heading() == "Approved: by <sea> & land"
-    assert decided(hand, run) == ("approved", {"choice": "by <sea> & land"}, None)
+    assert decided(fake_worker, run) == ("approved", {"choice": "by <sea> & land"}, None)
 
 
-def test_an_answer_is_corrected_and_given_in_its_type(somebody: Person, ask: Ask, hand: Hand, run: str) -> None:
+def test_an_answer_is_corrected_and_given_in_its_type(
+    somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str
+) -> None:
     page = somebody.page
     page.goto(ask(answer=PARCEL, prompt="Where to?", on_due="timeout"))
     page.get_by_label("Street").fill("Elm")
@@ -190,20 +192,20 @@ def test_an_answer_is_corrected_and_given_in_its_type(somebody: Person, ask: Ask
     assert number.get_attribute("aria-invalid") == "true"
     told = "e => document.getElementById(e.getAttribute('aria-describedby').trim().split(' ').at(-1)).textContent"
     assert number.evaluate(told) == "Error: Must be at least 1."
-    assert decided(hand, run) == (None, None, None)
+    assert decided(fake_worker, run) == (None, None, None)
     assert (page.get_by_label("Street").input_value(), page.get_by_label("express").is_checked()) == ("Elm", True)
     number.fill("7")
     number.press("Enter")
     assert somebody.heading() == "Answered"
     answer = {"to": {"street": "Elm", "number": 7}, "speed": "express", "insured": True, "on": "2026-12-24",
               "labels": ["fragile", "this side up"], "worth": None}  # fmt: skip
-    assert decided(hand, run) == ("answered", {"answer": answer}, None)
+    assert decided(fake_worker, run) == ("answered", {"answer": answer}, None)
     assert "this side up" in page.inner_text("main")
 
 
 @pytest.mark.parametrize("kind", [Home, Place, Spot])
 def test_the_defaults_of_the_answers_type_stand_in_the_form(
-    somebody: Person, ask: Ask, hand: Hand, run: str, kind: Any
+    somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str, kind: Any
 ) -> None:
     page = somebody.page
     page.goto(ask(answer=value_schema(shape_of(kind)), prompt="Where to?", on_due="timeout"))
@@ -219,7 +221,7 @@ def test_the_defaults_of_the_answers_type_stand_in_the_form(
     assert somebody.heading() == "Answered"
     named = {"street": "Elm", "country": "DE", "sure": True}
     answer = list(named.values()) if kind is Place else named
-    assert decided(hand, run) == ("answered", {"answer": answer}, None)
+    assert decided(fake_worker, run) == ("answered", {"answer": answer}, None)
 
 
 def test_what_may_begin_and_what_may_be_called_is_shown(somebody: Person, ask: Ask, acme: httpx.Client) -> None:
@@ -248,15 +250,15 @@ def test_a_used_link_shows_what_became_of_it(somebody: Person, ask: Ask) -> None
 
 
 def test_a_link_whose_time_is_over_says_so_before_and_after_the_clock_was_told(
-    somebody: Person, ask: Ask, hand: Hand, run: str
+    somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str
 ) -> None:
     link = ask()
-    hand.connection.execute("UPDATE wait SET due_at = now() - interval '1 s' WHERE run_id = %s", [run])
+    fake_worker.connection.execute("UPDATE wait SET due_at = now() - interval '1 s' WHERE run_id = %s", [run])
     somebody.page.goto(link)
     assert somebody.heading() == "The time to decide is over"
     assert "Nobody decided, so it counts as denied." in somebody.page.inner_text("main")
     assert somebody.page.get_by_role("button").count() == 0
-    hand.connection.execute(
+    fake_worker.connection.execute(
         "UPDATE wait SET resolved_at = now(), outcome = 'denied' WHERE run_id = %s AND resolved_at IS NULL", [run]
     )
     somebody.page.reload()
@@ -292,7 +294,7 @@ def test_a_link_that_is_not_known_says_what_to_do(somebody: Person, ask: Ask, ap
         assert somebody.page.locator(".lead").inner_text()
 
 
-def test_the_keyboard_alone_is_enough(somebody: Person, ask: Ask, hand: Hand, run: str) -> None:
+def test_the_keyboard_alone_is_enough(somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str) -> None:
     page = somebody.page
     page.goto(ask(details=ORDER))
     seen = []
@@ -311,7 +313,7 @@ def test_the_keyboard_alone_is_enough(somebody: Person, ask: Ask, hand: Hand, ru
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Approved").wait_for()
-    assert decided(hand, run)[0] == "approved"
+    assert decided(fake_worker, run)[0] == "approved"
 
 
 def test_the_first_stop_of_the_keyboard_leads_past_the_details(somebody: Person, ask: Ask) -> None:
@@ -328,7 +330,7 @@ def test_the_first_stop_of_the_keyboard_leads_past_the_details(somebody: Person,
     [("decision=deny", "Deny"), ("decision=approve&choice=sea", "Approve: sea"), ("choice=air", "Approve: air")],
 )
 def test_a_decision_in_the_address_is_set_out_and_decides_nothing(
-    somebody: Person, ask: Ask, hand: Hand, run: str, suggested: str, first: str
+    somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str, suggested: str, first: str
 ) -> None:
     somebody.page.goto(f"{ask(choices=['air', 'sea'])}&{suggested}")
     assert f"The link suggests: {first}. Nothing is decided until you press a button." in somebody.page.inner_text(
@@ -337,10 +339,12 @@ def test_a_decision_in_the_address_is_set_out_and_decides_nothing(
     buttons = somebody.page.get_by_role("button")
     assert buttons.first.inner_text() == first
     assert (somebody.page.locator("button.first").count(), buttons.count()) == (1, 3)
-    assert decided(hand, run) == (None, None, None)
+    assert decided(fake_worker, run) == (None, None, None)
 
 
-def test_what_an_agent_shows_is_inert_whatever_it_is(browser: Browser, ask: Ask, hand: Hand, run: str) -> None:
+def test_what_an_agent_shows_is_inert_whatever_it_is(
+    browser: Browser, ask: Ask, fake_worker: FakeWorker, run: str
+) -> None:
     link = ask(prompt="<script>alert(1)</script> Pay\u202e?", details=HOSTILE, choices=["<b>air</b>"])
     with person(browser, PHONE, script=True) as one:
         one.page.goto(f"{link}&comment=%3C/textarea%3E%3Cscript%3Ealert(1)%3C/script%3E&choice=%22%3E%3Cscript%3E")
@@ -357,7 +361,7 @@ def test_what_an_agent_shows_is_inert_whatever_it_is(browser: Browser, ask: Ask,
         assert one.heading() == "Approved: <b>air</b>"
         assert one.complaints == [], "no dialog ran, nothing was blocked"
         assert all(url.startswith(link.partition("?")[0]) for url in one.fetched), one.fetched
-    assert decided(hand, run) == ("approved", {"choice": "<b>air</b>"}, None)
+    assert decided(fake_worker, run) == ("approved", {"choice": "<b>air</b>"}, None)
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE, SMALLEST])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.beside import decide, noted, question, stands, waits
+from tests.system.beside import decide, noted, question, run_state, waits
 from tests.system.live import AGENTS, Live, effects_in
 
 PARK_AFTER = 0.5
@@ -29,8 +29,8 @@ def log(tmp_path: Path) -> Path:
 
 
 def _parked(live: Live, run: str) -> None:
-    live.until(lambda: stands(live, run)["status"] == "PAUSED", "it is parked", 10, lambda: stands(live, run))
-    assert not stands(live, run)["leased"]
+    live.until(lambda: run_state(live, run)["status"] == "PAUSED", "it is parked", 10, lambda: run_state(live, run))
+    assert not run_state(live, run)["leased"]
 
 
 @pytest.mark.parametrize("agent", ["beside_heartbeat", "beside_socket"])
@@ -44,7 +44,7 @@ def test_a_run_that_rests_beside_something_is_parked_and_ends_well_once_it_is_de
     ended = live.end(run)
     assert (ended["status"], ended["result"]) == ("SUCCESS", True)
     assert [one["id"] for one in waits(live, run) if one["kind"] == "approval"] == [wait["id"]], "it was asked once"
-    assert (stands(live, run)["activations"], stands(live, run)["crashes"]) == (2, 0)
+    assert (run_state(live, run)["activations"], run_state(live, run)["crashes"]) == (2, 0)
 
 
 def test_a_deadline_of_the_agent_holds_across_a_kill_of_its_host_and_a_park(live: Live, log: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_deadline_of_the_agent_holds_across_a_kill_of_its_host_and_a_park(live
     live.until(lambda: len(noted(log, run, "awaits")) > 1, "it executes again")
     _parked(live, run)
     _is_late(live, log, run, 5)
-    assert stands(live, run)["crashes"] == 1
+    assert run_state(live, run)["crashes"] == 1
 
 
 def test_a_deadline_of_the_agent_wakes_a_run_that_is_parked_at_once(live: Live, log: Path) -> None:
@@ -62,11 +62,11 @@ def test_a_deadline_of_the_agent_wakes_a_run_that_is_parked_at_once(live: Live, 
     question(live, run)
     _parked(live, run)
     _is_late(live, log, run, 3)
-    assert stands(live, run)["activations"] == 2
+    assert run_state(live, run)["activations"] == 2
 
 
 def _is_late(live: Live, log: Path, run: str, seconds: float) -> None:
-    live.until(lambda: stands(live, run)["status"] == "SUCCESS", "it ends", 30, lambda: stands(live, run))
+    live.until(lambda: run_state(live, run)["status"] == "SUCCESS", "it ends", 30, lambda: run_state(live, run))
     assert live.run(run)["result"] == "late"
     took = noted(log, run, "late")[0] - noted(log, run, "awaits")[0]
     assert seconds - 0.05 < took < seconds + 2

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from tests.system.beside import decide, noted, question, stands, waits
+from tests.system.beside import decide, noted, question, run_state, waits
 from tests.system.explaining import explained, kinds
 from tests.system.live import AGENTS, Live
 
@@ -53,10 +53,10 @@ def test_people_are_asked_when_the_agent_awaits_them_and_the_run_ends_with_what_
 def test_a_decision_reaches_an_agent_that_executes_without_another_activation(live: Live, log: Path) -> None:
     run = live.enqueue("beside_heartbeat", {"log": str(log)})
     wait = question(live, run)
-    assert stands(live, run)["status"] == "RUNNING"
+    assert run_state(live, run)["status"] == "RUNNING"
     decide(live, wait["id"])
     assert live.end(run)["result"] is True
-    assert stands(live, run)["activations"] == 1
+    assert run_state(live, run)["activations"] == 1
     assert {event["status"] for event in live.events(run) if "status" in event} <= {"QUEUED", "RUNNING", "SUCCESS"}
 
 
@@ -74,7 +74,7 @@ def test_people_are_asked_while_a_step_executes_and_the_step_goes_on(live: Live,
     decide(live, wait["id"])
     gate.touch()
     assert live.end(run)["result"] == "worked, approved True"
-    assert stands(live, run)["activations"] == 1
+    assert run_state(live, run)["activations"] == 1
 
 
 def test_a_wait_that_its_agent_gives_up_is_withdrawn_and_its_link_is_gone(live: Live, log: Path) -> None:
@@ -116,11 +116,11 @@ def test_a_pause_parks_a_run_beside_a_heartbeat_and_a_resume_lets_it_go_on(live:
     run = live.enqueue("beside_heartbeat", {"log": str(log)})
     wait = question(live, run)
     assert live.http.post(f"/v1/runs/{run}/pause", json={}).status_code in (200, 202)
-    live.until(lambda: stands(live, run)["status"] == "PAUSED", "it is paused", 5, lambda: stands(live, run))
-    paused = stands(live, run)
+    live.until(lambda: run_state(live, run)["status"] == "PAUSED", "it is paused", 5, lambda: run_state(live, run))
+    paused = run_state(live, run)
     assert (paused["pause_kind"], paused["leased"]) == ("user", False)
     assert live.http.post(f"/v1/runs/{run}/resume", json={}).status_code in (200, 202)
-    live.until(lambda: stands(live, run)["activations"] == 2, "it executes again")
+    live.until(lambda: run_state(live, run)["activations"] == 2, "it executes again")
     decide(live, wait["id"])
     assert live.end(run)["result"] is True
     assert len(waits(live, run)) == 1, "the question stayed the same"
@@ -154,4 +154,4 @@ def test_a_worker_that_drains_hands_a_run_that_waits_on_with_its_question(live: 
         decide(live, wait)
         assert live.end(run)["result"] is True
         assert [one["id"] for one in waits(live, run)] == [wait]
-        assert (stands(live, run)["crashes"], stands(live, run)["losses"]) == (0, 0)
+        assert (run_state(live, run)["crashes"], run_state(live, run)["losses"]) == (0, 0)

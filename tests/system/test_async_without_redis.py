@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.beside import decide, question, stands, waits
+from tests.system.beside import decide, question, run_state, waits
 from tests.system.live import AGENTS, Live
 
 LEASE = 6.0
@@ -31,7 +31,9 @@ def test_a_decision_without_redis_reaches_the_agent_within_a_renewal(live: Live,
     valkey.stop()
     try:
         decide(live, wait["id"])
-        live.until(lambda: stands(live, run)["status"] == "SUCCESS", "it ends", LEASE + BUSY, lambda: stands(live, run))
+        live.until(
+            lambda: run_state(live, run)["status"] == "SUCCESS", "it ends", LEASE + BUSY, lambda: run_state(live, run)
+        )
     finally:
         valkey.start(30)
     with live.connect() as connection:
@@ -40,4 +42,4 @@ def test_a_decision_without_redis_reaches_the_agent_within_a_renewal(live: Live,
         ).fetchone()
     assert row is not None
     assert row["ended"] - waits(live, run)[0]["resolved"] < LEASE / 3 + BUSY
-    assert stands(live, run)["activations"] == 1
+    assert run_state(live, run)["activations"] == 1

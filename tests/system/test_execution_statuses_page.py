@@ -10,9 +10,9 @@ import pytest
 from models import moves
 from models.lifecycle import MOVES, STATES, TERMINAL, Reason, State, Verb, category, execution_status
 from models.waiting import waits
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 from tests.system.people import SETTINGS
-from tests.system.situations import SITUATIONS
+from tests.system.run_states import SITUATIONS
 
 WORDS = {
     "QUEUED": ("starting", "processing"),
@@ -50,9 +50,9 @@ def api_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def runs(acme: httpx.Client, hand: Hand) -> dict[str, str]:
+def runs(acme: httpx.Client, fake_worker: FakeWorker) -> dict[str, str]:
     """Give one run in each situation."""
-    return {situation: SITUATIONS[situation](acme, hand).run for situation in WORDS}
+    return {situation: SITUATIONS[situation](acme, fake_worker).run for situation in WORDS}
 
 
 def _leads(word: str) -> set[str]:
@@ -101,70 +101,72 @@ def test_polling_by_category(acme: httpx.Client, runs: dict[str, str], name: str
     assert ours == {situation: words for situation, words in WORDS.items() if words[1] == name}
 
 
-def test_event_log_monitoring(acme: httpx.Client, hand: Hand) -> None:
+def test_event_log_monitoring(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     """And event log monitoring: the events of a run tell each change of its status, in order."""
-    stands = SITUATIONS["PAUSED, agent"](acme, hand)
+    run_state = SITUATIONS["PAUSED, agent"](acme, fake_worker)
     told = [("enqueue", "QUEUED"), ("start", "RUNNING"), ("pause_by_agent", "PAUSED")]
-    assert _told(acme, stands.run) == told
+    assert _told(acme, run_state.run) == told
     for action, *changes in (
         ("signals/word", ("resume", "RUNNING")),
         ("pause", ("pause_by_user", "PAUSED")),
         ("resume", ("resume", "RUNNING")),
     ):
-        acme.post(f"/v1/runs/{stands.run}/{action}")
+        acme.post(f"/v1/runs/{run_state.run}/{action}")
         told += changes
-        assert _told(acme, stands.run) == told
-    hand.succeed(hand.take(stands.run))
-    assert _told(acme, stands.run) == [*told, ("continue", "RUNNING"), ("end", "SUCCESS")]
+        assert _told(acme, run_state.run) == told
+    fake_worker.succeed(fake_worker.take(run_state.run))
+    assert _told(acme, run_state.run) == [*told, ("continue", "RUNNING"), ("end", "SUCCESS")]
 
 
-def test_pause_and_resume(acme: httpx.Client, hand: Hand) -> None:
+def test_pause_and_resume(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     """User-initiated pauses allow you to safely suspend execution and resume later without losing progress."""
-    stands = SITUATIONS["RUNNING, executing"](acme, hand)
-    assert stands.fence
-    hand.step(stands.fence, "fetch")
-    at = (stands.fence.run, stands.fence.epoch, stands.fence.worker)
-    assert moves.release(*at, verb=Verb.HAND_BACK, reason=Reason.DRAINED).one(hand.connection)
-    assert acme.post(f"/v1/runs/{stands.run}/pause").json()["executionStatus"] == "paused"
-    resumed = acme.post(f"/v1/runs/{stands.run}/resume").json()
+    run_state = SITUATIONS["RUNNING, executing"](acme, fake_worker)
+    assert run_state.fence
+    fake_worker.step(run_state.fence, "fetch")
+    at = (run_state.fence.run, run_state.fence.epoch, run_state.fence.worker)
+    assert moves.release(*at, verb=Verb.HAND_BACK, reason=Reason.DRAINED).one(fake_worker.connection)
+    assert acme.post(f"/v1/runs/{run_state.run}/pause").json()["executionStatus"] == "paused"
+    resumed = acme.post(f"/v1/runs/{run_state.run}/resume").json()
     assert (resumed["executionStatus"], resumed["stepsTotal"]) == ("running", 1)
-    assert hand.take(stands.run)
+    assert fake_worker.take(run_state.run)
 
 
 @pytest.mark.parametrize("order", [("pause", "cancel"), ("cancel", "pause")], ids=" then ".join)
 def test_cancel_requests_take_priority_over_pause_requests(
-    acme: httpx.Client, hand: Hand, order: tuple[str, str]
+    acme: httpx.Client, fake_worker: FakeWorker, order: tuple[str, str]
 ) -> None:
     """If a pause request is pending and you issue a cancel request, the execution will be cancelled instead of paused."""
-    stands = SITUATIONS["RUNNING, executing"](acme, hand)
+    run_state = SITUATIONS["RUNNING, executing"](acme, fake_worker)
     for request in order:
-        acme.post(f"/v1/runs/{stands.run}/{request}")
-    assert acme.get(f"/v1/runs/{stands.run}").json()["controlRequest"] == "cancel"
-    assert stands.fence
-    hand.cancel(stands.fence)
-    assert acme.get(f"/v1/runs/{stands.run}").json()["executionStatus"] == "cancelled"
+        acme.post(f"/v1/runs/{run_state.run}/{request}")
+    assert acme.get(f"/v1/runs/{run_state.run}").json()["controlRequest"] == "cancel"
+    assert run_state.fence
+    fake_worker.cancel(run_state.fence)
+    assert acme.get(f"/v1/runs/{run_state.run}").json()["executionStatus"] == "cancelled"
 
 
-def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, hand: Hand) -> None:
+def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     """If an execution remains paused by the agent beyond the configured timeout, it will transition to failed."""
-    stands = SITUATIONS["PAUSED, agent"](acme, hand)
-    with hand.connection.transaction():
-        hand.connection.execute("UPDATE wait SET due_at = now() WHERE run_id = %s", [stands.run])
-        row = waits.knock(stands.id, "acme").one(hand.connection)
+    run_state = SITUATIONS["PAUSED, agent"](acme, fake_worker)
+    with fake_worker.connection.transaction():
+        fake_worker.connection.execute("UPDATE wait SET due_at = now() WHERE run_id = %s", [run_state.run])
+        row = waits.lock_run(run_state.id, "acme").one(fake_worker.connection)
         assert row is not None
-        over = waits.resolve_due(stands.id).all(hand.connection)
+        over = waits.resolve_due(run_state.id).all(fake_worker.connection)
         assert [wait["outcome"] for wait in over] == ["timeout"]
-        waits.wake(hand.connection, row, over)
-    fence = hand.take(stands.run)  # its agent is told that nobody came, and lets the error out
-    hand.fail(fence)
-    assert acme.get(f"/v1/runs/{stands.run}").json()["executionStatus"] == "failed"
+        waits.wake(fake_worker.connection, row, over)
+    fence = fake_worker.take(run_state.run)  # its agent is told that nobody came, and lets the error out
+    fake_worker.fail(fence)
+    assert acme.get(f"/v1/runs/{run_state.run}").json()["executionStatus"] == "failed"
 
 
 @pytest.mark.parametrize("situation", ["SUCCESS", "FAILED", "CANCELED"])
 @pytest.mark.parametrize("operation", ["pause", "resume", "cancel", "signals/word"])
-def test_terminal_states_are_immutable(acme: httpx.Client, hand: Hand, situation: str, operation: str) -> None:
+def test_terminal_states_are_immutable(
+    acme: httpx.Client, fake_worker: FakeWorker, situation: str, operation: str
+) -> None:
     """Operations on completed, failed, or cancelled executions will fail."""
-    run = SITUATIONS[situation](acme, hand).run
+    run = SITUATIONS[situation](acme, fake_worker).run
     answer = acme.post(f"/v1/runs/{run}/{operation}")
     assert (answer.status_code, answer.json()["code"], answer.json()["run"]["runId"]) == (409, "run_finished", run)
 
@@ -177,9 +179,9 @@ def test_every_terminal_state_is_one_of_three() -> None:
     assert not any(MOVES[verb].sources & {state for state in STATES if state.status in TERMINAL} for verb in Verb)
 
 
-def test_pause_types_are_told_apart(acme: httpx.Client, hand: Hand) -> None:
+def test_pause_types_are_told_apart(acme: httpx.Client, fake_worker: FakeWorker) -> None:
     """Track whether a pause was user-initiated or agent-initiated for proper UI."""
     kinds = {}
     for situation in ("PAUSED, user", "PAUSED, agent", "PAUSED, approval"):
-        kinds[situation] = acme.get(f"/v1/runs/{SITUATIONS[situation](acme, hand).run}").json()["pause"]["kind"]
+        kinds[situation] = acme.get(f"/v1/runs/{SITUATIONS[situation](acme, fake_worker).run}").json()["pause"]["kind"]
     assert list(kinds.values()) == ["user", "agent", "approval"]

@@ -12,7 +12,7 @@ from api.build import build
 from api.http.problems import CODES
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 from tests.system.people import SETTINGS, asks, decide, token_of
 
 UNKNOWN = f"{'A' * 22}.{'A' * 43}"
@@ -80,10 +80,10 @@ def test_while_the_database_is_away_each_caller_is_told_so_in_its_form(away: Api
 
 
 def test_what_a_form_submits_is_refused_on_a_page_and_what_a_program_sends_in_json(
-    api: ApiServer, hand: Hand, run: str, away: ApiServer
+    api: ApiServer, fake_worker: FakeWorker, run: str, away: ApiServer
 ) -> None:
     wait = asks()
-    hand.ask(run, wait)
+    fake_worker.ask(run, wait)
     with api.client(None) as client:
         assert decide(client, wait).status_code == 200
         token, form = token_of(wait), {"content-type": FORM}

@@ -11,7 +11,7 @@ from taxiway.client import Client, Conflict, Forbidden, Invalid, NoOneQuestion, 
 from typer.testing import CliRunner, Result
 
 from tests.system.api_server import ApiServer
-from tests.system.hand import INPUT, Hand
+from tests.system.fake_worker import INPUT, FakeWorker
 from tests.system.people import SETTINGS, asks, wants
 
 
@@ -21,7 +21,7 @@ def api_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def key(api: ApiServer, hand: Hand) -> str:
+def key(api: ApiServer, fake_worker: FakeWorker) -> str:
     return api.key(name="ann")
 
 
@@ -40,10 +40,10 @@ def taxiway(api: ApiServer, key: str, *arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments, "--url", api.url, "--api-key", key])
 
 
-def test_a_run_is_decided_about_from_python(client: Client, hand: Hand, run: RunHandle) -> None:
+def test_a_run_is_decided_about_from_python(client: Client, fake_worker: FakeWorker, run: RunHandle) -> None:
     with pytest.raises(NoOneQuestion):
         run.approve()
-    hand.ask(run.id, asks(choices=["card"]))
+    fake_worker.ask(run.id, asks(choices=["card"]))
     [question] = client.approvals(run_id=run.id)
     assert (question.prompt, question.choices, question.url is not None) == ("Refund A7?", ("card",), True)
     with pytest.raises(Invalid, match="one of: card"):
@@ -58,14 +58,16 @@ def test_a_run_is_decided_about_from_python(client: Client, hand: Hand, run: Run
         client.approve("01a20000-0000-7000-8000-000000000000")
 
 
-def test_a_key_that_may_not_decide_is_told_so(api: ApiServer, hand: Hand, run: RunHandle) -> None:
-    hand.ask(run.id, asks())
+def test_a_key_that_may_not_decide_is_told_so(api: ApiServer, fake_worker: FakeWorker, run: RunHandle) -> None:
+    fake_worker.ask(run.id, asks())
     with Client(api.url, api.key(scopes=("read", "enqueue"))) as reader, pytest.raises(Forbidden, match="decide"):
         reader.approve(run.id)
 
 
-def test_a_run_is_decided_about_from_the_terminal(api: ApiServer, key: str, hand: Hand, run: RunHandle) -> None:
-    [wait] = hand.ask(
+def test_a_run_is_decided_about_from_the_terminal(
+    api: ApiServer, key: str, fake_worker: FakeWorker, run: RunHandle
+) -> None:
+    [wait] = fake_worker.ask(
         run.id, wants({"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]})
     )
     listed = json.loads(taxiway(api, key, "approvals", "--run", run.id, "--json").stdout)
@@ -80,8 +82,10 @@ def test_a_run_is_decided_about_from_the_terminal(api: ApiServer, key: str, hand
     assert (late.exit_code, "answered by ann" in late.stderr) == (2, True)
 
 
-def test_a_denial_from_the_terminal_cancels_the_run(api: ApiServer, key: str, hand: Hand, run: RunHandle) -> None:
-    hand.ask(run.id, asks())
+def test_a_denial_from_the_terminal_cancels_the_run(
+    api: ApiServer, key: str, fake_worker: FakeWorker, run: RunHandle
+) -> None:
+    fake_worker.ask(run.id, asks())
     done = taxiway(api, key, "deny", run.id, "--comment", "too dear")
     assert (done.exit_code, done.stdout) == (0, f"Denied: Refund A7? Run {run.id} is CANCELED.\n")
     watched = taxiway(api, key, "watch", run.id)

@@ -14,7 +14,7 @@ import pytest
 from tests.oauth import come_back, params, set_out
 from tests.system.api_server import ApiServer
 from tests.system.consenting import Asking
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 
 BODY = {"authorizeUrl": "https://a.example/a", "tokenUrl": "https://a.example/t", "clientId": "us"}
 
@@ -48,13 +48,13 @@ def test_people_may_be_sent_to_a_private_address_but_not_without_tls(acme: httpx
     assert [error["field"] for error in plain.json()["errors"]] == ["authorizeUrl"]
 
 
-def test_a_name_that_leads_inside_is_not_called(acme: httpx.Client, api: ApiServer, hand: Hand) -> None:
+def test_a_name_that_leads_inside_is_not_called(acme: httpx.Client, api: ApiServer, fake_worker: FakeWorker) -> None:
     """As after a change of the name's addresses: what was stored was public when it was written."""
     assert acme.put("/v1/providers/moved", json=BODY).status_code == 201
     with socket.create_server(("127.0.0.1", 0)) as inside, api.connect() as connection:
         there = f"https://localhost:{inside.getsockname()[1]}/t"
         connection.execute("UPDATE provider SET token_url = %s WHERE name = 'moved'", [there])
-        asking = Asking(acme, hand, "moved", provider="moved")
+        asking = Asking(acme, fake_worker, "moved", provider="moved")
         state = params(set_out(asking.link))["state"]
         page = come_back(f"{acme.base_url}/v1/auth/callback/moved?{urlencode({'state': state, 'code': 'c'})}")
         assert (page.status_code, "moved is not called: localhost is a private address" in page.text) == (502, True)

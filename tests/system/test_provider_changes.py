@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from tests.oauth import NAME, Loopback, come_back, consent, decide, loopback, set_out
-from tests.postgres.inside import until
+from tests.postgres.proxied import until
 from tests.system.api_server import ApiServer
 from tests.system.consenting import EVERYTHING, Asking, knowing_itself
-from tests.system.hand import Hand
+from tests.system.fake_worker import FakeWorker
 
 BODY: dict[str, Any] = {
     "authorizeUrl": "https://a.example/a", "tokenUrl": "https://a.example/t", "revocationUrl": "https://a.example/r",
@@ -38,7 +38,7 @@ def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def http(api: ApiServer, hand: Hand) -> Iterator[httpx.Client]:
+def http(api: ApiServer, fake_worker: FakeWorker) -> Iterator[httpx.Client]:
     with api.client(api.key(scopes=EVERYTHING)) as client:
         yield client
 
@@ -94,9 +94,9 @@ def test_a_provider_is_changed_elsewhere_without_its_secret(http: httpx.Client) 
 
 @pytest.mark.parametrize("again", ["put", "delete and put"])
 def test_who_set_out_to_the_provider_of_before_brings_nothing_to_the_new_one(
-    http: httpx.Client, hand: Hand, provider: Loopback, elsewhere: str, again: str
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback, elsewhere: str, again: str
 ) -> None:
-    asking = Asking(http, hand, f"set-out-{again}")
+    asking = Asking(http, fake_worker, f"set-out-{again}")
     callback = decide(set_out(asking.link))
     if again != "put":
         http.delete(f"/v1/providers/{NAME}")
@@ -111,9 +111,9 @@ def test_who_set_out_to_the_provider_of_before_brings_nothing_to_the_new_one(
 
 
 def test_what_comes_while_the_provider_changes_is_not_stored(
-    http: httpx.Client, hand: Hand, provider: Loopback, api: ApiServer
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback, api: ApiServer
 ) -> None:
-    asking = Asking(http, hand, "meanwhile")
+    asking = Asking(http, fake_worker, "meanwhile")
     callback, answers = decide(set_out(asking.link)), list[httpx.Response]()
     with api.connect() as connection:
         connection.execute("BEGIN")
@@ -134,9 +134,9 @@ def test_what_comes_while_the_provider_changes_is_not_stored(
 
 @pytest.mark.parametrize("changed", ["tokenUrl", "clientId", "revocationUrl"])
 def test_a_grant_is_revoked_at_its_giver_or_only_here(
-    http: httpx.Client, hand: Hand, provider: Loopback, elsewhere: str, changed: str
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback, elsewhere: str, changed: str
 ) -> None:
-    asking = Asking(http, hand, f"revoked-{changed}")
+    asking = Asking(http, fake_worker, f"revoked-{changed}")
     assert consent(asking.link).status_code == 200
     new = {"revocationUrl": f"{elsewhere}/revoke"} | ({changed: f"{elsewhere}/x"} if changed != "revocationUrl" else {})
     assert http.put(f"/v1/providers/{NAME}", json=provider.settings(**new)).status_code == 200
@@ -149,9 +149,9 @@ def test_a_grant_is_revoked_at_its_giver_or_only_here(
 
 
 def test_what_the_provider_of_before_gave_is_not_asked_for_again(
-    http: httpx.Client, hand: Hand, provider: Loopback
+    http: httpx.Client, fake_worker: FakeWorker, provider: Loopback
 ) -> None:
     """A new consent asks for what the grant had, so that others keep it: not for what it had of another provider."""
-    consent(Asking(http, hand, "scopes", scopes=["read:mail"]).link)
+    consent(Asking(http, fake_worker, "scopes", scopes=["read:mail"]).link)
     http.put(f"/v1/providers/{NAME}", json=provider.settings(clientId="another"))
-    assert "read%3Amail" not in set_out(Asking(http, hand, "scopes").link)
+    assert "read%3Amail" not in set_out(Asking(http, fake_worker, "scopes").link)

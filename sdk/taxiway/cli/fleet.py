@@ -41,9 +41,9 @@ def show_rows(output: Output, member: str, rows: Sequence[Mapping[str, Any]], co
 
 def _state(queue: Mapping[str, Any]) -> str:
     said = [word for word in ("paused", "cordoned") if queue.get(word)]
-    if stands := queue.get("nextWindow"):
-        until = local_time(moment(stands.get("until")))
-        how = "open" if stands.get("open") else "closed"
+    if run_state := queue.get("nextWindow"):
+        until = local_time(moment(run_state.get("until")))
+        how = "open" if run_state.get("open") else "closed"
         said.append(f"{queue.get('window')} {how}{f' until {until}' if until else ''}")
     return ", ".join(said) or "open"
 

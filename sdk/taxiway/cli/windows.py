@@ -101,8 +101,8 @@ def _show(output: Output, window: Mapping[str, Any]) -> None:
     if output.as_json:
         output.document(dict(window))
         return
-    stands, until = ("open" if window.get("open") else "closed"), window.get("until")
-    output.line(f"{window.get('kind')} {window.get('name')} is {stands}{f' until {until}' if until else ''}.")
+    run_state, until = ("open" if window.get("open") else "closed"), window.get("until")
+    output.line(f"{window.get('kind')} {window.get('name')} is {run_state}{f' until {until}' if until else ''}.")
     output.line(
         f"{window.get('cron')} for {window.get('duration')} in {window.get('timezone')}, on close: {window.get('onClose')}"
     )

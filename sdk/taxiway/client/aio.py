@@ -9,11 +9,11 @@ from typing import Any, Unpack, overload
 from uuid import UUID
 
 from taxiway.client import calls, event_reading, operations, pages
-from taxiway.client.aio_approval_calls import AsyncDeciding
-from taxiway.client.aio_bulk_calls import AsyncBulking
+from taxiway.client.aio_approval_calls import AsyncApprovalCalls
+from taxiway.client.aio_bulk_calls import AsyncBulkCalls
 from taxiway.client.aio_event_stream import heard
-from taxiway.client.aio_grant_calls import AsyncAuthorizing
-from taxiway.client.aio_installation_calls import AsyncOperating
+from taxiway.client.aio_grant_calls import AsyncGrantCalls
+from taxiway.client.aio_installation_calls import AsyncInstallationCalls
 from taxiway.client.aio_run_handle import AsyncRunHandle
 from taxiway.client.calls import Accepted, Enqueuing, NewRun
 from taxiway.client.pages import Filter
@@ -23,7 +23,7 @@ from taxiway.shapes import Shape
 from taxiway.starting import AnyAgent, AsyncAgent, Inputs, T
 
 
-class AsyncClient(AsyncDeciding, AsyncOperating, AsyncAuthorizing, AsyncBulking):
+class AsyncClient(AsyncApprovalCalls, AsyncInstallationCalls, AsyncGrantCalls, AsyncBulkCalls):
     """Talks to one Taxiway server from one event loop. See Client for the arguments; close it, or use `async with`."""
 
     @overload

@@ -11,7 +11,7 @@ from taxiway.client.errors import NotFound
 from taxiway.client.people import ApprovalView
 
 
-class AsyncDeciding(AsyncConnection):
+class AsyncApprovalCalls(AsyncConnection):
     """The part of a client that people use who are asked; see Deciding."""
 
     def approvals(

@@ -14,7 +14,7 @@ from taxiway.client.pages import Filter
 from taxiway.errors import TaxiwayError
 
 
-class AsyncBulking(AsyncConnection):
+class AsyncBulkCalls(AsyncConnection):
     """The part of a client that cancels, pauses, resumes or tries again all runs that are meant; see Bulking."""
 
     async def bulk(self, action: str, *, dry_run: bool = False, **where: Unpack[Filter]) -> BulkView:

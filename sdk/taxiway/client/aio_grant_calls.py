@@ -9,7 +9,7 @@ from taxiway.client.aio_connection import AsyncConnection
 from taxiway.client.views import Json
 
 
-class AsyncAuthorizing(AsyncConnection):
+class AsyncGrantCalls(AsyncConnection):
     """The part of a client that introduces providers, and shows and revokes grants; see Authorizing."""
 
     async def providers(self) -> list[Json]:

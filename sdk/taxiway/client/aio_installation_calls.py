@@ -13,7 +13,7 @@ from taxiway.client.views import Json
 from taxiway.durations import Duration
 
 
-class AsyncOperating(AsyncConnection):
+class AsyncInstallationCalls(AsyncConnection):
     """The part of a client that shows what serves runs, and says when they may go; see Operating."""
 
     async def agents(self) -> list[Json]:

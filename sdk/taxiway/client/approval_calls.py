@@ -11,7 +11,7 @@ from taxiway.client.errors import NotFound
 from taxiway.client.people import ApprovalView
 
 
-class Deciding(Connection):
+class ApprovalCalls(Connection):
     """The part of a client that people use who are asked; a decision may name the wait, or the run that asks."""
 
     def approvals(

@@ -9,7 +9,7 @@ from taxiway.client.connection import Connection
 from taxiway.client.views import Json
 
 
-class Authorizing(Connection):
+class GrantCalls(Connection):
     """The part of a client that introduces providers, and shows and revokes grants."""
 
     def providers(self) -> list[Json]:

@@ -13,7 +13,7 @@ from taxiway.client.views import Json
 from taxiway.durations import Duration
 
 
-class Operating(Connection):
+class InstallationCalls(Connection):
     """The part of a client that shows what serves runs, and says when they may go. It makes none: see Client.run_schedule."""
 
     def agents(self) -> list[Json]:

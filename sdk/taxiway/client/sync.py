@@ -9,12 +9,12 @@ from typing import Any, Unpack, overload
 from uuid import UUID
 
 from taxiway.client import calls, event_reading, operations, pages
-from taxiway.client.approval_calls import Deciding
-from taxiway.client.bulk_calls import Bulking
+from taxiway.client.approval_calls import ApprovalCalls
+from taxiway.client.bulk_calls import BulkCalls
 from taxiway.client.calls import Accepted, Enqueuing, NewRun
 from taxiway.client.event_stream import heard
-from taxiway.client.grant_calls import Authorizing
-from taxiway.client.installation_calls import Operating
+from taxiway.client.grant_calls import GrantCalls
+from taxiway.client.installation_calls import InstallationCalls
 from taxiway.client.pages import Filter
 from taxiway.client.run_handle import RunHandle
 from taxiway.client.views import Event, RunView
@@ -23,7 +23,7 @@ from taxiway.shapes import Shape
 from taxiway.starting import AnyAgent, AsyncAgent, Inputs, T
 
 
-class Client(Deciding, Operating, Authorizing, Bulking):
+class Client(ApprovalCalls, InstallationCalls, GrantCalls, BulkCalls):
     """Talks to one Taxiway server. Threads may share it; close it, or use it as a context manager.
 
     Without arguments the address comes from TAXIWAY_URL and TAXIWAY_API_KEY, or from the nearest `.taxiway/up.env`.

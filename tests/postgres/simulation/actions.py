@@ -79,10 +79,10 @@ def wake(field: Field, dice: Random) -> None:
 
 def signal(field: Field, run: Row) -> None:
     with field.connection.transaction():
-        stands = waits.knock(run["id"], run["tenant"]).one(field.connection)
+        run_state = waits.lock_run(run["id"], run["tenant"]).one(field.connection)
         over = waits.resolve(run["id"], run["epoch"], ("signal",), outcome="received", by=None).all(field.connection)
-        assert stands
-        waits.wake(field.connection, stands, over)
+        assert run_state
+        waits.wake(field.connection, run_state, over)
     field.tell("a signal comes for", run["id"])
 
 

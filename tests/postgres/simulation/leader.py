@@ -13,8 +13,8 @@ from scheduler.duties.timers import Timers
 from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
-from tests.postgres.ground import Published
-from tests.postgres.inside import Deaf
+from tests.postgres.database_setup import Published
+from tests.postgres.proxied import Deaf
 from tests.postgres.simulation.field import Field
 from tests.postgres.simulation.lookout import Lookout
 from tests.postgres.virtual_time import Clock

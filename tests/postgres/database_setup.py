@@ -26,7 +26,7 @@ from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
 from tests.postgres.factory import AGENT, TENANT, Made, World
-from tests.postgres.inside import Deaf
+from tests.postgres.proxied import Deaf
 
 QUEUE = "default"
 _RENEW = "UPDATE worker SET lease_until = now() + interval '1 h' WHERE id = %s AND lease_until > now()"
@@ -49,7 +49,7 @@ class Published:
 
 
 @dataclass
-class Ground:
+class DatabaseSetup:
     """The workers of one queue, without the processes: `turn` is one pass of the leader's loop."""
 
     world: World
@@ -128,10 +128,10 @@ class Ground:
     def wake(self, run: UUID) -> None:
         """Give a parked run what it waits for."""
         with self.connection.transaction():
-            stands = waits.knock(run, self.world.row(run)["tenant"]).one(self.connection)
-            assert stands
-            over = waits.resolve(run, stands["epoch"], ("signal",), outcome="received", by=None).all(self.connection)
-            assert waits.wake(self.connection, stands, over)
+            run_state = waits.lock_run(run, self.world.row(run)["tenant"]).one(self.connection)
+            assert run_state
+            over = waits.resolve(run, run_state["epoch"], ("signal",), outcome="received", by=None).all(self.connection)
+            assert waits.wake(self.connection, run_state, over)
 
     def cancel(self, run: UUID) -> None:
         """Cancel a run that no worker executes."""
@@ -173,4 +173,4 @@ def consuming(world: World, **columns: Any) -> UUID:
     return worker
 
 
-Grounds = Callable[..., Ground]
+DatabaseSetups = Callable[..., DatabaseSetup]

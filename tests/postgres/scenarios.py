@@ -10,8 +10,8 @@ from models import control_requests, moves
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.moves import NewWait
-from tests.postgres.acts import WINDOWS, Scene, approval, close, open_by_park, open_while_executing, signal, word
 from tests.postgres.factory import World
+from tests.postgres.run_actions import WINDOWS, Scene, approval, close, open_by_park, open_while_executing, signal, word
 
 ENDED = ("SUCCESS", "FAILED", "CANCELED")
 CONTROLS = {"canceled", "requested", "paused", "recorded", "resumed", "taken back"}

@@ -18,7 +18,7 @@ from models import control_requests, moves
 from models.lifecycle import TERMINAL, Reason
 from models.moves import NewWait
 from models.operations import commands
-from models.operations.commands import Steered
+from models.operations.commands import CommandResult
 from models.promotion import tickets
 from models.runs.recording import Fence
 from models.waiting import waits
@@ -79,9 +79,9 @@ def transaction(connection: Connection, decide: Callable[[], str]) -> str:
 
 def _knocked(connection: Connection, scene: Scene, decide: Callable[[dict[str, Any]], str]) -> str:
     def behind_the_knock() -> str:
-        stands = waits.knock(scene.run, TENANT).one(connection)
-        assert stands is not None
-        return "no: ended" if stands["status"] in TERMINAL else decide(stands)
+        run_state = waits.lock_run(scene.run, TENANT).one(connection)
+        assert run_state is not None
+        return "no: ended" if run_state["status"] in TERMINAL else decide(run_state)
 
     return transaction(connection, behind_the_knock)
 
@@ -91,9 +91,9 @@ def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
     """Decide the scene's question, as whoever holds its link."""
 
     def act(connection: Connection) -> str:
-        def decide(stands: dict[str, Any]) -> str:
+        def decide(run_state: dict[str, Any]) -> str:
             over = waits.decide(scene.run, scene.question.id, outcome=outcome, by=by).all(connection)
-            waits.wake(connection, stands, over)
+            waits.wake(connection, run_state, over)
             return outcome if over else "no: not open"
 
         return _knocked(connection, scene, decide)
@@ -144,17 +144,17 @@ def resume(scene: Scene) -> Act:
     return act
 
 
-def _found(done: Steered | None) -> Steered:
+def _found(done: CommandResult | None) -> CommandResult:
     assert done is not None, "no such run"
     return done
 
 
 def signal(scene: Scene, name: str = "word") -> Act:
     def act(connection: Connection) -> str:
-        def decide(stands: dict[str, Any]) -> str:
+        def decide(run_state: dict[str, Any]) -> str:
             assert waits.keep_signal(scene.run, name, payload="1", sender=None).one(connection)
             over = waits.deliver(scene.run).all(connection)
-            waits.wake(connection, stands, over)
+            waits.wake(connection, run_state, over)
             return "received" if over else "kept"
 
         return _knocked(connection, scene, decide)
@@ -167,11 +167,11 @@ def expire(scene: Scene) -> Act:
     """The time for the question is over, and the scheduler says so (see `scheduler.duties.timers`)."""
 
     def act(connection: Connection) -> str:
-        def decide(stands: dict[str, Any]) -> str:
+        def decide(run_state: dict[str, Any]) -> str:
             late = "UPDATE wait SET due_at = now() - interval '1 s' WHERE id = %s AND resolved_at IS NULL"
             connection.execute(late, [scene.question.id])
             over = waits.resolve_due(scene.run).all(connection)
-            waits.wake(connection, stands, over)
+            waits.wake(connection, run_state, over)
             return "expired" if over else "no: not open"
 
         return _knocked(connection, scene, decide)
@@ -201,9 +201,9 @@ def reopen(scene: Scene) -> Act:
         return "forgotten"
 
     def act(connection: Connection) -> str:
-        def decide(stands: dict[str, Any]) -> str:
-            over = waits.resolve(scene.run, stands["epoch"], ("window",), outcome="opened", by=None).all(connection)
-            waits.wake(connection, stands, over, reason=Reason.WINDOW_OPENED)
+        def decide(run_state: dict[str, Any]) -> str:
+            over = waits.resolve(scene.run, run_state["epoch"], ("window",), outcome="opened", by=None).all(connection)
+            waits.wake(connection, run_state, over, reason=Reason.WINDOW_OPENED)
             return "opened" if over else "no: waits for no window"
 
         transaction(connection, lambda: forget(connection))

@@ -64,8 +64,8 @@ class Deaf:
         self.said: list[tuple[str, Mapping[str, Any]]] = []
         self.woken: list[tuple[str, str]] = []
 
-    def say(self, tenant: str, message: Mapping[str, Any]) -> None:
+    def publish_event(self, tenant: str, message: Mapping[str, Any]) -> None:
         self.said.append((tenant, message))
 
-    def wake(self, channel: str, text: str = "") -> None:
+    def wake_up(self, channel: str, text: str = "") -> None:
         self.woken.append((channel, text))

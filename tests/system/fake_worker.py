@@ -29,7 +29,7 @@ INPUT = {"order_id": "A7", "amount": 12.5}
 LIMITS = Limits(steps=10_000, recorded_bytes=1 << 26)
 
 
-class Hand:
+class FakeWorker:
     """One registered worker that serves `refund`, which checks its input, and `echo`, which takes anything."""
 
     def __init__(self, connection: psycopg.Connection[Any], queue: str = "default", slots: int = 4) -> None:

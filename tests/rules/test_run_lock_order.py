@@ -31,12 +31,12 @@ def _calls(function: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _knocks_late(function: ast.FunctionDef) -> bool:
-    """A function that is given `stands` has a caller who knocked; it is looked at itself."""
-    if "stands" in {argument.arg for argument in function.args.args}:
+    """A function that is given `run_state` has a caller who knocked; it is looked at itself."""
+    if "run_state" in {argument.arg for argument in function.args.args}:
         return False
     calls = sorted(_calls(function))
     touching = [line for line, name in calls if name in BEHIND_A_KNOCK]
-    knocks = [line for line, name in calls if name == "knock"]
+    knocks = [line for line, name in calls if name == "lock_run"]
     return bool(touching) and (not knocks or min(knocks) > min(touching))
 
 
@@ -61,8 +61,8 @@ def _named(function: ast.AST) -> set[str]:
 
 def _wakes_no_worker(function: ast.AST) -> bool:
     """A function of the law hands what is to be announced to its caller."""
-    knocks = any(name == "knock" for _, name in _calls(function))
-    return knocks and not _named(function) & {"announce", "of_waits", "Steered"}
+    knocks = any(name == "lock_run" for _, name in _calls(function))
+    return knocks and not _named(function) & {"announce", "of_waits", "CommandResult"}
 
 
 def test_every_lock_of_a_run_for_its_waits_is_announced_to_the_worker_that_executes_it() -> None:
@@ -72,9 +72,9 @@ def test_every_lock_of_a_run_for_its_waits_is_announced_to_the_worker_that_execu
 @pytest.mark.parametrize(
     ("body", "silent"),
     [
-        ("stands = waits.knock(1).one(c)\n  bus.wake(PROMOTE)", True),
-        ("stands = waits.knock(1).one(c)\n  announce(bus, stands, [])", False),
-        ("stands = waits.knock(1).one(c)\n  return Folded.of_waits(stands, [], [])", False),
+        ("run_state = waits.lock_run(1).one(c)\n  bus.wake_up(PROMOTE)", True),
+        ("run_state = waits.lock_run(1).one(c)\n  announce(bus, run_state, [])", False),
+        ("run_state = waits.lock_run(1).one(c)\n  return EffectResult.of_waits(run_state, [], [])", False),
         ("waits.look(1)", False),
     ],
 )
@@ -94,8 +94,8 @@ def test_those_who_touch_waits_are_found() -> None:
 @pytest.mark.parametrize(
     ("body", "late"),
     [
-        ("stands = waits.knock(1)\n  waits.deliver(1)", False),
-        ("waits.deliver(1)\n  waits.knock(1)", True),
+        ("run_state = waits.lock_run(1)\n  waits.deliver(1)", False),
+        ("waits.deliver(1)\n  waits.lock_run(1)", True),
         ("waits.decide(1)", True),
         ("waits.look(1)", False),
     ],
