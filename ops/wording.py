@@ -112,7 +112,8 @@ def _in_prose(path: str, line: int, text: str) -> Iterator[Finding]:
 
 def files(wanted: list[str]) -> list[str]:
     """Return the paths of all files that are judged, below the wanted ones."""
-    listed = subprocess.run(["git", "ls-files", *wanted], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    command = ["git", "ls-files", *wanted]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [path for path in listed.splitlines() if path.endswith((".py", *_TEXTS)) and path not in _SKIPPED]
 
 
