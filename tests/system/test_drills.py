@@ -55,12 +55,15 @@ def _leader(drill: Drill) -> Child:
 
 
 def _replace(drill: Drill, leader: Child) -> None:
-    """Kill the leader, start it anew, and wait until the standby leads and the new one stands by."""
+    """Kill the leader, wait until the standby leads, then start the killed scheduler as the new standby.
+
+    In this order: a scheduler starts so fast that it would take the lead before the standby asks for it again.
+    """
     log = drill.stack.logs / f"{leader.name}.log"
     drill.kill(leader)
     said = len(log.read_text())
-    drill.cluster.fleet.start_scheduler(int(leader.name.partition("-")[2]))
     drill.until(lambda: drill.cluster.leader() not in (None, leader.name), "the standby leads", 10)
+    drill.cluster.fleet.start_scheduler(int(leader.name.partition("-")[2]))
     drill.until(lambda: "scheduler.started" in log.read_text()[said:], "the new one stands by", 20)
 
 
