@@ -24,12 +24,16 @@ import psycopg
 import pytest
 import redis
 
+import ops.child
 from ops.stack import Stack, StackOptions
+from tests import warm
 from tests.sharing import SystemsTogether
 
 # A busy machine is no fault of the code: no example of a property is timed.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
+
+ops.child.spawn = warm.spawn  # type: ignore[assignment]  # the servers of a stack start warm
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "taxiway_template"
@@ -40,6 +44,11 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("TAXIWAY_", "FLOWER_", "CELERY_"))]:
         if not name.endswith("_BIN") and name not in ("TAXIWAY_SIMULATIONS", "TAXIWAY_SIMULATION", "TAXIWAY_PROGRAMS"):
             del os.environ[name]
+
+
+def pytest_sessionfinish() -> None:
+    """End the process from which servers were started."""
+    warm.stop()
 
 
 @pytest.hookimpl(optionalhook=True)

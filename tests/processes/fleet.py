@@ -30,6 +30,7 @@ from models.runs.enqueue import NewRun, enqueue
 from models.runtime.bus import PROMOTE, worker_channel
 from models.runtime.redis_client import open_redis
 from models.waiting import waits
+from tests import warm
 from tests.conftest import ROOT, Servers, cloned_database, empty_broker, one_process_at_a_time
 
 TENANT = "acme"
@@ -54,10 +55,19 @@ class Process:
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
         self.name, self.log = name, folder / f"{name}.log"
+        self.popen: warm.Warm | subprocess.Popen[bytes]
         with self.log.open("wb") as output:
-            self.popen = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
+            if warm.is_warm(command, ROOT):
+                self.popen = warm.start(command, output, environment)
+            else:
+                self.popen = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
 
     @property
     def pid(self) -> int:

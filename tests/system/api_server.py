@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ops.ports import free_port
+from tests import warm
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALL_SCOPES = ("enqueue", "read", "decide", "operate", "admin")
@@ -32,7 +33,7 @@ class ApiServer:
     log: Path
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: warm.Warm | None = None
 
     @property
     def url(self) -> str:
@@ -47,9 +48,7 @@ class ApiServer:
         command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--http", "api.guard:Guard"]
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+            self.process = warm.start(command, output, self.environment)
         deadline = time.monotonic() + 90  # imports take their time on a busy machine
         while True:
             try:
