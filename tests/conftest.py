@@ -27,7 +27,7 @@ import redis
 import ops.child
 from ops.stack import Stack, StackOptions
 from tests import warm
-from tests.sharing import SystemsTogether
+from tests.sharing import SystemsTogether, in_order, is_quick
 
 # A busy machine is no fault of the code: no example of a property is timed.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -49,6 +49,15 @@ def pytest_configure() -> None:
 def pytest_sessionfinish() -> None:
     """End the process from which servers were started."""
     warm.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first, and mark those that answer within a minute: `make test ARGS='-m quick'`."""
+    in_order(items)
+    for item in items:
+        if is_quick(item.nodeid.partition("::")[0]):
+            item.add_marker("quick")
 
 
 @pytest.hookimpl(optionalhook=True)

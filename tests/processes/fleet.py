@@ -297,9 +297,9 @@ def _gone() -> suppress:
 
 @contextmanager
 def fleet_of(servers: Servers, template: str, shared_folder: Path, folder: Path, **environment: str) -> Iterator[Fleet]:
-    """Give a fleet without processes, on a database and a broker of its own; only one fleet or stack lives at a time."""
+    """Give a fleet without processes, on a database and a broker of its own; only one fleet lives at a time."""
     with (
-        one_process_at_a_time(shared_folder / "stack.lock"),
+        one_process_at_a_time(shared_folder / "fleet.lock"),
         cloned_database(servers, template) as database_url,
         empty_broker(servers, 16) as redis_url,
         Fleet(database_url, redis_url, folder, **environment) as fleet,

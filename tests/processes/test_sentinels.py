@@ -36,7 +36,7 @@ def fleet(
     servers: Servers, template_database: str, shared_folder: Path, tmp_path: Path, group: Watched
 ) -> Iterator[Fleet]:
     with (
-        one_process_at_a_time(shared_folder / "stack.lock"),
+        one_process_at_a_time(shared_folder / "fleet.lock"),
         cloned_database(servers, template_database) as database_url,
         Fleet(database_url, group.url, tmp_path) as fleet,
     ):

@@ -90,8 +90,8 @@ def settings_of(url: str, key: str, scopes: str, seconds: int, seed: int) -> Sch
     )
 
 
-def send(config: SchemathesisConfig, document: dict[str, Any], change: Change) -> Found:
-    """Send until the time is over; `change` gives a request values that exist before it is sent."""
+def send(config: SchemathesisConfig, document: dict[str, Any], change: Change, most: int | None = None) -> Found:
+    """Send until the time is over, or `most` requests; `change` gives a request values that exist before it is sent."""
     formats.register()
     schema = schemathesis.openapi.from_dict(document, config=config)
 
@@ -101,8 +101,11 @@ def send(config: SchemathesisConfig, document: dict[str, Any], change: Change) -
 
     found = Found()
     try:
-        for event in engine.from_schema(schema).execute():
+        sending = engine.from_schema(schema).execute()
+        for event in sending:
             _take(found, event)
+            if most is not None and sum(found.answers.values()) >= most:
+                sending.stop()
     finally:
         schemathesis.hooks.unregister(before_call)
     return found
