@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.consent.asked import check_open, opened_by, shown
-from api.consent.give import decide
+from api.consent.authorization import check_open, opened_by, shown
+from api.consent.outcome import record_outcome
 from api.http.body import body_within, json_object, small_limit
 from api.http.fields import Text
 from api.http.openapi_responses import BODY, refusals, takes
@@ -50,6 +50,6 @@ def complete_authorization(
         detail = f"This authorization is given at {found.holder.provider}: open its link."
         raise Problem("conflict", detail)
     check_open(found)
-    if not decide(found, body.outcome, body.error, shared):
+    if not record_outcome(found, body.outcome, body.error, shared):
         check_open(opened_by(waitId, body.token))
     return Answer(shown(opened_by(waitId, body.token)))

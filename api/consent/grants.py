@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from starlette.responses import Response
 
-from api.consent.give import provider_row
+from api.consent.outcome import provider_row
 from api.http.auth import Caller, may
 from api.http.cursors import cursor as write_cursor
 from api.http.cursors import invalid_cursor, place

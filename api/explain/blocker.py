@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from api.explain.facts import Count, Named
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Count, Named
 from api.shapes import BlockerBody
 from models.runs.public_event import timestamp
 
@@ -34,6 +34,11 @@ class Blocker:
             "until": timestamp(self.until),
         }
         return cast("BlockerBody", about | {name: value for name, value in self.facts.items() if value is not None})
+
+
+def no_scheduler() -> Blocker:
+    """Return the blocker of an installation whose scheduler does not run."""
+    return Blocker(Kind.NO_SCHEDULER, "No scheduler is running, so nothing is promoted, woken or recovered.")
 
 
 def ahead(count: Count) -> dict[str, Any]:

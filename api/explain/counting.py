@@ -6,8 +6,8 @@ and an entry more than the bound is the last that is looked at, however many wai
 
 from collections.abc import Sequence
 
-from api.explain.facts import MOST_COUNTED, Ahead, Count
 from api.explain.reading import Connection
+from api.explain.snapshot import MOST_COUNTED, Ahead, Count
 from models.blocked_on import BLOCKED_UNTIL
 from models.statement import Statement
 from models.tables.run import Run

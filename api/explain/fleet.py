@@ -7,8 +7,8 @@ from typing import Any
 
 from api.explain import limits
 from api.explain.blocker import MOST_NAMED, Blocker, ahead, listed
-from api.explain.facts import Ahead, Count, Ready, Serving
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Ahead, Count, Ready, Serving
 from models.promotion.tickets import RESUMED_IN_A_ROW
 from models.tables.run import Run
 

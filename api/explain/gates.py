@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.explain.blocker import Blocker, runs, short, spoken
-from api.explain.facts import Ready
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Ready
 from models.blocked_on import DECLINED, NOT_BEFORE, OVERLAP
 from models.runs.public_event import timestamp
 

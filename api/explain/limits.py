@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.explain.blocker import Blocker, ahead, runs, runs_wait, spoken
-from api.explain.facts import Line, Ready
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Line, Ready
 from models.blocked_on import PLACE
 
 

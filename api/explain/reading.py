@@ -8,8 +8,8 @@ from uuid import UUID
 
 import psycopg
 
-from api.explain.facts import Leased, Parked, Paused, SlotHeld, Windows
-from api.explain.parked import child_of
+from api.explain.parked_blockers import child_of
+from api.explain.snapshot import Leased, Parked, Paused, SlotHeld, Windows
 from models.lifecycle import PauseKind, Verb
 from models.runtime.session_locks import LEADER, held
 from models.statement import Statement

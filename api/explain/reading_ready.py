@@ -6,8 +6,8 @@ from uuid import UUID
 
 from api.explain.blocker import MOST_NAMED
 from api.explain.counting import count_in_line, count_places
-from api.explain.facts import AgentRule, InFlight, Line, Named, Overlap, Ready, Serving
 from api.explain.reading import Connection, read_led, read_named, read_windows
+from api.explain.snapshot import AgentRule, InFlight, Line, Named, Overlap, Ready, Serving
 from models.blocked_on import OVERLAP
 from models.statement import Statement
 from models.tables.queue import Queue

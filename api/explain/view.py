@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.explain.explaining import Explanation
+from api.explain.explanation import Explanation
 from api.shapes import ExplanationBody
 from models.runs.public_event import timestamp
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.http.openapi_responses import refusals
 from api.http.responses import PRIVATE
-from api.installation.standing import standing
+from api.installation.queue_capacity import queue_capacity
 from api.shapes import QueueCapacity
 
 router = APIRouter(tags=["Health"])
@@ -79,5 +79,5 @@ def _values(queue: QueueCapacity) -> dict[str, int | None]:
 )
 def metrics() -> Response:
     """Give the gauges `taxiway_queue_*` of each queue, and those of this process."""
-    document = generate_latest(_Queues(standing())) + generate_latest(REGISTRY)
+    document = generate_latest(_Queues(queue_capacity())) + generate_latest(REGISTRY)
     return Response(document, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers=PRIVATE)

@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
-from api.consent.returning import callback_url
+from api.consent.callback_address import callback_url
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
 from api.http.openapi_responses import BODY, refusals, shows, takes

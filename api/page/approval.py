@@ -17,12 +17,12 @@ from api.http.openapi_responses import BODY, PAGE, Responses, refusals, takes
 from api.http.parsing import read_as
 from api.http.problems import invalid
 from api.http.responses import Answer
-from api.page.answering import answer
-from api.page.outcome_page import became, problem_page
-from api.page.question_page import Typed, ask
+from api.page.outcome_page import outcome_page, problem_page
+from api.page.question_page import Typed, question_page
+from api.page.submission import answer
 from api.people.decide import asked_by, decide_by_token
+from api.people.decision_body import MAX_COMMENT, DecisionBody, TokenDecisionBody
 from api.people.question import shown
-from api.people.verdict import MAX_COMMENT, DecisionBody, TokenDecisionBody
 from api.resources import Resources, resources
 from api.shapes import ApprovalBody
 
@@ -100,7 +100,7 @@ def decide_approval(
 
 def _page(token: str, typed: Typed) -> Response:
     question = asked_by(token)
-    return became(question) if question.closed else ask(question, token, typed)
+    return outcome_page(question) if question.closed else question_page(question, token, typed)
 
 
 def wants_json(request: Request) -> bool:

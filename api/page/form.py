@@ -8,7 +8,7 @@ from typing import Any
 
 from api.json_schema.dialect import DECIMAL, matches
 from api.page.field import ROOT, Field, Kind, Option
-from api.page.presets import begun
+from api.page.prefill import prefilled
 
 Schema = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ class _Writing:
         title = schema.get("title") if isinstance(schema, dict) else None
         about = {**made, "label": str(title or label), "hint": _hint(plain, made["kind"])}
         field = Field(name=name, required=required, nullable=nullable, default=plain.get("default"), **about)
-        return begun(field, plain["default"]) if "default" in plain else field
+        return prefilled(field, plain["default"]) if "default" in plain else field
 
     def _resolved(self, schema: Any, seen: tuple[str, ...]) -> tuple[Schema, bool, tuple[str, ...]]:
         """Give the schema behind references and `or null`, whether null is allowed, and what was passed on the way."""

@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
+from api.http.problems import Problem
 from api.page.field import Field, Kind
 
 Given = Mapping[str, Sequence[str]]
 """What was submitted: for each name everything that came under it."""
 
+_MOST_FIELDS = 1000
 _WHOLE = re.compile(r"[-+]?\d{1,400}")
 _DECIMAL = re.compile(r"[-+]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][-+]?\d{1,3})?")
 
@@ -37,6 +40,18 @@ class Filled:
 
     value: Any
     errors: Mapping[str, str]
+
+
+def parse_form(raw: bytes) -> Given:
+    """Parse what a browser submitted (application/x-www-form-urlencoded); raises Problem `invalid_request`."""
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise Problem("invalid_request", "The form cannot be read.") from None
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    return given
 
 
 def read(form: Field, given: Given) -> Filled:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.http.problems import Problem
-from api.page.details import arranged
 from api.page.question_page import heading
 from api.page.rendering import Page
+from api.page.value_layout import laid_out
 from api.people.question import Question, given_up, outcome
 
 _VERDICTS = {
@@ -35,7 +35,7 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
 _OTHERWISE = ("This could not be understood", "Open the link again as it was sent to you. Nothing was decided.")
 
 
-def became(question: Question, *, status: int = 200, late: bool = False) -> Page:
+def outcome_page(question: Question, *, status: int = 200, late: bool = False) -> Page:
     """Show what became of a question, and where its run stands. `late`: somebody tried to decide it, too late."""
     found = outcome(question)
     assert found is not None, "shown only when it is over"
@@ -53,7 +53,7 @@ def became(question: Question, *, status: int = 200, late: bool = False) -> Page
         mark=mark,
         outcome=found,
         at=question.wait.resolved_at or question.wait.due_at,
-        answer=arranged(found["answer"]) if found["outcome"] == "answered" else None,
+        answer=laid_out(found["answer"]) if found["outcome"] == "answered" else None,
         late=late,
     )
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from api.page.details import Node, arranged
 from api.page.field import Field
 from api.page.form import form_of
 from api.page.form_values import Given
 from api.page.rendering import Page
+from api.page.value_layout import Node, laid_out
+from api.people.decision_body import MAX_COMMENT
 from api.people.question import Question
-from api.people.verdict import MAX_COMMENT
 from models.waiting.questions import START
 
 _LONG_HEADING = 120
@@ -35,7 +35,7 @@ class Typed:
         return (self.given.get(name) or ("",))[-1]
 
 
-def ask(question: Question, token: str, typed: Typed, status: int = 200) -> Page:
+def question_page(question: Question, token: str, typed: Typed, status: int = 200) -> Page:
     """Show an open question. A decision that the address suggests is set out, and decides nothing."""
     buttons = _buttons(question, typed)
     return Page(
@@ -110,10 +110,10 @@ def _section(question: Question) -> tuple[str, Node] | None:
     """Give what the decision is about, under its title."""
     details = question.details
     if question.asked.get("subject") == START:
-        return "Input", arranged(details["input"])
+        return "Input", laid_out(details["input"])
     if _function(question):
-        return "Arguments", arranged(details["arguments"])
-    return None if details is None else ("Details", arranged(details))
+        return "Arguments", laid_out(details["arguments"])
+    return None if details is None else ("Details", laid_out(details))
 
 
 def _buttons(question: Question, typed: Typed) -> list[Button]:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from api.http.responses import PRIVATE
-from api.page import wording
+from api.page import phrases
 from models.runtime.legible import isolated, legible, legible_line
 
 _HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ _PAGES.filters["listed"] = _listed
 _PAGES.filters["verbatim"] = escape  # for what goes back into a form: it must come back as it was typed
 _PAGES.globals.update(
     style=Markup(STYLE),  # noqa: S704  our own file
-    wording=wording,
+    phrases=phrases,
 )
 
 

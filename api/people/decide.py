@@ -9,8 +9,8 @@ from uuid import UUID
 from api.http.problems import Problem
 from api.http.transactions import transaction
 from api.links.tokens import Purpose, genuine, named_by
+from api.people.decision_body import DecisionBody, check_decision
 from api.people.question import Question, find_question, given_up, outcome
-from api.people.verdict import DecisionBody, verdict
 from api.resources import Resources
 from models.runs.announcing import announce
 from models.runtime.facts import fact
@@ -44,7 +44,7 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
 
     Raises Problem `invalid_answer` or `payload_too_large` for a decision that is none about this question.
     """
-    judged = verdict(question, body, shared.settings.max_event_bytes)
+    judged = check_decision(question, body, shared.settings.max_event_bytes)
     run, wait = question.run, question.wait
     with transaction() as connection:
         # The run row first, the wait after it: see `models.waiting.waits`.

@@ -16,8 +16,8 @@ from api.http.responses import Answer
 from api.http.transactions import reading
 from api.links.rights import DECIDE, gets_link, may_decide
 from api.people.decide import decide, no_such_wait, read_wait_id, wait_closed
+from api.people.decision_body import DecisionBody
 from api.people.question import Page, Question, find_question, questions, shown
-from api.people.verdict import DecisionBody
 from api.resources import Resources, resources
 from api.runs.find import find, run_id
 from api.shapes import ApprovalBody, ApprovalPage

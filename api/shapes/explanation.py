@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment, RunStatus
+from api.shapes.scalars import Id, Moment, RunStatus
 
 
 class RunNamed(TypedDict):

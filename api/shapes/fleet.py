@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment
+from api.shapes.scalars import Id, Moment
 
 
 class AgentBody(TypedDict):

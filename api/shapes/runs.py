@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.shapes.people import WaitBody
-from api.shapes.words import Category, Id, Moment, RunStatus
+from api.shapes.scalars import Category, Id, Moment, RunStatus
 
 
 class StepBody(TypedDict):

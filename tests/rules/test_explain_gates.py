@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 
 from api.explain import gates
-from api.explain.facts import (
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import (
     AgentRule,
     Named,
     Overlap,
 )
-from api.explain.kinds import Kind
 from tests.rules.explained import HOUR, NOW, ONE, SOON, kinds, only, queue, ready, run, window
 
 

@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 
 from api.explain import limits
-from api.explain.facts import (
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import (
     AgentRule,
     Count,
     InFlight,
     Line,
     Named,
 )
-from api.explain.kinds import Kind
 from tests.rules.explained import HOUR, NOW, ONE, kinds, only, queue, ready, run
 
 

@@ -26,8 +26,7 @@ from api.http.problems import Problem
 from api.json_schema.violations import violations
 from api.page.field import Field, Kind
 from api.page.form import form_of, spoken
-from api.page.form_values import read
-from api.page.submitted import submitted
+from api.page.form_values import parse_form, read
 
 
 class Speed(Enum):
@@ -368,7 +367,7 @@ def test_any_schema_makes_a_form_and_any_text_is_read(schema: Any, text: str) ->
 
 
 def test_a_submitted_form_is_bounded_and_strict() -> None:
-    assert submitted(b"a=1&a=2&b=%C3%A4+x&c=") == {"a": ["1", "2"], "b": ["ä x"], "c": [""]}
+    assert parse_form(b"a=1&a=2&b=%C3%A4+x&c=") == {"a": ["1", "2"], "b": ["ä x"], "c": [""]}
     for raw in (b"a=%ff", b"a=\xff", b"a=1&" * 1001):
         with pytest.raises(Problem, match="invalid_request"):
-            submitted(raw)
+            parse_form(raw)

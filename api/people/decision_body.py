@@ -41,7 +41,7 @@ class TokenDecisionBody(DecisionBody):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckedDecision:
     """A decision that fits its question; `answer` is the JSON text to store."""
 
     outcome: Literal["approved", "denied", "answered"]
@@ -49,19 +49,19 @@ class Verdict:
     comment: str | None
 
 
-def verdict(question: Question, body: DecisionBody, max_bytes: int) -> Verdict:
+def check_decision(question: Question, body: DecisionBody, max_bytes: int) -> CheckedDecision:
     """Judge a decision; raises Problem `invalid_answer` or `payload_too_large`."""
     comment = (body.comment or "").strip() or None
     if question.answer_schema is not None:
-        return Verdict("answered", _answer(question, body, max_bytes), comment)
+        return CheckedDecision("answered", _answer(question, body, max_bytes), comment)
     if body.decision == "answer" or "answer" in body.model_fields_set:
         field = "decision" if body.decision == "answer" else "answer"
         raise _unfit(field, "is for a question that asks for an answer; this one is approved or denied")
     if body.decision == "deny":
         if body.choice is not None:
             raise _unfit("choice", "belongs to an approval; a denial has none")
-        return Verdict("denied", None, comment)
-    return Verdict("approved", _choice(question.choices, body.choice), comment)
+        return CheckedDecision("denied", None, comment)
+    return CheckedDecision("approved", _choice(question.choices, body.choice), comment)
 
 
 def _choice(choices: Any, choice: str | None) -> str | None:

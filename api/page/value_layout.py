@@ -68,12 +68,12 @@ class Json:
 Node = Word | Text | Record | Listing | Table | Json
 
 
-def arranged(value: Any) -> Node:
+def laid_out(value: Any) -> Node:
     """Arrange any JSON value."""
-    return _Arranging().node(value, DEEPEST)
+    return _Layout().node(value, DEEPEST)
 
 
-class _Arranging:
+class _Layout:
     """Counts the parts of one page, so that a value of a hundred thousand numbers does not become as many elements."""
 
     def __init__(self) -> None:

@@ -15,13 +15,12 @@ from api.http.parsing import read_as
 from api.http.problems import Problem
 from api.http.responses import PRIVATE
 from api.page.field import ROOT, Field
-from api.page.form_values import Given, read
-from api.page.outcome_page import became
-from api.page.question_page import Typed, answer_form, ask
-from api.page.submitted import submitted
+from api.page.form_values import Given, parse_form, read
+from api.page.outcome_page import outcome_page
+from api.page.question_page import Typed, answer_form, question_page
 from api.people.decide import asked_by, decide_by_token
+from api.people.decision_body import DecisionBody
 from api.people.question import Question, outcome
-from api.people.verdict import DecisionBody
 from api.resources import Resources
 
 _SPENT = ("token_used", "token_expired")
@@ -32,7 +31,7 @@ def answer(raw: bytes, shared: Resources) -> Response:
 
     What is wrong with the form is shown in it, with what was typed. Raises Problem `token_unknown`, `invalid_request`.
     """
-    given = submitted(raw)
+    given = parse_form(raw)
     typed = Typed(given)
     token = typed.last("token")
     question = asked_by(token)
@@ -41,7 +40,7 @@ def answer(raw: bytes, shared: Resources) -> Response:
         return _spent(question, typed)
     fields, errors = _fields(typed, form)
     if errors:
-        return ask(question, token, Typed(given, errors), 422)
+        return question_page(question, token, Typed(given, errors), 422)
     try:
         decide_by_token(token, read_as(DecisionBody, fields), shared)
     except Problem as problem:
@@ -49,7 +48,7 @@ def answer(raw: bytes, shared: Resources) -> Response:
             return _spent(asked_by(token), typed)
         if problem.status >= 500 or problem.code == "token_unknown":
             raise
-        return ask(question, token, _told(problem, given, form), 422)
+        return question_page(question, token, _told(problem, given, form), 422)
     return _see_outcome(token)
 
 
@@ -75,7 +74,7 @@ def _spent(question: Question, typed: Typed) -> Response:
     verb = {"approved": "approve", "denied": "deny"}.get(found["outcome"])
     if found["by"] and (verb, found["choice"]) == (fields["decision"], fields.get("choice")):
         return _see_outcome(typed.last("token"))
-    return became(question, status=410, late=True)
+    return outcome_page(question, status=410, late=True)
 
 
 def _see_outcome(token: str) -> Response:

@@ -10,10 +10,9 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from api.explain.blocker import Blocker, listed, runs, short
-from api.explain.facts import Named, Parked, SlotHeld
-from api.explain.kinds import Kind
-from api.explain.scheduler import no_scheduler
+from api.explain.blocker import Blocker, listed, no_scheduler, runs, short
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Named, Parked, SlotHeld
 from models.lifecycle import TERMINAL, PauseKind
 from models.tables.wait import Wait
 

@@ -6,7 +6,7 @@ of ours updates two runs.
 
 from collections.abc import Sequence
 
-from api.consent.asked import Authorization
+from api.consent.authorization import Authorization
 from api.http.problems import Problem
 from api.http.transactions import transaction
 from api.people.decide import BY_LINK
@@ -21,7 +21,7 @@ from models.runtime.facts import fact
 from models.waiting import waits
 
 
-def give(
+def store_grant(
     found: Authorization, tokens: Tokens, asked: tuple[str, ...], giver: Giver, shared: Resources
 ) -> tuple[str, ...]:
     """Store what a `giver` gave for the scopes that were `asked`; return the scopes that the run still lacks.
@@ -34,7 +34,7 @@ def give(
         run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
         assert run_state is not None, "runs are never deleted while they have waits"
         if grants.store(found.holder, given, giver).one(connection) is None:
-            raise changed(found)
+            raise provider_changed(found)
         grants.lock(found.holder.key).one(connection)
         others = grants.tell_others(connection, found.holder, found.run.id)
         moved = waits.wake(connection, run_state, waits.authorize(found.run.id).all(connection))
@@ -45,13 +45,13 @@ def give(
     return tuple(scope for scope in found.scopes if scope not in given.scopes)
 
 
-def changed(found: Authorization) -> Problem:
+def provider_changed(found: Authorization) -> Problem:
     """Say that the provider became another one while a person was there."""
     detail = f"{found.holder.provider} was changed while you were there. Open the link once more, and nothing is lost."
     return Problem("provider_failed", detail)
 
 
-def decide(found: Authorization, outcome: str, comment: str | None, shared: Resources) -> bool:
+def record_outcome(found: Authorization, outcome: str, comment: str | None, shared: Resources) -> bool:
     """Give the wait of one run its outcome: what a person refused, or another system carried out. False: it has one already."""
     with transaction() as connection:
         run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
@@ -63,7 +63,7 @@ def decide(found: Authorization, outcome: str, comment: str | None, shared: Reso
     return bool(over)
 
 
-def asks_for(found: Authorization, default: Sequence[str]) -> tuple[str, ...]:
+def requested_scopes(found: Authorization, default: Sequence[str]) -> tuple[str, ...]:
     """Give the scopes to ask a provider for: the run's, the provider's own, and those that the grant has had until now.
 
     A new consent takes the place of the old one, and must not take away what other runs rely on.

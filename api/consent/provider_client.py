@@ -1,7 +1,7 @@
 """Gives who speaks to the provider of an authorization, or says why nobody can."""
 
-from api.consent.asked import Authorization
-from api.consent.give import provider_row
+from api.consent.authorization import Authorization
+from api.consent.outcome import provider_row
 from api.http.problems import Problem
 from models.authorization.oauth_client import Speaker
 from models.errors import SealBroken
@@ -12,7 +12,7 @@ SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "pr
 """What the link of an authorization, and the way back, may be answered with."""
 
 
-def speaker_of(found: Authorization) -> Speaker:
+def provider_client(found: Authorization) -> Speaker:
     """Speak to its provider as it is configured now; raises Problem `unknown_provider` or `provider_failed`."""
     name = found.holder.provider
     row = provider_row(name)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from api.explain import fleet, parked, waiting
-from api.explain.blocker import Blocker
+from api.explain import fleet, parked_blockers, ready_blockers
+from api.explain.blocker import Blocker, no_scheduler
+from api.explain.blocker_kinds import ORDER, Kind
 from api.explain.counting import count_ready
-from api.explain.facts import Leased
-from api.explain.kinds import ORDER, Kind
 from api.explain.reading import Connection, read_executing, read_leased, read_led, read_parked, read_run
 from api.explain.reading_ready import read_ready
-from api.explain.scheduler import no_scheduler
+from api.explain.snapshot import Leased
 from models.lifecycle import TERMINAL
 from models.tables.run import Run
 
@@ -41,14 +40,14 @@ def explain(connection: Connection, tenant: str, run: UUID) -> Explanation | Non
     if row.ready_at is not None:
         return Explanation(now, row, _in_order(_ready(connection, now, row)))
     standing = read_parked(connection, now, row)
-    return Explanation(now, row, _in_order(parked.holding(standing)), standing.more)
+    return Explanation(now, row, _in_order(parked_blockers.holding(standing)), standing.more)
 
 
 def _leased(connection: Connection, now: datetime, run: Run) -> Explanation:
     worker = read_leased(connection, now, run)
     if not worker.lost:
         awaited = read_executing(connection, now, run)
-        return Explanation(now, run, _in_order(parked.holding(awaited)), awaited.more, worker)
+        return Explanation(now, run, _in_order(parked_blockers.holding(awaited)), awaited.more, worker)
     detail = f"The worker {worker.name} that executed it was lost; it is given to another in a moment."
     facts = {"worker": {"workerId": str(worker.id), "name": worker.name}}
     found = [Blocker(Kind.RECOVERING, detail, worker.lost_at, facts=facts)]
@@ -57,9 +56,9 @@ def _leased(connection: Connection, now: datetime, run: Run) -> Explanation:
 
 def _ready(connection: Connection, now: datetime, run: Run) -> list[Blocker]:
     ready = read_ready(connection, now, run)
-    found = waiting.holding(ready)
-    if not waiting.its_turn(ready, found):
-        return found + waiting.then(ready, found)
+    found = ready_blockers.holding(ready)
+    if not ready_blockers.its_turn(ready, found):
+        return found + ready_blockers.then(ready, found)
     found.append(fleet.capacity(ready, count_ready(connection, run, fleet.classes(ready))))
     return found if ready.led else [*found, no_scheduler()]
 

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.consent.asked import Authorization, check_open, opened_by
+from api.consent.authorization import Authorization, check_open, opened_by
 from api.consent.browser import remember
-from api.consent.give import asks_for
-from api.consent.page import for_people, refused
-from api.consent.returning import callback_url
-from api.consent.speaking import SPENT, speaker_of
+from api.consent.callback_address import callback_url
+from api.consent.outcome import requested_scopes
+from api.consent.provider_client import SPENT, provider_client
 from api.consent.state import new_state
 from api.http.openapi_responses import refusals, shows
 from api.http.problems import Problem
 from api.http.responses import PRIVATE
+from api.page.authorization_page import for_people, refused
 
 router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
 
@@ -53,9 +53,9 @@ def look_at_start(request: Request, waitId: str, token: Annotated[str, Query()])
 
 
 def _to_provider(request: Request, found: Authorization) -> Response:
-    speaker = speaker_of(found)
+    speaker = provider_client(found)
     begun = new_state(found.wait.id, found.wait.nonce or "", found.now, speaker.provider)
-    scopes, redirect = asks_for(found, speaker.provider.scopes), callback_url(speaker.provider)
+    scopes, redirect = requested_scopes(found, speaker.provider.scopes), callback_url(speaker.provider)
     response = _away(
         speaker.authorization_url(redirect=redirect, scopes=scopes, state=begun.text(), verifier=begun.verifier)
     )

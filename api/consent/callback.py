@@ -10,17 +10,17 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.consent.asked import Authorization, check_open, find, shown, unknown
+from api.consent.authorization import Authorization, check_open, find, shown, unknown
 from api.consent.browser import check_remembered
-from api.consent.give import asks_for, changed, decide, give
-from api.consent.page import for_people, page, refused
-from api.consent.returning import SHARED, callback_url, check_sender
-from api.consent.speaking import SPENT, speaker_of
+from api.consent.callback_address import SHARED_CALLBACK, callback_url, check_sender
+from api.consent.outcome import provider_changed, record_outcome, requested_scopes, store_grant
+from api.consent.provider_client import SPENT, provider_client
 from api.consent.state import State, read_state
 from api.http.openapi_responses import PAGE, Responses, refusals
 from api.http.problems import Problem
 from api.http.responses import Answer
 from api.page.approval import wants_json
+from api.page.authorization_page import for_people, page, refused
 from api.resources import Resources, resources
 from api.shapes import AuthorizationBody
 from models.authorization.oauth_client import Speaker, Tokens, error_name
@@ -67,7 +67,7 @@ def look_at_callback(request: Request, state: Annotated[str, Query(max_length=40
 
 
 @router.get(
-    SHARED,
+    SHARED_CALLBACK,
     response_model=AuthorizationBody,
     summary="Come back from a provider",
     responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
@@ -84,7 +84,7 @@ def finish_authorization(
 
 # Before the address of a wait's start: `start` may be the name of a provider.
 @router.get(
-    f"{SHARED}/{{provider}}",
+    f"{SHARED_CALLBACK}/{{provider}}",
     response_model=AuthorizationBody,
     summary="Come back from a provider to its own address",
     responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
@@ -110,9 +110,9 @@ def _finish(request: Request, shared: Resources, back: Back, place: str | None) 
 
 def _answered(begun: State, found: Authorization, back: Back, place: str | None) -> _Answered:
     """Take what came back for the answer of the provider that the person was sent to, also where it is a refusal."""
-    speaker = speaker_of(found)
+    speaker = provider_client(found)
     if not begun.is_of(speaker.provider):
-        raise changed(found)
+        raise provider_changed(found)
     check_sender(speaker.provider, place, back.iss)
     return _Answered(begun, found, speaker)
 
@@ -131,7 +131,7 @@ def _finished(request: Request, answered: _Answered, back: Back, shared: Resourc
     found, error = answered.found, back.error
     name, agent = found.holder.provider, found.run.agent
     if error == "access_denied":
-        decide(found, "denied", error, shared)
+        record_outcome(found, "denied", error, shared)
         return _told(
             request, found, "Not authorized", f"You did not let {agent} act for you at {name}. It was told so."
         )
@@ -139,7 +139,7 @@ def _finished(request: Request, answered: _Answered, back: Back, shared: Resourc
         said = error_name(error) if error else "it sent no code"
         raise Problem("provider_failed", f"{name} did not authorize: {said}. {agent} still waits.")
     asked, tokens = _exchanged(answered, back.code)
-    missing = give(found, tokens, asked, answered.speaker.giver, shared)
+    missing = store_grant(found, tokens, asked, answered.speaker.giver, shared)
     if missing:
         text = f"{agent} still waits: it also needs {', '.join(missing)}."
         return _told(request, found, "Not everything was authorized", text, missing=missing, again=found.link)
@@ -148,7 +148,7 @@ def _finished(request: Request, answered: _Answered, back: Back, shared: Resourc
 
 def _exchanged(answered: _Answered, code: str) -> tuple[tuple[str, ...], Tokens]:
     found, speaker = answered.found, answered.speaker
-    asked, redirect = asks_for(found, speaker.provider.scopes), callback_url(speaker.provider)
+    asked, redirect = requested_scopes(found, speaker.provider.scopes), callback_url(speaker.provider)
     try:
         return asked, speaker.exchange(redirect=redirect, code=code, verifier=answered.begun.verifier)
     except (ProviderAway, ProviderRefused) as failed:

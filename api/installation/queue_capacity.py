@@ -75,7 +75,7 @@ class _Reading:
 _reading = _Reading()
 
 
-def standing() -> list[QueueCapacity]:
+def queue_capacity() -> list[QueueCapacity]:
     """Give how busy each queue is, or was a moment ago; raises Problem `unavailable`."""
     return _reading.get()
 

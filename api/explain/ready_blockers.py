@@ -7,9 +7,8 @@ holds: before that it has no turn.
 from datetime import timedelta
 
 from api.explain import fleet, gates, limits
-from api.explain.blocker import Blocker
-from api.explain.facts import Ready
-from api.explain.scheduler import no_scheduler
+from api.explain.blocker import Blocker, no_scheduler
+from api.explain.snapshot import Ready
 
 PUBLISHED_AGAIN = timedelta(seconds=5)
 """A ticket that nobody took for so long is published again, by a scheduler."""

@@ -8,13 +8,13 @@ from api.http.problems import Problem
 from models.runtime.settings import settings
 from models.tables.provider import Provider
 
-SHARED = "/v1/auth/callback"
+SHARED_CALLBACK = "/v1/auth/callback"
 
 
 def callback_url(provider: Provider) -> str:
     """Return the address to register at the provider."""
     own = f"/{provider.name}" if provider.callback == "own" else ""
-    return f"{settings().public_url}{SHARED}{own}"
+    return f"{settings().public_url}{SHARED_CALLBACK}{own}"
 
 
 def check_sender(provider: Provider, place: str | None, issuer: str | None) -> None:

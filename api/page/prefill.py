@@ -9,7 +9,7 @@ from typing import Any
 from api.page.field import Field, Kind, Option
 
 
-def begun(field: Field, value: Any) -> Field:
+def prefilled(field: Field, value: Any) -> Field:
     """Return the field as it stands when it begins with a value; the members of a group begin with its parts."""
     if field.kind is not Kind.GROUP:
         return replace(field, preset=_preset(field.kind, value, field.options))
@@ -21,7 +21,7 @@ def begun(field: Field, value: Any) -> Field:
 
 def _part(field: Field, value: Any) -> Field:
     # A null that stays as it is must be said: left out, the member would have the default of its own class.
-    return begun(replace(field, required=True) if value is None else field, value)
+    return prefilled(replace(field, required=True) if value is None else field, value)
 
 
 def _preset(kind: Kind, value: Any, options: Sequence[Option]) -> Sequence[str]:
