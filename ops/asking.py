@@ -1,4 +1,4 @@
-"""Has a run's question answered: by whoever sits at the terminal, or by calling its link when nobody does."""
+"""Answer to a run's question in the demo: from the person at the terminal or, without one, by calling the link."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from ops.console import console, say
 
 LOOK_EVERY = 0.2
 ROWS, COLUMNS = 8, 4
-"""Of the details as they are shown here; the link shows all."""
+"""Maximum of shown details; the link shows all."""
 _ANSWERS = {"y": "approve", "yes": "approve", "n": "deny", "no": "deny"}
 _JSON = {"accept": "application/json"}
 
 
 class NotAnswered(Exception):
-    """The link did not take the decision; the message says what it answered."""
+    """The link refused the decision; the message holds its answer."""
 
 
 def answer(question: Mapping[str, Any], look: Callable[[], None]) -> None:
-    """Show a question and bring about a decision, calling `look` meanwhile, which may raise."""
+    """Show a question and get a decision; calls `look` while waiting, which may raise."""
     link = str(question["approvalUrl"])
     say(f"\nThe run asks: {clean(str(question['prompt']))}", "bold yellow")
     _show(question.get("details"))
     say(
-        "While it waits it holds no slot, process, connection or message. This link shows the question, and decides it once:"
+        "While it waits, it holds no slot, process, connection or message. This link shows the question, and decides it once:"
     )
     say(f"  {link}\n")
     if sys.stdin.isatty() and sys.stdout.isatty():
         _ask(link, look)
     else:
-        say("Nobody is at the terminal, so the demo approves by calling the link:")
+        say("No terminal is attached, so the demo approves by calling the link:")
         say(f"  curl -H 'accept: application/json' '{link}&decision=approve'\n")
         _decide(link, "approve")
 
 
 def _ask(link: str, look: Callable[[], None]) -> None:
-    """Wait for y or n, or for somebody who decides at the link instead."""
-    console.print("Approve? [y/n] (or decide at the link) ", end="")
+    """Wait for y or n, or for a decision by the link."""
+    console.print("Approve? [y/n] (or use the link) ", end="")
     while not _is_decided(link):
         look()
         if not select.select([sys.stdin], [], [], LOOK_EVERY)[0]:
@@ -52,8 +52,8 @@ def _ask(link: str, look: Callable[[], None]) -> None:
         if decision:
             _decide(link, decision)
             return
-        console.print("y or n, please: ", end="")
-    say("\nSomebody decided at the link.")
+        console.print("Please type y or n: ", end="")
+    say("\nIt was decided by the link.")
 
 
 def _is_decided(link: str) -> bool:

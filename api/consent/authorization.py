@@ -1,4 +1,4 @@
-"""Reads what a link asks a person to authorize, and says what became of it."""
+"""Authorizations behind links: what a person is asked to authorize, and the outcome."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,12 +19,12 @@ from models.runs.public_event import timestamp
 from models.tables.run import Run
 from models.tables.wait import Wait
 
-_UNKNOWN = "This link is not known. Check that it was copied whole; it may also belong to another installation."
+_UNKNOWN = "This link is not known. Check that it was copied completely; it may also belong to another installation."
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A wait for an authorization, with its run. `late`: its time is over. `now` is the database's clock, in seconds."""
+    """A wait for an authorization, with its run. `late`: its time is over. `now`: the database's clock, in seconds."""
 
     wait: Wait
     run: Run
@@ -33,37 +33,37 @@ class Authorization:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What the agent asked for."""
+        """The agent's request."""
         return cast("dict[str, Any]", self.wait.request)
 
     @property
     def holder(self) -> Holder:
-        """Whose grant it is, and at which provider."""
+        """The holder of the grant: tenant, subject and provider."""
         return Holder(self.wait.tenant, self.asked["subject"], self.asked["provider"])
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What the run needs."""
+        """The scopes that the run needs."""
         return tuple(self.asked.get("scopes") or ())
 
     @property
     def url(self) -> str | None:
-        """Where another system carries it out."""
+        """The address of the other system that performs it, if any."""
         return self.asked.get("url")
 
     @property
     def link(self) -> str:
-        """The link that begins it."""
+        """The link that starts it."""
         return authorization_link(self.wait.id, self.wait.nonce or "", self.url)
 
     @property
     def closed(self) -> bool:
-        """Whether nobody may authorize any more."""
+        """Whether it is too late to authorize."""
         return self.late or self.wait.resolved_at is not None
 
 
 def find(wait: UUID) -> Authorization | None:
-    """Read the authorization that this wait is; None when there is none."""
+    """Read an authorization by the id of its wait; None if it does not exist."""
     late: ColumnElement[bool] = func.coalesce(col(Wait.due_at) <= func.now(), False)
     wanted: Any = select(Wait, Run, late, extract("epoch", func.now())).join(Run, col(Run.id) == col(Wait.run_id))
     with reading() as session:
@@ -72,7 +72,7 @@ def find(wait: UUID) -> Authorization | None:
 
 
 def opened_by(wait: str, token: str) -> Authorization:
-    """Give the authorization that a link opens, also when it is over; raises Problem `token_unknown`."""
+    """Return the authorization of a link, open or closed; raises Problem `token_unknown`."""
     try:
         found = find(UUID(wait))
     except ValueError:
@@ -83,20 +83,20 @@ def opened_by(wait: str, token: str) -> Authorization:
 
 
 def unknown() -> Problem:
-    """Say that a link, or what a provider sent back, is none of ours."""
+    """Return the problem of a link or a state that this installation did not make."""
     return Problem("token_unknown", _UNKNOWN)
 
 
 def check_open(found: Authorization) -> None:
-    """Raise Problem `token_used` or `token_expired` when it is over, and say how."""
+    """Raise Problem `token_used` or `token_expired` with the outcome if it is closed."""
     if not found.closed:
         return
     more = {"outcome": found.wait.outcome, "runId": str(found.run.id), "runStatus": found.run.status}
     if given_up(found.wait, found.run):
-        raise Problem("token_used", f"{GIVEN_UP} Nobody needs to authorize any more.", more=more)
+        raise Problem("token_used", GIVEN_UP, more=more)
     if found.wait.outcome == "withdrawn":
         raise Problem(
-            "token_used", f"The run has ended as {found.run.status}; it needs no authorization any more.", more=more
+            "token_used", f"The run has ended as {found.run.status}; it no longer needs an authorization.", more=more
         )
     if found.wait.outcome in (None, "timeout"):
         raise Problem("token_expired", "The time to authorize is over.", more=more)
@@ -104,7 +104,7 @@ def check_open(found: Authorization) -> None:
 
 
 def shown(found: Authorization, missing: tuple[str, ...] = ()) -> AuthorizationBody:
-    """Show what was asked, and what came of it."""
+    """Return an authorization as the API shows it, with its outcome."""
     return {
         "waitId": str(found.wait.id),
         "runId": str(found.run.id),

@@ -1,6 +1,6 @@
-"""GET /v1/auth/callback and /v1/auth/callback/{provider}: a person comes back from a provider, with what it gave or a refusal.
+"""GET /v1/auth/callback and /v1/auth/callback/{provider}: a person returns from a provider, with a code or an error.
 
-The address carries secrets, so nobody writes it down: there is no access log, and pages tell no referrer.
+The address carries secrets, so it is never recorded: there is no access log, and pages send no referrer.
 """
 
 from dataclasses import dataclass
@@ -27,26 +27,24 @@ from models.authorization.oauth_client import Speaker, Tokens, error_name
 from models.errors import ProviderAway, ProviderRefused
 from models.runtime.facts import fact
 
-_BECAME: Responses = {
-    200: {"description": "What became of it: a page, or JSON for who asks for that.", "content": PAGE}
-}
+_BECAME: Responses = {200: {"description": "The outcome: a page, or JSON if the request asks for it.", "content": PAGE}}
 
 router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
 
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What a provider sends back: a code or an error, for the state that it was given."""
+    """What a provider sends back for a state: a code or an error."""
 
     state: Annotated[str, Query(max_length=400)]
     code: Annotated[str | None, Query(max_length=4096)] = None
     error: Annotated[str | None, Query(max_length=200)] = None
-    iss: Annotated[str | None, Query(max_length=2000, description="RFC 9207: which provider it is.")] = None
+    iss: Annotated[str | None, Query(max_length=2000, description="RFC 9207: the provider's issuer.")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """An answer of the provider to which `begun` sent somebody; `speaker` speaks to that one."""
+    """An answer of the provider to which `begun` sent a person; `speaker` is the client of that provider."""
 
     begun: State
     found: Authorization
@@ -56,7 +54,7 @@ class _Answered:
 @router.head("/v1/auth/callback", include_in_schema=False)
 @router.head("/v1/auth/callback/{provider}", include_in_schema=False)
 def look_at_callback(request: Request, state: Annotated[str, Query(max_length=400)]) -> Response:
-    """Answer with the headers of GET's answer, and take nothing that a provider gave."""
+    """Answer with the headers of GET's answer; no code is exchanged."""
     try:
         begun, found = _came_back(state)
         check_open(found)
@@ -69,15 +67,15 @@ def look_at_callback(request: Request, state: Annotated[str, Query(max_length=40
 @router.get(
     SHARED_CALLBACK,
     response_model=AuthorizationBody,
-    summary="Come back from a provider",
+    summary="Return from a provider",
     responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization(
     request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()]
 ) -> Response:
-    """Take what a provider gave: the grant is stored, and every run that waits for it goes on.
+    """Exchange the provider's code: the grant is stored, and every run that waits for it continues.
 
-    The browser must be the one that opened the link. This address is that of providers with `callback: "shared"`.
+    The browser must be the one that opened the link. Providers with `callback: "shared"` use this address.
     """
     return _finish(request, shared, back, None)
 
@@ -86,13 +84,13 @@ def finish_authorization(
 @router.get(
     f"{SHARED_CALLBACK}/{{provider}}",
     response_model=AuthorizationBody,
-    summary="Come back from a provider to its own address",
+    summary="Return from a provider to its own address",
     responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization_of_one(
     request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()], provider: str
 ) -> Response:
-    """Take what this provider gave, as the shared address does; what another one gave is refused."""
+    """Exchange this provider's code as the shared address does; answers of other providers are refused."""
     return _finish(request, shared, back, provider)
 
 
@@ -109,7 +107,7 @@ def _finish(request: Request, shared: Resources, back: Back, place: str | None) 
 
 
 def _answered(begun: State, found: Authorization, back: Back, place: str | None) -> _Answered:
-    """Take what came back for the answer of the provider that the person was sent to, also where it is a refusal."""
+    """Check that the answer, a code or an error, is of the provider to which the person was sent."""
     speaker = provider_client(found)
     if not begun.is_of(speaker.provider):
         raise provider_changed(found)
@@ -123,7 +121,7 @@ def _came_back(text: str) -> tuple[State, Authorization]:
     if begun is None or found is None or not begun.genuine(found.wait.nonce):
         raise unknown()
     if found.now > begun.until and not found.closed:
-        raise Problem("token_expired", "This took too long. Open the link once more, and nothing is lost.")
+        raise Problem("token_expired", "This took too long. Open the link again; nothing is lost.")
     return begun, found
 
 
@@ -133,17 +131,20 @@ def _finished(request: Request, answered: _Answered, back: Back, shared: Resourc
     if error == "access_denied":
         record_outcome(found, "denied", error, shared)
         return _told(
-            request, found, "Not authorized", f"You did not let {agent} act for you at {name}. It was told so."
+            request,
+            found,
+            "Not authorized",
+            f"You did not allow {agent} to act for you at {name}. It receives your decision.",
         )
     if error is not None or not back.code:
-        said = error_name(error) if error else "it sent no code"
+        said = error_name(error) if error else "no code was sent"
         raise Problem("provider_failed", f"{name} did not authorize: {said}. {agent} still waits.")
     asked, tokens = _exchanged(answered, back.code)
     missing = store_grant(found, tokens, asked, answered.speaker.giver, shared)
     if missing:
         text = f"{agent} still waits: it also needs {', '.join(missing)}."
-        return _told(request, found, "Not everything was authorized", text, missing=missing, again=found.link)
-    return _told(request, found, "Authorized", f"{agent} goes on.")
+        return _told(request, found, "Not all permissions were given", text, missing=missing, again=found.link)
+    return _told(request, found, "Authorized", f"{agent} continues.")
 
 
 def _exchanged(answered: _Answered, code: str) -> tuple[tuple[str, ...], Tokens]:
@@ -152,7 +153,7 @@ def _exchanged(answered: _Answered, code: str) -> tuple[tuple[str, ...], Tokens]
     try:
         return asked, speaker.exchange(redirect=redirect, code=code, verifier=answered.begun.verifier)
     except (ProviderAway, ProviderRefused) as failed:
-        check_open(find(found.wait.id) or found)  # the same answer of the provider may have come twice
+        check_open(find(found.wait.id) or found)  # the same answer may have arrived twice
         fact("provider.failed", level="warning", provider=found.holder.provider, why=failed)
         raise Problem("provider_failed", f"{failed}. {found.run.agent} still waits; nothing is lost.") from None
 

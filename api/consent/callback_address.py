@@ -1,7 +1,7 @@
-"""Where a provider sends people back to, and whether what came back is its answer (mix-up attacks: RFC 9207, RFC 9700 4.4).
+"""Callback addresses of providers, and the check that an answer is from its provider (mix-up attacks: RFC 9207, RFC 9700 4.4).
 
-Each provider has an address of return of its own, so an answer of another one comes back at another place. Providers that were
-registered before share one address; with an `issuer` they are told apart by what they say of themselves.
+Each provider has its own callback address, so an answer of another provider arrives at another address. Older registrations
+share one address; with an `issuer` they are distinguished by the `iss` of the answer.
 """
 
 from api.http.problems import Problem
@@ -12,22 +12,22 @@ SHARED_CALLBACK = "/v1/auth/callback"
 
 
 def callback_url(provider: Provider) -> str:
-    """Return the address to register at the provider."""
+    """Return the callback address to register at the provider."""
     own = f"/{provider.name}" if provider.callback == "own" else ""
     return f"{settings().public_url}{SHARED_CALLBACK}{own}"
 
 
 def check_sender(provider: Provider, place: str | None, issuer: str | None) -> None:
-    """Raise Problem `provider_failed` when an answer is not this provider's.
+    """Raise Problem `provider_failed` if an answer is not this provider's.
 
-    `place` is whose address of return it came to, None for the shared one. An issuer is compared letter by letter where one
-    is configured, and is missed where it is not sent; where none is configured there is nothing to compare it with.
+    `place` is the provider whose own address it arrived at, None for the shared address. A configured issuer must be sent and
+    is compared character by character; without a configured issuer, `iss` is ignored.
     """
     if place != (provider.name if provider.callback == "own" else None):
-        raise _refused(provider, f"This came back at another address than that of {provider.name}")
+        raise _refused(provider, f"This answer did not arrive at the address of {provider.name}")
     if provider.issuer is not None and issuer != provider.issuer:
-        raise _refused(provider, f"This answer does not say that it is of {provider.name} (iss)")
+        raise _refused(provider, f"This answer does not name {provider.name} as its issuer (iss)")
 
 
 def _refused(provider: Provider, said: str) -> Problem:
-    return Problem("provider_failed", f"{said}. Open the link of {provider.name} once more, and nothing is lost.")
+    return Problem("provider_failed", f"{said}. Open the link of {provider.name} again; nothing is lost.")

@@ -1,4 +1,4 @@
-"""POST /v1/auth/{waitId}/complete: the outcome of an authorization that another system carried out."""
+"""POST /v1/auth/{waitId}/complete: the outcome of an authorization performed by another system."""
 
 from typing import Annotated, Literal
 
@@ -22,17 +22,17 @@ _EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "outcome": "authorized"}
 
 
 class CompletionBody(Body):
-    """What became of an authorization."""
+    """The outcome of an authorization."""
 
-    token: Annotated[Text, Field(max_length=200, description="As it was appended to the url.")]
+    token: Annotated[Text, Field(max_length=200, description="The token that was appended to the URL.")]
     outcome: Literal["authorized", "denied", "failed"]
-    error: Annotated[Text, Field(max_length=2000, description="Why; kept with the run.")] | None = None
+    error: Annotated[Text, Field(max_length=2000, description="The reason; kept with the run.")] | None = None
 
 
 @router.post(
     "/v1/auth/{waitId}/complete",
     response_model=AuthorizationBody,
-    summary="Complete an authorization elsewhere",
+    summary="Complete an authorization of another system",
     responses=refusals(
         *BODY, "unavailable", "token_unknown", "token_used", "token_expired", "conflict", open_to_all=True
     ),
@@ -43,7 +43,7 @@ def complete_authorization(
     raw: Annotated[bytes, Depends(body_within(small_limit))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Tell the run that asked with `url=`; the token is the credential, and works once."""
+    """Send the outcome to the run that asked with `url=`. The token is the credential, and works once."""
     body = read_as(CompletionBody, json_object(raw))
     found = opened_by(waitId, body.token)
     if not found.url:

@@ -1,7 +1,7 @@
-"""What an authorization comes to: a grant stored and every run woken that waits for it, or a refusal for the one that asked.
+"""Outcome of an authorization: a stored grant that wakes every run waiting for it, or a refusal for one run.
 
-The run that asked is woken in the transaction that stores the grant; all others are told by the outbox, because no transaction
-of ours updates two runs.
+The run that asked is woken in the transaction that stores the grant. All other runs are woken by the outbox, because no
+transaction updates two runs.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from models.waiting import waits
 def store_grant(
     found: Authorization, tokens: Tokens, asked: tuple[str, ...], giver: Giver, shared: Resources
 ) -> tuple[str, ...]:
-    """Store what a `giver` gave for the scopes that were `asked`; return the scopes that the run still lacks.
+    """Store the tokens that a `giver` gave for the scopes that were `asked`; return the scopes that the run still lacks.
 
-    Raises Problem `provider_failed` when the provider is another one by now: its tokens are never stored as the new one's.
+    Raises Problem `provider_failed` if the provider's configuration has changed: old tokens are never stored for the new one.
     """
     given = tokens.sealed(shared.settings.secret_key, found.holder, asked)
     with transaction() as connection:
-        # The run row first, then the grant and its lock: in this order by everybody, see `models.authorization.grants`.
+        # Lock order everywhere: the run row, then the grant and its lock. See `models.authorization.grants`.
         run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
         assert run_state is not None, "runs are never deleted while they have waits"
         if grants.store(found.holder, given, giver).one(connection) is None:
@@ -40,19 +40,19 @@ def store_grant(
         moved = waits.wake(connection, run_state, waits.authorize(found.run.id).all(connection))
     announce(shared.bus, run_state, moved)
     if others:
-        shared.bus.wake_up(bus.PROMOTE, found.run.queue)  # the scheduler folds what this means to them
+        shared.bus.wake_up(bus.PROMOTE, found.run.queue)  # the scheduler applies the outbox to them
     fact("grant.given", provider=found.holder.provider, run=found.run.id, others=others)
     return tuple(scope for scope in found.scopes if scope not in given.scopes)
 
 
 def provider_changed(found: Authorization) -> Problem:
-    """Say that the provider became another one while a person was there."""
-    detail = f"{found.holder.provider} was changed while you were there. Open the link once more, and nothing is lost."
+    """Return the problem of a provider that was changed while a person was there."""
+    detail = f"{found.holder.provider} was changed while you were there. Open the link again; nothing is lost."
     return Problem("provider_failed", detail)
 
 
 def record_outcome(found: Authorization, outcome: str, comment: str | None, shared: Resources) -> bool:
-    """Give the wait of one run its outcome: what a person refused, or another system carried out. False: it has one already."""
+    """Resolve the wait of one run: refused by a person, or performed by another system. False: it was resolved already."""
     with transaction() as connection:
         run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
         assert run_state is not None, "as above"
@@ -64,9 +64,9 @@ def record_outcome(found: Authorization, outcome: str, comment: str | None, shar
 
 
 def requested_scopes(found: Authorization, default: Sequence[str]) -> tuple[str, ...]:
-    """Give the scopes to ask a provider for: the run's, the provider's own, and those that the grant has had until now.
+    """Return the scopes to request: the run's, the provider's defaults, and those of the present grant.
 
-    A new consent takes the place of the old one, and must not take away what other runs rely on.
+    A new consent replaces the old one, and must not take scopes away from other runs.
     """
     with transaction() as connection:
         held = grants.held(found.holder).one(connection)
@@ -75,6 +75,6 @@ def requested_scopes(found: Authorization, default: Sequence[str]) -> tuple[str,
 
 
 def provider_row(name: str) -> Row | None:
-    """Read a provider as it is configured now."""
+    """Read the present configuration of a provider."""
     with transaction() as connection:
         return oauth_client.find(name).one(connection)

@@ -1,4 +1,4 @@
-"""Gives who speaks to the provider of an authorization, or says why nobody can."""
+"""OAuth client for the provider of an authorization."""
 
 from api.consent.authorization import Authorization
 from api.consent.outcome import provider_row
@@ -9,17 +9,15 @@ from models.runtime.facts import fact
 from models.runtime.settings import settings
 
 SPENT = ("token_unknown", "token_used", "token_expired", "unknown_provider", "provider_failed", "unavailable")
-"""What the link of an authorization, and the way back, may be answered with."""
+"""Problem codes of an authorization's link and of the callback."""
 
 
 def provider_client(found: Authorization) -> Speaker:
-    """Speak to its provider as it is configured now; raises Problem `unknown_provider` or `provider_failed`."""
+    """Return a client for the provider's present configuration; raises Problem `unknown_provider` or `provider_failed`."""
     name = found.holder.provider
     row = provider_row(name)
     if row is None:
-        detail = (
-            f"Nobody has introduced the provider {name!r} here yet: `taxiway providers put {name} …`. The run waits."
-        )
+        detail = f"The provider {name!r} is not configured yet: `taxiway providers put {name} …`. The run waits."
         raise Problem("unknown_provider", detail)
     try:
         return Speaker.of(row, settings().secret_key)

@@ -1,6 +1,6 @@
-"""GET /v1/auth/{waitId}/start: a person with a browser sets out to a provider, or to whoever carries the authorization out.
+"""GET /v1/auth/{waitId}/start: redirects a person to a provider, or to the other system that performs the authorization.
 
-The address carries secrets, so nobody writes it down: there is no access log, and pages and redirects tell no referrer.
+The address carries secrets, so it is never recorded: there is no access log, and pages and redirects send no referrer.
 """
 
 from typing import Annotated
@@ -28,8 +28,8 @@ router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
     status_code=303,
     response_class=RedirectResponse,
     response_model=None,
-    summary="Begin to authorize",
-    responses=shows(303, "To the provider, or to whoever carries the authorization out.")
+    summary="Start an authorization",
+    responses=shows(303, "To the provider, or to the other system that performs the authorization.")
     | refusals("invalid_request", *SPENT, open_to_all=True, pages=True),
 )
 def start_authorization(
@@ -37,7 +37,7 @@ def start_authorization(
     waitId: str,  # noqa: N803  as the API spells it
     token: Annotated[str, Query(description="From the link.")],
 ) -> Response:
-    """Send a person to the provider (authorization code, PKCE). Nothing changes until they come back with this browser."""
+    """Redirect a person to the provider (authorization code, PKCE). Nothing changes until they return with this browser."""
     try:
         found = opened_by(waitId, token)
         check_open(found)
@@ -48,7 +48,7 @@ def start_authorization(
 
 @router.head("/v1/auth/{waitId}/start", include_in_schema=False)
 def look_at_start(request: Request, waitId: str, token: Annotated[str, Query()]) -> Response:  # noqa: N803  as above
-    """Answer as GET does, which changes nothing either."""
+    """Answer like GET, which changes nothing either."""
     return start_authorization(request, waitId, token)
 
 

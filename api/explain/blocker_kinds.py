@@ -1,10 +1,10 @@
-"""What may keep a run from going on, in the order in which people had better remove it. The names are interface."""
+"""Kinds of blockers, in the order in which people should remove them. The names are part of the API."""
 
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """First what somebody did to this very run, then what holds many, then limits, then what work there is for whom."""
+    """Kinds of blockers: actions on this run, its own waits, gates of many runs, limits, then workers and the scheduler."""
 
     HELD = "held"
     PAUSE = "pause"

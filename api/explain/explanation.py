@@ -1,4 +1,4 @@
-"""Explains a run: reads what its standing calls for, has it reasoned about, and puts the blockers in order."""
+"""Explanation of a run: reads the values that its state needs, applies the rules, and orders the blockers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from models.tables.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a run stands at a moment, and what it waits for, to execute or to go on; `omitted` counts waits not among it."""
+    """State of a run at one moment, and everything that keeps it from executing; `omitted` counts further waits."""
 
     at: datetime
     run: Run
@@ -28,7 +28,7 @@ class Explanation:
 
 
 def explain(connection: Connection, tenant: str, run: UUID) -> Explanation | None:
-    """Explain a run of the tenant, in the caller's transaction; None: it has none with this id."""
+    """Explain a run of the tenant, in the caller's transaction; None if the tenant has no such run."""
     found = read_run(connection, tenant, run)
     if found is None:
         return None
@@ -48,7 +48,7 @@ def _leased(connection: Connection, now: datetime, run: Run) -> Explanation:
     if not worker.lost:
         awaited = read_executing(connection, now, run)
         return Explanation(now, run, _in_order(parked_blockers.holding(awaited)), awaited.more, worker)
-    detail = f"The worker {worker.name} that executed it was lost; it is given to another in a moment."
+    detail = f"Its worker {worker.name} was lost; another worker gets it in a moment."
     facts = {"worker": {"workerId": str(worker.id), "name": worker.name}}
     found = [Blocker(Kind.RECOVERING, detail, worker.lost_at, facts=facts)]
     return Explanation(now, run, _in_order(found if read_led(connection) else [*found, no_scheduler()]))

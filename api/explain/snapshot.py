@@ -1,4 +1,4 @@
-"""What is known of a run, and of what it needs to go on, at one moment: values that were read in one snapshot."""
+"""Values about a run and everything that it needs to continue, read in one snapshot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from models.tables.wait import Wait
 from models.tables.window import Window
 
 MOST_COUNTED = 10_000
-"""Where the counting of what may be a million stops."""
+"""Bound of counts that could reach a million."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number, or with `more` that it is larger than that."""
+    """A number; with `more`, the true number is larger."""
 
     number: int
     more: bool = False
 
     @classmethod
     def of(cls, number: int) -> "Count":
-        """Make one of what was counted, or of a sum of such numbers."""
+        """Return the count of a counted number, or of a sum of such numbers."""
         return cls(min(number, MOST_COUNTED), number > MOST_COUNTED)
 
     def __str__(self) -> str:
@@ -43,31 +43,31 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """All windows, and where they stand at this moment."""
+    """All windows, and their state at this moment."""
 
     now: datetime
     by_name: Mapping[str, Window] = field(default_factory=dict)
 
     def standing(self, name: str) -> Standing:
-        """Say where a window stands; one that is not there, or whose zone is not known, lets nothing go."""
+        """Return the state of a window; a missing one, or one with an unknown zone, is closed."""
         try:
             return standing(self.by_name[name], self.now)
         except (KeyError, ValueError):
             return Standing(False, None)
 
     def closed(self, name: str | None) -> bool:
-        """Whether a window of this name is closed; for a queue and an agent, one that is not there is not."""
+        """Return whether an existing window is closed; for queues and agents, a missing window does not gate."""
         return name is not None and name in self.by_name and not self.standing(name).open
 
     @property
     def open(self) -> list[str]:
-        """Name those that are open."""
+        """The names of the open windows."""
         return [name for name in self.by_name if self.standing(name).open]
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """The worker that a run is leased to; `lost` when its lease is over or it was declared dead, at `lost_at`."""
+    """The worker that leases a run; `lost` if its lease expired or it was declared dead, at `lost_at`."""
 
     id: UUID
     name: str
@@ -77,7 +77,7 @@ class Leased:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Who paused a run, when, and what they said about it."""
+    """A user's pause of a run: by whom, when, and with which comment."""
 
     by: str | None
     comment: str | None
@@ -86,7 +86,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class SlotHeld:
-    """What keeps the slot of an agent that only waits, as its host said, each with `kind`, `what`, `file` and `line`."""
+    """Everything that keeps the slot of a waiting agent, as its host reported: each with `kind`, `what`, `file`, `line`."""
 
     by: Sequence[Mapping[str, Any]]
     since: datetime | None
@@ -94,7 +94,7 @@ class SlotHeld:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A run that waits, parked or executing. `waits` are the open waits that it awaits, `more` the number of those left out."""
+    """A run that waits, parked or executing. `waits` are its open waits, `more` the number of those left out."""
 
     now: datetime
     run: Run
@@ -114,7 +114,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A worker of the queue whose lease holds, and how many runs it executes."""
+    """A worker of the queue with a valid lease, and the number of runs that it executes."""
 
     id: UUID
     name: str
@@ -126,13 +126,13 @@ class Serving:
 
     @property
     def offers(self) -> bool:
-        """Whether the scheduler counts on it."""
+        """Whether the scheduler counts its slots."""
         return self.consuming and not self.draining and bool(self.agents)
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """How many runs of an agent hold tickets or leases in a queue."""
+    """Number of an agent's runs that hold tickets or leases in a queue."""
 
     queue: str
     agent: str
@@ -142,7 +142,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class AgentRule:
-    """What ops said of an agent."""
+    """Operator settings of an agent."""
 
     name: str
     paused: bool = False
@@ -152,7 +152,7 @@ class AgentRule:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The line that a run waits in: its places, who holds some of them, and how many wait before the run."""
+    """The line of a run: its held places, some of their holders, and the number of runs ahead."""
 
     name: str
     held: int
@@ -162,7 +162,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The schedule that made a run, and earlier runs of it that have not ended."""
+    """The schedule of a run, and its earlier runs that have not ended."""
 
     schedule: str
     earlier: Sequence[Named]
@@ -170,9 +170,9 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A run that is neither parked nor leased, and all that may be in its way.
+    """A run that is neither parked nor leased, and everything that may hold it.
 
-    `starts` are the new runs that the queue's rate counts: when each slot ends, and how many it counted.
+    `starts` are the new runs that the queue's rate counts: the time and the number of starts of each rate slot.
     """
 
     now: datetime
@@ -189,32 +189,32 @@ class Ready:
 
     @property
     def agent(self) -> AgentRule:
-        """Give what was said of the run's own agent."""
+        """The settings of the run's own agent."""
         return self.agents.get(self.run.agent, AgentRule(self.run.agent))
 
     @property
     def competes(self) -> bool:
-        """Whether the run is in the ready index: held by nothing of its own, and not promoted yet."""
+        """Whether the run is in the ready index: not blocked, without a control request, and not promoted yet."""
         run = self.run
         return run.blocked_on is None and run.control_request is None and run.ticket_at is None
 
     @property
     def offering(self) -> list[Serving]:
-        """Give the workers that the scheduler counts on."""
+        """The workers whose slots the scheduler counts."""
         return [worker for worker in self.workers if worker.offers]
 
     @property
     def since(self) -> datetime | None:
-        """Say since when the run has been waiting, as far as its row knows."""
+        """The time since when the run has been waiting, as far as its row shows."""
         moments = [at for at in (self.run.ready_at, self.run.not_before) if at is not None and at <= self.now]
         return max(moments, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """Ready runs that compete with one: of a higher priority, and of the same, before it in its own kind and of the other.
+    """Numbers of ready runs that compete with a run, of two kinds: new ones, and resumed ones.
 
-    The kinds are new runs and those that had started.
+    `higher`: with a higher priority. `same`: same priority and kind, before it. `other`: same priority, of the other kind.
     """
 
     higher: int

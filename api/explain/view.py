@@ -1,4 +1,4 @@
-"""Shows an explanation as the API does."""
+"""Explanations as the API shows them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from models.runs.public_event import timestamp
 
 
 def shown(explanation: Explanation) -> ExplanationBody:
-    """Show it; of a run that has ended only its status and its reason say anything."""
+    """Return the body of an explanation; for an ended run only status and reason are of use."""
     run, worker = explanation.run, explanation.worker
     status: Any = run.status
     return {

@@ -1,6 +1,6 @@
-"""Counts how busy each queue is, for people and for autoscalers: from the index of runs that have not ended, however many have.
+"""Capacity of each queue, for people and autoscalers: counted in the index of unfinished runs.
 
-A reading serves all that ask soon after it, so that nobody can keep the database, or this process, busy by asking.
+One reading serves all calls soon after it, so that frequent calls keep neither the database nor this process busy.
 """
 
 import threading
@@ -20,11 +20,10 @@ from models.tables.window import Window
 
 FRESH_SECONDS = 1.0
 REST = 10
-"""A reading is good for so many times as long as it took, and at most for a second."""
+"""A reading is valid for `REST` times its own duration, at most for `FRESH_SECONDS`."""
 OLDEST_SECONDS = 30.0
 
-# The condition on workers is the one in `installation/workers.py`; a worker that has not said which agents it serves
-# offers no slots yet.
+# Same condition on workers as in `installation/workers.py`. A worker that has not registered its agents offers no slots yet.
 _CAPACITY = text("""
     WITH offered AS MATERIALIZED (
         SELECT queue, count(*) AS workers, sum(slots) FILTER (WHERE agents <> '{}') AS slots FROM worker
@@ -48,15 +47,15 @@ _standings = Standings()
 
 
 class _Reading:
-    """The last reading. One call makes the next; who asks meanwhile takes the last, and waits for nobody."""
+    """The last reading. One call makes the next one; concurrent calls use the last one without waiting."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # held by the call that reads; nobody waits for it
+        self._lock = threading.Lock()  # held by the call that reads; no call waits for it
         self._read_at, self._fresh = float("-inf"), 0.0
         self._queues: list[QueueCapacity] = []
 
     def get(self) -> list[QueueCapacity]:
-        """Give the counts of all queues; raises Problem `unavailable` when none are known that are young enough."""
+        """Return the counts of all queues; raises Problem `unavailable` if the last reading is too old."""
         if self._age() >= self._fresh and self._lock.acquire(blocking=False):
             try:
                 began = time.monotonic()
@@ -65,7 +64,7 @@ class _Reading:
             finally:
                 self._lock.release()
         if self._age() > OLDEST_SECONDS:
-            raise Problem("unavailable", "The queues are being counted for another call. Ask again.")
+            raise Problem("unavailable", "The queues are being counted for another call. Try again.")
         return self._queues
 
     def _age(self) -> float:
@@ -76,7 +75,7 @@ _reading = _Reading()
 
 
 def queue_capacity() -> list[QueueCapacity]:
-    """Give how busy each queue is, or was a moment ago; raises Problem `unavailable`."""
+    """Return the capacity of each queue, now or a moment ago; raises Problem `unavailable`."""
     return _reading.get()
 
 
@@ -113,5 +112,5 @@ def _stands(window: Window, now: datetime) -> WindowNow:
     try:
         found = _standings.of(window, now)
     except ValueError:
-        return {"open": False, "until": None}  # as the scheduler takes a zone that it does not know
+        return {"open": False, "until": None}  # like the scheduler for an unknown zone
     return {"open": found.open, "until": timestamp(found.until)}

@@ -1,4 +1,4 @@
-"""POST and DELETE /v1/windows/{name}/override: holds a window open or closed for a time, whatever its timetable says."""
+"""POST and DELETE /v1/windows/{name}/override: holds a window open or closed for a time, regardless of its timetable."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -29,10 +29,10 @@ Operator = Annotated[Caller, Depends(may("operate"))]
 
 
 class OverrideRequest(Body):
-    """How a window stands for a time, and why."""
+    """A temporary state of a window, with its reason."""
 
     state: Literal["open", "closed"]
-    until: Annotated[Moment, Field(description="When the timetable decides again: RFC 3339, at most 366 days away.")]
+    until: Annotated[Moment, Field(description="End of the override: RFC 3339, at most 366 days away.")]
     reason: Annotated[Text, Field(max_length=500, description="For people; kept with the window.")] | None = None
 
 
@@ -49,7 +49,7 @@ def override_window(
     raw: Annotated[bytes, Depends(body_within(small_limit))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Hold a window open or closed until a moment; a later override takes the place of an earlier one."""
+    """Hold a window open or closed until a given time; a later override replaces an earlier one."""
     body = read_as(OverrideRequest, json_object(raw))
     with transaction() as connection:
         row = connection.execute("SELECT now()").fetchone()
@@ -71,7 +71,7 @@ def override_window(
     responses=refusals("not_found"),
 )
 def end_override(name: str, caller: Operator, shared: Annotated[Resources, Depends(resources)]) -> Answer:
-    """Let the window's timetable decide again; nothing happens where there is no override."""
+    """End the override, so that the timetable applies again; without an override nothing happens."""
     with transaction() as connection:
         ended = windows.end_override(name, by=caller.name).one(connection)
     if ended:

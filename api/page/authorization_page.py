@@ -1,4 +1,4 @@
-"""What people see at the end of an authorization, in the look of all pages for people."""
+"""Pages that end an authorization, in the style of all pages for people."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from api.page.rendering import Page
 
 
 def page(said: str, advice: str, status: int = 200, *, again: str | None = None) -> Page:
-    """Make a page; `again` is the link under which somebody may try once more."""
+    """Return a page; `again` is the link to try once more."""
     return Page("authorization.html", status, said=said, advice=advice, again=again)
 
 
 async def for_people(request: Request) -> None:
-    """Have a person shown a page whatever goes wrong, also when the database is away or the address is cut off."""
+    """Answer people with a page for every error, also if the database is unreachable or the address is cut off."""
     if not wants_json(request):
         refuse_with(request, _problem_page)
 
@@ -27,7 +27,7 @@ def _problem_page(problem: Problem) -> Page:
 
 
 def refused(request: Request, problem: Problem, again: str | None = None) -> Page:
-    """Show a refusal to a person; whoever asks for JSON gets the problem itself, raised."""
+    """Return a refusal as a page; raises the problem itself if the request asks for JSON."""
     if wants_json(request):
         raise problem
     return page(CODES[problem.code][1], problem.detail, problem.status, again=again)

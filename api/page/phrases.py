@@ -1,4 +1,4 @@
-"""Says in plain words when something is, what a decision leads to, and where a run stands."""
+"""Phrases of the pages: times, consequences of a decision, and the state of a run."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,53 +8,53 @@ from models.lifecycle import Status
 from models.runs.public_event import timestamp
 from models.tables.run import Run
 
-# Not from strftime, which speaks the language of the server.
+# Not from strftime, which uses the server's locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SPANS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 _DENIED = {
     "cancel": "If you deny, the run is cancelled.",
     "fail": "If you deny, the run ends as failed.",
-    "return": "If you deny, the run is told so and goes on.",
-    "raise": "If you deny, the run is told so and decides how to go on.",
+    "return": "If you deny, the run continues and receives your decision.",
+    "raise": "If you deny, the run receives your decision and chooses how to continue.",
 }
 _UNDECIDED = {
-    "denied": "If nobody decides by then, it counts as denied.",
-    "expired": "If nobody decides by then, the run goes on without a decision.",
-    "timeout": "If nobody answers by then, the run is told so and may fail.",
+    "denied": "If nobody decides by then, this counts as denied.",
+    "expired": "If nobody decides by then, the run continues without a decision.",
+    "timeout": "If nobody answers by then, the run continues without an answer and may fail.",
 }
 _FOLLOWED = {
-    "denied": "Nobody decided, so it counts as denied.",
-    "expired": "Nobody decided, so the run goes on without a decision.",
-    "timeout": "Nobody answered, and the run is told so.",
+    "denied": "Nobody decided, so this counts as denied.",
+    "expired": "Nobody decided, so the run continues without a decision.",
+    "timeout": "Nobody answered, so the run continues without an answer.",
 }
 _STANDS = {
     Status.QUEUED: "The run waits for its turn.",
-    Status.RUNNING: "The run goes on as soon as a worker is free.",
-    Status.AUTH_REQUIRED: "The run waits for an authorization now.",
+    Status.RUNNING: "The run continues as soon as a worker is free.",
+    Status.AUTH_REQUIRED: "The run waits for an authorization.",
     Status.SUCCESS: "The run has finished.",
     Status.FAILED: "The run has failed.",
     Status.CANCELED: "The run is cancelled.",
 }
 _PAUSED = {
     "approval": "The run waits for another decision.",
-    "user": "The run is paused; it goes on when somebody resumes it.",
-    "agent": "The run waits for something else that it needs.",
+    "user": "The run is paused until a person resumes it.",
+    "agent": "The run waits for something else.",
 }
 
 
 def machine(at: datetime | None) -> str:
-    """Write a moment for machines."""
+    """Return a time as RFC 3339, for the `datetime` attribute."""
     return timestamp(at) or ""
 
 
 def moment(at: datetime) -> str:
-    """Say when something is: `26 Nov 2026, 21:05 UTC`."""
+    """Return a time for people: `26 Nov 2026, 21:05 UTC`."""
     at = at.astimezone(UTC)
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
 
 
 def distance(at: datetime, now: datetime) -> str:
-    """Say how far away it is: `in 6 days`, `2 hours ago`, `now`."""
+    """Return the distance from `now`: `in 6 days`, `2 hours ago`, `just now`."""
     span = abs(at - now)
     for unit, name in _SPANS:
         if span >= unit:
@@ -65,7 +65,7 @@ def distance(at: datetime, now: datetime) -> str:
 
 
 def consequences(question: Question) -> list[str]:
-    """Say what a denial leads to, and what happens when nobody decides."""
+    """Return what follows from a denial, and what happens if nobody decides."""
     said = [] if question.answer_schema is not None else [_DENIED.get(str(question.asked.get("onDeny")), "")]
     if question.wait.due_at:
         said.append(_UNDECIDED.get(question.wait.on_due or "", ""))
@@ -73,9 +73,9 @@ def consequences(question: Question) -> list[str]:
 
 
 def what_now(question: Question) -> str:
-    """Say what followed from the clock, where nobody decided, and where the run stands at this moment."""
+    """Return what followed from a timeout, if nobody decided, and the present state of the run."""
     followed = _FOLLOWED.get(question.wait.outcome or question.wait.on_due or "", "") if question.expired else ""
-    # The scheduler, which draws the consequences of the clock, has not come by yet.
+    # The time is over, but the scheduler has not resolved the wait yet.
     to_come = question.wait.resolved_at is None
     return " ".join(sentence for sentence in (followed, "" if to_come else _stands(question.run)) if sentence)
 
@@ -84,10 +84,10 @@ def _stands(run: Run) -> str:
     if run.status == Status.PAUSED:
         return _PAUSED[run.pause_kind or "agent"]
     if run.status == Status.RUNNING and run.lease_worker is not None:
-        return "The run has gone on."
+        return "The run has continued."
     return _STANDS[Status(run.status)]
 
 
 def who(by: str) -> str:
-    """Say who decided: a link does not say who holds it."""
-    return "somebody with the link" if by == BY_LINK else by
+    """Return who decided: a link does not identify its holder."""
+    return "a person with the link" if by == BY_LINK else by

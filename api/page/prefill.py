@@ -1,4 +1,4 @@
-"""Fills a form with a value that is there already, as a person would have typed it."""
+"""Prefilled form fields: shows an existing value as a person would have typed it."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from api.page.field import Field, Kind, Option
 
 
 def prefilled(field: Field, value: Any) -> Field:
-    """Return the field as it stands when it begins with a value; the members of a group begin with its parts."""
+    """Return the field with a value filled in; the members of a group get the parts of the value."""
     if field.kind is not Kind.GROUP:
         return replace(field, preset=_preset(field.kind, value, field.options))
     parts = {f"[{place}]": part for place, part in enumerate(value)} if isinstance(value, list) else {}
@@ -20,12 +20,12 @@ def prefilled(field: Field, value: Any) -> Field:
 
 
 def _part(field: Field, value: Any) -> Field:
-    # A null that stays as it is must be said: left out, the member would have the default of its own class.
+    # An unchanged null must be sent: if it were left out, the member would get the default of its own class.
     return prefilled(replace(field, required=True) if value is None else field, value)
 
 
 def _preset(kind: Kind, value: Any, options: Sequence[Option]) -> Sequence[str]:
-    """Give what a field of this kind begins with; nothing when the value is none that it could give."""
+    """Return the typed text of a value for this kind of field; empty if the field cannot express it."""
     match kind:
         case Kind.CHOICE:
             return _places(options, [value])
@@ -43,7 +43,7 @@ def _preset(kind: Kind, value: Any, options: Sequence[Option]) -> Sequence[str]:
 
 
 def _places(options: Sequence[Option], values: Sequence[Any]) -> Sequence[str]:
-    """Name options by their places; `1` and `true` are equal in Python, and are not the same value."""
+    """Return the indexes of options; compared as JSON, because `1 == True` in Python."""
     written = [json.dumps(value) for value in values]
     return [str(place) for place, option in enumerate(options) if json.dumps(option.value) in written]
 

@@ -1,8 +1,7 @@
-"""Takes what a person submits on the page, and decides by the one way to do it.
+"""Submission of the question page: decides by the same path as every other decision.
 
-That another site can make a browser submit this form harms nobody: the token in it is all the authority there is. No cookie
-and nothing else that a browser adds by itself is looked at, so a site that does not know the token can decide nothing, and
-one that knows it needs no browser.
+Cross-site submission of this form does no harm: the token in it is the only authority. No cookie and nothing else that a
+browser adds by itself is read. A site that does not know the token can decide nothing; one that knows it needs no browser.
 """
 
 from collections.abc import Mapping
@@ -27,9 +26,9 @@ _SPENT = ("token_used", "token_expired")
 
 
 def answer(raw: bytes, shared: Resources) -> Response:
-    """Decide, and lead to the page that shows the outcome, so that reloading it decides nothing again.
+    """Decide, and redirect to the page that shows the outcome, so that a reload decides nothing again.
 
-    What is wrong with the form is shown in it, with what was typed. Raises Problem `token_unknown`, `invalid_request`.
+    Errors are shown in the form, with what was typed. Raises Problem `token_unknown`, `invalid_request`.
     """
     given = parse_form(raw)
     typed = Typed(given)
@@ -53,7 +52,7 @@ def answer(raw: bytes, shared: Resources) -> Response:
 
 
 def _fields(typed: Typed, form: Field | None) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """Give the fields of the decision that was submitted, and what cannot be read of it."""
+    """Return the fields of the submitted decision, and an error for each field that cannot be read."""
     fields: dict[str, Any] = {"decision": typed.last("decision")}
     if choice := typed.last("choice"):
         fields |= {"decision": "approve", "choice": choice}  # its button says both
@@ -67,9 +66,9 @@ def _fields(typed: Typed, form: Field | None) -> tuple[dict[str, Any], Mapping[s
 
 
 def _spent(question: Question, typed: Typed) -> Response:
-    """Answer who decides when it is over; whoever pressed a button twice sees their own decision, not a refusal."""
+    """Answer a decision on a closed question; a person who pressed a button twice sees their own decision, not a refusal."""
     found = outcome(question)
-    assert found is not None, "spent only when it is over"
+    assert found is not None, "a question is spent only when it is closed"
     fields, _ = _fields(typed, None)
     verb = {"approved": "approve", "denied": "deny"}.get(found["outcome"])
     if found["by"] and (verb, found["choice"]) == (fields["decision"], fields.get("choice")):
@@ -78,12 +77,12 @@ def _spent(question: Question, typed: Typed) -> Response:
 
 
 def _see_outcome(token: str) -> Response:
-    # Relative, so that it holds behind a proxy that puts a prefix before our paths.
+    # Relative, so that it also works behind a proxy that adds a prefix to our paths.
     return RedirectResponse(f"approval?token={quote(token)}", 303, PRIVATE)
 
 
 def _told(problem: Problem, given: Given, form: Field | None) -> Typed:
-    """Put what is wrong beside the fields that it is about."""
+    """Put each error beside its field."""
     names = ["comment", *(field.name for field in form.leaves())] if form else ["comment"]
     errors: dict[str, str] = {}
     general = []

@@ -1,6 +1,6 @@
-"""Arranges a JSON value for reading: records, lists, tables, texts; whatever is too large or too deep stays JSON, folded.
+"""Layout of a JSON value for reading: records, lists, tables, texts. Too large or too deep values stay JSON, folded.
 
-Everything is shown, nothing is cut: people answer for what they approve.
+Nothing is cut: people are responsible for what they approve.
 """
 
 import json
@@ -17,7 +17,7 @@ _WIDEST_TABLE, _WIDEST_CELL = 5, 40
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A value of one word: a number, yes or no, or that there is nothing."""
+    """A value of one word: a number, yes or no, or an empty value."""
 
     kind: str
     text: str
@@ -25,7 +25,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text; a long one has a beginning, and is folded behind it."""
+    """A text; a long one is folded behind its beginning."""
 
     text: str
     beginning: str | None = None
@@ -42,7 +42,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Values in an order."""
+    """An ordered list of values."""
 
     items: "Sequence[Node]"
     kind: ClassVar = "listing"
@@ -50,7 +50,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Records of the same few, short members."""
+    """Records that share the same few, short members."""
 
     columns: Sequence[str]
     rows: "Sequence[Sequence[Node]]"
@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A value that is shown as JSON, folded."""
+    """A value shown as folded JSON."""
 
     text: str
     kind: ClassVar = "json"
@@ -69,18 +69,18 @@ Node = Word | Text | Record | Listing | Table | Json
 
 
 def laid_out(value: Any) -> Node:
-    """Arrange any JSON value."""
+    """Return the layout of any JSON value."""
     return _Layout().node(value, DEEPEST)
 
 
 class _Layout:
-    """Counts the parts of one page, so that a value of a hundred thousand numbers does not become as many elements."""
+    """Counts the parts of one page, so that a value of a hundred thousand numbers does not become as many HTML elements."""
 
     def __init__(self) -> None:
         self._left = MOST_PARTS
 
     def node(self, value: Any, depth: int) -> Node:
-        """Arrange a value with at most this many levels below it."""
+        """Lay out a value with at most `depth` levels below it."""
         self._left -= 1
         if value in ({}, []):
             return Word("nothing", "no entries")
@@ -117,7 +117,7 @@ def _beginning(text: str) -> str | None:
 
 
 def _columns(rows: list[Any]) -> list[str]:
-    """Name the columns of a table that these values make; none when they make no good one."""
+    """Return the columns of the table that these rows make; empty if a table would not suit them."""
     alike = len(rows) > 1 and all(isinstance(row, dict) for row in rows)
     if (
         not alike

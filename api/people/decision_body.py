@@ -1,4 +1,4 @@
-"""Reads what somebody decided, and says whether it is a decision about this question: an outcome, or 422 in words."""
+"""Body of a decision, and the check that it fits its question."""
 
 import json
 from dataclasses import dataclass
@@ -17,25 +17,26 @@ MAX_COMMENT = 2000
 
 
 class DecisionBody(Body):
-    """What somebody decided."""
+    """A decision."""
 
     decision: Annotated[
         Literal["approve", "deny", "answer"],
-        Field(description="`answer` where an answer is asked for, the others where it is not."),
+        Field(description="`answer` for a question that asks for an answer, otherwise one of the others."),
     ]
     choice: Annotated[
-        Text | None, Field(max_length=200, description="Which of the choices, with `approve` where there are some.")
+        Text | None,
+        Field(max_length=200, description="One of the choices; needed with `approve` if the question has any."),
     ] = None
     answer: Annotated[
-        Any, Field(description="Fits the question's JSON Schema, with `answer`; limited like an event.")
+        Any, Field(description="With `answer`: a value that fits the question's JSON Schema; limited like an event.")
     ] = None
     comment: Annotated[
-        Text | None, Field(max_length=MAX_COMMENT, description="For the agent and for people; the event keeps it.")
+        Text | None, Field(max_length=MAX_COMMENT, description="For the agent and for people; kept in the event.")
     ] = None
 
 
 class TokenDecisionBody(DecisionBody):
-    """What somebody decided who was given the link."""
+    """A decision by a link."""
 
     token: Annotated[Text, Field(description="From the link.")]
 
@@ -50,16 +51,16 @@ class CheckedDecision:
 
 
 def check_decision(question: Question, body: DecisionBody, max_bytes: int) -> CheckedDecision:
-    """Judge a decision; raises Problem `invalid_answer` or `payload_too_large`."""
+    """Check a decision against its question; raises Problem `invalid_answer` or `payload_too_large`."""
     comment = (body.comment or "").strip() or None
     if question.answer_schema is not None:
         return CheckedDecision("answered", _answer(question, body, max_bytes), comment)
     if body.decision == "answer" or "answer" in body.model_fields_set:
         field = "decision" if body.decision == "answer" else "answer"
-        raise _unfit(field, "is for a question that asks for an answer; this one is approved or denied")
+        raise _unfit(field, "is only for questions that ask for an answer; approve or deny this one")
     if body.decision == "deny":
         if body.choice is not None:
-            raise _unfit("choice", "belongs to an approval; a denial has none")
+            raise _unfit("choice", "must not be sent with a denial")
         return CheckedDecision("denied", None, comment)
     return CheckedDecision("approved", _choice(question.choices, body.choice), comment)
 
@@ -67,26 +68,26 @@ def check_decision(question: Question, body: DecisionBody, max_bytes: int) -> Ch
 def _choice(choices: Any, choice: str | None) -> str | None:
     if not choices:
         if choice is not None:
-            raise _unfit("choice", "is not asked for: this question has none")
+            raise _unfit("choice", "must not be sent: this question has no choices")
         return None
     if choice not in choices:
         named = ", ".join(choices)
-        raise _unfit("choice", f"must be one of: {named}" if choice is not None else f"is needed, one of: {named}")
+        raise _unfit("choice", f"must be one of: {named}" if choice is not None else f"is needed: one of {named}")
     return json.dumps({"choice": choice}, ensure_ascii=False)
 
 
 def _answer(question: Question, body: DecisionBody, max_bytes: int) -> str:
     if body.decision != "answer":
-        raise _unfit("decision", "must be answer: this question asks for one, and cannot be approved or denied")
+        raise _unfit("decision", "must be answer: this question cannot be approved or denied")
     if body.choice is not None:
-        raise _unfit("choice", "is not asked for: this question wants an answer")
+        raise _unfit("choice", "must not be sent: this question asks for an answer")
     if "answer" not in body.model_fields_set:
         raise _unfit("answer", "is missing")
     return fitting_answer(body.answer, question.answer_schema, max_bytes)
 
 
 def fitting_answer(value: Any, schema: Any, max_bytes: int) -> str:
-    """Give the JSON text to store of an answer that fits; raises Problem `invalid_answer` or `payload_too_large`."""
+    """Return the JSON text of a fitting answer; raises Problem `invalid_answer` or `payload_too_large`."""
     stored_text(value, max_bytes, "answer", lambda detail: _unfit("answer", detail))
     errors = violations(value, json.dumps(schema), "answer", "the question")
     if errors:

@@ -1,4 +1,4 @@
-"""The shapes of answers: what the views build, type-checked, and what the OpenAPI document shows."""
+"""Shapes of answers: typed dicts that the views build and the OpenAPI document shows."""
 
 from api.shapes.bulk import BulkAction, BulkBody
 from api.shapes.calendar import (

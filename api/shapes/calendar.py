@@ -1,4 +1,4 @@
-"""When runs may go on, and when they are made: windows and schedules."""
+"""Windows and schedules."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,14 +9,14 @@ from api.shapes.scalars import Id, Moment
 
 
 class PeriodBody(TypedDict):
-    """A time in which a window is open, or a blackout closed."""
+    """A period in which a window is open, or a blackout closed."""
 
     begins: Moment | None
-    ends: Annotated[Moment | None, Field(description="Null: further away than was looked.")]
+    ends: Annotated[Moment | None, Field(description="Null: beyond the searched time.")]
 
 
 class OverrideBody(TypedDict):
-    """What holds a window open or closed for a time, whatever its timetable says."""
+    """An override: holds a window open or closed for a time, regardless of its timetable."""
 
     state: Literal["open", "closed"]
     until: Moment | None
@@ -25,7 +25,7 @@ class OverrideBody(TypedDict):
 
 
 class WindowSummary(TypedDict):
-    """A recurring time in which runs may, or with kind `blackout` may not, go."""
+    """A recurring time in which runs may start or resume; with kind `blackout`, in which they may not."""
 
     name: str
     cron: str
@@ -33,8 +33,8 @@ class WindowSummary(TypedDict):
     timezone: str
     kind: Literal["window", "blackout"]
     onClose: Literal["finish", "pause"]
-    open: Annotated[bool, Field(description="Whether runs may go now, by its override or its timetable.")]
-    until: Annotated[Moment | None, Field(description="Until when that holds; null: further away than was looked.")]
+    open: Annotated[bool, Field(description="Whether runs may start or resume now, by its override or its timetable.")]
+    until: Annotated[Moment | None, Field(description="Until when this holds; null: beyond the searched time.")]
     override: OverrideBody | None
 
 
@@ -45,7 +45,7 @@ class WindowList(TypedDict):
 
 
 class WindowChangeBody(TypedDict):
-    """What somebody did to a window."""
+    """A change of a window."""
 
     at: Moment | None
     by: str
@@ -56,16 +56,18 @@ class WindowChangeBody(TypedDict):
 class WindowBody(WindowSummary):
     """A window with its next periods."""
 
-    next: Annotated[list[PeriodBody], Field(description="By its timetable: the period of now, if any, and later ones.")]
+    next: Annotated[
+        list[PeriodBody], Field(description="Periods by its timetable: the present one, if any, and later ones.")
+    ]
     queues: Annotated[list[str], Field(description="Queues whose runs it gates.")]
     agents: Annotated[list[str], Field(description="Agents whose runs it gates.")]
     changes: Annotated[list[WindowChangeBody], Field(description="The newest 20, newest first.")]
 
 
 class FiringBody(TypedDict):
-    """What a schedule's firing came to."""
+    """A firing of a schedule, and its outcome."""
 
-    at: Annotated[Moment | None, Field(description="The time that it was for.")]
+    at: Annotated[Moment | None, Field(description="The scheduled time.")]
     outcome: Literal["fired", "skipped", "by_hand"]
     runId: Id | None
 
@@ -80,9 +82,9 @@ class ScheduleSummary(TypedDict):
     catchUp: Literal["none", "last"]
     paused: bool
     agent: str
-    nextAt: Annotated[Moment | None, Field(description="When it fires next; null while it is paused.")]
-    lastAt: Annotated[Moment | None, Field(description="The time that it last fired for.")]
-    openRuns: Annotated[int, Field(description="Its runs that had not ended when it last fired.")]
+    nextAt: Annotated[Moment | None, Field(description="Next firing; null while it is paused.")]
+    lastAt: Annotated[Moment | None, Field(description="Scheduled time of the last firing.")]
+    openRuns: Annotated[int, Field(description="Number of its runs that had not ended at the last firing.")]
 
 
 class ScheduleList(TypedDict):
@@ -92,8 +94,8 @@ class ScheduleList(TypedDict):
 
 
 class ScheduleBody(ScheduleSummary):
-    """A schedule with what it enqueues, its next times and its newest firings."""
+    """A schedule with the run that it enqueues, its next times and its newest firings."""
 
-    run: Annotated[dict[str, Any], Field(description="As POST /v1/runs takes it.")]
+    run: Annotated[dict[str, Any], Field(description="The body of POST /v1/runs.")]
     next: list[Moment | None]
     firings: Annotated[list[FiringBody], Field(description="The newest 20, newest first.")]

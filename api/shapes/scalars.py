@@ -1,4 +1,4 @@
-"""The words that every shape uses."""
+"""Scalar types of the shapes: ids, times, statuses."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""The ground on which all systems are measured: one PostgreSQL and one Valkey, emptied before each turn."""
+"""Servers for all measured systems: one PostgreSQL and one Valkey, emptied before each turn."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import redis
 from ops.embedded import DURABLE, PostgresServer, ValkeyServer
 
 CELERY_DATABASE = 1
-"""Valkey's numbered database of bare Celery; Taxiway has the first."""
+"""Number of bare Celery's database in Valkey; Taxiway uses the first."""
 
 
 class Grounds:
-    """Both servers, durable as in `make up`; `base` is made anew."""
+    """Both servers, durable as in `make up`; an existing `base` is replaced."""
 
     def __init__(self, base: Path) -> None:
         shutil.rmtree(base, ignore_errors=True)
@@ -43,11 +43,11 @@ class Grounds:
         self.postgres.stop()
 
     def fresh_database(self, name: str) -> str:
-        """Make an empty database in place of the last one of that name, and return its address."""
+        """Replace the database of that name by an empty one, and return its address."""
         with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
             connection.execute(f"CREATE DATABASE {name}".encode())
-            connection.execute("CHECKPOINT")  # what the last turn wrote is not paid for by this one
+            connection.execute("CHECKPOINT")  # so that this turn does not pay for writes of the last one
         return self.postgres.url(name)
 
     def fresh_broker(self, number: int = 0) -> str:
@@ -58,10 +58,10 @@ class Grounds:
         return url
 
     def shown(self, setting: str) -> str:
-        """Return what PostgreSQL says about one of its settings."""
+        """Return the value of a setting of PostgreSQL."""
         with psycopg.connect(self.postgres.url()) as connection:
             row = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
-        assert row is not None, "current_setting always gives a row"
+        assert row is not None, "current_setting always returns a row"
         return str(row[0])
 
     def _must_be_durable(self) -> None:

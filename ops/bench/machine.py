@@ -1,4 +1,4 @@
-"""Describes the machine and the servers as far as figures depend on them: no names, no paths, no addresses."""
+"""Description of the machine and the servers, as far as figures depend on them: no names, paths or addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRITES = 200
 
 @dataclass(frozen=True)
 class Machine:
-    """What stands in the document beside the figures."""
+    """The description in the document."""
 
     date: str
     processor: str
@@ -34,7 +34,7 @@ class Machine:
     load_before: float
     """Average number of running processes in the minute before the measurement."""
     write_ms: float
-    """Median of writing a page of 8 KiB to the disk of the database, for good."""
+    """Median time of a durable write of 8 KiB to the disk of the database."""
     python: str
     postgres: str
     valkey: str
@@ -43,7 +43,7 @@ class Machine:
 
 
 def describe(grounds: Grounds, load_before: float) -> Machine:
-    """Look at the machine and ask the running servers."""
+    """Read the description from the machine and the running servers."""
     with psycopg.connect(grounds.postgres.url()) as connection:
         postgres = connection.info.server_version
     with redis.Redis.from_url(grounds.valkey.url(), decode_responses=True) as connection_to_valkey:
@@ -65,7 +65,7 @@ def describe(grounds: Grounds, load_before: float) -> Machine:
 
 
 def write_to_disk(folder: Path) -> float:
-    """Return the median milliseconds of one page written and forced to the disk that `folder` is on."""
+    """Return the median milliseconds of one synced page write to the disk of `folder`."""
     times = []
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         for _ in range(WRITES):

@@ -1,4 +1,4 @@
-"""The harness's own record: what was accepted, what was done to the system, and what was wrong."""
+"""Journal of the harness: accepted runs, faults, decisions and violations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Accepted:
-    """A run that somebody was told is accepted."""
+    """A run whose acceptance was answered."""
 
     run: str
     key: str
@@ -23,7 +23,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision about a question that was answered with 200: exactly one of those who tried may be told so."""
+    """A decision that was answered with 200; each question may have exactly one."""
 
     wait: str
     run: str
@@ -32,24 +32,24 @@ class Decided:
 
 @dataclass
 class Incident:
-    """One fault: what it hit, from when to when (wall clock; `ended` None while it lasts)."""
+    """One fault: its victims and its time (wall clock; `ended` is None while it lasts)."""
 
     fault: str
     target: str
     began: float = field(default_factory=time.time)
     ended: float | None = None
     runs: dict[str, int] = field(default_factory=dict)
-    """The runs that it hit while a step was shown in flight, with their activation."""
+    """The runs that it hit while a step was in flight, with their activation."""
     note: str = ""
 
     def covers(self, at: float, linger: float) -> bool:
-        """Say whether something at that time may be its work: until it ended, and for `linger` seconds more."""
+        """Return whether it may have caused an effect at that time: until it ended, and for `linger` seconds more."""
         return self.began - 0.5 <= at <= (self.ended or time.time()) + linger
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A promise that was broken, with what shows it."""
+    """A broken promise, with its evidence."""
 
     invariant: str
     run: str
@@ -67,7 +67,7 @@ class Book:
         self.violations: list[Violation] = []
         self.decided: list[Decided] = []
         self.gaps: list[dict[str, Any]] = []
-        """Times without a promotion while work was waiting and slots were free."""
+        """Times without a promotion although work waited and slots were free."""
 
     def accept(self, runs: list[Accepted]) -> None:
         with self._lock:
@@ -83,7 +83,7 @@ class Book:
         return incident
 
     def complain(self, invariant: str, run: str, evidence: str) -> None:
-        """Note a violation, once for each run and invariant."""
+        """Record a violation, once for each run and invariant."""
         with self._lock:
             if not any((known.invariant, known.run) == (invariant, run) for known in self.violations):
                 self.violations.append(Violation(invariant, run, evidence))

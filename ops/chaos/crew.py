@@ -1,4 +1,4 @@
-"""The harness's own threads: one that dies unseen would prove nothing."""
+"""Threads of the harness. An unnoticed death of one would make the exercise worthless, so errors are raised again."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable
 
 
 class Crew:
-    """Starts threads, and raises for whoever waits for them what went wrong in any."""
+    """Starts threads, and raises their errors in the thread that waits for them."""
 
     def __init__(self) -> None:
         self.faults: list[BaseException] = []
         self._threads: list[threading.Thread] = []
 
     def go(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        """Do something in a thread of its own."""
+        """Call a function in a new thread."""
 
         def guarded() -> None:
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever joins
+            except BaseException as error:  # noqa: BLE001 - raised again in the joining thread
                 self.faults.append(error)
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
@@ -28,7 +28,7 @@ class Crew:
         return thread
 
     def join(self, thread: threading.Thread, seconds: float) -> None:
-        """Wait for one of them; raises what went wrong."""
+        """Wait for one of them; raises the first error of any thread."""
         thread.join(seconds)
         if thread.is_alive():
             raise TimeoutError(f"the harness's thread {thread.name} did not end")

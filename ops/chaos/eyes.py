@@ -1,4 +1,4 @@
-"""Looks into the database past all links; a look waits while the server is being restarted."""
+"""Observer of the database, connected without links; a query waits while the server restarts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AT_REST = """
 
 @dataclass(frozen=True)
 class InFlight:
-    """A step that is shown in flight, and the process whose run it is; without a key, a run that executes and only waits."""
+    """A step in flight, and the process that executes its run; without a key, an executing run that only waits."""
 
     run: str
     agent: str
@@ -37,7 +37,7 @@ class InFlight:
 
 
 class Eyes:
-    """One connection, opened again when it is lost; for one thread at a time."""
+    """One connection, reopened if it is lost. Used by one thread at a time."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -45,7 +45,7 @@ class Eyes:
         self._lock = threading.Lock()
 
     def rows(self, sql: str, params: Any = None) -> list[dict[str, Any]]:
-        """Return all rows of a query; raises psycopg.OperationalError when the server stays away."""
+        """Return all rows of a query; raises psycopg.OperationalError if the server stays unreachable."""
         deadline = time.monotonic() + PATIENCE
         with self._lock:
             while True:
@@ -58,11 +58,11 @@ class Eyes:
                     time.sleep(0.1)
 
     def in_flight(self) -> list[InFlight]:
-        """Return the steps that are shown in flight now."""
+        """Return the steps in flight."""
         return [InFlight(**row) for row in self.rows(_IN_FLIGHT)]
 
     def at_rest(self) -> list[InFlight]:
-        """Return the runs that execute with open waits and show no step."""
+        """Return the executing runs with open waits and without a step in flight."""
         return [InFlight(**row) for row in self.rows(_AT_REST)]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One whole exercise: start the system, load it, break it, heal it, wait for rest, check everything."""
+"""One exercise: start the system, load it, break it, heal it, wait until it is at rest, check everything."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LANES: tuple[Lane, ...] = ("quick", "slow")
 
 
 class Harness:
-    """Carries out a plan; `progress` is called now and then with a line that says how it goes."""
+    """Carries out a plan; `progress` receives a status line now and then."""
 
     def __init__(self, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> None:
         self.plan, self.progress = plan, progress
@@ -47,7 +47,7 @@ class Harness:
         self.open = ExitStack()
 
     def run(self) -> Result:
-        """Do everything, and return what came out; raises what went wrong in the harness itself."""
+        """Run the exercise and return its result; raises errors of the harness itself."""
         shutil.rmtree(self.plan.base, ignore_errors=True)
         self.plan.base.mkdir(parents=True)
         try:
@@ -140,14 +140,14 @@ class Harness:
             time.sleep(0.5)
 
     def _rest(self) -> float | None:
-        """Wait until nothing is under way any more; None when that took too long."""
+        """Wait until the system is at rest; None if that took too long."""
         began = time.monotonic()
         eyes = self._eyes()
         while time.monotonic() < began + self.plan.rest and not self.crew.faults:
             going = eyes.rows(_GOING)[0]["n"]
             if not going:
                 return time.monotonic() - began
-            self.progress(f"all is healed; {going} runs, and effects on them, are still under way")
+            self.progress(f"all is healed; {going} runs, and effects on them, are not finished")
             time.sleep(0.2)
         return None
 
@@ -162,7 +162,7 @@ _STANDING = """
 
 
 def _parked(eyes: Eyes) -> list[str]:
-    """Return the runs that somebody may have to resume: the parked ones, and those that are held before they start."""
+    """Return the runs that may need a resume: parked ones, and those held before they start."""
     with suppress(psycopg.OperationalError):
         return [row["id"] for row in eyes.rows(_STANDING)]
     return []

@@ -1,4 +1,4 @@
-"""Strikes one fault after the other, and heals each before the next."""
+"""Lane of faults: strikes one fault after the other, and heals each before the next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.chaos.schedule import Round
 
 
 class Striker:
-    """One lane of faults in a thread of its own, until `stopping`; what is struck is healed in any case."""
+    """One lane of faults in its own thread, until `stopping`; a struck fault is always healed."""
 
     def __init__(self, name: str, rounds: Iterator[Round], world: World, stopping: threading.Event) -> None:
         self._rounds, self._world, self._stopping = rounds, world, stopping
@@ -24,7 +24,7 @@ class Striker:
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait until all is healed; raises what went wrong in the harness itself."""
+        """Wait until all is healed; raises errors of the harness itself."""
         self._thread.join(seconds)
         if self.fault:
             raise self.fault
@@ -35,7 +35,7 @@ class Striker:
                 if self._stopping.wait(one.pause):
                     return
                 self._strike(one)
-        except BaseException as error:  # noqa: BLE001 - shown by whoever joins; a silent lane would prove nothing
+        except BaseException as error:  # noqa: BLE001 - raised again in `join`; a silent end of the lane would prove nothing
             self.fault = error
 
     def _strike(self, one: Round) -> None:

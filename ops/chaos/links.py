@@ -1,4 +1,4 @@
-"""Gives every process of a stack ways of its own to PostgreSQL and Valkey, so that each can be cut off alone."""
+"""Links of each process to PostgreSQL and Valkey, so that each process can be cut off alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Ways:
 
 
 class Links:
-    """The links of all processes by name, made when a process is first started."""
+    """The links of all processes by name, made at the first start of a process."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
@@ -34,7 +34,7 @@ class Links:
         self._lock = threading.Lock()
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return the addresses under which the process called `name` finds the servers."""
+        """Return the addresses of the servers for the process `name`."""
         if name.partition("-")[0] not in PROXIED:
             return {}
         ways = self.of(name)

@@ -1,4 +1,4 @@
-"""Measures from the effect log and the events how long it took until things went on."""
+"""Recovery times, measured from the effect log and the events."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ops.chaos.invariants import Facts
 
 AFTER, SHORTLY = 5.0, 2.0
 HARMLESS = frozenset({"kill_host", "kill_resting_host", "kill_api", "kill_standby", "double_tickets"})
-"""Faults that do not lengthen the recovery from another one."""
+"""Faults that do not lengthen the recovery from another fault."""
 
 
 @dataclass
 class Times:
-    """Seconds, one for each fault after which the measured thing happened."""
+    """Seconds, one for each fault that was followed by the measured event."""
 
     host_kill: list[float] = field(default_factory=list)
-    """From the kill to the next step that the run executed."""
+    """From the kill to the next step that the run executes."""
     worker_kill: list[float] = field(default_factory=list)
-    """From the kill to the first step that one of its runs executed elsewhere."""
+    """From the kill to the first step that one of its runs executes elsewhere."""
     worker_kill_recovered: list[float] = field(default_factory=list)
-    """From the kill to the recovery of the last of its runs: without the time for which they waited for slots."""
+    """From the kill to the recovery of the last of its runs, without their waiting time for slots."""
     leader_kill: list[float] = field(default_factory=list)
     """From the kill to the next promotion."""
 
 
 def undisturbed(book: Book, lease: float) -> Book:
-    """Return a book of the faults that no other one overlapped, from a lease before to some seconds after."""
+    """Return a journal of the faults that no other overlapped, from a lease before to some seconds after."""
     alone = Book()
     alone.incidents = [
         one for one in book.incidents
@@ -41,12 +41,12 @@ def undisturbed(book: Book, lease: float) -> Book:
 
 
 def _before(one: Incident, lease: float) -> float:
-    """Return for how long before a fault another one still lengthens its recovery: who lost a worker waits for a lease."""
+    """Return how long before a fault another one may still lengthen its recovery: runs of a lost worker wait for a lease."""
     return SHORTLY if one.fault == "kill_host" else lease
 
 
 def times(facts: Facts, effects: Effects, book: Book) -> Times:
-    """Measure what followed the faults in the book."""
+    """Measure the recoveries from the faults in the journal."""
     found = Times()
     promoted = sorted(_promotions(facts))
     for one in book.of("kill_host"):
@@ -77,6 +77,6 @@ def _promotions(facts: Facts) -> list[float]:
 
 
 def percentile(values: list[float], share: float) -> float | None:
-    """Return the value below which this share lies (nearest rank); None of nothing."""
+    """Return the value below which this share lies (nearest rank); None without values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

@@ -1,4 +1,4 @@
-"""What came out of an exercise, as a table and as JSON."""
+"""Report of an exercise, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GAPS = {"promotion": "longest time without a promotion", "claim": "longest time 
 
 
 def summary(result: Result) -> dict[str, Any]:
-    """Return everything that was found, ready for JSON."""
+    """Return all findings, ready for JSON."""
     struck = Counter(incident.fault for incident in result.book.incidents)
     return {
         "seed": result.plan.seed,

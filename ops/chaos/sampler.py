@@ -1,4 +1,4 @@
-"""Looks again and again while everything happens: at the slots, at what has ended, at Valkey's keys, at promotions."""
+"""Sampler: watches slots, ended runs, Valkey's keys and promotions during an exercise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.chaos.measures import Gap, Slots
 EVERY = 0.1
 HASH_EVERY, KEYS_EVERY = 2.0, 3.0
 NOTABLE = 0.5
-"""Seconds from which on a gap is noted."""
+"""Gaps of more seconds are recorded."""
 
 CAPACITY = """
     WITH offering AS (
@@ -84,18 +84,16 @@ class Sampler:
             self._book.gaps.append(gap)
 
     def look_at_ended(self) -> None:
-        """Compare every run that has ended with how it was when it was first seen so."""
+        """Compares every ended run with its first sample after the end."""
         found = {row["id"]: row["hash"] for row in self._eyes.rows(ENDED)}
         for run, known in self._hashes.items():
             if found.get(run) != known:
                 now = self._eyes.rows(STANDS, [run])
-                self._book.complain(
-                    "1 terminal", run, f"its row or payload changed after it had ended; now it is {now}"
-                )
+                self._book.complain("1 terminal", run, f"its row or payload changed after its end; now it is {now}")
         self._hashes.update(found)
 
     def look_at_keys(self) -> None:
-        """Look for what must be in no key of Valkey."""
+        """Searches Valkey's keys for payloads and credentials, which must be in none."""
         try:
             with open_redis(self._redis_url) as client:
                 for key in client.scan_iter(count=500):
@@ -103,11 +101,11 @@ class Sampler:
                     if any(secret in content for secret in self._secrets):
                         self._book.complain("11 secrets", "", f"a payload or credential is in the key {key!r}")
         except redis.RedisError:
-            return  # it is being restarted; next time
+            return  # it is restarting; try again next time
 
 
 def _content(client: redis.Redis, key: bytes) -> str:
-    """Return all of a key as text, its name included."""
+    """Return a key's name and content as text."""
     read: dict[bytes, Callable[[], Any]] = {
         b"string": lambda: client.get(key),
         b"list": lambda: client.lrange(key, 0, -1),

@@ -1,4 +1,4 @@
-"""Runs a module as a program whose wall clock is wrong: `python -m ops.chaos.skewed SECONDS MODULE ARGUMENT …`."""
+"""Runs a module as a program with a wrong wall clock: `python -m ops.chaos.skewed_clock SECONDS MODULE ARGUMENT …`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs links in an event loop of its own, for everybody who is not in it."""
+"""Event loop that runs all links in its own thread, callable from other threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.chaos.proxy import Link, Streams
 
 
 class Switchboard:
-    """All links, in an event loop in a thread of its own; its methods are for other threads."""
+    """All links, in an event loop in its own thread; its methods are called from other threads."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -28,7 +28,7 @@ class Switchboard:
         return link
 
     def do(self, change: Callable[..., None], *arguments: Any) -> None:
-        """Call a method of a link in the loop's thread, and return when it is done."""
+        """Call a method of a link in the loop's thread, and wait for its end."""
 
         async def call() -> None:
             change(*arguments)

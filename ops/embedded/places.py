@@ -1,4 +1,4 @@
-"""Chooses user and folders of an embedded PostgreSQL: data that its user can reach, a socket path that is short."""
+"""User and folders of an embedded PostgreSQL: the user can reach the data, and the socket path is short."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ops.embedded.identity import Identity, Way, identity_for
 from ops.embedded.programs import LASTING, copy_for_others, major_version, postgres_folder
 
 LONGEST_SOCKET_FOLDER = 80
-"""The address of a Unix socket holds 103 bytes on macOS and 107 on Linux, the name of the socket included."""
+"""The address of a Unix socket holds 103 bytes on macOS and 107 on Linux, including the socket's name."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a server's things are, and whose they are. A data folder belongs to one major version and says which."""
+    """The folders of a server, and their owner. The name of a data folder holds its major version."""
 
     identity: Identity
     programs: Path
@@ -28,7 +28,7 @@ class Places:
 
 
 def choose_places(base: Path, way: Way | None) -> Places:
-    """Return the places below `base`, or outside where its user cannot reach that; `way` forces how root runs it."""
+    """Return the folders below `base`, or outside if the server's user cannot reach it; `way` forces how root runs it."""
     base.mkdir(parents=True, exist_ok=True)
     programs = postgres_folder()
     name = f"pg-{major_version(programs)}"
@@ -41,9 +41,9 @@ def choose_places(base: Path, way: Way | None) -> Places:
 
 
 def data_home(base: Path, identity: Identity, program: Path) -> Path:
-    """Return the folder that shall hold the data folder: `base`, or one outside when the server cannot reach that.
+    """Return the parent of the data folder: `base`, or a folder outside if the server cannot reach it.
 
-    A home outside is remembered as the symbolic link `home` in `base`.
+    A folder outside is recorded as the symbolic link `home` in `base`.
     """
     remembered = base / "home"
     if remembered.exists():
@@ -57,7 +57,7 @@ def data_home(base: Path, identity: Identity, program: Path) -> Path:
 
 
 def socket_folder(home: Path, identity: Identity) -> Path:
-    """Return the private folder for sockets, made and owned by the server's user."""
+    """Return the private folder for sockets, made for and owned by the server's user."""
     folder = home / "run"
     if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
         digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
@@ -66,7 +66,7 @@ def socket_folder(home: Path, identity: Identity) -> Path:
         raise EmbeddedError(f"The path {folder} is too long for a socket: set TMPDIR to a shorter one.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.lstat().st_uid not in (os.geteuid(), identity.uid):
-        raise EmbeddedError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own.")
+        raise EmbeddedError(f"{folder} belongs to another user: remove it, or set TMPDIR to a folder of your own.")
     folder.chmod(0o700)
     identity.own(folder)
     return folder

@@ -1,4 +1,4 @@
-"""Notices that an agent file, or a module beside one, was changed, made or removed."""
+"""Detection of changed, added or removed agent files and modules beside them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 NOT_SOURCES = {"__pycache__", "node_modules", "site-packages", "venv"}
 MOST_FILES = 2000
-"""More are not looked at: looking happens each second."""
+"""Maximum of watched files, because they are checked every second."""
 
 
 def folders(agents: str, root: Path) -> list[Path]:
-    """Return the folders whose Python files matter for `agents`: a file's own, a package's own."""
+    """Return the folders of `agents` to watch: a file's folder, or a package's folder."""
     found = []
     for spec in filter(None, (part.strip() for part in agents.split(","))):
         path = root / spec if spec.endswith(".py") else root.joinpath(*spec.split("."))
@@ -21,14 +21,14 @@ def folders(agents: str, root: Path) -> list[Path]:
 
 
 class Changes:
-    """Compares the folders with how they were when asked last."""
+    """Compares the folders with their state at the last call."""
 
     def __init__(self, watched: list[Path]) -> None:
         self.watched = watched
         self.seen = self._state()
 
     def happened(self) -> bool:
-        """Say whether something changed since the last call."""
+        """Return whether a file changed since the last call."""
         before, self.seen = self.seen, self._state()
         return before != self.seen
 

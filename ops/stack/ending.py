@@ -1,4 +1,4 @@
-"""Ends children together: all are asked, all get the same time, whoever is left is killed with its group."""
+"""Common shutdown of children: all are signalled and get the same time, then the rest is killed with its groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_EVERY = 0.02
 
 
 def end(children: Sequence[Child], patience: float, halt: Halt) -> None:
-    """Return when all have ended, at the latest after `patience` seconds, or at once when the halt is hastened."""
+    """Return when all have ended: after at most `patience` seconds, or immediately if the halt is hastened."""
     for child in children:
         child.send(signal.SIGTERM)
     deadline = time.monotonic() + patience

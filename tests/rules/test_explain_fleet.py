@@ -37,7 +37,7 @@ def test_workers_that_do_not_take_the_run_are_told_with_what_they_do_instead() -
     assert found.kind is Kind.AGENT_UNSERVED
     assert found.detail == (
         "No worker of the queue default takes runs of the agent echo at the moment: 2 serve more and other; 2 drain; "
-        "1 takes nothing from the broker; 1 has not said yet what it serves."
+        "1 takes nothing from the broker; 1 has not registered agents yet."
     )
     assert [one["name"] for one in found.facts["workers"]] == ["a", "b", "c", "d", "e", "f"]
     assert fleet.missing(ready(workers=[*workers, W1])) == []
@@ -57,10 +57,10 @@ def test_a_run_that_waits_for_its_turn_says_how_busy_it_is_and_who_goes_before()
     found = fleet.capacity(facts, Ahead(higher=1, same=0, other=0))
     assert found.facts == {"queue": "default", "slots": 2, "executing": 2, "promised": 1, "ahead": 1}
     assert found.detail == (
-        "All 2 slots of the queue default are taken: 2 execute runs, 1 is promised to runs that were promoted. "
+        "All 2 slots of the queue default are taken: 2 execute runs, 1 is reserved for promoted runs. "
         "1 ready run goes before it."
     )
-    assert fleet.capacity(ready(), Ahead(0, 0, 0)).detail.endswith("are taken: 2 execute runs. It is the next.")
+    assert fleet.capacity(ready(), Ahead(0, 0, 0)).detail.endswith("are taken: 2 execute runs. It is next.")
 
 
 @pytest.mark.parametrize(

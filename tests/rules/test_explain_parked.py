@@ -19,19 +19,19 @@ from tests.rules.explained import HOUR, NOW, ONE, SOON, TWO, kinds, only, run, r
 @pytest.mark.parametrize(
     ("kind", "request_", "named", "detail", "facts"),
     [
-        ("approval", {"prompt": "Ship it?", "details": {"a": 1}}, "approval", "Somebody has to approve: Ship it?",
+        ("approval", {"prompt": "Ship it?", "details": {"a": 1}}, "approval", "A person must approve: Ship it?",
          {"prompt": "Ship it?"}),
         ("approval", {"prompt": "Where to?", "answer": {}, "approvers": ["a", "b"]}, "approval",
-         "Somebody with the role a or b has to answer: Where to?", {"approvers": ["a", "b"]}),
+         "A person with the role a or b must answer: Where to?", {"approvers": ["a", "b"]}),
         ("authorization", {"provider": "stripe", "subject": "ann", "scopes": ["mail", "pay"]}, "authorization",
-         "ann has to authorize stripe (mail and pay).", {"provider": "stripe", "scopes": ["mail", "pay"]}),
+         "ann must authorize stripe (mail and pay).", {"provider": "stripe", "scopes": ["mail", "pay"]}),
         ("signal", {"signal": "paid"}, "signal", "It waits for the signal paid.", {"signal": "paid"}),
         ("timer", {}, "timer", "It sleeps.", {}),
         ("timer", None, "timer", "It sleeps.", {}),
-        ("user", {"reason": "look"}, "pause", "Its agent paused it: look; it goes on when somebody resumes it.",
+        ("user", {"reason": "look"}, "pause", "Its agent paused it: look; it continues when it is resumed.",
          {"pausedBy": "agent", "reason": "look"}),
         ("code", {"message": "step b"}, "code_mismatch",
-         "Its code does not fit what it recorded: step b; it goes on when the code was mended and somebody resumes it.", {}),
+         "Its code does not match what it recorded: step b; it continues when the code is fixed and the run is resumed.", {}),
         ("child", {"agent": "sub", "run": "no id"}, "child", "It waits for its child sub.", {}),
     ],
 )  # fmt: skip
@@ -51,7 +51,8 @@ def test_a_child_is_named_with_its_status() -> None:
     assert found.facts["runs"] == [{"runId": str(TWO), "status": "RUNNING"}]
     assert found.detail == f"It waits for its child sub {TWO}, which is RUNNING."
     assert (
-        "told of that in a moment" in only(parked_blockers.holding(run_state(asked, children={TWO: "SUCCESS"}))).detail
+        "receives the result in a moment"
+        in only(parked_blockers.holding(run_state(asked, children={TWO: "SUCCESS"}))).detail
     )
     assert "runs" not in only(parked_blockers.holding(run_state(asked))).facts, "of another tenant nothing is told"
 
@@ -60,7 +61,7 @@ def test_a_run_that_was_parked_for_its_window_says_when_that_opens() -> None:
     asked = wait("window", {"window": "night"})
     found = only(parked_blockers.holding(run_state(asked, windows=[window("night")])))
     assert (found.kind, found.until) == (Kind.WINDOW_WAIT, NOW.replace(hour=22, minute=0))
-    assert "goes on when that opens" in found.detail
+    assert "continues when it opens" in found.detail
     for open_or_gone in ([window("night", kind="blackout")], []):
         found = only(parked_blockers.holding(run_state(asked, windows=open_or_gone)))
         assert (found.until, "in a moment" in found.detail) == (None, True)
@@ -134,7 +135,7 @@ def test_what_keeps_the_slot_of_an_agent_that_only_waits_is_named_with_its_place
     found = parked_blockers.holding(run_state(wait("approval", {"prompt": "?"}), the_run=run(**EXECUTES), slot=slot))
     assert kinds(found) == ["approval", "slot_held"]
     said = "a timer of 1 s (agents.py:12), socket and the task beat (beat.py)"
-    assert found[1].detail == f"Its agent only waits, but keeps its slot: {said}."
+    assert found[1].detail == f"Its agent is waiting but keeps its slot because of {said}."
     assert (found[1].since, found[1].shown()["slotHeldBy"]) == (NOW, by)  # type: ignore[typeddict-item]
 
 

@@ -188,8 +188,8 @@ def test_a_distance_in_time_is_said_in_its_largest_unit(seconds: float, said: st
 @pytest.mark.parametrize(
     ("status", "pause", "lease", "said"),
     [
-        ("RUNNING", None, None, "goes on as soon as a worker is free"),
-        ("RUNNING", None, new_id(), "has gone on"),
+        ("RUNNING", None, None, "continues as soon as a worker is free"),
+        ("RUNNING", None, new_id(), "has continued"),
         ("PAUSED", "approval", None, "waits for another decision"),
         ("PAUSED", "user", None, "is paused"),
         ("PAUSED", "agent", None, "waits for something else"),
@@ -210,14 +210,17 @@ def test_the_outcome_says_where_the_run_stands(status: str, pause: str | None, l
 @pytest.mark.parametrize(
     ("over", "said"),
     [
-        ({"outcome": "denied", "decided_by": "Ann"}, ("Denied", "The run goes on")),
+        ({"outcome": "denied", "decided_by": "Ann"}, ("Denied", "The run continues")),
         (
             {"outcome": "denied"},
-            ("The time to decide is over", "Nobody decided, so it counts as denied. The run goes on"),
+            ("The time to decide is over", "Nobody decided, so this counts as denied. The run continues"),
         ),
-        ({"outcome": "expired"}, ("The time to decide is over", "so the run goes on without a decision")),
-        ({"outcome": "timeout"}, ("The time to decide is over", "Nobody answered, and the run is told so.")),
-        ({"outcome": "withdrawn"}, ("Withdrawn: the agent no longer asks", "The run goes on")),
+        ({"outcome": "expired"}, ("The time to decide is over", "so the run continues without a decision")),
+        (
+            {"outcome": "timeout"},
+            ("The time to decide is over", "Nobody answered, so the run continues without an answer."),
+        ),
+        ({"outcome": "withdrawn"}, ("Withdrawn: the agent no longer asks", "The run continues")),
     ],
 )
 def test_each_end_of_a_question_has_its_words(over: dict[str, Any], said: tuple[str, str]) -> None:
@@ -227,7 +230,7 @@ def test_each_end_of_a_question_has_its_words(over: dict[str, Any], said: tuple[
 
 
 @pytest.mark.parametrize(
-    ("ended_after_s", "said"), [(0, "Nobody needs to decide any more"), (1, "Withdrawn: the agent no longer asks")]
+    ("ended_after_s", "said"), [(0, "No decision is needed any more"), (1, "Withdrawn: the agent no longer asks")]
 )
 def test_a_question_that_is_withdrawn_says_by_the_end_of_the_run_or_by_its_agent(ended_after_s: int, said: str) -> None:
     over = asked({}, status="CANCELED", pause=None, resolved_at=NOW, outcome="withdrawn")
@@ -240,7 +243,7 @@ def test_a_question_says_what_follows() -> None:
     said = {policy: phrases.consequences(asked({"onDeny": policy}, due_at=week, on_due="denied"))
             for policy in ("cancel", "fail", "return", "raise")}  # fmt: skip
     assert {policy: sentences[1] for policy, sentences in said.items()} == dict.fromkeys(
-        said, "If nobody decides by then, it counts as denied."
+        said, "If nobody decides by then, this counts as denied."
     )
     assert len({sentences[0] for sentences in said.values()}) == 4
     assert phrases.consequences(asked({"answer": {}})) == []

@@ -1,4 +1,4 @@
-"""Finds out when the last of many runs had ended, by the system's own record, and that all ended well."""
+"""Completion of many runs: the end of the last one, by the system's own records, and the success of all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 from ops.bench.systems.system import CannotMeasure
 
 LOOK_EVERY = 0.05
-"""Seconds between two looks; the time of the end comes from the record, so it costs no precision."""
+"""Seconds between two polls; the end time comes from the records, so polling costs no precision."""
 PATIENCE = 120.0
 
 TAXIWAY: LiteralString = """
@@ -30,7 +30,7 @@ def end_of_last(connection: psycopg.Connection, question: LiteralString) -> floa
     deadline = time.monotonic() + PATIENCE
     while True:
         row = connection.execute(question).fetchone()
-        assert row is not None, "an aggregate always gives a row"
+        assert row is not None, "an aggregate always returns a row"
         unfinished, failed, ended = row
         if failed:
             raise CannotMeasure(f"{failed} runs failed")

@@ -1,4 +1,4 @@
-"""Bare Celery: two workers with four threads each and a task that does nothing; no run, no step, no database."""
+"""Bare Celery: two workers with four threads each, and a task that does nothing; no runs, steps or database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WARM_UP = 20
 
 
 class BareCelery:
-    """Publishes in batches and watches the broker until no message is left, waiting or unacknowledged."""
+    """Publishes in batches and polls the broker until no message is left, waiting or unacknowledged."""
 
     name = "celery"
     workloads = frozenset({Workload.ONE_STEP, Workload.START, Workload.ENQUEUE})
@@ -60,7 +60,7 @@ class BareCelery:
 
     def down(self) -> None:
         for worker in self.workers:
-            worker.kill()  # nothing is lost: what is measured is over
+            worker.kill()  # no loss: the measurement is over
         self.workers.clear()
 
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
@@ -98,7 +98,7 @@ class BareCelery:
         return [1000 * float(seconds) for seconds in self.redis.lrange(STAMPS, 0, -1)]
 
     def _end_of_last(self) -> float:
-        """Return when the last message was acknowledged; three empty looks in a row, as messages pass from hand to hand."""
+        """Return when the last message was acknowledged: after three empty polls, because messages move between lists."""
         deadline = time.monotonic() + PATIENCE
         empty, ended = 0, 0.0
         while empty < 3:

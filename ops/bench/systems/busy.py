@@ -1,4 +1,4 @@
-"""Finds out for which share of the time slots were at work: from the end of a run to the start of the next they are not."""
+"""Share of the time for which slots execute steps; they are idle between the end of a run and the start of the next."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Stretch:
 
 
 def share_at_work(stretches: Sequence[Stretch], slots: int) -> float:
-    """Return the share for all slots between the first and the last start; what was executed later does not count."""
+    """Return the share over all slots between the first and the last start; later execution does not count."""
     first, last = (choose(stretch.began for stretch in stretches) for choose in (min, max))
     return sum(min(stretch.ended, last) - stretch.began for stretch in stretches) / (slots * (last - first))
 
 
 def stretches_of(connection: psycopg.Connection[Any], runs: Sequence[str]) -> list[Stretch]:
-    """Wait until all runs have ended and return what their agents say of their steps; raise `CannotMeasure`."""
+    """Wait until all runs have ended and return the times of their steps; raise `CannotMeasure`."""
     deadline = time.monotonic() + PATIENCE
     while left := _open(connection, runs):
         if time.monotonic() > deadline:
@@ -43,7 +43,7 @@ def stretches_of(connection: psycopg.Connection[Any], runs: Sequence[str]) -> li
 
 
 def _open(connection: psycopg.Connection[Any], runs: Sequence[str]) -> int:
-    """Count what has not ended; the last run is asked about alone at first, so that looking costs next to nothing."""
+    """Count the unfinished runs; the last run is checked alone first, so that polling is cheap."""
     for asked in (runs[-1:], runs):
         row = connection.execute(_OPEN, [list(asked)]).fetchone()
         if row and row[0]:

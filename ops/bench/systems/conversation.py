@@ -1,4 +1,4 @@
-"""A process that answers each line of JSON with one: how a program in another environment is asked to do something."""
+"""Process that answers each line of JSON with another: commands for a program in another environment."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ops.bench.systems.system import CannotMeasure
 from ops.logfile import tail
 
 PATIENCE = 10.0
-"""Seconds that the process has to end when its input has ended."""
+"""Seconds for the process to end after its input has ended."""
 
 
 class Conversation:
-    """A started process that has said that it is ready."""
+    """A started process that is ready for commands."""
 
     def __init__(self, argv: Sequence[str], log: Path) -> None:
         self.log = log
@@ -31,7 +31,7 @@ class Conversation:
         self._answer()
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Have something done and return what came of it; raise `CannotMeasure`."""
+        """Send a command and return its result; raise `CannotMeasure`."""
         stdin = self._stream(self.process.stdin)
         try:
             stdin.write(json.dumps({"do": do, **arguments}) + "\n")
@@ -41,7 +41,7 @@ class Conversation:
         return self._answer()
 
     def end(self) -> None:
-        """End its input, which ends the process; kill it when it does not."""
+        """Close its input, which ends the process; kill it if it does not end."""
         self._stream(self.process.stdin).close()
         try:
             self.process.wait(PATIENCE)
@@ -59,7 +59,7 @@ class Conversation:
         return json.loads(line)
 
     def _broken(self) -> CannotMeasure:
-        return CannotMeasure(f"A process that is measured ended:\n{tail(self.log, 12)}")
+        return CannotMeasure(f"A measured process ended:\n{tail(self.log, 12)}")
 
     @staticmethod
     def _stream(stream: IO[str] | None) -> IO[str]:

@@ -1,4 +1,4 @@
-"""Fills the tables with runs that wait: a backlog of any size, written as rows, since nobody can enqueue a million in time."""
+"""Backlogs of any size, written as rows, because enqueuing a million runs would take too long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RUNS = f"""
             1 + CASE WHEN %(together)s THEN n %% %(each)s ELSE n / %(tenants)s END AS turn
     ) AS run
     """
-# Nobody looks for the run that holds the only place, so it need not be there.
+# No code looks up the run that holds the only place, so its row need not exist.
 _HELD = """
     INSERT INTO place (line, run_id, tenant)
     SELECT DISTINCT blocked_on, uuidv7(), tenant FROM run WHERE concurrency_key = %(key)s
@@ -34,19 +34,19 @@ _REST = (
 
 @dataclass(frozen=True)
 class Crowd:
-    """Runs that wait alike: in the common queue, for one agent, behind one gate or none."""
+    """Equal waiting runs: in the common queue, for one agent, behind one gate or none."""
 
     runs: int
     tenants: int = 1
     agent: str = "sums"
     window: str = ""
     key: str | None = None
-    """A concurrency key of which no place is free."""
+    """A concurrency key without a free place."""
     together: bool = False
-    """Each tenant enqueued its own at once: as tenants take turns, what is promoted together then lies far apart."""
+    """Each tenant enqueued its runs together: as tenants take turns, rows that are promoted together are far apart."""
 
     def fill(self, connection: psycopg.Connection[Any], *, whole: bool = False) -> None:
-        """Add the runs' rows, and with `whole` those of their inputs and events."""
+        """Add the rows of runs, and with `whole` those of their inputs and events."""
         given = {
             "runs": self.runs,
             "tenants": self.tenants,
@@ -61,11 +61,11 @@ class Crowd:
 
 
 def settle(connection: psycopg.Connection[Any]) -> None:
-    """Have everything as it is long after: statistics made, pages written."""
+    """Bring the tables into a settled state: statistics are up to date, pages are written."""
     connection.execute("VACUUM ANALYZE")
     connection.execute("CHECKPOINT")
 
 
 def empty(connection: psycopg.Connection[Any]) -> None:
-    """Forget all runs."""
+    """Delete all runs."""
     connection.execute(f"TRUNCATE {TABLES}".encode())

@@ -1,8 +1,8 @@
-"""DBOS in both of its ways: two processes that serve a queue, and one that executes in eight threads of its own.
+"""DBOS, used in two ways: two processes that serve a queue, and one that executes in its own eight threads.
 
-The queue is polled ten times a second (its default is once) with at most 32 runs per worker: far fewer would bound it by
-their number per poll, and without a limit the first worker to look takes the whole batch. Batches are enqueued in one
-transaction, which is quicker than its call for one run, repeated.
+The queue is polled ten times a second (default: once) with at most 32 runs per worker: far fewer would limit it by their
+number per poll, and without a limit the first worker to poll takes the whole batch. Batches are enqueued in one transaction,
+which is faster than repeated calls for one run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WARM_UP = 20
 
 
 class _Dbos:
-    """What both ways share: a database, and processes that are talked to."""
+    """The shared part of both ways: a database, and processes that receive commands."""
 
     def __init__(self, python: Path) -> None:
         self.python = python
@@ -49,7 +49,7 @@ class _Dbos:
 
 
 class DbosQueue(_Dbos):
-    """Runs are enqueued by a process of their own and executed by two others."""
+    """One process enqueues runs, two others execute them."""
 
     name = "dbos"
     workloads = frozenset({Workload.ONE_STEP, Workload.TEN_STEPS, Workload.START, Workload.ENQUEUE})
@@ -90,7 +90,7 @@ class DbosQueue(_Dbos):
 
 
 class DbosDirect(_Dbos):
-    """Workflows are called in the process that executes them: nothing is enqueued, nothing is polled."""
+    """Workflows are called in the process that executes them, without a queue or polling."""
 
     name = "dbos without queue"
     workloads = frozenset({Workload.ONE_STEP, Workload.TEN_STEPS, Workload.STEP})

@@ -1,7 +1,7 @@
-"""Breaks things in a running stack and measures how long it takes until all is well again.
+"""Recovery times of a running stack after kills and cancels.
 
-The agents say by a mark in a file when their step began, in which process, and under which worker; so the times come from
-where the work is done and not from a state that somebody reports.
+The agents write a mark to a file when a step begins, with its process and its worker. So the times come from the place of
+execution, not from a reported state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ops.bench.systems.system import CannotMeasure
 from ops.stack import Stack
 
 LEASE = 15.0
-"""Seconds of a worker's lease; nobody is declared dead before the leader is older than this."""
+"""Seconds of a worker's lease; no worker is declared dead before the leader is older than this."""
 PATIENCE = 60.0
 
 
@@ -95,7 +95,7 @@ class Faults:
         raise CannotMeasure(f"Run {handle.id} ended by itself although its step never ends.")
 
     def _wait_for_idleness(self) -> None:
-        """Wait until all slots are free, so that a slot that stays taken cannot go unseen."""
+        """Wait until all slots are free, so that a slot that stays taken is noticed."""
         self.stack.wait_until(
             "all slots were free", lambda: not any(queue["inFlight"] for queue in self.client.capacity())
         )

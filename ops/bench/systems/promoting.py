@@ -1,7 +1,7 @@
-"""The scheduler alone: a pretended worker offers slots, real tickets pile up in a real queue that nobody consumes.
+"""Promotion by the scheduler alone: a fake worker offers slots, and real tickets collect in a queue without consumers.
 
-Slots are offered in portions. A portion is over when as many tickets lie in the broker, and the database must agree with
-it; then its runs are forgotten, and the next portion finds the backlog as the last one left it.
+Slots are offered in portions. A portion is over when the broker holds as many tickets, and the database must agree. Then its
+runs are deleted, and the next portion finds the backlog as the last one left it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ops.stack import Stack, StackOptions
 NIGHT, KEY, NOBODYS = "night", "k", "nobodys"
 LIVENESS = 7_246_900
 LOOK_EVERY = 0.002
-"""Seconds between two looks at the length of the queue."""
+"""Seconds between two polls of the queue's length."""
 PATIENCE = 60.0
 WARM_UP = 1000
 LARGE_TENANTS, HUGE_TENANTS = 100, 10_000
 
-# The worker is alive and consumes for as long as anybody measures, and is not told that it has a slot before that.
+# The worker is alive and consuming during the whole measurement, and offers no slot before it.
 _WORKER = """
     INSERT INTO worker (id, name, host, pid, queue, agents, slots, liveness_key, lease_until, consuming_at)
     VALUES (uuidv7(), 'pretended', 'bench', 1, %(queue)s, '{sums}', 0, %(key)s, now() + interval '1 day',
@@ -48,19 +48,19 @@ _TICKETS = "SELECT count(*) FROM run WHERE ticket_at IS NOT NULL"
 
 @dataclass(frozen=True)
 class Backlog:
-    """Whom the tables are filled with: runs that can be promoted, and beside them runs that cannot."""
+    """The waiting runs: some that can be promoted, and beside them runs that cannot."""
 
     ready: Crowd
     held: Crowd | None = None
 
 
 def few(plan: Plan) -> int:
-    """Return how many runs are ready beside those that are held: as many as are promoted."""
+    """Return the number of ready runs beside held ones: as many as are promoted."""
     return plan.portions * plan.portion + plan.slots
 
 
 def backlog(workload: Workload, plan: Plan) -> Backlog:
-    """Return what waits while promotion is measured."""
+    """Return the backlog of a promotion workload."""
     ready = Crowd(few(plan))
     match workload:
         case Workload.PROMOTION_LARGE:
@@ -121,7 +121,7 @@ class Promoting:
         yield Sample(workload, THROUGHPUT, PER_SECOND, count / self._promote(plan.slots))
 
     def _pretend(self) -> None:
-        """Have a worker that is alive, by its lock and by its row, and a window that is closed."""
+        """Add a live worker, by its lock and its row, and a closed window."""
         self.connection.execute("SELECT pg_advisory_lock(%s)", [LIVENESS])
         self.connection.execute("INSERT INTO queue (name) VALUES (%s)", [DEFAULT_QUEUE])
         self.connection.execute(_WORKER, {"queue": DEFAULT_QUEUE, "key": LIVENESS})
@@ -141,7 +141,7 @@ class Promoting:
             self.ready = least
 
     def _promote(self, slots: int) -> float:
-        """Offer so many slots; return the seconds until every run that may have one has its ticket in the broker."""
+        """Offer slots; return the seconds until the tickets of all runs that may have one are in the broker."""
         expected = min(slots, self.ready)
         began = time.perf_counter()
         self._offer(slots)
@@ -162,9 +162,9 @@ class Promoting:
         return int(self.redis.llen(self.tickets))
 
     def _forget(self, expected: int) -> None:
-        """Take what was promoted out of the way, once the database agrees with the broker about it."""
+        """Delete the promoted runs, after checking that the database agrees with the broker."""
         row = self.connection.execute(_TICKETS).fetchone()
-        assert row is not None, "an aggregate always gives a row"
+        assert row is not None, "an aggregate always returns a row"
         if not row[0] == self._published() == expected:
             raise CannotMeasure(
                 f"{row[0]} runs were promoted, {self._published()} tickets published, {expected} expected"

@@ -1,4 +1,4 @@
-"""The API beside a long history: what its lists take, and what an enqueue takes while many readers search at once."""
+"""The API beside a long history: times of its lists, and of an enqueue during concurrent searches by many readers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ops.stack import Stack, StackOptions
 READERS, TENANTS = 20, 3
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 WORST = {"agent": "nobodys"}
-"""What no run is: a page reads as much as a page may."""
-# A run each second, the tenants by turns; one in 33 failed, one in five has a tag, one in three a user.
+"""An agent without runs: a page then reads the maximum that a page may."""
+# One run per second, tenants in turn; one in 33 failed, one in five has a tag, one in three a user.
 _RUNS = """
     INSERT INTO run (id, tenant, agent, queue, user_id, status, started_at, finished_at, created_at, seq, step_count)
     SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3)
@@ -42,7 +42,7 @@ _REST = (
 
 
 def lists(plan: Plan) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return each list that is measured: its path and its criteria."""
+    """Return the measured lists: path and criteria of each."""
     middle = (BEGAN + timedelta(seconds=plan.huge // 2)).isoformat()
     of_runs: dict[str, dict[str, str]] = {
         "no filter": {}, "status=FAILED": {"status": "FAILED"}, "status=RUNNING": {"status": "RUNNING"},
@@ -117,7 +117,7 @@ class Searching:
 
     @contextmanager
     def _readers(self) -> Iterator[None]:
-        """Have as many readers ask for the worst page again and again, as the server lets them."""
+        """Run many readers that request the worst page repeatedly, as fast as the server allows."""
         over = threading.Event()
         readers = [threading.Thread(target=self._read, args=(over,)) for _ in range(READERS)]
         for reader in readers:

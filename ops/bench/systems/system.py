@@ -1,4 +1,4 @@
-"""What every measured system offers: it comes up for its turn alone, is measured, and goes down."""
+"""Interface of a measured system: start it for its turn, measure, stop it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.bench.workloads import Workload
 
 
 class CannotMeasure(Exception):
-    """What should be measured did not happen; the message says what."""
+    """An expected event did not happen; the message describes it."""
 
 
 class System(Protocol):
@@ -23,7 +23,7 @@ class System(Protocol):
     """The workloads in which it takes part."""
 
     def up(self, grounds: Grounds) -> None:
-        """Return when everything is warm; on an error leave nothing running."""
+        """Start everything and warm up; on an error leave nothing running."""
 
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
         """Measure one repetition."""

@@ -1,4 +1,4 @@
-"""Taxiway as `make up` runs it, without Flower and without task events: API, scheduler, two workers with four slots each."""
+"""Taxiway as in `make up`, without Flower and task events: API, scheduler, two workers with four slots each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ AGENTS = ROOT / "ops" / "bench" / "agents.py"
 LARGEST_BATCH = 1000
 WARM_UP = 20
 NOBODYS = "nobodys"
-"""The agent of a backlog beside which others are measured."""
+"""The agent of the backlog beside the measured runs."""
 TENANTS = 10_000
 
 
@@ -133,7 +133,7 @@ class Taxiway:
         return [1000 * (after - before) for before, after in itertools.pairwise(stamps)]
 
     def _starts(self, count: int) -> list[float]:
-        """Return the milliseconds from each request until its first step started; nobody asks meanwhile."""
+        """Return the milliseconds from each request to the start of its first step; there are no other requests."""
         enqueued = []
         for _ in range(count):
             began = time.time()
@@ -142,14 +142,14 @@ class Taxiway:
         return [1000 * (handle.result(timeout=60) - began) for began, handle in enqueued]
 
     def _decisions(self, workload: Workload, count: int) -> list[float]:
-        """Return the milliseconds from each decision until it came to its run."""
+        """Return the milliseconds from each decision until its run receives it."""
         if workload is Workload.DECISION_EXECUTING:
             return [1000 * self.parked.decide_while_executing() for _ in range(count)]
         self.parked.fill(PARKED_BESIDE[workload])
         return [1000 * self.parked.decide() for _ in range(count)]
 
     def _busy(self, each: float, in_all: float) -> float:
-        """Have all slots execute runs of `each` second, for `in_all` seconds; return the share of it that they did."""
+        """Keep all slots busy with runs of `each` seconds, for `in_all` seconds; return the share of time at work."""
         slots = WORKERS * SLOTS
         runs = [NewRun("busy", {"seconds": each})] * round(slots * in_all / each)
         batches = (runs[first : first + LARGEST_BATCH] for first in range(0, len(runs), LARGEST_BATCH))
@@ -157,7 +157,7 @@ class Taxiway:
         return share_at_work(stretches_of(self.connection, [handle.id for handle in handles]), slots)
 
     def _beside_backlog(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
-        """Measure in the same queue as many runs that wait for an agent that nobody serves, then forget them all."""
+        """Measure in the same queue as a backlog of an unserved agent, then delete the backlog."""
         if workload is Workload.ENQUEUE_BACKLOG:
             self._stop_workers()
         Crowd(plan.huge, TENANTS, agent=NOBODYS).fill(self.connection, whole=True)
@@ -171,7 +171,7 @@ class Taxiway:
             empty(self.connection)
 
     def _stop_workers(self) -> None:
-        """Stop them, so that executing does not compete; nothing that executes can be measured after it."""
+        """Stop the workers, so that execution does not compete; later workloads of this turn must not execute runs."""
         for worker in self.stack.workers:
             worker.stop(patience=15)
 
@@ -191,7 +191,7 @@ class Taxiway:
 
 
 def _quiet(argv: list[str]) -> list[str]:
-    """Return a worker's command line with task events off; leaving out `-E` alone would leave its setting on."""
+    """Return a worker's command line with task events off; omitting `-E` is not enough, because the setting is on."""
     place = argv.index("executor")
     return [*argv[:place], "ops.bench.programs.quiet_executor", *(word for word in argv[place + 1 :] if word != "-E")]
 

@@ -1,4 +1,4 @@
-"""Faults of Valkey and of the way to it."""
+"""Faults of Valkey and of its links."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class RestartBroker(Fault):
 
 
 class HoleBroker(Fault):
-    """Everybody's connections die without a word; what was open stays dead, new ones work again afterwards."""
+    """All connections die silently. Open ones stay dead; new ones work again afterwards."""
 
     name, weight = "hole_broker", 0.4
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (0.7, 2.5)
-    costs = "Time: runs that execute go on, accepted runs wait; afterwards nothing has to be restarted."
+    costs = "Time: executing runs continue, accepted runs wait; afterwards no process needs a restart."
     kinds: ClassVar[tuple[str, ...]] = ("api", "scheduler", "worker")
 
     def strike(self, world: World) -> Incident | None:
@@ -68,12 +68,12 @@ class HoleBroker(Fault):
 class HoleBrokerOfWorkers(HoleBroker):
     name = "hole_broker_of_workers"
     kinds = ("worker",)
-    costs = "Time: the workers offer no slots until they hear tickets again."
+    costs = "Time: the workers offer no slots until they receive tickets again."
 
 
 class HoleBrokerOfOneWorker(HoleBroker):
     name = "hole_broker_of_one_worker"
-    costs = "Its slots: it offers none until it hears tickets again."
+    costs = "Its slots: it offers none until it receives tickets again."
 
     def names(self, world: World) -> list[str]:
         workers = world.cluster.running("worker")
@@ -83,4 +83,4 @@ class HoleBrokerOfOneWorker(HoleBroker):
 class HoleBrokerOfScheduler(HoleBroker):
     name = "hole_broker_of_scheduler"
     kinds = ("scheduler",)
-    costs = "Time: tickets are not published until the way is open again."
+    costs = "Time: tickets are not published until the link is open again."

@@ -1,4 +1,4 @@
-"""Chooses workers that may be taken away while they are shown to execute something."""
+"""Choice of workers that may be hit while they execute a step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ops.chaos.faults.fault import World
 
 
 def busy_workers(world: World) -> Iterator[tuple[str, dict[str, int]]]:
-    """Give workers that may be taken away, reserved for the caller, with what is shown in flight there."""
+    """Yield workers that may be hit, reserved for the caller, with their steps in flight."""
     spare = set(world.cluster.spare("worker"))
     seen = world.seen_in_flight(lambda one: world.cluster.worker_of(one.worker) in spare) if spare else []
     names = sorted({world.cluster.worker_of(one.worker) for one in seen})

@@ -1,4 +1,4 @@
-"""Faults of PostgreSQL and of the way to it."""
+"""Faults of PostgreSQL and of its links."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ALL = "all"
 
 
 class RestartDatabase(Fault):
-    """A fast shutdown: connections are ended, data is written."""
+    """A fast shutdown: connections are closed, data is written."""
 
     name, weight = "restart_database", 1
-    costs = "Time: everybody waits; nothing is counted as crash or loss."
+    costs = "Time: all processes wait; no crash and no loss is counted."
     lasts: ClassVar[tuple[float, float]] = (0, 3)
     number: ClassVar[signal.Signals] = signal.SIGINT
 
@@ -44,12 +44,12 @@ class CrashDatabase(RestartDatabase):
     """An immediate shutdown: the next start recovers from the log, as after a crash."""
 
     name, number = "crash_database", signal.SIGQUIT
-    costs = "As above; what was committed is there."
+    costs = "As above; committed data is there."
 
 
 class CutDatabase(Fault):
     name, weight = "cut_database", 1.5
-    costs = "Little: connections are opened again; what was not acknowledged is settled by the run row."
+    costs = "Little: connections are reopened; the run row settles unacknowledged writes."
 
     def strike(self, world: World) -> Incident | None:
         workers = world.cluster.running("worker")
@@ -62,11 +62,11 @@ class CutDatabase(Fault):
 
 
 class ExhaustDatabase(Fault):
-    """Takes all connections, then cuts everybody's, so that they are missed."""
+    """Takes all connections of the server, then resets the others, so that processes miss them."""
 
     name, weight = "exhaust_database", 0.7
     lasts: ClassVar[tuple[float, float]] = (2, 4)
-    costs = "Time: everybody waits for a connection, and says so once."
+    costs = "Time: all processes wait for a connection, and log it once."
 
     def __init__(self) -> None:
         self._held: list[psycopg.Connection[Any]] = []
@@ -90,7 +90,7 @@ class StallDatabase(Fault):
     name, weight = "stall_database", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (0.15, 0.5)
-    costs = "Time: everybody waits; nothing is counted, nothing runs twice."
+    costs = "Time: all processes wait; nothing is counted, nothing runs twice."
 
     def strike(self, world: World) -> Incident | None:
         names = world.cluster.links.names()
@@ -103,12 +103,12 @@ class StallDatabase(Fault):
 
 
 class HoleDatabase(Fault):
-    """One worker is cut off from PostgreSQL for longer than its lease, and nobody is told."""
+    """One worker is silently cut off from PostgreSQL for longer than its lease."""
 
     name, weight = "hole_database", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (1.1, 2)
-    costs = "It kills its hosts before its lease ends; its runs go on elsewhere; one loss is counted for each."
+    costs = "It kills its hosts before its lease ends; its runs continue elsewhere; one loss is counted for each."
 
     def strike(self, world: World) -> Incident | None:
         spare = world.cluster.spare("worker")

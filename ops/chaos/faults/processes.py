@@ -1,4 +1,4 @@
-"""Faults of our own processes: killed, drained, or started with a wrong clock."""
+"""Faults of Taxiway's processes: killed, drained, or started with a wrong clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class KillHost(Fault):
     costs = "The step in flight runs again; one crash is counted."
 
     def strike(self, world: World) -> Incident | None:
-        # A third crash would fail the run, as it should: nobody is hit twice, and turncoats kill themselves.
+        # A third crash would fail the run, as it should: no run is hit twice, and turncoats kill themselves.
         fresh = world.seen_in_flight(lambda one: not one.crashes and one.agent != "turncoat")
         world.dice.shuffle(fresh)
         for one in fresh:
@@ -58,7 +58,7 @@ class KillRestingHost(Fault):
 
 
 def _holds_still(world: World, one: InFlight, pid: int) -> bool:
-    """Stop the host, and say whether it still executes that very step: hosts are reused, and quick."""
+    """Stop the host, and return whether it still executes that very step: hosts are reused, and fast."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
     if world.effects.follow().host_of(one.run, one.activations) == pid:
@@ -70,7 +70,9 @@ def _holds_still(world: World, one: InFlight, pid: int) -> bool:
 
 class KillWorker(Fault):
     name, weight = "kill_worker", 4
-    costs = "Its runs go on elsewhere from their last recorded step, a few seconds later; one loss is counted for each."
+    costs = (
+        "Its runs continue elsewhere from their last recorded step, a few seconds later; one loss is counted for each."
+    )
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
@@ -118,7 +120,7 @@ class KillApi(Fault):
 class DrainWorker(Fault):
     name, weight = "drain_worker", 2.5
     lane: ClassVar[Lane] = "slow"
-    costs = "Steps reach their end, then the runs go on elsewhere; nothing is counted."
+    costs = "Steps finish, then the runs continue elsewhere; nothing is counted."
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):

@@ -1,4 +1,4 @@
-"""What became of runs that were started by others: as many as were wanted, and none that outlives its parent."""
+"""Checks of child runs: the right number exists, and none outlives its parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARENTS = ("family", "mapping")
 
 
 def starts_each_child_once(facts: Facts) -> None:
-    """3: a parent has all of its children from the step that records them on, and none before or beside."""
+    """3: a parent has exactly the children of the steps that record them, from those steps on."""
     children = _children(facts)
     for run in facts.runs:
         accepted = facts.book.accepted.get(run["id"])
@@ -37,7 +37,7 @@ def ends_together(facts: Facts) -> None:
 
 
 def reaches_everybody(facts: Facts) -> None:
-    """6: when all is at rest, no effect on another run is still on its way."""
+    """6: at rest, every effect on another run has reached it."""
     for effect in facts.unfolded:
         facts.book.complain("6 children", effect["run"], f"never reached by {effect['effect']}")
 

@@ -1,4 +1,4 @@
-"""What a run of an async agent made of its tasks, its waits and its records: each has its own, and a replay goes the same way."""
+"""Checks of async agents: each task has its own waits and records, and a replay takes the same path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TURNS_ITS_COAT = "turncoat"
 
 
 def hears_its_own_decision(facts: Facts) -> None:
-    """7: each task hears the decision about its own question, or gave it up; the comment names what was decided."""
+    """7: each task receives the decision about its own question, or withdrew it; the comment names the question."""
     waits: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for wait in facts.waits:
         if wait.get("mark") is not None:
@@ -28,7 +28,7 @@ def hears_its_own_decision(facts: Facts) -> None:
 
 
 def knows_its_records(facts: Facts) -> None:
-    """3: no replay meets records that it does not know, or leaves some: no agent but one has changed its code."""
+    """3: no replay meets unknown records or leaves records unused; only one agent changes its code."""
     for run in facts.runs:
         for event in facts.events[run["id"]]:
             kind = (event["data"] or {}).get("type")
@@ -41,7 +41,7 @@ def knows_its_records(facts: Facts) -> None:
 
 
 def goes_one_way(facts: Facts) -> None:
-    """3: a step that was given up stays given up, one that succeeded stays so: of each there is one record that is the last."""
+    """3: an abandoned step stays abandoned, a succeeded one stays succeeded: each has exactly one final record."""
     for run in facts.runs:
         finished: dict[str, str] = {}
         for event in facts.events[run["id"]]:
