@@ -12,14 +12,14 @@ from taxiway.client import TaxiwayError
 
 from ops.bench import figures, report, rounds
 from ops.bench.document import write_documents
-from ops.bench.grounds import Grounds
 from ops.bench.machine import describe
 from ops.bench.plan import LONG, SHORT, Plan
+from ops.bench.servers import BenchServers
 from ops.bench.systems.bare_celery import BareCelery
 from ops.bench.systems.dbos import DbosDirect, DbosQueue
 from ops.bench.systems.environment import EnvironmentMissing, peer_python
-from ops.bench.systems.promoting import Promoting
-from ops.bench.systems.searching import Searching
+from ops.bench.systems.promotion import Promoting
+from ops.bench.systems.search import Searching
 from ops.bench.systems.system import CannotMeasure, System
 from ops.bench.systems.taxiway import Taxiway
 from ops.bench.workloads import BY_KEY
@@ -68,10 +68,10 @@ def bench(chosen: argparse.Namespace) -> int:
     if load > 0.5 * (os.cpu_count() or 1):
         say(f"The machine is busy (load {load:.1f}): these figures will not be reliable.", "yellow")
     order = rounds.turns(systems(), plan)
-    with Grounds(BUILD / "bench" / "run") as grounds:
-        machine = describe(grounds, load)
+    with BenchServers(BUILD / "bench" / "run") as servers:
+        machine = describe(servers, load)
         with report.Shown(order) as shown:
-            measured = rounds.measure(order, grounds, plan, shown).figures()
+            measured = rounds.measure(order, servers, plan, shown).figures()
     RESULT.write_text(figures.to_json(measured))
     report.print_figures(measured)
     report.print_ratios(measured)

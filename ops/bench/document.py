@@ -49,7 +49,7 @@ def text(machine: Machine, figures: Sequence[Figure]) -> str:
     """Return the document."""
     parts = [
         prose.HEAD,
-        prose.ground(machine),
+        prose.environment(machine),
         "## Figures\n",
         _table(("what", "system", "metric", "median", "minimum … maximum", "n"), _figure_rows(figures)),
         "## Taxiway, times better\n",

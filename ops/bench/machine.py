@@ -15,7 +15,7 @@ import psycopg
 import redis
 
 from ops.bench.figures import rounded
-from ops.bench.grounds import Grounds
+from ops.bench.servers import BenchServers
 from ops.bench.systems.environment import version as dbos_version
 
 PAGE = 8192
@@ -42,11 +42,11 @@ class Machine:
     dbos: str
 
 
-def describe(grounds: Grounds, load_before: float) -> Machine:
+def describe(servers: BenchServers, load_before: float) -> Machine:
     """Read the description from the machine and the running servers."""
-    with psycopg.connect(grounds.postgres.url()) as connection:
+    with psycopg.connect(servers.postgres.url()) as connection:
         postgres = connection.info.server_version
-    with redis.Redis.from_url(grounds.valkey.url(), decode_responses=True) as connection_to_valkey:
+    with redis.Redis.from_url(servers.valkey.url(), decode_responses=True) as connection_to_valkey:
         server = connection_to_valkey.info("server")
     return Machine(
         date=time.strftime("%Y-%m-%d", time.gmtime()),
@@ -55,7 +55,7 @@ def describe(grounds: Grounds, load_before: float) -> Machine:
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         system=f"{platform.system()} {platform.machine()}",
         load_before=round(load_before, 2),
-        write_ms=rounded(write_to_disk(grounds.base)),
+        write_ms=rounded(write_to_disk(servers.base)),
         python=platform.python_version(),
         postgres=f"{postgres // 10000}.{postgres % 10000}",
         valkey=str(server.get("valkey_version") or server["redis_version"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.bench.machine import Machine
 from ops.bench.plan import LONG
-from ops.bench.systems import bare_celery, dbos, promoting, searching, taxiway
+from ops.bench.systems import bare_celery, dbos, promotion, search, taxiway
 
 HEAD = """# Benchmarks
 
@@ -20,9 +20,9 @@ a request to Taxiway with a call of their library.
 """
 
 
-def ground(machine: Machine) -> str:
+def environment(machine: Machine) -> str:
     """Return the section about the machine and the servers."""
-    return f"""## Ground
+    return f"""## Environment
 
 - Measured on {machine.date}: {machine.cores} cores of {machine.processor}, {machine.memory_gib} GiB of memory,
   {machine.system}; clients, servers and workers share them. Average load in the minute before: {machine.load_before:g}.
@@ -60,12 +60,12 @@ METHOD = f"""## Method
 - Promotion: a scheduler, and a fake worker that consumes nothing. {LONG.portions} times, {LONG.portion:,} slots are offered: the
   median time from each offer until Valkey's queue holds as many tickets (PostgreSQL must agree with the number). For the
   throughput, {LONG.slots:,} slots are offered together if so many runs wait. A backlog is small with {LONG.small:,} runs of one
-  tenant, large with {LONG.large:,} of {promoting.LARGE_TENANTS}, huge with {LONG.huge:,} of {promoting.HUGE_TENANTS:,} (behind a
+  tenant, large with {LONG.large:,} of {promotion.LARGE_TENANTS}, huge with {LONG.huge:,} of {promotion.HUGE_TENANTS:,} (behind a
   key: of one). Tenants enqueued in turn or, for “tenant after tenant”, each all of its runs together. Beside runs that cannot be
-  promoted, because of a window, a key or a missing worker, {promoting.few(LONG):,} runs can.
+  promoted, because of a window, a key or a missing worker, {promotion.few(LONG):,} runs can.
 - Enqueue: with no worker running, by one client on one connection.
-- A long history: {LONG.huge:,} ended runs of {searching.TENANTS} tenants, one per second, with labels, users and results. One
-  client requests each list {LONG.searches} times; a page may be short and continue with its cursor. The {searching.READERS}
+- A long history: {LONG.huge:,} ended runs of {search.TENANTS} tenants, one per second, with labels, users and results. One
+  client requests each list {LONG.searches} times; a page may be short and continue with its cursor. The {search.READERS}
   readers, with one API key, request an agent without runs: the maximum that a page reads.
 - Beside a huge backlog: {LONG.huge:,} runs of {taxiway.TENANTS:,} tenants in the same queue, of an agent that no worker serves,
   with their inputs and events. All backlogs are written as rows, vacuumed, analyzed and followed by a checkpoint, only in the

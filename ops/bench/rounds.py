@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ops.bench.figures import Sample, Samples
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
+from ops.bench.servers import BenchServers
 from ops.bench.systems.system import System
 from ops.bench.workloads import CROWDED, Workload
 
@@ -37,13 +37,16 @@ def turns(systems: Sequence[System], plan: Plan) -> list[Turn]:
 
 
 def measure(
-    planned: Iterable[Turn], grounds: Grounds, plan: Plan, show: Callable[[Turn, Workload | None, list[Sample]], None]
+    planned: Iterable[Turn],
+    servers: BenchServers,
+    plan: Plan,
+    show: Callable[[Turn, Workload | None, list[Sample]], None],
 ) -> Samples:
     """Take all turns; calls `show` for each start (without a workload) and for each measured workload."""
     samples = Samples()
     for turn in planned:
         show(turn, None, [])
-        turn.system.up(grounds)
+        turn.system.up(servers)
         try:
             for workload in turn.workloads:
                 measured = list(turn.system.measure(workload, plan))

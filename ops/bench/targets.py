@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ops.bench.figures import Figure, rounded
 from ops.bench.plan import LONG
 from ops.bench.ratios import US, Against, figure_of, times_better, times_worse
-from ops.bench.systems.searching import lists
+from ops.bench.systems.search import lists
 from ops.bench.workloads import (
     BATCH,
     EACH,

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from ops.chaos.book import Book
+from ops.chaos.journal import Journal
 from ops.chaos.links import LinkedFleet, Links
 from ops.chaos.size import Size, leader, options
 from ops.child import Child
@@ -27,8 +27,8 @@ CANNOT_START = 3
 class Cluster:
     """Start it, hit it, tend it, stop it."""
 
-    def __init__(self, base: Path, size: Size, book: Book) -> None:
-        self.size, self.book = size, book
+    def __init__(self, base: Path, size: Size, journal: Journal) -> None:
+        self.size, self.journal = size, journal
         self.effects_log = base / "effects.jsonl"
         self.stack = Stack(options(base / "stack", size, self.effects_log))
         self.links = Links(self.stack.servers)
@@ -53,7 +53,7 @@ class Cluster:
         for child in children:
             young = time.monotonic() - self.started[child.name] < 2 * SETTLED
             if child.exit_code not in _good_ends(child, young):
-                self.book.complain("process", "", f"at the end, {ended(child)}")
+                self.journal.complain("process", "", f"at the end, {ended(child)}")
 
     def child(self, name: str) -> Child:
         return self.fleet.children[name]
@@ -123,11 +123,11 @@ class Cluster:
     def _missed(self, child: Child) -> None:
         early = time.monotonic() - self.started[child.name] < 2 * SETTLED and child.exit_code == CANNOT_START
         if not early or not self._database_was_hit():
-            self.book.complain("process", "", ended(child))
+            self.journal.complain("process", "", ended(child))
         self._start(child.name)
 
     def _database_was_hit(self) -> bool:
-        recent = [one for one in self.book.incidents if "database" in one.fault and one.covers(time.time(), 15)]
+        recent = [one for one in self.journal.incidents if "database" in one.fault and one.covers(time.time(), 15)]
         return bool(recent)
 
     def _start(self, name: str, skew: float = 0) -> None:
@@ -139,7 +139,7 @@ class Cluster:
         else:
             argv = commands.worker(self.stack.options.queue, int(number), self.size.slots)
             if skew:
-                argv = [sys.executable, "-m", "ops.chaos.skewed", str(skew), *argv[2:]]
+                argv = [sys.executable, "-m", "ops.chaos.skewed_clock", str(skew), *argv[2:]]
             self.fleet.launch(self.fleet.command(name, argv))
         self.started[name] = time.monotonic()
 

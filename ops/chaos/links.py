@@ -7,8 +7,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ops.chaos.link_loop import LinkLoop
 from ops.chaos.proxy import Link, Mode, Streams
-from ops.chaos.switchboard import Switchboard
 from ops.child import Command
 from ops.stack.fleet import Fleet
 from ops.stack.servers import DATABASE, Servers
@@ -29,7 +29,7 @@ class Links:
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
-        self._switchboard = Switchboard()
+        self._switchboard = LinkLoop()
         self._ways: dict[str, Ways] = {}
         self._lock = threading.Lock()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from ops.chaos.book import Accepted, Book
+from ops.chaos.journal import Accepted, Journal
 from ops.chaos.orders import Order
 
 RETRY = 0.25
@@ -65,8 +65,8 @@ class Api:
 class Client:
     """Enqueues its orders one by one, unless too many runs wait."""
 
-    def __init__(self, api: Api, orders: Iterator[Order], book: Book, waiting: Callable[[], bool]) -> None:
-        self._api, self._orders, self._book, self._waiting = api, orders, book, waiting
+    def __init__(self, api: Api, orders: Iterator[Order], journal: Journal, waiting: Callable[[], bool]) -> None:
+        self._api, self._orders, self._journal, self._waiting = api, orders, journal, waiting
         self.errands: list[Errand] = []
         """Errands for people on the runs that it enqueued."""
 
@@ -87,12 +87,12 @@ class Client:
         answer = self._api.post(path, {"runs": runs} if order.batch else runs[0], order.key)
         if answer is None or answer.status_code not in OK:
             said = f"{answer.status_code} {answer.text[:300]}" if answer is not None else f"nothing for {OVER:.0f} s"
-            self._book.complain("api", "", f"enqueueing {order.agent} was answered with {said}")
+            self._journal.complain("api", "", f"enqueueing {order.agent} was answered with {said}")
             return
         shown = answer.json()
         ids = [run["runId"] for run in shown["runs"]] if order.batch else [shown["runId"]]
         made = zip(ids, order.inputs, strict=True)
-        self._book.accept([Accepted(run, order.key, order.agent, given) for run, given in made])
+        self._journal.accept([Accepted(run, order.key, order.agent, given) for run, given in made])
         self.errands += _errands(order, ids[0])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from ops.chaos.book import Book, Decided
+from ops.chaos.journal import Decided, Journal
 from ops.chaos.load import Api, Errand
 
 EVERY = 0.2
@@ -34,10 +34,10 @@ class People:
     """Carries out due errands, resumes runs parked by their code or a user, and answers questions."""
 
     def __init__(
-        self, persons: tuple[Person, Person], book: Book, errands: Callable[[], list[Errand]], parked: Callable[[], list[str]],
-        dice: Random,
+        self, persons: tuple[Person, Person], journal: Journal, errands: Callable[[], list[Errand]],
+        parked: Callable[[], list[str]], dice: Random,
     ) -> None:  # fmt: skip
-        self._persons, self._book, self._errands, self._parked, self._dice = persons, book, errands, parked, dice
+        self._persons, self._journal, self._errands, self._parked, self._dice = persons, journal, errands, parked, dice
         self._thinking: dict[str, float] = {}
         """The known questions, and when each is answered."""
 
@@ -69,7 +69,7 @@ class People:
     def _carry_out(self, errand: Errand, api: Api) -> None:
         answer = api.post(f"/v1/runs/{errand.run}/{errand.what}", errand.body)
         if errand.what == "cancel" and answer is not None and answer.status_code in (200, 202):
-            self._book.accepted[errand.run].cancel_taken = True
+            self._journal.accepted[errand.run].cancel_taken = True
 
     def _answer(self, wait: str, run: str) -> None:
         """Decide a question: alone, or against a concurrent decision of another person."""
@@ -82,7 +82,7 @@ class People:
         # The comment names the question: an agent that receives it for another question would show that.
         answer = api.post(f"/v1/approvals/{wait}", {"decision": decision, "comment": wait})
         if answer is not None and answer.status_code == 200:
-            self._book.decide(Decided(wait, run, decision))
+            self._journal.decide(Decided(wait, run, decision))
 
 
 def due(errands: list[Errand]) -> list[Errand]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ops.chaos.book import Book
 from ops.chaos.faults import FAULTS, Fault
+from ops.chaos.journal import Journal
 from ops.chaos.orders import Mix
 from ops.chaos.recovery import Times
 from ops.chaos.size import Size
@@ -42,7 +42,7 @@ class Result:
     """The result of an exercise."""
 
     plan: Plan
-    book: Book
+    journal: Journal
     statuses: dict[str, int] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     """Recovery from faults that no other fault overlapped."""

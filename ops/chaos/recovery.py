@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ops.chaos.book import Book, Incident
 from ops.chaos.effects import Effects
 from ops.chaos.invariants import Facts
+from ops.chaos.journal import Incident, Journal
 
 AFTER, SHORTLY = 5.0, 2.0
 HARMLESS = frozenset({"kill_host", "kill_resting_host", "kill_api", "kill_standby", "double_tickets"})
@@ -27,14 +27,14 @@ class Times:
     """From the kill to the next promotion."""
 
 
-def undisturbed(book: Book, lease: float) -> Book:
+def undisturbed(journal: Journal, lease: float) -> Journal:
     """Return a journal of the faults that no other overlapped, from a lease before to some seconds after."""
-    alone = Book()
+    alone = Journal()
     alone.incidents = [
-        one for one in book.incidents
+        one for one in journal.incidents
         if not any(
             other is not one and other.began < one.began + AFTER and (other.ended or one.began) > one.began - _before(one, lease)
-            for other in book.incidents if other.fault not in HARMLESS
+            for other in journal.incidents if other.fault not in HARMLESS
         )
     ]  # fmt: skip
     return alone
@@ -45,18 +45,18 @@ def _before(one: Incident, lease: float) -> float:
     return SHORTLY if one.fault == "kill_host" else lease
 
 
-def times(facts: Facts, effects: Effects, book: Book) -> Times:
+def times(facts: Facts, effects: Effects, journal: Journal) -> Times:
     """Measure the recoveries from the faults in the journal."""
     found = Times()
     promoted = sorted(_promotions(facts))
-    for one in book.of("kill_host"):
+    for one in journal.of("kill_host"):
         found.host_kill += [at - one.began for run, n in one.runs.items() if (at := effects.first_after(run, n))]
-    for one in book.of("kill_worker", "skew_clock"):
+    for one in journal.of("kill_worker", "skew_clock"):
         again = [at for run, n in one.runs.items() if (at := effects.first_after(run, n))]
         found.worker_kill += [min(again) - one.began] if again else []
         recovered = [at for run, n in one.runs.items() if (at := _recovered(facts, run, n))]
         found.worker_kill_recovered += [max(recovered) - one.began] if recovered else []
-    for one in book.of("kill_leader"):
+    for one in journal.of("kill_leader"):
         later = [at for at in promoted if at > one.began + 0.01]
         found.leader_kill += [later[0] - one.began] if later else []
     return found

@@ -26,18 +26,18 @@ GAPS = {"promotion": "longest time without a promotion", "claim": "longest time 
 
 def summary(result: Result) -> dict[str, Any]:
     """Return all findings, ready for JSON."""
-    struck = Counter(incident.fault for incident in result.book.incidents)
+    struck = Counter(incident.fault for incident in result.journal.incidents)
     return {
         "seed": result.plan.seed,
         "seconds": result.plan.seconds,
         "lease": result.plan.size.lease,
         "faults": {fault.name: struck[fault.name] for fault in FAULTS},
-        "runs": {"accepted": len(result.book.accepted), **result.statuses},
+        "runs": {"accepted": len(result.journal.accepted), **result.statuses},
         "rested_after": result.rested_after,
         "recovery": _measured(result.times),
         "recovery_all": _measured(result.all_times),
-        "longest_gap": {what: longest(result.book.gaps, what) for what in GAPS},
-        **result.book.as_json(),
+        "longest_gap": {what: longest(result.journal.gaps, what) for what in GAPS},
+        **result.journal.as_json(),
     }
 
 

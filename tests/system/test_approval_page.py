@@ -214,7 +214,7 @@ def test_the_defaults_of_the_answers_type_stand_in_the_form(
     assert page.get_by_label("Yes").is_checked()
     somebody.press("Send the answer")
     assert [line.inner_text() for line in page.get_by_role("alert").get_by_role("listitem").all()] == [
-        "Street: This is needed."
+        "Street: Fill this in."
     ]
     page.get_by_label("Street").fill("Elm")
     somebody.press("Send the answer")

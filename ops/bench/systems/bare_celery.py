@@ -15,8 +15,8 @@ from celery import Celery
 from models.runtime.celery_settings import broker_settings
 from models.runtime.settings import Settings
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import CELERY_DATABASE, Grounds
 from ops.bench.plan import Plan
+from ops.bench.servers import CELERY_DATABASE, BenchServers
 from ops.bench.systems.system import CannotMeasure
 from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, THROUGHPUT, Workload
 from ops.child import Child, Command
@@ -40,8 +40,8 @@ class BareCelery:
     def __init__(self) -> None:
         self.workers: list[Child] = []
 
-    def up(self, grounds: Grounds) -> None:
-        url = grounds.fresh_broker(CELERY_DATABASE)
+    def up(self, servers: BenchServers) -> None:
+        url = servers.fresh_broker(CELERY_DATABASE)
         settings = Settings(redis_url=url)
         self.prefix = settings.redis_prefix
         self.redis = redis.Redis.from_url(url, decode_responses=True)
@@ -49,7 +49,7 @@ class BareCelery:
         self.app.conf.update(broker_settings(settings))
         try:
             for number in range(1, WORKERS + 1):
-                log = grounds.base / "logs" / f"celery-{number}.log"
+                log = servers.base / "logs" / f"celery-{number}.log"
                 env = {**os.environ, "TAXIWAY_REDIS_URL": url, "PYTHONUNBUFFERED": "1"}
                 self.workers.append(Child(Command(f"celery-{number}", _worker(number), log, env=env, cwd=ROOT)))
             self._wait_for_consumers()

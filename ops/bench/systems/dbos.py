@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
-from ops.bench.systems.backlog import DBOS, end_of_last
-from ops.bench.systems.conversation import Conversation
+from ops.bench.servers import BenchServers
+from ops.bench.systems.completion import DBOS, end_of_last
+from ops.bench.systems.json_process import JsonProcess
 from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, SINGLE, THROUGHPUT, UNQUEUED, Workload
 
 PROGRAM = Path(__file__).resolve().parents[1] / "programs" / "dbos_program.py"
@@ -34,16 +34,16 @@ class _Dbos:
 
     def __init__(self, python: Path) -> None:
         self.python = python
-        self.processes: list[Conversation] = []
+        self.processes: list[JsonProcess] = []
 
     def down(self) -> None:
         for process in self.processes:
             process.end()
         self.processes.clear()
 
-    def _start(self, grounds: Grounds, role: str, url: str, *settings: str) -> Conversation:
+    def _start(self, servers: BenchServers, role: str, url: str, *settings: str) -> JsonProcess:
         argv = [str(self.python), "-I", str(PROGRAM), role, url, *settings]
-        process = Conversation(argv, grounds.base / "logs" / "dbos.log")
+        process = JsonProcess(argv, servers.base / "logs" / "dbos.log")
         self.processes.append(process)
         return process
 
@@ -54,13 +54,13 @@ class DbosQueue(_Dbos):
     name = "dbos"
     workloads = frozenset({Workload.ONE_STEP, Workload.TEN_STEPS, Workload.START, Workload.ENQUEUE})
 
-    def up(self, grounds: Grounds) -> None:
-        database = grounds.fresh_database("bench_dbos")
+    def up(self, servers: BenchServers) -> None:
+        database = servers.fresh_database("bench_dbos")
         url = database.replace("postgresql:", "postgresql+psycopg:", 1)
         try:
             for _ in range(WORKERS):  # one after the other: the first one makes the tables
-                self._start(grounds, "worker", url, json.dumps(SETTINGS)).wait_until_ready()
-            self.client = self._start(grounds, "client", url)
+                self._start(servers, "worker", url, json.dumps(SETTINGS)).wait_until_ready()
+            self.client = self._start(servers, "client", url)
             self.client.wait_until_ready()
             self.connection = psycopg.connect(database, autocommit=True)
             self._throughput(WARM_UP, 1)
@@ -95,10 +95,10 @@ class DbosDirect(_Dbos):
     name = "dbos without queue"
     workloads = frozenset({Workload.ONE_STEP, Workload.TEN_STEPS, Workload.STEP})
 
-    def up(self, grounds: Grounds) -> None:
-        url = grounds.fresh_database("bench_dbos").replace("postgresql:", "postgresql+psycopg:", 1)
+    def up(self, servers: BenchServers) -> None:
+        url = servers.fresh_database("bench_dbos").replace("postgresql:", "postgresql+psycopg:", 1)
         try:
-            self.process = self._start(grounds, "direct", url)
+            self.process = self._start(servers, "direct", url)
             self.process.wait_until_ready()
             self._throughput(WARM_UP, 1)
         except BaseException:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ops.bench.figures import Sample
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
+from ops.bench.servers import BenchServers
 from ops.bench.workloads import Workload
 
 
@@ -22,7 +22,7 @@ class System(Protocol):
     workloads: frozenset[Workload]
     """The workloads in which it takes part."""
 
-    def up(self, grounds: Grounds) -> None:
+    def up(self, servers: BenchServers) -> None:
         """Start everything and warm up; on an error leave nothing running."""
 
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:

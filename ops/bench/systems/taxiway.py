@@ -12,13 +12,13 @@ from taxiway import Client
 from taxiway.client import NewRun
 
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
-from ops.bench.systems.backlog import TAXIWAY, end_of_last
-from ops.bench.systems.busy import share_at_work, stretches_of
-from ops.bench.systems.crowd import Crowd, empty, settle
-from ops.bench.systems.faults import Faults
+from ops.bench.servers import BenchServers
+from ops.bench.systems.completion import TAXIWAY, end_of_last
 from ops.bench.systems.parked import Parked
+from ops.bench.systems.recovery import Faults
+from ops.bench.systems.utilization import share_at_work, stretches_of
+from ops.bench.systems.waiting_runs import WaitingRuns, empty, settle
 from ops.bench.workloads import (
     BATCH,
     BUSY_SECONDS,
@@ -57,16 +57,16 @@ class Taxiway:
     name = "taxiway"
     workloads = frozenset(Workload) - frozenset({*PROMOTIONS, *SEARCHES})
 
-    def up(self, grounds: Grounds) -> None:
-        database = grounds.fresh_database("bench_taxiway")
+    def up(self, servers: BenchServers) -> None:
+        database = servers.fresh_database("bench_taxiway")
         options = StackOptions(
-            base=grounds.base / "taxiway",
+            base=servers.base / "taxiway",
             agents=str(AGENTS),
             workers=0,  # ours are started below, without task events
             port=0,
             flower=False,
             database_url=database,
-            redis_url=grounds.fresh_broker(),
+            redis_url=servers.fresh_broker(),
         )
         self.stack = Stack(options).start()
         try:
@@ -77,7 +77,7 @@ class Taxiway:
             self.client = Client(self.stack.url, self.stack.api_key)
             self.connection = psycopg.connect(database, autocommit=True)
             self.parked = Parked(self.client, self.connection)
-            self.faults = Faults(self.stack, self.client, grounds.base / "marks", WORKERS * SLOTS)
+            self.faults = Faults(self.stack, self.client, servers.base / "marks", WORKERS * SLOTS)
             self._throughput(WARM_UP, 1)
         except BaseException:
             self.down()
@@ -160,7 +160,7 @@ class Taxiway:
         """Measure in the same queue as a backlog of an unserved agent, then delete the backlog."""
         if workload is Workload.ENQUEUE_BACKLOG:
             self._stop_workers()
-        Crowd(plan.huge, TENANTS, agent=NOBODYS).fill(self.connection, whole=True)
+        WaitingRuns(plan.huge, TENANTS, agent=NOBODYS).fill(self.connection, whole=True)
         settle(self.connection)
         try:
             if workload is Workload.ENQUEUE_BACKLOG:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from models.runtime.redis_client import open_redis
-from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
 from ops.chaos.proxy import Mode
 
 
@@ -15,7 +15,7 @@ class FlushBroker(Fault):
     costs = "Time: lost tickets are published again."
 
     def strike(self, world: World) -> Incident | None:
-        incident = world.book.strike(Incident(self.name, "valkey"))
+        incident = world.journal.strike(Incident(self.name, "valkey"))
         with open_redis(world.cluster.stack.redis_url) as client:
             client.flushall()
         return incident
@@ -31,7 +31,7 @@ class RestartBroker(Fault):
         assert server is not None
         if server.child is None or not server.child.running:
             return None
-        incident = world.book.strike(Incident(self.name, "valkey"))
+        incident = world.journal.strike(Incident(self.name, "valkey"))
         server.child.kill()
         return incident
 
@@ -54,7 +54,7 @@ class HoleBroker(Fault):
         names = self.names(world)
         if not names:
             return None
-        incident = world.book.strike(Incident(self.name, " ".join(names)))
+        incident = world.journal.strike(Incident(self.name, " ".join(names)))
         world.cluster.links.switch_broker(names, Mode.HOLE)
         return incident
 

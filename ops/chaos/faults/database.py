@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
 from ops.chaos.proxy import Mode
 
 ALL = "all"
@@ -28,7 +28,7 @@ class RestartDatabase(Fault):
         assert server is not None
         if server.child is None or not server.child.running or not world.seen_in_flight(lambda _: True):
             return None
-        incident = world.book.strike(Incident(self.name, "postgres"))
+        incident = world.journal.strike(Incident(self.name, "postgres"))
         server.child.send(self.number)
         if not server.child.wait(20):
             server.child.kill()
@@ -56,7 +56,7 @@ class CutDatabase(Fault):
         if not workers:
             return None
         target = world.dice.choice([ALL, ALL, *sorted(workers)])
-        incident = world.book.strike(Incident(self.name, target))
+        incident = world.journal.strike(Incident(self.name, target))
         world.cluster.links.cut_database(world.cluster.links.names() if target == ALL else [target])
         return incident
 
@@ -72,7 +72,7 @@ class ExhaustDatabase(Fault):
         self._held: list[psycopg.Connection[Any]] = []
 
     def strike(self, world: World) -> Incident | None:
-        incident = world.book.strike(Incident(self.name, ALL))
+        incident = world.journal.strike(Incident(self.name, ALL))
         world.cluster.links.cut_database(world.cluster.links.names())
         with contextlib.suppress(psycopg.OperationalError):
             while len(self._held) < 500:
@@ -94,7 +94,7 @@ class StallDatabase(Fault):
 
     def strike(self, world: World) -> Incident | None:
         names = world.cluster.links.names()
-        incident = world.book.strike(Incident(self.name, ALL))
+        incident = world.journal.strike(Incident(self.name, ALL))
         world.cluster.links.switch_database(names, Mode.STALL)
         return incident
 
@@ -115,9 +115,9 @@ class HoleDatabase(Fault):
         world.dice.shuffle(spare)
         for name in spare:
             if world.cluster.take(name):
-                seen = [one for one in world.eyes.in_flight() if world.cluster.worker_of(one.worker) == name]
+                seen = [one for one in world.observer.in_flight() if world.cluster.worker_of(one.worker) == name]
                 runs = {one.run: one.activations for one in seen}
-                incident = world.book.strike(Incident(self.name, name, runs=runs))
+                incident = world.journal.strike(Incident(self.name, name, runs=runs))
                 world.cluster.links.switch_database([name], Mode.HOLE)
                 return incident
         return None

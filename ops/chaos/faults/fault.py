@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
 
-from ops.chaos.book import Book, Incident
 from ops.chaos.cluster import Cluster
 from ops.chaos.effects import Effects
-from ops.chaos.eyes import Eyes, InFlight
+from ops.chaos.journal import Incident, Journal
+from ops.chaos.observer import InFlight, Observer
 
 Lane = Literal["quick", "slow"]
 LOOK_EVERY = 0.02
@@ -26,9 +26,9 @@ class World:
     """Everything that a fault may use; each lane of faults has its own."""
 
     cluster: Cluster
-    eyes: Eyes
+    observer: Observer
     effects: Effects
-    book: Book
+    journal: Journal
     stopping: threading.Event
     dice: Random
 
@@ -38,11 +38,11 @@ class World:
 
     def seen_in_flight(self, wanted: Callable[[InFlight], bool]) -> list[InFlight]:
         """Wait for suitable steps in flight and return them; empty if there were none in time."""
-        return self._seen(self.eyes.in_flight, wanted)
+        return self._seen(self.observer.in_flight, wanted)
 
     def seen_at_rest(self, wanted: Callable[[InFlight], bool]) -> list[InFlight]:
         """Wait for suitable executing runs that only wait, and return them; empty if there were none in time."""
-        return self._seen(self.eyes.at_rest, wanted)
+        return self._seen(self.observer.at_rest, wanted)
 
     def _seen(self, look: Callable[[], list[InFlight]], wanted: Callable[[InFlight], bool]) -> list[InFlight]:
         deadline = time.monotonic() + PATIENCE

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import psutil
 
-from ops.chaos.book import Incident
-from ops.chaos.faults.busy import busy_workers
+from ops.chaos.faults.busy_workers import busy_workers
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
 
 
 class FreezeWorker(Fault):
@@ -23,7 +23,7 @@ class FreezeWorker(Fault):
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
-            incident = world.book.strike(Incident(self.name, name, runs=runs))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs))
             worker = psutil.Process(world.cluster.child(name).pid)
             frozen = [worker, *(worker.children(recursive=True) if self.with_hosts else [])]
             incident.note = " ".join(str(process.pid) for process in frozen)
@@ -53,7 +53,7 @@ class FreezeLeader(Fault):
         leader = world.cluster.leader()
         if leader not in world.cluster.spare("scheduler") or not world.cluster.take(leader):
             return None
-        incident = world.book.strike(Incident(self.name, leader, note=str(world.cluster.child(leader).pid)))
+        incident = world.journal.strike(Incident(self.name, leader, note=str(world.cluster.child(leader).pid)))
         _signal(incident, signal.SIGSTOP)
         return incident
 

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import psutil
 
-from ops.chaos.book import Incident
-from ops.chaos.eyes import InFlight
-from ops.chaos.faults.busy import busy_workers
+from ops.chaos.faults.busy_workers import busy_workers
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
+from ops.chaos.observer import InFlight
 
 SKEWS = (-5 * 3600.0, 7 * 3600.0, 200 * 3600.0)
 
@@ -29,7 +29,7 @@ class KillHost(Fault):
         for one in fresh:
             pid = world.effects.follow().host_of(one.run, one.activations)
             if pid is not None and _is_host(pid) and _holds_still(world, one, pid):
-                incident = world.book.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
+                incident = world.journal.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 return incident
@@ -49,8 +49,8 @@ class KillRestingHost(Fault):
                 continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
-                if one in world.eyes.at_rest():
-                    incident = world.book.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
+                if one in world.observer.at_rest():
+                    incident = world.journal.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
                     os.kill(pid, signal.SIGKILL)
                     return incident
                 os.kill(pid, signal.SIGCONT)
@@ -76,7 +76,7 @@ class KillWorker(Fault):
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
-            incident = world.book.strike(Incident(self.name, name, runs=runs))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs))
             world.cluster.child(name).send(signal.SIGKILL)
             world.cluster.start_again(name, world.dice.uniform(0.5, 6))
             return incident
@@ -93,7 +93,7 @@ class KillScheduler(Fault):
         names = [name for name in world.cluster.spare("scheduler") if (name == leader) is self.leads]
         if not names or not world.seen_in_flight(lambda _: True) or not world.cluster.take(names[0]):
             return None
-        incident = world.book.strike(Incident(self.name, names[0]))
+        incident = world.journal.strike(Incident(self.name, names[0]))
         world.cluster.child(names[0]).send(signal.SIGKILL)
         world.cluster.start_again(names[0], world.dice.uniform(0.5, 6))
         return incident
@@ -111,7 +111,7 @@ class KillApi(Fault):
     def strike(self, world: World) -> Incident | None:
         if "api" not in world.cluster.running("api") or not world.cluster.take("api"):
             return None
-        incident = world.book.strike(Incident(self.name, "api"))
+        incident = world.journal.strike(Incident(self.name, "api"))
         world.cluster.child("api").send(signal.SIGKILL)
         world.cluster.start_again("api", world.dice.uniform(0, 2))
         return incident
@@ -124,7 +124,7 @@ class DrainWorker(Fault):
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
-            incident = world.book.strike(Incident(self.name, name, runs=runs))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs))
             world.cluster.child(name).send(signal.SIGTERM)
             world.cluster.start_another_worker()
             return incident
@@ -133,10 +133,10 @@ class DrainWorker(Fault):
     def heal(self, world: World, incident: Incident) -> None:
         child = world.cluster.child(incident.target)
         if not child.wait(world.cluster.size.drain + 15):
-            world.book.complain("drain", "", f"{incident.target} had not ended in time after SIGTERM")
+            world.journal.complain("drain", "", f"{incident.target} had not ended in time after SIGTERM")
             child.kill()
         elif child.exit_code != 0:
-            world.book.complain("drain", "", f"{incident.target} ended with {child.exit_code} after SIGTERM")
+            world.journal.complain("drain", "", f"{incident.target} ended with {child.exit_code} after SIGTERM")
 
 
 class SkewClock(Fault):
@@ -146,7 +146,7 @@ class SkewClock(Fault):
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
             skew = Random(world.dice.random()).choice(SKEWS)
-            incident = world.book.strike(Incident(self.name, name, runs=runs, note=f"{skew:+.0f} s"))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs, note=f"{skew:+.0f} s"))
             world.cluster.child(name).send(signal.SIGKILL)
             world.cluster.start_again(name, 1, skew)
             return incident

@@ -13,8 +13,8 @@ import redis
 from models.runtime.celery_settings import DEFAULT_QUEUE
 from models.runtime.redis_client import open_redis
 from models.runtime.settings import Settings
-from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, World
+from ops.chaos.journal import Incident
 
 PREFIX: str = Settings.model_fields["redis_prefix"].default
 
@@ -32,7 +32,7 @@ class DropTickets(Fault):
     def strike(self, world: World) -> Incident | None:
         self._over.clear()
         self.taken = 0
-        incident = world.book.strike(Incident(self.name, "tickets"))
+        incident = world.journal.strike(Incident(self.name, "tickets"))
         self._thread = threading.Thread(target=self._steal, args=(world.cluster.stack.redis_url,), daemon=True)
         self._thread.start()
         return incident

@@ -21,18 +21,18 @@ def crashes_have_a_cause(facts: Facts) -> None:
         for event in crashes:
             began = facts.began_before(run["id"], event["seq"])
             activation = began["data"]["activation"] if began else 0
-            kills = [one for one in facts.book.of(*KILLING_HOSTS) if one.runs.get(run["id"]) == activation]
+            kills = [one for one in facts.journal.of(*KILLING_HOSTS) if one.runs.get(run["id"]) == activation]
             own = [
                 line
                 for line in facts.effects.get(run["id"], [])
                 if line.what == "suicide" and line.activation == activation
             ]
             if not kills and not own:
-                facts.book.complain(
+                facts.journal.complain(
                     "crashes", run["id"], f"activation {activation} counted as a crash; nobody killed its host"
                 )
         if run["crashes"] != len(crashes):
-            facts.book.complain("crashes", run["id"], f"{run['crashes']} counted, {len(crashes)} in its events")
+            facts.journal.complain("crashes", run["id"], f"{run['crashes']} counted, {len(crashes)} in its events")
 
 
 def losses_have_a_cause(facts: Facts) -> None:
@@ -43,11 +43,11 @@ def losses_have_a_cause(facts: Facts) -> None:
             began = facts.began_before(run["id"], event["seq"])
             worker = facts.worker_of(worker_label(began)) if began else "nobody"
             if began is None or not _explains(facts, worker, began["at"], event["at"]):
-                facts.book.complain(
+                facts.journal.complain(
                     "losses", run["id"], f"{worker} counted as lost at event {event['seq']} without a cause"
                 )
         if run["losses"] != len(losses):
-            facts.book.complain("losses", run["id"], f"{run['losses']} counted, {len(losses)} in its events")
+            facts.journal.complain("losses", run["id"], f"{run['losses']} counted, {len(losses)} in its events")
 
 
 def _explains(facts: Facts, worker: str, claimed: float, lost: float) -> bool:
@@ -55,7 +55,7 @@ def _explains(facts: Facts, worker: str, claimed: float, lost: float) -> bool:
 
     A death may be detected late: no worker is declared dead during the first lease of a leader's session.
     """
-    killed = [one for one in facts.book.of(*KILLING) if one.target == worker and claimed < one.began < lost]
+    killed = [one for one in facts.journal.of(*KILLING) if one.target == worker and claimed < one.began < lost]
     away = facts.hits(worker, AWAY, lost, facts.lease + LINGER)
     return bool(killed) or any(claimed < (one.ended or lost) for one in away)
 
@@ -66,7 +66,7 @@ def keeps_secrets(logs: Iterable[Path], secrets: list[str], facts: Facts) -> Non
         text = log.read_text(errors="replace")
         for number, line in enumerate(text.splitlines(), 1):
             if any(secret in line for secret in secrets):
-                facts.book.complain("11 secrets", "", f"{log.name}, line {number}: {line[:160]}")
+                facts.journal.complain("11 secrets", "", f"{log.name}, line {number}: {line[:160]}")
 
 
 def _is_recovery(event: Row, cause: str) -> bool:

@@ -34,7 +34,7 @@ def is_not_executed_again(facts: Facts) -> None:
             recorded = known.get(line.activation, {}).get(line.key or "", 0)
             if line.what == "begin" and (line.attempt or 0) <= recorded:
                 what = f"attempt {line.attempt} of {line.key} in activation {line.activation}"
-                facts.book.complain("3 recorded", run["id"], f"{what} was executed although it was recorded before")
+                facts.journal.complain("3 recorded", run["id"], f"{what} was executed although it was recorded before")
 
 
 def has_happened(facts: Facts) -> None:
@@ -45,7 +45,7 @@ def has_happened(facts: Facts) -> None:
             step = step_of(event)
             what = None if step is None else _SHOWN_BY.get(step["status"])
             if step and what and not step["key"].startswith("spawn:") and (what, step["key"]) not in lines:
-                facts.book.complain(
+                facts.journal.complain(
                     "3 recorded", run["id"], f"{step['key']} is recorded as {step['status']}: it was not executed"
                 )
 
@@ -62,14 +62,14 @@ def begins_once(facts: Facts) -> None:
                 continue
             what = (line.activation, line.key, line.attempt)
             if what in begun:
-                facts.book.complain("2 one writer", run["id"], f"begun twice: {what}")
+                facts.journal.complain("2 one writer", run["id"], f"begun twice: {what}")
             begun.add(what)
             paid += [line] if (line.key or "").startswith("pay#") else []
         if len(paid) > 1:
-            facts.book.complain("3 once", run["id"], f"a once step was begun {len(paid)} times: {paid}")
+            facts.journal.complain("3 once", run["id"], f"a once step was begun {len(paid)} times: {paid}")
         for activation, pids in hosts.items():
             if len(pids) > 1 or activation > run["activations"]:
-                facts.book.complain(
+                facts.journal.complain(
                     "2 one writer", run["id"], f"activation {activation} ran in the hosts {sorted(pids)}"
                 )
 
@@ -85,7 +85,7 @@ def runs_alone(facts: Facts) -> None:
             began = min(line.at for line in by_activation[later])
             late = [line for line in by_activation[earlier] if line.at > began]
             if late and not _is_excused(facts, run, earlier, began, late):
-                facts.book.complain("2 one writer", run["id"], _describe(earlier, later, began, late))
+                facts.journal.complain("2 one writer", run["id"], _describe(earlier, later, began, late))
 
 
 def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: list[Effect]) -> bool:
@@ -94,7 +94,7 @@ def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: lis
         return False
     worker = facts.worker_of(worker_label(start))
     hits = [
-        one for one in facts.book.incidents
+        one for one in facts.journal.incidents
         if one.fault in CUT_OFF and (worker in one.target.split() or one.target == "all")
         and one.began < began and (one.ended or began) + facts.lease > start["at"]
     ]  # fmt: skip

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.chaos.book import Book, Incident
 from ops.chaos.effects import Effect
-from ops.chaos.eyes import Eyes
+from ops.chaos.journal import Incident, Journal
+from ops.chaos.observer import Observer
 
 Row = dict[str, Any]
 _RUNS = """
@@ -37,7 +37,7 @@ _KEYS = "SELECT key, run_ids::text[] AS runs FROM idempotency"
 class Facts:
     """The data that the invariants are checked on."""
 
-    book: Book
+    journal: Journal
     lease: float
     worker_of: Callable[[str], str]
     """Returns the process behind a worker's label."""
@@ -49,13 +49,13 @@ class Facts:
     """Effects that have not reached their target runs."""
     effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
 
-    def read(self, eyes: Eyes, effects: dict[str, list[Effect]]) -> Facts:
-        self.runs = eyes.rows(_RUNS)
-        for row in eyes.rows(_EVENTS):
+    def read(self, observer: Observer, effects: dict[str, list[Effect]]) -> Facts:
+        self.runs = observer.rows(_RUNS)
+        for row in observer.rows(_EVENTS):
             self.events[row["run"]].append(row)
-        self.waits = eyes.rows(_WAITS)
-        self.keys = {row["key"]: row["runs"] for row in eyes.rows(_KEYS)}
-        self.unfolded = eyes.rows(_UNFOLDED)
+        self.waits = observer.rows(_WAITS)
+        self.keys = {row["key"]: row["runs"] for row in observer.rows(_KEYS)}
+        self.unfolded = observer.rows(_UNFOLDED)
         self.effects = effects
         return self
 
@@ -71,7 +71,7 @@ class Facts:
         """Return the incidents of these faults that hit a worker (or all) and may have had an effect at that time."""
         mine = [
             one
-            for one in self.book.incidents
+            for one in self.journal.incidents
             if one.fault in faults and (worker in one.target.split() or one.target == "all")
         ]
         return [one for one in mine if one.covers(at, linger)]

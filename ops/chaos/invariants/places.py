@@ -23,7 +23,9 @@ def holds_a_key_alone(facts: Facts) -> None:
     for key, times in held.items():
         for (_, until, first), (since, _, second) in pairwise(sorted(times)):
             if since < until and first != second:
-                facts.book.complain("10 limits", second, f"{key} was held by {first} until {until}, by it from {since}")
+                facts.journal.complain(
+                    "10 limits", second, f"{key} was held by {first} until {until}, by it from {since}"
+                )
 
 
 def _in_flight(events: list[Row]) -> Iterator[tuple[float, float]]:

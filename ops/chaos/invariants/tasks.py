@@ -22,7 +22,7 @@ def hears_its_own_decision(facts: Facts) -> None:
         for mark, said, comment in run["result"]:
             mine = waits[run["id"], mark]
             if not (len(mine) == 1 and _is_answer(mine[0], said, comment)):
-                facts.book.complain(
+                facts.journal.complain(
                     "7 decisions", run["id"], f"task {mark} heard {said}, {comment!r}, but asked {mine}"
                 )
 
@@ -33,11 +33,11 @@ def knows_its_records(facts: Facts) -> None:
         for event in facts.events[run["id"]]:
             kind = (event["data"] or {}).get("type")
             if event["reason"] == "code_mismatch" and run["agent"] != _TURNS_ITS_COAT:
-                facts.book.complain(
+                facts.journal.complain(
                     "3 replay", run["id"], f"{run['agent']} was parked at event {event['seq']}: code_mismatch"
                 )
             if kind == "unused_records":
-                facts.book.complain("3 replay", run["id"], f"{run['agent']} left records unused: {event['data']}")
+                facts.journal.complain("3 replay", run["id"], f"{run['agent']} left records unused: {event['data']}")
 
 
 def goes_one_way(facts: Facts) -> None:
@@ -49,7 +49,7 @@ def goes_one_way(facts: Facts) -> None:
             if step is None or step["status"] not in ("succeeded", "failed", "abandoned"):
                 continue
             if step["key"] in finished:
-                facts.book.complain(
+                facts.journal.complain(
                     "3 replay", run["id"], f"{step['key']} is {finished[step['key']]}, and then {step['status']}"
                 )
             finished[step["key"]] = step["status"]

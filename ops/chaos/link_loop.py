@@ -11,7 +11,7 @@ from typing import Any
 from ops.chaos.proxy import Link, Streams
 
 
-class Switchboard:
+class LinkLoop:
     """All links, in an event loop in its own thread; its methods are called from other threads."""
 
     def __init__(self) -> None:

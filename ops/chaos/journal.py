@@ -56,7 +56,7 @@ class Violation:
     evidence: str
 
 
-class Book:
+class Journal:
     """Written by many threads."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ _REST = (
 
 
 @dataclass(frozen=True)
-class Crowd:
+class WaitingRuns:
     """Equal waiting runs: in the common queue, for one agent, behind one gate or none."""
 
     runs: int

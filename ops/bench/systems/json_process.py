@@ -15,7 +15,7 @@ PATIENCE = 10.0
 """Seconds for the process to end after its input has ended."""
 
 
-class Conversation:
+class JsonProcess:
     """A started process that is ready for commands."""
 
     def __init__(self, argv: Sequence[str], log: Path) -> None:

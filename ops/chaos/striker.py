@@ -43,7 +43,7 @@ class Striker:
         self._world.dice = Random(one.dice)
         incident = fault.strike(self._world)
         if incident is None:
-            self._world.book.skipped.append(fault.name)
+            self._world.journal.skipped.append(fault.name)
             return
         self.now = f"{fault.name} → {incident.target}"
         try:

@@ -18,10 +18,10 @@ from models.runtime.bus import PROMOTE
 from models.runtime.celery_settings import DEFAULT_QUEUE
 from models.runtime.settings import Settings
 from ops.bench.figures import Sample
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
-from ops.bench.systems.crowd import Crowd, empty, settle
+from ops.bench.servers import BenchServers
 from ops.bench.systems.system import CannotMeasure
+from ops.bench.systems.waiting_runs import WaitingRuns, empty, settle
 from ops.bench.workloads import EACH, MILLISECONDS, PER_SECOND, PROMOTIONS, THROUGHPUT, Workload
 from ops.stack import Stack, StackOptions
 
@@ -50,8 +50,8 @@ _TICKETS = "SELECT count(*) FROM run WHERE ticket_at IS NOT NULL"
 class Backlog:
     """The waiting runs: some that can be promoted, and beside them runs that cannot."""
 
-    ready: Crowd
-    held: Crowd | None = None
+    ready: WaitingRuns
+    held: WaitingRuns | None = None
 
 
 def few(plan: Plan) -> int:
@@ -61,22 +61,22 @@ def few(plan: Plan) -> int:
 
 def backlog(workload: Workload, plan: Plan) -> Backlog:
     """Return the backlog of a promotion workload."""
-    ready = Crowd(few(plan))
+    ready = WaitingRuns(few(plan))
     match workload:
         case Workload.PROMOTION_LARGE:
-            return Backlog(Crowd(plan.large, LARGE_TENANTS))
+            return Backlog(WaitingRuns(plan.large, LARGE_TENANTS))
         case Workload.PROMOTION_HUGE:
-            return Backlog(Crowd(plan.huge, HUGE_TENANTS))
+            return Backlog(WaitingRuns(plan.huge, HUGE_TENANTS))
         case Workload.PROMOTION_BATCHES:
-            return Backlog(Crowd(plan.huge, HUGE_TENANTS, together=True))
+            return Backlog(WaitingRuns(plan.huge, HUGE_TENANTS, together=True))
         case Workload.PROMOTION_WINDOW:
-            return Backlog(ready, Crowd(plan.huge, HUGE_TENANTS, window=NIGHT))
+            return Backlog(ready, WaitingRuns(plan.huge, HUGE_TENANTS, window=NIGHT))
         case Workload.PROMOTION_KEY:
-            return Backlog(ready, Crowd(plan.huge, key=KEY))
+            return Backlog(ready, WaitingRuns(plan.huge, key=KEY))
         case Workload.PROMOTION_UNSERVED:
-            return Backlog(ready, Crowd(plan.huge, HUGE_TENANTS, agent=NOBODYS))
+            return Backlog(ready, WaitingRuns(plan.huge, HUGE_TENANTS, agent=NOBODYS))
         case _:
-            return Backlog(Crowd(plan.small))
+            return Backlog(WaitingRuns(plan.small))
 
 
 class Promoting:
@@ -85,10 +85,10 @@ class Promoting:
     name = "taxiway"
     workloads = frozenset(PROMOTIONS)
 
-    def up(self, grounds: Grounds) -> None:
-        database, broker = grounds.fresh_database("bench_promoting"), grounds.fresh_broker()
+    def up(self, servers: BenchServers) -> None:
+        database, broker = servers.fresh_database("bench_promoting"), servers.fresh_broker()
         options = StackOptions(
-            base=grounds.base / "promoting",
+            base=servers.base / "promoting",
             workers=0,
             port=0,
             flower=False,
@@ -101,7 +101,7 @@ class Promoting:
             self.tickets = f"{Settings(redis_url=broker).redis_prefix}{DEFAULT_QUEUE}"
             self.connection = psycopg.connect(database, autocommit=True)
             self._pretend()
-            self._fill(Backlog(Crowd(WARM_UP)))
+            self._fill(Backlog(WaitingRuns(WARM_UP)))
             self._promote(WARM_UP)
         except BaseException:
             self.down()
@@ -137,7 +137,7 @@ class Promoting:
 
     def _top_up(self, least: int) -> None:
         if self.ready < least:
-            Crowd(least - self.ready).fill(self.connection)
+            WaitingRuns(least - self.ready).fill(self.connection)
             self.ready = least
 
     def _promote(self, slots: int) -> float:

@@ -36,7 +36,7 @@ class InFlight:
     key: str
 
 
-class Eyes:
+class Observer:
     """One connection, reopened if it is lost. Used by one thread at a time."""
 
     def __init__(self, url: str) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 
-class Crew:
+class Threads:
     """Starts threads, and raises their errors in the thread that waits for them."""
 
     def __init__(self) -> None:

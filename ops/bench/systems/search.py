@@ -14,10 +14,10 @@ import httpx
 import psycopg
 
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
-from ops.bench.systems.crowd import settle
+from ops.bench.servers import BenchServers
 from ops.bench.systems.system import CannotMeasure
+from ops.bench.systems.waiting_runs import settle
 from ops.bench.workloads import MILLISECONDS, P50, SEARCHES, Workload
 from ops.stack import Stack, StackOptions
 
@@ -61,11 +61,11 @@ class Searching:
     name = "taxiway"
     workloads = frozenset(SEARCHES)
 
-    def up(self, grounds: Grounds) -> None:
-        database = grounds.fresh_database("bench_searching")
-        broker = grounds.fresh_broker()
+    def up(self, servers: BenchServers) -> None:
+        database = servers.fresh_database("bench_searching")
+        broker = servers.fresh_broker()
         options = StackOptions(
-            base=grounds.base / "searching", workers=0, port=0, flower=False, database_url=database, redis_url=broker
+            base=servers.base / "searching", workers=0, port=0, flower=False, database_url=database, redis_url=broker
         )
         self.stack = Stack(options).start()
         self.connection = psycopg.connect(database, autocommit=True)

@@ -16,7 +16,7 @@ CELERY_DATABASE = 1
 """Number of bare Celery's database in Valkey; Taxiway uses the first."""
 
 
-class Grounds:
+class BenchServers:
     """Both servers, durable as in `make up`; an existing `base` is replaced."""
 
     def __init__(self, base: Path) -> None:
