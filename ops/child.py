@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.logfile import tail
-from ops.private import append_privately
+from ops.private_files import append_privately
 from ops.spawner import spawn
 
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -100,6 +100,6 @@ class Child:
             self.kill()
         return willing
 
-    def last_words(self, lines: int = 12) -> str:
+    def last_lines(self, lines: int = 12) -> str:
         """Return the last lines of its log."""
         return tail(self.command.log, lines)

@@ -15,8 +15,8 @@ from taxiway.cli.views import view
 from taxiway.client import Event, RunHandle, RunView, TaxiwayError
 from taxiway.client.views import Json
 
-from ops.asking import NotAnswered, answer
 from ops.console import complain, console, say
+from ops.demo_answer import NotAnswered, answer
 from ops.embedded import EmbeddedError
 from ops.stack import Halt, Halted, Stack, StackError, StackOptions
 from ops.stack.environment import with_password

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops.private import close
+from ops.private_files import close
 
 READ_AT_MOST = 64 * 1024
 

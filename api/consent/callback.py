@@ -33,7 +33,7 @@ router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class CallbackQuery:
     """What a provider sends back for a state: a code or an error."""
 
     state: Annotated[str, Query(max_length=400)]
@@ -56,12 +56,12 @@ class _Answered:
 def look_at_callback(request: Request, state: Annotated[str, Query(max_length=400)]) -> Response:
     """Answer with the headers of GET's answer; no code is exchanged."""
     try:
-        begun, found = _came_back(state)
+        begun, found = _read_callback(state)
         check_open(found)
         check_remembered(request, begun)
     except Problem as problem:
         return refused(request, problem)
-    return _told(request, found, "Authorize", f"{found.run.agent} waits.")
+    return _answer(request, found, "Authorize", f"{found.run.agent} waits.")
 
 
 @router.get(
@@ -71,7 +71,7 @@ def look_at_callback(request: Request, state: Annotated[str, Query(max_length=40
     responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization(
-    request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()]
+    request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[CallbackQuery, Depends()]
 ) -> Response:
     """Exchange the provider's code: the grant is stored, and every run that waits for it continues.
 
@@ -88,16 +88,19 @@ def finish_authorization(
     responses=_BECAME | refusals("invalid_request", "conflict", *SPENT, open_to_all=True, pages=True),
 )
 def finish_authorization_of_one(
-    request: Request, shared: Annotated[Resources, Depends(resources)], back: Annotated[Back, Depends()], provider: str
+    request: Request,
+    shared: Annotated[Resources, Depends(resources)],
+    back: Annotated[CallbackQuery, Depends()],
+    provider: str,
 ) -> Response:
     """Exchange this provider's code as the shared address does; answers of other providers are refused."""
     return _finish(request, shared, back, provider)
 
 
-def _finish(request: Request, shared: Resources, back: Back, place: str | None) -> Response:
+def _finish(request: Request, shared: Resources, back: CallbackQuery, place: str | None) -> Response:
     again = None
     try:
-        begun, found = _came_back(back.state)
+        begun, found = _read_callback(back.state)
         check_open(found)
         check_remembered(request, begun)
         again = found.link
@@ -106,7 +109,7 @@ def _finish(request: Request, shared: Resources, back: Back, place: str | None) 
         return refused(request, problem, again)
 
 
-def _answered(begun: State, found: Authorization, back: Back, place: str | None) -> _Answered:
+def _answered(begun: State, found: Authorization, back: CallbackQuery, place: str | None) -> _Answered:
     """Check that the answer, a code or an error, is of the provider to which the person was sent."""
     speaker = provider_client(found)
     if not begun.is_of(speaker.provider):
@@ -115,7 +118,7 @@ def _answered(begun: State, found: Authorization, back: Back, place: str | None)
     return _Answered(begun, found, speaker)
 
 
-def _came_back(text: str) -> tuple[State, Authorization]:
+def _read_callback(text: str) -> tuple[State, Authorization]:
     begun = read_state(text)
     found = None if begun is None else find(begun.wait)
     if begun is None or found is None or not begun.genuine(found.wait.nonce):
@@ -125,12 +128,12 @@ def _came_back(text: str) -> tuple[State, Authorization]:
     return begun, found
 
 
-def _finished(request: Request, answered: _Answered, back: Back, shared: Resources) -> Response:
+def _finished(request: Request, answered: _Answered, back: CallbackQuery, shared: Resources) -> Response:
     found, error = answered.found, back.error
     name, agent = found.holder.provider, found.run.agent
     if error == "access_denied":
         record_outcome(found, "denied", error, shared)
-        return _told(
+        return _answer(
             request,
             found,
             "Not authorized",
@@ -143,8 +146,8 @@ def _finished(request: Request, answered: _Answered, back: Back, shared: Resourc
     missing = store_grant(found, tokens, asked, answered.speaker.giver, shared)
     if missing:
         text = f"{agent} still waits: it also needs {', '.join(missing)}."
-        return _told(request, found, "Not all permissions were given", text, missing=missing, again=found.link)
-    return _told(request, found, "Authorized", f"{agent} continues.")
+        return _answer(request, found, "Not all permissions were given", text, missing=missing, again=found.link)
+    return _answer(request, found, "Authorized", f"{agent} continues.")
 
 
 def _exchanged(answered: _Answered, code: str) -> tuple[tuple[str, ...], Tokens]:
@@ -158,7 +161,7 @@ def _exchanged(answered: _Answered, code: str) -> tuple[tuple[str, ...], Tokens]
         raise Problem("provider_failed", f"{failed}. {found.run.agent} still waits; nothing is lost.") from None
 
 
-def _told(
+def _answer(
     request: Request,
     found: Authorization,
     title: str,

@@ -57,8 +57,8 @@ def _leased(connection: Connection, now: datetime, run: Run) -> Explanation:
 def _ready(connection: Connection, now: datetime, run: Run) -> list[Blocker]:
     ready = read_ready(connection, now, run)
     found = ready_blockers.holding(ready)
-    if not ready_blockers.its_turn(ready, found):
-        return found + ready_blockers.then(ready, found)
+    if not ready_blockers.waits_for_turn(ready, found):
+        return found + ready_blockers.further(ready, found)
     found.append(fleet.capacity(ready, count_ready(connection, run, fleet.classes(ready))))
     return found if ready.led else [*found, no_scheduler()]
 

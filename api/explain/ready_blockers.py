@@ -21,12 +21,12 @@ def holding(ready: Ready) -> list[Blocker]:
     return [*gates.closed(ready), *limits.reached(ready), *fleet.missing(ready)]
 
 
-def its_turn(ready: Ready, found: list[Blocker]) -> bool:
+def waits_for_turn(ready: Ready, found: list[Blocker]) -> bool:
     """Return whether it only waits for its turn: no blocker was `found`, and no slot is free."""
     return ready.run.ticket_at is None and not found and fleet.slots(ready).free == 0
 
 
-def then(ready: Ready, found: list[Blocker]) -> list[Blocker]:
+def further(ready: Ready, found: list[Blocker]) -> list[Blocker]:
     """Return the further blockers of a run that does not wait for its turn."""
     if ready.run.ticket_at is not None:
         return _promoted(ready, found)

@@ -104,11 +104,11 @@ def _queue(row: Any, window: Window | None) -> QueueCapacity:
         "paused": row["paused"],
         "cordoned": row["cordoned"],
         "window": row["window_name"],
-        "nextWindow": None if window is None else _stands(window, row["now"]),
+        "nextWindow": None if window is None else _window_now(window, row["now"]),
     }
 
 
-def _stands(window: Window, now: datetime) -> WindowNow:
+def _window_now(window: Window, now: datetime) -> WindowNow:
     try:
         found = _standings.of(window, now)
     except ValueError:

@@ -165,7 +165,7 @@ def _standing(window: Window, now: datetime) -> Standing:
 
 
 def _summary(window: Window, now: datetime) -> WindowSummary:
-    run_state = _standing(window, now)
+    current = _standing(window, now)
     overridden: Any = window.override is not None and window.override_until is not None and window.override_until > now
     kind: Any = window.kind
     on_close: Any = window.on_close
@@ -177,8 +177,8 @@ def _summary(window: Window, now: datetime) -> WindowSummary:
         "timezone": window.timezone,
         "kind": kind,
         "onClose": on_close,
-        "open": run_state.open,
-        "until": timestamp(run_state.until),
+        "open": current.open,
+        "until": timestamp(current.until),
         "override": {
             "state": state,
             "until": timestamp(window.override_until),

@@ -33,7 +33,7 @@ def form_of(schema: Schema) -> Field:
     """Return the field for the whole answer: a group if it has parts."""
     as_json = Field(Kind.JSON, ROOT, "Your answer", hint="As JSON.", schema=_shown(schema))
     try:
-        field = _Writing(schema).field(schema, ROOT, "Your answer", depth=_DEEPEST, seen=())
+        field = _SchemaConverter(schema).field(schema, ROOT, "Your answer", depth=_DEEPEST, seen=())
     except (TypeError, ValueError, AttributeError):  # not a schema at all: the question can still be answered
         return as_json
     if sum(1 for _ in field.leaves()) > _MOST_FIELDS:
@@ -42,7 +42,7 @@ def form_of(schema: Schema) -> Field:
     return replace(field, kind=Kind.LINES) if field.kind is Kind.LINE and "maxLength" not in schema else field
 
 
-class _Writing:
+class _SchemaConverter:
     """Converts the parts of one schema to fields."""
 
     def __init__(self, root: Schema) -> None:

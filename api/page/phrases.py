@@ -27,7 +27,7 @@ _FOLLOWED = {
     "expired": "Nobody decided, so the run continues without a decision.",
     "timeout": "Nobody answered, so the run continues without an answer.",
 }
-_STANDS = {
+_RUN_STATES = {
     Status.QUEUED: "The run waits for its turn.",
     Status.RUNNING: "The run continues as soon as a worker is free.",
     Status.AUTH_REQUIRED: "The run waits for an authorization.",
@@ -77,15 +77,15 @@ def what_now(question: Question) -> str:
     followed = _FOLLOWED.get(question.wait.outcome or question.wait.on_due or "", "") if question.expired else ""
     # The time is over, but the scheduler has not resolved the wait yet.
     to_come = question.wait.resolved_at is None
-    return " ".join(sentence for sentence in (followed, "" if to_come else _stands(question.run)) if sentence)
+    return " ".join(sentence for sentence in (followed, "" if to_come else _run_state(question.run)) if sentence)
 
 
-def _stands(run: Run) -> str:
+def _run_state(run: Run) -> str:
     if run.status == Status.PAUSED:
         return _PAUSED[run.pause_kind or "agent"]
     if run.status == Status.RUNNING and run.lease_worker is not None:
         return "The run has continued."
-    return _STANDS[Status(run.status)]
+    return _RUN_STATES[Status(run.status)]
 
 
 def who(by: str) -> str:

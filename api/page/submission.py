@@ -47,7 +47,7 @@ def answer(raw: bytes, shared: Resources) -> Response:
             return _spent(asked_by(token), typed)
         if problem.status >= 500 or problem.code == "token_unknown":
             raise
-        return question_page(question, token, _told(problem, given, form), 422)
+        return question_page(question, token, _with_errors(problem, given, form), 422)
     return _see_outcome(token)
 
 
@@ -81,7 +81,7 @@ def _see_outcome(token: str) -> Response:
     return RedirectResponse(f"approval?token={quote(token)}", 303, PRIVATE)
 
 
-def _told(problem: Problem, given: Given, form: Field | None) -> Typed:
+def _with_errors(problem: Problem, given: Given, form: Field | None) -> Typed:
     """Put each error beside its field."""
     names = ["comment", *(field.name for field in form.leaves())] if form else ["comment"]
     errors: dict[str, str] = {}

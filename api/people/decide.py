@@ -65,13 +65,13 @@ def token_spent(question: Question) -> Problem:
     """Return the problem of a spent link, with the outcome of its question."""
     if question.expired:
         detail = "The time to decide is over; the run continued or ended without a decision."
-        return Problem("token_expired", detail, more=_became(question))
-    return Problem("token_used", f"{_what_became(question)} A link works once.", more=_became(question))
+        return Problem("token_expired", detail, more=_outcome_members(question))
+    return Problem("token_used", f"{_outcome_sentence(question)} A link works once.", more=_outcome_members(question))
 
 
 def wait_closed(question: Question) -> Problem:
     """Return the problem of a closed question in the inbox, with its outcome."""
-    return Problem("wait_closed", _what_became(question), more=_became(question))
+    return Problem("wait_closed", _outcome_sentence(question), more=_outcome_members(question))
 
 
 def no_such_wait() -> Problem:
@@ -90,7 +90,7 @@ def read_wait_id(text: str) -> UUID:
     return value
 
 
-def _what_became(question: Question) -> str:
+def _outcome_sentence(question: Question) -> str:
     found = outcome(question)
     assert found is not None
     if given_up(question.wait, question.run):
@@ -102,5 +102,5 @@ def _what_became(question: Question) -> str:
     return f"This was {found['outcome']} by {found['by']} at {found['at']}."
 
 
-def _became(question: Question) -> dict[str, object]:
+def _outcome_members(question: Question) -> dict[str, object]:
     return {"outcome": outcome(question), "runId": str(question.run.id), "runStatus": question.run.status}

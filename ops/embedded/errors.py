@@ -28,5 +28,5 @@ class DataInUse(EmbeddedError):
 
 
 class ServerFailed(EmbeddedError):
-    def __init__(self, program: str, log: Path, last_words: str) -> None:
-        super().__init__(f"{program} did not start; the end of {log} says:\n{last_words}")
+    def __init__(self, program: str, log: Path, last_lines: str) -> None:
+        super().__init__(f"{program} did not start; the end of {log} says:\n{last_lines}")

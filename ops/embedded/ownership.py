@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops.embedded.errors import DataInUse
-from ops.private import open_privately
+from ops.private_files import open_privately
 
 PATIENCE = 10.0
 """Seconds for a server whose owner was killed to shut down."""

@@ -15,7 +15,7 @@ from ops.child import Child, Command
 from ops.embedded.errors import ServerFailed
 from ops.embedded.identity import Way
 from ops.embedded.ownership import owned
-from ops.embedded.places import choose_places
+from ops.embedded.server_folders import choose_folders
 from ops.logfile import tail
 
 DURABLE: Mapping[str, str] = {"shared_buffers": "128MB", "max_connections": "200"}
@@ -33,9 +33,9 @@ class PostgresServer:
         base = base.absolute()
         self.settings = settings
         self.log = base / "logs" / "postgres.log"
-        places = choose_places(base, way)
-        self.identity, self.programs, self.home = places.identity, places.programs, places.home
-        self.data, self.sockets = places.data, places.sockets
+        folders = choose_folders(base, way)
+        self.identity, self.programs, self.home = folders.identity, folders.programs, folders.home
+        self.data, self.sockets = folders.data, folders.sockets
         self.child: Child | None = None
 
     def url(self, database: str = "postgres", driver: str = "") -> str:

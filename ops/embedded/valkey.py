@@ -16,7 +16,7 @@ from ops.embedded.ownership import owned
 from ops.embedded.programs import valkey_program
 from ops.logfile import tail
 from ops.ports import free_port
-from ops.private import private_folder
+from ops.private_files import private_folder
 
 KEPT: Mapping[str, str] = {"appendonly": "yes"}
 """Settings for a broker that keeps its messages across a restart."""

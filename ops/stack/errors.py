@@ -26,8 +26,8 @@ class AlreadyRunning(StackError):
 
 
 class SetupFailed(StackError):
-    def __init__(self, what: str, last_words: str) -> None:
-        super().__init__(f"{what} failed:\n{last_words}")
+    def __init__(self, what: str, last_lines: str) -> None:
+        super().__init__(f"{what} failed:\n{last_lines}")
 
 
 class ChildEnded(StackError):
@@ -49,5 +49,5 @@ def ended(child: Child) -> str:
     """Return how a child ended, with its last lines and its log file."""
     code = child.exit_code or 0
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    words = "".join(f"\n    {line}" for line in child.last_words().splitlines())
+    words = "".join(f"\n    {line}" for line in child.last_lines().splitlines())
     return f"{child.name} {how}; the end of {child.command.log} says:{words or ' nothing'}"

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from ops.private import open_privately, private_base
+from ops.private_files import open_privately, private_base
 from ops.stack import upfile
 from ops.stack.errors import AlreadyRunning
 

@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from ops.private import close
+from ops.private_files import close
 
 
 def lasting_secret(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.child import Command
-from ops.private import append_privately
+from ops.private_files import append_privately
 from ops.stack.errors import SetupFailed
 
 LOOK_EVERY = 0.1

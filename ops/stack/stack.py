@@ -17,7 +17,6 @@ from ops.child import Child
 from ops.logfile import rotate
 from ops.ports import free_port
 from ops.stack import commands, http, upfile
-from ops.stack.ending import end
 from ops.stack.environment import environment
 from ops.stack.errors import ChildEnded, Halted, NotReady
 from ops.stack.fleet import Fleet
@@ -27,6 +26,7 @@ from ops.stack.options import StackOptions
 from ops.stack.ports import choose_port
 from ops.stack.servers import Servers
 from ops.stack.setup import run_to_end
+from ops.stack.shutdown import end
 
 PATIENCE = 15.0
 """Seconds for processes to end after a request."""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from ops.child import Child
 from ops.embedded import EmbeddedError
-from ops.stack.changes import Changes, folders
 from ops.stack.errors import ended
+from ops.stack.file_changes import Changes, folders
 from ops.stack.fleet import ROOT
 from ops.stack.stack import PATIENCE, Stack
 

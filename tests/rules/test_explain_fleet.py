@@ -53,7 +53,7 @@ def test_slots_are_counted_as_the_scheduler_counts_them() -> None:
 
 def test_a_run_that_waits_for_its_turn_says_how_busy_it_is_and_who_goes_before() -> None:
     facts = ready(in_flight=[InFlight("default", "echo", 3, 1)])
-    assert ready_blockers.its_turn(facts, ready_blockers.holding(facts))
+    assert ready_blockers.waits_for_turn(facts, ready_blockers.holding(facts))
     found = fleet.capacity(facts, Ahead(higher=1, same=0, other=0))
     assert found.facts == {"queue": "default", "slots": 2, "executing": 2, "promised": 1, "ahead": 1}
     assert found.detail == (
@@ -100,10 +100,10 @@ def test_only_classes_that_may_go_are_counted() -> None:
 def test_a_run_that_nothing_holds_is_promoted_in_a_moment_if_somebody_promotes() -> None:
     facts = ready(workers=[FREE])
     assert ready_blockers.holding(facts) == []
-    assert not ready_blockers.its_turn(facts, [])
-    assert kinds(ready_blockers.then(facts, [])) == ["promotion"]
-    assert kinds(ready_blockers.then(ready(workers=[FREE], led=False), [])) == ["no_scheduler"]
-    assert ready_blockers.then(facts, [fleet.promotion(facts)]) == [], "what is held by something is not promoted"
+    assert not ready_blockers.waits_for_turn(facts, [])
+    assert kinds(ready_blockers.further(facts, [])) == ["promotion"]
+    assert kinds(ready_blockers.further(ready(workers=[FREE], led=False), [])) == ["no_scheduler"]
+    assert ready_blockers.further(facts, [fleet.promotion(facts)]) == [], "what is held by something is not promoted"
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_a_promoted_run_waits_for_a_worker(facts: dict[str, Any], expected: list
     ticket = run(ticket_at=NOW - timedelta(seconds=20), promoted_at=NOW - HOUR, ticket_n=4)
     given = ready(ticket, **facts)
     found = ready_blockers.holding(given)
-    assert kinds(ready_blockers.then(given, found)) == expected
+    assert kinds(ready_blockers.further(given, found)) == expected
     assert kinds(found) == (["no_worker"] if facts.get("workers") == [] else [])
-    [promoted, *_] = ready_blockers.then(given, found)
+    [promoted, *_] = ready_blockers.further(given, found)
     assert (promoted.since, promoted.facts) == (NOW - HOUR, {"publications": 4})
     assert "published 4 times" in promoted.detail

@@ -117,7 +117,7 @@ class BareCelery:
         deadline = time.monotonic() + PATIENCE
         while len(self.app.control.ping(timeout=0.3)) < WORKERS:
             if time.monotonic() > deadline:
-                raise CannotMeasure(f"Celery's workers did not answer:\n{self.workers[0].last_words()}")
+                raise CannotMeasure(f"Celery's workers did not answer:\n{self.workers[0].last_lines()}")
 
 
 def _worker(number: int) -> list[str]:

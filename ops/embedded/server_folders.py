@@ -17,7 +17,7 @@ LONGEST_SOCKET_FOLDER = 80
 
 
 @dataclass(frozen=True)
-class Places:
+class ServerFolders:
     """The folders of a server, and their owner. The name of a data folder holds its major version."""
 
     identity: Identity
@@ -27,7 +27,7 @@ class Places:
     sockets: Path
 
 
-def choose_places(base: Path, way: Way | None) -> Places:
+def choose_folders(base: Path, way: Way | None) -> ServerFolders:
     """Return the folders below `base`, or outside if the server's user cannot reach it; `way` forces how root runs it."""
     base.mkdir(parents=True, exist_ok=True)
     programs = postgres_folder()
@@ -37,7 +37,7 @@ def choose_places(base: Path, way: Way | None) -> Places:
     if not identity.can_run(programs / "postgres"):
         programs = copy_for_others(programs)
     home = data_home(base, identity, programs / "postgres")
-    return Places(identity, programs, home, home / name, socket_folder(home, identity))
+    return ServerFolders(identity, programs, home, home / name, socket_folder(home, identity))
 
 
 def data_home(base: Path, identity: Identity, program: Path) -> Path:
