@@ -67,7 +67,7 @@ def greet(stack: Stack, seconds: float) -> None:
 def examples(upfile: str, example: Example) -> str:
     """Return commands that work after the file is sourced."""
     curl = 'curl -H "x-api-key: $TAXIWAY_API_KEY"'
-    missing = "" if example.known else f"\n  ({example.agent} needs an input; the first command shows its schema)"
+    missing = "" if example.known else f"\n  ({example.agent} needs an input; GET /v1/agents shows its schema)"
     return (
         f"  source {upfile}\n"
         f"  {curl} $TAXIWAY_URL/v1/agents\n"

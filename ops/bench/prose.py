@@ -60,9 +60,9 @@ METHOD = f"""## Method
 - Promotion: a scheduler, and a fake worker that consumes nothing. {LONG.portions} times, {LONG.portion:,} slots are offered: the
   median time from each offer until Valkey's queue holds as many tickets (PostgreSQL must agree with the number). For the
   throughput, {LONG.slots:,} slots are offered together if so many runs wait. A backlog is small with {LONG.small:,} runs of one
-  tenant, large with {LONG.large:,} of {promotion.LARGE_TENANTS}, huge with {LONG.huge:,} of {promotion.HUGE_TENANTS:,} (behind a
-  key: of one). Tenants enqueued in turn or, for “tenant after tenant”, each all of its runs together. Beside runs that cannot be
-  promoted, because of a window, a key or a missing worker, {promotion.few(LONG):,} runs can.
+  tenant, large with {LONG.large:,} of {promotion.LARGE_TENANTS}, huge with {LONG.huge:,} of {promotion.HUGE_TENANTS:,}
+  (behind a key: of one). Tenants enqueued in turn or, for “tenant after tenant”, each all of its runs together. Beside runs that
+  cannot be promoted, because of a window, a key or a missing worker, {promotion.few(LONG):,} runs can.
 - Enqueue: with no worker running, by one client on one connection.
 - A long history: {LONG.huge:,} ended runs of {search.TENANTS} tenants, one per second, with labels, users and results. One
   client requests each list {LONG.searches} times; a page may be short and continue with its cursor. The {search.READERS}
