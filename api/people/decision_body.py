@@ -72,7 +72,7 @@ def _choice(choices: Any, choice: str | None) -> str | None:
         return None
     if choice not in choices:
         named = ", ".join(choices)
-        raise _unfit("choice", f"must be one of: {named}" if choice is not None else f"is needed: one of {named}")
+        raise _unfit("choice", f"must be one of: {named}" if choice is not None else f"is needed, one of: {named}")
     return json.dumps({"choice": choice}, ensure_ascii=False)
 
 

@@ -199,7 +199,7 @@ def test_an_answer_that_names_another_issuer_or_none_is_refused_where_one_is_kno
     callback, before = decide(set_out(asking.link), decision), provider.calls()
     for wrong in ("", "&iss=", f"&iss={issuer}/", "&iss=https://rogue.example"):
         page = refused(f"{callback}{wrong}", "provider_failed", 502)
-        assert "does not say that it is of loopback (iss)" in page.text
+        assert "does not name loopback as its issuer (iss)" in page.text
     assert (asking.status, asking.outcomes(), provider.calls()) == ("AUTH_REQUIRED", [], before)
     come_back(f"{callback}&iss={issuer}")
     assert asking.status == ("RUNNING" if decision == "allow" else "FAILED")
