@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from api.consent import come_back, complete, grants, set_out
+from api.consent import callback, complete, grants, start
 from api.http.error_handlers import add_faults
 from api.http.nul_filter import RejectNul
 from api.http.openapi import install
@@ -14,9 +14,9 @@ from api.installation import (
     health,
     keys,
     metrics,
-    overrides,
     providers,
     queues,
+    window_overrides,
     windows,
     workers,
 )
@@ -55,13 +55,13 @@ _ROUTERS = (
     drain,
     capacity,
     windows,
-    overrides,
+    window_overrides,
     queues,
     schedules,
     providers,
     grants,
-    come_back,  # before the start of a wait's: `start` may be the name of a provider
-    set_out,
+    callback,  # before the start of a wait: `start` may be the name of a provider
+    start,
     complete,
     keys,
     health,

@@ -1,1 +1,1 @@
-"""Runs Taxiway on one machine: embedded servers, the process runner, the demo, and what deploys it elsewhere."""
+"""Taxiway on one machine: embedded servers, the process runner, the demo; and tools for deployments."""

@@ -1,4 +1,4 @@
-"""`python -m ops up|demo|servers`: what the Makefile calls."""
+"""`python -m ops up|demo|servers`: the commands behind the Makefile."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Known vulnerabilities of the versions in `constraints.txt`, asked for with pip-audit: `python -m ops.audit`.
+"""Known vulnerabilities of the versions in `constraints.txt`, found with pip-audit: `python -m ops.audit`.
 
-Exit codes: 0 none are known, 1 some are, 3 it could not be asked. The third is never taken for the first.
+Exit codes: 0 none known, 1 some known, 3 the service did not answer. A missing answer never counts as "none known".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class NotAsked(Exception):
 
 
 def ask(constraints: Path, service: str, cache: Path | None = None) -> list[dict[str, Any]]:
-    """Return what is known of each version; raise `NotAsked`, also when only some could be asked about."""
+    """Return the known vulnerabilities of each version; raise `NotAsked` unless the service answered for all."""
     options = [
         "--requirement",
         str(constraints),
@@ -41,7 +41,7 @@ def ask(constraints: Path, service: str, cache: Path | None = None) -> list[dict
     except subprocess.TimeoutExpired:
         raise NotAsked(f"no answer within {_PATIENCE:.0f} s") from None
     except (ValueError, KeyError):
-        raise NotAsked((done.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]) from None
+        raise NotAsked((done.stderr.strip().splitlines() or ["pip-audit printed nothing"])[-1]) from None
     skipped = [one["name"] for one in found if "skip_reason" in one]
     if skipped or len(found) != pinned(constraints):
         raise NotAsked(f"{len(found) - len(skipped)} of {pinned(constraints)} versions were asked about")
@@ -54,13 +54,15 @@ def pinned(constraints: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Say in one line what is known, or why it is not."""
+    """Print the result in one line."""
     parser = argparse.ArgumentParser(
         prog="python -m ops.audit", description="Known vulnerabilities of pinned versions."
     )
-    parser.add_argument("--constraints", type=Path, default=CONSTRAINTS, help="the file that pins (constraints.txt)")
-    parser.add_argument("--service", default=SERVICE, help="address of a service that speaks as OSV does")
-    parser.add_argument("--cache", type=Path, help="folder for answers of the service")
+    parser.add_argument(
+        "--constraints", type=Path, default=CONSTRAINTS, help="the file with the pinned versions (constraints.txt)"
+    )
+    parser.add_argument("--service", default=SERVICE, help="address of a service with the API of OSV")
+    parser.add_argument("--cache", type=Path, help="cache folder for answers of the service")
     chosen = parser.parse_args(arguments)
     try:
         found = ask(chosen.constraints, chosen.service, chosen.cache)

@@ -1,4 +1,4 @@
-"""Finds a browser for the tests of pages, or has Debian's installed where it may: `python -m ops.browser`."""
+"""Browser for the tests of pages: finds one, or installs Debian's if permitted: `python -m ops.browser`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
-    "--no-sandbox",  # root has none; it opens our own pages only
+    "--no-sandbox",  # root cannot use a sandbox; the browser opens only our own pages
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -19,18 +19,18 @@ FLAGS = (
 )
 MISSING = "no Chromium or Chrome on the PATH: set TAXIWAY_BROWSER_BIN, or install one"
 _PATIENCE = 240.0
-"""Seconds that each of the two commands may take."""
+"""Timeout in seconds of each of the two commands."""
 _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60")
 
 
 def browser() -> str | None:
-    """Return the path of a browser that is installed."""
+    """Return the path of an installed browser."""
     found = (shutil.which(name) for name in (os.environ.get("TAXIWAY_BROWSER_BIN", ""), *NAMES) if name)
     return next((path for path in found if path), None)
 
 
 def fetch() -> str | None:
-    """Have Debian's browser installed, once; return what went wrong, or why it was not tried."""
+    """Install Debian's browser; return the error, or the reason why it was not tried."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return MISSING
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -47,7 +47,7 @@ def fetch() -> str | None:
 
 
 def main() -> int:
-    """Say in one line why there is no browser; the tests that need one are skipped then."""
+    """Print in one line why there is no browser; the tests that need one are skipped then."""
     if browser() is None and (why := fetch()) is not None:
         sys.stdout.write(f"the tests of the approval page in a browser are skipped: {why}\n")
     return 0

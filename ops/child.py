@@ -1,4 +1,4 @@
-"""One child process: in a session of its own, writing to a log file, ending when its parent ends.
+"""Child process: in its own session, writes to a log file, and ends when its parent ends.
 
 starting ──► running ──► ended           stop() signals the leader, waits, then kills the whole group
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.logfile import tail
-from ops.private import append_privately
+from ops.private_files import append_privately
 from ops.spawner import spawn
 
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -23,7 +23,7 @@ LAUNCH = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True)
 class Command:
-    """What to run and how its end is tied to ours."""
+    """A command, and how its end is tied to ours."""
 
     name: str
     argv: Sequence[str]
@@ -31,16 +31,16 @@ class Command:
     env: Mapping[str, str] | None = None
     cwd: Path = field(default_factory=Path.cwd)
     become: str = ""
-    """Words for `launch.become`; empty: as ourselves."""
+    """Argument of `launch.become`; empty: the same user."""
     death_signal: signal.Signals = signal.SIGKILL
-    """What the child receives when this process ends without stopping it."""
+    """The signal that the child receives if this process ends without stopping it."""
     stdin: bytes = b""
-    """Given to the child at once, for what must not be seen among its arguments."""
+    """Input written to the child immediately, for secrets that must not be arguments."""
     keep: Sequence[int] = ()
     """Descriptors that the child inherits."""
 
     def launch_argv(self) -> list[str]:
-        """Return the argument list that starts the program through `launch.py`."""
+        """Return the argument list that starts the program by `launch.py`."""
         ours = [f"parent={os.getpid()}", f"death={int(self.death_signal)}", f"become={self.become}", f"cwd={self.cwd}"]
         return [sys.executable, "-I", "-S", str(LAUNCH), *ours, "--", *self.argv]
 
@@ -74,12 +74,12 @@ class Child:
         return self.exit_code is None
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the process alone (a finished one is left in peace)."""
+        """Signal only the process, if it runs."""
         if self.running:
             self.process.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end at most so long, and say whether it ended."""
+        """Wait at most `seconds` for its end; return whether it ended."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -87,19 +87,19 @@ class Child:
         return True
 
     def kill(self) -> None:
-        """Kill the process and its group. A finished one is left alone: its number may be somebody else's by now."""
+        """Kill the process and its group, if it runs: the id of a finished one may belong to another process."""
         if self.running:
             os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
 
     def stop(self, patience: float, number: signal.Signals = signal.SIGTERM) -> bool:
-        """Ask it to end, kill its group when it does not within `patience` seconds; True when it went by itself."""
+        """Signal it, and kill its group after `patience` seconds; return whether it ended by itself."""
         self.send(number)
         willing = self.wait(patience)
         if not willing:
             self.kill()
         return willing
 
-    def last_words(self, lines: int = 12) -> str:
+    def last_lines(self, lines: int = 12) -> str:
         """Return the last lines of its log."""
         return tail(self.command.log, lines)

@@ -1,4 +1,4 @@
-"""What `make up` and `make demo` write to the terminal: their own sentences, and what the processes' logs say."""
+"""Output of `make up` and `make demo`: their own sentences, and lines of the processes' logs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 _NOTEWORTHY = re.compile(
     r"\[(warning|error|critical)\s*\]"  # our facts
     r'|"level": "(warning|error|critical)"'  # the same as JSON
-    r"|^taxiway: "  # the sentence with which a process ends
+    r"|^taxiway: "  # the last sentence of a process
     r"|: (WARNING|ERROR|CRITICAL)/|^(WARNING|ERROR|CRITICAL):|^\[[WE] "  # Celery, uvicorn, Flower
 )
 QUIET = {"postgres", "valkey", "migrate", "keys"}
-"""Whose lines are shown only on request: servers write about every lost connection, and their end is reported."""
+"""Processes whose lines are shown only with --verbose: servers log every lost connection, and their end is reported."""
 
-# But the escapes of colours. A carriage return would let a line write over its own beginning.
+# All escapes except colours. With a carriage return, a line could overwrite its own beginning.
 _OTHER_ESCAPES = re.compile("\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 console = Console(highlight=False, markup=False, emoji=False)
@@ -32,24 +32,24 @@ def say(text: str = "", style: str = "") -> None:
 
 
 def near(path: Path) -> str:
-    """Return a path as one would type it here: relative where it lies below the current folder."""
+    """Return a path as a user would type it: relative if it is below the current folder."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def complain(text: str) -> None:
-    """Print a sentence about what went wrong, on stderr."""
+    """Print an error message on stderr."""
     Console(stderr=True, highlight=False, markup=False, emoji=False).print(Text(text, style="red"), soft_wrap=True)
 
 
 def _coloured(line: str) -> Text:
-    """Return a line of a log in the colours that it has; words of an agent in it steer no terminal and hide nothing."""
+    """Return a log line with its colours; text of agents in it cannot control the terminal or hide anything."""
     text = Text.from_ansi(_OTHER_ESCAPES.sub(lambda found: clean(found[0]), line))
     seen = clean(text.plain)
     return text if seen == text.plain else Text(seen)
 
 
 class LogFollower:
-    """Prints new lines of log files, each after the name of its process: warnings and worse, or all of them."""
+    """Prints new lines of log files with the name of their process: warnings and errors, or all lines."""
 
     def __init__(self, logs: Path, *, verbose: bool) -> None:
         self.logs = logs
@@ -57,11 +57,11 @@ class LogFollower:
         self.read: dict[Path, int] = {}
 
     def skip(self) -> None:
-        """Take what is written so far as read."""
+        """Skip all lines written so far."""
         self.read = {log: log.stat().st_size for log in self._files()}
 
     def step(self) -> None:
-        """Print what is new."""
+        """Print new lines."""
         for log in self._files():
             for line in self._new_lines(log):
                 if self.verbose or (log.stem not in QUIET and _NOTEWORTHY.search(line)):
@@ -71,7 +71,7 @@ class LogFollower:
         return sorted(self.logs.glob("*.log"))
 
     def _new_lines(self, log: Path) -> Iterable[str]:
-        """Return whole lines only: the rest of a line that is being written comes next time."""
+        """Return new complete lines; a partial line is returned once it is complete."""
         with log.open("rb") as file:
             file.seek(self.read.get(log, 0))
             text = file.read()

@@ -1,4 +1,4 @@
-"""Prints the exact versions of everything that the server, its extras and the SDK need, as installed right now.
+"""Prints the installed versions of everything that the server, its extras and the SDK need.
 
 python -m ops.constraints > constraints.txt
 """
@@ -11,12 +11,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = {"taxiway", "taxiway-server"}
-INSTALLER = {"pip"}  # which an environment has of its own: a pin would replace it, with an old one some day
+INSTALLER = {"pip"}  # every environment has its own: a pin would some day replace it by an old one
 EXTRAS = {"embedded", "dev"}
 
 
 def needed() -> dict[str, str]:
-    """Return the version of every distribution that ours need, directly or not; what else is installed is left out."""
+    """Return the version of every direct or indirect dependency of ours; other installed distributions are omitted."""
     visited: dict[str, set[str]] = {}
 
     def visit(name: str, extras: set[str]) -> None:

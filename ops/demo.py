@@ -1,6 +1,4 @@
-"""`make demo`: the sample agent runs through the whole system once, on real input, asks somebody on its way, and everything
-is stopped again.
-"""
+"""`make demo`: starts everything, runs the sample agent once on real input, with a question, and stops everything."""
 
 from __future__ import annotations
 
@@ -17,28 +15,28 @@ from taxiway.cli.views import view
 from taxiway.client import Event, RunHandle, RunView, TaxiwayError
 from taxiway.client.views import Json
 
-from ops.asking import NotAnswered, answer
 from ops.console import complain, console, say
+from ops.demo_answer import NotAnswered, answer
 from ops.embedded import EmbeddedError
 from ops.stack import Halt, Halted, Stack, StackError, StackOptions
 from ops.stack.environment import with_password
 
 AGENT = "license_audit"
 ASK_ABOUT = ["strong copyleft", "unknown", "weak copyleft"]
-"""Stricter than the agent by itself, so that it always finds something to ask about in this environment."""
+"""Stricter than the agent's default, so that it always has a question in this environment."""
 SAVED = Path("build/demo")
 SHOWN = 8
-"""Rows of the report that are shown."""
+"""Shown rows of the report."""
 PATIENCE = 120.0
-"""Seconds that the run may take."""
+"""Timeout of the run in seconds."""
 
 
 class DemoFailed(Exception):
-    """The run did not end as it should; the message says how it did."""
+    """The run did not end as expected; the message describes its end."""
 
 
 def demo(options: StackOptions) -> int:
-    """Return the exit code: 0 only when the run ended with a report of every distribution."""
+    """Return the exit code: 0 only if the run ended with a report of every distribution."""
     halt = Halt()
     halt.listen()
     stack = Stack(options, halt)
@@ -50,18 +48,18 @@ def demo(options: StackOptions) -> int:
             show(stack, run_sample(stack))
             say("\nStopping everything …")
     except Halted:
-        complain("Stopped before the run had ended.")
+        complain("Stopped before the run ended.")
         return 130
     except (DemoFailed, NotAnswered, StackError, EmbeddedError, TaxiwayError) as error:
         complain(f"The demo failed. {error}")
         complain(f"The logs are in {stack.logs}.")
         return 1
-    say("Done. `make up` starts it again to stay; the run is kept.")
+    say("Done. `make up` starts everything again and keeps it running; this run is kept.")
     return 0
 
 
 def run_sample(stack: Stack) -> RunView:
-    """Enqueue the sample, show its events as they come, and return the finished run."""
+    """Enqueue the sample, show its events live, and return the finished run."""
     with Client(stack.url, api_key=stack.api_key) as client:
         handle = client.enqueue(AGENT, {"ask_about": ASK_ABOUT})
         follow(stack, handle)
@@ -72,14 +70,14 @@ def run_sample(stack: Stack) -> RunView:
 
 
 def follow(stack: Stack, handle: RunHandle) -> None:
-    """Show a run live until it ends, and have its questions answered on the way."""
+    """Show a run live until it ends, and answer its questions."""
     events = handle.events(patience=PATIENCE)
     while (question := next_question(stack, handle, events)) is not None:
         answer(question, stack.look)
 
 
 def next_question(stack: Stack, handle: RunHandle, events: Iterator[Event]) -> Json | None:
-    """Show a run until it asks something, or None until it ends, looking meanwhile whether everything still runs."""
+    """Show a run until it asks a question, and return that; None if it ends. Checks that all processes run."""
     deadline = time.monotonic() + PATIENCE
     with view(Output(as_json=False), AGENT) as shown:
         for event in events:
@@ -88,12 +86,12 @@ def next_question(stack: Stack, handle: RunHandle, events: Iterator[Event]) -> J
             shown.show(event)
             stack.look()
             if time.monotonic() > deadline:
-                raise DemoFailed(f"Run {handle.id} had not ended after {PATIENCE:.0f} s.")
+                raise DemoFailed(f"Run {handle.id} did not end within {PATIENCE:.0f} s.")
     return None
 
 
 def show(stack: Stack, run: RunView) -> None:
-    """Print what came out, what happened, and where one could look."""
+    """Print the result, a summary of the run, and further addresses."""
     result: dict[str, Any] = run.result
     SAVED.mkdir(parents=True, exist_ok=True)
     saved = save(result, SAVED)
@@ -107,7 +105,7 @@ def show(stack: Stack, run: RunView) -> None:
     if reviewed := result["reviewed"]:
         may = "may" if reviewed["approved"] else "may not"
         say(f"\nReviewed by {reviewed['by']}: {reviewed['distributions']} doubtful ones {may} stay.")
-    say("\nFirst in the report, what a reader must look at:", "bold")
+    say("\nFirst in the report, entries that need attention:", "bold")
     for row in result["json"]["distributions"][:SHOWN]:
         say(f"  {row['name']:<28} {row['version']:<12} {row['category']:<16} {row['licence'] or '?'}")
     say(f"\nThe whole report: {', '.join(map(str, saved))}")
@@ -118,7 +116,7 @@ def show(stack: Stack, run: RunView) -> None:
 
 
 def milliseconds(run: RunView) -> int:
-    """Return how long the run took, from its acceptance to its end."""
-    assert run.created_at, "every run has a beginning"
-    assert run.finished_at, "a finished run has an end"
+    """Return the duration of the run, from its acceptance to its end."""
+    assert run.created_at, "every run has a creation time"
+    assert run.finished_at, "a finished run has an end time"
     return round((run.finished_at - run.created_at).total_seconds() * 1000)

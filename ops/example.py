@@ -1,4 +1,4 @@
-"""Example of a call: an input that fits an agent's JSON Schema, and the commands that send it."""
+"""Example call: an input that fits an agent's JSON Schema, and the commands that send it."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ _SCALARS: Final[dict[str, Any]] = {"boolean": True, "null": None}
 
 @dataclass(frozen=True)
 class Example:
-    """A call that an agent takes; with `known` false nobody could think of an input that fits."""
+    """A call of an agent; `known` is false if no fitting input was found."""
 
     agent: str
     input: dict[str, Any] = field(default_factory=dict)
     known: bool = True
 
     def body(self) -> str:
-        """Return the JSON of POST /v1/runs, as a word for a shell."""
+        """Return the JSON of POST /v1/runs, quoted for a shell."""
         return shlex.quote(json.dumps({"agent": self.agent, **({"input": self.input} if self.input else {})}))
 
     def words(self) -> str:
-        """Return the arguments of `taxiway enqueue`: scalars by `-i`, all else in one `--input`."""
+        """Return the arguments of `taxiway enqueue`: scalars by `-i`, other values in one `--input`."""
         nested = {name: value for name, value in self.input.items() if isinstance(value, list | dict)}
         pairs = [f"-i {name}={_word(value)}" for name, value in self.input.items() if name not in nested]
         more = [f"--input {shlex.quote(json.dumps(nested))}"] if nested else []
@@ -54,7 +54,7 @@ class Example:
 
 
 def example_of(agents: Sequence[Mapping[str, Any]], first: str) -> Example:
-    """Return a call of an agent (as GET /v1/agents shows them): of `first`, or else of any for which an input is found."""
+    """Return a call of one of the agents (of GET /v1/agents): `first`, or else any with a fitting input."""
     ordered = sorted(agents, key=lambda agent: agent["name"] != first)
     for agent in ordered:
         if (given := fitting(agent["inputSchema"])) is not None:
@@ -63,12 +63,12 @@ def example_of(agents: Sequence[Mapping[str, Any]], first: str) -> Example:
 
 
 def fitting(schema: Schema) -> dict[str, Any] | None:
-    """Return an input with what is required alone; None when none is found that the schema accepts."""
+    """Return an input with only the required members; None if no accepted input is found."""
     try:
         given = _value(schema, schema, "", _DEEPEST)
         return given if isinstance(given, dict) and door(schema).is_valid(given) else None
     except (SchemaError, Unresolvable, TypeError, ValueError, KeyError, AttributeError, RecursionError):
-        return None  # a schema of another make: the printed line must work, or not be there
+        return None  # an unusual schema: a printed example must work
 
 
 def _value(part: Any, root: Schema, name: str, depth: int) -> Any:
@@ -106,7 +106,7 @@ def _typed(part: Schema, root: Schema, name: str, depth: int) -> Any:
 
 
 def _length(option: Any) -> int:
-    """Return how much of an answer an alternative asks for: a type that contains itself must not be followed without end."""
+    """Return the cost of an alternative: references cost most, so that recursive types end."""
     return 2 if "$ref" in option else 1 if option.get("type") == "null" else 0
 
 
@@ -131,7 +131,7 @@ def _definition(reference: str, root: Schema) -> Any:
 
 
 def _word(value: Any) -> str:
-    """Return a scalar as `-i` reads it back, whatever the schema says."""
+    """Return a scalar that `-i` reads back unchanged, regardless of the schema."""
     if not isinstance(value, str):
         return shlex.quote(json.dumps(value))
     try:

@@ -1,8 +1,8 @@
-"""Flower as a read-only window that can show no secret: used as `celery -A executor flower --conf=ops/flowerconfig.py`.
+"""Configuration of Flower as a read-only view without secrets: `celery -A executor flower --conf=ops/flowerconfig.py`.
 
-Flower executes this file and takes every name that is one of its options. It lets the file win over its own `FLOWER_*`
-variables, so those that a deployment must choose are read here. Never set `FLOWER_UNAUTHENTICATED_API`: it opens the
-API to everybody and to every web page. `/metrics` and `/healthcheck` are open always; keep them in a private network.
+Flower executes this file and uses every name that is one of its options. The file overrides Flower's own `FLOWER_*` variables,
+so the variables for deployments are read here. Never set `FLOWER_UNAUTHENTICATED_API`: it opens the API to all clients and web
+pages. `/metrics` and `/healthcheck` are always open; keep them in a private network.
 """
 
 import os
@@ -10,20 +10,20 @@ import re
 import secrets
 from typing import Protocol
 
-# Seen only from this machine, unless a deployment says otherwise (behind a proxy or in a container).
+# Reachable only from this machine, unless a deployment changes it (behind a proxy or in a container).
 address = os.environ.get("FLOWER_ADDRESS", "127.0.0.1")
 port = int(os.environ.get("FLOWER_PORT", "5555"))
 xheaders = True
 
-# user:password, by comma. Without it nobody gets in: the random one is known to no one.
+# user:password, separated by commas. Without it no login works: the random password is unknown to all.
 basic_auth = os.environ.get("FLOWER_BASIC_AUTH", f"nobody:{secrets.token_urlsafe(24)}").split(",")
 if given_cookie_secret := os.environ.get("FLOWER_COOKIE_SECRET"):
     cookie_secret = given_cookie_secret
 
-# A view, not a control: runs are canceled through our API, where the epoch decides.
+# Read-only: runs are canceled through our API, which checks the epoch.
 read_only = True
 
-# Everything is kept in memory; the truth about runs is in PostgreSQL.
+# Flower keeps its data in memory; the runs themselves are in PostgreSQL.
 persistent = False
 max_tasks = 20_000
 max_workers = 500
@@ -47,10 +47,9 @@ class _Task(Protocol):
 
 
 def format_task(task: _Task) -> _Task:
-    """Hide whatever is not an id, an epoch or an outcome word.
+    """Hide everything that is not an id, an epoch or an outcome word.
 
-    Our tickets carry nothing else; this holds for tasks that somebody else puts on the same broker, and for the day
-    on which an error slips through.
+    Our tickets carry nothing else. This protects foreign tasks on the same broker, and unexpected errors.
     """
     if not _IDS_ONLY.fullmatch(task.args or ""):
         task.args = _HIDDEN

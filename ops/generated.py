@@ -1,4 +1,4 @@
-"""Writes every generated file, or with `--check` says which are stale: `python -m ops.generated [--check]`."""
+"""Writes all generated files; with `--check` it names the stale ones instead: `python -m ops.generated [--check]`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LEGIBLE = ROOT / "sdk" / "taxiway" / "legible.py"
 
 
 def openapi() -> str:
-    """Return the API's document."""
+    """Return the OpenAPI document."""
     return json.dumps(build().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 def legible() -> str:
-    """Return the server's copy of the rule for text of agents: neither the SDK nor the server may import the other."""
+    """Return the server's copy of the rule for agents' text: SDK and server must not import each other."""
     written = "# Written by `python -m ops.generated` from sdk/taxiway/legible.py: change it there."
     return f"{written}\n{_LEGIBLE.read_text()}"
 
@@ -35,7 +35,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
 
 
 def stale() -> list[str]:
-    """Return the paths whose content is not what their generator gives."""
+    """Return the paths whose content differs from the generator's."""
     return [path for path, text in GENERATED.items() if _content(ROOT / path) != text()]
 
 

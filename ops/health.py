@@ -1,7 +1,7 @@
-"""Says whether the process of this container does its work: `python -m ops.health api|scheduler|worker`, exit 0 or 1.
+"""Health check of this container's process: `python -m ops.health api|scheduler|worker`, exit 0 or 1.
 
-The API is asked. A scheduler and a worker hold database sessions from which they are missed when they hang, because
-PostgreSQL ends those that fall silent; so they are healthy while a session of theirs, from this address, is open.
+For the API it is a request. Schedulers and workers hold database sessions, which PostgreSQL ends if the process hangs. So they
+are healthy while a session of theirs, from this address, is open.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def api_is_ready() -> bool:
 
 
 def session_is_open(name: str) -> bool:
-    """Say whether a session named `name` was opened from the address that we connect from."""
+    """Return whether a session named `name` is open from our own address."""
     try:
         with psycopg.connect(settings().direct_url, connect_timeout=PATIENCE) as connection:
             row = connection.execute(

@@ -1,11 +1,11 @@
-"""Becomes another program, as the right user and tied to the life of the process that asked for it.
+"""Launcher: becomes another program, as the right user, which ends with the calling process.
 
-Run as a script by `ops.child`, with words before `--` and the program after it:
+Run as a script by `ops.child`, with options before `--` and the program after it:
 
     python -I -S ops/launch.py parent=4711 death=2 become=userns:1:1 cwd=/ -- postgres -D …
 
-It is a program rather than a `preexec_fn` because Python code between fork and exec may deadlock in a process with
-threads. The process id stays the same through exec, so the caller's handle is the program's.
+It is a program and not a `preexec_fn`, because Python code between fork and exec may deadlock in a process with threads. The
+process id stays the same through exec, so the caller's handle is the program's.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ CANNOT_BECOME, CANNOT_RUN = 125, 126
 
 
 def enter_user_namespace(uid: int, gid: int) -> None:
-    """Map our own user to `uid` in a new user namespace: ordinary inside, still ourselves to every file outside."""
+    """Map our user to `uid` in a new user namespace: an ordinary user inside, still our user for every file outside."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWUSER) != 0:
@@ -33,14 +33,14 @@ def enter_user_namespace(uid: int, gid: int) -> None:
 
 
 def change_user(uid: int, gid: int) -> None:
-    """Give up root for good."""
+    """Drop root for good."""
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
 
 
 def become(how: str) -> None:
-    """Carry out `userns:UID:GID` or `setuid:UID:GID`; an empty word changes nothing."""
+    """Apply `userns:UID:GID` or `setuid:UID:GID`; an empty argument changes nothing."""
     if not how:
         return
     kind, uid, gid = how.split(":")
@@ -48,11 +48,11 @@ def become(how: str) -> None:
 
 
 def die_with(parent: int, signal: int) -> None:
-    """Receive `signal` when the parent ends (Linux; elsewhere the parent has to stop us)."""
+    """Receive `signal` when the parent ends (Linux; on other systems the parent must stop us)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit("launch: the process that asked for this one is gone")
+        sys.exit("launch: the calling process has ended")
 
 
 def main(words: list[str]) -> None:
@@ -65,7 +65,7 @@ def main(words: list[str]) -> None:
     except OSError as error:
         print(f"launch: cannot run {program[0]} as {options.get('become')}: {error}", file=sys.stderr)
         sys.exit(CANNOT_BECOME)
-    # After the change of user: the kernel forgets the death signal of a process whose credentials change.
+    # After the change of user: the kernel clears the death signal when credentials change.
     if "parent" in options:
         die_with(int(options["parent"]), int(options["death"]))
     try:

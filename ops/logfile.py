@@ -1,16 +1,16 @@
-"""Log files: their last lines, and room for new ones."""
+"""Log files: their last lines, and rotation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ops.private import close
+from ops.private_files import close
 
 READ_AT_MOST = 64 * 1024
 
 
 def tail(path: Path, lines: int) -> str:
-    """Return the last `lines` lines of `path`, or an empty string when there is no such file."""
+    """Return the last `lines` lines of `path`, or an empty string if the file does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -22,7 +22,7 @@ def tail(path: Path, lines: int) -> str:
 
 
 def rotate(folder: Path) -> None:
-    """Put the logs of the last time aside, so that what is read next is about this time."""
+    """Rotate the logs of the last start, so that new logs are only about this one."""
     for log in folder.glob("*.log"):
         log.replace(log.with_suffix(".log.1"))
     for log in folder.glob("*.log.1"):

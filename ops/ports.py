@@ -1,4 +1,4 @@
-"""Free ports of this machine, for servers that start a moment later."""
+"""Free ports of this machine, for servers that start soon."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ TRIES = 100
 
 
 def free_port() -> int:
-    """Return a port that is free now, and that the system gives to no outgoing connection before it is listened on.
+    """Return a free port that the system does not use for outgoing connections.
 
-    A port that the system chose itself may be the next one that it chooses for somebody else's connection.
+    A port chosen by the system could be used for another process's connection before our server listens on it.
     """
-    chance = random.SystemRandom()  # two processes must not choose alike, whoever seeded `random`
+    chance = random.SystemRandom()  # two processes must not choose the same port, even with a seeded `random`
     below = _first_outgoing()
     for _ in range(TRIES if below > LOWEST else 0):
         if is_free(port := chance.randrange(LOWEST, below)):
@@ -27,9 +27,9 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Say whether something could listen on this port of this machine now."""
+    """Return whether a server could listen on this port now."""
     with socket.socket() as probe:
-        # As uvicorn does: a port whose last connections are only fading is free.
+        # As uvicorn does: a port with connections in TIME_WAIT only is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -42,4 +42,4 @@ def _first_outgoing() -> int:
     try:
         return int(OUTGOING.read_text().split()[0])
     except (OSError, ValueError, IndexError):
-        return USUAL_OUTGOING  # other systems begin here or higher
+        return USUAL_OUTGOING  # other systems start here or higher

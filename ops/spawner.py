@@ -1,7 +1,7 @@
-"""Starts every child from one thread that lives as long as the process.
+"""Spawner: starts all children from one thread that lives as long as the process.
 
-The kernel sends the parent-death signal when the *thread* that started the child ends, not only when the process
-does: a server started from a passing thread would be stopped with it.
+The kernel sends the parent-death signal when the starting *thread* ends, not only when the process ends. A server started by a
+short-lived thread would be stopped with it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def spawn(
     cwd: Path | None = None,
     keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, both outputs to `output`, keeping the descriptors in `keep` open."""
+    """Start `argv` in its own session, with both outputs to `output`, keeping the descriptors in `keep` open."""
     return _lasting_thread.submit(
         subprocess.Popen,
         argv,

@@ -1,4 +1,4 @@
-"""`make up`: everything runs until Ctrl-C; what ends is started again."""
+"""`make up`: runs everything until Ctrl-C, and restarts ended processes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ops.stack.upfile import NAME
 
 LOOK_EVERY = 0.2
 SAMPLE = "license_audit"
-"""The agent that needs no input: shown as an example where it is served."""
+"""An agent without input, shown as an example if it is served."""
 
 
 def up(options: StackOptions, *, verbose: bool) -> int:
-    """Return the exit code: 0 after Ctrl-C, 1 when the stack could not be had."""
+    """Return the exit code: 0 after Ctrl-C, 1 if the stack could not start."""
     halt = Halt()
     halt.listen()
     stack = Stack(options, halt)
@@ -40,15 +40,15 @@ def up(options: StackOptions, *, verbose: bool) -> int:
         while not halt.asked.wait(LOOK_EVERY):
             supervisor.step()
             follower.step()
-        say("\nStopping (Ctrl-C again: at once) …")
+        say("\nStopping (Ctrl-C again stops immediately) …")
     finally:
         stack.stop()
-    say(f"Stopped. The data stays in {near(stack.options.base)}.")
+    say(f"Stopped. The data is kept in {near(stack.options.base)}.")
     return 0
 
 
 def greet(stack: Stack, seconds: float) -> None:
-    """Say where everything is and what to try."""
+    """Print all addresses, and commands to try."""
     options, url = stack.options, stack.url
     agents = http.served(url, stack.api_key)
     each = f"{options.workers} workers with {options.slots} slots each"
@@ -57,7 +57,7 @@ def greet(stack: Stack, seconds: float) -> None:
     say(f"  Flower   {with_password(stack.flower_url, stack.flower_auth)}")
     say(f"  API key  {stack.api_key}")
     names = ", ".join(str(agent["name"]) for agent in agents)
-    say(f"  Agents   {names} (from {options.agents}; the workers are replaced when these files change)")
+    say(f"  Agents   {names} (from {options.agents}; workers are replaced when these files change)")
     say(f"  Logs     {near(stack.logs)}")
     say("\nTry it in another terminal:\n")
     say(examples(near(options.base / NAME), example_of(agents, SAMPLE)))
@@ -65,9 +65,9 @@ def greet(stack: Stack, seconds: float) -> None:
 
 
 def examples(upfile: str, example: Example) -> str:
-    """Return commands that work as they stand once the file is sourced."""
+    """Return commands that work after the file is sourced."""
     curl = 'curl -H "x-api-key: $TAXIWAY_API_KEY"'
-    missing = "" if example.known else f"\n  ({example.agent} needs an input of yours; the first line shows its schema)"
+    missing = "" if example.known else f"\n  ({example.agent} needs an input; GET /v1/agents shows its schema)"
     return (
         f"  source {upfile}\n"
         f"  {curl} $TAXIWAY_URL/v1/agents\n"

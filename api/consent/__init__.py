@@ -1,1 +1,1 @@
-"""People authorize: the way to a provider and back, grants, and what another system carries out."""
+"""Authorizations by people: the way to a provider and back, grants, and authorizations by other systems."""

@@ -1,8 +1,8 @@
-"""Binds an authorization to the browser that opened its link: what somebody else set out for cannot be finished there.
+"""Cookie that binds an authorization to the browser that opened its link; no other browser can finish it.
 
-Each state has a cookie of its own, so authorizations in several tabs do not disturb each other. Nothing is stored here:
-the cookie's value is derived from the state's random bytes by the secret key. It is HttpOnly, so scripts do not read it, and
-SameSite=Lax, so it comes along when a provider sends the person back by a link, and with nothing else from another site.
+Each state has its own cookie, so authorizations in several tabs do not disturb each other. The server stores nothing: the
+cookie's value is derived from the state's random bytes by the secret key. HttpOnly hides it from scripts. SameSite=Lax sends
+it when a provider redirects the person back, and with no other request from another site.
 """
 
 import hmac
@@ -16,13 +16,13 @@ from api.http.problems import Problem
 from models.runtime.settings import settings
 
 MOST = 10
-"""Authorizations under way that one browser may have: more would let a head of cookies grow beyond what servers take."""
+"""Concurrent authorizations per browser: with more, the cookie header would exceed the limit of web servers."""
 
 _NAME = "taxiway-auth-"
 
 
 def remember(request: Request, response: Response, begun: State) -> None:
-    """Have the browser remember that it set out; the oldest of many is forgotten."""
+    """Set the cookie of a new state; delete the oldest cookies if there are too many."""
     prefix = _prefix()
     known = sorted((value, name) for name, value in request.cookies.items() if name.startswith(prefix))
     for _, name in known[: max(0, len(known) - MOST + 1)]:
@@ -39,9 +39,11 @@ def remember(request: Request, response: Response, begun: State) -> None:
 
 
 def check_remembered(request: Request, begun: State) -> None:
-    """Raise Problem `conflict` when another browser set out with this state, or none."""
+    """Raise Problem `conflict` unless this browser has the cookie of the state."""
     if not hmac.compare_digest(request.cookies.get(_cookie(begun), "").encode(), _value(begun).encode()):
-        detail = "This browser did not set out to authorize. Open the link again in this browser, and nothing is lost."
+        detail = (
+            "This authorization was not started in this browser. Open the link again in this browser; nothing is lost."
+        )
         raise Problem("conflict", detail)
 
 
@@ -50,7 +52,7 @@ def _cookie(begun: State) -> str:
 
 
 def _value(begun: State) -> str:
-    """Give what sorts by age and is known to this installation and that browser alone."""
+    """Return a value that sorts by age and is known only to this installation and that browser."""
     return f"{begun.until:012}.{begun.browser}"
 
 

@@ -1,4 +1,4 @@
-"""GET /v1/grants and DELETE /v1/grants/{id}: what people have authorized, and taking it back."""
+"""GET /v1/grants and DELETE /v1/grants/{id}: lists and revokes what people have authorized."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from starlette.responses import Response
 
-from api.consent.give import provider_row
+from api.consent.outcome import provider_row
 from api.http.auth import Caller, may
 from api.http.cursors import cursor as write_cursor
 from api.http.cursors import invalid_cursor, place
@@ -46,7 +46,7 @@ async def list_grants(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
-    """List what people have authorized in this tenant, newest first, revoked ones too; never a token."""
+    """List what people have authorized in this tenant, newest first, revoked grants too; never a token."""
     wanted = select(Grant).where(col(Grant.tenant) == caller.tenant).order_by(col(Grant.id).desc()).limit(limit + 1)
     if provider is not None:
         wanted = wanted.where(col(Grant.provider) == provider)
@@ -72,9 +72,9 @@ def _list(wanted: SelectOfScalar[Grant], limit: int) -> Answer:
     responses=shows(204, "It is revoked.") | refusals("not_found"),
 )
 def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]) -> Response:  # noqa: N803  as the API spells it
-    """Revoke a grant: its tokens are forgotten here, and its provider is told, if it can be reached and is still the giver.
+    """Revoke a grant: its tokens are deleted here, and revoked at the provider if it is reachable and still the giver.
 
-    Runs that need it wait for a new authorization as soon as one of their steps asks for the token.
+    A run that needs the grant waits for a new authorization when one of its steps asks for the token.
     """
     try:
         grant = UUID(grantId)
@@ -92,7 +92,7 @@ def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]
 
 
 def _tell_provider(holder: Holder, sealed: str, giver: Giver) -> None:
-    """Tell the provider, too, because others may have kept what it takes for valid; the tokens go to their giver alone."""
+    """Revoke the tokens at the provider too, because others may have copies; tokens are sent only to their giver."""
     row = provider_row(holder.provider)
     if row is None or not Giver.of(row).hears_of(giver):
         return
@@ -109,7 +109,7 @@ def _tell_provider(holder: Holder, sealed: str, giver: Giver) -> None:
 
 
 def _unknown() -> Problem:
-    return Problem("not_found", "There is no grant with this id that could be revoked: see GET /v1/grants.")
+    return Problem("not_found", "There is no valid grant with this id: see GET /v1/grants.")
 
 
 def _below(cursor: str) -> UUID:

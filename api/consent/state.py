@@ -1,8 +1,8 @@
-"""Makes and reads `state`, which leads a person back from a provider to the one wait that sent them there.
+"""OAuth `state`: leads a person back from a provider to the wait that sent them there.
 
-Nothing is stored for it: a state carries the wait's id, until when it is good, random bytes, and a digest of the provider as
-it was then, signed together with the wait's nonce. The PKCE verifier is derived from the random bytes, so that it, too, is
-known to this installation alone: `base64url(id | seconds | random | digest | HMAC-SHA256)`.
+Nothing is stored for it. A state carries the wait's id, its expiry, random bytes, and a digest of the provider's configuration,
+signed together with the wait's nonce. The PKCE verifier is derived from the random bytes, so only this installation knows it:
+`base64url(id | seconds | random | digest | HMAC-SHA256)`.
 """
 
 import base64
@@ -24,7 +24,7 @@ _LENGTH = _ID + _TIME + _RANDOM + _PROVIDER + _TAG
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a state says; nothing of it is proved before `genuine`."""
+    """The fields of a state; none is proved before `genuine`."""
 
     wait: UUID
     until: int
@@ -39,23 +39,23 @@ class State:
 
     @property
     def browser(self) -> str:
-        """What the browser that sets out is told beside it."""
+        """The secret for the cookie of the browser that starts."""
         return _base64(_hmac(b"browser", self.wait.bytes + self.random))
 
     def text(self) -> str:
-        """Write it for the provider."""
+        """Return the state as text for the provider."""
         return _base64(self._said + self.tag)
 
     def genuine(self, nonce: str | None) -> bool:
-        """Whether this installation made it for this wait; compared in constant time."""
+        """Return whether this installation made it for this wait; compared in constant time."""
         return nonce is not None and hmac.compare_digest(self.tag, self.signed(nonce))
 
     def signed(self, nonce: str) -> bytes:
-        """Return the tag that belongs to what it says."""
+        """Return the tag over its fields and the nonce."""
         return _hmac(b"state", self._said + nonce.encode())
 
     def is_of(self, provider: Provider) -> bool:
-        """Return whether the provider is still the one to which this state went."""
+        """Return whether the provider's configuration is the one that this state was made for."""
         return hmac.compare_digest(self.provider, _digest(provider))
 
     @property
@@ -64,14 +64,14 @@ class State:
 
 
 def new_state(wait: UUID, nonce: str, now: float, provider: Provider) -> State:
-    """Make a state for a person who sets out to a provider now."""
+    """Return a state for a person who starts now."""
     until, random = int(now) + GOOD_SECONDS, secrets.token_bytes(_RANDOM)
     begun = State(wait, until, random, _digest(provider), b"")
     return replace(begun, tag=begun.signed(nonce))
 
 
 def read_state(text: str) -> State | None:
-    """Read a state; None when the text is none."""
+    """Parse a state; None if the text is not a state."""
     if len(text) > 2 * _LENGTH:
         return None
     try:
@@ -89,7 +89,7 @@ def read_state(text: str) -> State | None:
 
 
 def _digest(provider: Provider) -> bytes:
-    """Digest where a person and a code are sent, and as whose; equal digests, equal addresses."""
+    """Return a digest of the addresses and the client of a provider; equal digests mean equal addresses."""
     said = [
         provider.name,
         provider.authorize_url,

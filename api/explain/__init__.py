@@ -1,1 +1,1 @@
-"""Why a run is not executing: what is read of it in one snapshot, and what follows from that, by rules without I/O."""
+"""Explanations why a run is not executing: values read in one snapshot, and rules over them without I/O."""

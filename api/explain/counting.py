@@ -1,13 +1,13 @@
-"""Counts who goes before a run: by the order of the index that holds them, and never further than to a bound.
+"""Counts of the runs before a run, in the order of their index and up to a bound.
 
-`ORDER BY` and `LIMIT` within each part keep the planner on that index: it is read from the run's place on, or from its head,
-and an entry more than the bound is the last that is looked at, however many wait.
+`ORDER BY` and `LIMIT` within each part keep the planner on that index. It is read from the run's position, or from its head,
+and reading stops one entry after the bound, however many runs wait.
 """
 
 from collections.abc import Sequence
 
-from api.explain.facts import MOST_COUNTED, Ahead, Count
 from api.explain.reading import Connection
+from api.explain.snapshot import MOST_COUNTED, Ahead, Count
 from models.blocked_on import BLOCKED_UNTIL
 from models.statement import Statement
 from models.tables.run import Run
@@ -50,7 +50,7 @@ PLACES = f"SELECT count(*)::int AS held FROM (SELECT FROM place WHERE line = %(l
 def count_ready(
     connection: Connection, run: Run, classes: tuple[Sequence[str], Sequence[str], Sequence[bool]]
 ) -> Ahead:
-    """Count the ready runs of these classes of the run's queue that go before it, or compete with it."""
+    """Count the ready runs of these classes that precede the run in its queue, or compete with it."""
     agents, windows, kinds = classes
     asked = {"queue": run.queue, "agents": list(agents), "windows": list(windows), "kinds": list(kinds)}
     row = Statement(READY_BEFORE, {**asked, "resumed": run.resumed, **_place(run)}).one(connection)
@@ -66,7 +66,7 @@ def count_in_line(connection: Connection, line: str, run: Run) -> Count:
 
 
 def count_places(connection: Connection, line: str) -> int:
-    """Count the places of a line that are held; a line has never more than the bound, or nobody waits in it for long."""
+    """Count the held places of a line, up to the bound: a line with more places hardly ever has waiting runs."""
     row = Statement(PLACES, {"line": line}).one(connection)
     assert row is not None
     return int(row["held"])

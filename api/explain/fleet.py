@@ -1,4 +1,4 @@
-"""Whether there are workers for a ready run, and whether they have room for it now: a rule over values, without I/O."""
+"""Workers of a ready run: whether any serves it, and whether one has a free slot. Rules without I/O."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import Any
 
 from api.explain import limits
 from api.explain.blocker import MOST_NAMED, Blocker, ahead, listed
-from api.explain.facts import Ahead, Count, Ready, Serving
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Ahead, Count, Ready, Serving
 from models.promotion.tickets import RESUMED_IN_A_ROW
 from models.tables.run import Run
 
-_UNSERVED = "has not said yet what it serves"
+_UNSERVED = "has not registered agents yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What the workers of a queue can take, as the scheduler counts it."""
+    """Slots of a queue's workers, as the scheduler counts them."""
 
     total: int
     executing: int
@@ -26,7 +26,7 @@ class Slots:
 
 
 def slots(ready: Ready) -> Slots:
-    """Count the slots of the workers that offer any; a ticket that is out has one promised."""
+    """Count the slots of the workers that offer any; each published ticket is promised one slot."""
     offering = ready.offering
     promised = sum(one.tickets for one in ready.in_flight if one.queue == ready.queue.name)
     open_slots = sum(max(0, worker.slots - worker.leased) for worker in offering)
@@ -35,7 +35,7 @@ def slots(ready: Ready) -> Slots:
 
 
 def missing(ready: Ready) -> list[Blocker]:
-    """Say that nobody could execute the run at all: no worker of its queue lives, or none of them serves its agent."""
+    """Return a blocker if no worker can execute the run: its queue has no live worker, or none serves its agent."""
     queue, agent = ready.queue.name, ready.run.agent
     if not ready.workers:
         return [Blocker(Kind.NO_WORKER, f"No worker of the queue {queue} is running.", facts={"queue": queue})]
@@ -48,7 +48,7 @@ def missing(ready: Ready) -> list[Blocker]:
 
 
 def _others(workers: Sequence[Serving]) -> list[str]:
-    """Say how many workers do what else."""
+    """Return how many workers do something else, by activity."""
     counted = Counter(_instead(worker) for worker in workers)
     return [f"{number} {what}" if number == 1 else f"{number} {_plural(what)}" for what, number in counted.items()]
 
@@ -79,7 +79,7 @@ def _shown(worker: Serving) -> dict[str, Any]:
 
 
 def classes(ready: Ready) -> tuple[list[str], list[str], list[bool]]:
-    """Name the classes of runs of the queue that may go now: by agent, by window, and whether new ones may, or only others."""
+    """Return the classes of runs that may be promoted now: agents, windows, and kinds (True: resumed, False: new)."""
     served = {agent for worker in ready.offering for agent in worker.agents}
     going = [name for name in sorted(served) if _goes(ready, name)]
     only_others = ready.queue.cordoned or limits.starts_used_up(ready)
@@ -93,23 +93,23 @@ def _goes(ready: Ready, name: str) -> bool:
 
 
 def capacity(ready: Ready, before: Ahead | None) -> Blocker:
-    """Say that all slots are taken, and how many runs go before this one; None: it was promoted already."""
+    """Return the blocker of taken slots, with the runs ahead of this one; `before` is None if it is promoted already."""
     has, queue = slots(ready), ready.queue.name
     taken = f"{has.executing:,} execute runs"
     if has.promised:
-        taken += f", {has.promised:,} {'is' if has.promised == 1 else 'are'} promised to runs that were promoted"
+        taken += f", {has.promised:,} {'is' if has.promised == 1 else 'are'} reserved for promoted runs"
     detail = f"All {has.total:,} slots of the queue {queue} are taken: {taken}."
     facts = {"queue": queue, "slots": has.total, "executing": has.executing, "promised": has.promised}
     if before is not None:
         count = turns_before(ready.run, before)
         verb = "run goes" if count.number == 1 else "runs go"
-        detail += f" {count} ready {verb} before it." if count.number else " It is the next."
+        detail += f" {count} ready {verb} before it." if count.number else " It is next."
         facts |= ahead(count)
     return Blocker(Kind.CAPACITY, detail, ready.since, facts=facts)
 
 
 def turns_before(run: Run, before: Ahead) -> Count:
-    """Count the promotions that come before that of a run: a new run in four goes between those that had started."""
+    """Count the promotions before that of a run: one new run is promoted after every `RESUMED_IN_A_ROW` resumed ones."""
     if run.resumed:
         others = min(before.other, before.same // RESUMED_IN_A_ROW)
     else:
@@ -118,12 +118,12 @@ def turns_before(run: Run, before: Ahead) -> Count:
 
 
 def promotion(ready: Ready) -> Blocker:
-    """Say that nothing is in the way."""
-    return Blocker(Kind.PROMOTION, "Nothing holds it: it is promoted in a moment.", ready.since)
+    """Return the blocker of a run that only waits for its promotion."""
+    return Blocker(Kind.PROMOTION, "Nothing blocks it; it is promoted in a moment.", ready.since)
 
 
 def promoted(ready: Ready) -> Blocker:
-    """Say that its ticket is out."""
+    """Return the blocker of a run whose ticket is published."""
     times = ready.run.ticket_n
     detail = "It was promoted and waits for a worker to take its ticket"
     detail += f", which was published {times} times." if times > 1 else "."

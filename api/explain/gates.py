@@ -1,20 +1,20 @@
-"""What people and the clock keep a ready run from: pauses, windows, its time. A rule over values, without I/O.
+"""Gates that hold a ready run: pauses, windows, its start time. Rules without I/O.
 
-What somebody said of a queue or of an agent is told also of a run that is held by something of its own, for it comes next.
+Gates of the queue and of the agent are shown also for a run with a blocker of its own, because they come next.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.explain.blocker import Blocker, runs, short, spoken
-from api.explain.facts import Ready
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Ready
 from models.blocked_on import DECLINED, NOT_BEFORE, OVERLAP
 from models.runs.public_event import timestamp
 
 
 def closed(ready: Ready) -> list[Blocker]:
-    """Say which gates are closed for this run: its own, and those of its queue, its agent and their windows."""
+    """Return the closed gates of this run: its own, and those of its queue, its agent and their windows."""
     return [*_own(ready), *_queue(ready), *_agent(ready), *_windows(ready)]
 
 
@@ -27,28 +27,28 @@ def _own(ready: Ready) -> list[Blocker]:
 
 def _held(ready: Ready) -> Blocker:
     run = ready.run
-    detail = f"{run.control_by or 'Somebody'} paused it: it does not start until somebody resumes it."
+    detail = f"{run.control_by or 'A user'} paused it; it does not start until it is resumed."
     return Blocker(Kind.HELD, detail, run.control_at, facts={"by": run.control_by, "comment": run.control_reason})
 
 
 def _not_before(ready: Ready) -> Blocker:
-    detail = f"It is not to begin before its time.{_over(ready)}"
+    detail = f"Its start time has not come yet.{_over(ready)}"
     return Blocker(Kind.NOT_BEFORE, detail, ready.run.created_at, ready.run.blocked_until)
 
 
 def _declined(ready: Ready) -> Blocker:
-    detail = f"A worker that does not take runs of {ready.run.agent} gave its ticket back.{_over(ready)}"
+    detail = f"A worker that does not take runs of {ready.run.agent} returned its ticket.{_over(ready)}"
     return Blocker(Kind.DECLINED, detail, ready.run.promoted_at, ready.run.blocked_until)
 
 
 def _over(ready: Ready) -> str:
     until = ready.run.blocked_until
-    return " That is over: it goes on in a moment." if until is not None and until <= ready.now else ""
+    return " This ends in a moment." if until is not None and until <= ready.now else ""
 
 
 def _overlap(ready: Ready) -> Blocker:
     if ready.overlap is None or not ready.overlap.earlier:
-        return Blocker(Kind.OVERLAP, "The runs before it have ended: it is let go in a moment.")
+        return Blocker(Kind.OVERLAP, "The runs before it have ended; it may start in a moment.")
     schedule, earlier = ready.overlap.schedule, ready.overlap.earlier
     which = "Earlier runs" if len(earlier) > 1 else "An earlier run"
     have = "have" if len(earlier) > 1 else "has"
@@ -68,7 +68,7 @@ def _queue(ready: Ready) -> list[Blocker]:
     if queue.paused:
         found.append(Blocker(Kind.QUEUE_PAUSED, f"The queue {queue.name} is paused.", facts={"queue": queue.name}))
     if queue.cordoned and not ready.run.resumed:
-        detail = f"The queue {queue.name} starts no new runs; those that had started go on."
+        detail = f"The queue {queue.name} starts no new runs; started runs continue."
         found.append(Blocker(Kind.QUEUE_CORDONED, detail, facts={"queue": queue.name}))
     return found
 
@@ -97,10 +97,10 @@ def _window(ready: Ready, name: str, through: list[str]) -> Blocker:
     facts: dict[str, Any] = {"window": name, "through": through}
     window = ready.windows.by_name.get(name)
     if window is None:
-        detail = f"The run names the window {name}, which is not there any more."
+        detail = f"The run names the window {name}, which no longer exists."
     elif window.override == "closed" and window.override_until is not None and window.override_until > ready.now:
         why = f": {short(window.override_reason)}" if window.override_reason else ""
-        detail += f" {window.override_by or 'Somebody'} holds it closed{why}."
+        detail += f" {window.override_by or 'A user'} holds it closed{why}."
         facts |= {
             "by": window.override_by, "comment": window.override_reason, "overrideUntil": timestamp(window.override_until),
         }  # fmt: skip

@@ -1,20 +1,20 @@
-"""Which limits are reached that a ready run would need room under: places, a rate, numbers in flight. No I/O.
+"""Reached limits that hold a ready run: places, a rate, runs in flight. Rules without I/O.
 
-A rate and the numbers in flight hold only what is ready to go: what is kept from that by something of its own is not counted
-against them, and finds another state of things when its time has come.
+A rate and the limits of runs in flight hold only runs that compete for promotion. They are not shown for a run with a blocker
+of its own: they will have changed by the time it competes.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from api.explain.blocker import Blocker, ahead, runs, runs_wait, spoken
-from api.explain.facts import Line, Ready
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import Line, Ready
 from models.blocked_on import PLACE
 
 
 def reached(ready: Ready) -> list[Blocker]:
-    """Say which limits hold the run."""
+    """Return the limits that hold the run."""
     if ready.line is not None:
         return [_line(ready, ready.line)]
     if ready.run.blocked_on == PLACE and ready.run.control_request is None:
@@ -25,18 +25,18 @@ def reached(ready: Ready) -> list[Blocker]:
 
 
 def rate(ready: Ready) -> list[Blocker]:
-    """Say whether a new run is held by the rate of its queue; one that had started is not counted."""
+    """Return a blocker if the rate of its queue holds a new run; resumed runs are not limited."""
     if ready.run.resumed or not starts_used_up(ready):
         return []
     limit, span = ready.queue.rate["limit"], timedelta(milliseconds=ready.queue.rate["per_ms"])
     started, queue = _started(ready), ready.queue.name
-    detail = f"The queue {queue} starts {limit:,} new runs within {span.total_seconds():g} s at most, and has."
+    detail = f"The queue {queue} has reached its rate of {limit:,} new runs in {span.total_seconds():g} s."
     facts = {"queue": queue, "limit": limit, "perSeconds": span.total_seconds(), "used": started}
     return [Blocker(Kind.RATE, detail, until=_room_at(ready, started - limit, span), facts=facts)]
 
 
 def starts_used_up(ready: Ready) -> bool:
-    """Whether the queue has started as many new runs as its rate allows."""
+    """Return whether the queue has started as many new runs as its rate allows."""
     return bool(ready.queue.rate) and _started(ready) >= ready.queue.rate["limit"]
 
 
@@ -45,7 +45,7 @@ def _started(ready: Ready) -> int:
 
 
 def _room_at(ready: Ready, over: int, span: timedelta) -> datetime | None:
-    """Give the moment at which so many more than one start are counted no more."""
+    """Return the time at which more than `over` of these starts no longer count against the rate."""
     for at, number in sorted(ready.starts):
         over -= number
         if over < 0:
@@ -54,32 +54,32 @@ def _room_at(ready: Ready, over: int, span: timedelta) -> datetime | None:
 
 
 def in_queue(ready: Ready) -> list[Blocker]:
-    """Say whether as many runs of the queue are in flight as its limit allows."""
+    """Return a blocker if the queue has reached its limit of runs in flight."""
     limit, used = ready.queue.run_limit, sum(one.runs for one in ready.in_flight if one.queue == ready.queue.name)
     if limit is None or used < limit:
         return []
-    detail = f"The queue {ready.queue.name} executes {limit:,} runs at once at most, and does."
+    detail = f"The queue {ready.queue.name} has reached its limit of {limit:,} concurrent runs."
     return [Blocker(Kind.QUEUE_LIMIT, detail, facts={"queue": ready.queue.name, "limit": limit, "used": used})]
 
 
 def of_agent(ready: Ready, name: str) -> list[Blocker]:
-    """Say whether as many runs of an agent are in flight, in whatever queues, as its limit allows."""
+    """Return a blocker if an agent has reached its limit of runs in flight, over all queues."""
     rule, used = ready.agents.get(name), sum(one.runs for one in ready.in_flight if one.agent == name)
     if rule is None or rule.limit is None or used < rule.limit:
         return []
-    detail = f"The agent {name} executes {rule.limit:,} runs at once at most, and does."
+    detail = f"The agent {name} has reached its limit of {rule.limit:,} concurrent runs."
     return [Blocker(Kind.AGENT_LIMIT, detail, facts={"agent": name, "limit": rule.limit, "used": used})]
 
 
 def _line(ready: Ready, line: Line) -> Blocker:
-    """Say who holds the places of the line that the run waits in, and how many wait before it."""
+    """Return a blocker with the holders of the line's places, and the number of runs ahead."""
     of_key = line.name.startswith("key:")
     limit = ready.queue.key_limit if of_key else ready.queue.tenant_limit
     if limit is None or line.ahead.number < limit - line.held:
         return _place(ready)
     what = f"The key {ready.run.concurrency_key}" if of_key else f"The tenant {ready.run.tenant}"
     places = "1 place" if limit == 1 else f"{limit:,} places"
-    whose = f"held by {spoken(line.holders, line.held)}" if line.held else "of which none is held"
+    whose = f"held by {spoken(line.holders, line.held)}" if line.held else "all free"
     detail = f"{what} has {places} in the queue {ready.queue.name}, {whose}; {runs_wait(line.ahead)}."
     facts: dict[str, Any] = {
         "queue": ready.queue.name, "limit": limit, "used": line.held, "runs": runs(line.holders), **ahead(line.ahead),
@@ -90,5 +90,5 @@ def _line(ready: Ready, line: Line) -> Blocker:
 
 
 def _place(ready: Ready) -> Blocker:
-    detail = "It asks for its place among those that it competes with: the scheduler looks at that in a moment."
+    detail = "It waits for a place; the scheduler checks this in a moment."
     return Blocker(Kind.PLACE, detail, ready.since)

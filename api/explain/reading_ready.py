@@ -1,4 +1,4 @@
-"""Reads what a ready run competes for and with. What is in flight is few; whatever may be a million is counted to a bound."""
+"""Queries for everything that may hold a ready run. Runs in flight are few; counts that could reach a million are bounded."""
 
 from datetime import datetime
 from typing import Any
@@ -6,8 +6,8 @@ from uuid import UUID
 
 from api.explain.blocker import MOST_NAMED
 from api.explain.counting import count_in_line, count_places
-from api.explain.facts import AgentRule, InFlight, Line, Named, Overlap, Ready, Serving
 from api.explain.reading import Connection, read_led, read_named, read_windows
+from api.explain.snapshot import AgentRule, InFlight, Line, Named, Overlap, Ready, Serving
 from models.blocked_on import OVERLAP
 from models.statement import Statement
 from models.tables.queue import Queue
@@ -40,7 +40,7 @@ _UNFINISHED = ("QUEUED", "RUNNING", "AUTH_REQUIRED", "PAUSED")
 
 
 def read_ready(connection: Connection, now: datetime, run: Run) -> Ready:
-    """Read all that may be in the way of a ready run."""
+    """Read everything that may hold a ready run."""
     asked = {"queue": run.queue}
     row = Statement(_QUEUE, asked).one(connection)
     queue = Queue(**(row or {"name": run.queue}))
@@ -80,7 +80,7 @@ def _read_line(connection: Connection, run: Run) -> Line | None:
 
 
 def _read_overlap(connection: Connection, run: Run) -> Overlap | None:
-    """Read the schedule of a run that waits for earlier ones of it: they stand before it in its list."""
+    """Read the schedule of a run that waits for earlier runs: they precede it in the schedule's list."""
     if run.blocked_on != OVERLAP:
         return None
     row = Statement(_SCHEDULE, {"tenant": run.tenant, "run": run.id}).one(connection)

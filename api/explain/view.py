@@ -1,14 +1,14 @@
-"""Shows an explanation as the API does."""
+"""Explanations as the API shows them."""
 
 from typing import Any
 
-from api.explain.explaining import Explanation
+from api.explain.explanation import Explanation
 from api.shapes import ExplanationBody
 from models.runs.public_event import timestamp
 
 
 def shown(explanation: Explanation) -> ExplanationBody:
-    """Show it; of a run that has ended only its status and its reason say anything."""
+    """Return the body of an explanation; for an ended run only status and reason are of use."""
     run, worker = explanation.run, explanation.worker
     status: Any = run.status
     return {

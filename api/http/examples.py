@@ -104,7 +104,7 @@ _EXPLANATION = {
         },
         {
             "kind": "queue_limit",
-            "detail": "The queue heavy executes 5 runs at once at most, and does.",
+            "detail": "The queue heavy has reached its limit of 5 concurrent runs.",
             "since": None,
             "until": None,
             "queue": "heavy",

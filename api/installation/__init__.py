@@ -1,1 +1,1 @@
-"""What belongs to the installation: agents, workers, capacity, keys, health."""
+"""The installation: agents, workers, queues, windows, providers, keys, capacity, health."""

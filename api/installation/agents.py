@@ -1,4 +1,4 @@
-"""GET and PUT /v1/agents: what can be enqueued, who serves it now, and what holds its runs back."""
+"""GET and PUT /v1/agents: agents, the workers that serve them, and the gates of their runs."""
 
 from typing import Annotated, Any
 
@@ -40,7 +40,7 @@ def list_agents(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
     openapi_extra=takes(GateRequest, {"limit": 4}),
 )
 def put_agent(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
-    """Limit or pause an agent, or have a window gate its runs, the new and the resumed; a field left out stays as it is."""
+    """Limit or pause an agent, or let a window gate its new and resumed runs; omitted fields stay as they are."""
     asked = read_as(GateRequest, json_object(raw)).model_dump(exclude_unset=True)
     change("agent", name, asked, caller=caller, shared=shared)
     with reading() as session:

@@ -1,4 +1,4 @@
-"""GET /v1/capacity: how busy each queue is, and what holds it back. Counts over all tenants, and nothing but counts."""
+"""GET /v1/capacity: slots, runs and gates of each queue. Counts over all tenants, and nothing but counts."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from api.http.auth import Caller, may
 from api.http.openapi_responses import refusals
 from api.http.responses import Answer
-from api.installation.standing import standing
+from api.installation.queue_capacity import queue_capacity
 from api.shapes import Capacity
 
 router = APIRouter(tags=["Installation"])
@@ -15,5 +15,5 @@ router = APIRouter(tags=["Installation"])
 
 @router.get("/v1/capacity", response_model=Capacity, summary="Capacity", responses=refusals())
 def read_capacity(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
-    """Count slots and runs per queue, and say what holds the queue back."""
-    return Answer({"queues": standing()})
+    """Return the slots, runs and gates of each queue."""
+    return Answer({"queues": queue_capacity()})

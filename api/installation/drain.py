@@ -1,4 +1,4 @@
-"""POST /v1/workers/{id}/drain: the worker takes nothing new and hands back what it holds, step by step."""
+"""POST /v1/workers/{id}/drain: the worker takes no new runs and returns each of its runs after its present step."""
 
 from typing import Annotated
 from uuid import UUID
@@ -31,7 +31,7 @@ def drain_worker(
     caller: Annotated[Caller, Depends(may("operate"))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Ask a worker to drain. Its runs go on elsewhere from their last recorded step; draining is not undone."""
+    """Ask a worker to drain. Its runs continue on other workers from their last recorded step; draining cannot be undone."""
     worker = _worker_id(workerId)
     with transaction() as connection:
         if workers.drain(worker).one(connection) is None:

@@ -1,4 +1,4 @@
-"""GET /health and GET /ready: whether the process lives, and whether it can do its job."""
+"""GET /health and GET /ready: whether the process is alive, and whether it can work."""
 
 from typing import Annotated
 
@@ -15,9 +15,9 @@ from api.shapes import Health, Readiness
 router = APIRouter(tags=["Health"])
 
 
-@router.get("/health", response_model=Health, summary="Does it live?", responses=refusals(open_to_all=True))
+@router.get("/health", response_model=Health, summary="Is it alive?", responses=refusals(open_to_all=True))
 async def health() -> Answer:
-    """Answer as long as the process can, whatever else is away."""
+    """Answer 200 while the process runs, even if all else is unreachable."""
     return Answer({"status": "alive"})
 
 
@@ -25,7 +25,7 @@ async def health() -> Answer:
     "/ready", response_model=Readiness, summary="Can it work?", responses=refusals("unavailable", open_to_all=True)
 )
 def ready(shared: Annotated[Resources, Depends(resources)]) -> Answer:
-    """Answer 200 while the database is there, has its tables and takes writes. Redis may be away: that costs latency only."""
+    """Answer 200 while the database is reachable, has its tables and accepts writes. Without Redis, only latency suffers."""
     with transaction() as connection:
         found = connection.execute("SELECT to_regclass('run') IS NOT NULL").fetchone()
         if found is None or not found[0]:

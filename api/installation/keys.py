@@ -1,7 +1,7 @@
 """GET, POST and DELETE /v1/keys: the API keys of the caller's own tenant.
 
-A key gives no more than it has. What it has is read from the database, in the transaction that makes or revokes another:
-what was known of it five seconds ago would let a key that has been revoked leave one behind.
+A key can only give scopes that it has. These are read from the database, in the transaction that makes or revokes the other
+key: with the cached scopes, up to five seconds old, a revoked key could leave a new one behind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,13 +38,13 @@ Printed = Annotated[Text, Field(min_length=1, max_length=128), says(format="prin
 class NewKeyBody(Body):
     """A request to make an API key."""
 
-    name: Annotated[Printed, Field(description="What people will know it by.")]
+    name: Annotated[Printed, Field(description="A name for people.")]
     scopes: Annotated[
         list[Annotated[Text, says(enum=list(store.SCOPES))]],
         Field(
             min_length=1,
             max_length=16,
-            description=f"Of {', '.join(store.SCOPES)}, which the calling key has.",
+            description=f"Of {', '.join(store.SCOPES)}; the calling key must have each of them.",
         ),
     ]
     roles: Annotated[list[Printed], Field(max_length=32)] | None = None
@@ -52,7 +52,7 @@ class NewKeyBody(Body):
 
 @router.get("/v1/keys", response_model=KeyList, summary="API keys", responses=refusals())
 def list_keys(caller: Admin) -> Answer:
-    """List the tenant's keys, revoked ones too, never their secrets."""
+    """List the tenant's keys, also revoked ones; never their secrets."""
     return Answer({"keys": [_shown(key) for key in store.stored(caller.tenant)]})
 
 
@@ -65,9 +65,9 @@ def list_keys(caller: Admin) -> Answer:
     openapi_extra=takes(NewKeyBody, {"name": "backend", "scopes": ["enqueue", "read"]}),
 )
 def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
-    """Make a key for the caller's tenant; its secret is in this answer and nowhere else.
+    """Make a key for the caller's tenant; only this answer shows its secret.
 
-    It has scopes of the calling key at most. Roles are names that the tenant's admin hands out.
+    Its scopes must be scopes of the calling key. Roles are names that the tenant's admin chooses.
     """
     body = read_as(NewKeyBody, json_object(raw))
     new = (caller.tenant, body.name, body.scopes, body.roles or [])
@@ -91,7 +91,7 @@ def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_li
     responses=shows(204, "It is revoked.") | refusals("not_found"),
 )
 def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API spells it
-    """Revoke a key for good: here at once, in other processes within five seconds. One with `operate` takes one with it."""
+    """Revoke a key for good: in this process immediately, in others within 5 s. A key with `operate` needs one with it."""
     try:
         key = UUID(keyId)
     except ValueError:
@@ -102,9 +102,7 @@ def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API
         if key not in valid or valid[key].tenant != caller.tenant:
             raise Problem("not_found", "There is no valid key with this id.")
         if "operate" in valid[key].scopes and "operate" not in giver.scopes:
-            detail = (
-                "That key holds operate, the right over the installation: a key with operate revokes it, or the shell."
-            )
+            detail = "That key has operate, the right over the installation. Only a key with operate, or the shell, revokes it."
             raise Problem("forbidden", detail)
         store.end(connection, key)
     forget_keys()
@@ -126,7 +124,9 @@ def _giver(valid: Mapping[UUID, Row[Any]], caller: Caller) -> Row[Any]:
 def _check_gives(giver: Row[Any], scopes: Sequence[str]) -> None:
     if surplus := [scope for scope in dict.fromkeys(scopes) if scope not in giver.scopes]:
         own = [scope for scope in store.SCOPES if scope in giver.scopes]
-        detail = f"A key gives only what it has: this one may give {', '.join(own)}, not {', '.join(surplus)}."
+        detail = (
+            f"A key can only give scopes that it has: this one may give {', '.join(own)}, not {', '.join(surplus)}."
+        )
         raise Problem("forbidden", detail)
 
 

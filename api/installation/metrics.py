@@ -1,7 +1,7 @@
-"""GET /metrics: what autoscalers and alarms read of each queue, and how this process is, as Prometheus takes it.
+"""GET /metrics: gauges of each queue for autoscalers and alarms, and metrics of this process, in Prometheus' format.
 
-Open like /health: it names queues and counts runs, and nothing of any tenant. While the database is away there is no answer
-rather than one that says nothing waits.
+Open like /health: it names queues and counts runs, and shows nothing of any tenant. While the database is unreachable the call
+fails, because an answer would claim that no run waits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.http.openapi_responses import refusals
 from api.http.responses import PRIVATE
-from api.installation.standing import standing
+from api.installation.queue_capacity import queue_capacity
 from api.shapes import QueueCapacity
 
 router = APIRouter(tags=["Health"])
@@ -25,14 +25,14 @@ _TEXT = {
 }
 _GAUGES = {
     "workers": "Live workers that take part in the queue and do not drain.",
-    "slots": "Their slots: runs that they can execute at once.",
-    "limit": "Runs in flight at once by what ops said; missing where there is no such limit.",
-    "in_flight": "Runs that are executed, and tickets that are out.",
-    "executing": "Runs that are executed.",
-    "ready": "Runs that wait for a slot, for their agent or for the queue, and for nothing of their own.",
-    "blocked": "Runs that something of their own holds back: a time, a place of their key or tenant.",
-    "parked": "Runs that wait for a person, a signal, a time or a child; they need no slot.",
-    "open": "1 while the queue lets its runs go: it is not paused, and its window is open.",
+    "slots": "Their slots: runs that they can execute concurrently.",
+    "limit": "Configured limit of concurrent runs in flight; missing without a limit.",
+    "in_flight": "Executing runs, and published tickets.",
+    "executing": "Executing runs.",
+    "ready": "Runs that wait only for a slot, their agent or the queue.",
+    "blocked": "Runs with a blocker of their own: a start time, or a place of their key or tenant.",
+    "parked": "Runs parked on a person, a signal, a timer or a child; they need no slot.",
+    "open": "1 while runs of the queue may start or resume: it is not paused, and its window is open.",
     "cordoned": "1 while the queue starts no new runs.",
 }
 
@@ -44,7 +44,7 @@ class _Queues(Collector):
         self._queues = [(queue["queue"], _values(queue)) for queue in queues]
 
     def collect(self) -> Iterator[Metric]:
-        """Give each gauge with its value for each queue that has one."""
+        """Yield each gauge with its value for each queue that has one."""
         for name, meaning in _GAUGES.items():
             family = GaugeMetricFamily(f"taxiway_queue_{name}", meaning, labels=["queue"])
             for queue, values in self._queues:
@@ -74,10 +74,10 @@ def _values(queue: QueueCapacity) -> dict[str, int | None]:
     "/metrics",
     response_model=None,
     response_class=Response,
-    summary="How busy is it?",
+    summary="Metrics for Prometheus",
     responses={200: _TEXT, **refusals("unavailable", open_to_all=True)},
 )
 def metrics() -> Response:
-    """Give the gauges `taxiway_queue_*` of each queue, and those of this process."""
-    document = generate_latest(_Queues(standing())) + generate_latest(REGISTRY)
+    """Return the gauges `taxiway_queue_*` of each queue, and the metrics of this process."""
+    document = generate_latest(_Queues(queue_capacity())) + generate_latest(REGISTRY)
     return Response(document, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers=PRIVATE)

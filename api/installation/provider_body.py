@@ -1,4 +1,4 @@
-"""What a provider may be told to be: addresses that make sense, which the server calls only where it is allowed to."""
+"""Body of a provider, with checks of its addresses: https, and private ones only if the settings allow them."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -45,19 +45,19 @@ def _address(value: str) -> str:
 def _called(value: str) -> str:
     host = urlsplit(_address(value)).hostname or ""
     if is_named_private(host) and not settings().private_providers:
-        raise ValueError(f"must not be a private address, which only {SETTING} allows")
+        raise ValueError(f"must not be a private address; only {SETTING} allows it")
     return value
 
 
 def _without_query(value: str) -> str:
     if "?" in value:
-        raise ValueError("must have no parameters of its own: fixed ones belong in `parameters`")
+        raise ValueError("must not have a query: put fixed parameters into `parameters`")
     return _address(value)
 
 
 def _no_more(value: dict[str, str]) -> dict[str, str]:
     if taken := sorted(_OURS & value.keys()):
-        raise ValueError(f"must not hold {', '.join(taken)}, which are set for each authorization")
+        raise ValueError(f"must not contain {', '.join(taken)}, which are set for each authorization")
     return value
 
 
@@ -77,23 +77,23 @@ def _issuer(value: str) -> str:
 
 
 class NewProviderBody(Body):
-    """How to speak to a provider."""
+    """Configuration of a provider."""
 
-    authorizeUrl: Annotated[Visited, Field(description="Where people authorize; without parameters of its own.")]  # noqa: N815  as the API spells it
-    tokenUrl: Annotated[Called, Field(description="Where codes and refresh tokens are exchanged.")]  # noqa: N815
-    revocationUrl: Annotated[Called | None, Field(description="RFC 7009; told when a grant is revoked.")] = None  # noqa: N815
+    authorizeUrl: Annotated[Visited, Field(description="Address where people authorize, without a query.")]  # noqa: N815  as the API spells it
+    tokenUrl: Annotated[Called, Field(description="Address where codes and refresh tokens are exchanged.")]  # noqa: N815
+    revocationUrl: Annotated[Called | None, Field(description="RFC 7009; called when a grant is revoked.")] = None  # noqa: N815
     issuer: Annotated[
         Annotated[Text, Field(max_length=2000), AfterValidator(_issuer), says(pattern=_WITHOUT_QUERY)] | None,
-        Field(description="RFC 9207: what it says of itself (`iss`) when it sends people back; it must, then."),
+        Field(description="RFC 9207: the `iss` that it must send when people return; null: not checked."),
     ] = None
     callback: Annotated[
         Literal["own", "shared"] | None,
         Field(
-            description="The address of return: its own, or the one of before. Left out: kept, and its own for a new one."
+            description="Callback address: its own, or the one shared by older providers. Omitted: kept; `own` for a new one."
         ),
     ] = None
-    clientId: Annotated[Short, Field(description="As whom this installation is registered.")]  # noqa: N815
-    clientSecret: Annotated[Short | None, Field(description="Kept when left out, if its use stays; null: none.")] = None  # noqa: N815
+    clientId: Annotated[Short, Field(description="The client id under which this installation is registered.")]  # noqa: N815
+    clientSecret: Annotated[Short | None, Field(description="Omitted: kept if its use is the same; null: none.")] = None  # noqa: N815
     clientAuth: Literal["basic", "post"] = "basic"  # noqa: N815
     scopes: Annotated[list[Scope], Field(max_length=100, default_factory=list)]
     parameters: Annotated[

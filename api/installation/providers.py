@@ -1,4 +1,4 @@
-"""GET, PUT and DELETE /v1/providers/{name}: the OAuth 2 providers at which people may authorize runs."""
+"""GET, PUT and DELETE /v1/providers/{name}: the OAuth 2 providers where people authorize runs."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
-from api.consent.returning import callback_url
+from api.consent.callback_address import callback_url
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
 from api.http.openapi_responses import BODY, refusals, shows, takes
@@ -50,7 +50,7 @@ _EXAMPLE = {
 
 @router.get("/v1/providers", response_model=ProviderList, summary="Providers", responses=refusals())
 def list_providers(_caller: Operator) -> Answer:
-    """List the providers, never their client secrets."""
+    """List the providers; never their client secrets."""
     with reading() as session:
         found = session.exec(select(Provider).order_by(col(Provider.name))).all()
         return Answer({"providers": [_shown(provider) for provider in found]})
@@ -60,7 +60,7 @@ def list_providers(_caller: Operator) -> Answer:
     f"/v1/providers/{NAMED}", response_model=ProviderBody, summary="A provider", responses=refusals("not_found")
 )
 def read_provider(name: str, _caller: Operator) -> Answer:
-    """Show a provider, never its client secret."""
+    """Return a provider; never its client secret."""
     with reading() as session:
         return Answer(_shown(_found(session, name)))
 
@@ -68,15 +68,15 @@ def read_provider(name: str, _caller: Operator) -> Answer:
 @router.put(
     f"/v1/providers/{NAMED}",
     response_model=ProviderBody,
-    summary="Introduce a provider",
+    summary="Make or change a provider",
     responses=shows(201, "It is new.", ProviderBody) | refusals(*BODY),
     openapi_extra=takes(NewProviderBody, _EXAMPLE),
 )
 def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
-    """Introduce a provider, or change it; runs that wait for it need not be told. The client secret is never shown again.
+    """Make or change a provider; runs that wait for it use the new configuration. The client secret is never shown again.
 
-    A secret is kept for the addresses and the client that it was sent with: a call that changes one of these says it again.
-    Grants that were given before such a change are used no more, until the provider is again what it was.
+    A secret belongs to the addresses and the client that it was sent with: a call that changes one of these must send it again.
+    Grants from before such a change are not used until the provider is changed back.
     """
     if not _NAME.fullmatch(name):
         raise invalid("name", "must have 1 to 64 letters, digits, dots, dashes and underscores")
@@ -101,11 +101,11 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
     f"/v1/providers/{NAMED}",
     status_code=204,
     response_model=None,
-    summary="Forget a provider",
-    responses=shows(204, "It is forgotten.") | refusals("not_found"),
+    summary="Delete a provider",
+    responses=shows(204, "It is deleted.") | refusals("not_found"),
 )
 def delete_provider(name: str, caller: Operator) -> Response:
-    """Forget a provider. Grants that it gave stay, and are used again once the same provider is back."""
+    """Delete a provider. Its grants stay, and are used again if the same provider is made again."""
     with Session(engine()) as session:
         session.delete(_found(session, name))
         session.commit()
@@ -114,13 +114,13 @@ def delete_provider(name: str, caller: Operator) -> Response:
 
 
 def _check_secret(known: Provider, body: NewProviderBody) -> None:
-    """Refuse to keep a secret for another place: what it goes to, and in which way, was told together with it."""
+    """Refuse to keep a secret for a changed address, client or method: it must be sent again together with these."""
     changed = [name for name, column in _WITH_SECRET.items() if getattr(known, column) != getattr(body, name)]
     if changed and "clientSecret" not in body.model_fields_set:
-        are = "is" if len(changed) == 1 else "are"
+        were = "was" if len(changed) == 1 else "were"
         raise invalid(
             "clientSecret",
-            f"must be sent again because {', '.join(changed)} {are} changed: send the secret that belongs there, or null",
+            f"must be sent again because {', '.join(changed)} {were} changed: send the matching secret, or null",
         )
 
 
@@ -139,7 +139,7 @@ def _take_over(provider: Provider, body: NewProviderBody) -> None:
 def _found(session: Session, name: str) -> Provider:
     provider = session.get(Provider, name)
     if provider is None:
-        raise Problem("not_found", "There is no provider of this name: see GET /v1/providers.")
+        raise Problem("not_found", "There is no provider with this name: see GET /v1/providers.")
     return provider
 
 

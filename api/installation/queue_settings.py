@@ -1,4 +1,4 @@
-"""What is said of queues and of agents alike, and how it takes effect: stored whole, then the scheduler is woken."""
+"""Settings that queues and agents share: stored in one transaction, then the scheduler is woken."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -21,26 +21,26 @@ Operator = Annotated[Caller, Depends(may("operate"))]
 Raw = Annotated[bytes, Depends(body_within(small_limit))]
 Shared = Annotated[Resources, Depends(resources)]
 
-# Left out means "as it is"; a default in the document would have clients send it.
+# An omitted field stays as it is; with a default in the OpenAPI document, clients would send it.
 FALSE: Any = Field(default_factory=bool)
 
 _CHANGES = {"queue": queue_settings.change_queue, "agent": queue_settings.change_agent}
 
 
 class GateRequest(Body):
-    """What to change: a field that is left out stays as it is."""
+    """A change of settings; omitted fields stay as they are."""
 
-    limit: Annotated[Limit | None, Field(description="Runs in flight at once: tickets and leases; null for none.")] = (
-        None
-    )
-    paused: Annotated[bool, Field(description="Whether its runs are held back, the new and the resumed ones.")] = FALSE
-    window: Annotated[Name | None, Field(description="The window that gates its runs; null for none.")] = None
+    limit: Annotated[
+        Limit | None, Field(description="Concurrent runs in flight: tickets and leases; null for no limit.")
+    ] = None
+    paused: Annotated[bool, Field(description="Whether its new and resumed runs are held.")] = FALSE
+    window: Annotated[Name | None, Field(description="The window that gates its runs; null for no window.")] = None
 
 
 def change(
     kind: Literal["queue", "agent"], name: str, asked: Mapping[str, Any], *, caller: Caller, shared: Resources
 ) -> None:
-    """Store what was asked for, in the words of `models`, and wake the scheduler; raises Problem where something is not there."""
+    """Store a change, in the names of `models`, and wake the scheduler; raises Problem `not_found` or `unknown_window`."""
     window = asked.get("window")
     if window is not None:
         shared.catalogue.check_window(window, "window")
@@ -55,5 +55,5 @@ def change(
 
 
 def unknown(kind: str, name: str) -> Problem:
-    """Say that there is no such queue or agent."""
+    """Return the problem of an unknown queue or agent."""
     return Problem("not_found", f"There is no {kind} {name[:100]}: see GET /v1/{kind}s.")

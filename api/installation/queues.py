@@ -1,4 +1,4 @@
-"""GET and PUT /v1/queues: how many runs of a queue go at once, how fast, in whose favour, and when."""
+"""GET and PUT /v1/queues: limits, rates, weights and gates of queues."""
 
 from typing import Annotated, Any
 
@@ -30,42 +30,42 @@ _EXAMPLE = {"limit": 20, "tenantLimit": 5, "rate": {"limit": 100, "per": "PT1M"}
 
 
 class RateRequest(Body):
-    """How many runs may start within a span of time."""
+    """A limit of starts within a span of time."""
 
-    limit: Annotated[int, Field(ge=1, le=100_000, description="New runs that start within any span, at most."), WHOLE]
+    limit: Annotated[
+        int, Field(ge=1, le=100_000, description="Maximum number of new runs that start within any span."), WHOLE
+    ]
     per: Annotated[RateSpan, Field(description="The span, a second to a day: seconds or ISO 8601.")]
 
 
 class QueueRequest(GateRequest):
-    """What to change: a field that is left out stays as it is, null takes a limit away."""
+    """A change of settings: omitted fields stay as they are, null removes a limit."""
 
     tenantLimit: Annotated[  # noqa: N815  as the API spells it
-        Limit | None, Field(description="Runs of one tenant in flight at once; null for no limit.")
+        Limit | None, Field(description="Concurrent runs of one tenant in flight; null for no limit.")
     ] = None
     keyLimit: Annotated[  # noqa: N815  as the API spells it
         Limit | None,
-        Field(description="Runs of one tenant and `concurrencyKey` that execute at once; null for the default, 1."),
+        Field(description="Concurrent runs of one tenant and `concurrencyKey`; null for the default, 1."),
     ] = None
     holdKeys: Annotated[  # noqa: N815  as the API spells it
-        bool, Field(description="Whether a run that parks keeps the place of its `concurrencyKey`.")
+        bool, Field(description="Whether a parked run keeps the place of its `concurrencyKey`.")
     ] = FALSE
-    rate: Annotated[RateRequest | None, Field(description="How fast new runs start; null: as fast as they can.")] = None
+    rate: Annotated[RateRequest | None, Field(description="Rate of new runs; null for no limit.")] = None
     weights: Annotated[
         dict[Name, Weight] | None,
         Field(
             max_length=1000,
-            description="By tenant, 0.01 to 1000: one of weight 2 gets twice the share of one of weight 1 while both wait. All "
-            "weights of the queue are replaced: a tenant that is not named weighs 1. Null: all weigh 1.",
+            description="By tenant, 0.01 to 1000: a tenant of weight 2 gets twice the share of one of weight 1 while both wait. "
+            "All weights of the queue are replaced: a tenant that is not named has weight 1. Null: all have weight 1.",
         ),
     ] = None
-    cordoned: Annotated[bool, Field(description="Whether new runs are held back; those that were started go on.")] = (
-        FALSE
-    )
+    cordoned: Annotated[bool, Field(description="Whether new runs are held; started runs continue.")] = FALSE
 
 
 @router.get("/v1/queues", response_model=QueueList, summary="Queues", responses=refusals())
 def list_queues(caller: Reader) -> Answer:
-    """List the queues, each made by the first worker that registered for it or by PUT."""
+    """List the queues; the first worker that registers for a queue makes it, or PUT."""
     with reading() as session:
         found = session.exec(select(Queue).order_by(col(Queue.name))).all()
     return Answer({"queues": [_shown(queue, caller) for queue in found]})
@@ -73,7 +73,7 @@ def list_queues(caller: Reader) -> Answer:
 
 @router.get(f"/v1/queues/{NAMED}", response_model=QueueBody, summary="A queue", responses=refusals("not_found"))
 def read_queue(name: str, caller: Reader) -> Answer:
-    """Show a queue."""
+    """Return a queue."""
     return _answer(name, caller)
 
 
@@ -85,9 +85,9 @@ def read_queue(name: str, caller: Reader) -> Answer:
     openapi_extra=takes(QueueRequest, _EXAMPLE),
 )
 def put_queue(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
-    """Limit a queue, pause or cordon it, share it out, or have a window gate its runs; a field left out stays as it is.
+    """Limit, pause or cordon a queue, weigh its tenants, or let a window gate its runs; omitted fields stay as they are.
 
-    A queue that nobody serves yet is made. Runs that are in flight go on: a lower limit holds for those that come after them.
+    A queue that does not exist is made. Runs in flight continue: a lower limit holds only later ones.
     """
     if not is_name(name):
         raise invalid("name", RULE)
@@ -97,7 +97,7 @@ def put_queue(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
 
 
 def _asked(body: QueueRequest) -> dict[str, Any]:
-    """Give what was asked for in the words of `models`, with what is stored in the place of nulls."""
+    """Return the change in the names of `models`, with the stored defaults instead of nulls."""
     asked = {_WORDS.get(field, field): value for field, value in body.model_dump(exclude_unset=True).items()}
     if "key_limit" in asked:
         asked["key_limit"] = asked["key_limit"] or 1
@@ -118,7 +118,7 @@ def _answer(name: str, caller: Caller) -> Answer:
 
 def _shown(queue: Queue, caller: Caller) -> QueueBody:
     rate, weights = queue.rate, queue.weights or {}
-    # Who else uses the installation is the business of those who operate it.
+    # Only operators may see the names of other tenants.
     seen = weights if "operate" in caller.scopes else {caller.tenant: weights.get(caller.tenant)}
     return {
         "name": queue.name,

@@ -1,4 +1,4 @@
-"""GET, PUT and DELETE /v1/windows: when runs may go."""
+"""GET, PUT and DELETE /v1/windows: recurring times in which runs may start or resume, or may not."""
 
 import re
 from datetime import datetime
@@ -41,19 +41,20 @@ _NEXT = 5
 
 
 class PutWindow(Body):
-    """When a window is open, or a blackout closed."""
+    """The times in which a window is open, or a blackout closed."""
 
-    cron: Annotated[Cron, Field(description="When it begins: minute, hour, day of month, month, day of week.")]
+    cron: Annotated[Cron, Field(description="Beginning: minute, hour, day of month, month, day of week.")]
     duration: Annotated[Period, Field(description="Elapsed time, at most 7 days: seconds or ISO 8601.")]
-    timezone: Annotated[Timezone, Field(description="The zone whose clock `cron` means, as IANA names it.")]
+    timezone: Annotated[Timezone, Field(description="IANA name of the zone of `cron`.")]
     kind: Annotated[
-        Literal["window", "blackout"], Field(description="Whether runs go within these times or outside them.")
+        Literal["window", "blackout"],
+        Field(description="Whether runs may start or resume within these times or outside them."),
     ] = "window"
     onClose: Annotated[  # noqa: N815  as the API spells it
         Literal["finish", "pause"],
         Field(
-            description="Runs that execute when it closes: `finish` lets them go on until they wait or end, `pause` parks "
-            "them at the edge of their next step until it opens."
+            description="Runs that execute when it closes: `finish` lets them continue until they wait or end, `pause` parks "
+            "them before their next step until it opens."
         ),
     ] = "finish"
 
@@ -71,9 +72,9 @@ def list_windows(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
 def read_window(
     name: str,
     _caller: Annotated[Caller, Depends(may("read"))],
-    following: Annotated[int, Query(alias="next", ge=0, le=50, description="How many periods to show.")] = _NEXT,
+    following: Annotated[int, Query(alias="next", ge=0, le=50, description="Number of periods to show.")] = _NEXT,
 ) -> Answer:
-    """Show a window: whether it is open, its next periods, what it gates, and who changed it."""
+    """Return a window: its state, its next periods, the queues and agents that it gates, and its changes."""
     return Answer(shown(name, following))
 
 
@@ -89,7 +90,7 @@ def put_window(
     caller: Annotated[Caller, Depends(may("operate"))],
     raw: Annotated[bytes, Depends(body_within(small_limit))],
 ) -> Answer:
-    """Make a window, or replace what it was; an override stays. It takes effect within a second."""
+    """Make or replace a window; an override stays. The change takes effect within a second."""
     if not NAME.fullmatch(name):
         raise invalid("name", NAME_RULE)
     body = read_as(PutWindow, json_object(raw))
@@ -113,7 +114,7 @@ def put_window(
     responses=shows(204, "It is deleted.") | refusals("not_found", "conflict"),
 )
 def delete_window(name: str, caller: Annotated[Caller, Depends(may("operate"))]) -> Response:
-    """Delete a window that no queue, no agent and no run that has not ended needs any more."""
+    """Delete a window that no queue, agent or unfinished run uses."""
     with transaction() as connection:
         if windows.delete(name, by=caller.name).one(connection) is None:
             raise unknown(name)
@@ -125,7 +126,7 @@ def delete_window(name: str, caller: Annotated[Caller, Depends(may("operate"))])
 
 
 def shown(name: str, following: int = _NEXT) -> WindowBody:
-    """Show a window whole; raises Problem `not_found`."""
+    """Return a window with all details; raises Problem `not_found`."""
     with reading() as session:
         now, window = _now(session), session.get(Window, name)
         if window is None:
@@ -148,7 +149,7 @@ def shown(name: str, following: int = _NEXT) -> WindowBody:
 
 
 def unknown(name: str) -> Problem:
-    """Say that there is no such window."""
+    """Return the problem of an unknown window."""
     return Problem("not_found", f"There is no window {name[:100]}: see GET /v1/windows.")
 
 
@@ -160,11 +161,11 @@ def _standing(window: Window, now: datetime) -> Standing:
     try:
         return standing(window, now)
     except ValueError:
-        return Standing(False, None)  # as the scheduler takes a zone that it does not know
+        return Standing(False, None)  # like the scheduler for an unknown zone
 
 
 def _summary(window: Window, now: datetime) -> WindowSummary:
-    run_state = _standing(window, now)
+    current = _standing(window, now)
     overridden: Any = window.override is not None and window.override_until is not None and window.override_until > now
     kind: Any = window.kind
     on_close: Any = window.on_close
@@ -176,8 +177,8 @@ def _summary(window: Window, now: datetime) -> WindowSummary:
         "timezone": window.timezone,
         "kind": kind,
         "onClose": on_close,
-        "open": run_state.open,
-        "until": timestamp(run_state.until),
+        "open": current.open,
+        "until": timestamp(current.until),
         "override": {
             "state": state,
             "until": timestamp(window.override_until),

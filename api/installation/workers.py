@@ -1,4 +1,4 @@
-"""GET /v1/workers: the worker processes, and how each is doing."""
+"""GET /v1/workers: the worker processes and their states."""
 
 from typing import Annotated, Any
 
@@ -27,13 +27,13 @@ def _consuming() -> ColumnElement[bool]:
 
 
 def offers_slots() -> ColumnElement[bool]:
-    """Whether the scheduler counts a worker's slots: it lives, takes part in its queue, and does not drain."""
+    """Return the condition for workers whose slots the scheduler counts: alive, consuming, and not draining."""
     return and_(col(Worker.dead_at).is_(None), _alive(), _consuming(), col(Worker.draining).is_(False))
 
 
 @router.get("/v1/workers", response_model=WorkerList, summary="Workers", responses=refusals())
 def list_workers(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
-    """List the workers that have not been declared dead, oldest first."""
+    """List the workers that are not declared dead, oldest first."""
     leased = select(func.count()).where(col(Run.lease_worker) == col(Worker.id)).scalar_subquery()
     wanted: Any = select(Worker, leased, _alive(), func.coalesce(_consuming(), text("false")))
     with reading() as session:

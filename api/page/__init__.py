@@ -1,1 +1,1 @@
-"""What people see of a question: a page of plain HTML that needs no script."""
+"""Pages for people: questions and authorizations as plain HTML that needs no script."""

@@ -1,8 +1,8 @@
-"""GET and POST /v1/runs/approval: what a link shows, and the decision of whoever holds it. The token is the credential.
+"""GET and POST /v1/runs/approval: the question of a link, and the decision of its holder. The token is the credential.
 
-Browsers, mail scanners and chat previews fetch links before any person does. So a GET decides only when it names the
-decision *and* asks for JSON in so many words; every other GET shows something, and changes nothing. Who does not ask for
-JSON is shown a page, with buttons that POST.
+Browsers, mail scanners and chat previews fetch links before any person does. So a GET decides only if it names the decision
+*and* asks explicitly for JSON. Every other GET changes nothing. A request that does not ask for JSON gets a page with buttons
+that POST.
 """
 
 from typing import Annotated, Any, Literal, cast
@@ -17,18 +17,18 @@ from api.http.openapi_responses import BODY, PAGE, Responses, refusals, takes
 from api.http.parsing import read_as
 from api.http.problems import invalid
 from api.http.responses import Answer
-from api.page.answering import answer
-from api.page.outcome_page import became, problem_page
-from api.page.question_page import Typed, ask
+from api.page.outcome_page import outcome_page, problem_page
+from api.page.question_page import Typed, question_page
+from api.page.submission import answer
 from api.people.decide import asked_by, decide_by_token
+from api.people.decision_body import MAX_COMMENT, DecisionBody, TokenDecisionBody
 from api.people.question import shown
-from api.people.verdict import MAX_COMMENT, DecisionBody, TokenDecisionBody
 from api.resources import Resources, resources
 from api.shapes import ApprovalBody
 
 
 async def _as_it_came(request: Request) -> None:
-    """Have a person shown a page also when something is wrong."""
+    """Answer people with a page also for errors."""
     if says_form(request) or (request.method in ("GET", "HEAD") and not wants_json(request)):
         refuse_with(request, problem_page)
 
@@ -39,14 +39,14 @@ _SPENT = ("token_unknown", "token_used", "token_expired", "invalid_answer")
 _EXAMPLE = {"token": "AZVzpG8rfB2eAEscXW5_gA.kq3…", "decision": "approve", "comment": "as ordered"}
 _BY_GET = ("approve", "deny")
 _AS_FORM: dict[str, Any] = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
-_SHOWS: Responses = {200: {"description": "What is asked: a page, or JSON for who asks for that.", "content": PAGE}}
-_LEADS: Responses = {303: {"description": "To the page that shows the outcome, for a form that was submitted."}}
+_SHOWS: Responses = {200: {"description": "The question: a page, or JSON if the request asks for it.", "content": PAGE}}
+_LEADS: Responses = {303: {"description": "After a submitted form: to the page that shows the outcome."}}
 
 
 @router.get(
     "/v1/runs/approval",
     response_model=ApprovalBody,
-    summary="What a link asks",
+    summary="Read a question by its link",
     responses=_SHOWS | refusals("invalid_request", "unavailable", *_SPENT, open_to_all=True, pages=True),
 )
 def read_approval(
@@ -54,16 +54,18 @@ def read_approval(
     request: Request,
     shared: Annotated[Resources, Depends(resources)],
     token: Annotated[str, Query(description="From the link.")],
-    decision: Annotated[str | None, Query(description="`approve` or `deny`: decides if the call accepts JSON.")] = None,
-    choice: Annotated[str | None, Query(description="One of the choices, where there are some.")] = None,
-    comment: Annotated[str | None, Query(description=f"{MAX_COMMENT:,} characters at most.")] = None,
+    decision: Annotated[
+        str | None, Query(description="`approve` or `deny`: decides if the request accepts JSON.")
+    ] = None,
+    choice: Annotated[str | None, Query(description="One of the choices, if the question has any.")] = None,
+    comment: Annotated[str | None, Query(description=f"At most {MAX_COMMENT:,} characters.")] = None,
 ) -> Response:
-    """Show what is asked, also when it is decided. With `decision` and `Accept: application/json`: decide."""
+    """Show a question, open or decided. With `decision` and `Accept: application/json`: decide."""
     if not wants_json(request):
         return _page(token, Typed({"decision": [decision or ""], "choice": [choice or ""], "comment": [comment or ""]}))
     if decision is not None:
         if decision not in _BY_GET:
-            raise invalid("decision", "must be approve or deny here; an answer is sent by POST")
+            raise invalid("decision", "must be approve or deny here; send an answer by POST")
         body = DecisionBody(
             decision=cast("Literal['approve', 'deny']", decision), choice=choice, comment=_bounded(comment)
         )
@@ -75,7 +77,7 @@ def read_approval(
 def look_at_approval(
     request: Request, shared: Annotated[Resources, Depends(resources)], token: Annotated[str, Query()]
 ) -> Response:
-    """Answer as GET does without a decision: programs that check links decide nothing."""
+    """Answer like GET without a decision, so that link checkers decide nothing."""
     return read_approval(request=request, shared=shared, token=token)
 
 
@@ -91,7 +93,7 @@ def decide_approval(
     raw: Annotated[bytes, Depends(body_within(small_limit, forms=True))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Response:
-    """Approve, deny or answer. Exactly one decision wins; whoever comes later is told which one it was."""
+    """Approve, deny or answer. Exactly one decision wins; later calls receive that decision."""
     if says_form(request):
         return answer(raw, shared)
     body = read_as(TokenDecisionBody, json_object(raw))
@@ -100,11 +102,11 @@ def decide_approval(
 
 def _page(token: str, typed: Typed) -> Response:
     question = asked_by(token)
-    return became(question) if question.closed else ask(question, token, typed)
+    return outcome_page(question) if question.closed else question_page(question, token, typed)
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a call asks for JSON in so many words and for no page: `*/*`, which most scanners send, does not count."""
+    """Return whether a request asks explicitly for JSON and for no page: `*/*`, which most scanners send, does not count."""
     accepted = {}
     for part in ",".join(request.headers.getlist("accept")).split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))

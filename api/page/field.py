@@ -1,4 +1,4 @@
-"""What a form asks for: fields by kind, each named by the path of the value that it gives."""
+"""Fields of a form, by kind; each is named by the path of its value in the answer."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ MANY_OPTIONS = 6
 
 
 class Kind(StrEnum):
-    """How a value is given."""
+    """How a person enters a value."""
 
     LINE = "line"
     LINES = "lines"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
     TIME = "time"
     MOMENT = "moment"
     CHOICE = "choice"
-    CHOICES = "choices"  # any number of them
+    CHOICES = "choices"  # any number of options
     LIST = "list"  # one value in each line
     GROUP = "group"
     JSON = "json"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several values; forms name it by its place, as a value may be no text."""
+    """One of several values; forms name it by its index, as a value need not be text."""
 
     value: Any
     label: str
@@ -38,7 +38,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One value that is asked for. When it is left blank it is null if that is allowed, else missing or left out."""
+    """One value of the answer. A blank one becomes null if null is allowed; otherwise it is missing or left out."""
 
     kind: Kind
     name: str
@@ -50,23 +50,23 @@ class Field:
     options: Sequence[Option] = ()
     item: Kind = Kind.LINE
     fields: "Sequence[Field]" = ()
-    listed: bool = False  # a group whose value is a list of its members, each of which it must have
+    listed: bool = False  # a group whose value is a list with all of its members
     default: Any = None
     schema: str | None = None
 
     @property
     def id(self) -> str:
-        """The identifier of its element in the page; a name may hold what an identifier cannot."""
+        """The identifier of its HTML element, without the characters of the name that an identifier cannot have."""
         return re.sub(r"[^A-Za-z0-9.-]", lambda found: f"_{ord(found[0]):x}", f"field-{self.name}")
 
     @property
     def may_be_blank(self) -> bool:
-        """Whether a person need not give it; an empty list is a list."""
+        """Whether a person may leave it blank; an empty list is a valid list."""
         return not self.required or self.nullable or self.kind in (Kind.LIST, Kind.CHOICES)
 
     @property
     def offered(self) -> list[tuple[str, str]]:
-        """What a person chooses from: what the form sends, and what they read. A choice that is optional can be undone."""
+        """The options: what the form sends, and its label. An optional choice can be undone."""
         if self.kind is Kind.TRUTH:
             choices = [("true", "Yes"), ("false", "No")]
         else:
@@ -76,11 +76,11 @@ class Field:
 
     @property
     def many(self) -> bool:
-        """Whether the options are too many to stand side by side."""
+        """Whether there are too many options for radio buttons."""
         return len(self.options) > MANY_OPTIONS
 
     def leaves(self) -> "Iterator[Field]":
-        """Give the field, or those inside it that people fill in."""
+        """Yield the field itself, or the fields of a group that people fill in."""
         if self.kind is not Kind.GROUP:
             yield self
         for inner in self.fields:

@@ -1,4 +1,4 @@
-"""Makes a form of the JSON Schema of an answer; what has no field of its own is typed as JSON."""
+"""Form for an answer, made from its JSON Schema; a part without a suitable field is typed as JSON."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from api.json_schema.dialect import DECIMAL, matches
 from api.page.field import ROOT, Field, Kind, Option
-from api.page.presets import begun
+from api.page.prefill import prefilled
 
 Schema = Mapping[str, Any]
 
@@ -30,20 +30,20 @@ _WORD = re.compile(r"[a-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 
 
 def form_of(schema: Schema) -> Field:
-    """Give the field that asks for a whole answer: a group when it has parts."""
+    """Return the field for the whole answer: a group if it has parts."""
     as_json = Field(Kind.JSON, ROOT, "Your answer", hint="As JSON.", schema=_shown(schema))
     try:
-        field = _Writing(schema).field(schema, ROOT, "Your answer", depth=_DEEPEST, seen=())
-    except (TypeError, ValueError, AttributeError):  # no schema at all: whoever wrote it, the question can be answered
+        field = _SchemaConverter(schema).field(schema, ROOT, "Your answer", depth=_DEEPEST, seen=())
+    except (TypeError, ValueError, AttributeError):  # not a schema at all: the question can still be answered
         return as_json
     if sum(1 for _ in field.leaves()) > _MOST_FIELDS:
         return as_json
-    # A question by itself is answered in sentences as often as in words.
+    # A single text answer may be several sentences.
     return replace(field, kind=Kind.LINES) if field.kind is Kind.LINE and "maxLength" not in schema else field
 
 
-class _Writing:
-    """Turns the parts of one schema into fields."""
+class _SchemaConverter:
+    """Converts the parts of one schema to fields."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
@@ -51,17 +51,17 @@ class _Writing:
     def field(
         self, schema: Any, name: str, label: str, *, depth: int, seen: tuple[str, ...], required: bool = True
     ) -> Field:
-        """Give the field for a part; `seen` are the definitions that it stands in, which may not contain themselves."""
+        """Return the field of a part; `seen` are the enclosing definitions, which must not contain themselves."""
         plain, nullable, seen = self._resolved(schema, seen)
         made = self._shaped(plain, name, depth, seen)
-        # Of its own title only: that of a class says less than the name of the member, which there may be two of.
+        # Only its own title: the title of a referenced class says less than the member's name, and two members may share it.
         title = schema.get("title") if isinstance(schema, dict) else None
         about = {**made, "label": str(title or label), "hint": _hint(plain, made["kind"])}
         field = Field(name=name, required=required, nullable=nullable, default=plain.get("default"), **about)
-        return begun(field, plain["default"]) if "default" in plain else field
+        return prefilled(field, plain["default"]) if "default" in plain else field
 
     def _resolved(self, schema: Any, seen: tuple[str, ...]) -> tuple[Schema, bool, tuple[str, ...]]:
-        """Give the schema behind references and `or null`, whether null is allowed, and what was passed on the way."""
+        """Return the schema behind references and `or null`, whether null is allowed, and the definitions passed."""
         nullable = False
         for _ in range(10):
             if not isinstance(schema, dict):
@@ -99,7 +99,7 @@ class _Writing:
     def _shaped(self, schema: Schema, name: str, depth: int, seen: tuple[str, ...]) -> dict[str, Any]:
         if options := _options(schema):
             return {"kind": Kind.CHOICE, "options": options}
-        if DECIMAL in schema:  # a text, which keeps all digits
+        if DECIMAL in schema:  # as text, which keeps all digits
             return {"kind": Kind.LINE}
         match schema.get("type"):
             case "object" if schema.get("properties") and depth and not schema.get("additionalProperties"):
@@ -141,7 +141,7 @@ class _Writing:
 
 
 def spoken(name: str) -> str:
-    """Say the name of a member as people would: `order_id` and `orderId` are `Order id`; any other stays as it is."""
+    """Return a member's name as a label: `order_id` and `orderId` become `Order id`; any other name stays as it is."""
     if not _WORD.fullmatch(name):
         return name
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).split("_")
@@ -150,7 +150,7 @@ def spoken(name: str) -> str:
 
 
 def _has_names(schema: Schema) -> bool:
-    """Return whether it is a list of a fixed length in which each place has a title: a NamedTuple."""
+    """Return whether it is a list of fixed length whose items all have titles: a NamedTuple."""
     items = schema.get("prefixItems") or ()
     titled = all(isinstance(item, dict) and isinstance(item.get("title"), str) for item in items)
     return bool(items) and titled and schema.get("minItems") == schema.get("maxItems") == len(items)
@@ -174,7 +174,7 @@ def _options(schema: Schema) -> tuple[Option, ...]:
 def _text_kind(schema: Schema) -> Kind:
     kind = _FORMATS.get(str(schema.get("format")), Kind.LINE)
     if kind is Kind.MOMENT and "pattern" in schema and not matches(schema["pattern"])(_IN_UTC):
-        kind = Kind.LINE  # one that has no offset is typed as it is
+        kind = Kind.LINE  # a time without an offset is typed as text
     long = schema.get("maxLength", 0) > _MANY_CHARACTERS or "contentMediaType" in schema
     return Kind.LINES if long and kind is Kind.LINE else kind
 
@@ -188,7 +188,7 @@ def _hint(schema: Schema, kind: Kind) -> str | None:
         hints.append(f"{least} or more.")
     elif most is not None:
         hints.append(f"{most} or less.")
-    ours = {Kind.MOMENT: "Date and time in UTC.", Kind.LIST: "One in each line.", Kind.JSON: "As JSON."}
+    ours = {Kind.MOMENT: "Date and time in UTC.", Kind.LIST: "One per line.", Kind.JSON: "As JSON."}
     return " ".join([*hints, *([ours[kind]] if kind in ours else [])]) or None
 
 

@@ -1,6 +1,6 @@
-"""Reads a filled form back into the answer's value, or says beside which field what is wrong.
+"""Values of a submitted form: converts it to the answer's value, or returns an error for each unreadable field.
 
-What is checked here is only whether a value can be read at all; whether it fits the question is the decision's own matter.
+This module only checks whether a value can be read. The decision checks whether it fits the question.
 """
 
 import json
@@ -10,22 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
+from api.http.problems import Problem
 from api.page.field import Field, Kind
 
 Given = Mapping[str, Sequence[str]]
-"""What was submitted: for each name everything that came under it."""
+"""The submitted values of each field name."""
 
+_MOST_FIELDS = 1000
 _WHOLE = re.compile(r"[-+]?\d{1,400}")
 _DECIMAL = re.compile(r"[-+]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][-+]?\d{1,3})?")
 
 
 class Unreadable(ValueError):
-    """What was typed is no value of its kind; the text says what would be."""
+    """The typed text is not a value of its kind; the message says what would be."""
 
 
 class _Blank:
-    """Says that nothing was typed."""
+    """Marks a field that was left blank."""
 
 
 _BLANK: Final = _Blank()
@@ -33,21 +36,33 @@ _BLANK: Final = _Blank()
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The value of a filled form; it means nothing when there are errors (field name → what to do)."""
+    """The value of a submitted form; meaningless if there are errors (field name → what to do)."""
 
     value: Any
     errors: Mapping[str, str]
 
 
+def parse_form(raw: bytes) -> Given:
+    """Parse what a browser submitted (application/x-www-form-urlencoded); raises Problem `invalid_request`."""
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise Problem("invalid_request", "The form cannot be read.") from None
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    return given
+
+
 def read(form: Field, given: Given) -> Filled:
-    """Read a form as it was filled in."""
+    """Read the values of a submitted form."""
     errors: dict[str, str] = {}
     value = _value(form, given, errors)
     return Filled(None if value is _BLANK else value, errors)
 
 
 def _value(field: Field, given: Given, errors: dict[str, str]) -> Any:
-    """Give the value of a field; _BLANK for one that is left out, and for one that is wrong, which is noted."""
+    """Return the value of a field; _BLANK if it is left out or wrong. An error is added to `errors`."""
     if field.kind is Kind.GROUP:
         return _group(field, given, errors)
     typed = [text for text in given.get(field.name, ()) if text.strip()]
@@ -73,12 +88,12 @@ def _group(field: Field, given: Given, errors: dict[str, str]) -> Any:
 
 
 def _typed(texts: Sequence[str]) -> list[str]:
-    """Return what was typed as it compares: browsers send other ends of lines than they were given."""
+    """Return typed text in a form that can be compared: browsers send other line ends than they received."""
     return [text.replace("\r\n", "\n").strip() for text in texts if text.strip()]
 
 
 def _blank(field: Field) -> Any:
-    # What was there already and was taken away is no default any more.
+    # A default that a person removed must not come back.
     if not field.required and not field.preset:
         return _BLANK
     if field.nullable:
@@ -87,7 +102,7 @@ def _blank(field: Field) -> Any:
         return []
     if not field.required:
         return _BLANK
-    raise Unreadable("Choose one." if field.kind in (Kind.CHOICE, Kind.TRUTH) else "This is needed.")
+    raise Unreadable("Choose one." if field.kind in (Kind.CHOICE, Kind.TRUTH) else "Fill this in.")
 
 
 def _read(field: Field, typed: Sequence[str]) -> Any:
@@ -108,7 +123,7 @@ def _read(field: Field, typed: Sequence[str]) -> Any:
 
 def _option(field: Field, place: str) -> Any:
     if not place.isdecimal() or len(place) > 9 or int(place) >= len(field.options):
-        raise Unreadable("Choose one of those that are offered.")
+        raise Unreadable("Choose one of the options.")
     return field.options[int(place)].value
 
 
@@ -121,9 +136,9 @@ def _scalar(kind: Kind, text: str) -> Any:
         case Kind.TRUTH:
             return _truth(text)
         case Kind.DATE:
-            return _dated(date, text, "Give a date as 2026-12-31.").isoformat()
+            return _dated(date, text, "Enter a date like 2026-12-31.").isoformat()
         case Kind.TIME:
-            return _dated(time, text, "Give a time as 18:30.").isoformat()
+            return _dated(time, text, "Enter a time like 18:30.").isoformat()
         case Kind.MOMENT:
             return _moment(text)
     return text
@@ -131,7 +146,7 @@ def _scalar(kind: Kind, text: str) -> Any:
 
 def _whole(text: str) -> int:
     if not _WHOLE.fullmatch(text):
-        raise Unreadable(f"Give a whole number, such as 12; {_quoted(text)} is none.")
+        raise Unreadable(f"Enter a whole number, such as 12; {_quoted(text)} is not one.")
     return int(text)
 
 
@@ -140,7 +155,7 @@ def _number(text: str) -> int | float:
         return int(text)
     value = float(text) if _DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(value):
-        raise Unreadable(f"Give a number with a decimal point, such as 12.5; {_quoted(text)} is none.")
+        raise Unreadable(f"Enter a number with a decimal point, such as 12.5; {_quoted(text)} is not one.")
     return value
 
 
@@ -158,8 +173,8 @@ def _dated(kind: Any, text: str, advice: str) -> Any:
 
 
 def _moment(text: str) -> str:
-    advice = "Give date and time as 2026-12-31T18:30."
-    if len(text) <= len("2026-12-31"):  # a date alone is no time, whatever Python reads it as
+    advice = "Enter date and time like 2026-12-31T18:30."
+    if len(text) <= len("2026-12-31"):  # Python would accept a date alone
         raise Unreadable(advice)
     moment: datetime = _dated(datetime, text, advice)
     return moment.isoformat().replace("+00:00", "Z") + ("" if moment.tzinfo else "Z")
@@ -169,9 +184,9 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
-        raise Unreadable(f"This is no JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+        raise Unreadable(f"This is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except (ValueError, RecursionError):
-        raise Unreadable("This is no JSON that can be kept.") from None
+        raise Unreadable("This JSON cannot be stored.") from None
 
 
 def _no_number(name: str) -> Any:

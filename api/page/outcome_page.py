@@ -1,12 +1,12 @@
-"""The pages that ask nothing: what became of a question, and why there is nothing to decide."""
+"""Pages without a form: the outcome of a question, and problems."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from api.http.problems import Problem
-from api.page.details import arranged
 from api.page.question_page import heading
 from api.page.rendering import Page
+from api.page.value_layout import laid_out
 from api.people.question import Question, given_up, outcome
 
 _VERDICTS = {
@@ -15,30 +15,30 @@ _VERDICTS = {
     "denied": ("Denied", "deny", "✕"),
 }
 _OVER = ("The time to decide is over", "", "")
-_ENDED = ("Nobody needs to decide any more", "", "")
+_ENDED = ("No decision is needed any more", "", "")
 _GIVEN_UP = ("Withdrawn: the agent no longer asks", "", "")
 _ADVICE: Mapping[str, tuple[str, str]] = {
     "token_unknown": (
         "This link is not known",
-        "It may have been cut off when it was copied or sent. Open the whole link, or ask whoever sent it for a new one.",
+        "It may have been cut off when it was copied or sent. Open the whole link, or ask its sender for a new one.",
     ),
     "unavailable": (
         "This cannot be shown at the moment",
-        "The server cannot reach its data. Reload this page in a moment to see where things stand.",
+        "The server cannot reach its database. Reload this page in a moment.",
     ),
-    "payload_too_large": ("That was too much", "Go back and shorten what you typed. Nothing was decided."),
+    "payload_too_large": ("Your answer is too long", "Go back and shorten it. Nothing was decided."),
     "internal": (
-        "Something went wrong here",
-        "This is a fault of the server, not yours. Reload this page to see whether anything was decided.",
+        "Something went wrong",
+        "This is an error of the server, not yours. Reload this page to see whether anything was decided.",
     ),
 }  # fmt: skip
-_OTHERWISE = ("This could not be understood", "Open the link again as it was sent to you. Nothing was decided.")
+_OTHERWISE = ("This request could not be understood", "Open the link again as it was sent to you. Nothing was decided.")
 
 
-def became(question: Question, *, status: int = 200, late: bool = False) -> Page:
-    """Show what became of a question, and where its run stands. `late`: somebody tried to decide it, too late."""
+def outcome_page(question: Question, *, status: int = 200, late: bool = False) -> Page:
+    """Show the outcome of a question, and the state of its run. `late`: this answers a decision that came too late."""
     found = outcome(question)
-    assert found is not None, "shown only when it is over"
+    assert found is not None, "shown only for a closed question"
     withdrawn = _GIVEN_UP if given_up(question.wait, question.run) else _ENDED
     said, look, mark = withdrawn if found["outcome"] == "withdrawn" else _OVER
     if not question.expired:
@@ -53,13 +53,13 @@ def became(question: Question, *, status: int = 200, late: bool = False) -> Page
         mark=mark,
         outcome=found,
         at=question.wait.resolved_at or question.wait.due_at,
-        answer=arranged(found["answer"]) if found["outcome"] == "answered" else None,
+        answer=laid_out(found["answer"]) if found["outcome"] == "answered" else None,
         late=late,
     )
 
 
 def problem_page(problem: Problem) -> Page:
-    """Say why a page cannot be shown, and what to do."""
+    """Show why the request failed, and what to do."""
     said, advice = _ADVICE.get(problem.code, _OTHERWISE)
     shown: dict[str, Any] = {"said": said, "advice": advice}
     return Page("problem.html", problem.status, problem.headers, **shown)

@@ -1,16 +1,16 @@
-"""The page of an open question: what is asked, what it is about, and the form that decides."""
+"""The page of an open question: its prompt, its details, and the form that decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from api.page.details import Node, arranged
 from api.page.field import Field
 from api.page.form import form_of
 from api.page.form_values import Given
 from api.page.rendering import Page
+from api.page.value_layout import Node, laid_out
+from api.people.decision_body import MAX_COMMENT
 from api.people.question import Question
-from api.people.verdict import MAX_COMMENT
 from models.waiting.questions import START
 
 _LONG_HEADING = 120
@@ -19,7 +19,7 @@ _LONGEST_HEADING = 400
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What came with the address or was typed before, and what is wrong with it: beside a field, or altogether."""
+    """Values from the address or from an earlier submission, with their errors: of single fields, or general ones."""
 
     given: Given = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -27,16 +27,16 @@ class Typed:
 
     @property
     def wrong(self) -> bool:
-        """Whether something is."""
+        """Whether there is any error."""
         return bool(self.errors or self.general)
 
     def last(self, name: str) -> str:
-        """Give what was typed into a field that has one value."""
+        """Return the value of a field that has one value."""
         return (self.given.get(name) or ("",))[-1]
 
 
-def ask(question: Question, token: str, typed: Typed, status: int = 200) -> Page:
-    """Show an open question. A decision that the address suggests is set out, and decides nothing."""
+def question_page(question: Question, token: str, typed: Typed, status: int = 200) -> Page:
+    """Show an open question. A decision suggested by the address is highlighted, and decides nothing."""
     buttons = _buttons(question, typed)
     return Page(
         "question.html",
@@ -57,13 +57,13 @@ def ask(question: Question, token: str, typed: Typed, status: int = 200) -> Page
 
 
 def answer_form(question: Question) -> Field | None:
-    """Give the form of a question that wants an answer."""
+    """Return the form of a question that asks for an answer; None for an approval."""
     return None if question.answer_schema is None else form_of(question.answer_schema)
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A prompt as a heading, with what does not fit into one below it."""
+    """A prompt as a heading; `rest` is the part that does not fit."""
 
     text: str
     rest: str
@@ -71,7 +71,7 @@ class Heading:
 
 
 def heading(prompt: str) -> Heading:
-    """Split a prompt; nothing of it is lost."""
+    """Split a prompt; no text is lost."""
     first, _, rest = prompt.strip().partition("\n")
     if len(first) > _LONGEST_HEADING:
         cut = first.rfind(" ", 0, _LONG_HEADING)
@@ -82,7 +82,7 @@ def heading(prompt: str) -> Heading:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A way to decide; the first one is set out."""
+    """A way to decide; `first` is highlighted."""
 
     name: str
     value: str
@@ -100,24 +100,24 @@ def _kind(question: Question) -> str:
 
 
 def _function(question: Question) -> str | None:
-    """Name the function whose call is asked about, where it is one."""
+    """Return the function whose call needs approval; None if the question is not about a call."""
     details = question.details
     called = question.asked.get("step") and isinstance(details, dict) and set(details) == {"function", "arguments"}
     return str(details["function"]) if called else None
 
 
 def _section(question: Question) -> tuple[str, Node] | None:
-    """Give what the decision is about, under its title."""
+    """Return the details of the decision, with their title."""
     details = question.details
     if question.asked.get("subject") == START:
-        return "Input", arranged(details["input"])
+        return "Input", laid_out(details["input"])
     if _function(question):
-        return "Arguments", arranged(details["arguments"])
-    return None if details is None else ("Details", arranged(details))
+        return "Arguments", laid_out(details["arguments"])
+    return None if details is None else ("Details", laid_out(details))
 
 
 def _buttons(question: Question, typed: Typed) -> list[Button]:
-    """Give the ways to decide. One that is suggested comes first and is set out; else approving is, if there is one way to."""
+    """Return the ways to decide. The suggested one is first and highlighted; else approval, if there is one way to approve."""
     if question.answer_schema is not None:
         return [Button("decision", "answer", "Send the answer", "approve", first=True)]
     ways = [Button("choice", choice, f"Approve: {choice}", "approve") for choice in question.choices or ()]
@@ -129,13 +129,13 @@ def _buttons(question: Question, typed: Typed) -> list[Button]:
 
 
 def _suggested(ways: Sequence[Button], typed: Typed) -> Button | None:
-    """Give the button that the address, or what was submitted before, names; None where that is none."""
+    """Return the button named by the address or an earlier submission; None if it names no button."""
     decision, choice = typed.last("decision"), typed.last("choice")
     named = ("choice", choice) if choice and decision != "deny" else ("decision", decision)
     return next((way for way in ways if (way.name, way.value) == named), None)
 
 
 def _suggestion(buttons: Sequence[Button], typed: Typed) -> str | None:
-    """Say what the address suggests; None where it suggests nothing."""
+    """Return the label of the suggested decision, or None."""
     found = _suggested(buttons, typed)
     return found.label if found and found.value != "answer" and not typed.wrong else None

@@ -1,4 +1,4 @@
-"""Renders pages: HTML with nothing in it that runs, that is fetched from elsewhere, or that is kept by a cache."""
+"""Rendering of pages: HTML without scripts, without requests to other servers, and never cached."""
 
 import base64
 import hashlib
@@ -12,15 +12,15 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from api.http.responses import PRIVATE
-from api.page import wording
+from api.page import phrases
 from models.runtime.legible import isolated, legible, legible_line
 
 _HERE = Path(__file__).parent
 STYLE = (_HERE / "style.css").read_text()
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
-# No script, image, font, frame or request of any kind; only this style sheet, and forms that lead back here. A decision
-# cannot be made to look like something else: nobody may put the page in a frame.
+# No script, image, font, frame or request of any kind; only this style sheet, and forms that POST to this server. Framing is
+# forbidden, so no site can disguise a decision as something else.
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -37,27 +37,27 @@ _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def _shown(value: Any) -> Any:
-    """Make every text that a template puts out legible, so that none can be forgotten."""
+    """Make every text that a template renders legible; as `finalize`, it cannot be forgotten."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else legible(value)
 
 
 def _breakable(name: str) -> Markup:
-    """Let a long name be broken where its words meet."""
+    """Allow a line break in a long name after each underscore."""
     return Markup("_<wbr>").join(legible(name).split("_"))
 
 
 def _titled(text: str) -> Markup:
-    """Show a text where no markup can, in one line: in the title of a window."""
+    """Return a text as one line without markup, for the title of the page."""
     return escape(legible_line(text))
 
 
 def _sourced(text: str) -> Markup:
-    """Show JSON with each of its texts set apart, so that a value in Hebrew does not change places with its name."""
+    """Show JSON with each string isolated, so that a value in Hebrew does not swap places with its name."""
     return escape(_JSON_TEXT.sub(lambda found: isolated(found[0]), legible(text)))
 
 
 def _listed(texts: Iterable[str]) -> Markup:
-    """Show texts in a row, each set apart."""
+    """Join texts by commas, each one isolated."""
     return Markup(", ").join(Markup("<bdi>{}</bdi>").format(legible(text)) for text in texts)
 
 
@@ -73,15 +73,15 @@ _PAGES.filters["breakable"] = _breakable
 _PAGES.filters["titled"] = _titled
 _PAGES.filters["sourced"] = _sourced
 _PAGES.filters["listed"] = _listed
-_PAGES.filters["verbatim"] = escape  # for what goes back into a form: it must come back as it was typed
+_PAGES.filters["verbatim"] = escape  # for values that a form sends back exactly as they were typed
 _PAGES.globals.update(
     style=Markup(STYLE),  # noqa: S704  our own file
-    wording=wording,
+    phrases=phrases,
 )
 
 
 class Page(Response):
-    """A page, given to nobody but the person who asked for it."""
+    """A page for one person: never cached, framed or indexed."""
 
     media_type = "text/html"
 

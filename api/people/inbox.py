@@ -1,4 +1,4 @@
-"""GET /v1/approvals and POST /v1/approvals/{waitId}: what waits for people, and the decision of a key."""
+"""GET /v1/approvals and POST /v1/approvals/{waitId}: the questions for people, and decisions by API key."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -16,8 +16,8 @@ from api.http.responses import Answer
 from api.http.transactions import reading
 from api.links.rights import DECIDE, gets_link, may_decide
 from api.people.decide import decide, no_such_wait, read_wait_id, wait_closed
+from api.people.decision_body import DecisionBody
 from api.people.question import Page, Question, find_question, questions, shown
-from api.people.verdict import DecisionBody
 from api.resources import Resources, resources
 from api.runs.find import find, run_id
 from api.shapes import ApprovalBody, ApprovalPage
@@ -37,14 +37,14 @@ async def list_approvals(
     caller: Decider,
     shared: Annotated[Resources, Depends(resources)],
     *,
-    status: Annotated[Literal["open", "decided"], Query(description="`decided`: over in whatever way.")] = "open",
+    status: Annotated[Literal["open", "decided"], Query(description="`decided`: closed for any reason.")] = "open",
     run: Annotated[
-        str | None, Query(alias="runId", description="Of this run alone.", json_schema_extra={"format": "uuid"})
+        str | None, Query(alias="runId", description="Only of this run.", json_schema_extra={"format": "uuid"})
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
-    """List the tenant's approvals and questions, newest first, each with its link if the caller may decide."""
+    """List the tenant's approvals and questions, newest first; each has its link if the caller may decide."""
     kind = f"approvals-{status}"
     below = None if cursor is None else _below(kind, cursor)
     of_run = None if run is None else run_id(run)
@@ -75,12 +75,12 @@ def decide_wait(
     raw: Annotated[bytes, Depends(body_within(small_limit))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Approve, deny or answer; where approvers are named the key needs one of these roles. Exactly one decision wins."""
+    """Approve, deny or answer; if the question names approvers, the key needs one of these roles. Exactly one decision wins."""
     wait = read_wait_id(waitId)
     question = _find(caller, wait)
     if not may_decide(caller, question.approvers):
         roles = " or ".join(question.approvers or ())
-        raise Problem("forbidden", f"Only an API key with the role {roles} may decide about this.")
+        raise Problem("forbidden", f"Only an API key with the role {roles} may decide this.")
     body = read_as(DecisionBody, json_object(raw))
     if not question.closed and decide(question, body, caller.name, shared):
         return Answer(_item(_find(caller, wait), caller))

@@ -1,4 +1,4 @@
-"""OPTIONS on the addresses of links: which methods there are. Programs that check links change nothing."""
+"""OPTIONS on the addresses of links: the allowed methods. Link checkers change nothing."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -10,19 +10,19 @@ router = APIRouter(include_in_schema=False)
 
 @router.options("/v1/runs/approval")
 def approval_options() -> Response:
-    """Name the methods of an approval's link."""
+    """Return the methods of an approval's link."""
     return _allows("GET, HEAD, OPTIONS, POST")
 
 
 @router.options("/v1/auth/{waitId}/start")
 def start_options(waitId: str) -> Response:  # noqa: ARG001, N803  as the API spells it
-    """Name the methods of an authorization's link."""
+    """Return the methods of an authorization's link."""
     return _allows("GET, HEAD, OPTIONS")
 
 
 @router.options("/v1/auth/callback")
 def callback_options() -> Response:
-    """Name the methods of the address to which providers lead back."""
+    """Return the methods of the providers' callback address."""
     return _allows("GET, HEAD, OPTIONS")
 
 

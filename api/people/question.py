@@ -1,4 +1,4 @@
-"""Reads what people are asked, and shows it: to whoever holds the link, in the inbox, on the page."""
+"""Questions for people: reads them, and shows them to holders of the link, in the inbox and on the page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from models.waiting.questions import START
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A wait for a person, with the run that asks. `late`: its time is over, and nobody may decide any more."""
+    """A wait for a person, with the run that asks. `late`: its time is over, so it is too late to decide."""
 
     wait: Wait
     run: Run
@@ -33,7 +33,7 @@ class Question:
 
     @property
     def asked(self) -> Mapping[str, Any]:
-        """What is asked, as the agent wrote it."""
+        """The request, as the agent wrote it."""
         return cast("Mapping[str, Any]", self.wait.request)
 
     @property
@@ -43,52 +43,52 @@ class Question:
 
     @property
     def details(self) -> Any:
-        """What the decision is about, any JSON value; of a run that asks whether it may begin: its agent and input."""
+        """The subject of the decision, any JSON value; for an approval to start, the run's agent and input."""
         if self.asked.get("subject") == START:
             return {"agent": self.run.agent} | ({} if self.input_omitted else {"input": as_value(self.input_text)})
         return self.asked.get("details")
 
     @property
     def input_omitted(self) -> bool:
-        """Whether the input that the details should hold is too long for a list."""
+        """Whether the input is too long for the details in a list."""
         return self.asked.get("subject") == START and self.input_text is None
 
     @property
     def choices(self) -> Sequence[str] | None:
-        """The ways to approve, of which one is to be chosen."""
+        """The ways to approve, if the decision must choose one."""
         return self.asked.get("choices")
 
     @property
     def approvers(self) -> Sequence[str] | None:
-        """The roles of which a key needs one."""
+        """The roles that may decide; a key needs one of them."""
         return self.asked.get("approvers")
 
     @property
     def answer_schema(self) -> Any:
-        """The JSON Schema of the answer; None where it is approved or denied."""
+        """The JSON Schema of the answer; None for an approval."""
         return self.asked.get("answer")
 
     @property
     def closed(self) -> bool:
-        """Whether nobody may decide any more."""
+        """Whether it is too late to decide."""
         return self.late or self.wait.resolved_at is not None
 
     @property
     def expired(self) -> bool:
-        """Whether the clock closed it, rather than a person or the end of the run."""
+        """Whether a timeout closed it, rather than a person or the end of the run."""
         by_clock = self.wait.decided_by is None and self.wait.outcome != "withdrawn"
         return self.closed and by_clock
 
 
 def given_up(wait: Wait, run: Run) -> bool:
-    """Whether the agent withdrew what it asked while its run continued; the end of a run withdraws the rest with itself."""
+    """Return whether the agent withdrew the question before its run ended; the end of a run withdraws all open questions."""
     before_the_end = run.finished_at is None or (wait.resolved_at is not None and wait.resolved_at < run.finished_at)
     return wait.outcome == "withdrawn" and before_the_end
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which questions to list: those of a tenant, or of one of its runs, older than the wait `below`."""
+    """Selection of questions: of a tenant, or of one of its runs, older than the wait `below`."""
 
     tenant: str
     decided: bool
@@ -98,7 +98,7 @@ class Page:
 
 
 def as_value(text: str | None) -> Any:
-    """Decode a stored input; it was checked when it came."""
+    """Decode a stored input; it was checked when it was stored."""
     return None if text is None else json.loads(text)
 
 
@@ -116,19 +116,19 @@ def _short(input_text: Any) -> Any:
 
 
 def find_question(wait: UUID) -> Question | None:
-    """Read the question that this wait is; None when there is none."""
+    """Read a question by the id of its wait; None if it does not exist."""
     with reading() as session:
         found = session.exec(_wanted().where(col(Wait.id) == wait)).first()
     return Question(*found) if found else None
 
 
 def questions(session: Session, page: Page) -> Sequence[Question]:
-    """Read a tenant's questions that are open, or over, newest first."""
+    """Read a tenant's open or closed questions, newest first."""
     return [Question(*found) for found in session.exec(listing(page))]
 
 
 def listing(page: Page) -> Any:
-    """Write the query for a page of the inbox; each of the two lists is an index, read from its newest end."""
+    """Return the query for a page of the inbox; each of the two lists has an index, read from its newest end."""
     over = col(Wait.resolved_at).is_not(None) if page.decided else col(Wait.resolved_at).is_(None)
     wanted = (
         _wanted(listed=True)
@@ -141,7 +141,7 @@ def listing(page: Page) -> Any:
 
 
 def shown(question: Question, *, link: bool) -> ApprovalBody:
-    """Show a question, and what came of it; with its link for those who may have it."""
+    """Return a question as the API shows it, with its outcome, and with its link for callers that may have it."""
     wait, asked = question.wait, question.asked
     body: ApprovalBody = {
         "waitId": str(wait.id),
@@ -166,7 +166,7 @@ def shown(question: Question, *, link: bool) -> ApprovalBody:
 
 
 def outcome(question: Question) -> OutcomeBody | None:
-    """Say who decided what and when; None while somebody still may."""
+    """Return the decision, its author and its time; None while the question is open."""
     if not question.closed:
         return None
     wait = question.wait

@@ -1,1 +1,1 @@
-"""The page that shows the calls of the API to people."""
+"""Reference page of the HTTP API."""

@@ -1,6 +1,6 @@
-"""GET /docs: the OpenAPI document as a page, with Swagger UI from an installed package and nothing from elsewhere.
+"""GET /docs: the OpenAPI document as a page, with Swagger UI from an installed package and no request to other servers.
 
-The page needs no key, as it shows the public document alone. `TAXIWAY_API_DOCS=false` turns it off.
+The page needs no key, because it shows only the public document. `TAXIWAY_API_DOCS=false` turns it off.
 """
 
 from importlib.resources import files
@@ -15,7 +15,7 @@ from models.runtime.settings import settings
 _HERE = Path(__file__).parent
 _UI = files("fastapi_standalone_docs") / "static" / "swagger"
 
-# No script that stands in the page, and no request that leaves this server. Swagger UI draws its arrows from `data:`.
+# No inline script, and no request to another server. Swagger UI loads its arrows from `data:`.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -39,14 +39,14 @@ router = APIRouter(include_in_schema=False)
 
 @router.api_route("/docs", methods=["GET", "HEAD"])
 def read_reference() -> Response:
-    """Show the calls of the API."""
+    """Return the reference page."""
     _check_shown()
     return Response((_HERE / "page.html").read_bytes(), headers=_HEADERS, media_type="text/html")
 
 
 @router.api_route("/docs/{part}", methods=["GET", "HEAD"])
 def read_part_of_reference(part: str) -> Response:
-    """Give a script or the style sheet of that page."""
+    """Return a script or the style sheet of that page."""
     _check_shown()
     if part not in _PARTS:
         raise _nothing()

@@ -1,4 +1,4 @@
-// Shows the document of the server that this page is from. No validator elsewhere is asked, and no key is kept.
+// Shows the OpenAPI document of this server. No external validator is called, and no key is stored.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#calls",

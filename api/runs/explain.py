@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api.explain.explaining import explain
+from api.explain.explanation import explain
 from api.explain.view import shown
 from api.http.auth import Caller, may
 from api.http.openapi_responses import refusals

@@ -1,6 +1,18 @@
-"""The shapes of answers: what the views build, type-checked, and what the OpenAPI document shows."""
+"""Shapes of answers: typed dicts that the views build and the OpenAPI document shows."""
 
 from api.shapes.bulk import BulkAction, BulkBody
+from api.shapes.calendar import (
+    FiringBody,
+    OverrideBody,
+    PeriodBody,
+    ScheduleBody,
+    ScheduleList,
+    ScheduleSummary,
+    WindowBody,
+    WindowChangeBody,
+    WindowList,
+    WindowSummary,
+)
 from api.shapes.consent import AuthorizationBody, GrantBody, GrantPage, ProviderBody, ProviderList
 from api.shapes.explanation import BlockerBody, ExplanationBody
 from api.shapes.fleet import (
@@ -34,19 +46,7 @@ from api.shapes.runs import (
     StepBody,
     StepPage,
 )
-from api.shapes.times import (
-    FiringBody,
-    OverrideBody,
-    PeriodBody,
-    ScheduleBody,
-    ScheduleList,
-    ScheduleSummary,
-    WindowBody,
-    WindowChangeBody,
-    WindowList,
-    WindowSummary,
-)
-from api.shapes.words import Category, Id, Moment, RunStatus
+from api.shapes.scalars import Category, Id, Moment, RunStatus
 
 __all__ = [
     "AgentBody",

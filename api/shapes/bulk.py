@@ -1,11 +1,11 @@
-"""What is done to many runs at once, and how far it has come."""
+"""Bulk operations: actions on many runs, and their progress."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment
+from api.shapes.scalars import Id, Moment
 
 BulkAction = Literal["cancel", "pause", "resume", "retry"]
 
@@ -13,7 +13,7 @@ BulkAction = Literal["cancel", "pause", "resume", "retry"]
 class BulkBody(TypedDict):
     """An action on many runs."""
 
-    bulkId: Annotated[Id | None, Field(description="Null when the runs were only counted.")]
+    bulkId: Annotated[Id | None, Field(description="Null if the runs were only counted.")]
     action: BulkAction
     dryRun: bool
     filter: dict[str, Any]
@@ -21,12 +21,12 @@ class BulkBody(TypedDict):
     countedAll: Annotated[
         bool,
         Field(
-            description="False: more runs came into question than a call looks at; `matched` are those found so far."
+            description="False: there were more candidates than one call reads; `matched` counts those found so far."
         ),
     ]
     done: int
-    skipped: Annotated[int, Field(description="Runs to which it applied no more when their turn came.")]
-    failed: Annotated[int, Field(description="Runs on which the server failed; its log says how.")]
-    by: Annotated[str, Field(description="Name of the key that asked for it.")]
+    skipped: Annotated[int, Field(description="Runs to which it no longer applied when their turn came.")]
+    failed: Annotated[int, Field(description="Runs for which the server failed; see its log.")]
+    by: Annotated[str, Field(description="Name of the key that requested it.")]
     createdAt: Moment | None
-    finishedAt: Annotated[Moment | None, Field(description="Null while it is under way.")]
+    finishedAt: Annotated[Moment | None, Field(description="Null while it is in progress.")]

@@ -1,24 +1,26 @@
-"""Authorizations, the providers that give them, and what was granted."""
+"""Authorizations, providers and grants."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment, RunStatus
+from api.shapes.scalars import Id, Moment, RunStatus
 
 
 class AuthorizationBody(TypedDict):
-    """What a person is asked to authorize, and what came of it."""
+    """An authorization that a person is asked for, and its outcome."""
 
     waitId: Id
     runId: Id
     runStatus: RunStatus
     agent: str
     provider: str
-    subject: Annotated[str, Field(description="Whose authorization it is.")]
+    subject: Annotated[str, Field(description="The holder of the grant.")]
     scopes: list[str]
-    missingScopes: Annotated[list[str], Field(description="What the provider did not give; the run waits for it.")]
+    missingScopes: Annotated[
+        list[str], Field(description="Scopes that the provider did not give; the run waits for them.")
+    ]
     openedAt: Moment | None
     expiresAt: Moment | None
     outcome: Annotated[str | None, Field(description="Null while the run waits.")]
@@ -33,13 +35,15 @@ class ProviderBody(TypedDict):
     revocationUrl: str | None
     clientId: str
     clientAuth: Annotated[
-        Literal["basic", "post", "none"], Field(description="How the client secret is sent; none without one.")
+        Literal["basic", "post", "none"], Field(description="How the client secret is sent; `none` without a secret.")
     ]
-    scopes: Annotated[list[str], Field(description="Asked for with every authorization.")]
-    parameters: Annotated[dict[str, str], Field(description="Added to the address where people authorize.")]
-    issuer: Annotated[str | None, Field(description="What it says of itself when it sends people back (RFC 9207).")]
-    callback: Annotated[Literal["own", "shared"], Field(description="Its own address of return, or the one of before.")]
-    callbackUrl: Annotated[str, Field(description="The address of return: register it at the provider.")]
+    scopes: Annotated[list[str], Field(description="Requested with every authorization.")]
+    parameters: Annotated[dict[str, str], Field(description="Added to the query of `authorizeUrl`.")]
+    issuer: Annotated[str | None, Field(description="The `iss` that it sends when people return (RFC 9207).")]
+    callback: Annotated[
+        Literal["own", "shared"], Field(description="Its own callback address, or the shared older one.")
+    ]
+    callbackUrl: Annotated[str, Field(description="The callback address to register at the provider.")]
     createdAt: Moment | None
     updatedAt: Moment | None
 
@@ -51,16 +55,16 @@ class ProviderList(TypedDict):
 
 
 class GrantBody(TypedDict):
-    """What somebody authorized; its tokens are shown to nobody."""
+    """A grant that a person gave; its tokens are never shown."""
 
     id: Id
     provider: str
     subject: str
     scopes: list[str]
-    refreshable: Annotated[bool, Field(description="Whether its token is renewed without a person.")]
-    expiresAt: Annotated[Moment | None, Field(description="Of the present token.")]
+    refreshable: Annotated[bool, Field(description="Whether its token can be renewed without a person.")]
+    expiresAt: Annotated[Moment | None, Field(description="Expiry of the present token.")]
     createdAt: Moment | None
-    refreshedAt: Annotated[Moment | None, Field(description="When its token was last given or renewed.")]
+    refreshedAt: Annotated[Moment | None, Field(description="Time when its token was last issued or renewed.")]
     revokedAt: Moment | None
 
 

@@ -1,11 +1,11 @@
-"""Why a run is not executing."""
+"""Explanations: the reasons why a run is not executing."""
 
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment, RunStatus
+from api.shapes.scalars import Id, Moment, RunStatus
 
 
 class RunNamed(TypedDict):
@@ -25,19 +25,17 @@ class WorkerNamed(TypedDict):
 class WorkerInstead(WorkerNamed):
     """A worker of the queue that does not take the run."""
 
-    agents: Annotated[list[str], Field(description="That it serves; none until it has said so.")]
+    agents: Annotated[list[str], Field(description="The agents that it serves; empty until it has registered them.")]
     draining: bool
     consuming: bool
 
 
 class SlotHolder(TypedDict):
-    """What keeps the slot of an agent that only waits."""
+    """A reason why a waiting agent keeps its slot."""
 
     kind: Annotated[str, Field(description="Such as `timer`, `socket`, `thread`, `task` or `step`.")]
-    what: Annotated[str | None, Field(description="In words for people.")]
-    file: Annotated[
-        str | None, Field(description="Where it was begun in the agent's code; null where that is not known.")
-    ]
+    what: Annotated[str | None, Field(description="A description for people.")]
+    file: Annotated[str | None, Field(description="Where the agent's code started it; null if unknown.")]
     line: int | None
 
 
@@ -49,91 +47,96 @@ BlockerKind = Annotated[
         "capacity", "promotion", "promoted", "recovering",
     ],
     Field(
-        description="What it is, by a name that stays.\n\n"
-        "What somebody did to this run: `held` (a pause that is recorded), `pause` (by a user or by its agent).\n\n"
-        "What a run waits for: `approval`, `authorization`, `signal`, `code_mismatch` (its code was changed), `child`, "
-        "`timer`, `window_wait` (its window closed while it executed). An executing run has those that its agent awaits "
-        "meanwhile, and `slot_held` where the agent only waits and yet keeps its slot.\n\n"
-        "What holds many: `queue_paused`, `queue_cordoned` (no new runs), `agent_paused`, `window_closed`.\n\n"
-        "What it has to wait for: `not_before`, `overlap` (the run of its schedule before it), `key` (a place of its "
-        "concurrency key), `tenant_limit` (a place of its tenant), `place` (it just asks for one), `rate`, `queue_limit`, "
+        description="A stable name.\n\n"
+        "Actions on this run: `held` (a recorded pause), `pause` (by a user or by its agent).\n\n"
+        "Waits of the run: `approval`, `authorization`, `signal`, `code_mismatch` (its code was changed), `child`, `timer`, "
+        "`window_wait` (its window closed while it executed). For an executing run, these are the waits of its agent, with "
+        "`slot_held` if the agent only waits but keeps its slot.\n\n"
+        "Gates of many runs: `queue_paused`, `queue_cordoned` (no new runs), `agent_paused`, `window_closed`.\n\n"
+        "Times and limits: `not_before`, `overlap` (an earlier run of its schedule), `key` (a place of its concurrency key), "
+        "`tenant_limit` (a place of its tenant), `place` (its request for a place is not checked yet), `rate`, `queue_limit`, "
         "`agent_limit`.\n\n"
-        "What does the work: `no_scheduler`, `no_worker`, `agent_unserved` (by the workers there are), `declined` (it is "
-        "offered again), `capacity` (its turn, while all slots are taken), `promotion` (nothing holds it), `promoted` (a "
-        "worker is about to take it), `recovering` (its worker was lost)."
+        "Workers and the scheduler: `no_scheduler`, `no_worker`, `agent_unserved` (by the present workers), `declined` (it is "
+        "offered again), `capacity` (all slots are taken), `promotion` (nothing blocks it), `promoted` (a worker is about to "
+        "take it), `recovering` (its worker was lost)."
     ),
 ]  # fmt: skip
 
 
 class BlockerBody(TypedDict):
-    """One thing that keeps a run from executing, or its agent from going on; which facts there are depends on its kind."""
+    """One reason why a run is not executing, or its agent not continuing; the further members depend on the kind."""
 
     kind: BlockerKind
     detail: Annotated[str, Field(description="A sentence for people; its wording may change.")]
-    since: Annotated[Moment | None, Field(description="Null where that is not known.")]
-    until: Annotated[Moment | None, Field(description="When it is over by itself; null where that is not known.")]
+    since: Annotated[Moment | None, Field(description="Null if unknown.")]
+    until: Annotated[Moment | None, Field(description="When it ends by itself; null if unknown.")]
 
-    waitId: NotRequired[Annotated[Id, Field(description="Of what a run waits for.")]]
+    waitId: NotRequired[Annotated[Id, Field(description="The wait.")]]
     wake: NotRequired[
         Annotated[
-            Literal["all", "any"], Field(description="Of a parked run: whether all of its waits must be over, or one.")
+            Literal["all", "any"],
+            Field(description="For a parked run: it continues after all of its waits, or after any."),
         ]
     ]
-    slotHeldBy: NotRequired[Annotated[list[SlotHolder], Field(description="What keeps the slot: 20 at most.")]]
+    slotHeldBy: NotRequired[Annotated[list[SlotHolder], Field(description="Reasons for the kept slot, at most 20.")]]
     by: NotRequired[Annotated[str, Field(description="The key that paused the run, or holds the window closed.")]]
-    comment: NotRequired[Annotated[str, Field(description="What was said with it.")]]
+    comment: NotRequired[Annotated[str, Field(description="The comment of the pause or override.")]]
     pausedBy: NotRequired[Literal["user", "agent"]]
     reason: NotRequired[Annotated[str, Field(description="Why the agent paused.")]]
-    prompt: NotRequired[Annotated[str, Field(description="What people are asked.")]]
-    approvers: NotRequired[Annotated[list[str], Field(description="Roles, of which a key that decides needs one.")]]
+    prompt: NotRequired[Annotated[str, Field(description="The question for people.")]]
+    approvers: NotRequired[Annotated[list[str], Field(description="A key that decides needs one of these roles.")]]
     provider: NotRequired[str]
     scopes: NotRequired[list[str]]
     subject: NotRequired[str]
     signal: NotRequired[Annotated[str, Field(description="The name of the signal.")]]
     window: NotRequired[str]
     through: NotRequired[
-        Annotated[list[Literal["run", "queue", "agent"]], Field(description="What names the window that is closed.")]
+        Annotated[list[Literal["run", "queue", "agent"]], Field(description="Where the closed window is named.")]
     ]
-    overrideUntil: NotRequired[Annotated[Moment, Field(description="How long somebody holds the window closed.")]]
+    overrideUntil: NotRequired[
+        Annotated[Moment, Field(description="End of the override that holds the window closed.")]
+    ]
     schedule: NotRequired[str]
     key: NotRequired[Annotated[str, Field(description="The run's concurrency key.")]]
     queue: NotRequired[str]
     agent: NotRequired[str]
-    limit: NotRequired[Annotated[int, Field(description="How many there may be.")]]
-    used: NotRequired[Annotated[int, Field(description="How many there are.")]]
+    limit: NotRequired[Annotated[int, Field(description="The limit.")]]
+    used: NotRequired[Annotated[int, Field(description="The present number.")]]
     perSeconds: NotRequired[Annotated[float, Field(description="The span of a rate.")]]
     runs: NotRequired[
         Annotated[
             list[RunNamed],
-            Field(description="The child; who holds places; the earlier runs of a schedule: 20 at most."),
+            Field(description="The child, the holders of places, or the earlier runs of a schedule: at most 20."),
         ]
     ]
-    ahead: NotRequired[Annotated[int, Field(description="Runs that go before it, as things stand: counted to 10,000.")]]
+    ahead: NotRequired[Annotated[int, Field(description="Runs that precede it at present, counted to 10,000.")]]
     aheadIsMore: NotRequired[Annotated[bool, Field(description="There are more than `ahead`.")]]
-    slots: NotRequired[Annotated[int, Field(description="Of the workers that take runs.")]]
+    slots: NotRequired[Annotated[int, Field(description="Slots of the workers that take runs.")]]
     executing: NotRequired[Annotated[int, Field(description="Slots that execute runs.")]]
-    promised: NotRequired[Annotated[int, Field(description="Slots that promoted runs are about to take.")]]
-    workers: NotRequired[Annotated[list[WorkerInstead], Field(description="The queue's workers: 20 at most.")]]
+    promised: NotRequired[Annotated[int, Field(description="Slots reserved for promoted runs.")]]
+    workers: NotRequired[Annotated[list[WorkerInstead], Field(description="The queue's workers, at most 20.")]]
     worker: NotRequired[Annotated[WorkerNamed, Field(description="The worker that was lost.")]]
-    publications: NotRequired[Annotated[int, Field(description="How often its ticket was published.")]]
+    publications: NotRequired[Annotated[int, Field(description="Number of publications of its ticket.")]]
 
 
 class ExplanationBody(TypedDict):
-    """Where a run stands, and everything that it waits for now, in the order in which to remove it."""
+    """State of a run, and everything that blocks it now, in the order in which to remove it."""
 
     runId: Id
-    at: Annotated[Moment, Field(description="The moment of which all of this is true, by the clock of the database.")]
+    at: Annotated[Moment, Field(description="The time of this explanation, by the database's clock.")]
     status: RunStatus
     pauseKind: str | None
     reason: str | None
-    executing: Annotated[bool, Field(description="Whether a worker that lives executes it.")]
-    since: Annotated[Moment | None, Field(description="Since when it executes, or has ended; else null.")]
-    worker: Annotated[WorkerNamed | None, Field(description="That executes it.")]
+    executing: Annotated[bool, Field(description="Whether a live worker executes it.")]
+    since: Annotated[Moment | None, Field(description="Start of its execution, or its end; else null.")]
+    worker: Annotated[WorkerNamed | None, Field(description="The worker that executes it.")]
     stepInFlight: str | None
     controlRequest: Annotated[
-        str | None, Field(description="`cancel`, `pause` or `window` (it closed), asked for and not yet done.")
+        str | None, Field(description="Pending request: `cancel`, `pause` or `window` (its window closed).")
     ]
     blockers: Annotated[
-        list[BlockerBody], Field(description="None when it has ended; while it executes what its agent awaits.")
+        list[BlockerBody], Field(description="Empty for an ended run; for an executing one, the waits of its agent.")
     ]
-    omitted: Annotated[int, Field(description="Further waits: the first 100 are shown, those of people before others.")]
+    omitted: Annotated[
+        int, Field(description="Number of further waits: only the first 100 are shown, waits for people first.")
+    ]

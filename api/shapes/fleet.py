@@ -1,11 +1,11 @@
-"""Who does the work: agents, workers, queues and their capacity."""
+"""Agents, workers, queues and their capacity."""
 
 from typing import Annotated, Any
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment
+from api.shapes.scalars import Id, Moment
 
 
 class AgentBody(TypedDict):
@@ -16,12 +16,12 @@ class AgentBody(TypedDict):
     queue: str
     version: str
     inputSchema: dict[str, Any]
-    timeout: Annotated[str | None, Field(description="Its own default active time, ISO 8601.")]
-    limit: Annotated[int | None, Field(description="Runs in flight at once; null: no limit of its own.")]
-    paused: Annotated[bool, Field(description="Whether its runs are held back.")]
+    timeout: Annotated[str | None, Field(description="The agent's default limit of active time, ISO 8601.")]
+    limit: Annotated[int | None, Field(description="Concurrent runs in flight; null for no limit of its own.")]
+    paused: Annotated[bool, Field(description="Whether its runs are held.")]
     window: Annotated[str | None, Field(description="The window that gates its runs.")]
     workers: Annotated[int, Field(description="Live workers that serve it.")]
-    slots: Annotated[int, Field(description="Their slots together.")]
+    slots: Annotated[int, Field(description="Sum of their slots.")]
     firstSeenAt: Moment | None
     lastSeenAt: Moment | None
 
@@ -41,17 +41,19 @@ class WorkerBody(TypedDict):
     pid: int
     queue: str
     slots: int
-    leased: Annotated[int, Field(description="Runs that it executes now.")]
+    leased: Annotated[int, Field(description="Number of runs that it executes now.")]
     agents: list[str]
-    alive: Annotated[bool, Field(description="Whether its lease holds.")]
+    alive: Annotated[bool, Field(description="Whether its lease is valid.")]
     draining: bool
-    consuming: Annotated[bool, Field(description="Whether it took part in the broker's queue in the last ten seconds.")]
+    consuming: Annotated[
+        bool, Field(description="Whether it consumed from the broker's queue in the last ten seconds.")
+    ]
     startedAt: Moment | None
     leaseUntil: Moment | None
 
 
 class WorkerList(TypedDict):
-    """The workers that have not been declared dead."""
+    """The workers that are not declared dead."""
 
     workers: list[WorkerBody]
 
@@ -64,34 +66,34 @@ class DrainBody(TypedDict):
 
 
 class WindowNow(TypedDict):
-    """Where a window stands."""
+    """Present state of a window."""
 
-    open: Annotated[bool, Field(description="Whether it lets runs go now.")]
-    until: Annotated[Moment | None, Field(description="When that changes; null: further away than was looked.")]
+    open: Annotated[bool, Field(description="Whether runs may start or resume now.")]
+    until: Annotated[Moment | None, Field(description="When this changes; null: beyond the searched time.")]
 
 
 class QueueCapacity(TypedDict):
-    """How busy a queue is, over all tenants."""
+    """Capacity of a queue, over all tenants."""
 
     queue: str
     workers: int
     slots: int
-    limit: Annotated[int | None, Field(description="Runs in flight at once, by what ops said; null: the slots alone.")]
+    limit: Annotated[int | None, Field(description="Configured limit of concurrent runs in flight; null for no limit.")]
     inFlight: Annotated[int, Field(description="Leases and tickets.")]
     executing: Annotated[int, Field(description="Leases.")]
-    queued: Annotated[int, Field(description="Runs that wait to be promoted, the blocked ones included.")]
+    queued: Annotated[int, Field(description="Runs that wait for promotion, including blocked ones.")]
     blocked: Annotated[
         int,
         Field(
-            description="Those of the queued that something of their own holds back: `notBefore`, a place of their "
-            "`concurrencyKey` or tenant, the run before theirs, a user's pause. More workers would not help them."
+            description="Queued runs with a blocker of their own: `notBefore`, a place of their `concurrencyKey` or tenant, "
+            "an earlier run of their schedule, a user's pause. More workers would not help them."
         ),
     ]
     parked: int
     paused: bool
     cordoned: Annotated[bool, Field(description="Whether new runs are held back.")]
     window: Annotated[str | None, Field(description="The window that gates all of its runs.")]
-    nextWindow: Annotated[WindowNow | None, Field(description="Where that window stands; null without one.")]
+    nextWindow: Annotated[WindowNow | None, Field(description="State of that window; null without a window.")]
 
 
 class Capacity(TypedDict):
@@ -101,27 +103,27 @@ class Capacity(TypedDict):
 
 
 class RateBody(TypedDict):
-    """How fast new runs of a queue start."""
+    """Rate of new runs of a queue."""
 
-    limit: Annotated[int, Field(description="New runs that start within any span, at most.")]
+    limit: Annotated[int, Field(description="Maximum number of new runs that start within any span.")]
     per: Annotated[str, Field(description="The span, ISO 8601.")]
 
 
 class QueueBody(TypedDict):
-    """What ops said of a queue."""
+    """Settings of a queue."""
 
     name: str
-    limit: Annotated[int | None, Field(description="Runs in flight at once; null: the slots alone.")]
-    tenantLimit: Annotated[int | None, Field(description="Runs of one tenant in flight at once.")]
-    keyLimit: Annotated[int, Field(description="Runs of one tenant and `concurrencyKey` that execute at once.")]
-    holdKeys: Annotated[bool, Field(description="Whether a run that parks keeps the place of its key.")]
+    limit: Annotated[int | None, Field(description="Concurrent runs in flight; null for no limit.")]
+    tenantLimit: Annotated[int | None, Field(description="Concurrent runs of one tenant in flight.")]
+    keyLimit: Annotated[int, Field(description="Concurrent runs of one tenant and `concurrencyKey`.")]
+    holdKeys: Annotated[bool, Field(description="Whether a parked run keeps the place of its key.")]
     rate: RateBody | None
     weights: Annotated[
         dict[str, float],
-        Field(description="By tenant; who is not named weighs 1. A key without `operate` sees its own tenant's alone."),
+        Field(description="By tenant; others have weight 1. A key without `operate` sees only its own tenant's."),
     ]
     cordoned: Annotated[bool, Field(description="Whether new runs are held back.")]
-    paused: Annotated[bool, Field(description="Whether all of its runs are held back.")]
+    paused: Annotated[bool, Field(description="Whether all of its runs are held.")]
     window: Annotated[str | None, Field(description="The window that gates all of its runs.")]
 
 

@@ -1,11 +1,11 @@
-"""Keys, and how the process is."""
+"""API keys, and the health of the process."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.shapes.words import Id, Moment
+from api.shapes.scalars import Id, Moment
 
 
 class KeyBody(TypedDict):
@@ -21,9 +21,9 @@ class KeyBody(TypedDict):
 
 
 class NewKeyAnswer(KeyBody):
-    """A key that was just made."""
+    """A new key."""
 
-    key: Annotated[str, Field(description="The secret; shown only this once.")]
+    key: Annotated[str, Field(description="The secret, shown only in this answer.")]
 
 
 class KeyList(TypedDict):
@@ -33,14 +33,14 @@ class KeyList(TypedDict):
 
 
 class Health(TypedDict):
-    """Whether the process lives."""
+    """The process is alive."""
 
     status: Literal["alive"]
 
 
 class Readiness(TypedDict):
-    """Whether the process can do its job."""
+    """The process can work."""
 
     status: Literal["ready"]
     database: Literal["there"]
-    redis: Annotated[Literal["there", "away"], Field(description="Away costs latency, nothing else.")]
+    redis: Annotated[Literal["there", "away"], Field(description="`away` costs latency only.")]

@@ -1,4 +1,4 @@
-"""Why a call was refused."""
+"""Problem documents: the reason for a refusal."""
 
 from typing import NotRequired
 
@@ -6,14 +6,14 @@ from typing_extensions import TypedDict
 
 
 class FieldProblem(TypedDict):
-    """What is wrong with one field."""
+    """A problem of one field."""
 
     field: str
     detail: str
 
 
 class ProblemDocument(TypedDict):
-    """Why a call was refused (RFC 9457)."""
+    """The reason for a refusal (RFC 9457)."""
 
     type: str
     title: str

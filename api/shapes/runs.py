@@ -1,4 +1,4 @@
-"""What a run looks like, and the pages of what belongs to one."""
+"""Runs, and pages of their steps, events and logs."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -6,11 +6,11 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.shapes.people import WaitBody
-from api.shapes.words import Category, Id, Moment, RunStatus
+from api.shapes.scalars import Category, Id, Moment, RunStatus
 
 
 class StepBody(TypedDict):
-    """A step that is finished: never executed again, only replayed."""
+    """A finished step: never executed again, only replayed."""
 
     key: str
     name: str
@@ -19,11 +19,13 @@ class StepBody(TypedDict):
     startedAt: Moment | None
     finishedAt: Moment | None
     durationMs: int | None
-    output: NotRequired[Annotated[Any, Field(description="With includeOutputs=true: the value; null when it failed.")]]
+    output: NotRequired[
+        Annotated[Any, Field(description="The value, with includeOutputs=true; null for a failed step.")]
+    ]
 
 
 class ErrorBody(TypedDict):
-    """Why a run failed."""
+    """Error of a failed run."""
 
     code: str
     type: NotRequired[str | None]
@@ -43,20 +45,20 @@ class EventBody(TypedDict):
 
 
 class PauseBody(TypedDict):
-    """Why a run is parked."""
+    """Reason of a parked run."""
 
     kind: Literal["authorization", "approval", "user", "agent"]
     reason: str | None
     since: Moment | None
     expiresAt: Moment | None
-    waits: Annotated[list[WaitBody], Field(description="The open ones: 100 at most, those of people first.")]
+    waits: Annotated[list[WaitBody], Field(description="Open waits: at most 100, waits for people first.")]
 
 
 class RunTimes(TypedDict):
-    """When a run may begin, and what happened to it when."""
+    """Times of a run: its earliest start, its expiry, and its history."""
 
-    notBefore: Annotated[Moment | None, Field(description="When it begins at the earliest; null: at once.")]
-    expiresAt: Annotated[Moment | None, Field(description="Until when it may stay QUEUED; null: for ever.")]
+    notBefore: Annotated[Moment | None, Field(description="Earliest start; null: immediately.")]
+    expiresAt: Annotated[Moment | None, Field(description="Until when it may stay QUEUED; null: without limit.")]
     createdAt: Moment | None
     readyAt: Moment | None
     promotedAt: Moment | None
@@ -80,24 +82,22 @@ class RunSummary(RunTimes):
     pause: PauseBody | None
     openWaits: Annotated[
         list[WaitBody],
-        Field(
-            description="What it awaits while it executes, opened by its agent meanwhile: 100 at most, those of people first."
-        ),
+        Field(description="Waits that its agent opened while it executes: at most 100, waits for people first."),
     ]
-    stepsTotal: Annotated[int, Field(description="Steps that are finished.")]
+    stepsTotal: Annotated[int, Field(description="Number of finished steps.")]
     stepInFlight: str | None
     controlRequest: Annotated[
-        str | None, Field(description="`cancel`, `pause` or `window` (it closed), asked for and not yet done.")
+        str | None, Field(description="Pending request: `cancel`, `pause` or `window` (its window closed).")
     ]
     queue: str
     priority: int
     window: str | None
     concurrencyKey: Annotated[
-        str | None, Field(description="What it shares the places of with the same tenant's runs.")
+        str | None, Field(description="Runs of the same tenant and key share the places of the key.")
     ]
     onConflict: Annotated[
         Literal["queue", "skip", "cancel_running"] | None,
-        Field(description="What happens when no place of its key is free; null without a key."),
+        Field(description="Policy if no place of its key is free; null without a key."),
     ]
     userId: str | None
     metadata: dict[str, str]
@@ -116,7 +116,7 @@ class RunBody(RunSummary):
 
     input: Any
     result: Any
-    stepsFinished: Annotated[list[StepBody], Field(description="The newest 200, oldest first.")]
+    stepsFinished: Annotated[list[StepBody], Field(description="The newest 200 steps, oldest first.")]
     events: NotRequired[list[EventBody]]
 
 
@@ -127,8 +127,8 @@ class RunPage(TypedDict):
     nextCursor: Annotated[
         str | None,
         Field(
-            description="Ask for the next page with it; null at the end. A page that has one may be short, or empty: a call "
-            "looks at a bounded number of runs, and the next one continues where it stopped."
+            description="Cursor of the next page; null at the end. A page with a cursor may be short or empty: each call reads a "
+            "bounded number of runs, and the next one continues there."
         ),
     ]
 
@@ -147,14 +147,14 @@ class StepPage(TypedDict):
 
 
 class EventPage(TypedDict):
-    """A page of a run's events in their order."""
+    """A page of a run's events, in order."""
 
     events: list[EventBody]
-    nextAfterSeq: Annotated[int | None, Field(description="Ask for the next page with afterSeq; null at the end.")]
+    nextAfterSeq: Annotated[int | None, Field(description="The `afterSeq` of the next page; null at the end.")]
 
 
 class LogLineBody(TypedDict):
-    """A line that the agent logged, or that its process wrote."""
+    """A line logged by the agent or written by its process."""
 
     n: int
     timestamp: Moment | None

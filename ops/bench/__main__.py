@@ -12,14 +12,14 @@ from taxiway.client import TaxiwayError
 
 from ops.bench import figures, report, rounds
 from ops.bench.document import write_documents
-from ops.bench.grounds import Grounds
 from ops.bench.machine import describe
 from ops.bench.plan import LONG, SHORT, Plan
+from ops.bench.servers import BenchServers
 from ops.bench.systems.bare_celery import BareCelery
 from ops.bench.systems.dbos import DbosDirect, DbosQueue
 from ops.bench.systems.environment import EnvironmentMissing, peer_python
-from ops.bench.systems.promoting import Promoting
-from ops.bench.systems.searching import Searching
+from ops.bench.systems.promotion import Promoting
+from ops.bench.systems.search import Searching
 from ops.bench.systems.system import CannotMeasure, System
 from ops.bench.systems.taxiway import Taxiway
 from ops.bench.workloads import BY_KEY
@@ -33,20 +33,18 @@ RESULT = BUILD / "bench.json"
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.bench", description="Measures Taxiway beside DBOS and bare Celery."
-    )
-    parser.add_argument("--short", action="store_true", help="less of everything: under a minute")
+    parser = argparse.ArgumentParser(prog="python -m ops.bench", description="Measures Taxiway, DBOS and bare Celery.")
+    parser.add_argument("--short", action="store_true", help="the short form: under a minute")
     parser.add_argument("--only", action="append", choices=BY_KEY, metavar="WORKLOAD", help=f"of {', '.join(BY_KEY)}")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md from what was measured")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md from the measurements")
     chosen = parser.parse_args(given)
     if chosen.write_docs and (chosen.short or chosen.only):
-        parser.error("--write-docs needs the whole of the long form")
+        parser.error("--write-docs needs the complete long form")
     return chosen
 
 
 def planned(chosen: argparse.Namespace) -> Plan:
-    """Return the plan; a workload that is asked for by name is measured in the short form too."""
+    """Return the plan; a workload named by `--only` is measured also in the short form."""
     plan = SHORT if chosen.short else LONG
     if not chosen.only:
         return plan
@@ -55,7 +53,7 @@ def planned(chosen: argparse.Namespace) -> Plan:
 
 
 def systems() -> list[System]:
-    """Return whatever can be measured here; say what cannot."""
+    """Return the systems that can be measured here; print which one cannot."""
     found: list[System] = [Taxiway(), Promoting(), Searching()]
     try:
         python = peer_python(BUILD / "bench" / "dbos")
@@ -68,12 +66,12 @@ def systems() -> list[System]:
 def bench(chosen: argparse.Namespace) -> int:
     load, plan = os.getloadavg()[0], planned(chosen)
     if load > 0.5 * (os.cpu_count() or 1):
-        say(f"The machine is busy (load {load:.1f}): these figures will be worth little.", "yellow")
+        say(f"The machine is busy (load {load:.1f}): these figures will not be reliable.", "yellow")
     order = rounds.turns(systems(), plan)
-    with Grounds(BUILD / "bench" / "run") as grounds:
-        machine = describe(grounds, load)
+    with BenchServers(BUILD / "bench" / "run") as servers:
+        machine = describe(servers, load)
         with report.Shown(order) as shown:
-            measured = rounds.measure(order, grounds, plan, shown).figures()
+            measured = rounds.measure(order, servers, plan, shown).figures()
     RESULT.write_text(figures.to_json(measured))
     report.print_figures(measured)
     report.print_ratios(measured)

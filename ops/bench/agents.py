@@ -1,4 +1,4 @@
-"""The agents that are measured. Each step does next to nothing, so that what is measured is what Taxiway adds."""
+"""Measured agents. Their steps do almost nothing, so the figures show the overhead of Taxiway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def now() -> float:
 
 @agent
 def sums(run: Run, steps: int) -> int:
-    """Execute so many steps, one after the other."""
+    """Execute `n` steps sequentially."""
     total = 0
     for i in range(steps):
         total = run.step(add, total, i)
@@ -35,7 +35,7 @@ def stamp(run: Run) -> float:
 
 @agent
 def paced(run: Run, steps: int) -> list[float]:
-    """Return when each step had been recorded, after the moment before the first one."""
+    """Return the time before the first step, and the time after each recorded step."""
     stamps = [time.perf_counter()]
     for _ in range(steps):
         run.step(add, 0, 1)
@@ -52,12 +52,12 @@ def wait(seconds: float) -> list[float]:
 
 @agent
 def busy(run: Run, seconds: float) -> list[float]:
-    """Keep a slot for so long, and return from when until when."""
+    """Keep a slot for some seconds, and return the begin and the end."""
     return list(run.step(wait, seconds))
 
 
 def leave_mark(path: str) -> None:
-    """Append when this step started, in which process, and which process started that one."""
+    """Append the start time of this step, its process and its parent process."""
     with Path(path).open("a") as marks:
         marks.write(f"{time.time()} {os.getpid()} {os.getppid()}\n")
 
@@ -74,7 +74,7 @@ def loop(path: str) -> None:
 
 
 def block(path: str) -> None:
-    """Stay inside one call of C code that holds the interpreter and never looks at signals."""
+    """Stay inside one call of C code that holds the interpreter and ignores signals."""
     leave_mark(path)
     sum(range(10**14))
 
@@ -96,22 +96,22 @@ def blocked(run: Run, path: str) -> None:
 
 @agent
 def asked(run: Run) -> float:
-    """Ask somebody, then execute a step."""
-    run.approve("Go on?")
+    """Ask for an approval, then execute a step."""
+    run.approve("Continue?")
     return float(run.step(now))
 
 
 async def beat() -> None:
-    """Beat each second, so that the agent never only waits."""
+    """Beat every second, so that the agent never only waits."""
     while True:  # noqa: ASYNC110  it waits for nothing
         await asyncio.sleep(1)
 
 
 @agent
 async def asked_meanwhile(run: AsyncRun) -> float:
-    """Ask somebody while a heart beats beside it, and return when the agent had the decision."""
+    """Ask for an approval beside a heartbeat, and return when the agent received the decision."""
     heart = asyncio.create_task(beat())
-    await run.approve("Go on?")
+    await run.approve("Continue?")
     came = time.time()
     heart.cancel()
     return came

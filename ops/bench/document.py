@@ -1,4 +1,4 @@
-"""Writes `docs/benchmarks.md` from `docs/benchmarks.json`: every number in the text is a measured one, so none can drift."""
+"""Writes `docs/benchmarks.md` from `docs/benchmarks.json`, so that every number in the text is a measured one."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def write_documents(folder: Path, machine: Machine, figures: Sequence[Figure]) -
 
 
 def to_json(machine: Machine, figures: Sequence[Figure]) -> str:
-    """Return what the text is made from."""
+    """Return the data of the text."""
     lines = ",\n".join(f"    {json.dumps(asdict(figure), ensure_ascii=False)}" for figure in figures)
     about = json.dumps(asdict(machine), ensure_ascii=False, indent=4).replace("\n}", "\n  }")
     return f'{{\n  "machine": {about},\n  "figures": [\n{lines}\n  ]\n}}\n'
 
 
 def from_data(folder: Path) -> str:
-    """Return the text that belongs to the data in `folder`."""
+    """Return the text for the data in `folder`."""
     data = json.loads((folder / DATA).read_text())
     return text(Machine(**data["machine"]), [Figure(**line) for line in data["figures"]])
 
@@ -49,14 +49,14 @@ def text(machine: Machine, figures: Sequence[Figure]) -> str:
     """Return the document."""
     parts = [
         prose.HEAD,
-        prose.ground(machine),
+        prose.environment(machine),
         "## Figures\n",
-        _table(("what", "system", "metric", "median", "least … greatest", "n"), _figure_rows(figures)),
+        _table(("what", "system", "metric", "median", "minimum … maximum", "n"), _figure_rows(figures)),
         "## Taxiway, times better\n",
         prose.RATIOS,
         _table(("what", "metric", "than DBOS", "than bare Celery"), _ratio_rows(figures)),
-        "## Against what was promised first\n",
-        _table(("what", "metric", "promised", "measured", "met"), _target_rows(figures)),
+        "## Targets\n",
+        _table(("what", "metric", "target", "measured", "met"), _target_rows(figures)),
         prose.METHOD,
         prose.CAVEATS,
     ]

@@ -1,4 +1,4 @@
-"""Samples become figures: the median, the least and the greatest of what the repetitions gave."""
+"""Figures from samples: median, minimum and maximum over the repetitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Sample:
-    """What one repetition gave for one metric."""
+    """The value of one metric in one repetition."""
 
     workload: str
     metric: str
@@ -37,7 +37,7 @@ class Figure:
 
 @dataclass
 class Samples:
-    """Collects samples by system, workload and metric, in the order in which they first came."""
+    """Collects samples by system, workload and metric, in order of first occurrence."""
 
     values: dict[Key, list[float]] = field(default_factory=dict)
 
@@ -59,18 +59,18 @@ def _figure(key: Key, values: Sequence[float]) -> Figure:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the least value that `share` of all values do not exceed (nearest rank, so always one that was seen)."""
+    """Return the smallest value that `share` of all values do not exceed (nearest rank, so always a sample)."""
     rank = math.ceil(share * len(values))
     return sorted(values)[max(rank, 1) - 1]
 
 
 def rounded(value: float) -> float:
-    """Keep four significant digits: more would be noise."""
+    """Round to four significant digits: more would be noise."""
     return float(f"{value:.4g}")
 
 
 def to_json(figures: Iterable[Figure]) -> str:
-    """Return the text of `build/bench.json`: a list with one figure a line."""
+    """Return the text of `build/bench.json`: a list with one figure per line."""
     lines = (json.dumps(asdict(figure), ensure_ascii=False) for figure in figures)
     return "[\n" + ",\n".join(f"  {line}" for line in lines) + "\n]\n"
 

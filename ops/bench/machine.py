@@ -1,4 +1,4 @@
-"""Describes the machine and the servers as far as figures depend on them: no names, no paths, no addresses."""
+"""Description of the machine and the servers, as far as figures depend on them: no names, paths or addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psycopg
 import redis
 
 from ops.bench.figures import rounded
-from ops.bench.grounds import Grounds
+from ops.bench.servers import BenchServers
 from ops.bench.systems.environment import version as dbos_version
 
 PAGE = 8192
@@ -24,7 +24,7 @@ WRITES = 200
 
 @dataclass(frozen=True)
 class Machine:
-    """What stands in the document beside the figures."""
+    """The description in the document."""
 
     date: str
     processor: str
@@ -34,7 +34,7 @@ class Machine:
     load_before: float
     """Average number of running processes in the minute before the measurement."""
     write_ms: float
-    """Median of writing a page of 8 KiB to the disk of the database, for good."""
+    """Median time of a durable write of 8 KiB to the disk of the database."""
     python: str
     postgres: str
     valkey: str
@@ -42,11 +42,11 @@ class Machine:
     dbos: str
 
 
-def describe(grounds: Grounds, load_before: float) -> Machine:
-    """Look at the machine and ask the running servers."""
-    with psycopg.connect(grounds.postgres.url()) as connection:
+def describe(servers: BenchServers, load_before: float) -> Machine:
+    """Read the description from the machine and the running servers."""
+    with psycopg.connect(servers.postgres.url()) as connection:
         postgres = connection.info.server_version
-    with redis.Redis.from_url(grounds.valkey.url(), decode_responses=True) as connection_to_valkey:
+    with redis.Redis.from_url(servers.valkey.url(), decode_responses=True) as connection_to_valkey:
         server = connection_to_valkey.info("server")
     return Machine(
         date=time.strftime("%Y-%m-%d", time.gmtime()),
@@ -55,7 +55,7 @@ def describe(grounds: Grounds, load_before: float) -> Machine:
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         system=f"{platform.system()} {platform.machine()}",
         load_before=round(load_before, 2),
-        write_ms=rounded(write_to_disk(grounds.base)),
+        write_ms=rounded(write_to_disk(servers.base)),
         python=platform.python_version(),
         postgres=f"{postgres // 10000}.{postgres % 10000}",
         valkey=str(server.get("valkey_version") or server["redis_version"]),
@@ -65,7 +65,7 @@ def describe(grounds: Grounds, load_before: float) -> Machine:
 
 
 def write_to_disk(folder: Path) -> float:
-    """Return the median milliseconds of one page written and forced to the disk that `folder` is on."""
+    """Return the median milliseconds of one synced page write to the disk of `folder`."""
     times = []
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         for _ in range(WRITES):

@@ -1,4 +1,4 @@
-"""How much is measured: the sizes of the long and of the short form."""
+"""Sizes of the long and the short form."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ops.bench.workloads import Workload
 
 @dataclass(frozen=True)
 class Plan:
-    """One form of the benchmark; sizes hold for each repetition and are the same for every system."""
+    """One form of the benchmark; the sizes are those of each repetition, equal for every system."""
 
     repetitions: int
     workloads: tuple[Workload, ...]
     one_step_runs: int
     ten_step_runs: int
     tasks: int
-    """Tasks of bare Celery, which are quicker than any run."""
+    """Tasks of bare Celery, which are faster than any run."""
     steps: int
-    """Steps of the one run that measures a step."""
+    """Steps of the run that measures single steps."""
     starts: int
     decisions: int
     enqueues: int
@@ -28,20 +28,20 @@ class Plan:
     worker_kills: int
     blocked: int
     busy_seconds: float
-    """How long runs are executed that keep all slots at work."""
+    """Seconds for which runs keep all slots at work."""
     crowded_repetitions: int
-    """The first so many repetitions fill the tables with a crowd of runs."""
+    """Number of first repetitions that fill the tables with waiting runs."""
     large: int
     huge: int
     """Runs of the backlogs; the small one is of `small`."""
     searches: int
-    """So often each list is asked for."""
+    """Requests of each list."""
     portions: int
-    """So often a portion of slots is offered to a backlog."""
+    """Portions of slots that are offered to a backlog."""
     small: int = 1000
     portion: int = 1000
     slots: int = 10_000
-    """The most slots that are offered at once."""
+    """Maximum of slots that are offered together."""
     batch: int = 1000
 
 
@@ -68,7 +68,7 @@ LONG = Plan(
     portions=10,
 )
 NOT_SHORT = {Workload.WORKER_KILLED, Workload.CANCEL_BLOCKED, Workload.DECISION_100K, Workload.PROMOTION_LARGE}
-"""Each of these waits for a lease or a grace period, or fills tables with more than shows that it can be measured."""
+"""Workloads of the long form only: each waits for a lease or a grace period, or fills tables with many rows."""
 SHORT = Plan(
     repetitions=2,
     workloads=tuple(workload for workload in Workload if workload not in NOT_SHORT),

@@ -1,4 +1,4 @@
-"""Compares Taxiway with others: how many times better, whichever way a unit counts."""
+"""Ratios of Taxiway to other systems: how many times better, for units in both directions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ US = "taxiway"
 
 
 class Against(StrEnum):
-    """Whom a ratio is about; of several ways to use a system the better one counts."""
+    """The other system of a ratio; of several ways to use it, the better one counts."""
 
     DBOS = "DBOS"
     CELERY = "bare Celery"
@@ -25,7 +25,7 @@ class Against(StrEnum):
 
 @dataclass(frozen=True)
 class Ratio:
-    """Above one: Taxiway is better, by that factor."""
+    """Above 1: Taxiway is better by that factor."""
 
     workload: str
     metric: str
@@ -34,12 +34,12 @@ class Ratio:
 
 
 def figure_of(figures: Sequence[Figure], system: str, workload: str, metric: str) -> Figure | None:
-    """Return the one figure, or None when it was not measured."""
+    """Return the figure, or None if it was not measured."""
     return next((f for f in figures if (f.system, f.workload, f.metric) == (system, workload, metric)), None)
 
 
 def times_better(figures: Sequence[Figure], workload: str, metric: str, against: Against) -> float | None:
-    """Return by which factor Taxiway's median is better than the best of the other's, or None without both."""
+    """Return the factor by which Taxiway's median is better than the other's best one, or None without both."""
     ours = figure_of(figures, US, workload, metric)
     theirs = [f for system in against.systems if (f := figure_of(figures, system, workload, metric))]
     if ours is None or not theirs:
@@ -50,7 +50,7 @@ def times_better(figures: Sequence[Figure], workload: str, metric: str, against:
 
 
 def times_worse(figures: Sequence[Figure], workload: Workload, metric: str, than: Workload) -> float | None:
-    """Return by which factor Taxiway's median is worse than that of another workload, or None without both."""
+    """Return the factor by which Taxiway's median is worse than that of another workload, or None without both."""
     this, other = (figure_of(figures, US, each, metric) for each in (workload, than))
     if this is None or other is None:
         return None
@@ -58,7 +58,7 @@ def times_worse(figures: Sequence[Figure], workload: Workload, metric: str, than
 
 
 def ratios(figures: Sequence[Figure]) -> list[Ratio]:
-    """Return every ratio that the figures allow, in the order of the workloads."""
+    """Return all ratios of the figures, in the order of the workloads."""
     metrics = dict.fromkeys((figure.workload, figure.metric) for figure in figures if figure.system == US)
     order = {str(workload): n for n, workload in enumerate(Workload)}
     found = []

@@ -1,4 +1,4 @@
-"""What the terminal shows: progress while it measures, a table of figures and ratios at the end."""
+"""Output on the terminal: progress during the measurements, a table of figures and ratios at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops.console import console, say
 
 
 class Shown:
-    """A bar that advances by workloads, and a line for each repetition of each."""
+    """A progress bar over workloads, and a line for each measured workload."""
 
     def __init__(self, planned: Sequence[Turn]) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
@@ -65,7 +65,7 @@ def print_figures(figures: Sequence[Figure]) -> None:
 
 
 def print_ratios(figures: Sequence[Figure]) -> None:
-    """Print how many times better Taxiway is, and which of the targets are met."""
+    """Print the ratios, and which targets are met."""
     found = ratios(figures)
     if found:
         say("\nTaxiway, times better (below 1: worse)", "bold")
@@ -83,6 +83,6 @@ def print_ratios(figures: Sequence[Figure]) -> None:
 
 
 def number(value: float) -> str:
-    """Write a number with at most four digits that matter."""
+    """Format a number with at most four significant digits."""
     shown = rounded(value)
     return f"{shown:.0f}" if shown >= 1000 or shown == int(shown) else f"{shown:g}"

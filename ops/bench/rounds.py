@@ -1,4 +1,4 @@
-"""The order of measuring: each repetition gives every system one turn, so that a passing disturbance meets them all."""
+"""Order of the measurements: each repetition gives every system one turn, so that a disturbance affects all of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ops.bench.figures import Sample, Samples
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
+from ops.bench.servers import BenchServers
 from ops.bench.systems.system import System
 from ops.bench.workloads import CROWDED, Workload
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One system measures its workloads in one repetition."""
+    """The workloads of one system in one repetition."""
 
     repetition: int
     system: System
@@ -22,7 +22,7 @@ class Turn:
 
 
 def turns(systems: Sequence[System], plan: Plan) -> list[Turn]:
-    """Return A B C A B C …, leaving out systems that take part in nothing of the plan."""
+    """Return the turns A B C A B C …, without systems that have no workload in the plan."""
     found = []
     for repetition in range(1, plan.repetitions + 1):
         for system in systems:
@@ -37,13 +37,16 @@ def turns(systems: Sequence[System], plan: Plan) -> list[Turn]:
 
 
 def measure(
-    planned: Iterable[Turn], grounds: Grounds, plan: Plan, show: Callable[[Turn, Workload | None, list[Sample]], None]
+    planned: Iterable[Turn],
+    servers: BenchServers,
+    plan: Plan,
+    show: Callable[[Turn, Workload | None, list[Sample]], None],
 ) -> Samples:
-    """Take all turns; `show` is told of each start (with no workload) and of each measured workload."""
+    """Take all turns; calls `show` for each start (without a workload) and for each measured workload."""
     samples = Samples()
     for turn in planned:
         show(turn, None, [])
-        turn.system.up(grounds)
+        turn.system.up(servers)
         try:
             for workload in turn.workloads:
                 measured = list(turn.system.measure(workload, plan))

@@ -1,4 +1,4 @@
-"""What Taxiway promises first of its own speed, beside which every figure is shown."""
+"""Speed targets of Taxiway, shown beside the figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ops.bench.figures import Figure, rounded
 from ops.bench.plan import LONG
 from ops.bench.ratios import US, Against, figure_of, times_better, times_worse
-from ops.bench.systems.searching import lists
+from ops.bench.systems.search import lists
 from ops.bench.workloads import (
     BATCH,
     EACH,
@@ -29,7 +29,7 @@ from ops.bench.workloads import (
 
 @dataclass(frozen=True)
 class Target:
-    """A bound for a figure: in its own unit, `times` better than another system, or so often worse than another workload."""
+    """Bound of a figure: in its own unit, `times` better than another system, or at most so much worse than another workload."""
 
     workload: Workload
     metric: str
@@ -41,7 +41,7 @@ class Target:
     worse_than: Workload | None = None
 
     def text(self) -> str:
-        """Say it as a table does."""
+        """Return the bound as text for a table."""
         if self.against:
             return f"≥ {self.times:g} times {self.against}"
         if self.worse_than:
@@ -51,7 +51,7 @@ class Target:
         return f"≤ {self.at_most:g} {self.unit}"
 
     def measured(self, figures: Sequence[Figure]) -> float | None:
-        """Return what the bound is held against: a ratio, or a figure (of times to recover the worst), or None."""
+        """Return the bounded value: a ratio, or a figure (for recovery times the worst), or None."""
         if self.against:
             ratio = times_better(figures, self.workload, self.metric, self.against)
             return None if ratio is None else rounded(ratio)
@@ -64,7 +64,7 @@ class Target:
         return figure.max if self.metric == TIME else figure.median
 
     def met(self, figures: Sequence[Figure]) -> bool | None:
-        """Say whether it is met; None when it was not measured."""
+        """Return whether the target is met; None if it was not measured."""
         measured = self.measured(figures)
         if measured is None:
             return None

@@ -1,4 +1,4 @@
-"""What is measured: each workload's name, and in which direction its figures are better."""
+"""Workloads: their names, and the direction in which their figures are better."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Workload(StrEnum):
-    """The names under which figures are reported; the member's own name chooses it on the command line."""
+    """Names of workloads in the figures; the member's own name selects it on the command line."""
 
     ONE_STEP = "1-step runs, batch enqueue to finish"
     TEN_STEPS = "10-step runs"
@@ -45,17 +45,17 @@ class Workload(StrEnum):
 
 PARKED_BESIDE = {Workload.DECISION: 0, Workload.DECISION_10K: 10_000, Workload.DECISION_100K: 100_000}
 PROMOTIONS = tuple(workload for workload in Workload if workload.name.startswith("PROMOTION"))
-"""They need no worker: a system of their own measures them."""
+"""Workloads without a worker, measured by a system of their own."""
 SEARCHES = (Workload.LISTS, Workload.ENQUEUE_HISTORY, Workload.ENQUEUE_READERS)
-"""They need no worker either, and a history."""
+"""Workloads without a worker, but with a history."""
 CROWDED = frozenset({*PROMOTIONS, *SEARCHES, Workload.ONE_STEP_BACKLOG, Workload.ENQUEUE_BACKLOG})
-"""They fill tables first, which takes longer than to measure: not in every repetition."""
+"""Workloads that fill tables first, which takes longer than the measurement: not in every repetition."""
 BUSY_SECONDS = {Workload.BUSY_50_MS: 0.05, Workload.BUSY_250_MS: 0.25}
 BY_KEY = {workload.key: workload for workload in Workload}
 
 THROUGHPUT = "throughput"
 UNQUEUED = "throughput, called directly"
-"""Of a system that has nothing to enqueue: shown, but no ratio is made of it."""
+"""Metric of a system without a queue: shown, but not used for ratios."""
 P50, P99 = "p50", "p99"
 TIME = "time"
 SIZE = "size"

@@ -1,1 +1,1 @@
-"""Breaks a whole Taxiway in a seeded way while it works, and checks that it keeps what it promises."""
+"""Fault exercises: break a working Taxiway in a seeded way, and check that it keeps its promises."""

@@ -19,12 +19,14 @@ from ops.stack.fleet import ROOT
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=None, help="decides load and faults (default: a new one)")
+    parser.add_argument("--seed", type=int, default=None, help="seed of load and faults (default: a new one)")
     parser.add_argument("--seconds", type=float, default=300)
-    parser.add_argument("--only", type=chosen, default=FAULTS, help="names of faults, by comma (default: all)")
-    parser.add_argument("--short", action="store_true", help="with a short lease, as in the tests")
-    parser.add_argument("--keep", action="store_true", help="keep data and logs also when nothing was broken")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/faults.md from what was measured")
+    parser.add_argument(
+        "--only", type=chosen, default=FAULTS, help="names of faults, separated by commas (default: all)"
+    )
+    parser.add_argument("--short", action="store_true", help="use a short lease, as in the tests")
+    parser.add_argument("--keep", action="store_true", help="keep data and logs even if no promise was broken")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/faults.md from the measurements")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     seed = secrets.randbelow(10_000) if arguments.seed is None else arguments.seed
@@ -33,7 +35,7 @@ def main() -> int:
 
 
 def exercise(plan: Plan, arguments: argparse.Namespace) -> int:
-    """Carry out a plan and show what came out; 1 when a promise was broken."""
+    """Carry out a plan and print the report; return 1 if a promise was broken."""
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(f"Seed {plan.seed}: {plan.seconds:.0f} s of load and faults. Starting …")
     with console.status("starting") as status:

@@ -1,7 +1,6 @@
-"""The agents of the load that do one thing at a time, or one kind of thing: each begin and end of a step is written to a log
-outside the system, at once.
+"""Sequential agents of the load. Each begin and end of a step is written immediately to a log outside the system.
 
-`secret` is carried through inputs and values, so that it can be looked for where no payload may ever be.
+`secret` is part of inputs and values; the checks search for it where no payload may be.
 """
 
 from __future__ import annotations
@@ -63,21 +62,21 @@ def bulk(n: int, size: int, secret: str) -> str:
 
 @agent
 def tiny(run: Run, secret: str) -> list[str]:
-    """One step, at once."""
+    """One step, without a wait."""
     at(run)
     return [run.step(work, 0, 0, secret)]
 
 
 @agent
 def sequence(run: Run, steps: int, millis: int, secret: str) -> list[str]:
-    """Steps one after the other; a long one shows that it still runs."""
+    """Sequential steps; a long one logs that it still runs."""
     at(run)
     return [run.step(work, n, millis, secret) for n in range(steps)]
 
 
 @agent
 async def fan_out(run: AsyncRun, items: int, millis: int, secret: str) -> list[str]:
-    """Two steps for each item, all items at once."""
+    """Two steps for each item, all items concurrently."""
     at(run)
 
     async def chain(n: int) -> str:
@@ -89,21 +88,21 @@ async def fan_out(run: AsyncRun, items: int, millis: int, secret: str) -> list[s
 
 @agent
 def flaky(run: Run, times: int, secret: str) -> list[str]:
-    """A step that fails a number of times; from four on, for good."""
+    """A step that fails a number of times; with four or more, for good."""
     at(run)
     return [run.step(work, 0, 50, secret), run.step(stumble, times, secret)]
 
 
 @agent
 def only_once(run: Run, millis: int, secret: str) -> list[str]:
-    """A step between two others that must never be begun twice."""
+    """Three steps; the middle one must never begin twice."""
     at(run)
     return [run.step(work, 0, 50, secret), run.step(pay, 1, millis, secret), run.step(work, 2, 50, secret)]
 
 
 @agent
 def bulky(run: Run, steps: int, secret: str) -> list[str]:
-    """Values that are recorded apart and recalled one by one."""
+    """Values that are recorded separately and read one by one."""
     at(run)
     values = [run.step(bulk, n, BULK, secret) for n in range(steps)]
     run.step(work, 0, 300, secret)
@@ -112,7 +111,7 @@ def bulky(run: Run, steps: int, secret: str) -> list[str]:
 
 @agent
 def turncoat(run: Run, secret: str) -> list[str]:
-    """Kills its own host, then comes back with other code, which must be parked, then with the right one."""
+    """Kills its own host, restarts with other code, which must be parked, and then with the right code."""
     at(run)
     if run.activation % 2 == 0:
         run.step(work, 99, 0, secret)
@@ -125,18 +124,18 @@ def turncoat(run: Run, secret: str) -> list[str]:
 
 @agent
 def asking(run: Run, questions: int, secret: str) -> list[str]:
-    """A step behind each question that somebody answers; a denial cancels the run."""
+    """A step after each answered question; a denial cancels the run."""
     at(run)
     values = [run.step(work, 0, 20, secret)]
     for n in range(1, questions + 1):
-        run.approve(f"Go on with {n}?", details={"n": n})
+        run.approve(f"Continue with {n}?", details={"n": n})
         values.append(run.step(work, n, 50, secret))
     return values
 
 
 @agent
 def hearing(run: Run, words: int, secret: str) -> list[str]:
-    """A step behind each word that it is sent, some of them before it waits for them."""
+    """A step after each received word; some words arrive before it waits for them."""
     at(run)
     first = run.step(work, 0, 100, secret)
     return [first, *(run.step(work, run.wait_for("word"), 20, secret) for _ in range(words))]
@@ -155,7 +154,7 @@ def napping(run: Run, naps: int, millis: int, secret: str) -> list[str]:
 
 @agent
 def family(run: Run, children: int, millis: int, secret: str) -> list[str]:
-    """Starts other runs behind a step of its own, and needs what each of them returns."""
+    """Starts child runs after a step of its own, and needs the result of each."""
     at(run)
     own = run.step(work, 0, 20, secret)
     inputs = [{"n": n, "millis": millis, "secret": secret} for n in range(1, children + 1)]
@@ -164,14 +163,14 @@ def family(run: Run, children: int, millis: int, secret: str) -> list[str]:
 
 @agent
 def child(run: Run, n: int, millis: int, secret: str) -> str:
-    """One step, for the run that started this one."""
+    """One step, for the parent run."""
     at(run)
     return run.step(work, n, millis, secret)
 
 
 @agent
 def polling(run: Run, after: int, naps: int, millis: int, secret: str) -> str:
-    """Sleeps long, then looks again and again whether there is anything to do; for drills."""
+    """Sleeps for long, then polls for work; for drills."""
     run.sleep(after / 1000)
     for _ in range(naps):
         run.sleep(millis / 1000)
@@ -180,7 +179,7 @@ def polling(run: Run, after: int, naps: int, millis: int, secret: str) -> str:
 
 @agent
 async def either(run: AsyncRun, secret: str) -> list[str]:
-    """Waits for a word and for a time at once, beside a step, and needs them both."""
+    """Waits for a word and a timer concurrently, beside a step, and needs both."""
     at(run)
 
     async def heard() -> str:

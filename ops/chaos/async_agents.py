@@ -1,7 +1,7 @@
-"""The async agents of the load: tasks beside tasks, waits beside steps and heartbeats, and what is given up.
+"""Async agents of the load: concurrent tasks, waits beside steps and heartbeats, and abandoned work.
 
-A step returns the mark of the task that called it, which it reads from the context and not from its arguments: equal calls of
-different tasks differ in nothing but where they stand, and a value that went to another task shows in the result.
+A step returns the mark of the task that called it, which it reads from the context and not from its arguments. So equal calls of
+different tasks differ only in their position, and a value that reached another task shows in the result.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ T = TypeVar("T")
 BEAT: Final = 0.15
 LATE: Final = "late"
 REST: Final = "rest"
-"""Names the call that starts all children but the first two."""
+"""Name of the call that starts all children except the first two."""
 _mark: Final[ContextVar[str]] = ContextVar("mark")
 
 
 def _some(millis: int) -> float:
-    """Draw a time, so that tasks end in another order whenever their steps are executed."""
+    """Return a random duration, so that tasks end in a different order at each execution."""
     return random.uniform(0.1, 2) * millis / 1000
 
 
@@ -46,14 +46,14 @@ def draw_in_thread(millis: int, secret: str) -> str:
 
 
 async def keep(what: list[str]) -> list[str]:
-    """Return what it is given: called with other arguments than before, it shows that a replay went another way."""
+    """Return the argument; different arguments in a replay show that it took another path."""
     say("begin")
     say("end")
     return what
 
 
 async def marked(mark: str, work: Awaitable[T]) -> T:
-    """Do something under a mark; to be executed by a task of its own."""
+    """Run work under a mark, in its own task."""
     _mark.set(mark)
     return await work
 
@@ -66,7 +66,7 @@ def begin(run: AsyncRun) -> None:
 
 @asynccontextmanager
 async def heartbeat() -> AsyncIterator[None]:
-    """Do something again and again meanwhile, as many agents do: it keeps a slot for some time, and no wait from being opened."""
+    """Repeat work in the background, as many agents do: it keeps the slot for a while, but prevents no wait."""
 
     async def beat() -> None:
         while True:  # noqa: ASYNC110 - agents are written so
@@ -81,7 +81,7 @@ async def heartbeat() -> AsyncIterator[None]:
 
 @agent
 async def crowd(run: AsyncRun, tasks: int, millis: int, secret: str) -> list[list[str]]:
-    """Tasks within tasks, all of them with the same calls; some sleep in between."""
+    """Nested tasks with equal calls; some sleep between them."""
     begin(run)
 
     async def one(n: int) -> list[str]:
@@ -100,7 +100,7 @@ async def crowd(run: AsyncRun, tasks: int, millis: int, secret: str) -> list[lis
 
 @agent
 async def racing(run: AsyncRun, rounds: int, millis: int, secret: str) -> list[list[str]]:
-    """Steps that race one another and the clock: who came first once came first for good."""
+    """Steps that race each other and the clock: the first winner stays the winner."""
     begin(run)
     won: list[list[str]] = []
     for n in range(rounds):
@@ -122,13 +122,13 @@ async def racing(run: AsyncRun, rounds: int, millis: int, secret: str) -> list[l
 
 @agent
 async def deciding(run: AsyncRun, questions: int, seconds: float, secret: str) -> list[list[str]]:
-    """Asks the same thing for several tasks, beside a step and a heartbeat; every second task waits for some time only."""
+    """Asks the same question in several tasks, beside a step and a heartbeat; every second task waits only for a time."""
     begin(run)
 
     async def one(n: int) -> list[str]:
         try:
             async with asyncio.timeout(seconds if n % 2 else None):
-                said = await run.approve("May this go on?", details={"mark": str(n)}, on_deny="return")
+                said = await run.approve("May this continue?", details={"mark": str(n)}, on_deny="return")
         except TimeoutError:
             return await run.step(keep, [str(n), LATE, ""])
         return await run.step(keep, [str(n), "approved" if said else "denied", said.comment or ""])
@@ -142,7 +142,7 @@ async def deciding(run: AsyncRun, questions: int, seconds: float, secret: str) -
 
 @agent
 async def listening(run: AsyncRun, words: int, secret: str) -> list[str]:
-    """Hears words in tasks of their own, some while it executes; each word is heard by one."""
+    """Receives words in separate tasks, some while it executes; each word reaches one task."""
     begin(run)
 
     async def one() -> str:
@@ -156,7 +156,7 @@ async def listening(run: AsyncRun, words: int, secret: str) -> list[str]:
 
 @agent
 async def mapping(run: AsyncRun, children: int, millis: int, secret: str) -> list[str]:
-    """Starts children, some at once and some by tasks, and takes their results as they come, beside a step."""
+    """Starts children, some directly and some in tasks, and takes their results as they arrive, beside a step."""
     begin(run)
     inputs: list[dict[str, Any]] = [{"n": n, "millis": millis, "secret": secret} for n in range(1, children + 1)]
 
@@ -176,7 +176,7 @@ async def mapping(run: AsyncRun, children: int, millis: int, secret: str) -> lis
 
 @agent
 async def tending(run: AsyncRun, millis: int, secret: str) -> list[str]:
-    """Holds something while it waits for a word, and gives it back whatever happens."""
+    """Holds a resource while it waits for a word, and releases it in any case."""
     begin(run)
     held = await run.step(draw, millis, secret)
     try:

@@ -1,4 +1,4 @@
-"""What the async agents of the load are given, and which results are right; who comes first may differ."""
+"""Inputs of the async agents, and their right results; the order of arrival may differ."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ops.chaos.async_agents import LATE
 
 ASYNC: Final = ("crowd", "racing", "deciding", "listening", "mapping", "tending")
 WORDS: Final = ("listening", "tending")
-"""Those that wait for words: as many as their input says, else one."""
+"""Agents that wait for words: the number in their input, otherwise one."""
 
 
 def draw_input(agent: str, rng: Random) -> dict[str, Any]:
-    """Draw the input of one of these agents."""
+    """Return a random input of one of these agents."""
     drawn: dict[str, dict[str, Any]] = {
         "crowd": {"tasks": rng.randint(2, 7), "millis": rng.choice([20, 100, 400])},
         "racing": {"rounds": rng.randint(1, 3), "millis": rng.choice([50, 200, 600])},
@@ -26,7 +26,7 @@ def draw_input(agent: str, rng: Random) -> dict[str, Any]:
 
 
 def is_right(agent: str, given: dict[str, Any], result: Any) -> bool:
-    """Return whether a run of one of these agents may have this result."""
+    """Return whether this is a right result of one of these agents."""
     secret = given["secret"]
     match agent:
         case "crowd":

@@ -1,4 +1,4 @@
-"""Writes `docs/faults.md` from what an exercise measured."""
+"""Writes `docs/faults.md` from the measurements of an exercise."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from ops.chaos.sampler import Sampler
 
 HEAD = """# Faults, and what they cost
 
-`make chaos SEED=7` starts two workers, two schedulers and an API on servers of their own, lets every process reach
-PostgreSQL and Valkey through ways that can be blocked, enqueues a mixed load by a seed, and strikes faults by the same
-seed all the while. Then everything is healed, everything that was accepted must end, and every promise is checked, from
-the tables and from a log that the steps write outside of the system. The same seed gives the same load and the same
-faults; how processes interleave is up to the machine.
+`make chaos SEED=7` starts two workers, two schedulers and an API with their own servers. Every process reaches PostgreSQL and
+Valkey through links that can be blocked. The seed decides a mixed load and the faults that strike during it. Then everything is
+healed, all accepted runs must end, and every promise is checked, from the tables and from a log that the steps write outside
+the system. The same seed gives the same load and the same faults; how processes interleave depends on the machine.
 
 This page was written by `python -m ops.chaos --seed {seed} --seconds {seconds:.0f} --write-docs`: {accepted} runs were
 accepted, {faults} faults struck, **{violations} promises were broken**.
@@ -38,7 +37,7 @@ def _table(found: dict[str, Any]) -> list[str]:
         gap = longest(found["gaps"], "claim", fault.name)
         shown = "none" if gap is None else f"{gap:.1f} s"
         lines.append(f"| {fault.name.replace('_', ' ')} | {fault.costs} | {found['faults'][fault.name]} | {shown} |")
-    note = "The last column: work was waiting and slots were free. Faults overlap, so a time may be another one's."
+    note = "Last column: no claim although work waited and slots were free. Faults overlap, so a time may belong to another one."
     return [*lines, "", note]
 
 
@@ -55,7 +54,7 @@ def _measured(found: dict[str, Any]) -> list[str]:
 
 
 def _checked() -> list[str]:
-    """List the checks by what their functions say of themselves."""
+    """Return the list of checks, from the docstrings of their functions."""
     said = [check.__doc__ for check in CHECKS] + [
         Slots.__doc__,
         Sampler.look_at_ended.__doc__,

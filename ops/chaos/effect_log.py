@@ -1,6 +1,6 @@
-"""The log outside the system to which the agents of the load write each begin and end of a step, immediately.
+"""Log outside the system: the agents of the load write each begin and end of a step to it immediately.
 
-Steps need no argument for it: arguments are what a replay checks steps by.
+It needs no argument of a step, because a replay compares arguments.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, Final
 from taxiway import AsyncRun, Run, step_info
 
 _here: Final[ContextVar[dict[str, Any]]] = ContextVar("here")
-"""The activation whose steps run here: a step is executed in the context of its agent."""
+"""The present activation: a step executes in the context of its agent."""
 
 
 def at(run: Run | AsyncRun) -> None:
-    """Note whose activation this is."""
+    """Set the present activation."""
     _here.set({"run": run.id, "activation": run.activation})
 
 
 def note(what: str, **more: Any) -> None:
-    """Append one line; lines of many processes never mix."""
+    """Append one line; lines of several processes never mix."""
     line = {"what": what, **_here.get(), "pid": os.getpid(), "at": time.time(), **more}
     file = os.open(os.environ["CHAOS_EFFECTS"], os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
     try:

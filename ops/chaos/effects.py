@@ -1,4 +1,4 @@
-"""Reads what the agents' steps wrote outside the system: who executed what, when, in which process."""
+"""Reader of the effect log: which process executed which step, and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One line: a step began, still runs (`tick`) or ended; without a key: an agent is `awake`, or kills its host."""
+    """One line: a step began, still runs (`tick`) or ended. Without a key: an agent is `awake`, or kills its host."""
 
     what: str
     run: str
@@ -28,7 +28,7 @@ class Effect:
 
 
 class Effects:
-    """The lines of one log, by run; `follow` reads what is new."""
+    """The lines of one log, by run; `follow` reads new lines."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -49,13 +49,13 @@ class Effects:
         return self
 
     def host_of(self, run: str, activation: int) -> int | None:
-        """Return the process in which a step of this activation runs now, by its lines."""
+        """Return the process in which a step of this activation runs now."""
         lines = [line for line in self.by_run.get(run, []) if line.activation == activation and line.key]
         ended = {(line.key, line.attempt) for line in lines if line.what == "end"}
         return next((line.pid for line in reversed(lines) if (line.key, line.attempt) not in ended), None)
 
     def awake_in(self, run: str, activation: int) -> int | None:
-        """Return the process in which an activation of an async agent began, by its lines."""
+        """Return the process in which an activation of an async agent began."""
         lines = [line for line in self.by_run.get(run, []) if line.activation == activation]
         return lines[0].pid if lines else None
 

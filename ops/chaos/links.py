@@ -1,4 +1,4 @@
-"""Gives every process of a stack ways of its own to PostgreSQL and Valkey, so that each can be cut off alone."""
+"""Links of each process to PostgreSQL and Valkey, so that each process can be cut off alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ops.chaos.link_loop import LinkLoop
 from ops.chaos.proxy import Link, Mode, Streams
-from ops.chaos.switchboard import Switchboard
 from ops.child import Command
 from ops.stack.fleet import Fleet
 from ops.stack.servers import DATABASE, Servers
@@ -25,16 +25,16 @@ class Ways:
 
 
 class Links:
-    """The links of all processes by name, made when a process is first started."""
+    """The links of all processes by name, made at the first start of a process."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
-        self._switchboard = Switchboard()
+        self._switchboard = LinkLoop()
         self._ways: dict[str, Ways] = {}
         self._lock = threading.Lock()
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return the addresses under which the process called `name` finds the servers."""
+        """Return the addresses of the servers for the process `name`."""
         if name.partition("-")[0] not in PROXIED:
             return {}
         ways = self.of(name)

@@ -1,4 +1,4 @@
-"""Clients that enqueue what was ordered and try again until they have a definite answer."""
+"""Clients that enqueue orders and retry until they have a definite answer."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 import httpx
 
-from ops.chaos.book import Accepted, Book
+from ops.chaos.journal import Accepted, Journal
 from ops.chaos.orders import Order
 
 RETRY = 0.25
 OK = (200, 201)
 OVER = 90.0
-"""Seconds after which a request without any definite answer is itself a finding."""
+"""Seconds after which a request without a definite answer is a violation."""
 
 
 @dataclass(frozen=True)
 class Errand:
-    """Something that somebody wants of a run at a time (monotonic): a call below the run's address, with its body."""
+    """A call that a person makes on a run at a time (monotonic): a path below the run's address, with its body."""
 
     at: float
     run: str
@@ -30,7 +30,7 @@ class Errand:
 
 
 class Api:
-    """The public door, as a client sees it that trusts nothing but a definite answer."""
+    """The HTTP API for a client that trusts only definite answers."""
 
     def __init__(self, url: str, key: str) -> None:
         self._http = httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=10, trust_env=False)
@@ -39,7 +39,7 @@ class Api:
         self._http.close()
 
     def post(self, path: str, body: dict[str, Any], key: str | None = None) -> httpx.Response | None:
-        """Send until the answer is definite (no connection error, no 5xx, no 429); None when none came for long."""
+        """Send until the answer is definite (no connection error, no 5xx, no 429); None after a long time without one."""
         headers = {"idempotency-key": key} if key else {}
         deadline = time.monotonic() + OVER
         while time.monotonic() < deadline:
@@ -53,7 +53,7 @@ class Api:
         return None
 
     def get(self, path: str) -> dict[str, Any]:
-        """Read something; an empty object when there is no answer now."""
+        """Read a resource; an empty object if there is no answer now."""
         try:
             answer = self._http.get(path)
             shown: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
@@ -63,15 +63,15 @@ class Api:
 
 
 class Client:
-    """Enqueues its orders one after the other, while not too much is waiting."""
+    """Enqueues its orders one by one, unless too many runs wait."""
 
-    def __init__(self, api: Api, orders: Iterator[Order], book: Book, waiting: Callable[[], bool]) -> None:
-        self._api, self._orders, self._book, self._waiting = api, orders, book, waiting
+    def __init__(self, api: Api, orders: Iterator[Order], journal: Journal, waiting: Callable[[], bool]) -> None:
+        self._api, self._orders, self._journal, self._waiting = api, orders, journal, waiting
         self.errands: list[Errand] = []
-        """What people are to do with the runs that it enqueued."""
+        """Errands for people on the runs that it enqueued."""
 
     def run(self, stopping: threading.Event) -> None:
-        """Enqueue until told to stop; the request under way is brought to its end."""
+        """Enqueue until `stopping`; the present request is completed."""
         for order in self._orders:
             while self._waiting() and not stopping.wait(0.1):
                 pass
@@ -80,19 +80,19 @@ class Client:
             self.enqueue(order)
 
     def enqueue(self, order: Order) -> None:
-        """Bring one order to a definite answer."""
+        """Send one order until its answer is definite."""
         shared = {"concurrencyKey": order.concurrency_key} if order.concurrency_key else {}
         runs = [{"agent": order.agent, "input": given, **shared} for given in order.inputs]
         path = "/v1/runs/batch" if order.batch else "/v1/runs"
         answer = self._api.post(path, {"runs": runs} if order.batch else runs[0], order.key)
         if answer is None or answer.status_code not in OK:
             said = f"{answer.status_code} {answer.text[:300]}" if answer is not None else f"nothing for {OVER:.0f} s"
-            self._book.complain("api", "", f"enqueueing {order.agent} was answered with {said}")
+            self._journal.complain("api", "", f"enqueueing {order.agent} was answered with {said}")
             return
         shown = answer.json()
         ids = [run["runId"] for run in shown["runs"]] if order.batch else [shown["runId"]]
         made = zip(ids, order.inputs, strict=True)
-        self._book.accept([Accepted(run, order.key, order.agent, given) for run, given in made])
+        self._journal.accept([Accepted(run, order.key, order.agent, given) for run, given in made])
         self.errands += _errands(order, ids[0])
 
 

@@ -1,4 +1,4 @@
-"""What two samples of the same system say that one alone does not: promotions beyond the slots, and times of nothing."""
+"""Measures over consecutive samples: promotions beyond the slots, and gaps."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STEADY = 1.0
-"""Seconds for which the same workers must have offered slots before an excess is blamed on a promotion."""
+"""Seconds for which the same workers must offer slots before an excess counts as a wrong promotion."""
 
 
 @dataclass
 class Slots:
-    """Finds promotions beyond the slots: with the same workers offering, an excess may shrink but never grow."""
+    """Finds promotions beyond the slots: while the same workers offer slots, an excess may shrink but never grow."""
 
     workers: list[str] = field(default_factory=list)
     since: float = 0.0
     excess: int = 0
 
     def look(self, now: float, row: dict[str, Any]) -> str | None:
-        """Take in a sample; gives what is wrong about it."""
+        """Add a sample; return the violation that it shows."""
         if row["overfull"]:
             return f"workers hold more runs than they have slots: {row['overfull']}"
         excess = max(0, row["leased"] + row["tickets"] - row["slots"])
@@ -33,13 +33,13 @@ class Slots:
 
 @dataclass
 class Gap:
-    """Measures for how long something did not happen although it could: `mark` changes whenever it happens."""
+    """Measures how long an event was missing although it was possible: `mark` changes at each event."""
 
     since: float | None = None
     mark: object = None
 
     def look(self, now: float, could: bool, mark: object) -> float:
-        """Take in a sample; gives the length of a gap that ended with it, else 0."""
+        """Add a sample; return the length of the gap that it ends, else 0."""
         length = now - self.since if self.since is not None else 0.0
         if could and mark == self.mark:
             self.since = now if self.since is None else self.since

@@ -1,4 +1,4 @@
-"""Decides by a seed what is enqueued: which agents with which inputs, in batches or alone, and what is canceled or paused."""
+"""Orders of the load, by a seed: agents and inputs, batches or single runs, cancels and pauses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.chaos.async_orders import ASYNC, WORDS
 CONTESTED, SOON = 0.5, 0.25
 KEYED, KEYS = 0.2, 6
 FAILING = 4
-"""From so many stumbles on the flaky agent's step has used up its attempts."""
+"""Failures after which the flaky agent's step has used up its attempts."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class Order:
     inputs: list[dict[str, Any]]
     batch: bool
     pause: float
-    """Seconds until the next order, unless too much is waiting already."""
+    """Seconds until the next order, unless too many runs wait."""
     cancel_after: float | None = None
     pause_after: float | None = None
     words: int = 0
-    """Signals that the run is sent, numbered from 1."""
+    """Number of signals sent to the run, numbered from 1."""
     concurrency_key: str | None = None
-    """Of the runs with one of these, one executes at a time."""
+    """Concurrency key: one run of each key executes at a time."""
 
 
 @dataclass(frozen=True)
 class Mix:
-    """What the load is made of: an agent's weight, and how its input is drawn."""
+    """A part of the load: an agent, its weight, and the function that makes its input."""
 
     long_seconds: float = 6.0
     pause: float = 0.25
@@ -51,7 +51,7 @@ class Mix:
 
 
 def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
-    """Give the endless list of orders of one client; the same for the same seed."""
+    """Yield the endless orders of one client; the same for the same seed."""
     rng = Random(f"{seed}/load/{client}")
     for number in itertools.count():
         kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
@@ -60,7 +60,7 @@ def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:
         cancel_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.12 else None
         pause_after = rng.uniform(0, mix.long_seconds) if not batch and rng.random() < 0.07 else None
         if cancel_after is not None and rng.random() < CONTESTED:
-            # One person cancels it, another one pauses it at the same moment, most likely while it executes.
+            # One person cancels it, another pauses it at the same moment, most likely while it executes.
             pause_after = cancel_after = cancel_after * SOON
         agent = "sequence" if kind == "patient" else kind
         words = _words(kind, inputs[0])
@@ -94,7 +94,7 @@ def _input(kind: str, rng: Random, mix: Mix, secret: str) -> dict[str, Any]:
 
 
 def is_right(agent: str, given: dict[str, Any], result: Any) -> bool:
-    """Return whether a run that succeeds may have this result."""
+    """Return whether a succeeded run may have this result."""
     if agent in ASYNC:
         return async_orders.is_right(agent, given, result)
     right = expected(agent, given)
@@ -102,7 +102,7 @@ def is_right(agent: str, given: dict[str, Any], result: Any) -> bool:
 
 
 def expected(agent: str, given: dict[str, Any]) -> list[str] | None:
-    """Return what a run of an agent that has no choice must return when it succeeds; None when it cannot."""
+    """Return the only right result of a deterministic agent; None if it cannot succeed."""
     secret = given["secret"]
     waited = {"asking": "questions", "hearing": "words", "napping": "naps", "family": "children"}
     if agent in waited:

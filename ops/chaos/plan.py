@@ -1,4 +1,4 @@
-"""What an exercise is, and what comes out of it."""
+"""Plan and result of an exercise."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ops.chaos.book import Book
 from ops.chaos.faults import FAULTS, Fault
+from ops.chaos.journal import Journal
 from ops.chaos.orders import Mix
 from ops.chaos.recovery import Times
 from ops.chaos.size import Size
@@ -15,7 +15,7 @@ from ops.chaos.size import Size
 
 @dataclass(frozen=True)
 class Plan:
-    """One exercise. The seed decides what is enqueued and which faults strike, not how processes interleave."""
+    """One exercise. The seed decides the load and the faults, not how processes interleave."""
 
     seed: int
     seconds: float
@@ -26,25 +26,25 @@ class Plan:
     pause: float = 2.0
     """Seconds between two faults of a lane, on average."""
     most_waiting: int = 24
-    """Runs that wait for a slot before clients hold back."""
+    """Waiting runs above which clients stop enqueuing."""
     rest: float = 120.0
-    """Seconds within which everything accepted must have ended once all is healed."""
+    """Seconds after healing within which all accepted runs must end."""
 
 
 def short(plan: Plan) -> Plan:
-    """Make a plan fit into a minute: a lease of five seconds, shorter runs, faults close together."""
+    """Return the plan for a minute: a lease of five seconds, shorter runs, faults close together."""
     size = replace(plan.size, lease=5.0, drain=4.0)
     return replace(plan, size=size, mix=replace(plan.mix, long_seconds=2.0), pause=0.7, rest=60.0)
 
 
 @dataclass
 class Result:
-    """What came out."""
+    """The result of an exercise."""
 
     plan: Plan
-    book: Book
+    journal: Journal
     statuses: dict[str, int] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
-    """Of faults that no other one overlapped."""
+    """Recovery from faults that no other fault overlapped."""
     all_times: Times = field(default_factory=Times)
     rested_after: float | None = None

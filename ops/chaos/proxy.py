@@ -1,10 +1,10 @@
-"""Ways to a server that can be blocked: bytes swallowed, held back, or the connections reset.
+"""Proxy link to a server that can be blocked: bytes are dropped or delayed, or connections are reset.
 
-    pass ──► stall (bytes wait, then go on)
-         ──► hole  (bytes vanish and nobody is told; what was open then stays dead for ever, as behind a lost NAT entry)
-         ──► cut   (all connections are reset; new ones are welcome)
+    pass ──► stall (bytes wait, then continue)
+         ──► hole  (bytes vanish silently; connections of that time stay dead for ever, as behind a lost NAT entry)
+         ──► cut   (all connections are reset; new ones work)
 
-While there is a hole new connections are accepted and never answered, which is what a lost packet looks like from above.
+During a hole, new connections are accepted and never answered, which looks like lost packets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Pair:
 
 
 class Link:
-    """One process's way to one server; all methods but `port` belong to the loop's thread."""
+    """One process's link to one server; all methods except `port` are used by the loop's thread only."""
 
     def __init__(self, dial: Callable[[], Awaitable[Streams]]) -> None:
         self._dial = dial
@@ -55,13 +55,13 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
-        """Listen no longer and reset what is open."""
+        """Stop listening and reset all connections."""
         if self._server:
             self._server.close()
         self.cut()
 
     def switch(self, mode: Mode) -> None:
-        """Change how bytes are treated from now on."""
+        """Set the mode for all further bytes."""
         self._mode = mode
         if mode is Mode.HOLE:
             for pair in self._pairs:
@@ -82,7 +82,7 @@ class Link:
                 pair.far = await self._dial()
                 pair.dead = False
             await self._carry(pair)
-        except (OSError, asyncio.CancelledError):  # nobody there, gone, or we stop: let the other side know
+        except (OSError, asyncio.CancelledError):  # no server, a lost connection, or a stop: close the other side too
             pair.abort()
         finally:
             self._pairs.discard(pair)
@@ -93,7 +93,7 @@ class Link:
             pair.abort()
             return
         ways = [self._pump(pair, pair.near[0], pair.far[1]), self._pump(pair, pair.far[0], pair.near[1])]
-        # Both must end: of a dead pair each side goes without the other's knowing.
+        # Both must end: each side of a dead pair ends without notice to the other.
         await asyncio.gather(*ways, return_exceptions=True)
         pair.abort()
 

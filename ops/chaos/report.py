@@ -1,4 +1,4 @@
-"""What came out of an exercise, as a table and as JSON."""
+"""Report of an exercise, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ GAPS = {"promotion": "longest time without a promotion", "claim": "longest time 
 
 
 def summary(result: Result) -> dict[str, Any]:
-    """Return everything that was found, ready for JSON."""
-    struck = Counter(incident.fault for incident in result.book.incidents)
+    """Return all findings, ready for JSON."""
+    struck = Counter(incident.fault for incident in result.journal.incidents)
     return {
         "seed": result.plan.seed,
         "seconds": result.plan.seconds,
         "lease": result.plan.size.lease,
         "faults": {fault.name: struck[fault.name] for fault in FAULTS},
-        "runs": {"accepted": len(result.book.accepted), **result.statuses},
+        "runs": {"accepted": len(result.journal.accepted), **result.statuses},
         "rested_after": result.rested_after,
         "recovery": _measured(result.times),
         "recovery_all": _measured(result.all_times),
-        "longest_gap": {what: longest(result.book.gaps, what) for what in GAPS},
-        **result.book.as_json(),
+        "longest_gap": {what: longest(result.journal.gaps, what) for what in GAPS},
+        **result.journal.as_json(),
     }
 
 

@@ -1,4 +1,4 @@
-"""Looks again and again while everything happens: at the slots, at what has ended, at Valkey's keys, at promotions."""
+"""Sampler: watches slots, ended runs, Valkey's keys and promotions during an exercise."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import redis
 
 from models.runtime.redis_client import open_redis
-from ops.chaos.book import Book
-from ops.chaos.eyes import Eyes
+from ops.chaos.journal import Journal
 from ops.chaos.measures import Gap, Slots
+from ops.chaos.observer import Observer
 
 EVERY = 0.1
 HASH_EVERY, KEYS_EVERY = 2.0, 3.0
 NOTABLE = 0.5
-"""Seconds from which on a gap is noted."""
+"""Gaps of more seconds are recorded."""
 
 CAPACITY = """
     WITH offering AS (
@@ -47,8 +47,8 @@ STANDS = """
 class Sampler:
     """Call `step` every so often from one thread."""
 
-    def __init__(self, eyes: Eyes, book: Book, redis_url: str, secrets: list[str]) -> None:
-        self._eyes, self._book, self._secrets = eyes, book, secrets
+    def __init__(self, observer: Observer, journal: Journal, redis_url: str, secrets: list[str]) -> None:
+        self._observer, self._journal, self._secrets = observer, journal, secrets
         self._redis_url = redis_url
         self._slots, self._gaps = Slots(), {"promotion": Gap(), "claim": Gap()}
         self._hashes: dict[str, str] = {}
@@ -57,11 +57,11 @@ class Sampler:
 
     def step(self) -> None:
         """Look once."""
-        row = self._eyes.rows(CAPACITY)[0]
+        row = self._observer.rows(CAPACITY)[0]
         now = time.monotonic()
         self.last = row
         if wrong := self._slots.look(now, row):
-            self._book.complain("10 slots", "", wrong)
+            self._journal.complain("10 slots", "", wrong)
         self._note_gap("promotion", now, row["waiting"] > 0 and row["open"] > row["tickets"], row["promoted_at"])
         self._note_gap("claim", now, row["waiting"] + row["tickets"] > 0 and row["open"] > 0, row["claimed_at"])
         if now > self._hash_at + HASH_EVERY:
@@ -77,37 +77,35 @@ class Sampler:
             ended = time.time()
             during = {
                 one.fault
-                for one in self._book.incidents
+                for one in self._journal.incidents
                 if one.began < ended and (one.ended or ended) > ended - length - 2
             }
             gap = {"of": what, "seconds": round(length, 2), "ended": ended, "during": sorted(during)}
-            self._book.gaps.append(gap)
+            self._journal.gaps.append(gap)
 
     def look_at_ended(self) -> None:
-        """Compare every run that has ended with how it was when it was first seen so."""
-        found = {row["id"]: row["hash"] for row in self._eyes.rows(ENDED)}
+        """Compares every ended run with its first sample after the end."""
+        found = {row["id"]: row["hash"] for row in self._observer.rows(ENDED)}
         for run, known in self._hashes.items():
             if found.get(run) != known:
-                now = self._eyes.rows(STANDS, [run])
-                self._book.complain(
-                    "1 terminal", run, f"its row or payload changed after it had ended; now it is {now}"
-                )
+                now = self._observer.rows(STANDS, [run])
+                self._journal.complain("1 terminal", run, f"its row or payload changed after its end; now it is {now}")
         self._hashes.update(found)
 
     def look_at_keys(self) -> None:
-        """Look for what must be in no key of Valkey."""
+        """Searches Valkey's keys for payloads and credentials, which must be in none."""
         try:
             with open_redis(self._redis_url) as client:
                 for key in client.scan_iter(count=500):
                     content = _content(client, key)
                     if any(secret in content for secret in self._secrets):
-                        self._book.complain("11 secrets", "", f"a payload or credential is in the key {key!r}")
+                        self._journal.complain("11 secrets", "", f"a payload or credential is in the key {key!r}")
         except redis.RedisError:
-            return  # it is being restarted; next time
+            return  # it is restarting; try again next time
 
 
 def _content(client: redis.Redis, key: bytes) -> str:
-    """Return all of a key as text, its name included."""
+    """Return a key's name and content as text."""
     read: dict[bytes, Callable[[], Any]] = {
         b"string": lambda: client.get(key),
         b"list": lambda: client.lrange(key, 0, -1),

@@ -1,4 +1,4 @@
-"""Decides by a seed which faults strike, for how long, and with which pauses between them."""
+"""Schedule of faults, by a seed: kinds, durations and pauses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops.chaos.faults.fault import Fault, Lane
 
 @dataclass(frozen=True)
 class Round:
-    """One fault: struck, held, healed, followed by a pause. `dice` choose among what it may hit then."""
+    """One fault: struck, held, healed, followed by a pause. `dice` choose its victim."""
 
     fault: type[Fault]
     hold: float
@@ -20,9 +20,9 @@ class Round:
 
 
 def rounds(seed: int, lane: Lane, faults: Sequence[type[Fault]], lease: float, pause: float) -> Iterator[Round]:
-    """Give the endless list of rounds of a lane; the same for the same seed.
+    """Yield the endless rounds of a lane; the same for the same seed.
 
-    Each fault of the lane comes once before any comes by chance, so that a short run knows all of them.
+    Each fault of the lane comes once before any comes by chance, so that a short exercise has all of them.
     """
     mine = [fault for fault in faults if fault.lane == lane]
     rng = Random(f"{seed}/faults/{lane}")

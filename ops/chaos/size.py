@@ -1,4 +1,4 @@
-"""How large the system under test is, how it is set up, and which of its schedulers leads."""
+"""Size and settings of the system under test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ops.stack import StackOptions
 
 AGENTS = "ops.chaos.agents,ops.chaos.async_agents"
 PARK_AFTER = 0.7
-"""Seconds: short, so that runs are parked beside a heartbeat, and not so short that nothing is decided while they execute."""
+"""Seconds; short, so that runs park beside a heartbeat, but long enough for decisions while they execute."""
 SETTINGS = {"max_connections": "80", "shared_buffers": "64MB"}
-"""Of PostgreSQL: few connections, so that it takes little to exhaust them; `fsync` stays on."""
+"""Settings of PostgreSQL: few connections, so that they are easily exhausted; `fsync` stays on."""
 _LEADS = re.compile(r"^(\S+) .*scheduler\.leads", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the stack is."""
+    """The size of the stack."""
 
     workers: int = 2
     slots: int = 4
@@ -28,7 +28,7 @@ class Size:
 
 
 def options(base: Path, size: Size, effects: Path) -> StackOptions:
-    """Return the stack of that size, whose agents write to the log `effects`."""
+    """Return a stack of that size, whose agents write to the log `effects`."""
     env = {
         "CHAOS_EFFECTS": str(effects),
         "TAXIWAY_PARK_AFTER": str(PARK_AFTER),
@@ -42,7 +42,7 @@ def options(base: Path, size: Size, effects: Path) -> StackOptions:
 
 
 def leader(logs: Path, names: list[str]) -> str | None:
-    """Return which of these schedulers said last that it leads."""
+    """Return the scheduler among these whose log claims leadership last."""
     said = []
     for name in names:
         found = _LEADS.findall((logs / f"{name}.log").read_text(errors="replace"))

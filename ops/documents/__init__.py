@@ -1,1 +1,1 @@
-"""Documents that are written by a program from the code, so that they cannot say anything else than it."""
+"""Documents generated from the code, so that they always agree with it."""

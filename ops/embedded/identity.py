@@ -1,10 +1,10 @@
-"""Decides as which user PostgreSQL runs, since it refuses to run as root.
+"""User of an embedded PostgreSQL, which refuses to run as root.
 
-An ordinary user runs it as oneself. Root has two ways, and the owner of existing data tells which was taken before:
+An ordinary user runs it under their own account. Root has two ways; the owner of existing data shows which one was used before:
 
-1. a user namespace: an ordinary user inside, root to every file outside. Nothing is copied, no account and no owner
-   changes. Refused by some containers and hardened kernels;
-2. changing to `nobody`, who must own the data and be able to read the programs and reach both.
+1. a user namespace: an ordinary user inside, root for every file outside. Nothing is copied, and no account or owner
+   changes. Some containers and hardened kernels refuse it;
+2. the user `nobody`, which must own the data and have access to data and programs.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ops.child import LAUNCH
 
 Way = Literal["self", "userns", "setuid"]
 NO_ACCOUNT = 65534
-"""The overflow id: what an unmapped user looks like inside a user namespace."""
+"""The overflow id: the id of an unmapped user inside a user namespace."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The user that a server runs as: `uid` and `gid` count inside the namespace for `userns`."""
+    """The user of a server; for `userns`, `uid` and `gid` are those inside the namespace."""
 
     way: Way
     uid: int
@@ -35,7 +35,7 @@ class Identity:
 
     @property
     def become(self) -> str:
-        """Return the word that `ops.launch` understands."""
+        """Return the argument for `ops.launch`."""
         return "" if self.way == "self" else f"{self.way}:{self.uid}:{self.gid}"
 
     def run(self, argv: Sequence[str], cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
@@ -45,11 +45,11 @@ class Identity:
         return subprocess.run(launch, check=False, capture_output=True, text=True)
 
     def can_run(self, program: Path, cwd: Path = Path("/")) -> bool:
-        """Say whether this user can start `program` in the folder `cwd`."""
+        """Return whether this user can start `program` in the folder `cwd`."""
         return self.run([str(program), "--version"], cwd).returncode == 0
 
     def own(self, path: Path) -> None:
-        """Hand `path`, and what is below it, to this user."""
+        """Make this user the owner of `path` and everything below it."""
         if self.way != "setuid":
             return
         for found in (path, *path.rglob("*")):
@@ -57,7 +57,7 @@ class Identity:
 
 
 def identity_for(program: Path, data: Path, way: Way | None = None) -> Identity:
-    """Return as whom `program` runs on the folder `data`, which need not exist yet; `way` forces one."""
+    """Return the user for `program` on the folder `data`, which need not exist yet; `way` forces one of the ways."""
     if os.geteuid() != 0:
         return Identity("self", os.geteuid(), os.getegid())
     owner = data.stat().st_uid if data.exists() else 0

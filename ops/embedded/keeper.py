@@ -1,7 +1,7 @@
-"""Keeps throw-away servers for as long as some process lives: `python -m ops.embedded.keeper BASE PID`.
+"""Keeper of throw-away servers for the lifetime of a process: `python -m ops.embedded.keeper BASE PID`.
 
-Test processes that come and go share one pair of servers this way. The addresses are in `BASE/servers.json` once both
-servers are ready; `BASE` is removed at the end.
+Short-lived test processes share one pair of servers this way. The addresses are in `BASE/servers.json` once both servers are
+ready; `BASE` is removed at the end.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ops.embedded import FAST, PostgresServer, ValkeyServer
 from ops.embedded.valkey import FORGETFUL
 
 LOOK_EVERY = 0.2
-"""Seconds between two looks at whether the process still lives."""
+"""Seconds between two checks of the process."""
 
 
 def alive(pid: int) -> bool:
-    """Say whether there is a process `pid`."""
+    """Return whether the process `pid` exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

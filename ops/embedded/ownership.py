@@ -1,7 +1,7 @@
-"""Makes sure that at most one set of server processes works on a data folder.
+"""Lock of a data folder: at most one set of server processes works on it.
 
-The lock is taken here and inherited by the server, whose every process keeps it open. So it is free exactly when all
-of them are gone, however they ended, and a server is never adopted, whole or half-dead.
+The lock is taken here and inherited by every process of the server. So it is free exactly when all of them have ended, for any
+reason. A running or half-dead server is never adopted.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops.embedded.errors import DataInUse
-from ops.private import open_privately
+from ops.private_files import open_privately
 
 PATIENCE = 10.0
-"""Seconds that a server whose owner was killed has to shut down."""
+"""Seconds for a server whose owner was killed to shut down."""
 
 
 @contextmanager
 def owned(folder: Path, lock: Path, patience: float | None = None) -> Iterator[int]:
-    """Hold the lock file that stands for `folder`, and give its descriptor for the server to inherit."""
+    """Hold the lock file of `folder`; yields its descriptor, which the server inherits."""
     deadline = time.monotonic() + (PATIENCE if patience is None else patience)
     with open_privately(lock) as file:
         while True:

@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL: makes its data once, runs `postgres` as a direct child, listens on a Unix socket only."""
+"""Embedded PostgreSQL: makes its data once, runs `postgres` as a direct child, listens only on a Unix socket."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ops.child import Child, Command
 from ops.embedded.errors import ServerFailed
 from ops.embedded.identity import Way
 from ops.embedded.ownership import owned
-from ops.embedded.places import choose_places
+from ops.embedded.server_folders import choose_folders
 from ops.logfile import tail
 
 DURABLE: Mapping[str, str] = {"shared_buffers": "128MB", "max_connections": "200"}
-"""Settings for data that matters: `fsync` and `synchronous_commit` stay on."""
+"""Settings for durable data: `fsync` and `synchronous_commit` stay on."""
 FAST: Mapping[str, str] = {**DURABLE, "fsync": "off", "full_page_writes": "off"}
 """Settings for tests: a crash of the machine may lose data, a crash of the server may not."""
 LINGER = 5.0
-"""Seconds for which the shared memory of a killed server may keep a new one from starting."""
+"""Seconds for which the shared memory of a killed server may prevent the start of a new one."""
 
 
 class PostgresServer:
-    """A server whose data lives below `base`; start it and stop it any number of times."""
+    """A server with its data below `base`; it can be started and stopped any number of times."""
 
     def __init__(self, base: Path, settings: Mapping[str, str] = DURABLE, *, way: Way | None = None) -> None:
         base = base.absolute()
         self.settings = settings
         self.log = base / "logs" / "postgres.log"
-        places = choose_places(base, way)
-        self.identity, self.programs, self.home = places.identity, places.programs, places.home
-        self.data, self.sockets = places.data, places.sockets
+        folders = choose_folders(base, way)
+        self.identity, self.programs, self.home = folders.identity, folders.programs, folders.home
+        self.data, self.sockets = folders.data, folders.sockets
         self.child: Child | None = None
 
     def url(self, database: str = "postgres", driver: str = "") -> str:
@@ -64,7 +64,7 @@ class PostgresServer:
         return self
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Shut down: connections are closed at once, data is written; immediately when that takes too long."""
+        """Shut down: close connections, write data; if that takes too long, stop without writing."""
         if self.child and self.child.running:
             self.child.send(signal.SIGINT)
             if not self.child.wait(timeout):
@@ -78,7 +78,7 @@ class PostgresServer:
         self.stop()
 
     def _make_data(self) -> None:
-        """Make the data folder under another name first, so that an interrupted `initdb` leaves none."""
+        """Make the data folder under a temporary name first, so that an interrupted `initdb` leaves none."""
         if self.data.exists():
             self.identity.own(self.data)
             return
@@ -95,15 +95,15 @@ class PostgresServer:
         draft.rename(self.data)
 
     def _collect(self) -> None:
-        """Collect an earlier server of this handle that was killed: PostgreSQL takes a zombie for a living one."""
+        """Reap an earlier, killed server of this handle: PostgreSQL treats a zombie as a running server."""
         if self.child:
             self.child.wait(1.0)
 
     def _forget_stranger(self) -> None:
-        """Remove the process id file of a dead server whose number still or again belongs to some process.
+        """Remove the pid file of a dead server whose id belongs to a zombie or to another process.
 
-        PostgreSQL would refuse to start because of a recycled number, or of a zombie that nobody collects. No server
-        can be working here: the lock is ours.
+        PostgreSQL would refuse to start because of a recycled id or an unreaped zombie. No server can be working here,
+        because this process holds the lock.
         """
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
@@ -111,7 +111,7 @@ class PostgresServer:
                 (self.data / "postmaster.pid").unlink()
 
     def _serve(self, lock: int, deadline: float) -> bool:
-        """Start the server and wait until it is ready; False when it ended instead."""
+        """Start the server and wait until it is ready; False if it ended instead."""
         argv = [
             str(self.programs / "postgres"),
             "-D",
@@ -142,7 +142,7 @@ class PostgresServer:
         return False
 
     def _ready(self) -> bool:
-        """Say whether our own server accepts connections, by the file in which it says so (as `pg_ctl` does)."""
+        """Return whether our server accepts connections, according to its pid file (as `pg_ctl` does)."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:

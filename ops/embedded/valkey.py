@@ -1,4 +1,4 @@
-"""An embedded Valkey: on a free port of this machine, behind a password that no process listing shows."""
+"""Embedded Valkey: on a free port of this machine, with a password that no process listing shows."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ops.embedded.ownership import owned
 from ops.embedded.programs import valkey_program
 from ops.logfile import tail
 from ops.ports import free_port
-from ops.private import private_folder
+from ops.private_files import private_folder
 
 KEPT: Mapping[str, str] = {"appendonly": "yes"}
-"""Settings for a broker that keeps its messages over a restart."""
+"""Settings for a broker that keeps its messages across a restart."""
 FORGETFUL: Mapping[str, str] = {"appendonly": "no"}
 """Settings for tests."""
 
 
 class ValkeyServer:
-    """A server whose data lives in `base/valkey`; port and password last as long as the object."""
+    """A server with its data in `base/valkey`; port and password stay the same for the lifetime of the object."""
 
     def __init__(self, base: Path, settings: Mapping[str, str] = KEPT, *, port: int | None = None) -> None:
         self.data = base.absolute() / "valkey"
@@ -72,7 +72,7 @@ class ValkeyServer:
         return self
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Shut down, writing what is not yet on disk."""
+        """Shut down and write unsaved data to disk."""
         if self.child:
             self.child.stop(timeout)
         self.child = None
@@ -96,7 +96,7 @@ class ValkeyServer:
         return "".join(f"{name} {value}\n" for name, value in settings.items())
 
     def _answers(self) -> bool:
-        """Say whether the server with our password answers (another one on the port would refuse it)."""
+        """Return whether the server with our password answers (another server on the port would refuse it)."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())

@@ -1,4 +1,4 @@
-"""The loopback provider's addresses: where people authorize, where clients get tokens, an API, and a desk for tests."""
+"""HTTP addresses of the loopback provider: for people, for clients, an API, and controls for tests."""
 
 import asyncio
 import html
@@ -23,14 +23,14 @@ _PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="w
 
 
 class Desk:
-    """Answers for one provider."""
+    """Request handlers of one provider."""
 
     def __init__(self) -> None:
         self.memory = Memory()
         self.provider = Provider(self.memory)
 
     def app(self) -> Starlette:
-        """Make the application."""
+        """Return the application."""
         return Starlette(
             routes=[
                 Route("/authorize", self.authorize, methods=["GET", "POST"]),
@@ -42,7 +42,7 @@ class Desk:
         )
 
     async def authorize(self, request: Request) -> Response:
-        """Ask a person, who is always the same, and send them back with a code or without."""
+        """Ask the (only) person, and redirect them back with a code or an error."""
         asked = Asked("GET", str(request.url), request.headers, dict(request.query_params))
         try:
             grant = self.provider.get_consent_grant(asked, end_user=USER)
@@ -58,7 +58,7 @@ class Desk:
         return response
 
     async def token(self, request: Request) -> Response:
-        """Give tokens."""
+        """Return tokens."""
         conduct = self.memory.conduct
         await asyncio.sleep(conduct.delay)
         if conduct.status:
@@ -67,12 +67,12 @@ class Desk:
         return response
 
     async def revoke(self, request: Request) -> Response:
-        """Take a token back."""
+        """Revoke a token."""
         response: Response = self.provider.create_endpoint_response("revocation", await _asked(request))
         return response
 
     async def api(self, request: Request) -> Response:
-        """Give a thing to whoever has a token whose scopes include `read:THING`."""
+        """Return a thing for a token with the scope `read:THING`."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         issued = self.memory.by_access(token) if kind.lower() == "bearer" else None
         thing = request.path_params["thing"]
@@ -83,7 +83,7 @@ class Desk:
         return JSONResponse({"user": issued.user, thing: [f"{thing} 1", f"{thing} 2"]})
 
     async def desk(self, request: Request) -> Response:
-        """Show what happened; POST changes the provider's conduct, or takes all tokens back (`{"revoke": true}`)."""
+        """Return the log; POST changes the provider's conduct, or revokes all tokens (`{"revoke": true}`)."""
         if request.method == "POST":
             told: dict[str, Any] = await request.json()
             if told.pop("revoke", False):

@@ -1,6 +1,6 @@
-"""The rules of the loopback provider, which are Authlib's: codes with PKCE, refresh tokens that rotate, revocation.
+"""Authorization server of the loopback provider, built on Authlib: codes with PKCE, rotating refresh tokens, revocation.
 
-What a test may change (how long tokens live, which scopes are given, whether refresh tokens rotate) is in `Conduct`.
+Tests may change its `Conduct`: lifetime of tokens, granted scopes, rotation of refresh tokens.
 """
 
 import secrets
@@ -21,7 +21,7 @@ CODE_SECONDS = 60
 
 @dataclass
 class Conduct:
-    """How the provider behaves; `withhold` are scopes that it never gives, `status` answers every call of the token endpoint."""
+    """Behaviour of the provider; `withhold`: scopes that it never grants, `status`: answer of every token request."""
 
     token_seconds: int = 3600
     refresh_tokens: bool = True
@@ -43,16 +43,16 @@ class Issued:
     revoked: bool = False
 
     def check_client(self, client: "OnlyClient") -> bool:
-        """Say whether it was issued to this client."""
+        """Return whether it was issued to this client."""
         return client.get_client_id() == CLIENT_ID
 
     def get_scope(self) -> str:
-        """Give its scopes."""
+        """Return its scopes."""
         return self.scope
 
     @property
     def valid(self) -> bool:
-        """Whether the API takes it."""
+        """Whether the API accepts it."""
         return not self.revoked and time.time() < self.ends
 
 
@@ -69,16 +69,16 @@ class Code:
     ends: float
 
     def get_redirect_uri(self) -> str:
-        """Give the address that it was sent to."""
+        """Return the redirect address of its request."""
         return self.redirect_uri
 
     def get_scope(self) -> str:
-        """Give what was authorized."""
+        """Return the authorized scopes."""
         return self.scope
 
 
 class OnlyClient(ClientMixin):  # type: ignore[misc]  # Authlib is untyped
-    """The one client that the provider knows; it may come back to any address of this machine."""
+    """The only client of the provider; every address of this machine is a valid redirect address."""
 
     def get_client_id(self) -> str:
         return CLIENT_ID
@@ -106,7 +106,7 @@ class OnlyClient(ClientMixin):  # type: ignore[misc]  # Authlib is untyped
 
 
 class Memory:
-    """What the provider remembers."""
+    """Stored codes, tokens and events of the provider."""
 
     def __init__(self) -> None:
         self.conduct = Conduct()
@@ -116,16 +116,16 @@ class Memory:
         self.calls: dict[str, int] = {"authorization_code": 0, "refresh_token": 0, "revoked": 0}
 
     def by_access(self, token: str) -> Issued | None:
-        """Find what was issued with this access token."""
+        """Find a token by its access token."""
         return next((issued for issued in self.tokens if issued.access_token == token), None)
 
     def by_refresh(self, token: str) -> Issued | None:
-        """Find what was issued with this refresh token."""
+        """Find a token by its refresh token."""
         return next((issued for issued in self.tokens if issued.refresh_token == token), None)
 
 
 class Asked(OAuth2Request):  # type: ignore[misc]  # as above
-    """A request as Authlib wants it."""
+    """A request in the form of Authlib."""
 
     def __init__(self, method: str, uri: str, headers: Mapping[str, str], data: dict[str, str]) -> None:
         super().__init__(method, uri, headers=headers)
@@ -141,7 +141,7 @@ class Asked(OAuth2Request):  # type: ignore[misc]  # as above
 
 
 class Provider(AuthorizationServer):  # type: ignore[misc]  # as above
-    """The server, over what it remembers."""
+    """The authorization server."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]  # as above
         return made
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Tell nobody."""
+        """Ignore signals: there are no listeners."""
 
     def _generate(self, *, scope: str, include_refresh_token: bool = True, **_: Any) -> dict[str, Any]:
         conduct = self.memory.conduct
@@ -225,7 +225,7 @@ def _refresh_grant(memory: Memory) -> type:
             return credential.user
 
         def revoke_old_credential(self, credential: Issued) -> None:
-            """A refresh token that rotates is good once; the access token beside it is not taken back."""
+            """A rotating refresh token is valid once; its access token stays valid."""
             if memory.conduct.rotate:
                 credential.refresh_token = None
 

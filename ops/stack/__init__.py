@@ -1,4 +1,4 @@
-"""All of Taxiway on one machine: servers, api, scheduler, workers and Flower, started and stopped in order."""
+"""Complete Taxiway on one machine: servers, API, scheduler, workers and Flower, started and stopped in order."""
 
 from ops.stack.errors import AlreadyRunning, ChildEnded, Halted, NotReady, SetupFailed, StackError
 from ops.stack.halt import Halt

@@ -1,4 +1,4 @@
-"""The command line of every process of a stack: the same ones that a deployment uses."""
+"""Command lines of the processes of a stack, the same as in deployments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 MODULE = (sys.executable, "-m")
 CLOSING_STREAMS = 3
-"""Seconds that open streams have to end when the API stops."""
+"""Seconds for open streams to end when the API stops."""
 
 
 def migrate() -> list[str]:
@@ -28,7 +28,7 @@ def scheduler() -> list[str]:
 
 
 def node_name(queue: str, number: int, slots: int) -> str:
-    """Return a worker's name, by which Flower shows queue and slots: `default-1x4` is the first, with four slots."""
+    """Return a worker's name, which shows queue and slots in Flower: `default-1x4` is the first one, with four slots."""
     return f"{queue}-{number}x{slots}"
 
 

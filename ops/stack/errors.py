@@ -1,11 +1,11 @@
-"""What can go wrong with a stack, by what the user does about it.
+"""Errors of a stack, by the action of the user.
 
 StackError
 ├── AlreadyRunning   use that one, or stop it
-├── SetupFailed      a command that must end well did not: read its last words
-├── ChildEnded       a process that must stay ended: read its log
-├── NotReady         all run, but something never happened: read the logs
-└── Halted           somebody asked to stop: do so
+├── SetupFailed      a setup command failed: read its last lines
+├── ChildEnded       a process ended that should run: read its log
+├── NotReady         all processes run, but a condition was never met: read the logs
+└── Halted           a signal asked to stop: do so
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ops.child import Child
 
 
 class StackError(Exception):
-    """The stack cannot be had; the message is what the user should read."""
+    """The stack is not available; the message is for the user."""
 
 
 class AlreadyRunning(StackError):
@@ -26,8 +26,8 @@ class AlreadyRunning(StackError):
 
 
 class SetupFailed(StackError):
-    def __init__(self, what: str, last_words: str) -> None:
-        super().__init__(f"{what} failed:\n{last_words}")
+    def __init__(self, what: str, last_lines: str) -> None:
+        super().__init__(f"{what} failed:\n{last_lines}")
 
 
 class ChildEnded(StackError):
@@ -42,12 +42,12 @@ class NotReady(StackError):
 
 class Halted(StackError):
     def __init__(self) -> None:
-        super().__init__("Stopped as asked.")
+        super().__init__("Stopped on request.")
 
 
 def ended(child: Child) -> str:
-    """Say how a child ended, with its last lines and where to read on."""
+    """Return how a child ended, with its last lines and its log file."""
     code = child.exit_code or 0
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    words = "".join(f"\n    {line}" for line in child.last_words().splitlines())
+    words = "".join(f"\n    {line}" for line in child.last_lines().splitlines())
     return f"{child.name} {how}; the end of {child.command.log} says:{words or ' nothing'}"

@@ -1,4 +1,4 @@
-"""The processes of a stack that are ours: started, found and started anew by name."""
+"""Our processes of a stack: started, found and restarted by name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ops.stack import commands
 from ops.stack.options import StackOptions
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The checkout: every process runs here, since that is where the server's packages are found."""
+"""The checkout: every process runs here, because here are the server's packages."""
 
 
 class Fleet:
-    """Children by name: `api`, `scheduler-1`, `worker-1`, `flower`; those that ended stay until replaced."""
+    """Children by name: `api`, `scheduler-1`, `worker-1`, `flower`; ended ones stay until they are replaced."""
 
     def __init__(self, options: StackOptions, env: Mapping[str, str], logs: Path) -> None:
         self.options = options
@@ -27,11 +27,11 @@ class Fleet:
         return [child for name, child in self.children.items() if name.partition("-")[0] == kind]
 
     def command(self, name: str, argv: list[str], env: Mapping[str, str] | None = None) -> Command:
-        """Return a command with the environment of the stack, more of it in `env`, and a log of its own."""
+        """Return a command with the environment of the stack and `env`, and with its own log."""
         return Command(name, argv, self.logs / f"{name}.log", env={**self.env, **(env or {})}, cwd=ROOT)
 
     def launch(self, command: Command) -> Child:
-        """Start a process, in place of an ended one of the same name."""
+        """Start a process; it replaces an ended one of the same name."""
         self.children[command.name] = Child(command)
         return self.children[command.name]
 
@@ -44,7 +44,7 @@ class Fleet:
     def start_worker(
         self, number: int, *, queue: str = "", slots: int = 0, env: Mapping[str, str] | None = None
     ) -> Child:
-        """Start a worker; queue and slots are those of the options unless given."""
+        """Start a worker; queue and slots default to the options."""
         argv = commands.worker(queue or self.options.queue, number, slots or self.options.slots)
         return self.launch(self.command(f"worker-{number}", argv, env))
 

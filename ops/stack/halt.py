@@ -1,4 +1,4 @@
-"""Two flags that a signal sets and every loop looks at: stop, and stop at once."""
+"""Two flags set by signals and checked by every loop: stop, and stop immediately."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from types import FrameType
 
 
 class Halt:
-    """Asked once it means: stop in order. Asked again: stop at once."""
+    """The first request means: stop in order. The second: stop immediately."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.hastened = threading.Event()
 
     def ask(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Ask once more."""
+        """Request a stop; the second request hastens it."""
         if self.asked.is_set():
             self.hastened.set()
         self.asked.set()
 
     def listen(self) -> None:
-        """Take Ctrl-C and SIGTERM as asking, and a closed terminal too."""
+        """Treat Ctrl-C, SIGTERM and a closed terminal as requests."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.ask)

@@ -1,4 +1,4 @@
-"""The few questions that the runner asks over HTTP, each with an answer also when nobody listens yet."""
+"""HTTP requests of the runner; each has a result also if no server listens yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TIMEOUT = 3.0
 
 
 def answers_ok(url: str, *, api_key: str | None = None) -> bool:
-    """Say whether a GET of `url` is answered with success."""
+    """Return whether a GET of `url` succeeds."""
     try:
         return httpx.get(url, headers=_headers(api_key), timeout=TIMEOUT).is_success
     except httpx.HTTPError:
@@ -18,7 +18,7 @@ def answers_ok(url: str, *, api_key: str | None = None) -> bool:
 
 
 def served(url: str, api_key: str) -> list[dict[str, Any]]:
-    """Return the agents that a live worker serves, by `GET /v1/agents`: others were served once, and their runs would wait."""
+    """Return the agents with live workers, by `GET /v1/agents`; runs of all others would wait."""
     try:
         answer = httpx.get(f"{url}/v1/agents", headers=_headers(api_key), timeout=TIMEOUT)
         agents = answer.json().get("agents", []) if answer.is_success else []
@@ -28,7 +28,7 @@ def served(url: str, api_key: str) -> list[dict[str, Any]]:
 
 
 def slots_of(url: str, api_key: str, queue: str) -> int:
-    """Return how many slots live workers of `queue` offer, by `GET /v1/capacity`."""
+    """Return the slots offered by live workers of `queue`, by `GET /v1/capacity`."""
     try:
         answer = httpx.get(f"{url}/v1/capacity", headers=_headers(api_key), timeout=TIMEOUT)
         queues = answer.json().get("queues", []) if answer.is_success else []

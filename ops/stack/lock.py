@@ -1,4 +1,4 @@
-"""Lets one stack at a time use a base folder, and tells a second one where the first is."""
+"""Lock of a base folder: one stack at a time uses it; a second one learns the address of the first."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 from typing import IO
 
-from ops.private import open_privately, private_base
+from ops.private_files import open_privately, private_base
 from ops.stack import upfile
 from ops.stack.errors import AlreadyRunning
 
 
 class BaseLock:
-    """A lock that ends with the process that holds it, however it ends."""
+    """A lock that ends with its process, for any reason."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -40,7 +40,7 @@ class BaseLock:
         self.file = file
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         if self.file:
             self.file.close()
         self.file = None

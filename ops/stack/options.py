@@ -1,4 +1,4 @@
-"""What somebody may choose about a stack, and the defaults."""
+"""Options of a stack, and their defaults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.embedded import DURABLE
 from ops.stack.errors import StackError
 
 SAMPLES = "sdk/examples/license_audit.py,sdk/examples/fetch_pages.py"
-"""The agents that are served when nobody names any."""
+"""The agents that are served by default."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class StackOptions:
     """One stack; the defaults are those of `make up`."""
 
     base: Path = Path(".taxiway")
-    """Where data, secrets, logs and `up.env` live."""
+    """Folder of data, secrets, logs and `up.env`."""
     agents: str = SAMPLES
     queue: str = "default"
     workers: int = 2
@@ -28,23 +28,23 @@ class StackOptions:
     """Slots of each worker."""
     schedulers: int = 1
     port: int | None = None
-    """Port of the API; None: 8000 or, when that is taken, a free one. 0: a free one."""
+    """Port of the API; None: 8000, or a free one if that is taken. 0: a free one."""
     flower: bool = True
     database_url: str | None = None
     """A PostgreSQL database to use instead of an embedded server."""
     migrated: bool = False
-    """Whether the database has the tables of this version already."""
+    """Whether the database already has the tables of this version."""
     redis_url: str | None = None
     """A Redis or Valkey to use instead of an embedded server."""
     postgres_settings: Mapping[str, str] = field(default_factory=lambda: DURABLE)
     env: Mapping[str, str] = field(default_factory=dict)
-    """More variables for every process of ours."""
+    """Further variables for all of our processes."""
     patience: float = 60.0
-    """Seconds until the whole must be ready."""
+    """Seconds until the stack must be ready."""
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read the variables that `make up` and `make demo` honour; raise `StackError` for one that is no number."""
+        """Read the variables of `make up` and `make demo`; raise `StackError` for an invalid number."""
         return cls(
             agents=os.environ.get("TAXIWAY_AGENTS") or SAMPLES,
             workers=_number("TAXIWAY_WORKERS", 2, least=1),

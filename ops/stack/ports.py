@@ -1,4 +1,4 @@
-"""Chooses the port of the API."""
+"""Choice of the API's port."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ USUAL = 8000
 
 
 def choose_port(wanted: int | None) -> int:
-    """Return `wanted`, which must be free; for None the usual one or a free one, for 0 a free one."""
+    """Return `wanted`, which must be free; None: the usual port, or a free one; 0: a free one."""
     if wanted:
         if not is_free(wanted):
-            raise StackError(f"Port {wanted} is taken: choose another with TAXIWAY_PORT, or leave it out.")
+            raise StackError(f"Port {wanted} is taken: choose another with TAXIWAY_PORT, or unset it.")
         return wanted
     return USUAL if wanted is None and is_free(USUAL) else free_port()

@@ -1,4 +1,4 @@
-"""The two servers of a stack: those that were named, else embedded ones below its base folder."""
+"""The two servers of a stack: those of the options, otherwise embedded ones below its base folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DATABASE = "taxiway"
 
 
 class Servers:
-    """Addresses of PostgreSQL and Valkey, and the embedded servers behind them where they are ours."""
+    """Addresses of PostgreSQL and Valkey, and the embedded servers, if they are ours."""
 
     def __init__(self, options: StackOptions) -> None:
         self.options = options
@@ -22,7 +22,7 @@ class Servers:
         self.redis_url = options.redis_url or ""
 
     def start(self) -> None:
-        """Start what is not given; raise `EmbeddedError`."""
+        """Start the servers that are not given; raise `EmbeddedError`."""
         if not self.options.database_url:
             self.postgres = PostgresServer(self.options.base, self.options.postgres_settings).start()
             self.database_url = self.postgres.url(DATABASE)
@@ -32,7 +32,7 @@ class Servers:
             self.redis_url = self.valkey.url()
 
     def stop(self) -> None:
-        """Stop the embedded ones, the truth last."""
+        """Stop the embedded servers, PostgreSQL last."""
         for server in (self.valkey, self.postgres):
             if server:
                 server.stop()
@@ -42,7 +42,7 @@ class Servers:
         return [server.child for server in (self.postgres, self.valkey) if server and server.child]
 
     def restart(self, child: Child) -> bool:
-        """Start the server anew whose process `child` was; False when it was no server."""
+        """Restart the server whose process `child` was; False if it was not a server."""
         for server in (self.postgres, self.valkey):
             if server and server.child is child:
                 server.start()

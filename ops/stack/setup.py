@@ -1,4 +1,4 @@
-"""Runs the short commands that prepare a stack, each of which must end well."""
+"""Setup commands of a stack; each must succeed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.child import Command
-from ops.private import append_privately
+from ops.private_files import append_privately
 from ops.stack.errors import SetupFailed
 
 LOOK_EVERY = 0.1
 LAST_WORDS = 2000
-"""Characters of a failed command's output that are shown."""
+"""Shown characters of a failed command's output."""
 
 
 def run_to_end(what: str, command: Command, look: Callable[[], None]) -> str:
-    """Return the standard output of `command`, calling `look` meanwhile, which may raise; raise `SetupFailed`.
+    """Return the standard output of `command`; calls `look` while it runs, which may raise; raise `SetupFailed`.
 
-    The output goes into no log: it may be a key.
+    The output is not logged, because it may be a key.
     """
     with subprocess.Popen(
         command.launch_argv(),

@@ -1,9 +1,9 @@
-"""Starts everything in order, knows what runs, and stops it in reverse.
+"""Stack: starts everything in order, supervises it, and stops it in reverse order.
 
     lock ─► servers ─► migrate ─► api, schedulers, workers ─► key ─► slots offered ─► Flower ─► up.env
 
-Whatever goes wrong on the way up takes down what already runs. Nothing is restarted here: `ops.stack.supervision` does
-that for a stack that shall stay up.
+An error during the start stops everything that already runs. Nothing is restarted here; `ops.stack.supervision` does that for
+a stack that must stay up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ops.child import Child
 from ops.logfile import rotate
 from ops.ports import free_port
 from ops.stack import commands, http, upfile
-from ops.stack.ending import end
 from ops.stack.environment import environment
 from ops.stack.errors import ChildEnded, Halted, NotReady
 from ops.stack.fleet import Fleet
@@ -27,9 +26,10 @@ from ops.stack.options import StackOptions
 from ops.stack.ports import choose_port
 from ops.stack.servers import Servers
 from ops.stack.setup import run_to_end
+from ops.stack.shutdown import end
 
 PATIENCE = 15.0
-"""Seconds that processes have to end when asked."""
+"""Seconds for processes to end after a request."""
 LOOK_EVERY = 0.05
 
 
@@ -74,7 +74,7 @@ class Stack:
         return self.fleet.of_kind("worker")
 
     def start(self) -> Self:
-        """Return when all slots are offered; raise `StackError` or `EmbeddedError`, leaving nothing behind."""
+        """Return when all slots are offered; raise `StackError` or `EmbeddedError`, with nothing left running."""
         self._lock.acquire()
         try:
             self._bring_up()
@@ -100,7 +100,7 @@ class Stack:
         self.stop()
 
     def look(self) -> None:
-        """Raise `Halted` when somebody asked to stop, `ChildEnded` when a process ended by itself."""
+        """Raise `Halted` if a stop was requested, `ChildEnded` if a process ended by itself."""
         if self.halt.asked.is_set():
             raise Halted
         for child in [*self.fleet.children.values(), *self.servers.children()]:
@@ -108,7 +108,7 @@ class Stack:
                 raise ChildEnded(child)
 
     def wait_until(self, fact: str, happened: Callable[[], bool], seconds: float | None = None) -> None:
-        """Wait for something while everything runs; raise what `look` raises, or `NotReady`."""
+        """Wait for a condition while everything runs; raise the errors of `look`, or `NotReady`."""
         seconds = seconds or self.options.patience
         deadline = time.monotonic() + seconds
         while not happened():
@@ -126,7 +126,7 @@ class Stack:
         )
 
     def write_upfile(self) -> None:
-        """Tell everybody where this stack is."""
+        """Publish the addresses of this stack in `up.env` and the lock."""
         values = {
             "TAXIWAY_URL": self.url,
             "TAXIWAY_API_KEY": self.api_key,
@@ -141,7 +141,7 @@ class Stack:
         upfile.write(self.options.base, values)
 
     def _forget_addresses(self) -> None:
-        """Keep the key for the next time: what else `up.env` says is true only while the stack runs."""
+        """Keep only the key in `up.env`: all else in it is true only while the stack runs."""
         kept = {name: value for name, value in upfile.read(self.options.base).items() if name == "TAXIWAY_API_KEY"}
         upfile.write(self.options.base, kept)
 
@@ -164,7 +164,7 @@ class Stack:
         self._find_or_create_key()
         self.wait_for_slots(self.options.workers * self.options.slots)
         if self.flower_url:
-            # Last: Flower asks the workers who they are when it starts, and seldom again.
+            # Last: Flower queries the workers when it starts, and seldom later.
             self.fleet.start_flower()
             self.wait_until("Flower answered", lambda: http.answers_ok(f"{self.flower_url}/healthcheck"))
         self.write_upfile()
@@ -177,10 +177,10 @@ class Stack:
             self.fleet.start_worker(number)
 
     def _find_or_create_key(self) -> None:
-        """Keep the key of the last time while the database still knows it; return when the API is ready."""
+        """Reuse the key of the last start if the database still knows it; return when the API is ready."""
         old = upfile.read(self.options.base).get("TAXIWAY_API_KEY")
         if not old:
-            self.api_key = self._create_key()  # while the API is starting
+            self.api_key = self._create_key()  # while the API starts
         self.wait_until("the API was ready", lambda: http.answers_ok(f"{self.url}/ready"))
         if old:
             known = http.answers_ok(f"{self.url}/v1/capacity", api_key=old)

@@ -1,8 +1,8 @@
-"""Keeps a stack up: starts ended processes anew, and workers anew when agent files change.
+"""Supervision of a stack: restarts ended processes, and replaces workers when agent files change.
 
-A process that ends is started again after one second, twice as long each time up to half a minute, as long as it does
-not stay up. A change replaces the workers one after the other, so that the others go on; a worker that waits for its
-next start because its agents were broken gets it at once.
+An ended process is restarted after one second. The delay doubles up to half a minute while the process does not stay up. A
+change replaces the workers one by one, so that the others continue. A worker that waits for its restart because its agents
+were broken is restarted immediately.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Callable
 
 from ops.child import Child
 from ops.embedded import EmbeddedError
-from ops.stack.changes import Changes, folders
 from ops.stack.errors import ended
+from ops.stack.file_changes import Changes, folders
 from ops.stack.fleet import ROOT
 from ops.stack.stack import PATIENCE, Stack
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 STAYED_UP = 60.0
-"""Seconds after which an end counts as the first one again."""
+"""Seconds of running after which the delay starts at one second again."""
 LOOK_EVERY = 1.0
-"""Seconds between two looks at the agent files."""
+"""Seconds between two checks of the agent files."""
 
 
 class Supervisor:
-    """Call `step` again and again."""
+    """Call `step` repeatedly."""
 
     def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
         self.stack = stack
@@ -34,16 +34,16 @@ class Supervisor:
         self.changes = Changes(folders(stack.options.agents, ROOT))
         self.look_at = 0.0
         self.due: dict[str, float] = {}
-        """When an ended process is started again."""
+        """Restart times of ended processes."""
         self.started: dict[str, float] = {}
         self.waits: dict[str, float] = {}
-        """How long each process that ended waited the last time."""
+        """Last restart delay of each process."""
         self.to_replace: list[Child] = []
         self.replacing: tuple[Child, float] | None = None
-        """The worker that was told to end because its agents changed, and until when it may take its time."""
+        """The worker that is ending because its agents changed, and its deadline."""
 
     def step(self) -> None:
-        """Look at everything once; never waits for a process of ours."""
+        """Check everything once; never waits for a process."""
         now = time.monotonic()
         if now >= self.look_at:
             self.look_at = now + LOOK_EVERY
@@ -81,13 +81,13 @@ class Supervisor:
         if child.name not in self.due:
             wait = self._next_wait(child.name, now)
             self.due[child.name] = now + wait
-            self.say(f"{ended(child)}\nIt is started again in {wait:.0f} s.")
+            self.say(f"{ended(child)}\nIt restarts in {wait:.0f} s.")
         elif now >= self.due[child.name]:
             del self.due[child.name]
             self._start(child, now)
 
     def _next_wait(self, name: str, now: float) -> float:
-        """Return how long a process that ended now waits: twice as long as before, unless it had stayed up."""
+        """Return the restart delay of a process that ended now: twice the last one, unless it had stayed up."""
         stayed_up = now - self.started.get(name, float("-inf")) > STAYED_UP
         before = self.waits.get(name)
         self.waits[name] = FIRST_WAIT if stayed_up or before is None else min(LONGEST_WAIT, 2 * before)
@@ -99,7 +99,7 @@ class Supervisor:
         self.stack.write_upfile()
 
     def _server_ended(self, child: Child) -> None:
-        self.say(f"{ended(child)}\nIt is started again.")
+        self.say(f"{ended(child)}\nIt restarts now.")
         try:
             self.stack.servers.restart(child)
         except EmbeddedError as error:

@@ -1,4 +1,4 @@
-"""`up.env`: where a running stack is, for people, scripts and the client. Lines that a shell can source, mode 600."""
+"""`up.env`: addresses and key of a running stack, for people, scripts and the client. A shell can source it; mode 600."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write(base: Path, values: Mapping[str, str]) -> None:
 
 
 def read(base: Path) -> dict[str, str]:
-    """Return what is written, or nothing when there is no file."""
+    """Return the values, or an empty mapping if there is no file."""
     try:
         lines = (base / NAME).read_text().splitlines()
     except FileNotFoundError:
@@ -27,5 +27,5 @@ def read(base: Path) -> dict[str, str]:
 
 
 def quoted(value: str) -> str:
-    """Quote a value only where a shell needs it: an assignment expands no `?` or `*`, and simple readers stay right."""
+    """Quote a value only if a shell needs it: assignments expand no `?` or `*`, and simple parsers keep working."""
     return value if not set(value) & set(" \t\"'`$&;|<>()\\#~") else shlex.quote(value)

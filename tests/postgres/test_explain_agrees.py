@@ -14,8 +14,8 @@ from uuid import UUID
 
 import pytest
 
-from api.explain.explaining import explain
-from api.explain.kinds import Kind
+from api.explain.blocker_kinds import Kind
+from api.explain.explanation import explain
 from models.runtime.database import Row
 from models.runtime.session_locks import LEADER
 from scheduler.promotion.gates import GateReader

@@ -9,7 +9,7 @@ import pytest
 
 from api.explain import counting, reading, reading_ready
 from api.explain.counting import count_in_line, count_ready
-from api.explain.facts import MOST_COUNTED
+from api.explain.snapshot import MOST_COUNTED
 from models.ids import new_id
 from models.runtime.database import set_up
 from models.tables.run import Run

@@ -12,14 +12,14 @@ from sqlalchemy import exc, text
 
 from models.runtime import bounded_connection, database, engine
 from models.runtime.settings import settings
+from ops.chaos.link_loop import LinkLoop
 from ops.chaos.proxy import Link, Mode, Streams
-from ops.chaos.switchboard import Switchboard
 
 
 @pytest.fixture
-def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Switchboard, Link]]:
+def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LinkLoop, Link]]:
     """Give the way by which this process reaches its database."""
-    board, server = Switchboard(), urlsplit(law_url)
+    board, server = LinkLoop(), urlsplit(law_url)
     folder = parse_qs(server.query)["host"][0]
 
     async def dial() -> Streams:
@@ -37,7 +37,7 @@ def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Switchb
     board.stop()
 
 
-def test_a_silent_connection_is_closed_and_a_new_one_works(way: tuple[Switchboard, Link]) -> None:
+def test_a_silent_connection_is_closed_and_a_new_one_works(way: tuple[LinkLoop, Link]) -> None:
     board, link = way
     with database.connect("test") as connection:
         connection.execute("SELECT 1")
@@ -50,7 +50,7 @@ def test_a_silent_connection_is_closed_and_a_new_one_works(way: tuple[Switchboar
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
 
 
-def test_a_pipelined_group_is_given_up_too(way: tuple[Switchboard, Link]) -> None:
+def test_a_pipelined_group_is_given_up_too(way: tuple[LinkLoop, Link]) -> None:
     board, link = way
     with database.connect("test") as connection:
         board.do(link.switch, Mode.HOLE)
@@ -65,7 +65,7 @@ def _execute_group(connection: database.Connection) -> None:
         connection.execute("SELECT 2")
 
 
-def test_the_engine_replaces_a_silent_connection(way: tuple[Switchboard, Link]) -> None:
+def test_the_engine_replaces_a_silent_connection(way: tuple[LinkLoop, Link]) -> None:
     board, link = way
     with engine.engine().connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
@@ -75,7 +75,7 @@ def test_the_engine_replaces_a_silent_connection(way: tuple[Switchboard, Link]) 
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_a_connection_of_the_engine_is_given_up_in_the_middle(way: tuple[Switchboard, Link]) -> None:
+def test_a_connection_of_the_engine_is_given_up_in_the_middle(way: tuple[LinkLoop, Link]) -> None:
     board, link = way
     with engine.engine().connect() as connection:
         connection.execute(text("SELECT 1"))
@@ -84,6 +84,6 @@ def test_a_connection_of_the_engine_is_given_up_in_the_middle(way: tuple[Switchb
             connection.execute(text("SELECT 1"))
 
 
-def test_an_answer_that_takes_its_time_but_comes_is_waited_for(way: tuple[Switchboard, Link]) -> None:
+def test_an_answer_that_takes_its_time_but_comes_is_waited_for(way: tuple[LinkLoop, Link]) -> None:
     with database.connect("test") as connection:
         connection.execute("SELECT pg_sleep(0.2)")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from api.installation.standing import _CAPACITY
+from api.installation.queue_capacity import _CAPACITY
 from models.operations import bulk
 from models.operations.bulk import STRETCHES, Action
 from models.runs.run_filter import Label, RunFilter

@@ -53,5 +53,5 @@ def launch(stack: Stack, name: str, program: str) -> Child:
 def start(program: str, log: Path, *, word: str = "ready") -> Child:
     """Start a Python program as a child and wait until it says `word`."""
     child = Child(Command("worker-1", [sys.executable, "-c", program], log))
-    eventually(lambda: word in child.last_words() or not child.running, f"the child says {word}")
+    eventually(lambda: word in child.last_lines() or not child.running, f"the child says {word}")
     return child

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ops.chaos.link_loop import LinkLoop
 from ops.chaos.proxy import Link, Mode, Streams
-from ops.chaos.switchboard import Switchboard
 
 SHORT = 0.3
 """Seconds after which an answer that did not come is taken for none."""
@@ -53,14 +53,14 @@ class Echo:
 class Way:
     """A link to an echo server, seen from the outside."""
 
-    def __init__(self, switchboard: Switchboard, link: Link) -> None:
-        self.switchboard, self.link = switchboard, link
+    def __init__(self, link_loop: LinkLoop, link: Link) -> None:
+        self.link_loop, self.link = link_loop, link
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.link.port), timeout=5)
 
     def switch(self, mode: Mode) -> None:
-        self.switchboard.do(self.link.switch, mode)
+        self.link_loop.do(self.link.switch, mode)
 
 
 @pytest.fixture
@@ -72,13 +72,13 @@ def echo() -> Iterator[Echo]:
 
 @pytest.fixture
 def way(echo: Echo) -> Iterator[Way]:
-    switchboard = Switchboard()
+    link_loop = LinkLoop()
 
     async def dial() -> Streams:
         return await asyncio.open_connection("127.0.0.1", echo.port)
 
-    yield Way(switchboard, switchboard.link(dial))
-    switchboard.stop()
+    yield Way(link_loop, link_loop.link(dial))
+    link_loop.stop()
 
 
 def answered(connection: socket.socket, word: bytes, patience: float = 5) -> bool:
@@ -136,7 +136,7 @@ def test_what_was_open_during_a_hole_stays_dead_and_new_connections_work(way: Wa
 def test_a_cut_resets_what_is_open_and_new_connections_work(way: Way) -> None:
     with way.connect() as old:
         assert answered(old, b"one")
-        way.switchboard.do(way.link.cut)
+        way.link_loop.do(way.link.cut)
         with pytest.raises(ConnectionResetError):
             old.recv(1024)
         with way.connect() as new:

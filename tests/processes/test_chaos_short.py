@@ -33,5 +33,5 @@ def test_no_promise_is_broken_whatever_strikes(result: Result) -> None:
 def test_there_was_something_to_break_and_something_that_broke_it(result: Result) -> None:
     found = summary(result)
     assert found["runs"]["SUCCESS"] > 10
-    assert len({incident.fault for incident in result.book.incidents}) >= 8
-    assert all(incident.ended is not None for incident in result.book.incidents)
+    assert len({incident.fault for incident in result.journal.incidents}) >= 8
+    assert all(incident.ended is not None for incident in result.journal.incidents)

@@ -12,27 +12,27 @@ import redis
 
 from models.runtime import listener as listeners
 from models.runtime.listener import Listener
+from ops.chaos.link_loop import LinkLoop
 from ops.chaos.proxy import Link, Mode, Streams
-from ops.chaos.switchboard import Switchboard
 
 CHANNEL = "taxiway:test"
 
 
 @pytest.fixture
-def switchboard() -> Iterator[Switchboard]:
-    board = Switchboard()
+def link_loop() -> Iterator[LinkLoop]:
+    board = LinkLoop()
     yield board
     board.stop()
 
 
 @pytest.fixture
-def link(switchboard: Switchboard, redis_url: str) -> Link:
+def link(link_loop: LinkLoop, redis_url: str) -> Link:
     server = urlsplit(redis_url)
 
     async def dial() -> Streams:
         return await asyncio.open_connection(server.hostname, server.port)
 
-    return switchboard.link(dial)
+    return link_loop.link(dial)
 
 
 def through(link: Link, redis_url: str) -> str:
@@ -41,7 +41,7 @@ def through(link: Link, redis_url: str) -> str:
 
 
 def test_a_listener_behind_a_hole_hears_again_when_the_way_is_open(
-    switchboard: Switchboard, link: Link, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    link_loop: LinkLoop, link: Link, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listeners, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(listeners, "BACK_OFF_SECONDS", 0.1)
@@ -59,8 +59,8 @@ def test_a_listener_behind_a_hole_hears_again_when_the_way_is_open(
             return False
 
         assert hears(10)
-        switchboard.do(link.switch, Mode.HOLE)
+        link_loop.do(link.switch, Mode.HOLE)
         assert not hears(0.5)
-        switchboard.do(link.switch, Mode.PASS)
+        link_loop.do(link.switch, Mode.PASS)
         assert hears(20)
     listener.stop()

@@ -23,8 +23,8 @@ from ops.stack import (
     Stack,
     StackOptions,
 )
-from ops.stack.ending import end
 from ops.stack.setup import run_to_end
+from ops.stack.shutdown import end
 from tests.processes.ops_children import IGNORANT, ROOT, SLEEPER, STUBBORN, eventually, gone, launch, start
 
 
@@ -81,7 +81,7 @@ def test_a_halt_interrupts_waiting(stack: Stack) -> None:
 
 def test_a_child_that_ignores_sigterm_is_killed_with_its_group(tmp_path: Path) -> None:
     child = start(STUBBORN, tmp_path / "worker.log")
-    grandchild = int(child.last_words().split()[-1])
+    grandchild = int(child.last_lines().split()[-1])
     end([child], 0.2, Halt())
     assert not child.running
     eventually(lambda: gone(grandchild), "the group is gone")
@@ -116,7 +116,7 @@ def test_what_a_child_reads_at_its_start_is_not_among_its_arguments(tmp_path: Pa
     program = "import sys; print('got', sys.stdin.read(), flush=True)"
     child = Child(Command("reader", [sys.executable, "-c", program], tmp_path / "r.log", stdin=b"a secret"))
     assert child.wait(10)
-    assert child.last_words() == "got a secret"
+    assert child.last_lines() == "got a secret"
     assert not any("secret" in word for word in child.command.launch_argv())
 
 

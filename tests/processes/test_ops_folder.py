@@ -83,7 +83,7 @@ def test_a_port_that_somebody_asked_for_must_be_free(tmp_path: Path) -> None:
         "taken.accept()\n"
     )
     child = start(server, tmp_path / "server.log")
-    port = int(child.last_words().split()[-1])
+    port = int(child.last_lines().split()[-1])
     with pytest.raises(StackError, match=f"Port {port} is taken"):
         choose_port(port)
     child.kill()

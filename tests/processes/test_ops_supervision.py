@@ -16,8 +16,8 @@ from ops.stack import (
     StackOptions,
     upfile,
 )
-from ops.stack.changes import Changes, folders
-from ops.stack.ending import end
+from ops.stack.file_changes import Changes, folders
+from ops.stack.shutdown import end
 from ops.stack.supervision import Supervisor
 from tests.processes.ops_children import LEISURELY, SLEEPER, eventually, launch
 
@@ -90,7 +90,7 @@ def test_changed_agents_replace_the_workers_one_after_the_other(
     monkeypatch.setattr("ops.stack.supervision.LOOK_EVERY", 0.0)
     old = [launch(stack, f"worker-{number}", LEISURELY) for number in (1, 2)]
     for worker in old:
-        eventually(lambda worker=worker: "ready" in worker.last_words(), "the old workers run")  # type: ignore[misc]
+        eventually(lambda worker=worker: "ready" in worker.last_lines(), "the old workers run")  # type: ignore[misc]
     scheduler = launch(stack, "scheduler-1", SLEEPER)
     supervisor = Supervisor(stack, lambda _: None)
     (tmp_path / "agents.py").write_text("changed = True\n")

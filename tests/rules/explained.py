@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from api.explain.blocker import Blocker
-from api.explain.facts import AgentRule, Parked, Ready, Serving, Windows
+from api.explain.snapshot import AgentRule, Parked, Ready, Serving, Windows
 from models.tables.queue import Queue
 from models.tables.run import Run
 from models.tables.wait import Wait

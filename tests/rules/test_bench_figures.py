@@ -7,7 +7,7 @@ import pytest
 from ops.bench.figures import Figure, Sample, Samples, from_json, quantile, to_json
 from ops.bench.ratios import Against, ratios, times_better
 from ops.bench.report import number
-from ops.bench.systems.busy import Stretch, share_at_work
+from ops.bench.systems.utilization import Stretch, share_at_work
 from ops.bench.targets import Target
 from ops.bench.workloads import MILLISECONDS, P50, PER_SECOND, SECONDS, THROUGHPUT, TIME, Workload
 

@@ -8,11 +8,11 @@ import pytest
 
 from ops.bench.__main__ import arguments, planned
 from ops.bench.figures import Sample
-from ops.bench.grounds import Grounds
 from ops.bench.plan import LONG, SHORT, Plan
 from ops.bench.rounds import measure, turns
-from ops.bench.systems.promoting import Promoting, backlog, few
-from ops.bench.systems.searching import Searching
+from ops.bench.servers import BenchServers
+from ops.bench.systems.promotion import Promoting, backlog, few
+from ops.bench.systems.search import Searching
 from ops.bench.systems.taxiway import Taxiway
 from ops.bench.workloads import MILLISECONDS, P50, PROMOTIONS, Workload
 
@@ -24,7 +24,7 @@ class Pretended:
         self.name, self.workloads, self.broken = name, frozenset(workloads), broken
         self.asked: list[str] = []
 
-    def up(self, grounds: Grounds) -> None:
+    def up(self, servers: BenchServers) -> None:
         self.asked.append("up")
 
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:

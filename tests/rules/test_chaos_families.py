@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ops.chaos.book import Accepted, Book
 from ops.chaos.invariants import Facts, families
+from ops.chaos.journal import Accepted, Journal
 
 PARENT = "p"
 CHECKS = (families.starts_each_child_once, families.ends_together, families.reaches_everybody)
@@ -21,9 +21,9 @@ def _run(name: str, parent: str | None = PARENT) -> dict[str, Any]:
 
 def _facts() -> Facts:
     """A parent that has started two children, which have ended well, as it has."""
-    book = Book()
-    book.accept([Accepted(PARENT, "k", "family", {"children": 2, "millis": 0, "secret": "s"})])
-    found = Facts(book, 15, lambda label: label)
+    journal = Journal()
+    journal.accept([Accepted(PARENT, "k", "family", {"children": 2, "millis": 0, "secret": "s"})])
+    found = Facts(journal, 15, lambda label: label)
     found.runs = [_run(PARENT, None), _run("a"), _run("b")]
     found.events[PARENT] = [{"type": "step", "data": {"step": {"key": "spawn:child#1", "status": "succeeded"}}}]
     return found
@@ -32,7 +32,7 @@ def _facts() -> Facts:
 def _complaints(found: Facts) -> dict[str, str]:
     for check in CHECKS:
         check(found)
-    return {violation.run: violation.invariant for violation in found.book.violations}
+    return {violation.run: violation.invariant for violation in found.journal.violations}
 
 
 def _ends(place: int, status: str, reason: str) -> Change:
@@ -51,7 +51,7 @@ def _before_its_children(found: Facts) -> None:
 
 def _by_tasks(found: Facts) -> None:
     """One child by a task of its own, another by the call for the rest."""
-    accepted = found.book.accepted[PARENT]
+    accepted = found.journal.accepted[PARENT]
     accepted.agent, accepted.input["children"] = "mapping", 3
     keys = ("spawn:child@0.3#1", "spawn:child/rest@0.2#1")
     found.events[PARENT] = [{"type": "step", "data": {"step": {"key": key, "status": "succeeded"}}} for key in keys]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ops.chaos.book import Accepted, Book, Decided, Incident
 from ops.chaos.effects import Effect
 from ops.chaos.invariants import CHECKS, Facts, keeps_secrets
+from ops.chaos.journal import Accepted, Decided, Incident, Journal
 
 RUN = "r"
 Change = Callable[[Facts], None]
@@ -33,10 +33,10 @@ def effect(at: float, activation: int, what: str, key: str, attempt: int = 1) ->
 
 def facts() -> Facts:
     """A run whose host was killed in its second step: recovered, continued, finished."""
-    book = Book()
-    book.accept([Accepted(RUN, "k", "sequence", {"steps": 2, "millis": 0, "secret": "s"})])
-    book.incidents.append(Incident("kill_host", "default-1x4", began=3.0, ended=3.0, runs={RUN: 1}))
-    found = Facts(book, 15, lambda label: label)
+    journal = Journal()
+    journal.accept([Accepted(RUN, "k", "sequence", {"steps": 2, "millis": 0, "secret": "s"})])
+    journal.incidents.append(Incident("kill_host", "default-1x4", began=3.0, ended=3.0, runs={RUN: 1}))
+    found = Facts(journal, 15, lambda label: label)
     found.runs = [{
         "id": RUN, "parent": None, "agent": "sequence", "status": "SUCCESS", "reason": None, "seq": 7,
         "crashes": 1, "losses": 0, "activations": 2, "concurrency_key": None,
@@ -62,7 +62,7 @@ def facts() -> Facts:
 def complaints(found: Facts) -> set[str]:
     for check in CHECKS:
         check(found)
-    return {violation.invariant for violation in found.book.violations}
+    return {violation.invariant for violation in found.journal.violations}
 
 
 def test_a_history_that_is_right_is_not_complained_of() -> None:
@@ -82,13 +82,13 @@ def events(change: Callable[[list[dict[str, Any]]], Any]) -> Change:
 
 
 def hit(fault: str, began: float, ended: float) -> Change:
-    return lambda found: found.book.incidents.append(Incident(fault, "worker-1", began=began, ended=ended))
+    return lambda found: found.journal.incidents.append(Incident(fault, "worker-1", began=began, ended=ended))
 
 
 def lose(found: Facts) -> None:
     found.events[RUN][3]["reason"] = "worker_lost"
     found.runs[0].update(crashes=0, losses=1)
-    found.book.incidents.clear()
+    found.journal.incidents.clear()
 
 
 def park(found: Facts) -> None:
@@ -114,9 +114,9 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
     "a wrong result": (row(result=["0:s"]), {"6, 9 ends"}),
     "a run that never ends": (row(status="RUNNING"), {"4 events", "6, 9 ends"}),
     "a run that was lost": (lambda found: found.runs.clear(), {"9 accepted"}),
-    "a run that nobody was told of": (lambda found: found.book.accepted.clear(), {"9 accepted"}),
+    "a run that nobody was told of": (lambda found: found.journal.accepted.clear(), {"9 accepted"}),
     "a key that stands for another run": (lambda found: found.keys.update(k=["other"]), {"9 accepted"}),
-    "a crash without a killed host": (lambda found: found.book.incidents.clear(), {"crashes"}),
+    "a crash without a killed host": (lambda found: found.journal.incidents.clear(), {"crashes"}),
     "a crash that no event tells of": (row(crashes=2), {"crashes"}),
     "a loss without a killed worker": (lose, {"losses"}),
     "a loss that no event tells of": (row(losses=1), {"losses"}),
@@ -182,7 +182,7 @@ def test_a_frozen_worker_begins_nothing_new() -> None:
 def test_a_loss_is_explained_by_a_fault_of_that_worker_only() -> None:
     found = facts()
     lose(found)
-    found.book.incidents.append(Incident("kill_worker", "worker-2", began=2.0, ended=2.0))
+    found.journal.incidents.append(Incident("kill_worker", "worker-2", began=2.0, ended=2.0))
     assert complaints(found) == {"losses"}
 
 
@@ -194,7 +194,7 @@ def test_a_canceled_run_was_asked_to_be() -> None:
     found = facts()
     found.events[RUN][6].update(verb="cancel", status="CANCELED")
     found.runs[0].update(status="CANCELED")
-    found.book.accepted[RUN].cancel_asked = True
+    found.journal.accepted[RUN].cancel_asked = True
     assert complaints(found) == set()
 
 
@@ -208,7 +208,7 @@ def asked(outcome: str | None = "approved", told: int = 1, *decisions: str) -> C
         for seq in range(told):
             found.events[RUN].insert(-1, event(7 + seq, 4.05, None, None, "RUNNING", "run_action", **said))
         found.events[RUN][-1]["seq"] = found.runs[0]["seq"] = 7 + told
-        found.book.decided += [Decided("w", RUN, decision) for decision in decisions]
+        found.journal.decided += [Decided("w", RUN, decision) for decision in decisions]
 
     return change
 
@@ -236,10 +236,10 @@ def test_a_question_has_one_outcome_and_nobody_else_is_told_otherwise(change: Ch
 
 def test_an_accepted_cancel_is_the_end_unless_it_says_that_it_came_too_late() -> None:
     found = facts()
-    found.book.accepted[RUN].cancel_asked = found.book.accepted[RUN].cancel_taken = True
+    found.journal.accepted[RUN].cancel_asked = found.journal.accepted[RUN].cancel_taken = True
     assert complaints(found) == {"8 cancel"}
     late = facts()
-    late.book.accepted[RUN].cancel_asked = late.book.accepted[RUN].cancel_taken = True
+    late.journal.accepted[RUN].cancel_asked = late.journal.accepted[RUN].cancel_taken = True
     late.events[RUN][-1]["data"] = {"cancelTooLate": True}
     assert complaints(late) == set()
 
@@ -272,7 +272,7 @@ def test_a_payload_in_a_log_is_seen(tmp_path: Any) -> None:
     found, log = facts(), tmp_path / "api.log"
     log.write_text("all is well\nrun.accepted\n")
     keeps_secrets([log], ["secret-1"], found)
-    assert not found.book.violations
+    assert not found.journal.violations
     log.write_text("all is well\nit said secret-1 aloud\n")
     keeps_secrets([log], ["secret-1"], found)
-    assert [violation.invariant for violation in found.book.violations] == ["11 secrets"]
+    assert [violation.invariant for violation in found.journal.violations] == ["11 secrets"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ops.chaos.async_orders import is_right
-from ops.chaos.book import Book
 from ops.chaos.invariants import Facts, tasks
+from ops.chaos.journal import Journal
 
 RUN = "r"
 CHECKS = (tasks.hears_its_own_decision, tasks.knows_its_records, tasks.goes_one_way)
@@ -30,7 +30,7 @@ def _step(key: str, status: str) -> dict[str, Any]:
 
 def _facts() -> Facts:
     """A run that asked three times: one was approved, one denied, and the last was given up."""
-    found = Facts(Book(), 15, lambda label: label)
+    found = Facts(Journal(), 15, lambda label: label)
     found.waits = [_wait("0", "approved"), _wait("1", "denied"), _wait("2", "withdrawn")]
     answers = [["0", "approved", "w0"], ["1", "denied", "w1"], ["2", "late", ""]]
     found.runs = [{"id": RUN, "agent": "deciding", "status": "SUCCESS", "result": answers}]
@@ -45,7 +45,7 @@ def _facts() -> Facts:
 def _complaints(found: Facts) -> set[str]:
     for check in CHECKS:
         check(found)
-    return {violation.invariant for violation in found.book.violations}
+    return {violation.invariant for violation in found.journal.violations}
 
 
 def _decided_late(found: Facts) -> None:

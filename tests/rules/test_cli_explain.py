@@ -88,8 +88,8 @@ def test_a_run_that_executes_or_has_ended_has_nothing_but_that_to_tell(invoke: I
 
 def test_a_run_that_executes_while_its_agent_waits_tells_both(invoke: Invoke) -> None:
     holder = {"kind": "timer", "what": "a timer of 1 s", "file": "/app/agents.py", "line": 12}
-    waits = _blocker("approval", "Somebody has to approve: Ship it?", waitId=WAIT_ID)
-    slot = _blocker("slot_held", "Its agent only waits, but keeps its slot: a timer.", slotHeldBy=[holder])
+    waits = _blocker("approval", "A person must approve: Ship it?", waitId=WAIT_ID)
+    slot = _blocker("slot_held", "Its agent is waiting but keeps its slot because of a timer.", slotHeldBy=[holder])
     base = {"status": "RUNNING", "executing": True, "since": AT, "worker": {"workerId": "w", "name": "w1"}}
     said = _said(invoke, _explained(waits, slot, **base))
     assert "executes on w1 since" in " ".join(said)

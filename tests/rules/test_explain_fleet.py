@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from api.explain import fleet, waiting
-from api.explain.facts import (
+from api.explain import fleet, ready_blockers
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import (
     AgentRule,
     Ahead,
     Count,
     InFlight,
     Serving,
 )
-from api.explain.kinds import Kind
 from tests.rules.explained import HOUR, NOW, ONE, TWO, W1, kinds, only, queue, ready, run, window
 
 FREE = Serving(ONE, "w1", ["echo"], slots=2, leased=1, draining=False, consuming=True)
@@ -37,7 +37,7 @@ def test_workers_that_do_not_take_the_run_are_told_with_what_they_do_instead() -
     assert found.kind is Kind.AGENT_UNSERVED
     assert found.detail == (
         "No worker of the queue default takes runs of the agent echo at the moment: 2 serve more and other; 2 drain; "
-        "1 takes nothing from the broker; 1 has not said yet what it serves."
+        "1 takes nothing from the broker; 1 has not registered agents yet."
     )
     assert [one["name"] for one in found.facts["workers"]] == ["a", "b", "c", "d", "e", "f"]
     assert fleet.missing(ready(workers=[*workers, W1])) == []
@@ -53,14 +53,14 @@ def test_slots_are_counted_as_the_scheduler_counts_them() -> None:
 
 def test_a_run_that_waits_for_its_turn_says_how_busy_it_is_and_who_goes_before() -> None:
     facts = ready(in_flight=[InFlight("default", "echo", 3, 1)])
-    assert waiting.its_turn(facts, waiting.holding(facts))
+    assert ready_blockers.waits_for_turn(facts, ready_blockers.holding(facts))
     found = fleet.capacity(facts, Ahead(higher=1, same=0, other=0))
     assert found.facts == {"queue": "default", "slots": 2, "executing": 2, "promised": 1, "ahead": 1}
     assert found.detail == (
-        "All 2 slots of the queue default are taken: 2 execute runs, 1 is promised to runs that were promoted. "
+        "All 2 slots of the queue default are taken: 2 execute runs, 1 is reserved for promoted runs. "
         "1 ready run goes before it."
     )
-    assert fleet.capacity(ready(), Ahead(0, 0, 0)).detail.endswith("are taken: 2 execute runs. It is the next.")
+    assert fleet.capacity(ready(), Ahead(0, 0, 0)).detail.endswith("are taken: 2 execute runs. It is next.")
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_only_classes_that_may_go_are_counted() -> None:
 
 def test_a_run_that_nothing_holds_is_promoted_in_a_moment_if_somebody_promotes() -> None:
     facts = ready(workers=[FREE])
-    assert waiting.holding(facts) == []
-    assert not waiting.its_turn(facts, [])
-    assert kinds(waiting.then(facts, [])) == ["promotion"]
-    assert kinds(waiting.then(ready(workers=[FREE], led=False), [])) == ["no_scheduler"]
-    assert waiting.then(facts, [fleet.promotion(facts)]) == [], "what is held by something is not promoted"
+    assert ready_blockers.holding(facts) == []
+    assert not ready_blockers.waits_for_turn(facts, [])
+    assert kinds(ready_blockers.further(facts, [])) == ["promotion"]
+    assert kinds(ready_blockers.further(ready(workers=[FREE], led=False), [])) == ["no_scheduler"]
+    assert ready_blockers.further(facts, [fleet.promotion(facts)]) == [], "what is held by something is not promoted"
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_run_that_nothing_holds_is_promoted_in_a_moment_if_somebody_promotes()
 def test_a_promoted_run_waits_for_a_worker(facts: dict[str, Any], expected: list[str]) -> None:
     ticket = run(ticket_at=NOW - timedelta(seconds=20), promoted_at=NOW - HOUR, ticket_n=4)
     given = ready(ticket, **facts)
-    found = waiting.holding(given)
-    assert kinds(waiting.then(given, found)) == expected
+    found = ready_blockers.holding(given)
+    assert kinds(ready_blockers.further(given, found)) == expected
     assert kinds(found) == (["no_worker"] if facts.get("workers") == [] else [])
-    [promoted, *_] = waiting.then(given, found)
+    [promoted, *_] = ready_blockers.further(given, found)
     assert (promoted.since, promoted.facts) == (NOW - HOUR, {"publications": 4})
     assert "published 4 times" in promoted.detail

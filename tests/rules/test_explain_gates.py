@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 
 from api.explain import gates
-from api.explain.facts import (
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import (
     AgentRule,
     Named,
     Overlap,
 )
-from api.explain.kinds import Kind
 from tests.rules.explained import HOUR, NOW, ONE, SOON, kinds, only, queue, ready, run, window
 
 
@@ -27,9 +27,9 @@ def test_a_held_run_names_who_held_it() -> None:
 @pytest.mark.parametrize(
     ("gate", "until", "said"),
     [
-        ("not_before", NOW + HOUR, "not to begin before its time."),
-        ("not_before", NOW, "goes on in a moment"),
-        ("declined", SOON, "does not take runs of echo gave its ticket back."),
+        ("not_before", NOW + HOUR, "Its start time has not come yet."),
+        ("not_before", NOW, "This ends in a moment."),
+        ("declined", SOON, "does not take runs of echo returned its ticket."),
     ],
 )
 def test_gates_of_its_own_say_until_when(gate: str, until: datetime, said: str) -> None:
@@ -78,7 +78,7 @@ def test_a_window_that_is_held_closed_says_by_whom() -> None:
 
 
 def test_a_window_that_is_gone_or_not_understood_lets_nothing_go() -> None:
-    assert "not there any more" in only(gates.closed(ready(run(window_name="gone")))).detail
+    assert "no longer exists" in only(gates.closed(ready(run(window_name="gone")))).detail
     assert gates.closed(ready(queue=queue(window_name="gone"))) == [], "as the scheduler takes it"
     unknown = ready(run(window_name="x"), windows=[window("x", timezone="Mars/Base")])
     assert only(gates.closed(unknown)).until is None

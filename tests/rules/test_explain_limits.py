@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 
 from api.explain import limits
-from api.explain.facts import (
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import (
     AgentRule,
     Count,
     InFlight,
     Line,
     Named,
 )
-from api.explain.kinds import Kind
 from tests.rules.explained import HOUR, NOW, ONE, kinds, only, queue, ready, run
 
 
@@ -39,7 +39,7 @@ def test_a_tenants_limit_is_told_apart_from_a_key() -> None:
     line = _line("tenant:default\nacme")
     found = only(limits.reached(ready(run(blocked_on=line.name), line=line, queue=queue(tenant_limit=1))))
     assert (found.kind, "key" in found.facts) == (Kind.TENANT_LIMIT, False)
-    assert "it is the next" in found.detail
+    assert "this run is next" in found.detail
 
 
 def test_whoever_stands_before_a_free_place_only_asks_for_it() -> None:

@@ -8,12 +8,12 @@ from typing import get_args
 from uuid import UUID
 
 from api.explain.blocker import listed, short, spoken
-from api.explain.facts import (
+from api.explain.blocker_kinds import Kind
+from api.explain.snapshot import (
     MOST_COUNTED,
     Count,
     Named,
 )
-from api.explain.kinds import Kind
 from api.shapes.explanation import BlockerKind
 from tests.rules.explained import ONE, TWO
 

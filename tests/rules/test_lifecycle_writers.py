@@ -37,7 +37,7 @@ def _writes_status(text: str) -> bool:
 def test_only_the_moves_write_the_status_of_a_run() -> None:
     writers = [path for path, text in _sources() if _writes_status(text)]
 
-    assert writers == ["models/moves.py", "ops/bench/systems/searching.py"], (
+    assert writers == ["models/moves.py", "ops/bench/systems/search.py"], (
         "the benchmark inserts a history of ended runs"
     )
 

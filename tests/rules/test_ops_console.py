@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ops import asking, console
+from ops import console, demo_answer
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     shown = io.StringIO()
     made = Console(file=shown, force_terminal=True, width=200, highlight=False, markup=False, emoji=False)
     monkeypatch.setattr(console, "console", made)
-    monkeypatch.setattr(asking, "console", made)
+    monkeypatch.setattr(demo_answer, "console", made)
     return shown
 
 
@@ -34,6 +34,6 @@ def test_a_log_keeps_its_colours_and_loses_every_other_escape(screen: io.StringI
 
 
 def test_the_details_of_a_question_are_cleaned(screen: io.StringIO) -> None:
-    asking._show([{"na\u200bme": "\x1b[2Jx\u2066y"}])
+    demo_answer._show([{"na\u200bme": "\x1b[2Jx\u2066y"}])
     assert "na⟨U+200B⟩me" in screen.getvalue()
     assert "⟨U+001B⟩[2Jx⟨U+2066⟩y" in screen.getvalue()

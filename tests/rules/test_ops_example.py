@@ -95,7 +95,7 @@ def test_the_sample_comes_first_and_then_whichever_agent_an_input_is_found_for()
     assert example_of([possible, shown(nothing)], "nothing") == Example("nothing")
     assert example_of([impossible, possible], "nothing") == Example("b")
     assert example_of([impossible], "nothing") == Example("a", known=False)
-    assert "a needs an input of yours" in examples("up.env", example_of([impossible], "nothing"))
+    assert "a needs an input;" in examples("up.env", example_of([impossible], "nothing"))
     assert example_of([], "nothing").agent == "AGENT"
 
 

@@ -26,8 +26,7 @@ from api.http.problems import Problem
 from api.json_schema.violations import violations
 from api.page.field import Field, Kind
 from api.page.form import form_of, spoken
-from api.page.form_values import read
-from api.page.submitted import submitted
+from api.page.form_values import parse_form, read
 
 
 class Speed(Enum):
@@ -149,7 +148,7 @@ def test_a_part_that_is_optional_is_left_out_unless_something_of_it_is_typed() -
     whole = read(FORM, given | typed(answer__back_to__street="Oak", answer__back_to__number="1"))
     assert whole.value["back_to"] == {"street": "Oak", "number": 1}
     half = read(FORM, given | typed(answer__back_to__number="1"))
-    assert half.errors == {"answer.back_to.street": "This is needed."}
+    assert half.errors == {"answer.back_to.street": "Fill this in."}
 
 
 def test_each_mistake_is_told_beside_its_field() -> None:
@@ -158,16 +157,16 @@ def test_each_mistake_is_told_beside_its_field() -> None:
         answer__at="2026-12-24", answer__worth="1,5", answer__sizes="1\ntwo", answer__anything="{oops", answer__table="NaN",
     )  # fmt: skip
     assert read(FORM, given).errors == {
-        "answer.to.street": "This is needed.",
-        "answer.to.number": "Give a whole number, such as 12; “7.5” is none.",
-        "answer.speed": "Choose one of those that are offered.",
+        "answer.to.street": "Fill this in.",
+        "answer.to.number": "Enter a whole number, such as 12; “7.5” is not one.",
+        "answer.speed": "Choose one of the options.",
         "answer.sure": "Choose one.",
-        "answer.on": "Give a date as 2026-12-31.",
-        "answer.at": "Give date and time as 2026-12-31T18:30.",
-        "answer.worth": "Give a number with a decimal point, such as 12.5; “1,5” is none.",
-        "answer.sizes": "Give a whole number, such as 12; “two” is none.",
-        "answer.anything": "This is no JSON: Expecting property name enclosed in double quotes at line 1, column 2.",
-        "answer.table": "This is no JSON that can be kept.",
+        "answer.on": "Enter a date like 2026-12-31.",
+        "answer.at": "Enter date and time like 2026-12-31T18:30.",
+        "answer.worth": "Enter a number with a decimal point, such as 12.5; “1,5” is not one.",
+        "answer.sizes": "Enter a whole number, such as 12; “two” is not one.",
+        "answer.anything": "This is not valid JSON: Expecting property name enclosed in double quotes at line 1, column 2.",
+        "answer.table": "This JSON cannot be stored.",
     }
     assert read(FORM, {}).errors.keys() == {
         "answer.to.street", "answer.to.number", "answer.speed", "answer.sure", "answer.on", "answer.at"
@@ -202,7 +201,7 @@ def test_a_question_by_itself_is_answered_in_its_type(schema: Any, text: str, va
     form = form_of(schema)
     filled = read(form, {"answer": [text]})
     if schema == {"type": "array"}:
-        assert filled.errors == {"answer": "This is needed."}, "a list of anything is typed as JSON"
+        assert filled.errors == {"answer": "Fill this in."}, "a list of anything is typed as JSON"
     else:
         assert (filled.value, filled.errors, type(filled.value)) == (value, {}, type(value))
 
@@ -276,7 +275,7 @@ def test_the_defaults_of_a_type_are_in_its_form_already_and_count_unless_they_ar
     assert answer("Elm", "DE", "2") == made("Elm", "DE", 2)
     assert answer("Elm", "PL", "7") == made("Elm", "PL", 7)
     assert answer("Elm", "", "") == made("Elm", "DE", None), "what may be null is, once it is taken away"
-    assert read(form, {form.fields[1].name: ["DE"]}).errors == {form.fields[0].name: "This is needed."}
+    assert read(form, {form.fields[1].name: ["DE"]}).errors == {form.fields[0].name: "Fill this in."}
 
 
 def test_defaults_of_an_optional_part_make_nobody_fill_it_in() -> None:
@@ -368,7 +367,7 @@ def test_any_schema_makes_a_form_and_any_text_is_read(schema: Any, text: str) ->
 
 
 def test_a_submitted_form_is_bounded_and_strict() -> None:
-    assert submitted(b"a=1&a=2&b=%C3%A4+x&c=") == {"a": ["1", "2"], "b": ["ä x"], "c": [""]}
+    assert parse_form(b"a=1&a=2&b=%C3%A4+x&c=") == {"a": ["1", "2"], "b": ["ä x"], "c": [""]}
     for raw in (b"a=%ff", b"a=\xff", b"a=1&" * 1001):
         with pytest.raises(Problem, match="invalid_request"):
-            submitted(raw)
+            parse_form(raw)

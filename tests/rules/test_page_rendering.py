@@ -1,4 +1,4 @@
-"""What an agent shows is arranged for reading, all of it, and can neither run nor hide nor pretend."""
+"""What an agent shows is laid out for reading, all of it, and can neither run nor hide nor pretend."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.page import wording
-from api.page.details import DEEPEST, MOST_PARTS, Json, Listing, Node, Record, Table, Text, Word, arranged
-from api.page.outcome_page import became
-from api.page.question_page import Typed, ask, heading
+from api.page import phrases
+from api.page.outcome_page import outcome_page
+from api.page.question_page import Typed, heading, question_page
+from api.page.value_layout import DEEPEST, MOST_PARTS, Json, Listing, Node, Record, Table, Text, Word, laid_out
 from api.people.question import Question
 from models.ids import new_id
 from models.runtime.legible import legible
@@ -38,7 +38,7 @@ def asked(request: dict[str, Any], *, status: str = "PAUSED", pause: str | None 
 
 
 def page(**request: Any) -> str:
-    return bytes(ask(asked(request), "the.token", Typed()).body).decode()
+    return bytes(question_page(asked(request), "the.token", Typed()).body).decode()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def page(**request: Any) -> str:
     ],
 )  # fmt: skip
 def test_a_value_is_arranged_by_what_it_is(value: Any, node: Node) -> None:
-    assert arranged(value) == node
+    assert laid_out(value) == node
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_value_is_arranged_by_what_it_is(value: Any, node: Node) -> None:
      [{"a": "x" * 41, "b": 1}, {"a": 1, "b": 1}], [{"a": 1, "b": 2}, 3], [dict.fromkeys("abcdef", 1)] * 2],
 )  # fmt: skip
 def test_what_makes_no_good_table_is_a_list(rows: list[Any]) -> None:
-    assert isinstance(arranged(rows), Listing)
+    assert isinstance(laid_out(rows), Listing)
 
 
 def test_what_is_too_deep_or_too_large_is_json_and_whole() -> None:
@@ -80,7 +80,7 @@ def test_what_is_too_deep_or_too_large_is_json_and_whole() -> None:
     for _ in range(DEEPEST + 3):
         deep = [deep]
     assert "bottom" in page(details=deep)
-    many = arranged({"few": [1], "many": list(range(MOST_PARTS)), "more": {"a": [2]}})
+    many = laid_out({"few": [1], "many": list(range(MOST_PARTS)), "more": {"a": [2]}})
     assert isinstance(many, Record)
     kinds = {name: type(node) for name, node in many.members}
     assert kinds == {"few": Listing, "many": Json, "more": Record}
@@ -157,7 +157,7 @@ def test_what_nobody_could_see_is_named(text: str, shown: str) -> None:
 
 def test_what_was_typed_comes_back_as_it_was_also_what_nobody_sees() -> None:
     typed = "\n a\u202eb </textarea> "
-    answer = ask(
+    answer = question_page(
         asked({"answer": {"type": "string"}}), "t", Typed({"answer": [typed], "comment": [typed]}, {"answer": "No."})
     )
     areas = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", bytes(answer.body).decode(), re.DOTALL)
@@ -182,14 +182,14 @@ def test_a_long_prompt_is_a_heading_and_a_text_and_nothing_is_lost() -> None:
      (-86_400, "1 day ago"), (6.9 * 86_400, "in 6 days")],
 )  # fmt: skip
 def test_a_distance_in_time_is_said_in_its_largest_unit(seconds: float, said: str) -> None:
-    assert wording.distance(NOW + timedelta(seconds=seconds), NOW) == said
+    assert phrases.distance(NOW + timedelta(seconds=seconds), NOW) == said
 
 
 @pytest.mark.parametrize(
     ("status", "pause", "lease", "said"),
     [
-        ("RUNNING", None, None, "goes on as soon as a worker is free"),
-        ("RUNNING", None, new_id(), "has gone on"),
+        ("RUNNING", None, None, "continues as soon as a worker is free"),
+        ("RUNNING", None, new_id(), "has continued"),
         ("PAUSED", "approval", None, "waits for another decision"),
         ("PAUSED", "user", None, "is paused"),
         ("PAUSED", "agent", None, "waits for something else"),
@@ -202,7 +202,7 @@ def test_a_distance_in_time_is_said_in_its_largest_unit(seconds: float, said: st
 )
 def test_the_outcome_says_where_the_run_stands(status: str, pause: str | None, lease: Any, said: str) -> None:
     over = asked({}, status=status, pause=pause, lease=lease, resolved_at=NOW, outcome="approved", decided_by="Ann")
-    body = bytes(became(over).body).decode()
+    body = bytes(outcome_page(over).body).decode()
     assert f"The run {said}" in body
     assert '<dd dir="auto">Ann</dd>' in body
 
@@ -210,37 +210,40 @@ def test_the_outcome_says_where_the_run_stands(status: str, pause: str | None, l
 @pytest.mark.parametrize(
     ("over", "said"),
     [
-        ({"outcome": "denied", "decided_by": "Ann"}, ("Denied", "The run goes on")),
+        ({"outcome": "denied", "decided_by": "Ann"}, ("Denied", "The run continues")),
         (
             {"outcome": "denied"},
-            ("The time to decide is over", "Nobody decided, so it counts as denied. The run goes on"),
+            ("The time to decide is over", "Nobody decided, so this counts as denied. The run continues"),
         ),
-        ({"outcome": "expired"}, ("The time to decide is over", "so the run goes on without a decision")),
-        ({"outcome": "timeout"}, ("The time to decide is over", "Nobody answered, and the run is told so.")),
-        ({"outcome": "withdrawn"}, ("Withdrawn: the agent no longer asks", "The run goes on")),
+        ({"outcome": "expired"}, ("The time to decide is over", "so the run continues without a decision")),
+        (
+            {"outcome": "timeout"},
+            ("The time to decide is over", "Nobody answered, so the run continues without an answer."),
+        ),
+        ({"outcome": "withdrawn"}, ("Withdrawn: the agent no longer asks", "The run continues")),
     ],
 )
 def test_each_end_of_a_question_has_its_words(over: dict[str, Any], said: tuple[str, str]) -> None:
-    body = bytes(became(asked({}, status="RUNNING", pause=None, resolved_at=NOW, **over)).body).decode()
+    body = bytes(outcome_page(asked({}, status="RUNNING", pause=None, resolved_at=NOW, **over)).body).decode()
     assert f'<h1 dir="auto">{said[0]}</h1>' in body
     assert said[1] in body
 
 
 @pytest.mark.parametrize(
-    ("ended_after_s", "said"), [(0, "Nobody needs to decide any more"), (1, "Withdrawn: the agent no longer asks")]
+    ("ended_after_s", "said"), [(0, "No decision is needed any more"), (1, "Withdrawn: the agent no longer asks")]
 )
 def test_a_question_that_is_withdrawn_says_by_the_end_of_the_run_or_by_its_agent(ended_after_s: int, said: str) -> None:
     over = asked({}, status="CANCELED", pause=None, resolved_at=NOW, outcome="withdrawn")
     over.run.finished_at = NOW + timedelta(seconds=ended_after_s)
-    assert f'<h1 dir="auto">{said}</h1>' in bytes(became(over).body).decode()
+    assert f'<h1 dir="auto">{said}</h1>' in bytes(outcome_page(over).body).decode()
 
 
 def test_a_question_says_what_follows() -> None:
     week = NOW + timedelta(days=7)
-    said = {policy: wording.consequences(asked({"onDeny": policy}, due_at=week, on_due="denied"))
+    said = {policy: phrases.consequences(asked({"onDeny": policy}, due_at=week, on_due="denied"))
             for policy in ("cancel", "fail", "return", "raise")}  # fmt: skip
     assert {policy: sentences[1] for policy, sentences in said.items()} == dict.fromkeys(
-        said, "If nobody decides by then, it counts as denied."
+        said, "If nobody decides by then, this counts as denied."
     )
     assert len({sentences[0] for sentences in said.values()}) == 4
-    assert wording.consequences(asked({"answer": {}})) == []
+    assert phrases.consequences(asked({"answer": {}})) == []

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ops.chaos.book import Book
 from ops.chaos.cluster import Cluster
+from ops.chaos.journal import Journal
 from ops.chaos.size import Size
 from ops.child import Child
 from ops.stack.fleet import ROOT
@@ -35,14 +35,14 @@ class Drill(Live):
     """Two workers of four slots, two schedulers, an API; each reaches the servers by ways that can be blocked."""
 
     def __init__(self, base: Path) -> None:
-        self.cluster = Cluster(base, Size(lease=15.0 if FULL else 5.0), Book())
+        self.cluster = Cluster(base, Size(lease=15.0 if FULL else 5.0), Journal())
         self.cluster.start()
         super().__init__(self.cluster.stack)
 
     def close(self) -> None:
         self.http.close()
         self.cluster.stop()
-        assert not self.cluster.book.violations
+        assert not self.cluster.journal.violations
 
     @property
     def lease(self) -> float:

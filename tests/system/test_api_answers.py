@@ -33,9 +33,9 @@ def api_settings() -> dict[str, str]:
     [
         ({"decision": "approve"}, "choice", "one of: card, voucher"),
         ({"decision": "approve", "choice": "cash"}, "choice", "one of: card, voucher"),
-        ({"decision": "deny", "choice": "card"}, "choice", "a denial has none"),
-        ({"decision": "answer", "answer": 1}, "decision", "approved or denied"),
-        ({"decision": "approve", "choice": "card", "answer": 1}, "answer", "approved or denied"),
+        ({"decision": "deny", "choice": "card"}, "choice", "must not be sent with a denial"),
+        ({"decision": "answer", "answer": 1}, "decision", "approve or deny this one"),
+        ({"decision": "approve", "choice": "card", "answer": 1}, "answer", "approve or deny this one"),
     ],
 )
 def test_a_decision_that_does_not_fit_an_approval_is_refused_in_words(

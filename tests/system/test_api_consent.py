@@ -113,7 +113,7 @@ def test_a_state_that_is_old_changes_nothing_and_says_what_to_do(
         made = states.new_state(asking.wait.id, asking.wait.nonce or "", ago, Provider(name=NAME))
     old = urlencode({"state": made.text(), "code": "c"})
     page = refused(f"{http.base_url}/v1/auth/callback?{old}", "token_expired", 410)
-    assert "Open the link once more" in page.text
+    assert "Open the link again" in page.text
     assert asking.status == "AUTH_REQUIRED"
 
 

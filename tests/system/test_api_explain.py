@@ -153,7 +153,7 @@ def test_several_waits_are_told_those_of_people_first(acme: httpx.Client, fake_w
     body = _parked(acme, fake_worker, *waits, wake="any")
     assert kinds(body) == ["approval", "approval", "signal", "child"]
     assert body["blockers"][0]["approvers"] == ["finance"]
-    assert "has to answer: Where to?" in body["blockers"][1]["detail"]
+    assert "must answer: Where to?" in body["blockers"][1]["detail"]
     assert body["blockers"][3]["runs"] == [{"runId": child, "status": "QUEUED"}]
     assert {blocker["wake"] for blocker in body["blockers"]} == {"any"}
 

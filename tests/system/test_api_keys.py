@@ -101,7 +101,7 @@ def test_a_key_gives_only_what_it_has(api: ApiServer) -> None:
             refused = admin.post("/v1/keys", json={"name": "more", "scopes": scopes})
             assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
             assert refused.json()["detail"] == (
-                f"A key gives only what it has: this one may give read, decide, admin, not {surplus}."
+                f"A key can only give scopes that it has: this one may give read, decide, admin, not {surplus}."
             )
         assert [key["name"] for key in admin.get("/v1/keys").json()["keys"]] == ["test"]
         given = admin.post("/v1/keys", json={"name": "same", "scopes": ["admin", "read", "decide"], "roles": ["any"]})
@@ -125,7 +125,7 @@ def test_a_key_over_the_installation_is_given_and_revoked_by_one_alone(api: ApiS
         assert made.status_code == 201
         refused = admin.delete(f"/v1/keys/{made.json()['id']}")
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-        assert "a key with operate revokes it" in refused.json()["detail"]
+        assert "Only a key with operate, or the shell, revokes it." in refused.json()["detail"]
         with api.client(api.key("stranger", SCOPES)) as stranger:
             assert stranger.delete(f"/v1/keys/{made.json()['id']}").status_code == 404
         with api.client(made.json()["key"]) as ops:

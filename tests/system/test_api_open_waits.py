@@ -168,7 +168,7 @@ def test_people_decide_while_it_executes_and_its_worker_is_woken(
     elif how == "page":
         assert "Refund A7?" in anybody.get("/v1/runs/approval", params={"token": token}).text
         answer = anybody.post("/v1/runs/approval", data={"token": token, "decision": "deny"}, follow_redirects=True)
-        assert "The run has gone on." in answer.text
+        assert "The run has continued." in answer.text
     elif how == "get":
         answer = anybody.get("/v1/runs/approval", params={"token": token, "decision": "deny"}, headers=JSON)
     else:

@@ -106,7 +106,7 @@ def test_a_submitted_form_decides_and_leads_to_a_page_that_can_be_reloaded(
         page = anybody.get(str(answer.url.join(answer.headers["location"])))
         assert page.status_code == 200
         assert "<title>Denied: Refund A7? · Taxiway</title>" in page.text
-        assert "somebody with the link" in page.text
+        assert "a person with the link" in page.text
         assert secret not in page.text
 
 
@@ -119,7 +119,7 @@ def test_pressing_twice_shows_the_own_decision_and_coming_too_late_shows_the_oth
     for late in ({"choice": "air"}, {"decision": "deny"}, {}):
         page = submit(anybody, token=secret, **late)
         assert page.status_code == 410
-        assert "You were too late" in page.text
+        assert "Too late: your decision was not recorded." in page.text
         assert "Approved: sea" in page.text
     assert outcome(fake_worker, wait) == ("approved", '{"choice": "sea"}', None)
 
@@ -129,7 +129,10 @@ def test_a_form_that_does_not_fit_decides_nothing_and_keeps_what_was_typed(
 ) -> None:
     wait, secret = asked(fake_worker, run, answer=ADDRESS, on_due="timeout")
     typed = {"answer.street": 'Elm "<b>&', "comment": "by hand"}
-    for number, said in (("seven", "Give a whole number, such as 12; “seven” is none."), ("0", "Must be at least 1.")):
+    for number, said in (
+        ("seven", "Enter a whole number, such as 12; “seven” is not one."),
+        ("0", "Must be at least 1."),
+    ):
         page = submit(anybody, token=secret, **typed, **{"answer.number": number})
         assert page.status_code == 422
         assert page.text.count(said) == 2, "above, and beside the field"
@@ -166,7 +169,7 @@ def test_what_is_no_form_is_refused_on_a_page(anybody: httpx.Client, fake_worker
         (400, "could not be understood", f"{good}&comment=%ff".encode()),
         (400, "could not be understood", f"{good}&comment=".encode() + b"\xff"),
         (400, "could not be understood", good.encode() + b"&a=1" * 1000),
-        (413, "too much", f"{good}&comment={'x' * 300_000}".encode()),
+        (413, "Your answer is too long", f"{good}&comment={'x' * 300_000}".encode()),
     ]
     for status, said, body in cases:
         page = anybody.post(PLACE, content=body, headers=FORM)

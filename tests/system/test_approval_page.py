@@ -139,8 +139,8 @@ def test_an_approval_is_read_and_given(somebody: Person, ask: Ask, fake_worker: 
 
     somebody.press("Approve")
     assert somebody.heading() == "Approved"
-    assert "somebody with the link" in page.inner_text("main")
-    assert "goes on as soon as a worker is free" in page.inner_text("main")
+    assert "a person with the link" in page.inner_text("main")
+    assert "continues as soon as a worker is free" in page.inner_text("main")
     page.reload()
     assert somebody.heading() == "Approved"
     assert decided(fake_worker, run) == ("approved", None, None)
@@ -214,7 +214,7 @@ def test_the_defaults_of_the_answers_type_stand_in_the_form(
     assert page.get_by_label("Yes").is_checked()
     somebody.press("Send the answer")
     assert [line.inner_text() for line in page.get_by_role("alert").get_by_role("listitem").all()] == [
-        "Street: This is needed."
+        "Street: Fill this in."
     ]
     page.get_by_label("Street").fill("Elm")
     somebody.press("Send the answer")
@@ -256,7 +256,7 @@ def test_a_link_whose_time_is_over_says_so_before_and_after_the_clock_was_told(
     fake_worker.connection.execute("UPDATE wait SET due_at = now() - interval '1 s' WHERE run_id = %s", [run])
     somebody.page.goto(link)
     assert somebody.heading() == "The time to decide is over"
-    assert "Nobody decided, so it counts as denied." in somebody.page.inner_text("main")
+    assert "Nobody decided, so this counts as denied." in somebody.page.inner_text("main")
     assert somebody.page.get_by_role("button").count() == 0
     fake_worker.connection.execute(
         "UPDATE wait SET resolved_at = now(), outcome = 'denied' WHERE run_id = %s AND resolved_at IS NULL", [run]
@@ -272,11 +272,11 @@ def test_when_the_run_has_ended_nobody_needs_to_decide(
     somebody.page.goto(link)
     assert acme.delete(f"/v1/runs/{run}").json()["status"] == "CANCELED"
     somebody.press("Approve")  # on the page that was opened before
-    assert somebody.heading() == "Nobody needs to decide any more"
-    assert "You were too late" in somebody.page.inner_text("main")
+    assert somebody.heading() == "No decision is needed any more"
+    assert "Too late: your decision was not recorded." in somebody.page.inner_text("main")
     somebody.page.goto(link)
     assert "The run is cancelled." in somebody.page.inner_text("main")
-    assert "You were too late" not in somebody.page.inner_text("main")
+    assert "Too late: your decision was not recorded." not in somebody.page.inner_text("main")
 
 
 def test_a_link_that_is_not_known_says_what_to_do(somebody: Person, ask: Ask, api: ApiServer) -> None:
@@ -333,7 +333,7 @@ def test_a_decision_in_the_address_is_set_out_and_decides_nothing(
     somebody: Person, ask: Ask, fake_worker: FakeWorker, run: str, suggested: str, first: str
 ) -> None:
     somebody.page.goto(f"{ask(choices=['air', 'sea'])}&{suggested}")
-    assert f"The link suggests: {first}. Nothing is decided until you press a button." in somebody.page.inner_text(
+    assert f"This link suggests: {first}. Nothing is decided until you press a button." in somebody.page.inner_text(
         "main"
     )
     buttons = somebody.page.get_by_role("button")

@@ -224,7 +224,7 @@ def test_a_consent_to_less_wakes_only_those_that_need_no_more(live: Live, provid
 
     page = consent(asked)
 
-    assert "Not everything was authorized" in page.text
+    assert "Not all permissions were given" in page.text
     assert "read:mail" in page.text
     assert end(live, notes)["result"] == NOTES
     assert (live.run(mail)["status"], outcomes(live, mail)) == ("AUTH_REQUIRED", [])

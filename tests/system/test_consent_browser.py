@@ -56,7 +56,7 @@ def test_another_browser_does_not_finish_what_one_has_begun(
     own = dict(browser.cookies)
     browser.cookies.clear()
     page = refused(callback, "conflict", 409)
-    assert "Open the link again in this browser, and nothing is lost." in page.text
+    assert "Open the link again in this browser; nothing is lost." in page.text
     assert params(asking.link)["token"] not in page.text, "who has the answer alone is not given the link"
     set_out(Asking(http, fake_worker, "its own").link)
     refused(callback, "conflict", 409)
@@ -159,7 +159,7 @@ def test_an_answer_is_taken_at_the_address_of_its_provider_alone(
     callback, before = decide(way, decision), provider.calls()
     for place in ("", "/rogue", "/none", f"/{NAME.upper()}"):
         page = refused(_moved(callback, place), "provider_failed", 502)
-        assert "came back at another address" in page.text
+        assert "did not arrive at the address of" in page.text
     assert (asking.status, asking.outcomes(), provider.calls()) == ("AUTH_REQUIRED", [], before)
     come_back(callback)
     assert asking.status == ("RUNNING" if decision == "allow" else "FAILED")
@@ -199,7 +199,7 @@ def test_an_answer_that_names_another_issuer_or_none_is_refused_where_one_is_kno
     callback, before = decide(set_out(asking.link), decision), provider.calls()
     for wrong in ("", "&iss=", f"&iss={issuer}/", "&iss=https://rogue.example"):
         page = refused(f"{callback}{wrong}", "provider_failed", 502)
-        assert "does not say that it is of loopback (iss)" in page.text
+        assert "does not name loopback as its issuer (iss)" in page.text
     assert (asking.status, asking.outcomes(), provider.calls()) == ("AUTH_REQUIRED", [], before)
     come_back(f"{callback}&iss={issuer}")
     assert asking.status == ("RUNNING" if decision == "allow" else "FAILED")

@@ -61,12 +61,12 @@ def elsewhere() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"tokenUrl": "https://b.example/t"}, "tokenUrl is"),
-        ({"revocationUrl": "https://b.example/r"}, "revocationUrl is"),
-        ({"revocationUrl": None}, "revocationUrl is"),
-        ({"clientId": "them"}, "clientId is"),
-        ({"clientAuth": "basic"}, "clientAuth is"),
-        ({"tokenUrl": "https://b.example/t", "clientId": "them"}, "tokenUrl, clientId are"),
+        ({"tokenUrl": "https://b.example/t"}, "tokenUrl was"),
+        ({"revocationUrl": "https://b.example/r"}, "revocationUrl was"),
+        ({"revocationUrl": None}, "revocationUrl was"),
+        ({"clientId": "them"}, "clientId was"),
+        ({"clientAuth": "basic"}, "clientAuth was"),
+        ({"tokenUrl": "https://b.example/t", "clientId": "them"}, "tokenUrl, clientId were"),
     ],
 )
 def test_a_secret_is_not_kept_for_another_place(

@@ -1,1 +1,1 @@
-"""What runs inside the measured processes."""
+"""Programs inside the measured processes."""

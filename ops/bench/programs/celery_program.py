@@ -1,4 +1,4 @@
-"""Bare Celery: a task that does nothing and one that says when it started, with the worker settings of the executor.
+"""Bare Celery: a task that does nothing and one that reports its start, with the worker settings of the executor.
 
 The address and the prefix of the keys come from the same variables as Taxiway's.
 """
@@ -38,5 +38,5 @@ def nothing() -> None:
 
 @app.task(name=STAMP)  # type: ignore[untyped-decorator]
 def stamp(enqueued: float) -> None:
-    """Keep how many seconds ago this task was enqueued."""
+    """Store the seconds since this task was enqueued."""
     _stamps.rpush(STAMPS, time.time() - enqueued)

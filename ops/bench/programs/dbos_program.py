@@ -60,7 +60,7 @@ def launch(url: str) -> None:
         "name": "bench",
         "executor_id": str(os.getpid()),
         "system_database_url": url,
-        "application_version": "1",  # the client's runs have none of their own: any worker takes them
+        "application_version": "1",  # the client's runs have no version of their own: any worker takes them
         "run_admin_server": False,
         "log_level": "WARNING",
     }
@@ -77,7 +77,7 @@ def work(url: str, settings: dict[str, Any]) -> None:
 
 
 class Client:
-    """What a process that only enqueues can do."""
+    """Commands of a process that only enqueues."""
 
     def __init__(self, url: str) -> None:
         self.client = DBOSClient(system_database_url=url)
@@ -100,7 +100,7 @@ class Client:
         return [began, time.time()]
 
     def starts(self, pauses: list[float]) -> list[float]:
-        """Enqueue a run before each pause; return the seconds from enqueuing each until its first step started."""
+        """Enqueue a run before each pause; return the seconds from each enqueue to the start of its first step."""
         enqueued = []
         for pause in pauses:
             began = time.time()
@@ -111,7 +111,7 @@ class Client:
 
 
 class Direct:
-    """What a process does that executes workflows in threads of its own."""
+    """Commands of a process that executes workflows in its own threads."""
 
     def __init__(self, url: str) -> None:
         launch(url)
@@ -132,7 +132,7 @@ def say(answer: Any) -> None:
 
 
 def answer_lines(answerer: object) -> None:
-    """Answer `{"do": METHOD, …arguments}` lines until there are no more."""
+    """Answer `{"do": METHOD, …arguments}` lines until the input ends."""
     say({"ready": True})
     for line in sys.stdin:
         question = json.loads(line)

@@ -1,4 +1,4 @@
-"""The executor's own Celery application with task events off, as they are for everybody who is measured."""
+"""The executor's Celery application with task events off, as for every measured system."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The measured systems: each is started for its turn alone, and stopped after it."""
+"""Measured systems: each is started for its turn, alone, and stopped after it."""

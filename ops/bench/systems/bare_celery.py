@@ -1,4 +1,4 @@
-"""Bare Celery: two workers with four threads each and a task that does nothing; no run, no step, no database."""
+"""Bare Celery: two workers with four threads each, and a task that does nothing; no runs, steps or database."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from celery import Celery
 from models.runtime.celery_settings import broker_settings
 from models.runtime.settings import Settings
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import CELERY_DATABASE, Grounds
 from ops.bench.plan import Plan
+from ops.bench.servers import CELERY_DATABASE, BenchServers
 from ops.bench.systems.system import CannotMeasure
 from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, THROUGHPUT, Workload
 from ops.child import Child, Command
@@ -32,7 +32,7 @@ WARM_UP = 20
 
 
 class BareCelery:
-    """Publishes in batches and watches the broker until no message is left, waiting or unacknowledged."""
+    """Publishes in batches and polls the broker until no message is left, waiting or unacknowledged."""
 
     name = "celery"
     workloads = frozenset({Workload.ONE_STEP, Workload.START, Workload.ENQUEUE})
@@ -40,8 +40,8 @@ class BareCelery:
     def __init__(self) -> None:
         self.workers: list[Child] = []
 
-    def up(self, grounds: Grounds) -> None:
-        url = grounds.fresh_broker(CELERY_DATABASE)
+    def up(self, servers: BenchServers) -> None:
+        url = servers.fresh_broker(CELERY_DATABASE)
         settings = Settings(redis_url=url)
         self.prefix = settings.redis_prefix
         self.redis = redis.Redis.from_url(url, decode_responses=True)
@@ -49,7 +49,7 @@ class BareCelery:
         self.app.conf.update(broker_settings(settings))
         try:
             for number in range(1, WORKERS + 1):
-                log = grounds.base / "logs" / f"celery-{number}.log"
+                log = servers.base / "logs" / f"celery-{number}.log"
                 env = {**os.environ, "TAXIWAY_REDIS_URL": url, "PYTHONUNBUFFERED": "1"}
                 self.workers.append(Child(Command(f"celery-{number}", _worker(number), log, env=env, cwd=ROOT)))
             self._wait_for_consumers()
@@ -60,7 +60,7 @@ class BareCelery:
 
     def down(self) -> None:
         for worker in self.workers:
-            worker.kill()  # nothing is lost: what is measured is over
+            worker.kill()  # no loss: the measurement is over
         self.workers.clear()
 
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
@@ -98,7 +98,7 @@ class BareCelery:
         return [1000 * float(seconds) for seconds in self.redis.lrange(STAMPS, 0, -1)]
 
     def _end_of_last(self) -> float:
-        """Return when the last message was acknowledged; three empty looks in a row, as messages pass from hand to hand."""
+        """Return when the last message was acknowledged: after three empty polls, because messages move between lists."""
         deadline = time.monotonic() + PATIENCE
         empty, ended = 0, 0.0
         while empty < 3:
@@ -117,7 +117,7 @@ class BareCelery:
         deadline = time.monotonic() + PATIENCE
         while len(self.app.control.ping(timeout=0.3)) < WORKERS:
             if time.monotonic() > deadline:
-                raise CannotMeasure(f"Celery's workers did not answer:\n{self.workers[0].last_words()}")
+                raise CannotMeasure(f"Celery's workers did not answer:\n{self.workers[0].last_lines()}")
 
 
 def _worker(number: int) -> list[str]:

@@ -1,8 +1,8 @@
-"""DBOS in both of its ways: two processes that serve a queue, and one that executes in eight threads of its own.
+"""DBOS, used in two ways: two processes that serve a queue, and one that executes in its own eight threads.
 
-The queue is polled ten times a second (its default is once) with at most 32 runs per worker: far fewer would bound it by
-their number per poll, and without a limit the first worker to look takes the whole batch. Batches are enqueued in one
-transaction, which is quicker than its call for one run, repeated.
+The queue is polled ten times a second (default: once) with at most 32 runs per worker: far fewer would limit it by their
+number per poll, and without a limit the first worker to poll takes the whole batch. Batches are enqueued in one transaction,
+which is faster than repeated calls for one run.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
-from ops.bench.systems.backlog import DBOS, end_of_last
-from ops.bench.systems.conversation import Conversation
+from ops.bench.servers import BenchServers
+from ops.bench.systems.completion import DBOS, end_of_last
+from ops.bench.systems.json_process import JsonProcess
 from ops.bench.workloads import BATCH, MILLISECONDS, P50, P99, PER_SECOND, SINGLE, THROUGHPUT, UNQUEUED, Workload
 
 PROGRAM = Path(__file__).resolve().parents[1] / "programs" / "dbos_program.py"
@@ -30,37 +30,37 @@ WARM_UP = 20
 
 
 class _Dbos:
-    """What both ways share: a database, and processes that are talked to."""
+    """The shared part of both ways: a database, and processes that receive commands."""
 
     def __init__(self, python: Path) -> None:
         self.python = python
-        self.processes: list[Conversation] = []
+        self.processes: list[JsonProcess] = []
 
     def down(self) -> None:
         for process in self.processes:
             process.end()
         self.processes.clear()
 
-    def _start(self, grounds: Grounds, role: str, url: str, *settings: str) -> Conversation:
+    def _start(self, servers: BenchServers, role: str, url: str, *settings: str) -> JsonProcess:
         argv = [str(self.python), "-I", str(PROGRAM), role, url, *settings]
-        process = Conversation(argv, grounds.base / "logs" / "dbos.log")
+        process = JsonProcess(argv, servers.base / "logs" / "dbos.log")
         self.processes.append(process)
         return process
 
 
 class DbosQueue(_Dbos):
-    """Runs are enqueued by a process of their own and executed by two others."""
+    """One process enqueues runs, two others execute them."""
 
     name = "dbos"
     workloads = frozenset({Workload.ONE_STEP, Workload.TEN_STEPS, Workload.START, Workload.ENQUEUE})
 
-    def up(self, grounds: Grounds) -> None:
-        database = grounds.fresh_database("bench_dbos")
+    def up(self, servers: BenchServers) -> None:
+        database = servers.fresh_database("bench_dbos")
         url = database.replace("postgresql:", "postgresql+psycopg:", 1)
         try:
             for _ in range(WORKERS):  # one after the other: the first one makes the tables
-                self._start(grounds, "worker", url, json.dumps(SETTINGS)).wait_until_ready()
-            self.client = self._start(grounds, "client", url)
+                self._start(servers, "worker", url, json.dumps(SETTINGS)).wait_until_ready()
+            self.client = self._start(servers, "client", url)
             self.client.wait_until_ready()
             self.connection = psycopg.connect(database, autocommit=True)
             self._throughput(WARM_UP, 1)
@@ -90,15 +90,15 @@ class DbosQueue(_Dbos):
 
 
 class DbosDirect(_Dbos):
-    """Workflows are called in the process that executes them: nothing is enqueued, nothing is polled."""
+    """Workflows are called in the process that executes them, without a queue or polling."""
 
     name = "dbos without queue"
     workloads = frozenset({Workload.ONE_STEP, Workload.TEN_STEPS, Workload.STEP})
 
-    def up(self, grounds: Grounds) -> None:
-        url = grounds.fresh_database("bench_dbos").replace("postgresql:", "postgresql+psycopg:", 1)
+    def up(self, servers: BenchServers) -> None:
+        url = servers.fresh_database("bench_dbos").replace("postgresql:", "postgresql+psycopg:", 1)
         try:
-            self.process = self._start(grounds, "direct", url)
+            self.process = self._start(servers, "direct", url)
             self.process.wait_until_ready()
             self._throughput(WARM_UP, 1)
         except BaseException:

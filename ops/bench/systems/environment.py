@@ -1,4 +1,4 @@
-"""A virtual environment of DBOS's own, since its dependencies are not ours: made once, from pinned versions."""
+"""Virtual environment of DBOS, separate because its dependencies differ: made once, from pinned versions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PATIENCE = 240.0
 
 
 class EnvironmentMissing(Exception):
-    """The environment cannot be had; the message says why, in one line."""
+    """The environment cannot be made; the message gives the reason in one line."""
 
 
 def peer_python(folder: Path) -> Path:
-    """Return the interpreter of the environment in `folder`, made anew when the pinned versions have changed."""
+    """Return the interpreter of the environment in `folder`; it is replaced if the pinned versions have changed."""
     python = folder / "bin" / "python"
     installed = folder / "installed.txt"
     if installed.exists() and installed.read_text() == PINNED.read_text():

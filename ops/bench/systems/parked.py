@@ -1,5 +1,5 @@
-"""Measures how soon a decision lets its run go on, beside any number of runs that wait for decisions of their own, and how soon
-it reaches an agent that executes meanwhile.
+"""Latency of decisions: until the parked run is claimed, beside any number of other parked runs, and until an executing agent
+receives the decision.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from taxiway import Client
 from ops.bench.systems.system import CannotMeasure
 
 PATIENCE = 30.0
-# Copies of one run that was really parked, so that they are whole; the names are constants of ours.
+# Copies of one really parked run, so that they are complete; the names are constants of this module.
 _TABLES = {"run": "id", "payload": "run_id", "event": "run_id", "step": "run_id"}
 _NEW = "CREATE TEMP TABLE copy AS SELECT uuidv7() AS id, uuidv7() AS wait FROM generate_series(1, %s)"
 _COPY = """
@@ -36,7 +36,7 @@ _MEASURED = [*_TABLES, "wait", "label", "signal"]
 
 
 class Parked:
-    """One stack whose agents ask; `size_bytes` is what one more parked run takes, once many were made."""
+    """One stack whose agents ask; `size_bytes` is the size of one more parked run, once many were made."""
 
     def __init__(self, client: Client, connection: psycopg.Connection[Any]) -> None:
         self._client, self._connection = client, connection
@@ -47,7 +47,7 @@ class Parked:
         self.size_bytes: float | None = None
 
     def fill(self, count: int) -> None:
-        """Have so many runs parked, besides those that are measured."""
+        """Add so many parked runs, besides the measured ones."""
         more = count - self._parked
         if more <= 0:
             return
@@ -65,25 +65,25 @@ class Parked:
         self._connection.execute("CHECKPOINT")
 
     def empty(self) -> None:
-        """Forget the parked ones, so that what is measured next does not meet them."""
+        """Delete the parked runs before the next measurement."""
         tables = ", ".join([*_TABLES, "wait"])
         self._connection.execute(f"TRUNCATE {tables}".encode())
         self._parked = 0
 
     def decide(self) -> float:
-        """Return the seconds from the request that decides until a worker has claimed the run."""
+        """Return the seconds from the decision request to the claim of the run by a worker."""
         run = self._client.enqueue("asked").id
         began = self._approve(self._question(run))
         self._client.run(run).result(timeout=PATIENCE)
         return float(self._value(_WENT_ON, run)) - began
 
     def decide_while_executing(self) -> float:
-        """Return the seconds from the request that decides until the agent, which has executed all the time, has it."""
+        """Return the seconds from the decision request until the agent, which executes all the time, has the decision."""
         run = self._client.enqueue("asked_meanwhile")
         began = self._approve(self._question(run.id, executing=True))
         came = float(run.result(timeout=PATIENCE))
         if run.get().activations != 1:
-            raise CannotMeasure(f"Run {run.id} was parked: its agent was to execute all the time.")
+            raise CannotMeasure(f"Run {run.id} was parked, but its agent should execute all the time.")
         return came - began
 
     def _approve(self, question: str) -> float:

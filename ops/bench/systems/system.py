@@ -1,4 +1,4 @@
-"""What every measured system offers: it comes up for its turn alone, is measured, and goes down."""
+"""Interface of a measured system: start it for its turn, measure, stop it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ops.bench.figures import Sample
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
+from ops.bench.servers import BenchServers
 from ops.bench.workloads import Workload
 
 
 class CannotMeasure(Exception):
-    """What should be measured did not happen; the message says what."""
+    """An expected event did not happen; the message describes it."""
 
 
 class System(Protocol):
@@ -22,8 +22,8 @@ class System(Protocol):
     workloads: frozenset[Workload]
     """The workloads in which it takes part."""
 
-    def up(self, grounds: Grounds) -> None:
-        """Return when everything is warm; on an error leave nothing running."""
+    def up(self, servers: BenchServers) -> None:
+        """Start everything and warm up; on an error leave nothing running."""
 
     def measure(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
         """Measure one repetition."""

@@ -1,4 +1,4 @@
-"""Taxiway as `make up` runs it, without Flower and without task events: API, scheduler, two workers with four slots each."""
+"""Taxiway as in `make up`, without Flower and task events: API, scheduler, two workers with four slots each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from taxiway import Client
 from taxiway.client import NewRun
 
 from ops.bench.figures import Sample, quantile
-from ops.bench.grounds import Grounds
 from ops.bench.plan import Plan
-from ops.bench.systems.backlog import TAXIWAY, end_of_last
-from ops.bench.systems.busy import share_at_work, stretches_of
-from ops.bench.systems.crowd import Crowd, empty, settle
-from ops.bench.systems.faults import Faults
+from ops.bench.servers import BenchServers
+from ops.bench.systems.completion import TAXIWAY, end_of_last
 from ops.bench.systems.parked import Parked
+from ops.bench.systems.recovery import Faults
+from ops.bench.systems.utilization import share_at_work, stretches_of
+from ops.bench.systems.waiting_runs import WaitingRuns, empty, settle
 from ops.bench.workloads import (
     BATCH,
     BUSY_SECONDS,
@@ -47,7 +47,7 @@ AGENTS = ROOT / "ops" / "bench" / "agents.py"
 LARGEST_BATCH = 1000
 WARM_UP = 20
 NOBODYS = "nobodys"
-"""The agent of a backlog beside which others are measured."""
+"""The agent of the backlog beside the measured runs."""
 TENANTS = 10_000
 
 
@@ -57,16 +57,16 @@ class Taxiway:
     name = "taxiway"
     workloads = frozenset(Workload) - frozenset({*PROMOTIONS, *SEARCHES})
 
-    def up(self, grounds: Grounds) -> None:
-        database = grounds.fresh_database("bench_taxiway")
+    def up(self, servers: BenchServers) -> None:
+        database = servers.fresh_database("bench_taxiway")
         options = StackOptions(
-            base=grounds.base / "taxiway",
+            base=servers.base / "taxiway",
             agents=str(AGENTS),
             workers=0,  # ours are started below, without task events
             port=0,
             flower=False,
             database_url=database,
-            redis_url=grounds.fresh_broker(),
+            redis_url=servers.fresh_broker(),
         )
         self.stack = Stack(options).start()
         try:
@@ -77,7 +77,7 @@ class Taxiway:
             self.client = Client(self.stack.url, self.stack.api_key)
             self.connection = psycopg.connect(database, autocommit=True)
             self.parked = Parked(self.client, self.connection)
-            self.faults = Faults(self.stack, self.client, grounds.base / "marks", WORKERS * SLOTS)
+            self.faults = Faults(self.stack, self.client, servers.base / "marks", WORKERS * SLOTS)
             self._throughput(WARM_UP, 1)
         except BaseException:
             self.down()
@@ -133,7 +133,7 @@ class Taxiway:
         return [1000 * (after - before) for before, after in itertools.pairwise(stamps)]
 
     def _starts(self, count: int) -> list[float]:
-        """Return the milliseconds from each request until its first step started; nobody asks meanwhile."""
+        """Return the milliseconds from each request to the start of its first step; there are no other requests."""
         enqueued = []
         for _ in range(count):
             began = time.time()
@@ -142,14 +142,14 @@ class Taxiway:
         return [1000 * (handle.result(timeout=60) - began) for began, handle in enqueued]
 
     def _decisions(self, workload: Workload, count: int) -> list[float]:
-        """Return the milliseconds from each decision until it came to its run."""
+        """Return the milliseconds from each decision until its run receives it."""
         if workload is Workload.DECISION_EXECUTING:
             return [1000 * self.parked.decide_while_executing() for _ in range(count)]
         self.parked.fill(PARKED_BESIDE[workload])
         return [1000 * self.parked.decide() for _ in range(count)]
 
     def _busy(self, each: float, in_all: float) -> float:
-        """Have all slots execute runs of `each` second, for `in_all` seconds; return the share of it that they did."""
+        """Keep all slots busy with runs of `each` seconds, for `in_all` seconds; return the share of time at work."""
         slots = WORKERS * SLOTS
         runs = [NewRun("busy", {"seconds": each})] * round(slots * in_all / each)
         batches = (runs[first : first + LARGEST_BATCH] for first in range(0, len(runs), LARGEST_BATCH))
@@ -157,10 +157,10 @@ class Taxiway:
         return share_at_work(stretches_of(self.connection, [handle.id for handle in handles]), slots)
 
     def _beside_backlog(self, workload: Workload, plan: Plan) -> Iterable[Sample]:
-        """Measure in the same queue as many runs that wait for an agent that nobody serves, then forget them all."""
+        """Measure in the same queue as a backlog of an unserved agent, then delete the backlog."""
         if workload is Workload.ENQUEUE_BACKLOG:
             self._stop_workers()
-        Crowd(plan.huge, TENANTS, agent=NOBODYS).fill(self.connection, whole=True)
+        WaitingRuns(plan.huge, TENANTS, agent=NOBODYS).fill(self.connection, whole=True)
         settle(self.connection)
         try:
             if workload is Workload.ENQUEUE_BACKLOG:
@@ -171,7 +171,7 @@ class Taxiway:
             empty(self.connection)
 
     def _stop_workers(self) -> None:
-        """Stop them, so that executing does not compete; nothing that executes can be measured after it."""
+        """Stop the workers, so that execution does not compete; later workloads of this turn must not execute runs."""
         for worker in self.stack.workers:
             worker.stop(patience=15)
 
@@ -191,7 +191,7 @@ class Taxiway:
 
 
 def _quiet(argv: list[str]) -> list[str]:
-    """Return a worker's command line with task events off; leaving out `-E` alone would leave its setting on."""
+    """Return a worker's command line with task events off; omitting `-E` is not enough, because the setting is on."""
     place = argv.index("executor")
     return [*argv[:place], "ops.bench.programs.quiet_executor", *(word for word in argv[place + 1 :] if word != "-E")]
 

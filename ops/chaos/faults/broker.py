@@ -1,12 +1,12 @@
-"""Faults of Valkey and of the way to it."""
+"""Faults of Valkey and of its links."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from models.runtime.redis_client import open_redis
-from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
 from ops.chaos.proxy import Mode
 
 
@@ -15,7 +15,7 @@ class FlushBroker(Fault):
     costs = "Time: lost tickets are published again."
 
     def strike(self, world: World) -> Incident | None:
-        incident = world.book.strike(Incident(self.name, "valkey"))
+        incident = world.journal.strike(Incident(self.name, "valkey"))
         with open_redis(world.cluster.stack.redis_url) as client:
             client.flushall()
         return incident
@@ -31,7 +31,7 @@ class RestartBroker(Fault):
         assert server is not None
         if server.child is None or not server.child.running:
             return None
-        incident = world.book.strike(Incident(self.name, "valkey"))
+        incident = world.journal.strike(Incident(self.name, "valkey"))
         server.child.kill()
         return incident
 
@@ -42,19 +42,19 @@ class RestartBroker(Fault):
 
 
 class HoleBroker(Fault):
-    """Everybody's connections die without a word; what was open stays dead, new ones work again afterwards."""
+    """All connections die silently. Open ones stay dead; new ones work again afterwards."""
 
     name, weight = "hole_broker", 0.4
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (0.7, 2.5)
-    costs = "Time: runs that execute go on, accepted runs wait; afterwards nothing has to be restarted."
+    costs = "Time: executing runs continue, accepted runs wait; afterwards no process needs a restart."
     kinds: ClassVar[tuple[str, ...]] = ("api", "scheduler", "worker")
 
     def strike(self, world: World) -> Incident | None:
         names = self.names(world)
         if not names:
             return None
-        incident = world.book.strike(Incident(self.name, " ".join(names)))
+        incident = world.journal.strike(Incident(self.name, " ".join(names)))
         world.cluster.links.switch_broker(names, Mode.HOLE)
         return incident
 
@@ -68,12 +68,12 @@ class HoleBroker(Fault):
 class HoleBrokerOfWorkers(HoleBroker):
     name = "hole_broker_of_workers"
     kinds = ("worker",)
-    costs = "Time: the workers offer no slots until they hear tickets again."
+    costs = "Time: the workers offer no slots until they receive tickets again."
 
 
 class HoleBrokerOfOneWorker(HoleBroker):
     name = "hole_broker_of_one_worker"
-    costs = "Its slots: it offers none until it hears tickets again."
+    costs = "Its slots: it offers none until it receives tickets again."
 
     def names(self, world: World) -> list[str]:
         workers = world.cluster.running("worker")
@@ -83,4 +83,4 @@ class HoleBrokerOfOneWorker(HoleBroker):
 class HoleBrokerOfScheduler(HoleBroker):
     name = "hole_broker_of_scheduler"
     kinds = ("scheduler",)
-    costs = "Time: tickets are not published until the way is open again."
+    costs = "Time: tickets are not published until the link is open again."

@@ -1,4 +1,4 @@
-"""Faults of PostgreSQL and of the way to it."""
+"""Faults of PostgreSQL and of its links."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
 from ops.chaos.proxy import Mode
 
 ALL = "all"
 
 
 class RestartDatabase(Fault):
-    """A fast shutdown: connections are ended, data is written."""
+    """A fast shutdown: connections are closed, data is written."""
 
     name, weight = "restart_database", 1
-    costs = "Time: everybody waits; nothing is counted as crash or loss."
+    costs = "Time: all processes wait; no crash and no loss is counted."
     lasts: ClassVar[tuple[float, float]] = (0, 3)
     number: ClassVar[signal.Signals] = signal.SIGINT
 
@@ -28,7 +28,7 @@ class RestartDatabase(Fault):
         assert server is not None
         if server.child is None or not server.child.running or not world.seen_in_flight(lambda _: True):
             return None
-        incident = world.book.strike(Incident(self.name, "postgres"))
+        incident = world.journal.strike(Incident(self.name, "postgres"))
         server.child.send(self.number)
         if not server.child.wait(20):
             server.child.kill()
@@ -44,35 +44,35 @@ class CrashDatabase(RestartDatabase):
     """An immediate shutdown: the next start recovers from the log, as after a crash."""
 
     name, number = "crash_database", signal.SIGQUIT
-    costs = "As above; what was committed is there."
+    costs = "As above; committed data is there."
 
 
 class CutDatabase(Fault):
     name, weight = "cut_database", 1.5
-    costs = "Little: connections are opened again; what was not acknowledged is settled by the run row."
+    costs = "Little: connections are reopened; the run row settles unacknowledged writes."
 
     def strike(self, world: World) -> Incident | None:
         workers = world.cluster.running("worker")
         if not workers:
             return None
         target = world.dice.choice([ALL, ALL, *sorted(workers)])
-        incident = world.book.strike(Incident(self.name, target))
+        incident = world.journal.strike(Incident(self.name, target))
         world.cluster.links.cut_database(world.cluster.links.names() if target == ALL else [target])
         return incident
 
 
 class ExhaustDatabase(Fault):
-    """Takes all connections, then cuts everybody's, so that they are missed."""
+    """Takes all connections of the server, then resets the others, so that processes miss them."""
 
     name, weight = "exhaust_database", 0.7
     lasts: ClassVar[tuple[float, float]] = (2, 4)
-    costs = "Time: everybody waits for a connection, and says so once."
+    costs = "Time: all processes wait for a connection, and log it once."
 
     def __init__(self) -> None:
         self._held: list[psycopg.Connection[Any]] = []
 
     def strike(self, world: World) -> Incident | None:
-        incident = world.book.strike(Incident(self.name, ALL))
+        incident = world.journal.strike(Incident(self.name, ALL))
         world.cluster.links.cut_database(world.cluster.links.names())
         with contextlib.suppress(psycopg.OperationalError):
             while len(self._held) < 500:
@@ -90,11 +90,11 @@ class StallDatabase(Fault):
     name, weight = "stall_database", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (0.15, 0.5)
-    costs = "Time: everybody waits; nothing is counted, nothing runs twice."
+    costs = "Time: all processes wait; nothing is counted, nothing runs twice."
 
     def strike(self, world: World) -> Incident | None:
         names = world.cluster.links.names()
-        incident = world.book.strike(Incident(self.name, ALL))
+        incident = world.journal.strike(Incident(self.name, ALL))
         world.cluster.links.switch_database(names, Mode.STALL)
         return incident
 
@@ -103,21 +103,21 @@ class StallDatabase(Fault):
 
 
 class HoleDatabase(Fault):
-    """One worker is cut off from PostgreSQL for longer than its lease, and nobody is told."""
+    """One worker is silently cut off from PostgreSQL for longer than its lease."""
 
     name, weight = "hole_database", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (1.1, 2)
-    costs = "It kills its hosts before its lease ends; its runs go on elsewhere; one loss is counted for each."
+    costs = "It kills its hosts before its lease ends; its runs continue elsewhere; one loss is counted for each."
 
     def strike(self, world: World) -> Incident | None:
         spare = world.cluster.spare("worker")
         world.dice.shuffle(spare)
         for name in spare:
             if world.cluster.take(name):
-                seen = [one for one in world.eyes.in_flight() if world.cluster.worker_of(one.worker) == name]
+                seen = [one for one in world.observer.in_flight() if world.cluster.worker_of(one.worker) == name]
                 runs = {one.run: one.activations for one in seen}
-                incident = world.book.strike(Incident(self.name, name, runs=runs))
+                incident = world.journal.strike(Incident(self.name, name, runs=runs))
                 world.cluster.links.switch_database([name], Mode.HOLE)
                 return incident
         return None

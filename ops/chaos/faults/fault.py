@@ -1,4 +1,4 @@
-"""What a fault is: something that can be struck and, after a while, healed."""
+"""Faults: each can be struck and, after a while, healed."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
 
-from ops.chaos.book import Book, Incident
 from ops.chaos.cluster import Cluster
 from ops.chaos.effects import Effects
-from ops.chaos.eyes import Eyes, InFlight
+from ops.chaos.journal import Incident, Journal
+from ops.chaos.observer import InFlight, Observer
 
 Lane = Literal["quick", "slow"]
 LOOK_EVERY = 0.02
 PATIENCE = 4.0
-"""Seconds for which a fault waits for something that it can hit."""
+"""Seconds for which a fault waits for a victim."""
 
 
 @dataclass
 class World:
-    """What a fault sees and may touch; each lane of faults has its own."""
+    """Everything that a fault may use; each lane of faults has its own."""
 
     cluster: Cluster
-    eyes: Eyes
+    observer: Observer
     effects: Effects
-    book: Book
+    journal: Journal
     stopping: threading.Event
     dice: Random
 
@@ -37,12 +37,12 @@ class World:
         return self.cluster.size.lease
 
     def seen_in_flight(self, wanted: Callable[[InFlight], bool]) -> list[InFlight]:
-        """Wait until steps are shown in flight that are wanted, and return them; an empty list when none come."""
-        return self._seen(self.eyes.in_flight, wanted)
+        """Wait for suitable steps in flight and return them; empty if there were none in time."""
+        return self._seen(self.observer.in_flight, wanted)
 
     def seen_at_rest(self, wanted: Callable[[InFlight], bool]) -> list[InFlight]:
-        """Wait until runs execute that only wait and are wanted, and return them; an empty list when none come."""
-        return self._seen(self.eyes.at_rest, wanted)
+        """Wait for suitable executing runs that only wait, and return them; empty if there were none in time."""
+        return self._seen(self.observer.at_rest, wanted)
 
     def _seen(self, look: Callable[[], list[InFlight]], wanted: Callable[[InFlight], bool]) -> list[InFlight]:
         deadline = time.monotonic() + PATIENCE
@@ -54,24 +54,24 @@ class World:
 
 
 class Fault(ABC):
-    """One way to break things; `costs` says to the reader of the report what it may cost, and nothing else may be lost."""
+    """One kind of fault; `costs` tells readers of the report what it may cost. Nothing else may be lost."""
 
     name: ClassVar[str]
     costs: ClassVar[str]
     weight: ClassVar[float] = 1
     lane: ClassVar[Lane] = "quick"
     lasts: ClassVar[tuple[float, float]] = (0, 0)
-    """Seconds between striking and healing, at least and at most."""
+    """Minimum and maximum of seconds between strike and healing."""
     leases: ClassVar[tuple[float, float]] = (0, 0)
     """The same in leases, added."""
 
     def hold(self, rng: Random, lease: float) -> float:
-        """Draw how long it lasts."""
+        """Return a random duration."""
         return rng.uniform(*self.lasts) + rng.uniform(*self.leases) * lease
 
     @abstractmethod
     def strike(self, world: World) -> Incident | None:
-        """Do it; None when there is nothing to hit now."""
+        """Strike; None if there is no victim now."""
 
-    def heal(self, world: World, incident: Incident) -> None:  # noqa: B027 - most faults are over at once
+    def heal(self, world: World, incident: Incident) -> None:  # noqa: B027 - most faults are over immediately
         """Undo it."""

@@ -1,4 +1,4 @@
-"""Faults of processes that stand still for a while and then go on as if nothing had happened."""
+"""Faults of processes that freeze for a while and then continue as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import ClassVar
 
 import psutil
 
-from ops.chaos.book import Incident
-from ops.chaos.faults.busy import busy_workers
+from ops.chaos.faults.busy_workers import busy_workers
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
 
 
 class FreezeWorker(Fault):
     name, weight = "freeze_worker", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (1.1, 1.6)
-    costs = "Its hosts end themselves; its runs go on elsewhere after a lease; one loss is counted for each."
+    costs = "Its hosts end themselves; its runs continue elsewhere after a lease; one loss is counted for each."
     with_hosts: ClassVar[bool] = False
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
-            incident = world.book.strike(Incident(self.name, name, runs=runs))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs))
             worker = psutil.Process(world.cluster.child(name).pid)
             frozen = [worker, *(worker.children(recursive=True) if self.with_hosts else [])]
             incident.note = " ".join(str(process.pid) for process in frozen)
@@ -53,7 +53,7 @@ class FreezeLeader(Fault):
         leader = world.cluster.leader()
         if leader not in world.cluster.spare("scheduler") or not world.cluster.take(leader):
             return None
-        incident = world.book.strike(Incident(self.name, leader, note=str(world.cluster.child(leader).pid)))
+        incident = world.journal.strike(Incident(self.name, leader, note=str(world.cluster.child(leader).pid)))
         _signal(incident, signal.SIGSTOP)
         return incident
 

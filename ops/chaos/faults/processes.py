@@ -1,4 +1,4 @@
-"""Faults of our own processes: killed, drained, or started with a wrong clock."""
+"""Faults of Taxiway's processes: killed, drained, or started with a wrong clock."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import psutil
 
-from ops.chaos.book import Incident
-from ops.chaos.eyes import InFlight
-from ops.chaos.faults.busy import busy_workers
+from ops.chaos.faults.busy_workers import busy_workers
 from ops.chaos.faults.fault import Fault, Lane, World
+from ops.chaos.journal import Incident
+from ops.chaos.observer import InFlight
 
 SKEWS = (-5 * 3600.0, 7 * 3600.0, 200 * 3600.0)
 
@@ -23,13 +23,13 @@ class KillHost(Fault):
     costs = "The step in flight runs again; one crash is counted."
 
     def strike(self, world: World) -> Incident | None:
-        # A third crash would fail the run, as it should: nobody is hit twice, and turncoats kill themselves.
+        # A third crash would fail the run, as it should: no run is hit twice, and turncoats kill themselves.
         fresh = world.seen_in_flight(lambda one: not one.crashes and one.agent != "turncoat")
         world.dice.shuffle(fresh)
         for one in fresh:
             pid = world.effects.follow().host_of(one.run, one.activations)
             if pid is not None and _is_host(pid) and _holds_still(world, one, pid):
-                incident = world.book.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
+                incident = world.journal.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 return incident
@@ -49,8 +49,8 @@ class KillRestingHost(Fault):
                 continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
-                if one in world.eyes.at_rest():
-                    incident = world.book.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
+                if one in world.observer.at_rest():
+                    incident = world.journal.strike(Incident(self.name, one.worker, runs={one.run: one.activations}))
                     os.kill(pid, signal.SIGKILL)
                     return incident
                 os.kill(pid, signal.SIGCONT)
@@ -58,7 +58,7 @@ class KillRestingHost(Fault):
 
 
 def _holds_still(world: World, one: InFlight, pid: int) -> bool:
-    """Stop the host, and say whether it still executes that very step: hosts are reused, and quick."""
+    """Stop the host, and return whether it still executes that very step: hosts are reused, and fast."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
     if world.effects.follow().host_of(one.run, one.activations) == pid:
@@ -70,11 +70,13 @@ def _holds_still(world: World, one: InFlight, pid: int) -> bool:
 
 class KillWorker(Fault):
     name, weight = "kill_worker", 4
-    costs = "Its runs go on elsewhere from their last recorded step, a few seconds later; one loss is counted for each."
+    costs = (
+        "Its runs continue elsewhere from their last recorded step, a few seconds later; one loss is counted for each."
+    )
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
-            incident = world.book.strike(Incident(self.name, name, runs=runs))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs))
             world.cluster.child(name).send(signal.SIGKILL)
             world.cluster.start_again(name, world.dice.uniform(0.5, 6))
             return incident
@@ -91,7 +93,7 @@ class KillScheduler(Fault):
         names = [name for name in world.cluster.spare("scheduler") if (name == leader) is self.leads]
         if not names or not world.seen_in_flight(lambda _: True) or not world.cluster.take(names[0]):
             return None
-        incident = world.book.strike(Incident(self.name, names[0]))
+        incident = world.journal.strike(Incident(self.name, names[0]))
         world.cluster.child(names[0]).send(signal.SIGKILL)
         world.cluster.start_again(names[0], world.dice.uniform(0.5, 6))
         return incident
@@ -109,7 +111,7 @@ class KillApi(Fault):
     def strike(self, world: World) -> Incident | None:
         if "api" not in world.cluster.running("api") or not world.cluster.take("api"):
             return None
-        incident = world.book.strike(Incident(self.name, "api"))
+        incident = world.journal.strike(Incident(self.name, "api"))
         world.cluster.child("api").send(signal.SIGKILL)
         world.cluster.start_again("api", world.dice.uniform(0, 2))
         return incident
@@ -118,11 +120,11 @@ class KillApi(Fault):
 class DrainWorker(Fault):
     name, weight = "drain_worker", 2.5
     lane: ClassVar[Lane] = "slow"
-    costs = "Steps reach their end, then the runs go on elsewhere; nothing is counted."
+    costs = "Steps finish, then the runs continue elsewhere; nothing is counted."
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
-            incident = world.book.strike(Incident(self.name, name, runs=runs))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs))
             world.cluster.child(name).send(signal.SIGTERM)
             world.cluster.start_another_worker()
             return incident
@@ -131,10 +133,10 @@ class DrainWorker(Fault):
     def heal(self, world: World, incident: Incident) -> None:
         child = world.cluster.child(incident.target)
         if not child.wait(world.cluster.size.drain + 15):
-            world.book.complain("drain", "", f"{incident.target} had not ended in time after SIGTERM")
+            world.journal.complain("drain", "", f"{incident.target} had not ended in time after SIGTERM")
             child.kill()
         elif child.exit_code != 0:
-            world.book.complain("drain", "", f"{incident.target} ended with {child.exit_code} after SIGTERM")
+            world.journal.complain("drain", "", f"{incident.target} ended with {child.exit_code} after SIGTERM")
 
 
 class SkewClock(Fault):
@@ -144,7 +146,7 @@ class SkewClock(Fault):
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
             skew = Random(world.dice.random()).choice(SKEWS)
-            incident = world.book.strike(Incident(self.name, name, runs=runs, note=f"{skew:+.0f} s"))
+            incident = world.journal.strike(Incident(self.name, name, runs=runs, note=f"{skew:+.0f} s"))
             world.cluster.child(name).send(signal.SIGKILL)
             world.cluster.start_again(name, 1, skew)
             return incident

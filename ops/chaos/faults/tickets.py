@@ -1,4 +1,4 @@
-"""Faults of single tickets: a thief consumes beside the workers, and loses, doubles, delays and reorders what it takes."""
+"""Faults of single tickets: a thief consumes beside the workers, and loses, doubles, delays and reorders tickets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import redis
 from models.runtime.celery_settings import DEFAULT_QUEUE
 from models.runtime.redis_client import open_redis
 from models.runtime.settings import Settings
-from ops.chaos.book import Incident
 from ops.chaos.faults.fault import Fault, World
+from ops.chaos.journal import Incident
 
 PREFIX: str = Settings.model_fields["redis_prefix"].default
 
@@ -32,7 +32,7 @@ class DropTickets(Fault):
     def strike(self, world: World) -> Incident | None:
         self._over.clear()
         self.taken = 0
-        incident = world.book.strike(Incident(self.name, "tickets"))
+        incident = world.journal.strike(Incident(self.name, "tickets"))
         self._thread = threading.Thread(target=self._steal, args=(world.cluster.stack.redis_url,), daemon=True)
         self._thread.start()
         return incident
@@ -44,10 +44,10 @@ class DropTickets(Fault):
         incident.note = f"{self.taken} tickets"
 
     def pass_on(self, client: redis.Redis, key: str, ticket: bytes) -> None:
-        """Decide what becomes of a stolen ticket: it is lost."""
+        """Handle a stolen ticket; by default it is lost."""
 
     def give_back(self, client: redis.Redis, key: str) -> None:
-        """Return at the end what was kept."""
+        """Return the kept tickets at the end."""
 
     def _steal(self, url: str) -> None:
         key = f"{PREFIX}{DEFAULT_QUEUE}"
@@ -58,7 +58,7 @@ class DropTickets(Fault):
                     if isinstance(found, (list, tuple)):
                         self.taken += 1
                         self.pass_on(client, key, found[1])
-                except redis.RedisError:  # somebody restarts it just now
+                except redis.RedisError:  # another fault is restarting it
                     time.sleep(0.2)
             try:
                 self.give_back(client, key)
@@ -79,7 +79,7 @@ class DoubleTickets(DropTickets):
         message = json.loads(ticket)
         tag = message["properties"]["delivery_tag"]
         client.lpush(key, ticket)
-        if tag in self._seen:  # it came back to us: one more time is enough; let others have it
+        if tag in self._seen:  # it came back to this thief: one repetition is enough
             time.sleep(0.02)
             return
         message["properties"]["delivery_tag"] = again = str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""The promises that are checked on the tables and the effect log, each by the number that it has in the design."""
+"""Checks of the promises on the tables and the effect log, each with its number in the design."""
 
 from ops.chaos.invariants import counting, execution, families, history, people, places, tasks
 from ops.chaos.invariants.facts import Check, Facts

@@ -1,7 +1,7 @@
-"""What the effect log says against the event log: what was recorded is not executed again, and nothing runs beside itself.
+"""Checks of the effect log against the event log: no recorded step executes again, and no step overlaps with itself.
 
-What is allowed (design: zombies): while a worker, or the whole of its machine, is frozen or cut off, a step that was in
-flight there may overlap with its repetition elsewhere, for at most a lease after the thaw.
+Allowed (design: zombies): while a worker or its machine is frozen or cut off, a step in flight there may overlap with its
+repetition elsewhere, for at most a lease after the thaw.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ops.chaos.invariants.facts import Facts, Row, step_of, worker_label
 
 CUT_OFF = frozenset({"freeze_worker", "freeze_machine", "hole_database", "stall_database"})
 SEVERAL_AT_ONCE = frozenset({"fan_out", "either", "crowd", "racing", "deciding", "listening", "mapping"})
-"""Agents with several tasks, each of which may have an acknowledgement to read."""
+"""Agents with several tasks; each task may have an unread acknowledgement."""
 _SHOWN_BY = {"succeeded": "end", "abandoned": "begin"}
 SLACK = 0.25
-"""Seconds that a host needs to die; its last line may be so late."""
+"""Seconds that a host needs to die; its last line may be that late."""
 
 
 def is_not_executed_again(facts: Facts) -> None:
-    """3: an activation executes no step, and no attempt, that was recorded before it began."""
+    """3: an activation executes no step and no attempt that was recorded before it began."""
     for run in facts.runs:
         done: dict[str, int] = {}
         known: dict[int, dict[str, int]] = {}
@@ -34,18 +34,18 @@ def is_not_executed_again(facts: Facts) -> None:
             recorded = known.get(line.activation, {}).get(line.key or "", 0)
             if line.what == "begin" and (line.attempt or 0) <= recorded:
                 what = f"attempt {line.attempt} of {line.key} in activation {line.activation}"
-                facts.book.complain("3 recorded", run["id"], f"{what} was executed although it was recorded before")
+                facts.journal.complain("3 recorded", run["id"], f"{what} was executed although it was recorded before")
 
 
 def has_happened(facts: Facts) -> None:
-    """3: what is recorded as done was done: a step that succeeded has ended at least once, one that was given up has begun."""
+    """3: records are true: a succeeded step has ended at least once, an abandoned one has begun."""
     for run in facts.runs:
         lines = {(line.what, line.key) for line in facts.effects.get(run["id"], [])}
         for event in facts.events[run["id"]]:
             step = step_of(event)
             what = None if step is None else _SHOWN_BY.get(step["status"])
             if step and what and not step["key"].startswith("spawn:") and (what, step["key"]) not in lines:
-                facts.book.complain(
+                facts.journal.complain(
                     "3 recorded", run["id"], f"{step['key']} is recorded as {step['status']}: it was not executed"
                 )
 
@@ -62,20 +62,20 @@ def begins_once(facts: Facts) -> None:
                 continue
             what = (line.activation, line.key, line.attempt)
             if what in begun:
-                facts.book.complain("2 one writer", run["id"], f"begun twice: {what}")
+                facts.journal.complain("2 one writer", run["id"], f"begun twice: {what}")
             begun.add(what)
             paid += [line] if (line.key or "").startswith("pay#") else []
         if len(paid) > 1:
-            facts.book.complain("3 once", run["id"], f"a once step was begun {len(paid)} times: {paid}")
+            facts.journal.complain("3 once", run["id"], f"a once step was begun {len(paid)} times: {paid}")
         for activation, pids in hosts.items():
             if len(pids) > 1 or activation > run["activations"]:
-                facts.book.complain(
+                facts.journal.complain(
                     "2 one writer", run["id"], f"activation {activation} ran in the hosts {sorted(pids)}"
                 )
 
 
 def runs_alone(facts: Facts) -> None:
-    """2: no step executes beside a later activation, but for what a frozen or cut off worker's host still has in flight."""
+    """2: no step executes beside a later activation, except steps in flight in a host of a frozen or cut off worker."""
     for run in facts.runs:
         lines = facts.effects.get(run["id"], [])
         by_activation = {
@@ -85,7 +85,7 @@ def runs_alone(facts: Facts) -> None:
             began = min(line.at for line in by_activation[later])
             late = [line for line in by_activation[earlier] if line.at > began]
             if late and not _is_excused(facts, run, earlier, began, late):
-                facts.book.complain("2 one writer", run["id"], _describe(earlier, later, began, late))
+                facts.journal.complain("2 one writer", run["id"], _describe(earlier, later, began, late))
 
 
 def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: list[Effect]) -> bool:
@@ -94,14 +94,14 @@ def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: lis
         return False
     worker = facts.worker_of(worker_label(start))
     hits = [
-        one for one in facts.book.incidents
+        one for one in facts.journal.incidents
         if one.fault in CUT_OFF and (worker in one.target.split() or one.target == "all")
         and one.began < began and (one.ended or began) + facts.lease > start["at"]
     ]  # fmt: skip
     if not hits:
         return False
     thaw = max(one.ended or began for one in hits)
-    # An acknowledgement that lay unread in a frozen host lets it begin one more step before it notices.
+    # With an unread acknowledgement, a frozen host may begin one more step before it notices.
     new_steps = sum(line.what == "begin" for line in late)
     was_frozen = any(one.fault == "freeze_machine" for one in hits)
     allowed = 0 if not was_frozen else len(late) if run["agent"] in SEVERAL_AT_ONCE else 1

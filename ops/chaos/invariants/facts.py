@@ -1,4 +1,4 @@
-"""All that is known when everything has come to rest: tables, effects, and what the harness itself did."""
+"""All data after the exercise: tables, effects, and the journal of the harness."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.chaos.book import Book, Incident
 from ops.chaos.effects import Effect
-from ops.chaos.eyes import Eyes
+from ops.chaos.journal import Incident, Journal
+from ops.chaos.observer import Observer
 
 Row = dict[str, Any]
 _RUNS = """
@@ -35,32 +35,32 @@ _KEYS = "SELECT key, run_ids::text[] AS runs FROM idempotency"
 
 @dataclass
 class Facts:
-    """What the invariants are checked on."""
+    """The data that the invariants are checked on."""
 
-    book: Book
+    journal: Journal
     lease: float
     worker_of: Callable[[str], str]
-    """Gives the process behind the label of a worker."""
+    """Returns the process behind a worker's label."""
     runs: list[Row] = field(default_factory=list)
     events: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     waits: list[Row] = field(default_factory=list)
     keys: dict[str, list[str]] = field(default_factory=dict)
     unfolded: list[Row] = field(default_factory=list)
-    """Effects on other runs that have not reached them."""
+    """Effects that have not reached their target runs."""
     effects: dict[str, list[Effect]] = field(default_factory=lambda: defaultdict(list))
 
-    def read(self, eyes: Eyes, effects: dict[str, list[Effect]]) -> Facts:
-        self.runs = eyes.rows(_RUNS)
-        for row in eyes.rows(_EVENTS):
+    def read(self, observer: Observer, effects: dict[str, list[Effect]]) -> Facts:
+        self.runs = observer.rows(_RUNS)
+        for row in observer.rows(_EVENTS):
             self.events[row["run"]].append(row)
-        self.waits = eyes.rows(_WAITS)
-        self.keys = {row["key"]: row["runs"] for row in eyes.rows(_KEYS)}
-        self.unfolded = eyes.rows(_UNFOLDED)
+        self.waits = observer.rows(_WAITS)
+        self.keys = {row["key"]: row["runs"] for row in observer.rows(_KEYS)}
+        self.unfolded = observer.rows(_UNFOLDED)
         self.effects = effects
         return self
 
     def activations(self, run: str) -> list[Row]:
-        """Return the events with which activations of a run began."""
+        """Return the events that began a run's activations."""
         return [event for event in self.events[run] if event["verb"] in ("start", "continue")]
 
     def began_before(self, run: str, seq: int) -> Row | None:
@@ -68,22 +68,22 @@ class Facts:
         return next((event for event in reversed(self.activations(run)) if event["seq"] < seq), None)
 
     def hits(self, worker: str, faults: frozenset[str], at: float, linger: float) -> list[Incident]:
-        """Return the incidents of these faults that hit a worker (or everybody) and may have shown at that time."""
+        """Return the incidents of these faults that hit a worker (or all) and may have had an effect at that time."""
         mine = [
             one
-            for one in self.book.incidents
+            for one in self.journal.incidents
             if one.fault in faults and (worker in one.target.split() or one.target == "all")
         ]
         return [one for one in mine if one.covers(at, linger)]
 
 
 def worker_label(event: Row) -> str:
-    """Return which worker an activation began on."""
+    """Return the worker on which an activation began."""
     return str(event["data"]["worker"])
 
 
 def step_of(event: Row) -> Row | None:
-    """Return the step that an event tells of."""
+    """Return the step of an event."""
     step: Row | None = event["data"].get("step") if event["type"] == "step" and event["data"] else None
     return step
 

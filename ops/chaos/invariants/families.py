@@ -1,26 +1,26 @@
-"""What became of runs that were started by others: as many as were wanted, and none that outlives its parent."""
+"""Checks of child runs: the right number exists, and none outlives its parent."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 from ops.chaos.async_agents import REST
-from ops.chaos.book import Accepted
 from ops.chaos.invariants.facts import Facts, Row, step_of
+from ops.chaos.journal import Accepted
 
 PARENTS = ("family", "mapping")
 
 
 def starts_each_child_once(facts: Facts) -> None:
-    """3: a parent has all of its children from the step that records them on, and none before or beside."""
+    """3: a parent has exactly the children of the steps that record them, from those steps on."""
     children = _children(facts)
     for run in facts.runs:
-        accepted = facts.book.accepted.get(run["id"])
+        accepted = facts.journal.accepted.get(run["id"])
         if accepted is None or accepted.agent not in PARENTS:
             continue
         wanted = sum(_started_by(key, accepted) for key in _recorded(facts, run))
         if len(children[run["id"]]) != wanted:
-            facts.book.complain("3 children", run["id"], f"{wanted} wanted, {len(children[run['id']])} started")
+            facts.journal.complain("3 children", run["id"], f"{wanted} wanted, {len(children[run['id']])} started")
 
 
 def ends_together(facts: Facts) -> None:
@@ -31,15 +31,15 @@ def ends_together(facts: Facts) -> None:
         for child in born:
             good = child["status"] == "SUCCESS" or (canceled and child["reason"] == "by_parent")
             if not good:
-                facts.book.complain(
+                facts.journal.complain(
                     "6 children", child["id"], f"{child['status']}, {child['reason']}, its parent {runs[parent]}"
                 )
 
 
 def reaches_everybody(facts: Facts) -> None:
-    """6: when all is at rest, no effect on another run is still on its way."""
+    """6: at rest, every effect on another run has reached it."""
     for effect in facts.unfolded:
-        facts.book.complain("6 children", effect["run"], f"never reached by {effect['effect']}")
+        facts.journal.complain("6 children", effect["run"], f"never reached by {effect['effect']}")
 
 
 def _children(facts: Facts) -> dict[str, list[Row]]:

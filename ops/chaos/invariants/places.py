@@ -1,4 +1,4 @@
-"""Whether limits were kept to, by what the events say about who held what from when to when."""
+"""Checks of limits, from the times for which runs held places according to the events."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from itertools import pairwise
 from ops.chaos.invariants.facts import Facts, Row
 
 _GOES_ON = ("recover", "hand_back")
-"""Ends of an activation after which a run keeps its places."""
+"""Ends of an activation that keep the run's places."""
 
 
 def holds_a_key_alone(facts: Facts) -> None:
-    """10: of the runs with one concurrency key one is in flight at a time, from its promotion until it parks or ends."""
+    """10: of the runs with one concurrency key, at most one is in flight, from its promotion until it parks or ends."""
     held: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for run in facts.runs:
         if run["concurrency_key"]:
@@ -23,11 +23,13 @@ def holds_a_key_alone(facts: Facts) -> None:
     for key, times in held.items():
         for (_, until, first), (since, _, second) in pairwise(sorted(times)):
             if since < until and first != second:
-                facts.book.complain("10 limits", second, f"{key} was held by {first} until {until}, by it from {since}")
+                facts.journal.complain(
+                    "10 limits", second, f"{key} was held by {first} until {until}, by it from {since}"
+                )
 
 
 def _in_flight(events: list[Row]) -> Iterator[tuple[float, float]]:
-    """Give the times from a promotion that was claimed to the park or the end after it."""
+    """Yield the spans from each claimed promotion to the next park or end."""
     since: float | None = None
     for event in events:
         if event["verb"] in ("start", "continue"):

@@ -1,4 +1,4 @@
-"""What a run of an async agent made of its tasks, its waits and its records: each has its own, and a replay goes the same way."""
+"""Checks of async agents: each task has its own waits and records, and a replay takes the same path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TURNS_ITS_COAT = "turncoat"
 
 
 def hears_its_own_decision(facts: Facts) -> None:
-    """7: each task hears the decision about its own question, or gave it up; the comment names what was decided."""
+    """7: each task receives the decision about its own question, or withdrew it; the comment names the question."""
     waits: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for wait in facts.waits:
         if wait.get("mark") is not None:
@@ -22,26 +22,26 @@ def hears_its_own_decision(facts: Facts) -> None:
         for mark, said, comment in run["result"]:
             mine = waits[run["id"], mark]
             if not (len(mine) == 1 and _is_answer(mine[0], said, comment)):
-                facts.book.complain(
+                facts.journal.complain(
                     "7 decisions", run["id"], f"task {mark} heard {said}, {comment!r}, but asked {mine}"
                 )
 
 
 def knows_its_records(facts: Facts) -> None:
-    """3: no replay meets records that it does not know, or leaves some: no agent but one has changed its code."""
+    """3: no replay meets unknown records or leaves records unused; only one agent changes its code."""
     for run in facts.runs:
         for event in facts.events[run["id"]]:
             kind = (event["data"] or {}).get("type")
             if event["reason"] == "code_mismatch" and run["agent"] != _TURNS_ITS_COAT:
-                facts.book.complain(
+                facts.journal.complain(
                     "3 replay", run["id"], f"{run['agent']} was parked at event {event['seq']}: code_mismatch"
                 )
             if kind == "unused_records":
-                facts.book.complain("3 replay", run["id"], f"{run['agent']} left records unused: {event['data']}")
+                facts.journal.complain("3 replay", run["id"], f"{run['agent']} left records unused: {event['data']}")
 
 
 def goes_one_way(facts: Facts) -> None:
-    """3: a step that was given up stays given up, one that succeeded stays so: of each there is one record that is the last."""
+    """3: an abandoned step stays abandoned, a succeeded one stays succeeded: each has exactly one final record."""
     for run in facts.runs:
         finished: dict[str, str] = {}
         for event in facts.events[run["id"]]:
@@ -49,7 +49,7 @@ def goes_one_way(facts: Facts) -> None:
             if step is None or step["status"] not in ("succeeded", "failed", "abandoned"):
                 continue
             if step["key"] in finished:
-                facts.book.complain(
+                facts.journal.complain(
                     "3 replay", run["id"], f"{step['key']} is {finished[step['key']]}, and then {step['status']}"
                 )
             finished[step["key"]] = step["status"]
