@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from taxiway.choices import check_choice
 from taxiway.durations import Duration, until
 from taxiway.encode import type_name
 from taxiway.errors import DENIED, AuthorizationDenied, AuthorizationLost, AuthorizationUnavailable, Halt
+from taxiway.forks import refuse_in_child
+from taxiway.outside_step import refusal
 from taxiway.report import storable
 from taxiway.waits import TIMED_OUT, Settled, Wish
 
@@ -58,9 +61,10 @@ class Grant:
         return self._read(await asyncio.wrap_future(self._ask()))
 
     def _ask(self) -> Future[Any]:
-        from taxiway.inside import token_of  # noqa: PLC0415 - it imports the activation, which imports this
-
-        return token_of(self)
+        refuse_in_child("grant.token()")
+        if (source := token_source.get()) is None:
+            raise refusal("grant.token()", "pass the grant to a step")
+        return source(self)
 
     def _read(self, answer: Any) -> str:
         if answer.token is not None:
@@ -68,6 +72,10 @@ class Grant:
         if answer.lost:
             raise AuthorizationLost(self)
         raise AuthorizationUnavailable(self.provider, answer.why)
+
+
+token_source: Final[ContextVar[Callable[[Grant], Future[Any]] | None]] = ContextVar("taxiway_tokens", default=None)
+"""Asks the worker for the token of a grant. It is set inside steps only: a token must not get into what an agent keeps."""
 
 
 @dataclass(frozen=True)

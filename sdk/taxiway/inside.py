@@ -5,7 +5,6 @@ The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_t
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from taxiway.activation import Activation
-from taxiway.authorizations import Grant
+from taxiway.authorizations import Grant, token_source
 from taxiway.conduct import Execute, StepCall
 from taxiway.conversation import Granted, Place
 from taxiway.forks import refuse_in_child
 from taxiway.identity import idempotency_key
+from taxiway.outside_step import refusal
 from taxiway.present import step_begins, step_ends
 
 
@@ -51,6 +51,9 @@ class _Inside(NamedTuple):
     def place(self) -> Place:
         return Place(self.call.key, self.attempt)
 
+    def token_of(self, grant: Grant) -> Future[Granted]:
+        return self.activation.ask("token", grant)
+
 
 _here: Final[ContextVar[_Inside | None]] = ContextVar("taxiway_step", default=None)
 agent_code: Final[ContextVar[bool]] = ContextVar("taxiway_agent_code", default=False)
@@ -75,10 +78,12 @@ class stepping:  # noqa: N801 - used as the function that it would be, were it n
 
     def __enter__(self) -> None:
         self._here, self._time, self._step = _here.set(self._inside), agent_code.set(False), step_begins()
+        self._tokens = token_source.set(self._inside.token_of)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        token_source.reset(self._tokens)
         step_ends(self._step)
         agent_code.reset(self._time)
         _here.reset(self._here)
@@ -114,28 +119,9 @@ def log(message: object, level: str = "info") -> None:
     here.activation.log(message, level, here.place)
 
 
-def token_of(grant: Grant) -> Future[Granted]:
-    """Ask for the token of a grant; raise RuntimeError outside a step: it must not get into what an agent keeps."""
-    refuse_in_child("grant.token()")
-    here = _here.get()
-    if here is None:
-        raise RuntimeError(f"grant.token() works inside a step only{_hint('; pass the grant to a step')}")
-    return here.activation.ask("token", grant)
-
-
 def cancelled() -> bool:
     """Return whether the run is being canceled: for steps in threads, which nothing can interrupt."""
     return _inside("cancelled").activation.canceled.is_set()
-
-
-def _hint(otherwise: str) -> str:
-    """Return what to do instead: a thread that a step started has a context of its own, in which there is no step."""
-    if threading.current_thread() is threading.main_thread():
-        return otherwise
-    return (
-        "; a thread that the step starts must run in a copy of the step's context: "
-        "Thread(target=contextvars.copy_context().run, args=(function, …))"
-    )
 
 
 def _speaking(verb: str) -> _Inside:
@@ -147,5 +133,5 @@ def _speaking(verb: str) -> _Inside:
 def _inside(verb: str) -> _Inside:
     here = _here.get()
     if here is None:
-        raise RuntimeError(f"taxiway.{verb}() works inside a step only{_hint('; in the agent itself use its run')}")
+        raise refusal(f"taxiway.{verb}()", "in the agent itself use its run")
     return here
