@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 from taxiway import mismatch
 from taxiway.authorizations import AUTHORIZATION, AuthorizationWish, RenewedWish, again
 from taxiway.children import CHILD, SpawnCall, Start, spawn
-from taxiway.conduct import Renew, Script, Sleep, StepCall, conduct
+from taxiway.commands import Renew, Script, Sleep, StepCall
 from taxiway.conversation import Conversation, Granted
 from taxiway.encode import json_text
 from taxiway.errors import AGENT_ERROR, CODE_MISMATCH, Canceled, Halt, NotRecorded, Park, Restart
@@ -28,9 +28,10 @@ from taxiway.ledger import WAIT, Call, Ledger, Recorded, Turn
 from taxiway.orders import Order
 from taxiway.outcome import Finished, Outcome, Parked, Restarted, stopped
 from taxiway.retry import Retry
+from taxiway.step_script import step_script
 from taxiway.steps import StepOptions, StepPlan, plan
-from taxiway.tools import ON_TOOL_CALL, tool_call
-from taxiway.tools import shown_arguments as arguments_for_people
+from taxiway.tool_approvals import ON_TOOL_CALL, tool_call
+from taxiway.tool_approvals import shown_arguments as arguments_for_people
 from taxiway.verb_call import Unawaited
 from taxiway.waits import SIGNAL, Settled, Wait, Wish, still_open, timer
 
@@ -73,8 +74,8 @@ class Activation(Conversation):
         """Called once, when the run begins to wait or anew; the agent's code may still take its time to unwind."""
         self.end: Callable[[], None] = lambda: None
         """Makes an async agent's code end, once the activation is stopped. To be called in its loop."""
-        self._came: list[Settled] = []
-        self.on_settled: Callable[[list[Settled]], None] = self._came_in
+        self._arrived: list[Settled] = []
+        self.on_settled: Callable[[list[Settled]], None] = self._take_outcomes
         """Called by the reader with outcomes of waits that came while the agent executes."""
         self.on_pause: Callable[[], None] = lambda: None
         """Called by the reader when the run is to be parked as soon as it only waits."""
@@ -133,7 +134,7 @@ class Activation(Conversation):
             renewed,
             cleaning.get(),
         )
-        return self._halting(conduct(call, past, self.order.limits.value))
+        return self._halting(step_script(call, past, self.order.limits.value))
 
     def open_spawn(self, start: Start, made: Callable[[list[Wait], list[str]], Any]) -> Script:
         """Return the script of a call that starts children; matching happens now, as with a step."""
@@ -233,7 +234,7 @@ class Activation(Conversation):
             looked.result()
         except NotRecorded:  # the park is refused for the same reason, and says it
             return False
-        came, self._came = self._came, []
+        came, self._arrived = self._arrived, []
         return sum(map(self.ledger.settle, came)) > 0
 
     def value(self, wait: Wait) -> Any:
@@ -287,7 +288,7 @@ class Activation(Conversation):
                 return False
             reason = Canceled("the run was canceled" if kind == "cancel" else "the run used up its active time")
             self._stopped, self._cancel_kind = reason, kind  # cancel beats a halt
-            waiting = self._hang_up()
+            waiting = self._take_unanswered()
         self.canceled.set()
         for future in waiting:
             future.set_exception(Canceled(*reason.args))
@@ -305,8 +306,8 @@ class Activation(Conversation):
         """Outcomes of waits came. Called by the reader."""
         self.on_settled(settled)
 
-    def _came_in(self, settled: list[Settled]) -> None:
-        self._came = [*self._came, *settled]
+    def _take_outcomes(self, settled: list[Settled]) -> None:
+        self._arrived = [*self._arrived, *settled]
 
     def _path(self) -> str | None:
         return None if self.where is None else self.where()

@@ -16,7 +16,7 @@ from taxiway.durations import Duration, milliseconds
 from taxiway.errors import InvalidValue, UnknownType
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import Retry
-from taxiway.returns import known_return_shape
+from taxiway.return_types import known_return_shape
 from taxiway.schema import Schema, object_schema
 from taxiway.shapes import Shape, hints_of, shape_of
 

@@ -18,9 +18,9 @@ from taxiway.durations import Duration, until
 from taxiway.encode import plain
 from taxiway.errors import DENIED, ApprovalDenied, Halt, InvalidValue
 from taxiway.identity import checked_name
-from taxiway.report import storable
 from taxiway.schema import value_schema
 from taxiway.shapes import Shape, shape_of
+from taxiway.storable_text import storable
 from taxiway.waits import TIMED_OUT, Settled, Wish
 
 APPROVAL: Final = "approval"

@@ -9,15 +9,15 @@ from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
+from taxiway.agent_references import AsyncAgent, Inputs, SpawnOptions, T
 from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish, Grant
 from taxiway.children import AsyncChild, Child, Unstarted
-from taxiway.conduct import Script
+from taxiway.commands import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.starting import AsyncAgent, Inputs, Spawning, T
-from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
+from taxiway.steps import NO_OPTIONS, StepOnDeny, StepOptions
 from taxiway.verb_call import VerbCall
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
@@ -69,7 +69,7 @@ class AsyncRun(RunFacts):
         Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return
         annotation, the first time too.
         """
-        return self._step(NOTHING_SAID, function, args, kwargs)
+        return self._step(NO_OPTIONS, function, args, kwargs)
 
     def using(
         self,
@@ -90,19 +90,19 @@ class AsyncRun(RunFacts):
     def emit(self, type: str, data: object = None, *, durable: bool = False) -> Awaitable[None]:  # noqa: A002 - it is called so
         """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
         self._guard("emit")
-        return Said(self._activation.event(type, data, durable=durable), self._player)
+        return Recording(self._activation.event(type, data, durable=durable), self._player)
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> Awaitable[None]:
         """Say how far the run is."""
         self._guard("progress")
         self._activation.progress(done, total, note)
-        return Said()
+        return Recording()
 
     def log(self, message: object, level: str = "info") -> Awaitable[None]:
         """Write a line of the run's log; `level` is debug, info, warning or error."""
         self._guard("log")
         self._activation.log(message, level)
-        return Said()
+        return Recording()
 
     def approve(
         self,
@@ -171,15 +171,15 @@ class AsyncRun(RunFacts):
 
     @overload
     def spawn(
-        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
     @overload
     def spawn(
-        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]
+        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
     @overload
     def spawn(
-        self, agent: str, input: Inputs = None, **options: Unpack[Spawning]
+        self, agent: str, input: Inputs = None, **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, AsyncChild[Any]]: ...
     def spawn(
         self,
@@ -199,15 +199,15 @@ class AsyncRun(RunFacts):
 
     @overload
     def map(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
     @overload
     def map(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
     @overload
     def map(
-        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]: ...
     def map(
         self,
@@ -232,15 +232,15 @@ class AsyncRun(RunFacts):
 
     @overload
     def map_results(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[T]]: ...
     @overload
     def map_results(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[T]]: ...
     @overload
     def map_results(
-        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[Any]]: ...
     def map_results(
         self,
@@ -282,7 +282,7 @@ class AsyncRun(RunFacts):
         token = cleaning.set(True)
         try:
             self._guard("cleanup")
-            script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
+            script = self._activation.open_step(function, args, kwargs, NO_OPTIONS)
         finally:
             cleaning.reset(token)
         return self._call("cleanup", lambda: self._player.clean_up(script))
@@ -387,7 +387,7 @@ class AsyncUsing:
         return self._run._step(self._said, function, args, kwargs)  # noqa: SLF001 - one class in two halves
 
 
-class Said:
+class Recording:
     """Something that was said at once, whether it is awaited or not; awaiting it waits until it is recorded."""
 
     def __init__(self, recorded: Future[None] | None = None, player: AsyncPlayer | None = None) -> None:

@@ -24,7 +24,7 @@ from taxiway.encode import type_name
 from taxiway.errors import DENIED, AuthorizationDenied, AuthorizationLost, AuthorizationUnavailable, Halt
 from taxiway.forks import refuse_in_child
 from taxiway.outside_step import refusal
-from taxiway.report import storable
+from taxiway.storable_text import storable
 from taxiway.waits import TIMED_OUT, Settled, Wish
 
 AUTHORIZATION: Final = "authorization"

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-_OURS: Final = str(Path(__file__).parent) + "/"
+_SDK_FOLDER: Final = str(Path(__file__).parent) + "/"
 _LIBRARY: Final = str(Path(os.__file__).parent) + "/"
 _INSTALLED: Final = str(Path(os.__file__).parent / "site-packages") + "/"
 
@@ -29,7 +29,7 @@ def place_of(found: tuple[CodeType, int] | None) -> str:
     return "an unknown place" if found is None else f"{found[0].co_filename}:{found[1]}"
 
 
-def see(function: Callable[..., Any]) -> str:
+def definition_hint(function: Callable[..., Any]) -> str:
     """Return the end of a sentence that says where a function begins; nothing for one that is not written in Python."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -41,4 +41,4 @@ def see(function: Callable[..., Any]) -> str:
 def _is_foreign(file: str) -> bool:
     if file.startswith(_LIBRARY):
         return not file.startswith(_INSTALLED)
-    return file.startswith((_OURS, "<frozen "))
+    return file.startswith((_SDK_FOLDER, "<frozen "))

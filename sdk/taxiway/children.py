@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
+from taxiway.agent_references import R_co, refer_to
 from taxiway.agents import Agent
 from taxiway.codec import resulted
-from taxiway.conduct import LIVE, Commit, Recall, Script, Seen, Tell, record_failure
+from taxiway.commands import LIVE, Commit, Recall, Script, Seen, Tell
 from taxiway.durations import Duration, milliseconds, seconds
 from taxiway.encode import json_text
 from taxiway.errors import STEP_ERROR, ChildFailed, InvalidValue, NotRecorded, StepFailed
@@ -21,13 +22,13 @@ from taxiway.frames import Kind
 from taxiway.identity import arguments_digest, call_digest, checked_name
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.shapes import Shape
-from taxiway.starting import R_co, refer_to
+from taxiway.step_script import record_failure
 from taxiway.waits import MOST_AT_ONCE, Settled, Wait, Wish
 
 CHILD: Final = "child"
 _SIGNAL: Final = "taxiway.child/"
 _CHUNK: Final = 1024 * 1024
-_MOST_TOGETHER: Final = 16 * 1024 * 1024
+_MAX_TOTAL: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ def handles(
 ) -> list[H]:
     """Make the handles on runs that were started; whoever looks at the parked parent is told which runs it waits for."""
     return [
-        kind(wait.key, _told(wait.wish, run, agent), wait.settled, wait.place, run, agent, take)
+        kind(wait.key, _shown_wish(wait.wish, run, agent), wait.settled, wait.place, run, agent, take)
         for wait, run in zip(given, ids, strict=True)
     ]
 
 
-def _told(wish: Wish, run: str, agent: str) -> Wish:
+def _shown_wish(wish: Wish, run: str, agent: str) -> Wish:
     return replace(wish, request={**wish.request, "run": run, "agent": agent})
 
 
@@ -225,10 +226,8 @@ def _input(agent: Agent | None, given: object) -> str:
 
 
 def _check_sizes(start: Start, max_bytes: int) -> None:
-    if (total := sum(map(len, start.inputs))) > _MOST_TOGETHER:
-        raise ValueError(
-            f"the inputs of {start.name} have {total:,} characters of JSON, {_MOST_TOGETHER:,} fit one call"
-        )
+    if (total := sum(map(len, start.inputs))) > _MAX_TOTAL:
+        raise ValueError(f"the inputs of {start.name} have {total:,} characters of JSON, {_MAX_TOTAL:,} fit one call")
     for place, text in enumerate(start.inputs):
         if (size := len(text.encode())) > max_bytes:
             raise ValueError(f"input {place} of {start.name} has {size:,} bytes of JSON, {max_bytes:,} are allowed")

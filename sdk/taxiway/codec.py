@@ -13,12 +13,12 @@ from typing import Any
 
 from taxiway.decode import rebuild, recorded, resulting
 from taxiway.encode import MAX_DEPTH, Unfit, json_of, json_text, plain
+from taxiway.equality import same
 from taxiway.errors import InvalidValue
-from taxiway.same import same
+from taxiway.shape_writers import writer_for
 from taxiway.shapes import Shape
 from taxiway.tags import TAG
-from taxiway.writer import Ambiguous, For, Writer
-from taxiway.writing import writer_for
+from taxiway.writer import Ambiguous, Reader, Writer
 
 
 def record(shape: Shape, value: object, encode: Callable[[Any], str] = json_of) -> tuple[str, Any]:
@@ -26,7 +26,7 @@ def record(shape: Shape, value: object, encode: Callable[[Any], str] = json_of) 
 
     What is handed over the first time is what a replay hands over, so that no agent can tell the two apart.
     """
-    writer = writer_for(For.RECORD)
+    writer = writer_for(Reader.RECORD)
     text = encode(_written(writer, shape, value))
     back = replay(shape, text)
     if writer.doubtful and not same(back, value):
@@ -42,7 +42,7 @@ def replay(shape: Shape, text: str) -> Any:
 
 def result(shape: Shape | None, value: object) -> str:
     """Return the JSON text of what an agent returned; raise InvalidValue. Without an annotation (None) all of JSON fits."""
-    return json_text(value) if shape is None else json_of(_written(writer_for(For.RESULT), shape, value))
+    return json_text(value) if shape is None else json_of(_written(writer_for(Reader.RESULT), shape, value))
 
 
 def resulted(shape: Shape | None, value: Any) -> Any:
@@ -68,7 +68,7 @@ def plain_keys(inputs: Mapping[str, object]) -> Mapping[str, object]:
 def _given(shape: Shape | None, name: str, value: object) -> Any:
     try:
         if shape is not None:
-            return writer_for(For.INPUT).write(shape, value, MAX_DEPTH)
+            return writer_for(Reader.INPUT).write(shape, value, MAX_DEPTH)
     except Ambiguous as unfit:
         unfit.trail.append(name)
         raise InvalidValue(unfit.path(), unfit.problem) from None

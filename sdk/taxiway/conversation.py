@@ -21,7 +21,7 @@ from taxiway.envelope import EnvelopeBroken, unseal
 from taxiway.errors import NotRecorded
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.orders import Order
-from taxiway.report import MAX_LOG, storable
+from taxiway.storable_text import MAX_LOG, storable
 
 T = TypeVar("T")
 PROGRESS_SECONDS: Final = 0.05
@@ -180,7 +180,7 @@ class Conversation(ABC):
             self._versions[grant.provider, grant.subject] = frame["version"]
         future.set_result(Granted(bool(frame.get("usable")), bool(frame.get("lost")), token, why))
 
-    def _hang_up(self) -> list[Future[Any]]:
+    def _take_unanswered(self) -> list[Future[Any]]:
         """Give back whatever is unanswered, and forget it; the caller holds the lock."""
         asks = [future for _, future in self._asks.values()]
         waiting: list[Future[Any]] = [*self._unanswered.values(), *self._recalls.values(), *asks]

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from taxiway import states, texts
-from taxiway.constants import canonical
-from taxiway.describe import named
+from taxiway import object_state, text_types
 from taxiway.encode import place, type_name
+from taxiway.enum_json import canonical
 from taxiway.errors import InvalidValue
-from taxiway.kinds import base_for, shape_for
+from taxiway.shape_names import named
 from taxiway.shapes import (
     Anything,
     Bag,
@@ -33,7 +32,8 @@ from taxiway.shapes import (
     shape_of,
 )
 from taxiway.tags import STATE, TAG, VALUE, find, is_tagged
-from taxiway.texts import Parsed
+from taxiway.text_types import Parsed
+from taxiway.type_shapes import base_for, shape_for
 
 
 def decode(shape: Shape, value: Any, path: str = "$") -> Any:
@@ -114,7 +114,7 @@ class _Reader:
             raise _Refused(path, f"was a {name}, which is not there any more") from None
         if STATE in value:
             parts = self._anything(Anything(), value[STATE], path)
-            return _built(path, lambda state: states.restored(kind, state), parts)
+            return _built(path, lambda state: object_state.restored(kind, state), parts)
         own = shape_for(kind)
         if own is not None:
             return self.read(own, value[VALUE], path)
@@ -135,7 +135,7 @@ class _Reader:
     def _parsed(self, shape: Parsed, value: Any, path: str) -> Any:
         text = _expect(str, value, path)
         try:
-            return texts.read(shape, text)
+            return text_types.read(shape, text)
         except ValueError:
             raise InvalidValue(path, f"{text!r:.80} is no {shape.format}") from None
 
@@ -221,13 +221,13 @@ class _Reader:
         return _built(path, lambda fields: shape.build(**fields), given)
 
     def _model(self, shape: Model, value: Any, path: str) -> Any:
-        from taxiway import adapters  # noqa: PLC0415 - it needs pydantic
+        from taxiway import pydantic_models  # noqa: PLC0415 - it needs pydantic
 
-        read = adapters.read_leniently if self._lenient else adapters.read
+        read = pydantic_models.read_leniently if self._lenient else pydantic_models.read
         try:
             return read(shape.kind, value)
         except Exception as error:
-            where, problem = adapters.told(error)
+            where, problem = pydantic_models.problem_of(error)
             raise _Refused(path + where, problem) from error
 
     _READ: ClassVar[dict[type, Any]] = {

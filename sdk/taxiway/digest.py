@@ -95,7 +95,7 @@ def _fields(value: Any, kind: type) -> dict[str, Any] | None:
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
     if "pydantic" in sys.modules:
-        from taxiway.adapters import parts_of  # noqa: PLC0415 - it imports pydantic
+        from taxiway.pydantic_models import parts_of  # noqa: PLC0415 - it imports pydantic
 
         if (parts := parts_of(value)) is not None:
             return parts

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, Final
 
 from taxiway.errors import InvalidValue
-from taxiway.texts import parsed_of
+from taxiway.text_types import parsed_of
 
 MAX_DEPTH: Final = 200
 _MAX_INTEGER_BITS: Final = 14_000  # Python itself reads no integer of more than 4,300 digits

@@ -19,7 +19,7 @@ _host: int | None = None
 """The process that speaks for runs, once one has said so."""
 
 
-def tell_children(hang_up: Callable[[], None]) -> None:
+def register_host(hang_up: Callable[[], None]) -> None:
     """Call `hang_up` in every process that is forked from this one, and refuse that it speaks for a run.
 
     Call it before agents are imported: what is registered first is called first. A fork by C code calls nothing: that child

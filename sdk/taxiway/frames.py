@@ -138,7 +138,7 @@ class FrameSocket:
         self._frames: deque[Frame] = deque()
         self._fault: FrameError | ChannelClosed | None = None
         self._broken: str | None = None
-        self._patience: float | None = None
+        self._read_timeout: float | None = None
         self._writable = select.poll()
         self._writable.register(sock, select.POLLOUT)
 
@@ -220,10 +220,10 @@ class FrameSocket:
                 raise ChannelClosed(self._broken) from error
         return True
 
-    def _read(self, patience: float | None) -> bool:
+    def _read(self, timeout: float | None) -> bool:
         """Take in what has come, or comes within so many seconds; say whether anything did, an end or a fault too."""
         try:
-            chunk = self._socket.recv(_CHUNK, 0 if self._wait_for_at_most(patience) else socket.MSG_DONTWAIT)
+            chunk = self._socket.recv(_CHUNK, 0 if self._limit_read(timeout) else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -240,17 +240,17 @@ class FrameSocket:
             self._fault = error
         return True
 
-    def _wait_for_at_most(self, patience: float | None) -> bool:
+    def _limit_read(self, timeout: float | None) -> bool:
         """Have the kernel end a read after so many seconds: one call where a poll before it would make two.
 
         Says whether a read may wait at all.
         """
-        microseconds = 0 if patience is None else round(patience * 1e6)
-        if patience is not None and microseconds == 0:
+        microseconds = 0 if timeout is None else round(timeout * 1e6)
+        if timeout is not None and microseconds == 0:
             return False
-        if patience != self._patience:
+        if timeout != self._read_timeout:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(*divmod(microseconds, 10**6)))
-            self._patience = patience
+            self._read_timeout = timeout
         return True
 
     def _take(self) -> Iterator[Frame]:

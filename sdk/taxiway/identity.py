@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from taxiway.digest import value_digest
 from taxiway.encode import rich_to_plain, type_name
-from taxiway.glance import SHOWN
-from taxiway.report import storable
+from taxiway.short_repr import SHORT_REPR
+from taxiway.storable_text import storable
 
 DIGEST_LENGTH: Final = 16
 MAX_NAME: Final = 200
@@ -55,7 +55,7 @@ def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 def _brief(value: object) -> str:
     kind = type(value)
     short = kind in _SHORT or (kind is int and -_LONG_NUMBER < value < _LONG_NUMBER)  # type: ignore[operator]
-    return repr(value) if short else SHOWN.repr(value)
+    return repr(value) if short else SHORT_REPR.repr(value)
 
 
 def arguments_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

@@ -15,12 +15,12 @@ from typing import Final, NamedTuple
 
 from taxiway.activation import Activation
 from taxiway.authorizations import Grant, token_source
-from taxiway.conduct import Execute, StepCall
+from taxiway.commands import Execute, StepCall
 from taxiway.conversation import Granted, Place
+from taxiway.current_run import enter_step, leave_step
 from taxiway.forks import refuse_in_child
 from taxiway.identity import idempotency_key
 from taxiway.outside_step import refusal
-from taxiway.present import step_begins, step_ends
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ class stepping:  # noqa: N801 - used as the function that it would be, were it n
         self._inside = _Inside(activation, command.call, command.attempt)
 
     def __enter__(self) -> None:
-        self._here, self._time, self._step = _here.set(self._inside), agent_code.set(False), step_begins()
+        self._here, self._time, self._step = _here.set(self._inside), agent_code.set(False), enter_step()
         self._tokens = token_source.set(self._inside.token_of)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         token_source.reset(self._tokens)
-        step_ends(self._step)
+        leave_step(self._step)
         agent_code.reset(self._time)
         _here.reset(self._here)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxiway.agents import Agent
-from taxiway.callers import see
+from taxiway.callers import definition_hint
 from taxiway.codec import result
-from taxiway.describe import annotated
 from taxiway.errors import (
     AGENT_ERROR,
     AUTHORIZATION_FAILED,
@@ -29,7 +28,8 @@ from taxiway.errors import (
     StepFailed,
     WaitTimeout,
 )
-from taxiway.report import message_of, report_of
+from taxiway.shape_names import annotated
+from taxiway.storable_text import message_of, report_of
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,12 @@ def returned(agent: Agent, value: object, max_bytes: int) -> Outcome:
     try:
         text = result(agent.result, value)
     except InvalidValue as problem:
-        message = f"the agent{annotated(agent.result)} returned {problem}{see(agent.function)}"
+        message = f"the agent{annotated(agent.result)} returned {problem}{definition_hint(agent.function)}"
         return Failed(INVALID_OUTPUT, "InvalidValue", message)
     if (size := len(text.encode())) > max_bytes:
-        message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed{see(agent.function)}"
+        message = (
+            f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed{definition_hint(agent.function)}"
+        )
         return Failed(OUTPUT_TOO_LARGE, "ValueTooLarge", message)
     return Finished(text)
 

@@ -8,15 +8,15 @@ from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
+from taxiway.agent_references import AsyncAgent, Inputs, SpawnOptions, T
 from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import Grant
 from taxiway.children import Child, Unstarted
-from taxiway.conduct import Script
+from taxiway.commands import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.starting import AsyncAgent, Inputs, Spawning, T
-from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
+from taxiway.steps import NO_OPTIONS, StepOnDeny, StepOptions
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
@@ -56,7 +56,7 @@ class Run(RunFacts):
         Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return
         annotation, the first time too.
         """
-        value: T = self._step(NOTHING_SAID, function, args, kwargs)
+        value: T = self._step(NO_OPTIONS, function, args, kwargs)
         return value
 
     def using(
@@ -175,11 +175,11 @@ class Run(RunFacts):
         self._wait(self._describe("pause", waits.user(reason, timeout)))
 
     @overload
-    def spawn(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    def spawn(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Child[T]: ...
     @overload
-    def spawn(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    def spawn(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Child[T]: ...
     @overload
-    def spawn(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Child[Any]: ...
+    def spawn(self, agent: str, input: Inputs = None, **options: Unpack[SpawnOptions]) -> Child[Any]: ...
     def spawn(
         self,
         agent: object,
@@ -203,14 +203,16 @@ class Run(RunFacts):
 
     @overload
     def map(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[Child[T]]: ...
     @overload
     def map(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[Child[T]]: ...
     @overload
-    def map(self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]) -> list[Child[Any]]: ...
+    def map(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
+    ) -> list[Child[Any]]: ...
     def map(
         self,
         agent: object,
@@ -233,15 +235,15 @@ class Run(RunFacts):
 
     @overload
     def map_results(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[T]: ...
     @overload
     def map_results(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[T]: ...
     @overload
     def map_results(
-        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[Any]: ...
     def map_results(
         self,
@@ -279,7 +281,7 @@ class Run(RunFacts):
         self._guard("cleanup")
         token = cleaning.set(True)
         try:
-            script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
+            script = self._activation.open_step(function, args, kwargs, NO_OPTIONS)
         finally:
             cleaning.reset(token)
         value: T = self._player.clean_up(script)

@@ -26,7 +26,7 @@ from taxiway.shapes import (
     Table,
     shape_of,
 )
-from taxiway.texts import Parsed
+from taxiway.text_types import Parsed
 
 Schema = dict[str, Any]
 
@@ -146,7 +146,7 @@ class _Writer:
         }
 
     def _model(self, kind: Any) -> Schema:
-        from taxiway.adapters import schema_of  # noqa: PLC0415 - it needs pydantic
+        from taxiway.pydantic_models import schema_of  # noqa: PLC0415 - it needs pydantic
 
         schema: Schema = schema_of(kind, whole=self._defaults)
         nested: Schema = schema.pop("$defs", {})

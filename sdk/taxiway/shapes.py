@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import Enum, Flag
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-from taxiway.constants import constants
+from taxiway.enum_json import constants
 from taxiway.errors import UnknownType
-from taxiway.texts import Parsed, parsed_of
+from taxiway.text_types import Parsed, parsed_of
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def _is_known_to_pydantic(annotation: Any) -> bool:
 
 
 def _model(kind: Any) -> Model:
-    from taxiway.adapters import check  # noqa: PLC0415 - it needs pydantic, which agents without models do not have
+    from taxiway.pydantic_models import check  # noqa: PLC0415 - it needs pydantic, which agents without models do not have
 
     check(kind)
     return Model(kind)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar, overload
 
 from taxiway.choices import check_choice
+from taxiway.current_run import is_awaited, recorded_in_agents
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
-from taxiway.present import callable_in_agents, is_awaited
 from taxiway.retry import NO_RETRY, Retry
-from taxiway.returns import NotYetDefined, return_shape
+from taxiway.return_types import NotYetDefined, return_shape
 from taxiway.shapes import Anything, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,7 +46,7 @@ class StepOptions:
             check_choice("a step's on_deny", self.on_deny, StepOnDeny)
 
 
-NOTHING_SAID: Final = StepOptions()
+NO_OPTIONS: Final = StepOptions()
 
 
 @dataclass(frozen=True)
@@ -105,21 +105,21 @@ def step(
         setattr(target, _OPTIONS, options)
         _readable_shape(target)  # or, where what it names is defined further below, when the host has loaded it
         DECLARED_STEPS.add(target)
-        return callable_in_agents(target)
+        return recorded_in_agents(target)
 
     return declare if function is None else declare(function)
 
 
 def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | None) -> StepPlan:
     """Settle how a call is executed: the call's own options win over the function's, these over the agent's."""
-    if call is not NOTHING_SAID:
+    if call is not NO_OPTIONS:
         return _settled(function, call, agent_retry)
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
     with contextlib.suppress(TypeError):  # cannot be hashed or referred to weakly
         declared, retry, known = _plans.get(owner, (None, None, None))
-        if known is None or retry is not agent_retry or declared is not getattr(function, _OPTIONS, NOTHING_SAID):
+        if known is None or retry is not agent_retry or declared is not getattr(function, _OPTIONS, NO_OPTIONS):
             known = _settled(function, call, agent_retry)
-            _plans[owner] = (getattr(function, _OPTIONS, NOTHING_SAID), agent_retry, known)
+            _plans[owner] = (getattr(function, _OPTIONS, NO_OPTIONS), agent_retry, known)
         return known
     return _settled(function, call, agent_retry)
 
@@ -127,7 +127,7 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
 def _settled(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | None) -> StepPlan:
     if not callable(function):
         raise TypeError(f"a step is a function and its arguments, {function!r:.80} cannot be called")
-    declared: StepOptions = getattr(function, _OPTIONS, NOTHING_SAID)
+    declared: StepOptions = getattr(function, _OPTIONS, NO_OPTIONS)
     timeout = call.timeout if call.timeout is not None else declared.timeout
     once = call.once if call.once is not None else declared.once
     return StepPlan(

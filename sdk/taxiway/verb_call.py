@@ -13,7 +13,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from taxiway.callers import caller, place_of
-from taxiway.standstill import raise_in
+from taxiway.raise_in_frame import raise_in_frame
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Unawaited:
         _, place = left
         if where is not None and place is not None and where.f_code.co_filename == place[0].co_filename:
             self.stopped = True
-            raise_in(where, error)
+            raise_in_frame(where, error)
 
     def misused(self, call: object) -> NoReturn:
         """Stop the agent, which takes a call for what it would return."""

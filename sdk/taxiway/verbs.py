@@ -10,12 +10,12 @@ from typing import Any, Unpack, overload
 
 from taxiway import approvals, authorizations, children, waits
 from taxiway.activation import Activation
+from taxiway.agent_references import AsyncAgent, Inputs, SpawnOptions, T
 from taxiway.approvals import OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish
 from taxiway.children import Child, Start, Unstarted
-from taxiway.conduct import Script
+from taxiway.commands import Script
 from taxiway.durations import Duration
-from taxiway.starting import AsyncAgent, Inputs, Spawning, T
 from taxiway.waits import Wait, Wish
 
 
@@ -100,11 +100,11 @@ class RunFacts:
     @overload
     def child(self, agent: Child[T]) -> Child[T]: ...
     @overload
-    def child(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[T]: ...
+    def child(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Unstarted[T]: ...
     @overload
-    def child(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[T]: ...
+    def child(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Unstarted[T]: ...
     @overload
-    def child(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[Any]: ...
+    def child(self, agent: str, input: Inputs = None, **options: Unpack[SpawnOptions]) -> Unstarted[Any]: ...
     def child(
         self,
         agent: object,

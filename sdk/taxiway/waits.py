@@ -15,9 +15,9 @@ from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds, until
 from taxiway.errors import InvalidValue, WaitTimeout
 from taxiway.identity import checked_name
-from taxiway.report import storable
 from taxiway.schema import value_schema
 from taxiway.shapes import Shape, shape_of
+from taxiway.storable_text import storable
 
 SIGNAL, TIMER, USER = "signal", "timer", "user"
 TIMED_OUT: Final = "timeout"

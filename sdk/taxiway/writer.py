@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from taxiway.describe import described
 from taxiway.encode import Unfit, checked_text, type_name
+from taxiway.shape_names import described
 from taxiway.shapes import Shape
 from taxiway.tags import TAG
 
 _TOO_DEEP: Final = "is nested deeper than 200 levels, or contains itself"
 
 
-class For(StrEnum):
+class Reader(StrEnum):
     """Who reads what is written."""
 
     RECORD = "record"
@@ -30,11 +30,11 @@ class Writer:
     """Writes one value. `doubtful` says afterwards whether something was written that only reading it can prove right."""
 
     def __init__(
-        self, reader: For, functions: Mapping[type, Callable[..., Any]], *, takes_everything: bool = False
+        self, reader: Reader, functions: Mapping[type, Callable[..., Any]], *, takes_everything: bool = False
     ) -> None:
         self.reader = reader
         self.takes_everything = takes_everything
-        self.has_tags = reader is not For.INPUT
+        self.has_tags = reader is not Reader.INPUT
         self.doubtful = False
         self._functions = functions
 
@@ -46,7 +46,7 @@ class Writer:
 
     def for_parts(self) -> Writer:
         """Return a writer of an object's own parts, which are none of JSON's business: sets too, and dicts with any keys."""
-        return Writer(For.RECORD, self._functions, takes_everything=True)
+        return Writer(Reader.RECORD, self._functions, takes_everything=True)
 
 
 def unlike(shape: Shape, value: Any) -> Unfit:

@@ -10,7 +10,7 @@ import pytest
 from taxiway import ChildFailed, StepFailed, waits
 from taxiway.activation import Activation
 from taxiway.children import Child, handles, start
-from taxiway.conduct import Commit, Live, Recall, Script, Seen, Tell
+from taxiway.commands import Commit, Live, Recall, Script, Seen, Tell
 from taxiway.errors import Halt, InvalidValue, NotRecorded
 from taxiway.frames import Kind
 from taxiway.ledger import Recorded, Status

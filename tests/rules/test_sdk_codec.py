@@ -19,8 +19,8 @@ import pydantic
 import pytest
 from taxiway.codec import record, replay, result, resulted
 from taxiway.decode import decode
+from taxiway.equality import same
 from taxiway.errors import InvalidValue
-from taxiway.same import same
 from taxiway.shapes import shape_of
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Name, Planet, Point, Rejected, Right, Rows, Size, Trimmed

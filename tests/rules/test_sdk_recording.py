@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from taxiway import Retry, StepFailed, step
 from taxiway.activation import Activation
-from taxiway.conduct import Attempt, Commit, Execute, Recall, Script, Sleep, Tell
+from taxiway.commands import Attempt, Commit, Execute, Recall, Script, Sleep, Tell
 from taxiway.digest import value_digest
 from taxiway.errors import Canceled, Halt, NotRecorded
 from taxiway.frames import Kind
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.orders import Limits, Order
 from taxiway.outcome import Failed, Finished
-from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.steps import NO_OPTIONS, StepOptions
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Worker:
         self.activation.in_order = in_order
 
     def call(self, function: Callable[..., Any], *args: Any, **said: Any) -> Any:
-        options = StepOptions(**said) if said else NOTHING_SAID
+        options = StepOptions(**said) if said else NO_OPTIONS
         return self.play(self.activation.open_step(function, args, {}, options))
 
     def play(self, script: Script) -> Any:

@@ -10,9 +10,9 @@ import sys
 
 from taxiway.frames import FrameSocket
 from taxiway.host.capabilities import drop_capabilities
+from taxiway.host.child_processes import adopt_all
 from taxiway.host.confinement import SIGNALS_AND_TRACING, confine
-from taxiway.host.death import tie_to
-from taxiway.host.offspring import adopt_all
+from taxiway.host.process_end import tie_to
 from taxiway.host.service import Service
 
 PROGRAM = "taxiway-agents"

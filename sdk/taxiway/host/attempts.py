@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from taxiway.activation import Activation
-from taxiway.conduct import Attempt, Execute
+from taxiway.commands import Attempt, Execute
 from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.turns import Turns

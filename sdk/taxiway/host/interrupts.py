@@ -17,7 +17,7 @@ from types import FrameType, TracebackType
 from typing import Final, Self
 
 from taxiway.errors import Canceled
-from taxiway.host.watch import Alarm, Watch
+from taxiway.host.alarms import Alarm, AlarmThread
 
 AGAIN_AFTER: Final = 1.0
 """Seconds between two interrupts of code that swallowed the first."""
@@ -57,7 +57,7 @@ _limit: Final[ContextVar[Limit | None]] = ContextVar("taxiway_limit", default=No
 class Interrupts:
     """The gate between the main thread and those who may interrupt it."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: AlarmThread) -> None:
         self.lock = _GatedLock(self)
         self._watch = watch
         self._open = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from taxiway.host.belongings import Belongings
+from taxiway.host.child_processes import ChildProcesses
 from taxiway.host.left_threads import LeftThreads
-from taxiway.host.offspring import Offspring
-from taxiway.host.own_code import OwnCode
+from taxiway.host.process_state import ProcessState
+from taxiway.host.sdk_code import SdkCode
 
 
 class Leftovers:
@@ -19,10 +19,10 @@ class Leftovers:
     """
 
     def __init__(self, agents: Iterable[Callable[..., Any]] = (), instances: Iterable[object] = ()) -> None:
-        self._belongings = Belongings()
-        self._code = OwnCode(agents, instances)
+        self._state = ProcessState()
+        self._code = SdkCode(agents, instances)
         self._threads = LeftThreads()
-        self._offspring = Offspring()
+        self._processes = ChildProcesses()
 
     def clear(self) -> list[str]:
         """Restore and end what a run left behind; return why this process must not serve another, nothing if it may.
@@ -30,4 +30,4 @@ class Leftovers:
         Processes are killed, yet count: code that started them may believe that they are still there.
         """
         threads = self._threads.look()  # first: they may start processes
-        return [*threads, *self._offspring.end(), *self._belongings.restore(), *self._code.changed()]
+        return [*threads, *self._processes.end(), *self._state.restore(), *self._code.changed()]

@@ -18,9 +18,9 @@ from typing import Any, Final
 from taxiway.agents import DECLARED, Agent
 from taxiway.errors import UnknownType
 from taxiway.forks import ChildEndsHere
-from taxiway.host.patched import patched
-from taxiway.report import message_of
+from taxiway.host.monkey_patches import patched
 from taxiway.steps import DECLARED_STEPS, check_declared
+from taxiway.storable_text import message_of
 
 DIGEST_LENGTH: Final = 16
 _VARIABLES: Final = (
@@ -83,7 +83,7 @@ def load(specs: list[str]) -> dict[str, Served]:
         if (sentence := patched()) is not None:
             raise Broken("ImportError", f"{spec} cannot be served: {sentence}", spec)
     if "asyncio" in sys.modules:  # which `def` agents do without
-        importlib.import_module("taxiway.host.in_order").hand_out()
+        importlib.import_module("taxiway.host.ordered_completion").replace_copies()
     if not DECLARED:
         raise Broken("NoAgents", "no function there is declared with @taxiway.agent", ", ".join(specs))
     served: dict[str, Served] = {}
@@ -93,7 +93,7 @@ def load(specs: list[str]) -> dict[str, Served]:
             raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
         served[agent.name] = _serve(agent)
     if any(agent.is_async for agent in DECLARED):
-        importlib.import_module("taxiway.host.event_loop")  # now, so that all of ours is there before the first run
+        importlib.import_module("taxiway.host.async_player")  # now, so that all of ours is there before the first run
     _check_steps()
     return served
 

@@ -25,7 +25,7 @@ from taxiway.waits import TIMER
 
 ALARM: Final = "alarm@"
 """What the key of the wait begins with that wakes a run for a timer of its code."""
-TOLD_AFTER: Final = 1.0
+REPORT_HOLDS_AFTER: Final = 1.0
 """Seconds of rest after which the worker is told what keeps the slot of a run that waits."""
 BACKGROUND: Final = 300.0
 """Seconds for which a parked run is not woken for what its background tasks do."""
@@ -60,7 +60,7 @@ class Parking:
         self._is_busy = is_busy
         self._patience = activation.order.park_after
         self._asked = False
-        self._told = False
+        self._is_reported = False
         self._again: asyncio.TimerHandle | None = None
         self._threads = set(threading.enumerate())
         self._rests_since = self._rests_since_real = 0.0
@@ -69,8 +69,8 @@ class Parking:
     def touch(self) -> None:
         """Note that the agent's code asks something of the run: it does not rest."""
         self._rests_since, self._rests_since_real = self._loop.run_clock.now, self._loop.run_clock.real()
-        if self._told:
-            self._tell([])
+        if self._is_reported:
+            self._report([])
 
     def ask(self) -> None:
         """Park as soon as the code waits, whatever else it does."""
@@ -159,14 +159,14 @@ class Parking:
         if holds and self._waiting.awaited():
             rested = self._rested()
             moments.append(self._patience - rested)
-            if not self._told and rested >= TOLD_AFTER:
-                self._tell(holds)
-            elif not self._told:
-                moments.append(TOLD_AFTER - rested)
+            if not self._is_reported and rested >= REPORT_HOLDS_AFTER:
+                self._report(holds)
+            elif not self._is_reported:
+                moments.append(REPORT_HOLDS_AFTER - rested)
         if moments:
             self._again = self._loop.call_ours_in(max(0.0, min(moments)), self._turns.look)
 
-    def _tell(self, holds: list[Hold]) -> None:
-        self._told = bool(holds)
+    def _report(self, holds: list[Hold]) -> None:
+        self._is_reported = bool(holds)
         if not self._activation.is_stopped:
             self._activation.tell(Kind.HELD, {"by": [hold.as_frame() for hold in holds]})

@@ -15,23 +15,23 @@ import taxiway
 from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
-from taxiway.forks import ChildEndsHere, refuse_in_child, tell_children
+from taxiway.forks import ChildEndsHere, refuse_in_child, register_host
 from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
-from taxiway.host.death import abandon, die, leave
-from taxiway.host.interpreter import note_audit_hooks
+from taxiway.host.alarms import AlarmThread
+from taxiway.host.def_player import DefAgentPlayer
+from taxiway.host.interpreter_state import note_audit_hooks
 from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
 from taxiway.host.leftovers import Leftovers
 from taxiway.host.loading import Broken, Served, load
-from taxiway.host.main_thread import MainThread
-from taxiway.host.watch import Watch
+from taxiway.host.process_end import abandon, die, leave
 from taxiway.ledger import Recorded, Turn
 from taxiway.orders import Order
 from taxiway.outcome import Failed, Finished, Outcome
-from taxiway.report import MAX_LOG, storable
+from taxiway.storable_text import MAX_LOG, storable
 from taxiway.waits import Settled
 
 EXIT_BROKEN: Final = 3
-_LAST_WORDS: Final = 1.0
+_EXIT_AFTER: Final = 1.0
 _UNWINDING: Final = 5.0
 """Seconds that an agent's code gets to unwind once its run waits; then the run is parked without it."""
 
@@ -54,7 +54,7 @@ class Service:
         self._confined = confined
         self._lease = lease_seconds
         self._valid_at = time.monotonic()
-        self._watch = Watch()
+        self._watch = AlarmThread()
         self._interrupts = Interrupts(self._watch)
         self._leftovers: Leftovers | None = None
         self._agents: dict[str, Served] = {}
@@ -68,7 +68,7 @@ class Service:
         self._watch.start()
         self._watch_lease()
         threading.Thread(target=self._read, name="taxiway-reader", daemon=True).start()
-        tell_children(self._hang_up)
+        register_host(self._forget_run)
         try:
             self._agents = load(specs)
         except Broken as broken:
@@ -84,7 +84,7 @@ class Service:
             if not self._carry(activation):
                 abandon()  # at once: nothing that was interrupted may hold up the end
             self._write({"frame": Kind.IDLE, "activation": activation.order.activation})
-        self._watch.after(_LAST_WORDS, lambda: leave(0))  # an agent's own threads may keep Python from ending
+        self._watch.after(_EXIT_AFTER, lambda: leave(0))  # an agent's own threads may keep Python from ending
         return 0
 
     def _hello(self) -> Frame:
@@ -141,7 +141,7 @@ class Service:
         """Park a run whose agent does not end, and leave it to nobody: this process ends. In the watch's thread."""
         if not activation.over:
             activation.conclude(Finished("null"))
-            self._watch.after(_LAST_WORDS, lambda: die("an agent went on although its run waits"))
+            self._watch.after(_EXIT_AFTER, lambda: die("an agent went on although its run waits"))
 
     def _outcome(self, agent: Agent, activation: Activation, player: _Player) -> Outcome:
         try:
@@ -154,11 +154,11 @@ class Service:
 
     def _player_for(self, agent: Agent, activation: Activation) -> _Player:
         if not agent.is_async:
-            return MainThread(activation, self._interrupts)
+            return DefAgentPlayer(activation, self._interrupts)
 
-        from taxiway.host.event_loop import EventLoop  # noqa: PLC0415 - it needs asyncio, a `def` agent does not
+        from taxiway.host.async_player import AsyncAgentPlayer  # noqa: PLC0415 - it needs asyncio, a `def` agent does not
 
-        return EventLoop(activation, self._interrupts, self._watch)
+        return AsyncAgentPlayer(activation, self._interrupts, self._watch)
 
     def _conclude(self, activation: Activation, outcome: Outcome) -> None:
         try:
@@ -247,7 +247,7 @@ class Service:
 
     # Both, and the watch.
 
-    def _hang_up(self) -> None:
+    def _forget_run(self) -> None:
         """Keep nothing that speaks for a run, in a forked child."""
         self._channel.forget()
         self._key = None

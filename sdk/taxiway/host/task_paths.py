@@ -25,7 +25,7 @@ LONGEST: Final = 80
 """Characters from which on a path is shortened to a digest, so that a key always fits."""
 
 
-class _Stand:
+class _Position:
     """The path of a task, and how many it has started."""
 
     def __init__(self, path: str, place: int = 0) -> None:
@@ -35,12 +35,12 @@ class _Stand:
         self._tasks = 0
         self._callbacks = 0
 
-    def next(self, *, by_callback: bool) -> _Stand:
+    def next(self, *, by_callback: bool) -> _Position:
         if by_callback:
             self._callbacks += 1
-            return _Stand(_short(f"{self.path}.c{self._callbacks}"), self._callbacks)
+            return _Position(_short(f"{self.path}.c{self._callbacks}"), self._callbacks)
         self._tasks += 1
-        return _Stand(_short(f"{self.path}.{self._tasks}"), self._tasks)
+        return _Position(_short(f"{self.path}.{self._tasks}"), self._tasks)
 
 
 class AgentTask(asyncio.Task[Any]):
@@ -63,14 +63,14 @@ class AgentTask(asyncio.Task[Any]):
 
 _MAKE_EAGER: Final = "create_eager_task_factory"  # since Python 3.12
 _eager: Final = getattr(asyncio, "eager_task_factory", object())  # since Python 3.12
-_standing: Final[ContextVar[_Stand | None]] = ContextVar("taxiway_path", default=None)
+_position: Final[ContextVar[_Position | None]] = ContextVar("taxiway_path", default=None)
 
 
 class TaskPaths:
     """The paths of the tasks of one activation; it is the task factory of its loop."""
 
     def __init__(self) -> None:
-        self._stands: dict[int, tuple[Any, _Stand]] = {}
+        self._positions: dict[int, tuple[Any, _Position]] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
         self.inner: Callable[..., Any] | None = None
         """The factory that the agent's code has set, such as `asyncio.eager_task_factory`."""
@@ -84,17 +84,17 @@ class TaskPaths:
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
         """Make a task, and note its path."""
-        if not agent_code.get() and self._stands:
+        if not agent_code.get() and self._positions:
             return self._made(loop, coroutine, options, None)
         parent, by_callback = self._now()
-        stand = _Stand(ROOT) if parent is None else parent.next(by_callback=by_callback)
+        stand = _Position(ROOT) if parent is None else parent.next(by_callback=by_callback)
         if self.inner is None and options.get("context") is None:
             options["context"] = copy_context()
-            options["context"].run(_standing.set, stand)
+            options["context"].run(_position.set, stand)
         mine = id(coroutine)
-        self._stands[mine] = (coroutine, stand)  # which keeps the number from being given to another one
+        self._positions[mine] = (coroutine, stand)  # which keeps the number from being given to another one
         task = self._made(loop, coroutine, options, stand.hash)
-        task.add_done_callback(lambda _: self._stands.pop(mine, None))
+        task.add_done_callback(lambda _: self._positions.pop(mine, None))
         return task
 
     def _made(self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any], place: int | None) -> Any:
@@ -105,12 +105,12 @@ class TaskPaths:
             return made(loop, coroutine, **options)
         return self.inner(loop, coroutine, **options)
 
-    def _now(self) -> tuple[_Stand | None, bool]:
+    def _now(self) -> tuple[_Position | None, bool]:
         task = asyncio.current_task(self.loop)
         if task is None:
-            return _standing.get(), True
-        _, stand = self._stands.get(id(task.get_coro()), (None, None))
-        return (_standing.get() if stand is None else stand), False
+            return _position.get(), True
+        _, stand = self._positions.get(id(task.get_coro()), (None, None))
+        return (_position.get() if stand is None else stand), False
 
 
 def _short(path: str) -> str:

@@ -16,11 +16,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from taxiway.host.agent_loop import AgentLoop
-from taxiway.host.entries import Entry
+from taxiway.host.replay_order import Entry
 from taxiway.host.run_clock import MOMENT, Timer
 from taxiway.host.task_paths import AgentTask
 
-RESTLESS: Final = 500
+MAX_BUSY_TURNS: Final = 500
 """Turns of the loop after which the next thing is shown although the agent's code never rests, as one that polls does."""
 UNWINDING: Final = 1.0
 """Seconds for which everything else waits for a step to end that was cancelled; such a step must not go on."""
@@ -182,7 +182,7 @@ class Turns:
 
     def _probe(self) -> None:
         """Look whether anything of the agent's code has stirred since the last look: else nothing of it is ready."""
-        if self._stirs != self._stirs_seen and self._restless < RESTLESS:
+        if self._stirs != self._stirs_seen and self._restless < MAX_BUSY_TURNS:
             self._stirs_seen = self._stirs
             self._restless += 1
         elif self._held or not self._advance():

@@ -12,7 +12,7 @@ from taxiway.activation import Activation
 from taxiway.errors import Halt, NotRecorded
 from taxiway.frames import Kind
 from taxiway.host.agent_loop import AgentLoop
-from taxiway.host.entries import Entry, is_for_agent, moment, unseen
+from taxiway.host.replay_order import Entry, is_for_agent, moment, unseen
 from taxiway.host.run_clock import Timer
 from taxiway.host.turns import Turns
 from taxiway.waits import Settled, Wait
@@ -48,8 +48,8 @@ class Waiting:
         self._groups: list[_Group] = []
         self._opened: set[str] = set()
         self._looked: set[str] = set()
-        self._told: set[str] = set()
-        self._of_no_use: dict[str, None] = {}
+        self._recorded: set[str] = set()
+        self._given_up: dict[str, None] = {}
         """Waits that the code gave up before the run was live, of which no record tells yet."""
         self.turns: Turns
         """Set once, before the agent begins: each of the two asks the other."""
@@ -121,7 +121,7 @@ class Waiting:
 
     def lose(self, key: str) -> None:
         """Have the agent give up what it had given up here."""
-        self._of_no_use.pop(key, None)
+        self._given_up.pop(key, None)
         for group in self._groups:
             if key in group.waits:
                 group.future.cancel()
@@ -138,7 +138,7 @@ class Waiting:
         Timers that are long overdue fire at once, as if no time had passed between them: a heartbeat beats once. Returns whether
         something is recorded.
         """
-        news = [key for key in unseen(self._activation.ledger) if key not in self._told]
+        news = [key for key in unseen(self._activation.ledger) if key not in self._recorded]
         if overdue is None:
             return self._turn(news)
         now = self._loop.run_clock.real()
@@ -158,21 +158,21 @@ class Waiting:
         if not group.own:
             return
         opened = [key for key in group.waits if key in self._opened or self._activation.ledger.was_opened(key)]
-        self._of_no_use.update(dict.fromkeys(key for key in opened if key not in group.seen))
+        self._given_up.update(dict.fromkeys(key for key in opened if key not in group.seen))
         if self.turns.is_live:
             self.withdraw()
 
     def withdraw(self) -> None:
         """Have recorded which waits the code has given up, so that nobody is asked for them any more."""
-        if self._of_no_use:
-            gone, self._of_no_use = list(self._of_no_use), {}
+        if self._given_up:
+            gone, self._given_up = list(self._given_up), {}
             self._turn([], gone=gone)
 
     def _turn(self, news: list[str], *, gone: Sequence[str] = (), at: float | None = None) -> bool:
-        keys = [key for key in news if key not in self._told]
+        keys = [key for key in news if key not in self._recorded]
         if not (keys or gone):
             return False
-        self._told.update(keys)
+        self._recorded.update(keys)
         return self._record_turn(self.turns.stamp(at), keys, list(gone))
 
     def _record_turn(self, at: float, keys: list[str], gone: list[str]) -> bool:

@@ -43,7 +43,7 @@ def restored(kind: Any, state: Any) -> Any:
         for name, part in state.items():
             object.__setattr__(value, name, part)
         return value
-    from taxiway.adapters import restored as restored_model  # noqa: PLC0415 - it needs pydantic
+    from taxiway.pydantic_models import restored as restored_model  # noqa: PLC0415 - it needs pydantic
 
     return restored_model(kind, state)
 
@@ -58,6 +58,6 @@ def _of_defaultdict(value: Any) -> Any:
 def _of_model(value: Any) -> dict[str, Any] | None:
     if "pydantic" not in sys.modules:
         return None
-    from taxiway.adapters import state_of as state_of_model  # noqa: PLC0415 - it imports pydantic
+    from taxiway.pydantic_models import state_of as state_of_model  # noqa: PLC0415 - it imports pydantic
 
     return state_of_model(value)

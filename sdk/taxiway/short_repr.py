@@ -18,7 +18,7 @@ _BRIEF: Final = (Enum, Decimal, UUID, date, time, timedelta, PurePath)
 _MOST_MEMBERS: Final = 6
 
 
-class _Glance(reprlib.Repr):
+class _ShortRepr(reprlib.Repr):
     """An object of which nobody knows how long its text gets, and what it tells, is shown by its type."""
 
     maxstring = maxother = 60
@@ -51,4 +51,4 @@ def _shown_fields(fields: dict[str, Any]) -> Iterator[str]:
     return (name for name, field in fields.items() if field.repr)
 
 
-SHOWN: Final = _Glance()
+SHORT_REPR: Final = _ShortRepr()

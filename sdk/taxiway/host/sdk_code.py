@@ -16,7 +16,7 @@ from operator import attrgetter
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-_WAY: Final = (
+_GUARDED: Final = (
     *(
         "taxiway.frames",
         "taxiway.forks",
@@ -29,13 +29,13 @@ _WAY: Final = (
         "taxiway.run",
         "taxiway.async_run",
         "taxiway.host.service",
-        "taxiway.host.main_thread",
-        "taxiway.host.event_loop",
+        "taxiway.host.def_player",
+        "taxiway.host.async_player",
     ),
     *("taxiway.host.leftovers", "taxiway.host.left_threads"),
 )
 """The modules through whose functions a run's input, values and tokens pass."""
-_CODE_OF: Final = tuple(name for name in _WAY if name not in ("taxiway.run", "taxiway.async_run", "taxiway.inside"))
+_CODE_OF: Final = tuple(name for name in _GUARDED if name not in ("taxiway.run", "taxiway.async_run", "taxiway.inside"))
 """Where the code within functions is compared too."""
 _LAZY: Final = frozenset({"__annotations__", "__annotations_cache__"})
 """What Python itself adds to a class when somebody asks for it."""
@@ -52,16 +52,16 @@ _BORROWED: Final[tuple[tuple[Any, str], ...]] = (
 _code_of: Final[Callable[[Any], CodeType]] = attrgetter("__code__")
 
 
-class OwnCode:
+class SdkCode:
     """The namespaces and functions as they are when this is made; `agents` are the functions of the agents."""
 
     def __init__(self, agents: Iterable[Callable[..., Any]], instances: Iterable[object] = ()) -> None:
-        self._names, self._live = _namespaces()
-        self._were = [dict(space) for space in self._live]
-        self._views = [space.values() for space in self._live]
+        self._names, self._spaces = _namespaces()
+        self._were = [dict(space) for space in self._spaces]
+        self._views = [space.values() for space in self._spaces]
         self._values = self._all_values()
         self._functions = [
-            *_functions(self._names, self._live),
+            *_functions(self._names, self._spaces),
             *(one for one in agents if isinstance(one, FunctionType)),
         ]
         self._codes = list(map(_code_of, self._functions))
@@ -83,7 +83,7 @@ class OwnCode:
 
     def _changed_names(self) -> list[str]:
         changed = []
-        for place, (name, live, was) in enumerate(zip(self._names, self._live, self._were, strict=True)):
+        for place, (name, live, was) in enumerate(zip(self._names, self._spaces, self._were, strict=True)):
             names = [one for one in live.keys() | was.keys() if live.get(one, self) is not was.get(one, self)]
             changed += [f"{name}.{one}" for one in names if not _is_import(name, one, live, was)]
             self._were[place] = dict(live)
@@ -95,7 +95,7 @@ class OwnCode:
 
 
 def _namespaces() -> tuple[list[str], list[Mapping[str, Any]]]:
-    ours = [module for name, module in list(sys.modules.items()) if name in _WAY]
+    ours = [module for name, module in list(sys.modules.items()) if name in _GUARDED]
     found: dict[str, Mapping[str, Any]] = {module.__name__: vars(module) for module in ours}
     for module in ours:
         classes = (one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__)

@@ -24,7 +24,7 @@ AnyAgent = str | Callable[..., Any]
 Inputs = Mapping[str, Any] | None
 
 
-class Spawning(TypedDict, total=False):
+class SpawnOptions(TypedDict, total=False):
     """The options of `spawn`, `map`, `map_results` and `child`."""
 
     key: str | None

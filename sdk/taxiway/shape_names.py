@@ -22,7 +22,7 @@ from taxiway.shapes import (
     Table,
 )
 from taxiway.tags import name_of
-from taxiway.texts import Parsed
+from taxiway.text_types import Parsed
 
 
 def described(shape: Shape) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Belonging:
+class Restorable:
     """`restore` takes the value that `read` gave first; it is None where only a new process helps."""
 
     name: str

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from taxiway.decode import is_read
-from taxiway.describe import described
 from taxiway.encode import Unfit, plain_at, type_name
-from taxiway.kinds import base_for, base_of, is_found, shape_for
-from taxiway.same import same
+from taxiway.equality import same
+from taxiway.object_state import state_of
+from taxiway.shape_names import described
 from taxiway.shapes import Anything, Model, Record, Shape, shape_of
-from taxiway.states import state_of
 from taxiway.tags import STATE, TAG, is_tagged, name_of, tagged
-from taxiway.writer import Ambiguous, For, Writer, members_of, unlike
+from taxiway.type_shapes import base_for, base_of, is_found, shape_for
+from taxiway.writer import Ambiguous, Reader, Writer, members_of, unlike
 
 _ANY: Final = Anything()
 _FIX: Final = "return a dataclass, a model, or what JSON has"
@@ -31,7 +31,7 @@ def write_record(writer: Writer, shape: Record, value: Any, depth: int) -> Any:
         raise
     except Unfit:
         # A field that is not what it is annotated as: what is known of the class is not enough to make it again.
-        if writer.reader is For.INPUT:
+        if writer.reader is Reader.INPUT:
             raise
         return _taken_apart(writer, value, depth)
     return members if shape.simple else _proved(writer, shape, value, (members,), depth)
@@ -47,7 +47,7 @@ def _fields(writer: Writer, shape: Record, value: Any, depth: int) -> dict[str, 
             raise
         except AttributeError:
             raise Unfit(f"has no {field.name!r}") from None
-    return members if writer.reader is not For.INPUT else {f.name: members[f.name] for f in shape.fields if f.init}
+    return members if writer.reader is not Reader.INPUT else {f.name: members[f.name] for f in shape.fields if f.init}
 
 
 def _typed_dict(writer: Writer, shape: Record, value: Any, depth: int) -> Any:
@@ -65,11 +65,11 @@ def _typed_dict(writer: Writer, shape: Record, value: Any, depth: int) -> Any:
 
 def write_model(writer: Writer, shape: Model, value: Any, depth: int) -> Any:
     """Write what pydantic knows."""
-    from taxiway.adapters import written  # noqa: PLC0415 - it needs pydantic
+    from taxiway.pydantic_models import written  # noqa: PLC0415 - it needs pydantic
 
     if type(value) is not shape.kind:
         return write_other(writer, shape, value, shape.kind, depth)
-    return _proved(writer, shape, value, written(shape.kind, value, shown=writer.reader is For.RESULT), depth)
+    return _proved(writer, shape, value, written(shape.kind, value, shown=writer.reader is Reader.RESULT), depth)
 
 
 def _proved(writer: Writer, shape: Record | Model, value: Any, forms: Iterable[Any], depth: int) -> Any:
@@ -83,7 +83,7 @@ def _proved(writer: Writer, shape: Record | Model, value: Any, forms: Iterable[A
         hidden = isinstance(written, dict) and TAG in written
         if not hidden and is_read(shape, written, lambda back: same(back, value), tags=writer.has_tags):
             return written
-    if writer.reader is For.INPUT:
+    if writer.reader is Reader.INPUT:
         raise Ambiguous(f"is a {type_name(value)} that would come back as another one")
     return _taken_apart(writer, value, depth)
 
@@ -101,7 +101,7 @@ def write_other(writer: Writer, shape: Shape, value: Any, kind: type | tuple[typ
     """Write what is not of the annotated type itself: a subclass of it."""
     if not isinstance(value, kind):
         raise unlike(shape, value)
-    if writer.reader is For.INPUT and isinstance(shape, Record | Model):
+    if writer.reader is Reader.INPUT and isinstance(shape, Record | Model):
         raise Ambiguous(f"is a {type_name(value)}, which would come back as a {described(shape)}")
     return write_own(writer, value, depth)
 
@@ -109,7 +109,7 @@ def write_other(writer: Writer, shape: Shape, value: Any, kind: type | tuple[typ
 def write_own(writer: Writer, value: Any, depth: int) -> Any:
     """Write a value by its own type."""
     kind: Any = type(value)
-    if writer.reader is For.INPUT:
+    if writer.reader is Reader.INPUT:
         raise Unfit(f"is a {type_name(value)}, which would come back as another type")
     if (shape := shape_for(kind)) is not None:
         name = _checked_name(value)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Final
 
-from taxiway.host.belonging import Belonging
+from taxiway.host.restorable import Restorable
 
 _HOOKS: Final = ("excepthook", "unraisablehook", "displayhook", "breakpointhook")
 _ERRORS: Final = ("strict", "ignore", "replace", "surrogateescape", "backslashreplace")
@@ -107,18 +107,18 @@ def _restore_codec_errors(was: list[Any]) -> None:
         codecs.register_error(name, handler)
 
 
-def of_interpreter() -> tuple[Belonging, ...]:
+def of_interpreter() -> tuple[Restorable, ...]:
     """Return what is to be as it is now."""
     return (
-        Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-        Belonging("the switch interval", sys.getswitchinterval, sys.setswitchinterval),
-        Belonging("the garbage collector", _collector, _restore_collector),
-        Belonging("the trace function", sys.gettrace, sys.settrace),
-        Belonging("the profile function", sys.getprofile, sys.setprofile),
-        Belonging("the trace and profile functions of threads", _of_threads, _restore_of_threads),
-        Belonging("monitoring tools", _tools, _restore_tools),
-        Belonging("the hooks for exceptions", _hooks, _restore_hooks),
-        Belonging("the error handlers of codecs", _codec_errors, _restore_codec_errors),
-        Belonging("an audit hook", _audits.copy),
-        Belonging("the built-in functions", lambda: _builtin(vars(builtins)), _restore_builtin),
+        Restorable("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
+        Restorable("the switch interval", sys.getswitchinterval, sys.setswitchinterval),
+        Restorable("the garbage collector", _collector, _restore_collector),
+        Restorable("the trace function", sys.gettrace, sys.settrace),
+        Restorable("the profile function", sys.getprofile, sys.setprofile),
+        Restorable("the trace and profile functions of threads", _of_threads, _restore_of_threads),
+        Restorable("monitoring tools", _tools, _restore_tools),
+        Restorable("the hooks for exceptions", _hooks, _restore_hooks),
+        Restorable("the error handlers of codecs", _codec_errors, _restore_codec_errors),
+        Restorable("an audit hook", _audits.copy),
+        Restorable("the built-in functions", lambda: _builtin(vars(builtins)), _restore_builtin),
     )

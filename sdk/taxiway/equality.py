@@ -37,7 +37,7 @@ def _same_pair(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
 
 def _parts(value: Any) -> dict[str, Any] | None:
     if "pydantic" in sys.modules:
-        from taxiway.adapters import parts_of  # noqa: PLC0415 - it imports pydantic
+        from taxiway.pydantic_models import parts_of  # noqa: PLC0415 - it imports pydantic
 
         if (parts := parts_of(value)) is not None:
             return parts

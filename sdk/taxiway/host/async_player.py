@@ -17,23 +17,23 @@ from typing import Any, Final
 from taxiway.activation import NOT_AWAITED, Activation, cleaning
 from taxiway.agents import Agent
 from taxiway.async_run import AsyncRun
-from taxiway.conduct import Script
+from taxiway.commands import Script
+from taxiway.current_run import agent_executing, current_run
 from taxiway.errors import AGENT_ERROR, Canceled
-from taxiway.host import in_order as in_order  # noqa: PLC0414 - imported for what it does
+from taxiway.host import ordered_completion as ordered_completion  # noqa: PLC0414 - imported for what it does
 from taxiway.host.agent_loop import AgentLoop
+from taxiway.host.alarms import AlarmThread
 from taxiway.host.attempts import STUCK_AFTER, Attempts
-from taxiway.host.entries import past
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.parking import Parking
+from taxiway.host.replay_order import past
 from taxiway.host.run_clock import RunClock, Timers
-from taxiway.host.scripts import Scripts
+from taxiway.host.script_player import ScriptPlayer
 from taxiway.host.task_paths import TaskPaths
 from taxiway.host.turns import Turns
 from taxiway.host.waiting import Waiting
-from taxiway.host.watch import Watch
 from taxiway.inside import agent_code
 from taxiway.outcome import Failed, Outcome, raised, returned
-from taxiway.present import an_agent, present_run
 from taxiway.waits import Settled, Wait
 
 UNUSED_RECORDS: Final = "unused_records"
@@ -42,10 +42,10 @@ MOST_NAMED: Final = 50
 _CLEAN_UP: Final = 5.0
 
 
-class EventLoop:
+class AsyncAgentPlayer:
     """The player of `async def` agents."""
 
-    def __init__(self, activation: Activation, interrupts: Interrupts, watch: Watch) -> None:
+    def __init__(self, activation: Activation, interrupts: Interrupts, watch: AlarmThread) -> None:
         self._activation = activation
         self._interrupts = interrupts
         self._watch = watch
@@ -68,8 +68,8 @@ class EventLoop:
         self._scripts = self._new_scripts()
         self._parking = self._scripts.parking = self._new_parking()
         activation.end = self._end
-        activation.on_settled = self._hear
-        activation.on_pause = self._hear_of_pause
+        activation.on_settled = self._take_outcomes
+        activation.on_pause = self._take_pause
 
     @property
     def spoilt(self) -> bool:
@@ -85,10 +85,10 @@ class EventLoop:
         try:
             self._interrupts.enter()
             self._root = self._begin(agent, run, inputs)
-            with an_agent():
+            with agent_executing():
                 value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
-            outcome = self._came_to(agent, value)
+            outcome = self._outcome_of(agent, value)
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
             outcome = raised(error)
@@ -148,7 +148,7 @@ class EventLoop:
             return False
         return self._parking.on_rest()
 
-    def _came_to(self, agent: Agent, value: object) -> Outcome:
+    def _outcome_of(self, agent: Agent, value: object) -> Outcome:
         """Return the outcome of an agent that returned `value`; what it left undone is said."""
         if (problem := self._activation.unawaited.first()) is not None:
             return Failed(AGENT_ERROR, NOT_AWAITED, problem)
@@ -167,8 +167,8 @@ class EventLoop:
     def _new_attempts(self) -> Attempts:
         return Attempts(self._activation, self._interrupts, self._turns)
 
-    def _new_scripts(self) -> Scripts:
-        return Scripts(
+    def _new_scripts(self) -> ScriptPlayer:
+        return ScriptPlayer(
             self._activation,
             self._loop,
             self._waiting,
@@ -183,7 +183,7 @@ class EventLoop:
     def _begin(self, agent: Agent, run: AsyncRun, inputs: dict[str, Any]) -> asyncio.Task[Any]:
         def begin() -> asyncio.Task[Any]:
             agent_code.set(True)
-            present_run.set(run)
+            current_run.set(run)
             return self._loop.create_task(agent.function(run, **inputs), name=f"agent {agent.name}")
 
         # In a copy of the context, so that nothing of one run is seen by the next.
@@ -193,10 +193,10 @@ class EventLoop:
         if self._root is not None:
             self._root.cancel()
 
-    def _hear(self, came: list[Settled]) -> None:
+    def _take_outcomes(self, came: list[Settled]) -> None:
         self._threadsafe(lambda: self._waiting.settled(came))
 
-    def _hear_of_pause(self) -> None:
+    def _take_pause(self) -> None:
         self._threadsafe(self._parking.ask)
 
     def _threadsafe(self, call: Any) -> bool:

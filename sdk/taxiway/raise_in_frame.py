@@ -11,15 +11,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-_OURS: Final = str(Path(__file__).parent) + "/"
+_SDK_FOLDER: Final = str(Path(__file__).parent) + "/"
 
 
-def raise_in(frame: FrameType, error: BaseException) -> None:
+def raise_in_frame(frame: FrameType, error: BaseException) -> None:
     """Have `error` raised in a frame of this thread that called the present one, unless it ends before."""
     before = sys.gettrace()
 
     def trace(here: FrameType, _event: str, _about: Any) -> None:
-        if here is not frame and here.f_code.co_filename.startswith(_OURS):
+        if here is not frame and here.f_code.co_filename.startswith(_SDK_FOLDER):
             return  # on the way back to the frame
         sys.settrace(before)
         frame.f_trace = None

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
+from taxiway.class_writers import write_model, write_other, write_own, write_record
 from taxiway.decode import is_read
-from taxiway.describe import described, named
 from taxiway.encode import Unfit, checked_integer, checked_number, checked_text, plain_at, type_name
+from taxiway.object_state import state_of
+from taxiway.shape_names import described, named
 from taxiway.shapes import (
     Anything,
     Bag,
@@ -30,22 +32,20 @@ from taxiway.shapes import (
     Shape,
     Table,
 )
-from taxiway.states import state_of
 from taxiway.tags import STATE, TAG, is_tagged, name_of, tagged
-from taxiway.texts import Parsed
-from taxiway.writer import Ambiguous, For, Writer, has_plain_keys, items_of, members_of, unlike
-from taxiway.writing_classes import write_model, write_other, write_own, write_record
+from taxiway.text_types import Parsed
+from taxiway.writer import Ambiguous, Reader, Writer, has_plain_keys, items_of, members_of, unlike
 
 _ANY: Final = Anything()
 
 
-def writer_for(reader: For) -> Writer:
+def writer_for(reader: Reader) -> Writer:
     """Return a writer of one value."""
     return Writer(reader, _WRITE)
 
 
 def _anything(writer: Writer, _: Anything, value: Any, depth: int) -> Any:
-    if writer.reader is not For.RECORD:
+    if writer.reader is not Reader.RECORD:
         return plain_at(value, depth)
     kind = type(value)
     if kind is str:
@@ -84,7 +84,7 @@ def _scalar(writer: Writer, shape: Scalar, value: Any, depth: int) -> Any:
         return _as_float(value)
     if not isinstance(value, kind):
         raise unlike(shape, value)
-    if writer.reader is not For.RECORD and type(value) is not bool:
+    if writer.reader is not Reader.RECORD and type(value) is not bool:
         return plain_at(value, depth)
     return write_own(writer, value, depth)
 
@@ -92,7 +92,7 @@ def _scalar(writer: Writer, shape: Scalar, value: Any, depth: int) -> Any:
 def _parsed(writer: Writer, shape: Parsed, value: Any, depth: int) -> Any:
     if type(value) is not shape.kind:
         return write_other(writer, shape, value, shape.kind, depth)
-    if writer.reader is For.RECORD and (state := state_of(value)) is not None:
+    if writer.reader is Reader.RECORD and (state := state_of(value)) is not None:
         return tagged(name_of(shape.kind), state, STATE)
     return checked_text(shape.write(value))
 
@@ -120,7 +120,7 @@ def _sequence(writer: Writer, shape: Sequence, value: Any, depth: int) -> Any:
     if not isinstance(value, shape.takes):
         raise unlike(shape, value)
     items = items_of(_listed(shape, value), lambda item: writer.write(shape.item, item, depth))
-    return _write_checked(writer, value, depth) if writer.reader is For.RECORD else items
+    return _write_checked(writer, value, depth) if writer.reader is Reader.RECORD else items
 
 
 def _write_checked(writer: Writer, value: Any, depth: int) -> Any:
@@ -152,9 +152,9 @@ def _table(writer: Writer, shape: Table, value: Any, depth: int) -> Any:
         if not isinstance(key, str):
             raise Unfit(f"key {key!r:.80} is {type_name(key)}, expected {described(shape)}")
     members = members_of(value, lambda item: writer.write(shape.value, item, depth))
-    if (type(value) is dict and has_plain_keys(value)) or writer.reader is For.INPUT:
+    if (type(value) is dict and has_plain_keys(value)) or writer.reader is Reader.INPUT:
         return members
-    return members if writer.reader is For.RESULT and TAG not in members else _write_checked(writer, value, depth)
+    return members if writer.reader is Reader.RESULT and TAG not in members else _write_checked(writer, value, depth)
 
 
 def _pairs(writer: Writer, shape: Pairs, value: Any, depth: int) -> Any:
@@ -182,18 +182,18 @@ def _one_of(writer: Writer, shape: OneOf, value: Any, depth: int) -> Any:
             if problem is None and _is_of(option, value):
                 problem = unfit
             continue
-        return _told_apart(writer, shape, option, value, written)
+        return _distinguished(writer, shape, option, value, written)
     raise problem or unlike(shape, value)
 
 
-def _told_apart(writer: Writer, shape: OneOf, meant: Shape, value: Any, written: Any) -> Any:
+def _distinguished(writer: Writer, shape: OneOf, meant: Shape, value: Any, written: Any) -> Any:
     if is_tagged(written) or (isinstance(meant, Scalar) and meant.kind is type(written)):
         return written
     others = (option for option in shape.options if option is not meant)
     exact = [option for option in shape.options if isinstance(option, Scalar) and option.kind is type(written)]
     if not exact and not any(is_read(option, written, lambda _: True, tags=writer.has_tags) for option in others):
         return written
-    if writer.reader is For.INPUT:
+    if writer.reader is Reader.INPUT:
         raise Ambiguous(f"is a {type_name(value)}, which cannot be told from another type of {described(shape)}")
     return tagged(named(meant), written)
 

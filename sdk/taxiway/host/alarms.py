@@ -24,7 +24,7 @@ class Alarm:
         self.off = True
 
 
-class Watch:
+class AlarmThread:
     """A thread that calls what is due. What it calls must be quick and must not raise."""
 
     def __init__(self) -> None:

@@ -15,9 +15,9 @@ import socket
 import time
 from typing import Any, Final
 
-from taxiway.host.belonging import Belonging
-from taxiway.host.interpreter import of_interpreter
+from taxiway.host.interpreter_state import of_interpreter
 from taxiway.host.kernel_state import of_kernel
+from taxiway.host.restorable import Restorable
 from taxiway.host.streams import Streams
 
 _LIMITS: Final = tuple(sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}))
@@ -28,7 +28,7 @@ _UNREADABLE: Final = object()
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
-class Belongings:
+class ProcessState:
     """What this process has, as it is now; made when the agents are loaded. Used by the main thread only."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Belongings:
         return [belonging.name for belonging, was in self._kept if _now(belonging) != was and not _put(belonging, was)]
 
 
-def _put(belonging: Belonging, was: Any) -> bool:
+def _put(belonging: Restorable, was: Any) -> bool:
     if belonging.restore is None:
         return False
     with contextlib.suppress(Exception):  # whether it is as it was is looked at, whatever was raised
@@ -48,7 +48,7 @@ def _put(belonging: Belonging, was: Any) -> bool:
     return bool(_now(belonging) == was)
 
 
-def _now(belonging: Belonging) -> Any:
+def _now(belonging: Restorable) -> Any:
     try:
         return belonging.read()
     except Exception:  # noqa: BLE001 - a run has deleted what is read, or the system has none of it
@@ -101,27 +101,27 @@ def _restore_handlers(was: list[Any]) -> None:
             signal.signal(number, handler)
 
 
-def _streams() -> Belonging:
+def _streams() -> Restorable:
     streams = Streams()
-    return Belonging("the standard streams", streams.read, streams.restore)
+    return Restorable("the standard streams", streams.read, streams.restore)
 
 
 _PLAIN: Final = (
-    Belonging("the current folder", _folder, os.chdir),
-    Belonging("the environment", _environment, _restore_environment),
-    Belonging("the umask", _umask, os.umask),
-    Belonging("resource limits", _limits, _restore_limits),
-    Belonging("signal handlers", _handlers, _restore_handlers),
-    Belonging(
+    Restorable("the current folder", _folder, os.chdir),
+    Restorable("the environment", _environment, _restore_environment),
+    Restorable("the umask", _umask, os.umask),
+    Restorable("resource limits", _limits, _restore_limits),
+    Restorable("signal handlers", _handlers, _restore_handlers),
+    Restorable(
         "blocked signals",
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         lambda was: signal.pthread_sigmask(signal.SIG_SETMASK, was),
     ),
-    Belonging(
+    Restorable(
         "timers",
         lambda: [signal.getitimer(timer) for timer in _TIMERS],
         lambda _: [signal.setitimer(timer, 0) for timer in _TIMERS],
     ),
-    Belonging("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda was: locale.setlocale(locale.LC_ALL, was)),
-    Belonging("the default time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
+    Restorable("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda was: locale.setlocale(locale.LC_ALL, was)),
+    Restorable("the default time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
 )

@@ -22,7 +22,7 @@ from typing import Final
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
-_EVERYBODY: Final = -1
+_ALL_PROCESSES: Final = -1
 _START_TIME: Final = 19
 """Its place in `/proc/PID/stat`, behind the name."""
 _GRACE: Final = 0.2
@@ -43,7 +43,7 @@ def adopt_all(signals_stay_within: bool) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-class Offspring:
+class ChildProcesses:
     """The children that this process has now and may keep; any other one is a run's."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ def end_all() -> None:
     # Looked at again, since one mistake here would end the whole machine: the worker is outside of the domain.
     if _signals_stay_within and not _can_signal(os.getppid()):
         with contextlib.suppress(OSError):
-            os.kill(_EVERYBODY, signal.SIGKILL)
+            os.kill(_ALL_PROCESSES, signal.SIGKILL)
     for process in descendants(os.getpid()):
         with contextlib.suppress(OSError):
             os.kill(process, signal.SIGKILL)

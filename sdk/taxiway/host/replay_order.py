@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from taxiway.ledger import Ledger, Recorded, Status, Turn
 from taxiway.waits import Settled
 
-_OF_THE_SERVER = ("code", "window", "start", "alarm@")
+_SERVER_ONLY = ("code", "window", "start", "alarm@")
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ def unseen(ledger: Ledger) -> list[str]:
 
 def is_for_agent(wait: Settled) -> bool:
     """Return whether the agent (or a step of its) waits for this, and not the server alone."""
-    return not wait.key.startswith(_OF_THE_SERVER) and wait.outcome != "withdrawn"
+    return not wait.key.startswith(_SERVER_ONLY) and wait.outcome != "withdrawn"
 
 
 def moment(database_ms: float | None, clock: float) -> float | None:

@@ -11,30 +11,17 @@ from typing import Any, assert_never
 
 from taxiway.activation import Activation, cleaning
 from taxiway.agents import Agent
-from taxiway.conduct import (
-    Attempt,
-    Await,
-    Command,
-    Commit,
-    Execute,
-    Live,
-    Recall,
-    Renew,
-    Script,
-    Seen,
-    Sleep,
-    Tell,
-)
+from taxiway.commands import Attempt, Await, Command, Commit, Execute, Live, Recall, Renew, Script, Seen, Sleep, Tell
+from taxiway.current_run import agent_executing, current_run
 from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.inside import stepping
 from taxiway.outcome import Outcome, raised, returned
-from taxiway.present import an_agent, present_run
 from taxiway.run import Run
 from taxiway.waits import Wait
 
 
-class MainThread:
+class DefAgentPlayer:
     """The player of `def` agents. While `play` works, interrupts wait; while the agent's own code runs, they do not."""
 
     def __init__(self, activation: Activation, interrupts: Interrupts) -> None:
@@ -49,7 +36,7 @@ class MainThread:
         run = Run(self._activation, self)
         try:
             # In a copy of the context, so that nothing of one run is seen by the next.
-            with an_agent():
+            with agent_executing():
                 value = contextvars.copy_context().run(self._agent_code, lambda: _called(agent, run, inputs))
         except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
             self._interrupts.leave()
@@ -175,5 +162,5 @@ class MainThread:
 
 
 def _called(agent: Agent, run: Run, inputs: dict[str, Any]) -> Any:
-    present_run.set(run)
+    current_run.set(run)
     return agent.function(run, **inputs)

@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import Final, NoReturn
 
-from taxiway.host.offspring import end_all
+from taxiway.host.child_processes import end_all
 
 _PR_SET_PDEATHSIG: Final = 1
 

@@ -33,7 +33,7 @@ def _is_agents() -> bool:
         return False
 
 
-def hand_out() -> None:
+def replace_copies() -> None:
     """Give it to the modules that have taken the original out of asyncio before, by whatever name."""
     for module in list(sys.modules.values()):
         if (names := getattr(module, "__dict__", None)) is None or names is globals():

@@ -1,32 +1,33 @@
-"""Decides what happens between a step's call and its value: replay, attempts, records, back-off.
+"""The script of one step, from its call to its value: replay, attempts, records, back-off.
 
-`conduct` is a generator that performs nothing itself. It yields commands; whoever plays it (the main thread for `def`
-agents, the event loop for `async def` ones) carries each out and sends the answer back in, so that the rules stand here
-once. A command that cannot be carried out is answered by an exception thrown in.
-
-    yielded    answered with
-    Tell       None, as soon as the frame is written
-    Commit     once the worker has committed it, what it says of that (NotRecorded is thrown in when it refuses)
-    Recall     the recorded JSON text
-    Execute    an Attempt: value or error, whichever the function came to
-    Await      None, once the wait is over (which may be in another activation)
-    Sleep      None, when the time is over
-    Renew      None, once the step's authorization is there again (which may be in another activation)
-    Seen       None, once the run has seen what was recorded before this; CancelledError where the step was given up
-    Live       None, once the run has seen all that was recorded: from here on something new may happen
+`step_script` is a generator that performs nothing itself: it yields `commands`. Their player is the main thread for `def` agents
+and the event loop for `async def` ones, so that the rules are written once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from taxiway.authorizations import Grant
-from taxiway.callers import see
+from taxiway.callers import definition_hint
 from taxiway.codec import record, replay
-from taxiway.describe import annotated
+from taxiway.commands import (
+    LIVE,
+    Attempt,
+    Await,
+    Command,
+    Commit,
+    Execute,
+    Recall,
+    Renew,
+    Script,
+    Seen,
+    Sleep,
+    StepCall,
+    Tell,
+)
 from taxiway.encode import json_of as json_text
 from taxiway.errors import (
     INVALID_OUTPUT,
@@ -42,117 +43,8 @@ from taxiway.errors import (
 )
 from taxiway.frames import Kind
 from taxiway.ledger import Recorded, Status, StepError
-from taxiway.report import message_of, report_of
-from taxiway.steps import StepPlan
-from taxiway.waits import Wait
-
-
-@dataclass(frozen=True)
-class StepCall:
-    """One call of a step in this activation."""
-
-    key: str
-    digest: str
-    occurrence: int
-    plan: StepPlan
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    approval: Wait | None = None
-    renewed: Wait | None = None
-    cleans_up: bool = False
-
-    @property
-    def name(self) -> str:
-        """The step's name."""
-        return self.plan.name
-
-    def identity(self) -> dict[str, Any]:
-        """Return the fields that name the step in its frames."""
-        return {"key": self.key, "name": self.name, "digest": self.digest, "occurrence": self.occurrence}
-
-
-@dataclass(frozen=True)
-class Tell:
-    """Write a frame."""
-
-    kind: Kind
-    fields: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Commit:
-    """Write a frame and wait until it is recorded."""
-
-    kind: Kind
-    fields: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Recall:
-    """Fetch a large recorded value."""
-
-    key: str
-
-
-@dataclass(frozen=True)
-class Execute:
-    """Call the step's function, once."""
-
-    call: StepCall
-    attempt: int
-
-
-@dataclass(frozen=True)
-class Await:
-    """Have the run wait for something, parked if that takes long."""
-
-    wait: Wait
-
-
-@dataclass(frozen=True)
-class Sleep:
-    """Let time pass before attempt number `attempt`; a long time is spent parked."""
-
-    call: StepCall
-    attempt: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Renew:
-    """Have the authorization given anew that a step has lost."""
-
-    call: StepCall
-    grant: Grant
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Wait for the turn of a recorded step, in the order of the records."""
-
-    key: str
-
-
-@dataclass(frozen=True)
-class Live:
-    """Wait until the run has seen all that was recorded."""
-
-
-LIVE: Final = Live()
-
-
-Command = Tell | Commit | Recall | Execute | Await | Sleep | Renew | Seen | Live
-Script = Generator[Command, Any, Any]
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What came of calling a step's function; `timed_out` holds whatever else it did afterwards."""
-
-    value: Any = None
-    error: BaseException | None = None
-    timed_out: bool = False
+from taxiway.shape_names import annotated
+from taxiway.storable_text import message_of, report_of
 
 
 @dataclass(frozen=True)
@@ -162,7 +54,7 @@ class _Failure:
     report: str | None
 
 
-def conduct(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Script:
+def step_script(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Script:
     """Lead one step from its call to its value; raise StepFailed when it has none, Halt when nobody can know."""
     match past:
         case None:
@@ -259,12 +151,11 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
     try:
         text, value = record(call.plan.shape, outcome.value, json_text)
     except InvalidValue as problem:
-        message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}{see(call.function)}"
+        message = f"step {call.name!r}{annotated(call.plan.shape)} returned {problem}{definition_hint(call.function)}"
         return _Failure(StepError("InvalidValue", message, INVALID_OUTPUT), None, None)
     if (size := len(text.encode())) > max_value_bytes:
-        message = (
-            f"step {call.name!r} returned {size:,} bytes of JSON, {max_value_bytes:,} are allowed{see(call.function)}"
-        )
+        sizes = f"{size:,} bytes of JSON, {max_value_bytes:,} are allowed"
+        message = f"step {call.name!r} returned {sizes}{definition_hint(call.function)}"
         return _Failure(StepError("ValueTooLarge", message, OUTPUT_TOO_LARGE), None, None)
     return text, value
 
@@ -289,7 +180,7 @@ def _replayed(call: StepCall, past: Recorded, text: str | None) -> Any:
     try:
         return replay(call.plan.shape, text or "null")
     except InvalidValue as problem:
-        message = f"what step {call.name!r} recorded no longer fits its return type: {problem}{see(call.function)}"
+        message = f"what step {call.name!r} recorded no longer fits its return type: {problem}{definition_hint(call.function)}"
         raise StepFailed(call.name, past.attempts, "InvalidValue", message, INVALID_OUTPUT) from None
 
 

@@ -9,18 +9,18 @@ from concurrent.futures import Future
 from typing import Any, assert_never
 
 from taxiway.activation import Activation
-from taxiway.conduct import Await, Command, Commit, Execute, Live, Recall, Renew, Script, Seen, Sleep, Tell
+from taxiway.commands import Await, Command, Commit, Execute, Live, Recall, Renew, Script, Seen, Sleep, Tell
 from taxiway.frames import Kind
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.attempts import Attempts
-from taxiway.host.entries import Entry
 from taxiway.host.parking import Parking
+from taxiway.host.replay_order import Entry
 from taxiway.host.turns import Turns
 from taxiway.host.waiting import Waiting
 from taxiway.inside import real_time
 
 
-class Scripts:
+class ScriptPlayer:
     """The scripts of one activation. Used by its loop's thread alone.
 
     `parking` is told when the agent's code asks for something; `is_over` says whether the agent has returned.

@@ -19,53 +19,53 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TARGET: Final = "__taxiway_target__"
 
 
-class _Present(Protocol):
+class _AnyRun(Protocol):
     @property
     def step(self) -> Callable[..., Any]: ...
 
 
-present_run: Final[ContextVar[_Present | None]] = ContextVar("taxiway_present_run", default=None)
+current_run: Final[ContextVar[_AnyRun | None]] = ContextVar("taxiway_present_run", default=None)
 """The run whose agent's own code runs here; None inside steps and outside of runs."""
 _lock: Final = threading.Lock()  # protects what follows
-_their_threads: Final[set[threading.Thread]] = set()
+_agent_threads: Final[set[threading.Thread]] = set()
 _agents = 0
 _steps = 0
 
 
 @contextmanager
-def an_agent() -> Iterator[None]:
+def agent_executing() -> Iterator[None]:
     """Note that an agent executes in this process."""
     global _agents  # noqa: PLW0603 - a number of the process
     mine = threading.current_thread()
     with _lock:
         _agents += 1
-        _their_threads.add(mine)
+        _agent_threads.add(mine)
     try:
         yield
     finally:
         with _lock:
             _agents -= 1
-            _their_threads.discard(mine)
+            _agent_threads.discard(mine)
 
 
-def step_begins() -> Token[_Present | None]:
+def enter_step() -> Token[_AnyRun | None]:
     """Note that a step executes: from here on, a function that is declared a step is a plain function."""
     global _steps  # noqa: PLW0603 - a number of the process
-    token = present_run.set(None)
+    token = current_run.set(None)
     with _lock:
         _steps += 1
     return token
 
 
-def step_ends(token: Token[_Present | None]) -> None:
+def leave_step(token: Token[_AnyRun | None]) -> None:
     """Note that the step which began with `token` executes no more."""
     global _steps  # noqa: PLW0603 - a number of the process
     with _lock:
         _steps -= 1
-    present_run.reset(token)
+    current_run.reset(token)
 
 
-def callable_in_agents(target: F) -> F:
+def recorded_in_agents(target: F) -> F:
     """Return a function that is `target`, but that in an agent its call is the call of a step."""
     if not inspect.isfunction(target):
         return target
@@ -73,11 +73,11 @@ def callable_in_agents(target: F) -> F:
 
     @functools.wraps(target)
     def call(*args: Any, **kwargs: Any) -> Any:
-        run = present_run.get()
+        run = current_run.get()
         if run is not None:
             _refuse_in_event_loop(target, run, awaited=awaited)
             return run.step(call, *args, **kwargs)
-        if _agents and not _steps and threading.current_thread() not in _their_threads:
+        if _agents and not _steps and threading.current_thread() not in _agent_threads:
             raise RuntimeError(
                 f"step {target.__qualname__} was called in a thread of the agent's own, where it would not be recorded; "
                 "call it in the agent itself, or start the thread inside a step"
@@ -96,7 +96,7 @@ def is_awaited(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _refuse_in_event_loop(target: Callable[..., Any], run: _Present, *, awaited: bool) -> None:
+def _refuse_in_event_loop(target: Callable[..., Any], run: _AnyRun, *, awaited: bool) -> None:
     if not awaited and getattr(run, "_is_async", False):
         name = target.__qualname__
         raise TypeError(f"{name} is a `def` step, whose value an async agent awaits: write `await run.step({name}, …)`")

@@ -13,7 +13,7 @@ import pydantic.json_schema
 from taxiway.encode import place
 from taxiway.errors import UnknownType
 from taxiway.integers import with_integers
-from taxiway.model_schema import ModelSchema
+from taxiway.pydantic_schema import ModelSchema
 
 
 @functools.lru_cache(maxsize=1024)
@@ -63,7 +63,7 @@ def read(kind: Any, value: Any) -> Any:
         return read(kind, whole)
 
 
-def told(error: Exception) -> tuple[str, str]:
+def problem_of(error: Exception) -> tuple[str, str]:
     """Return where in the JSON a model found something wrong, and what; it quotes nothing of the value."""
     if not isinstance(error, pydantic.ValidationError):
         return "", str(error)
