@@ -1,4 +1,4 @@
-"""Types of the calls that start runs: by the name of an agent or by its function, whose result keeps its type."""
+"""References to agents in calls that start runs: a name, or a declared function, whose result keeps its type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taxiway.durations import Duration
 from taxiway.shapes import Shape
 
 if TYPE_CHECKING:
-    # Only checkers need it: `Child` and `RunHandle` without a parameter mean a result of any type, also in strict mode.
+    # For type checkers only: `Child` and `RunHandle` without a parameter mean a result of any type, in strict mode too.
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     R_co = TypeVarWithDefault("R_co", covariant=True, default=Any)
@@ -35,24 +35,24 @@ class SpawnOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Reference:
-    """An agent as a caller names it; `agent` is None where this process does not know it."""
+    """An agent as a caller names it; `agent` is None if this process has not declared it."""
 
     name: str
     agent: Agent | None = None
 
     @property
     def shape(self) -> Shape | None:
-        """The shape of its result, None where nobody here knows it."""
+        """The shape of its result, None if it is unknown."""
         return None if self.agent is None else self.agent.result
 
 
 def refer_to(agent: object) -> Reference:
-    """Return what is known of an agent; raise TypeError for what is no name and no declared agent."""
+    """Return the reference to an agent; raise TypeError for anything but a name or a declared agent."""
     if isinstance(agent, str):
         found = [one for one in DECLARED if one.name == agent]
-        # Several modules may declare one name in a test: then it says nothing about the type.
+        # In tests several modules may declare one name: then the name does not tell the type.
         return Reference(agent, found[-1] if len({one.function.__module__ for one in found}) == 1 else None)
     for declared in DECLARED:
         if declared.function is agent:
             return Reference(declared.name, declared)
-    raise TypeError(f"an agent is given by its name, or as the function that was declared one, not {agent!r:.80}")
+    raise TypeError(f"an agent is given by its name, or as a function declared with @agent, not {agent!r:.80}")

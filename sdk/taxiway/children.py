@@ -1,7 +1,7 @@
-"""What an agent starts as runs of their own, and how it hears of their ends.
+"""Children of a run: runs that its agent starts, and the waits for their ends.
 
-Starting is recorded like a step, with the ids of the runs as its value, so that no activation starts them twice. Each child is
-a wait from then on: for the message that its end sends to the run that started it.
+A start is recorded like a step, with the ids of the runs as its value, so that no activation starts them twice. From then on
+each child is a wait for the message that its end sends to its parent.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class ChildWish(Wish):
     returns: Shape | None = None
     is_placed = True
 
-    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as elsewhere
-        """Return the child's result as its agent returned it; raise ChildFailed when it came to none."""
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - other kinds read it
+        """Return the child's result as its agent returned it; raise ChildFailed if it has none."""
         if answer["status"] != "SUCCESS":
             raise ChildFailed(answer["run"], self.agent, answer["status"], answer.get("error"))
         try:
@@ -51,14 +51,14 @@ class ChildWish(Wish):
 
 @dataclass(frozen=True)
 class Child(Wait, Generic[R_co]):
-    """A run that this run started. Give it to `run.gather` and `run.first`; what it comes to is its result."""
+    """A child of this run. Pass it to `run.gather` or `run.first`, whose value for it is its result."""
 
     run_id: str = ""
     agent: str = ""
     _take: Callable[[Wait], Any] | None = field(default=None, repr=False, compare=False)
 
     def result(self) -> R_co:
-        """Return its result, parked until it has ended; raise ChildFailed when it came to none."""
+        """Return its result; the run is parked until the child has ended. Raises ChildFailed if it ended without a result."""
         assert self._take is not None, "made by a run"
         result: R_co = self._take(self)
         return result
@@ -66,10 +66,10 @@ class Child(Wait, Generic[R_co]):
 
 @dataclass(frozen=True)
 class AsyncChild(Child[R_co]):
-    """A run that this run started. Await it, or give it to `run.gather` and `run.first`; what it comes to is its result."""
+    """A child of this run. Await it, or pass it to `run.gather` or `run.first`; its value is its result."""
 
-    def result(self) -> Coroutine[Any, Any, R_co]:  # type: ignore[override] # what a `def` agent gets at once, it awaits
-        """Return its result when it has ended; raise ChildFailed when it came to none."""
+    def result(self) -> Coroutine[Any, Any, R_co]:  # type: ignore[override] # an async agent awaits it
+        """Return its result when the child has ended. Raises ChildFailed if it ended without a result."""
         assert self._take is not None, "made by a run"
         result: Coroutine[Any, Any, R_co] = self._take(self)
         return result
@@ -84,7 +84,7 @@ H = TypeVar("H", bound=Child[Any])
 def handles(
     kind: type[H], given: Sequence[Wait], ids: Sequence[str], agent: str, take: Callable[[Wait], Any]
 ) -> list[H]:
-    """Make the handles on runs that were started; whoever looks at the parked parent is told which runs it waits for."""
+    """Return the handles of started runs. Their waits name run and agent, as the parked parent's page shows them."""
     return [
         kind(wait.key, _shown_wish(wait.wish, run, agent), wait.settled, wait.place, run, agent, take)
         for wait, run in zip(given, ids, strict=True)
@@ -96,7 +96,7 @@ def _shown_wish(wish: Wish, run: str, agent: str) -> Wish:
 
 
 class Unstarted(Generic[R_co]):
-    """A child that is started when it is first waited for; recognised by its place among all calls nevertheless."""
+    """A child that the first wait for it starts; it is numbered among all calls at its description, however."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -105,9 +105,9 @@ class Unstarted(Generic[R_co]):
 
 @dataclass(frozen=True)
 class Start:
-    """Which runs to start: one for each input (JSON text) of the agent; what is None the agent or the parent decides.
+    """Runs to start, one for each input (JSON text). An option that is None has the default of the agent or the parent.
 
-    A `pinned` call is recognised by its name alone. `older_digest` is that of its inputs as earlier versions counted it.
+    A `pinned` call is identified by its name alone. `older_digest` is the digest that earlier versions made of its inputs.
     """
 
     agent: str
@@ -131,12 +131,12 @@ class SpawnCall:
     occurrence: int
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that name the call in its frames."""
+        """Return the fields that identify the call in its frames."""
         start = self.start
         return {"key": self.key, "name": start.name, "digest": start.digest, "occurrence": self.occurrence}
 
     def wishes(self) -> list[ChildWish]:
-        """Describe the waits for the runs that it starts, by its key and their place among them."""
+        """Describe the waits for the runs that it starts, by its key and their index."""
         start = self.start
         mine = [f"{self.key}/{place}" for place in range(len(start.inputs))]
         return [
@@ -155,9 +155,9 @@ def start(
     priority: int | None = None,
     timeout: Duration | None = None,
 ) -> Start:
-    """Check what is to be started; raise TypeError, ValueError or InvalidValue when it cannot be.
+    """Return a checked start; raise TypeError, ValueError or InvalidValue for an invalid one.
 
-    `what` is what the call is recognised by: its input, or all of them.
+    `what` identifies the call: its input, or all its inputs.
     """
     if len(given) > MOST_AT_ONCE:
         raise ValueError(f"one call starts {MOST_AT_ONCE:,} children at most, not {len(given):,}")
@@ -189,9 +189,9 @@ def spawn(
     made: Callable[[list[str]], Any],
     max_bytes: int,
 ) -> Script:
-    """Lead the call to its children: once started, they are the same in every activation. Raise StepFailed when refused.
+    """Start the children, or read their ids from the record; return their handles. Raises StepFailed if refused.
 
-    `begin` may still stop it where something new would happen; `made` makes the handles from the ids of the runs.
+    `begin` is called before anything new happens and may refuse that. `made` makes the handles from the ids of the runs.
     """
     start = call.start
     match past:
@@ -221,7 +221,7 @@ def spawn(
 
 def _input(agent: Agent | None, given: object) -> str:
     if given is not None and not isinstance(given, Mapping):
-        raise TypeError(f"a child's input is a dict of its agent's inputs, not {given!r:.80}")
+        raise TypeError(f"a child's input is a dict with its agent's inputs, not {given!r:.80}")
     return json_text(given or {}) if agent is None else agent.write_input(given or {})
 
 
@@ -234,7 +234,7 @@ def _check_sizes(start: Start, max_bytes: int) -> None:
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Cut the inputs into what fits a frame each."""
+    """Yield the inputs in chunks that fit one frame each."""
     chunk: list[str] = []
     size = 0
     for text in texts:

@@ -1,4 +1,4 @@
-"""Writes objects of classes: by their fields, by pydantic, or part by part where that would lose something."""
+"""Writers of objects: by their fields, by pydantic, or part by part if those would lose something."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_record(writer: Writer, shape: Record, value: Any, depth: int) -> Any:
     except Ambiguous:
         raise
     except Unfit:
-        # A field that is not what it is annotated as: what is known of the class is not enough to make it again.
+        # A field does not fit its annotation: the class cannot be built again from its fields.
         if writer.reader is Reader.INPUT:
             raise
         return _taken_apart(writer, value, depth)
@@ -64,7 +64,7 @@ def _typed_dict(writer: Writer, shape: Record, value: Any, depth: int) -> Any:
 
 
 def write_model(writer: Writer, shape: Model, value: Any, depth: int) -> Any:
-    """Write what pydantic knows."""
+    """Write a pydantic model, or a value of another type that pydantic knows."""
     from taxiway.pydantic_models import written  # noqa: PLC0415 - it needs pydantic
 
     if type(value) is not shape.kind:
@@ -73,7 +73,7 @@ def write_model(writer: Writer, shape: Model, value: Any, depth: int) -> Any:
 
 
 def _proved(writer: Writer, shape: Record | Model, value: Any, forms: Iterable[Any], depth: int) -> Any:
-    """Return the first form that reads as the value; where none does, its parts one by one."""
+    """Return the first form that reads back as the value; without one, the parts one by one."""
     writer.doubtful = True
     for form in forms:
         try:
@@ -84,25 +84,25 @@ def _proved(writer: Writer, shape: Record | Model, value: Any, forms: Iterable[A
         if not hidden and is_read(shape, written, lambda back: same(back, value), tags=writer.has_tags):
             return written
     if writer.reader is Reader.INPUT:
-        raise Ambiguous(f"is a {type_name(value)} that would come back as another one")
+        raise Ambiguous(f"is a {type_name(value)} that would read back as another value")
     return _taken_apart(writer, value, depth)
 
 
 def _taken_apart(writer: Writer, value: Any, depth: int) -> Any:
     state = state_of(value)
     if state is None:
-        raise Unfit(f"is a {type_name(value)} that would come back as another one")
+        raise Unfit(f"is a {type_name(value)} that would read back as another value")
     writer.doubtful = True
     parts = writer.for_parts().write(_ANY, state, depth)
     return tagged(_checked_name(value), parts, STATE)
 
 
 def write_other(writer: Writer, shape: Shape, value: Any, kind: type | tuple[type, ...], depth: int) -> Any:
-    """Write what is not of the annotated type itself: a subclass of it."""
+    """Write an instance of a subclass of the annotated type."""
     if not isinstance(value, kind):
         raise unlike(shape, value)
     if writer.reader is Reader.INPUT and isinstance(shape, Record | Model):
-        raise Ambiguous(f"is a {type_name(value)}, which would come back as a {described(shape)}")
+        raise Ambiguous(f"is a {type_name(value)}, which would read back as a {described(shape)}")
     return write_own(writer, value, depth)
 
 
@@ -110,7 +110,7 @@ def write_own(writer: Writer, value: Any, depth: int) -> Any:
     """Write a value by its own type."""
     kind: Any = type(value)
     if writer.reader is Reader.INPUT:
-        raise Unfit(f"is a {type_name(value)}, which would come back as another type")
+        raise Unfit(f"is a {type_name(value)}, which would read back as another type")
     if (shape := shape_for(kind)) is not None:
         name = _checked_name(value)
         written = writer.write(shape, value, depth)
@@ -128,7 +128,7 @@ def _checked_name(value: Any) -> str:
     kind: Any = type(value)
     if not is_found(kind):
         raise Unfit(
-            f"{type_name(value)} is not JSON, and is not found again by this name: define it at the top of its module, "
+            f"{type_name(value)} is not JSON, and this name does not lead back to it: define it at the top of its module, "
             "or name it in the annotation"
         )
     return name_of(kind)

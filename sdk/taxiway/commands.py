@@ -2,16 +2,16 @@
 
 A command that cannot be carried out is answered by an exception thrown in.
 
-    yielded    answered with
+    command    answer
     Tell       None, as soon as the frame is written
-    Commit     once the worker has committed it, what it says of that (NotRecorded is thrown in when it refuses)
+    Commit     the worker's answer, once it has committed the frame (NotRecorded is thrown in if it refuses)
     Recall     the recorded JSON text
-    Execute    an Attempt: value or error, whichever the function came to
-    Await      None, once the wait is over (which may be in another activation)
-    Sleep      None, when the time is over
-    Renew      None, once the step's authorization is there again (which may be in another activation)
-    Seen       None, once the run has seen what was recorded before this; CancelledError where the step was given up
-    Live       None, once the run has seen all that was recorded: from here on something new may happen
+    Execute    an Attempt with the value or the error of the function
+    Await      None, once the wait is resolved (perhaps in another activation)
+    Sleep      None, after the delay
+    Renew      None, once the step has an authorization again (perhaps in another activation)
+    Seen       None, once the run has seen all earlier records; CancelledError for a step that was given up
+    Live       None, once the run has seen all records: new things may happen from then on
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class StepCall:
         return self.plan.name
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that name the step in its frames."""
+        """Return the fields that identify the step in its frames."""
         return {"key": self.key, "name": self.name, "digest": self.digest, "occurrence": self.occurrence}
 
 
@@ -76,7 +76,7 @@ class Recall:
 
 @dataclass(frozen=True)
 class Execute:
-    """Call the step's function, once."""
+    """Call the step's function once."""
 
     call: StepCall
     attempt: int
@@ -84,14 +84,14 @@ class Execute:
 
 @dataclass(frozen=True)
 class Await:
-    """Have the run wait for something, parked if that takes long."""
+    """Wait for something; the run is parked if that takes long."""
 
     wait: Wait
 
 
 @dataclass(frozen=True)
 class Sleep:
-    """Let time pass before attempt number `attempt`; a long time is spent parked."""
+    """Wait for the delay before attempt number `attempt`; the run is parked for a long one."""
 
     call: StepCall
     attempt: int
@@ -100,7 +100,7 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Renew:
-    """Have the authorization given anew that a step has lost."""
+    """Wait for a new authorization in place of one that a step has lost."""
 
     call: StepCall
     grant: Grant
@@ -108,14 +108,14 @@ class Renew:
 
 @dataclass(frozen=True)
 class Seen:
-    """Wait for the turn of a recorded step, in the order of the records."""
+    """Wait for the turn of a recorded step in the order of the records."""
 
     key: str
 
 
 @dataclass(frozen=True)
 class Live:
-    """Wait until the run has seen all that was recorded."""
+    """Wait until the run has seen all records."""
 
 
 LIVE: Final = Live()
@@ -127,7 +127,7 @@ Script = Generator[Command, Any, Any]
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of calling a step's function; `timed_out` holds whatever else it did afterwards."""
+    """Result of one call of a step's function; `timed_out` applies even if the function returned afterwards."""
 
     value: Any = None
     error: BaseException | None = None

@@ -1,7 +1,7 @@
-"""Knows which run's agent code calls: a plain call of a `@step` function in an agent is the step, never an unrecorded effect.
+"""The run whose agent code calls: a plain call of a `@step` function in an agent is a step, never an unrecorded effect.
 
-The knowledge is a context variable. A thread that the agent's code starts by hand does not have it; there a call is refused
-while no step executes, since only the agent itself can have started that thread.
+A context variable holds the run. A thread that the agent's code starts by hand does not have it. A call there is refused while
+no step executes, because only the agent itself can have started that thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _AnyRun(Protocol):
 
 
 current_run: Final[ContextVar[_AnyRun | None]] = ContextVar("taxiway_present_run", default=None)
-"""The run whose agent's own code runs here; None inside steps and outside of runs."""
+"""The run whose agent's own code runs here, None inside steps and outside runs."""
 _lock: Final = threading.Lock()  # protects what follows
 _agent_threads: Final[set[threading.Thread]] = set()
 _agents = 0
@@ -34,7 +34,7 @@ _steps = 0
 
 @contextmanager
 def agent_executing() -> Iterator[None]:
-    """Note that an agent executes in this process."""
+    """Count an agent that executes in this process, for the duration of the context."""
     global _agents  # noqa: PLW0603 - a number of the process
     mine = threading.current_thread()
     with _lock:
@@ -49,7 +49,7 @@ def agent_executing() -> Iterator[None]:
 
 
 def enter_step() -> Token[_AnyRun | None]:
-    """Note that a step executes: from here on, a function that is declared a step is a plain function."""
+    """Count a step that executes: until it ends, a function that is declared a step is a plain function."""
     global _steps  # noqa: PLW0603 - a number of the process
     token = current_run.set(None)
     with _lock:
@@ -58,7 +58,7 @@ def enter_step() -> Token[_AnyRun | None]:
 
 
 def leave_step(token: Token[_AnyRun | None]) -> None:
-    """Note that the step which began with `token` executes no more."""
+    """End the step that `enter_step` returned `token` for."""
     global _steps  # noqa: PLW0603 - a number of the process
     with _lock:
         _steps -= 1
@@ -66,7 +66,7 @@ def leave_step(token: Token[_AnyRun | None]) -> None:
 
 
 def recorded_in_agents(target: F) -> F:
-    """Return a function that is `target`, but that in an agent its call is the call of a step."""
+    """Return a function like `target` whose call in an agent is a step."""
     if not inspect.isfunction(target):
         return target
     awaited = inspect.iscoroutinefunction(target)
@@ -91,7 +91,7 @@ def recorded_in_agents(target: F) -> F:
 
 
 def is_awaited(function: Callable[..., Any]) -> bool:
-    """Return whether a step's function is a coroutine function, or an object that is called like one."""
+    """Return whether a step's function is a coroutine function, or an object with a coroutine `__call__`."""
     function = getattr(function, _TARGET, function)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
@@ -99,4 +99,4 @@ def is_awaited(function: Callable[..., Any]) -> bool:
 def _refuse_in_event_loop(target: Callable[..., Any], run: _AnyRun, *, awaited: bool) -> None:
     if not awaited and getattr(run, "_is_async", False):
         name = target.__qualname__
-        raise TypeError(f"{name} is a `def` step, whose value an async agent awaits: write `await run.step({name}, …)`")
+        raise TypeError(f"{name} is a `def` step; an async agent awaits its value: write `await run.step({name}, …)`")

@@ -1,4 +1,4 @@
-"""JSON of an enum's or a Literal's constants: their values, or the members' names where values cannot be told apart."""
+"""JSON of an enum's or a Literal's constants: their values, or the members' names if the values are equal in JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taxiway.errors import InvalidValue, UnknownType
 
 
 def constants(annotation: Any, values: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
-    """Return the pairs of JSON and constant; raise UnknownType when there are none that can be told apart."""
+    """Return pairs of JSON value and constant; raise UnknownType if the JSON values are not distinct."""
     try:
         pairs = tuple((plain(value.value if isinstance(value, Enum) else value), value) for value in values)
         if len({canonical(constant) for constant, _ in pairs}) == len(pairs):
@@ -22,11 +22,11 @@ def constants(annotation: Any, values: tuple[Any, ...]) -> tuple[tuple[Any, Any]
         names = tuple((value.name, value) for value in values)
         if len({name for name, _ in names}) == len(names):
             return names
-    raise UnknownType(f"{annotation}: its constants cannot be told apart in JSON")
+    raise UnknownType(f"{annotation}: two of its constants are equal in JSON")
 
 
 def canonical(value: Any) -> str:
-    """Return a text that is the same for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
+    """Return a text that is equal for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
     return json.dumps(_canonical(value), sort_keys=True)
 
 

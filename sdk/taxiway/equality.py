@@ -1,4 +1,4 @@
-"""Decides whether what was read is what was written: equal, and of the same types all the way down."""
+"""Equality of a written and a read value: equal values of the same types at all levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN: Final = frozenset((str, int, float, bool, type(None), bytes))
 
 
 def same(one: Any, other: Any) -> bool:
-    """Return whether two values are equal and have the same types, their parts too."""
+    """Return whether two values are equal and have the same types, including their parts."""
     if type(one) is not type(other):
         return False
     if type(one) in _PLAIN:
@@ -24,7 +24,7 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, set | frozenset):
         theirs = {item: item for item in other}
         return len(one) == len(other) and all(item in theirs and same(item, theirs[item]) for item in one)
-    if isinstance(one, Decimal) and one.is_nan():  # equal to nothing, or not even compared
+    if isinstance(one, Decimal) and one.is_nan():  # NaN equals nothing, and comparing a signaling one raises
         return str(one) == str(other)
     if (parts := _parts(one)) is not None:
         return same(parts, _parts(other))
@@ -47,18 +47,18 @@ def _parts(value: Any) -> dict[str, Any] | None:
 
 
 def _same_extras(one: Any, other: Any) -> bool:
-    """Compare what a subclass of a built-in type carries beside."""
+    """Return whether instances of subclasses of built-in types have the same attributes besides their value."""
     return getattr(one, "default_factory", None) is getattr(other, "default_factory", None) and (
         type(one).__module__ == "builtins" or _attributes(one) == _attributes(other)
     )
 
 
 def _attributes(value: Any) -> dict[str, Any] | None:
-    """Return what a subclass of a built-in type has beside; any other class says by itself what is equal."""
+    """Return the attributes of an instance of a built-in type's subclass; other classes define equality themselves."""
     return getattr(value, "__dict__", None) if isinstance(value, _BUILT_IN) else None
 
 
 def _same_zone(one: Any, other: Any) -> bool:
     zone, theirs = getattr(one, "tzinfo", None), getattr(other, "tzinfo", None)
-    # Another class of zones than that of the standard library comes back as the offset that it had.
+    # A zone of another class than the standard library's reads back as a fixed offset.
     return zone == theirs if hasattr(zone, "key") else True

@@ -1,6 +1,6 @@
-"""Knows whether code runs inside a step, and gives it the few verbs that are allowed there.
+"""The step that code runs in, and the verbs that are allowed there.
 
-The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_thread`, not threads that a step starts.
+A context variable holds the step: it follows `await`, tasks and `asyncio.to_thread`, but not threads that a step starts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from taxiway.outside_step import refusal
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a step may want to know about itself.
+    """Facts of the step that runs.
 
-    `idempotency_key` is the same for every attempt and every replay of this step, and for no other: hand it to outside
-    systems that can recognise repeats. `attempt` counts from 1.
+    `idempotency_key` is equal for all attempts and replays of this step, and for no other step: pass it to outside systems
+    that can recognise repeats. `attempt` counts from 1.
     """
 
     name: str
@@ -57,12 +57,12 @@ class _Inside(NamedTuple):
 
 _here: Final[ContextVar[_Inside | None]] = ContextVar("taxiway_step", default=None)
 agent_code: Final[ContextVar[bool]] = ContextVar("taxiway_agent_code", default=False)
-"""Whether an async agent's own code runs, whose time is the run's: no step, and nothing of ours."""
+"""Whether an async agent's own code runs, which sees the run's time: not a step, and not the SDK."""
 
 
 @contextmanager
 def real_time() -> Iterator[None]:
-    """Let timers that are set within be those of the machine, also where an async agent's own code called."""
+    """Set timers by the machine's clock within this context, even if an async agent's own code is the caller."""
     token = agent_code.set(False)
     try:
         yield
@@ -70,8 +70,8 @@ def real_time() -> Iterator[None]:
         agent_code.reset(token)
 
 
-class stepping:  # noqa: N801 - used as the function that it would be, were it not three times as fast
-    """Have the code within know that it runs in a step."""
+class stepping:  # noqa: N801 - used like a context manager function, which would take three times as long
+    """Context of a step's code: verbs of steps work within it."""
 
     def __init__(self, activation: Activation, command: Execute) -> None:
         self._inside = _Inside(activation, command.call, command.attempt)
@@ -90,25 +90,25 @@ class stepping:  # noqa: N801 - used as the function that it would be, were it n
 
 
 def refuse_inside_step(verb: str) -> None:
-    """Raise RuntimeError when called inside a step, or in a forked child of the run's process."""
+    """Raise RuntimeError if the caller is inside a step, or in a forked child of the run's process."""
     refuse_in_child(f"run.{verb}")
     if (here := _here.get()) is not None:
-        raise RuntimeError(f"run.{verb} was called inside step {here.info.name!r}; only the agent itself may do that")
+        raise RuntimeError(f"run.{verb} was called inside step {here.info.name!r}; only the agent itself may call it")
 
 
 def step_info() -> StepInfo:
-    """Return what the step that calls it may want to know about itself; raise RuntimeError outside a step."""
+    """Return the facts of the step that calls it; raise RuntimeError outside a step."""
     return _inside("step_info").info
 
 
 def emit(type: str, data: object = None) -> None:  # noqa: A002 - it is called so
-    """Send an event of the step's own to whoever watches the run now."""
+    """Publish an event of the step's own to those who watch the run now."""
     here = _speaking("emit")
     here.activation.event(type, data, place=here.place)
 
 
 def progress(done: float, total: float | None = None, note: str | None = None) -> None:
-    """Say how far the step is."""
+    """Publish the step's progress."""
     here = _speaking("progress")
     here.activation.progress(done, total, note, here.place)
 
@@ -120,12 +120,12 @@ def log(message: object, level: str = "info") -> None:
 
 
 def cancelled() -> bool:
-    """Return whether the run is being canceled: for steps in threads, which nothing can interrupt."""
+    """Return whether the run is being canceled. Poll it in steps that run in threads, which cannot be interrupted."""
     return _inside("cancelled").activation.canceled.is_set()
 
 
 def _speaking(verb: str) -> _Inside:
-    """Return the step that calls the verb, in the process that may speak for the run."""
+    """Return the step that calls the verb; raise RuntimeError outside a step or in a forked child."""
     refuse_in_child(f"taxiway.{verb}()")
     return _inside(verb)
 

@@ -1,4 +1,4 @@
-"""Parts of a value that its type's own JSON would lose, and how the value is made of them again."""
+"""State of a value: the parts that its type's own JSON would lose, and the value restored from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taxiway.tags import find
 
 
 def state_of(value: Any) -> Any:
-    """Return what a value consists of, in types that can be written; None for a value that is not taken apart."""
+    """Return the parts of a value in types that can be written, None for a value that is not taken apart."""
     if isinstance(value, datetime | time):
         zone = getattr(value.tzinfo, "key", None)  # only those of zoneinfo are found again by their key
         return None if zone is None else [value.replace(tzinfo=None, fold=0).isoformat(), zone, value.fold]
@@ -27,9 +27,9 @@ def state_of(value: Any) -> Any:
 
 
 def restored(kind: Any, state: Any) -> Any:
-    """Return the value of this type that consists of these parts; raise whatever comes of parts that are none."""
+    """Return the value of this type with these parts. Invalid parts may raise any error."""
     if kind in (datetime, time):
-        from zoneinfo import ZoneInfo  # noqa: PLC0415 - it costs what most agents do not need
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - slow to import, and most agents do not need it
 
         text, zone, fold = state
         return kind.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold)

@@ -1,4 +1,4 @@
-"""Writes and reads what pydantic knows, by pydantic's own rules for a round trip through JSON."""
+"""Pydantic models and types in JSON, by pydantic's own rules for a round trip."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from taxiway.pydantic_schema import ModelSchema
 
 @functools.lru_cache(maxsize=1024)
 def adapter_of(kind: Any) -> pydantic.TypeAdapter[Any]:
-    """Return what reads and writes a model."""
+    """Return the adapter that reads and writes a model."""
     return pydantic.TypeAdapter(kind)
 
 
@@ -36,27 +36,27 @@ def check(kind: Any) -> None:
 
 
 def schema_of(kind: Any, *, whole: bool = True) -> dict[str, Any]:
-    """Return the JSON Schema of what is read; without `whole` it is pydantic's own, which says less."""
+    """Return the JSON Schema of a model's input; without `whole` it is pydantic's own, which is less strict."""
     return adapter_of(kind).json_schema(
         mode="validation", schema_generator=ModelSchema if whole else pydantic.json_schema.GenerateJsonSchema
     )
 
 
 def written(kind: Any, value: Any, *, shown: bool) -> Iterator[Any]:
-    """Yield the JSON forms of a value, that with the most in it first; `shown` ones have computed fields too."""
+    """Yield the JSON forms of a value, the fullest first; `shown` adds a form with computed fields."""
     for round_trip in (False, True) if shown else (True,):
         try:
             yield adapter_of(kind).dump_python(value, mode="json", by_alias=True, round_trip=round_trip, warnings=False)
-        except Exception:  # noqa: BLE001, S112 - whatever a serialiser of the model's own raises, this form is none
+        except Exception:  # noqa: BLE001, S112 - a model's own serialiser may raise anything: skip this form
             continue
 
 
 def read(kind: Any, value: Any) -> Any:
-    """Return the model that JSON stands for; raise what pydantic raises when it is none."""
+    """Return the model of a JSON value; raise pydantic's error for an invalid one."""
     try:
         return adapter_of(kind).validate_json(json.dumps(value))
     except pydantic.ValidationError as error:
-        # Strict models, and those of large numbers, do not read 1.0 as the integer that it is to JSON Schema.
+        # Strict models, and those of large numbers, do not read 1.0 as an integer, as JSON Schema does.
         whole = with_integers(value, [problem["loc"] for problem in error.errors(include_url=False)])
         if whole is None:
             raise
@@ -64,7 +64,7 @@ def read(kind: Any, value: Any) -> Any:
 
 
 def problem_of(error: Exception) -> tuple[str, str]:
-    """Return where in the JSON a model found something wrong, and what; it quotes nothing of the value."""
+    """Return the place and the text of a model's first problem, without quoting the value."""
     if not isinstance(error, pydantic.ValidationError):
         return "", str(error)
     first, *others = error.errors(include_url=False, include_context=False, include_input=False)
@@ -73,7 +73,7 @@ def problem_of(error: Exception) -> tuple[str, str]:
 
 
 def read_leniently(kind: Any, value: Any) -> Any:
-    """Return the model that JSON stands for, also when it was written by the names of its fields, computed ones too."""
+    """Return the model of a JSON value, even of one written by field names and with computed fields."""
     try:
         return read(kind, value)
     except ValueError:
@@ -84,7 +84,7 @@ def read_leniently(kind: Any, value: Any) -> Any:
 
 
 def state_of(value: Any) -> dict[str, Any] | None:
-    """Return all that a model consists of; None for what is no model."""
+    """Return all parts of a model, None for any other value."""
     if hasattr(value, "get_secret_value"):
         return {"secret": value.get_secret_value()}
     if not isinstance(value, pydantic.BaseModel):
@@ -100,7 +100,7 @@ def state_of(value: Any) -> dict[str, Any] | None:
 
 
 def restored(kind: Any, state: dict[str, Any]) -> Any:
-    """Return the model that consists of these parts."""
+    """Return the model with these parts."""
     if hasattr(kind, "get_secret_value"):
         return kind(state["secret"])
     if not issubclass(kind, pydantic.BaseModel):
@@ -118,7 +118,7 @@ def restored(kind: Any, state: dict[str, Any]) -> Any:
 
 
 def parts_of(value: Any) -> dict[str, Any] | None:
-    """Return what two models must have in common to be the same; None for what is no model."""
+    """Return the parts that are equal in equal models, None for any other value."""
     state = state_of(value)
     if state is not None:
         state.pop("set", None)

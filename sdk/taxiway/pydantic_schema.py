@@ -1,6 +1,6 @@
-"""Writes the JSON Schema of what pydantic reads, with what its own one leaves out: a value that fits is then also read.
+"""JSON Schema of a pydantic model, stricter than pydantic's own: pydantic reads every value that fits it.
 
-What a model's validators ask for beside that, no schema can say.
+Only the conditions of a model's own validators are missing, which a schema cannot express.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 DECIMAL: Final = "x-taxiway-decimal"
-"""A keyword of ours: the limits of a decimal number, which hold for a text as for a number."""
+"""A keyword of Taxiway: the limits of a decimal number, written as a text or as a number."""
 
 _CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _SECONDS: Final = r"(:[0-5][0-9]([.][0-9]{1,9})?)?"
 _OFFSET: Final = rf"(Z|[-+]{_CLOCK})"
 _ZONES: Final = {None: f"{_OFFSET}?", "aware": _OFFSET, "naive": ""}
-# `$` alone also matches before a line's end, to Python.
+# In Python, `$` alone also matches before a line's end.
 _END: Final = r"(?!\n)$"
 _KEYS: Final = {"int": f"^[-+]?[0-9]+{_END}", "float": rf"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{{1,2}})?{_END}"}
 _FLAGS: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x", re.ASCII: "a"}
@@ -39,7 +39,7 @@ class ModelSchema(GenerateJsonSchema):
     """The JSON Schema of a model's input."""
 
     def decimal_schema(self, schema: Any) -> dict[str, Any]:
-        """Hold texts to the limits too, and numbers exactly: their own `multipleOf` is one of binary fractions."""
+        """Apply the limits to texts too, and exactly to numbers: `multipleOf` alone would use binary fractions."""
         written = super().decimal_schema(schema)
         for option in written.get("anyOf", ()):
             option.pop("multipleOf", None)
@@ -47,12 +47,12 @@ class ModelSchema(GenerateJsonSchema):
         return {**written, DECIMAL: {name: _exactly(limit) for name, limit in limits.items()}}
 
     def datetime_schema(self, schema: Any) -> dict[str, Any]:
-        """Say which of the ways to write a moment are read, and whether it needs an offset."""
+        """Add the pattern of the moments that pydantic reads, with or without an offset."""
         pattern = f"^{_DAY}[Tt ]{_CLOCK}{_SECONDS}{_zone(schema)}{_END}"
         return _with_pattern(super().datetime_schema(schema), pattern)
 
     def time_schema(self, schema: Any) -> dict[str, Any]:
-        """Say which of the ways to write a time of day are read."""
+        """Add the pattern of the times of day that pydantic reads."""
         return _with_pattern(super().time_schema(schema), f"^{_CLOCK}{_SECONDS}{_zone(schema)}{_END}")
 
     def str_schema(self, schema: Any) -> dict[str, Any]:
@@ -72,13 +72,16 @@ class ModelSchema(GenerateJsonSchema):
         return _with_schemes(super().multi_host_url_schema(schema), schema)
 
     def tagged_union_schema(self, schema: Any) -> dict[str, Any]:
-        """Ask for the tag: a union is told by it even where the one that is meant has a default for it."""
+        """Require the tag: it selects the alternative, even if the alternative has a default for it."""
         written = super().tagged_union_schema(schema)
         tag = written.get("discriminator", {}).get("propertyName")
         return {**written, "type": "object", "required": [tag]} if isinstance(tag, str) else written
 
     def model_fields_schema(self, schema: Any) -> dict[str, Any]:
-        """Hold to its type what is read by another name than the one that is shown; forms show properties alone."""
+        """Check the types of members that are read by other names than the shown one, as pattern properties.
+
+        Forms show the plain properties only.
+        """
         written = super().model_fields_schema(schema)
         properties = written.get("properties", {})
         twice = []
@@ -92,7 +95,7 @@ class ModelSchema(GenerateJsonSchema):
         return {**written, "not": {"anyOf": twice}} if twice else written
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
-        """Hold all keys to their type."""
+        """Check the type of all keys."""
         written = super().dict_schema(schema)
         kind = schema.get("keys_schema", {}).get("type")
         for pattern, values in written.pop("patternProperties", {}).items():
@@ -104,7 +107,7 @@ class ModelSchema(GenerateJsonSchema):
 
 
 def _names(field: Any) -> set[str]:
-    """Return the names that a field is read by, but for those that lead into other members."""
+    """Return the names that a field is read by, without paths into other members."""
     alias = field.get("validation_alias")
     paths = alias if isinstance(alias, list) else []
     return {path[0] for path in paths if isinstance(path, list) and len(path) == 1 and isinstance(path[0], str)}

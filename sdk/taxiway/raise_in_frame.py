@@ -1,7 +1,6 @@
-"""Stops code where it stands: an exception is raised in a frame before its next instruction.
+"""An exception raised in a frame before its next instruction, by a trace function as in debuggers.
 
-It is done as debuggers do it, by a trace function. What is behind an author's mistake on the same line, or in the next call, is
-not executed.
+Code after an author's mistake is not executed, not even on the same line.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _SDK_FOLDER: Final = str(Path(__file__).parent) + "/"
 
 
 def raise_in_frame(frame: FrameType, error: BaseException) -> None:
-    """Have `error` raised in a frame of this thread that called the present one, unless it ends before."""
+    """Raise `error` in a calling frame of this thread, unless that frame ends before."""
     before = sys.gettrace()
 
     def trace(here: FrameType, _event: str, _about: Any) -> None:

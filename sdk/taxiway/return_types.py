@@ -1,4 +1,4 @@
-"""Reads what a function says that it returns, or says in one sentence why that cannot be carried, and what to write instead."""
+"""Shape of a function's return type; an error names the reason if JSON cannot hold it, and what to write instead."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
 class NotYetDefined(UnknownType):
-    """An annotation with a name that is not defined, not yet or for type checkers only."""
+    """An annotation with a name that is not defined yet, or for type checkers only."""
 
 
 def return_shape(function: Callable[..., Any]) -> Shape | None:
-    """Return the shape of what a function returns, None where it does not say; raise UnknownType with the fix."""
+    """Return the shape of a function's return type, None without an annotation; raise UnknownType with the fix."""
     function = _annotated(function)
     name = getattr(function, "__qualname__", repr(function))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -43,7 +43,7 @@ def return_shape(function: Callable[..., Any]) -> Shape | None:
 
 
 def _annotated(function: Any) -> Any:
-    """Return what carries the annotations of something that can be called."""
+    """Return the function that has the annotations of a callable."""
     while isinstance(function, functools.partial):
         function = function.func
     function = getattr(function, "__func__", function)
@@ -52,7 +52,7 @@ def _annotated(function: Any) -> Any:
 
 
 def _resolved(name: str, function: Any, annotation: Any) -> Any:
-    # Alone: a parameter's annotation may be importable by type checkers only.
+    # Alone: a parameter's annotation may name what only type checkers import.
     single = SimpleNamespace(
         __annotations__={"return": annotation},
         __globals__=getattr(inspect.unwrap(function), "__globals__", {}),
@@ -69,7 +69,7 @@ def _written(annotation: Any) -> str:
 
 
 def known_return_shape(function: Callable[..., Any]) -> Shape | None:
-    """Return the shape of what a function returns, None where it does not say, or only type checkers can read it."""
+    """Return the shape of a function's return type, None without an annotation that can be resolved at run time."""
     try:
         return return_shape(function)
     except NotYetDefined:

@@ -1,4 +1,4 @@
-"""Names of shapes: for people in errors, and unmistakable in tags."""
+"""Names of shapes: short ones for people in errors, and unique ones in tags."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from taxiway.text_types import Parsed
 
 
 def described(shape: Shape) -> str:
-    """Return how an annotation of this shape is written, such as `list[Line]`."""
+    """Return an annotation of this shape as people write it, such as `list[Line]`."""
     return _name(shape, lambda kind: "None" if kind is type(None) else kind.__qualname__)
 
 
 def annotated(shape: Shape | None) -> str:
-    """Return how a function's annotation reads in a sentence; nothing where it says nothing."""
+    """Return a function's return annotation for a sentence, empty for Any or none."""
     return "" if shape is None or isinstance(shape, Anything) else f" -> {described(shape)}"
 
 
 def named(shape: Shape) -> str:
-    """Return the name of a shape in tags; that of a class says where it is defined."""
+    """Return the name of a shape in tags; that of a class includes its module."""
     return _name(shape, name_of)
 
 

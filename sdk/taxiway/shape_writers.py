@@ -1,8 +1,8 @@
-"""Writes values by their shape as JSON's own types, so that `decode` makes the same values of them again.
+"""Writers of values by their shape, in JSON's own types, from which `decode` makes the same values again.
 
-What the shape does not tell is tagged (see `tags`): one of two classes with the same fields, a subclass, anything but JSON's
-own types where the annotation says nothing. RECORD is read by the agents themselves, RESULT by people and other programs too,
-so that what is not annotated is plain there. INPUT is read where no tags exist: a value that needs one is refused.
+A type that the shape does not tell is tagged (see `tags`): one of two classes with the same fields, a subclass, or a type
+beyond JSON without an annotation. RECORD is read by the agents themselves. RESULT is read by people and other programs too,
+so that values without an annotation are plain there. INPUT has no tags: a value that needs one is refused.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _sequence(writer: Writer, shape: Sequence, value: Any, depth: int) -> Any:
 
 
 def _write_checked(writer: Writer, value: Any, depth: int) -> Any:
-    """Write a container by its own type, whose parts were held to their annotation already."""
+    """Write a container by its own type; its parts fit their annotation already."""
     writer.doubtful = True
     return write_own(writer.for_parts(), value, depth)
 
@@ -194,7 +194,9 @@ def _distinguished(writer: Writer, shape: OneOf, meant: Shape, value: Any, writt
     if not exact and not any(is_read(option, written, lambda _: True, tags=writer.has_tags) for option in others):
         return written
     if writer.reader is Reader.INPUT:
-        raise Ambiguous(f"is a {type_name(value)}, which cannot be told from another type of {described(shape)}")
+        raise Ambiguous(
+            f"is a {type_name(value)}, which is not distinguishable from another type of {described(shape)}"
+        )
     return tagged(named(meant), written)
 
 

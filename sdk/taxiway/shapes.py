@@ -1,4 +1,4 @@
-"""Reads a type annotation once, into the few shapes that the schema, the writer and the reader understand."""
+"""Shapes: the few forms into which type annotations are read for the schema, the writers and the readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from taxiway.text_types import Parsed, parsed_of
 
 @dataclass(frozen=True)
 class Anything:
-    """Any JSON value, handed over as it is."""
+    """Any JSON value, unchanged."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several constants: (JSON value, Python value); `kind` is the enum that they are of, if any."""
+    """One of several constants: (JSON value, Python value); `kind` is their enum, if any."""
 
     options: tuple[tuple[Any, Any], ...]
     kind: type | None = None
@@ -39,14 +39,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Bits:
-    """A combination of an enum's flags, as the integer that it is."""
+    """A combination of an enum's flags, as an integer in JSON."""
 
     kind: type[Flag]
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """A list (or a tuple of any length) of one shape; `takes` is what its annotation allows beside that."""
+    """A list (or a tuple of any length) of one shape; `takes` are further types that its annotation allows."""
 
     item: Shape
     build: Any
@@ -55,7 +55,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Bag:
-    """A set of one shape, as a list in sorted order; `takes` is what its annotation allows beside that."""
+    """A set of one shape, as a sorted list in JSON; `takes` are further types that its annotation allows."""
 
     item: Shape
     build: Any
@@ -73,7 +73,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Table:
-    """A dict from texts to one shape; `takes` is what its annotation allows beside that."""
+    """A dict from texts to one shape; `takes` are further types that its annotation allows."""
 
     value: Shape
     takes: Any = dict
@@ -81,7 +81,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A dict whose keys are no texts, as a list of pairs."""
+    """A dict whose keys are not texts, as a list of pairs in JSON."""
 
     key: Shape
     value: Shape
@@ -96,7 +96,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Field:
-    """A member of a record; `annotation` is read when needed, so that a type may contain itself."""
+    """A member of a record; `annotation` is read on demand, so that a type may contain itself."""
 
     name: str
     annotation: Any
@@ -106,7 +106,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Record:
-    """A dataclass or a TypedDict; one that is not `simple` may make something else of its fields."""
+    """A dataclass or a TypedDict; one that is not `simple` may change its fields when it is built."""
 
     kind: type
     fields: tuple[Field, ...]
@@ -152,7 +152,7 @@ _UNHASHABLE: Final = (Sequence, Bag, Table, Pairs)
 
 
 def shape_of(annotation: Any) -> Shape:
-    """Return the shape of a resolved annotation; raise UnknownType for what JSON has no counterpart of."""
+    """Return the shape of a resolved annotation; raise UnknownType for a type without a counterpart in JSON."""
     try:
         return _known_shape(annotation)
     except UnknownType:
@@ -183,7 +183,7 @@ _known_shape = functools.lru_cache(maxsize=1024)(_shape)
 
 
 def hints_of(owner: Any) -> dict[str, Any]:
-    """Return the resolved annotations of a class or function; raise UnknownType when a name in them is not defined."""
+    """Return the resolved annotations of a class or function; raise UnknownType if a name in them is not defined."""
     try:
         return typing.get_type_hints(owner, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
@@ -223,7 +223,7 @@ def _container(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shap
     if origin in _BAGS:
         item = shape_of(arguments[0])
         if isinstance(item, _UNHASHABLE) and not (isinstance(item, Sequence) and item.build is tuple):
-            raise UnknownType(f"{annotation}: a set holds nothing that can change")
+            raise UnknownType(f"{annotation}: a set cannot hold values that can change")
         return Bag(item, *_BAGS[origin])
     if origin in _TABLES:
         key = shape_of(arguments[0])
@@ -241,7 +241,9 @@ def _plain_class(annotation: Any) -> Shape:  # noqa: C901 - one line for each ki
     if annotation in _TABLES:
         return Table(Anything(), _TABLES[annotation])
     if annotation in _BAGS:
-        raise UnknownType(f"{annotation.__qualname__} does not say of what: write {annotation.__qualname__}[str]")
+        raise UnknownType(
+            f"{annotation.__qualname__} lacks the type of its items: write {annotation.__qualname__}[str]"
+        )
     if not isinstance(annotation, type):
         raise UnknownType(f"{annotation!r} has no counterpart in JSON")
     if issubclass(annotation, Flag):
@@ -271,7 +273,7 @@ def _is_known_to_pydantic(annotation: Any) -> bool:
 
 
 def _model(kind: Any) -> Model:
-    from taxiway.pydantic_models import check  # noqa: PLC0415 - it needs pydantic, which agents without models do not have
+    from taxiway.pydantic_models import check  # noqa: PLC0415 - it needs pydantic, which agents without models may lack
 
     check(kind)
     return Model(kind)
@@ -293,7 +295,7 @@ def _dataclass(kind: Any) -> Record:
 
 
 def _is_built_of_its_fields(kind: Any) -> bool:
-    """Say whether its `__init__` is the one that `dataclass` wrote, and does nothing else."""
+    """Return whether its `__init__` is the generated one and sets its fields only."""
     code = getattr(kind.__init__, "__code__", None)
     return code is not None and code.co_filename == "<string>" and not hasattr(kind, "__post_init__")
 
@@ -304,7 +306,7 @@ def _typed_dict(kind: Any) -> Record:
 
 
 def _is_required(kind: Any, name: str, hint: Any) -> bool:
-    # Where annotations are texts, Python itself does not see NotRequired in them.
+    # Python itself does not see NotRequired in annotations that are texts.
     while (origin := get_origin(hint)) in _QUALIFIERS:
         if origin in (typing.Required, typing.NotRequired):
             return origin is typing.Required

@@ -1,4 +1,4 @@
-"""Shows values briefly to the reader of an error: lists, dataclasses and models by what they hold, cut short."""
+"""Short texts of values for error messages: lists, dataclasses and models by their members, cut short."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MOST_MEMBERS: Final = 6
 
 
 class _ShortRepr(reprlib.Repr):
-    """An object of which nobody knows how long its text gets, and what it tells, is shown by its type."""
+    """Shows an object of an unknown class by its type: its own text may be long, or contain secrets."""
 
     maxstring = maxother = 60
     maxlevel = 3
 
     def repr_bytes(self, x: bytes, level: int) -> str:
-        return self.repr_str(x, level)  # type: ignore[arg-type] # it cuts whatever can be cut
+        return self.repr_str(x, level)  # type: ignore[arg-type] # it cuts any sequence
 
     def repr_instance(self, x: object, level: int) -> str:
         if isinstance(x, _BRIEF):
@@ -38,7 +38,7 @@ class _ShortRepr(reprlib.Repr):
 
 
 def _members(value: Any) -> list[str] | None:
-    """Return the names of what a value of this type holds and its own text would show; None where that is not known."""
+    """Return the names of the members that a value's own text would show, None for an unknown class."""
     if dataclasses.is_dataclass(value):
         return [field.name for field in dataclasses.fields(value) if field.repr]
     if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -55,7 +55,7 @@ class _Failure:
 
 
 def step_script(call: StepCall, past: Recorded | None, max_value_bytes: int) -> Script:
-    """Lead one step from its call to its value; raise StepFailed when it has none, Halt when nobody can know."""
+    """Return the value of a step, from its record or by attempts; raise StepFailed, or Halt for an unknown outcome."""
     match past:
         case None:
             if call.approval is not None:
@@ -71,17 +71,17 @@ def step_script(call: StepCall, past: Recorded | None, max_value_bytes: int) -> 
             raise _step_failed(call, past.attempts, past.error or StepError("Exception", "", STEP_ERROR))
         case Recorded(status=Status.INTENDED):
             yield LIVE
-            raise Halt(ONCE_UNKNOWN, "it was begun once before and nobody knows how that ended", call.name)
+            raise Halt(ONCE_UNKNOWN, "an earlier attempt was begun, and its outcome is unknown", call.name)
         case Recorded() if past.attempts >= call.plan.retry.attempts:
-            # The worker killed the last attempt that there was, and could not know that it was the last.
+            # The worker killed the last attempt, and could not know that it was the last.
             yield LIVE
             yield from _give_up(call, past)
         case Recorded():
             attempt = past.attempts + 1
             yield LIVE
-            yield Sleep(call, attempt, 0)  # unless it was parked for a back-off that is not over
+            yield Sleep(call, attempt, 0)  # a back-off for which the run was parked may still be open
     if call.renewed is not None:
-        yield Await(call.renewed)  # it is over; where nobody came in time, that is said here
+        yield Await(call.renewed)  # it is resolved; a denial or a timeout is raised here
     return (yield from _attempts(call, attempt, max_value_bytes))
 
 
@@ -121,7 +121,7 @@ def _attempts(call: StepCall, attempt: int, max_value_bytes: int) -> Script:
 
 
 def _renew(call: StepCall, fields: dict[str, Any], lost: AuthorizationLost) -> Script:
-    """Record that the attempt came to nothing, and counts for nothing; then have the authorization given anew."""
+    """Record the attempt as one that does not count; then wait for a new authorization."""
     error = StepError(type(lost).__name__, message_of(lost), STEP_ERROR)
     yield from record_failure(call.name, {**fields, "attempts": fields["attempts"] - 1}, error, 0.0)
     yield Renew(call, lost.grant)
@@ -137,12 +137,12 @@ def _give_up(call: StepCall, past: Recorded) -> Script:
 def _started(call: StepCall, attempt: int) -> Command:
     timeout_ms = None if call.plan.timeout is None else round(call.plan.timeout * 1000)
     fields = {**call.identity(), "attempt": attempt, "timeoutMs": timeout_ms, "once": call.plan.once}
-    # The intent must be on record before a step begins that nobody may ever begin again.
+    # The intent of a once-only step must be on record before the step begins: it must never begin twice.
     return Commit(Kind.STEP_STARTED, fields) if call.plan.once else Tell(Kind.STEP_STARTED, fields)
 
 
 def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int) -> _Failure | tuple[str, Any]:
-    """Return the text to record and the value to hand over, or what is wrong."""
+    """Return the text to record and the value for the agent, or the failure."""
     if outcome.timed_out:
         return _timed_out(call, attempt)
     if outcome.error is not None:
@@ -162,17 +162,17 @@ def _judge(call: StepCall, attempt: int, outcome: Attempt, max_value_bytes: int)
 
 def _timed_out(call: StepCall, attempt: int) -> _Failure:
     error = TimeoutError(f"took longer than {call.plan.timeout:g} s")
-    # What a once-only step did before it was interrupted is as unknown as after a kill.
+    # The effect of an interrupted once-only step is as unknown as after a kill: no retry.
     delay = None if call.plan.once else call.plan.retry.delay_after(attempt, error)
     return _Failure(StepError("TimeoutError", str(error), TIMEOUT), delay, None)
 
 
 def record_failure(name: str, fields: dict[str, Any], error: StepError, retry_in: float | None = None) -> Script:
-    """Record a failed attempt: the last one, unless there is another in `retry_in` seconds."""
+    """Record a failed attempt: the last one if `retry_in`, the seconds until the next, is None."""
     final, retry_in_ms = retry_in is None, None if retry_in is None else round(retry_in * 1000)
     try:
         yield Commit(Kind.STEP_FAILED, {**fields, "error": error.as_frame(), "final": final, "retryInMs": retry_in_ms})
-    except NotRecorded as refusal:  # a run whose history is full cannot go on
+    except NotRecorded as refusal:  # a run whose history is full cannot continue
         raise Halt(refusal.code, str(refusal), name) from refusal
 
 
@@ -180,7 +180,7 @@ def _replayed(call: StepCall, past: Recorded, text: str | None) -> Any:
     try:
         return replay(call.plan.shape, text or "null")
     except InvalidValue as problem:
-        message = f"what step {call.name!r} recorded no longer fits its return type: {problem}{definition_hint(call.function)}"
+        message = f"the record of step {call.name!r} no longer fits its return type: {problem}{definition_hint(call.function)}"
         raise StepFailed(call.name, past.attempts, "InvalidValue", message, INVALID_OUTPUT) from None
 
 

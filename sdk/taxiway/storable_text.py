@@ -1,4 +1,4 @@
-"""Puts exceptions into words that can be stored: bounded, and without characters that no database takes."""
+"""Texts that can be stored, such as messages and tracebacks: bounded, and without NUL and lone surrogates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def storable(text: str, limit: int = MAX_MESSAGE) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what an exception says, also when saying it fails."""
+    """Return the message of an exception, even if reading it fails."""
     try:
         return storable(str(error))
     except Exception as second:  # noqa: BLE001 - foreign code, and the first error matters more
@@ -28,7 +28,7 @@ def message_of(error: BaseException) -> str:
 
 
 def report_of(error: BaseException) -> str:
-    """Return the traceback of an exception, with the frames of the agent's code only, its end when it is long."""
+    """Return the traceback of an exception with the frames of the agent's code only; of a long one the end."""
     try:
         summary = traceback.TracebackException.from_exception(error, limit=-50, lookup_lines=True)
         theirs = [frame for frame in summary.stack if not frame.filename.startswith(_OWN_FILES)]

@@ -1,4 +1,4 @@
-"""Types whose JSON is one text: how each is written, read, and described to a validator."""
+"""Types whose JSON is one text: the writer, the reader and the pattern of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Parsed:
-    """A text with a format, read by `parse`, written by `write`; `pattern` tells a validator what `parse` takes."""
+    """A text with a format, read by `parse` and written by `write`; `pattern` matches what `parse` accepts."""
 
     format: str
     kind: type
@@ -35,7 +35,7 @@ _DURATION: Final = r"^-?P(?=.)([0-9]{1,9}D)?(T(?=.)([0-9]{1,9}H)?([0-9]{1,9}M)?(
 
 
 def _moment(text: str) -> datetime:
-    if len(text) <= len("2026-01-02"):  # a date alone is no time, whatever Python reads it as
+    if len(text) <= len("2026-01-02"):  # Python accepts a date alone, which is not a time
         raise ValueError(text)
     return datetime.fromisoformat(text)
 
@@ -92,12 +92,12 @@ _PARSED: Final[dict[Any, Parsed]] = {
 
 
 def parsed_of(kind: Any) -> Parsed | None:
-    """Return how a type is written as a text; None for one that is not."""
+    """Return the text form of a type, None for a type without one."""
     return _PARSED.get(kind)
 
 
 def read(parsed: Parsed, text: str) -> Any:
-    """Return the value that a text stands for; raise ValueError when it is none."""
+    """Return the value of a text; raise ValueError for an invalid one."""
     try:
         return parsed.parse(text)
     except (ArithmeticError, TypeError) as error:  # Decimal and timedelta have errors of their own

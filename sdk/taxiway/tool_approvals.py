@@ -1,4 +1,4 @@
-"""Asks people before a tool is called, where the run was enqueued so: what they see is the function and its arguments."""
+"""Approvals of tool calls, for runs with the strategy ON_TOOL_CALL: people see the function and its arguments."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def tool_call(name: str, key: str, arguments: Any, *, on_deny: StepOnDeny) -> Wi
 
 
 def shown_arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the arguments of a call by their names, as people are shown them: of long ones the beginning and a digest."""
+    """Return the arguments of a call by name, for people; long ones as their beginning and a digest."""
     try:
         given: Any = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
-    except (TypeError, ValueError):  # it will fail when it is called, or does not say what it takes
+    except (TypeError, ValueError):  # the call will fail, or the function has no signature
         given = {"args": list(args), **kwargs}
     shown = {name: _shown(value) for name, value in given.items()}
     text = json.dumps(shown, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Decides how a value is written by its own type alone, where its annotation does not say it."""
+"""Shapes of values by their own types, for values without an annotation that tells their type."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BASES: Final = (str, int, float, bytes, list, tuple, dict, set, frozenset)
 
 @functools.lru_cache(maxsize=1024)
 def shape_for(kind: Any) -> Shape | None:
-    """Return the shape of a type's own values; None for one that has none."""
+    """Return the shape of a type's values, None if it has none."""
     if kind in _OPEN:
         return _OPEN[kind]
     try:
@@ -33,19 +33,19 @@ def shape_for(kind: Any) -> Shape | None:
 
 
 def base_for(kind: type) -> Shape | None:
-    """Return the shape of the built-in type that a subclass is made from; None where there is none."""
+    """Return the shape of the built-in type that a type is derived from, None for other types."""
     base = next((base for base in _BASES if issubclass(kind, base)), None)
     return None if base is None else shape_for(base)
 
 
 def base_of(kind: type) -> type:
-    """Return the built-in type that a subclass is made from."""
+    """Return the built-in type that a subclass is derived from."""
     return next(base for base in _BASES if issubclass(kind, base))
 
 
 @functools.lru_cache(maxsize=1024)
 def is_found(kind: type) -> bool:
-    """Return whether a type is found again by its name."""
+    """Return whether the name of a type leads back to it."""
     try:
         return find(name_of(kind), importing=True) is kind
     except LookupError:

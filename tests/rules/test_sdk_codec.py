@@ -128,7 +128,7 @@ def test_records_that_were_written_without_tags_are_read_as_ever() -> None:
 
 
 def test_a_record_of_a_type_that_is_gone_says_so() -> None:
-    with pytest.raises(InvalidValue, match=r"was a tests\.rules\.drawn:Cat, which is not there any more"):
+    with pytest.raises(InvalidValue, match=r"was a tests\.rules\.drawn:Cat, which no longer exists"):
         replay(shape_of(Animal), '{"$taxiway":"tests.rules.drawn:Cat","value":{}}')
 
 
@@ -158,7 +158,7 @@ def test_a_result_names_only_types_that_are_there_already(monkeypatch: pytest.Mo
         return real(name, *rest)
 
     monkeypatch.setattr("importlib.import_module", noted)
-    with pytest.raises(InvalidValue, match="which is not there any more"):
+    with pytest.raises(InvalidValue, match="which no longer exists"):
         resulted(shape_of(Animal), {"$taxiway": "antigravity:Dog", "value": {}})
     assert resulted(shape_of(Animal), json.loads(result(shape_of(Animal), Dog("Rex")))) == Dog("Rex")
     assert "antigravity" not in imported

@@ -164,7 +164,7 @@ def test_an_intended_step_halts_everything() -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_a_new_step_beside_unmatched_records_of_any_status_is_a_mismatch(status: Status) -> None:
     worker = Worker([recorded("old##1", status)])
-    with pytest.raises(Halt, match=r"'int'\('7'\) while recorded 'old'\(\) lie unused") as halt:
+    with pytest.raises(Halt, match=r"'int'\('7'\) while recorded 'old'\(\) are unused") as halt:
         worker.call(int, "7")
     assert halt.value.code == "code_mismatch"
     assert worker.said() == []

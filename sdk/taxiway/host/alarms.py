@@ -1,4 +1,4 @@
-"""Calls things at their time, from one thread of its own."""
+"""Alarms: functions that one thread calls at their time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(order=True)
 class Alarm:
-    """Something to be called at `when`, on the monotonic clock."""
+    """A call of `call` at `when`, on the monotonic clock."""
 
     when: float
     number: int
@@ -20,12 +20,12 @@ class Alarm:
     off: bool = field(default=False, compare=False)
 
     def cancel(self) -> None:
-        """Have it not called any more; it may be running right now."""
+        """Prevent the call, unless it has begun already."""
         self.off = True
 
 
 class AlarmThread:
-    """A thread that calls what is due. What it calls must be quick and must not raise."""
+    """A thread that calls due functions, which must be quick and must not raise. Any thread may set an alarm."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -34,11 +34,11 @@ class AlarmThread:
         self._thread = threading.Thread(target=self._run, name="taxiway-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def after(self, seconds: float, call: Callable[[], None]) -> Alarm:
-        """Have `call` called in so many seconds."""
+        """Call `call` after so many seconds; return the alarm, which can be cancelled."""
         alarm = Alarm(time.monotonic() + seconds, next(self._numbers), call)
         with self._changed:
             heapq.heappush(self._alarms, alarm)

@@ -1,7 +1,7 @@
-"""Carries out an `async def` agent in an event loop of its own, plain functions among its steps in threads.
+"""Player of `async def` agents: an event loop for each activation, with threads for plain functions among the steps.
 
-A cancel is a cancel of the root task, as Python programmers expect. Only a loop that is stuck in blocking code, of a
-step or of the agent itself, is interrupted like a `def` agent.
+A cancel cancels the root task, as Python programmers expect. Only a loop that is stuck in blocking code, of a step or of
+the agent itself, is interrupted like a `def` agent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from taxiway.async_run import AsyncRun
 from taxiway.commands import Script
 from taxiway.current_run import agent_executing, current_run
 from taxiway.errors import AGENT_ERROR, Canceled
-from taxiway.host import ordered_completion as ordered_completion  # noqa: PLC0414 - imported for what it does
+from taxiway.host import ordered_completion as ordered_completion  # noqa: PLC0414 - imported for its effect
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.alarms import AlarmThread
 from taxiway.host.attempts import STUCK_AFTER, Attempts
@@ -37,13 +37,13 @@ from taxiway.outcome import Failed, Outcome, raised, returned
 from taxiway.waits import Settled, Wait
 
 UNUSED_RECORDS: Final = "unused_records"
-"""The event of an activation at whose end records lie that no call has asked for."""
+"""The event of an activation that ends with unmatched records."""
 MOST_NAMED: Final = 50
 _CLEAN_UP: Final = 5.0
 
 
 class AsyncAgentPlayer:
-    """The player of `async def` agents."""
+    """Executes one activation of an `async def` agent. Used by the main thread; `cancel` is called by other threads."""
 
     def __init__(self, activation: Activation, interrupts: Interrupts, watch: AlarmThread) -> None:
         self._activation = activation
@@ -73,11 +73,11 @@ class AsyncAgentPlayer:
 
     @property
     def spoilt(self) -> bool:
-        """Whether something was interrupted here or still runs, which must not meet another run."""
+        """Whether something was interrupted or still runs: this process must not serve another run."""
         return self._interrupted or self._attempts.spoilt or self._activation.unawaited.stopped
 
     def carry(self, agent: Agent, inputs: dict[str, Any]) -> Outcome:
-        """Execute the agent to its end, then cancel whatever tasks it left."""
+        """Execute the agent to its end, then cancel all tasks that it left."""
         run = AsyncRun(self._activation, self)
         asyncio.set_event_loop(self._loop)
         self._loop.set_default_executor(self._attempts.threads)
@@ -89,7 +89,7 @@ class AsyncAgentPlayer:
                 value = self._loop.run_until_complete(self._root)
             self._interrupts.leave()
             outcome = self._outcome_of(agent, value)
-        except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
+        except BaseException as error:  # noqa: BLE001 - anything that an agent raises is its outcome
             self._interrupts.leave()
             outcome = raised(error)
         self._ended = True
@@ -97,7 +97,7 @@ class AsyncAgentPlayer:
         return outcome
 
     def cancel(self) -> None:
-        """Cancel the root task, or interrupt the loop when it is stuck. Called by other threads, again each second."""
+        """Cancel the root task, or interrupt a stuck loop. Called by other threads, repeatedly, once per second."""
         self._interrupted = True
         alarm = self._watch.after(STUCK_AFTER, self._interrupts.cancel)
 
@@ -114,7 +114,7 @@ class AsyncAgentPlayer:
         return await self._scripts.play(script)
 
     async def clean_up(self, script: Script) -> Any:
-        """Carry out a script as `play` does, also after a cancel, which interrupts it no more."""
+        """Carry out a script as `play` does, even after a cancel, which then does not interrupt it."""
         token = cleaning.set(True)
         self._cleanups += 1
         try:
@@ -125,18 +125,18 @@ class AsyncAgentPlayer:
             cleaning.reset(token)
 
     async def wait(self, waits: Sequence[Wait], wake: str = "all", *, own: bool = True) -> None:
-        """Return when all or any of the waits are over; until then the run may be parked, and this never returns."""
+        """Return when all or any of the waits are resolved; if the run is parked before that, this never returns."""
         self._parking.touch()
         await self._waiting.wait(waits, wake, own=own)
 
     async def answered(self, future: Future[Any]) -> Any:
-        """Return what a question to the worker comes to; meanwhile the agent is shown nothing else."""
+        """Return the worker's answer to a question; until then nothing else is shown to the agent."""
         return await self._scripts.answered(future)
 
     def refuse_other_threads(self, verb: str) -> None:
-        """Raise RuntimeError when not called by the agent's own loop, Canceled when the agent has returned."""
+        """Raise RuntimeError outside the agent's own loop, and Canceled after the agent has returned."""
         if threading.current_thread() is not self._own:
-            raise RuntimeError(f"run.{verb} was called in a thread; only the agent's event loop may do that")
+            raise RuntimeError(f"run.{verb} was called in a thread; only the agent's event loop may call it")
         if self._ended:
             raise Canceled("the agent has returned")
 
@@ -149,7 +149,7 @@ class AsyncAgentPlayer:
         return self._parking.on_rest()
 
     def _outcome_of(self, agent: Agent, value: object) -> Outcome:
-        """Return the outcome of an agent that returned `value`; what it left undone is said."""
+        """Return the outcome of an agent that returned `value`: an error for a missing `await`, and report unused records."""
         if (problem := self._activation.unawaited.first()) is not None:
             return Failed(AGENT_ERROR, NOT_AWAITED, problem)
         if (left := self._activation.ledger.unmatched_names()) and not self._activation.is_stopped:
@@ -186,7 +186,7 @@ class AsyncAgentPlayer:
             current_run.set(run)
             return self._loop.create_task(agent.function(run, **inputs), name=f"agent {agent.name}")
 
-        # In a copy of the context, so that nothing of one run is seen by the next.
+        # In a copy of the context, so that the next run sees nothing of this one.
         return contextvars.copy_context().run(begin)
 
     def _end(self) -> None:
@@ -216,11 +216,11 @@ class AsyncAgentPlayer:
                 _, stubborn = self._loop.run_until_complete(asyncio.wait(left, timeout=_CLEAN_UP))
                 self._interrupted |= bool(stubborn)
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        except BaseException:  # noqa: BLE001 - the outcome stands; this host has seen enough
+        except BaseException:  # noqa: BLE001 - the outcome is known; this host serves no further run
             self._interrupted = True
         finally:
             self._interrupts.leave()
-        # Not waiting for threads: those that still run cannot be stopped, and `spoilt` counts them.
+        # Threads are not awaited: those that still run cannot be stopped, and `spoilt` reports them.
         asyncio.set_event_loop(None)
-        with contextlib.suppress(RuntimeError):  # an interrupt left it running; this host ends now
+        with contextlib.suppress(RuntimeError):  # an interrupt left the loop running; this host ends now
             self._loop.close()

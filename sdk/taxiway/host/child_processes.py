@@ -1,11 +1,11 @@
-"""The processes that a run started: they end with it.
+"""Processes of a run: they end with it.
 
-On Linux the host is the reaper of everything that agents start, so that a process which detached itself becomes a child of the
-host once its parent has ended. A run may change that, or fork faster than the host can read what is there: where the kernel
-keeps the host's signals within its domain, one signal to all ends these too. Elsewhere than on Linux only the host's process
-group ends, by the worker.
+On Linux the host is the reaper of all processes that agents start: a detached process becomes a child of the host once its
+parent has ended. A run may change that, or fork faster than the host can list processes. If the kernel keeps the host's
+signals within its domain, one signal to all processes ends these as well. On other systems the worker ends the host's process
+group only.
 
-A process that the agents' modules started while they were imported is kept, with whatever it starts.
+A process that the agents' modules started during their import is kept, with its children.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
 _ALL_PROCESSES: Final = -1
 _START_TIME: Final = 19
-"""Its place in `/proc/PID/stat`, behind the name."""
+"""Its index in `/proc/PID/stat`, after the name."""
 _GRACE: Final = 0.2
-"""Seconds between the signal that asks a process to end and the one that ends it."""
+"""Seconds between SIGTERM and SIGKILL."""
 _GIVE_UP: Final = 1.0
 _LOOK_AGAIN: Final = 0.005
 
 
 _signals_stay_within = False
-"""Whether a signal to everybody reaches this process's domain alone."""
+"""Whether a signal to all processes reaches this process's domain only."""
 
 
 def adopt_all(signals_stay_within: bool) -> None:
-    """Become the parent of each process that detaches itself, from now on."""
+    """Become the parent of every descendant that detaches itself from now on."""
     global _signals_stay_within  # noqa: PLW0603 - a fact about this process
     _signals_stay_within = signals_stay_within
     if sys.platform == "linux":
@@ -44,7 +44,7 @@ def adopt_all(signals_stay_within: bool) -> None:
 
 
 class ChildProcesses:
-    """The children that this process has now and may keep; any other one is a run's."""
+    """The children that this process has now and may keep; any other child is a run's. Used by the main thread only."""
 
     def __init__(self) -> None:
         self._is_reaper = _reaper()
@@ -65,7 +65,7 @@ class ChildProcesses:
                 _signal(left, signal.SIGKILL)
             time.sleep(_LOOK_AGAIN)
             left = self._left()
-        # A list of children that is read while they fork and end may miss one. The host is replaced, so none is kept.
+        # A list of children may miss one while they fork and end. The host is replaced, so no process is kept.
         end_all()
         _reap_all()
         return names
@@ -73,13 +73,13 @@ class ChildProcesses:
     def _left(self) -> list[int]:
         """Return the living children of runs; those that have ended are reaped."""
         found = children(os.getpid())
-        # The number alone could by now be that of a run's process.
+        # The number alone may have been reused by a run's process.
         self._known = {child: born for child, born in self._known.items() if child in found and _born(child) == born}
         return [child for child in found if child not in self._known and not _reaped(child)]
 
 
 def children(parent: int) -> list[int]:
-    """Return the processes that have this parent, ended ones too; none where the system does not tell."""
+    """Return the children of a process, including ended ones; none on systems without `/proc`."""
     found: list[int] = []
     with contextlib.suppress(OSError):  # it ended, or this is no Linux
         for thread in Path(f"/proc/{parent}/task").iterdir():
@@ -91,14 +91,14 @@ def children(parent: int) -> list[int]:
 def descendants(parent: int) -> list[int]:
     """Return the children of a process, their children, and so on."""
     found = children(parent)
-    for process in found:  # it grows meanwhile
+    for process in found:  # the list grows during the loop
         found += children(process)
     return found
 
 
 def end_all() -> None:
-    """Kill all processes that descend from this one, and all of its domain."""
-    # Looked at again, since one mistake here would end the whole machine: the worker is outside of the domain.
+    """Kill all descendants of this process, and all processes of its domain."""
+    # Checked again, because a mistake here would end all processes of the machine: the worker is outside the domain.
     if _signals_stay_within and not _can_signal(os.getppid()):
         with contextlib.suppress(OSError):
             os.kill(_ALL_PROCESSES, signal.SIGKILL)
@@ -108,7 +108,7 @@ def end_all() -> None:
 
 
 def _reap_all() -> None:
-    """Wait until those that were killed have ended: until then they finish what the kernel does for them, such as a write."""
+    """Wait until the killed processes have ended: before that they finish system calls, such as a write."""
     begun = time.monotonic()
     while time.monotonic() - begun < _GIVE_UP:
         try:
@@ -129,7 +129,7 @@ def _can_signal(process: int) -> bool:
 
 
 def _reaper() -> Callable[[], bool]:
-    """Return a function that says whether detached processes come to this one, which code of a run can change."""
+    """Return a function that returns whether this process is the reaper, which code of a run can change."""
     if sys.platform != "linux":
         return lambda: True
     libc, found = ctypes.CDLL(None), ctypes.c_int()
@@ -138,7 +138,7 @@ def _reaper() -> Callable[[], bool]:
 
 
 def _born(process: int) -> bytes:
-    """Return when a process was started, in the kernel's own words."""
+    """Return the start time of a process, as the kernel writes it."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[_START_TIME]
     return b""

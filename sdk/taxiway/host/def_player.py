@@ -1,4 +1,4 @@
-"""Carries out a `def` agent and its steps in the main thread, where they can be interrupted."""
+"""Player of `def` agents: agent and steps run in the main thread, where they can be interrupted."""
 
 from __future__ import annotations
 
@@ -22,29 +22,32 @@ from taxiway.waits import Wait
 
 
 class DefAgentPlayer:
-    """The player of `def` agents. While `play` works, interrupts wait; while the agent's own code runs, they do not."""
+    """Executes one activation of a `def` agent. Used by the main thread; `cancel` is called by other threads.
+
+    Interrupts wait while `play` works, and not while the agent's own code runs.
+    """
 
     def __init__(self, activation: Activation, interrupts: Interrupts) -> None:
         self._activation = activation
         self._interrupts = interrupts
         self._own = threading.current_thread()
         self.spoilt = False
-        """Whether agent code was interrupted here, which may have left anything behind."""
+        """Whether agent code was interrupted: this process must not serve another run."""
 
     def carry(self, agent: Agent, inputs: dict[str, Any]) -> Outcome:
         """Execute the agent to its end."""
         run = Run(self._activation, self)
         try:
-            # In a copy of the context, so that nothing of one run is seen by the next.
+            # In a copy of the context, so that the next run sees nothing of this one.
             with agent_executing():
                 value = contextvars.copy_context().run(self._agent_code, lambda: _called(agent, run, inputs))
-        except BaseException as error:  # noqa: BLE001 - whatever an agent lets out is how it ended
+        except BaseException as error:  # noqa: BLE001 - anything that an agent raises is its outcome
             self._interrupts.leave()
             return raised(error)
         return returned(agent, value, self._activation.order.limits.result)
 
     def cancel(self) -> None:
-        """Interrupt what runs. Called by other threads, again each second."""
+        """Interrupt the agent's code. Called by other threads, repeatedly, once per second."""
         self._interrupts.cancel()
 
     def play(self, script: Script) -> Any:
@@ -65,7 +68,7 @@ class DefAgentPlayer:
             self._interrupts.enter()
 
     def clean_up(self, script: Script) -> Any:
-        """Carry out a script as `play` does, also after a cancel, which interrupts it no more."""
+        """Carry out a script as `play` does, even after a cancel, which then does not interrupt it."""
         token = cleaning.set(True)
         try:
             with self._interrupts.spared():
@@ -74,7 +77,7 @@ class DefAgentPlayer:
             cleaning.reset(token)
 
     def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
-        """Return when all or any of the waits are over; else raise Park. Interrupts wait, but a cancel ends it."""
+        """Return if all or any of the waits are resolved; otherwise raise Park. Interrupts wait, but a cancel ends this."""
         self._interrupts.leave()
         try:
             self._activation.wait(waits, wake)
@@ -82,7 +85,7 @@ class DefAgentPlayer:
             self._interrupts.enter()
 
     def wait_for(self, future: Future[Any]) -> Any:
-        """Return what a future ends with; interrupts wait, but a cancel ends the future."""
+        """Return the result of a future. Interrupts wait, but a cancel ends the future."""
         self._interrupts.leave()
         try:
             return future.result()
@@ -90,10 +93,10 @@ class DefAgentPlayer:
             self._interrupts.enter()
 
     def refuse_other_threads(self, verb: str) -> None:
-        """Raise RuntimeError when not called by the agent's own thread."""
+        """Raise RuntimeError if the caller is not the agent's own thread."""
         if threading.current_thread() is not self._own:
             raise RuntimeError(
-                f"run.{verb} was called in a thread of the agent's own; only its main thread may do that"
+                f"run.{verb} was called in a thread of the agent's own; only its main thread may call it"
             )
 
     def _perform(self, command: Command) -> Any:
@@ -114,7 +117,9 @@ class DefAgentPlayer:
             case Renew(grant=grant):
                 return None if self._activation.ask("lost", grant).result().usable else self._renew(command)
             case Seen() | Live():
-                return None  # one thread asks in the order of the records, and for nothing new while some lie unused
+                return (
+                    None  # one thread calls in the order of the records, and `_must_fit` refuses new calls before them
+                )
             case _:
                 assert_never(command)
 
@@ -138,7 +143,7 @@ class DefAgentPlayer:
             )
         attempt = contextvars.copy_context().run(self._attempt, command)
         self.spoilt |= attempt.timed_out
-        self._activation.check()  # a cancel beats whatever the step came to
+        self._activation.check()  # a cancel replaces the outcome of the step
         return attempt
 
     def _attempt(self, command: Execute) -> Attempt:
@@ -147,7 +152,7 @@ class DefAgentPlayer:
         with stepping(self._activation, command), self._interrupts.limited(call.plan.timeout) as limit:
             try:
                 value = self._agent_code(lambda: call.function(*call.args, **call.kwargs))
-            except BaseException as raised_by_step:  # noqa: BLE001 - whatever a step lets out is its error
+            except BaseException as raised_by_step:  # noqa: BLE001 - anything that a step raises is its error
                 error = raised_by_step
             self._interrupts.leave()
             return Attempt(value, error, timed_out=limit.expired)

@@ -1,7 +1,7 @@
-"""What belongs to the interpreter: its hooks, its garbage collector, its built-in functions. Part of `belongings`.
+"""State of the interpreter: its hooks, its garbage collector, its built-in functions. Part of `process_state`.
 
-Import hooks (`sys.meta_path`) are no part: they belong to imported modules, which stay. Nor is what was registered for forks
-and for the end of the process: Python lists neither, and modules that a run is the first to import register both.
+Import hooks (`sys.meta_path`) are left out: they belong to imported modules, which stay. Functions registered for forks and
+for the end of the process are left out too: Python does not list them, and a module that a run imports first registers both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BUILTIN: Final = (
     "exec",
     "compile",
 )
-"""What all code uses. Not all names: to read 160 takes 5 us."""
+"""Functions that all code uses. Not all names: reading 160 takes 5 us."""
 _builtin: Final = itemgetter(*_BUILTIN)
 _monitoring: Final[Any] = getattr(sys, "monitoring", None)  # Python 3.12
 _TOOLS: Final = range(6)
@@ -42,7 +42,7 @@ _audits: Final[list[object]] = []
 
 
 def note_audit_hooks() -> None:
-    """Note from now on who adds an audit hook: none can be listed or removed, and each sees what everybody does."""
+    """Record audit hooks that are added from now on: Python cannot list or remove them, and each sees all code."""
     original = sys.addaudithook
 
     @functools.wraps(original)
@@ -108,7 +108,7 @@ def _restore_codec_errors(was: list[Any]) -> None:
 
 
 def of_interpreter() -> tuple[Restorable, ...]:
-    """Return what is to be as it is now."""
+    """Return the parts of the interpreter's state."""
     return (
         Restorable("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
         Restorable("the switch interval", sys.getswitchinterval, sys.setswitchinterval),

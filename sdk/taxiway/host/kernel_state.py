@@ -1,4 +1,4 @@
-"""What the kernel keeps of this process: account, rights, priority, processors. Part of `belongings`."""
+"""State of this process in the kernel: account, rights, priority, processors. Part of `process_state`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CAPABILITY_VERSION: Final = 0x20080522
 
 
 def of_kernel() -> tuple[Restorable, ...]:
-    """Return what is to be as it is now."""
+    """Return the parts of the kernel's state."""
     return (
         Restorable("the account", lambda: (os.getresuid(), os.getresgid(), os.getgroups())),
         Restorable("the priority", lambda: os.getpriority(os.PRIO_PROCESS, 0)),

@@ -1,4 +1,4 @@
-"""Libraries that replace Python's threads and sockets by their own: the host, which needs the real ones, refuses them."""
+"""Libraries that replace Python's threads and sockets: the host needs the real ones and refuses such patches."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LIBRARIES: Final = (
 
 
 def patched() -> str | None:
-    """Return a sentence that says what the agents' imports have patched, None when that is nothing the host needs."""
+    """Return a sentence about modules that the agents' imports have patched, None if the host needs none of them."""
     for library, module, asks, call in _LIBRARIES:
         is_patched: Callable[[str], Any] | None = getattr(sys.modules.get(module), asks, None)
         if is_patched is not None and (names := [name for name in _NEEDED if is_patched(name)]):
             return (
-                f"{library} has patched {', '.join(names)}, and agents run in threads and event loops of Python's own: "
+                f"{library} has patched {', '.join(names)}, but agents run in Python's own threads and event loops: "
                 f"leave out {call}, or call it in a process that a step starts"
             )
     return None

@@ -1,8 +1,8 @@
-"""Has `asyncio.as_completed` start its tasks in the order in which they are given to it, once this module is imported.
+"""Replacement of `asyncio.as_completed` that starts its tasks in the given order; active once this module is imported.
 
-It puts what it is given into a set, and coroutines have no order in one: the same code would start its tasks in another order in
-each activation of a run, and the calls in them would change places. Everything else of asyncio starts tasks in order. In loops
-that carry no agents nothing changes.
+The original puts its arguments into a set, in which coroutines have no order. The same code would start its tasks in another
+order in each activation of a run, and their calls would change places. The other functions of asyncio start tasks in order.
+Loops without agents keep the original behaviour.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 KEEPS_ORDER: Final = "keeps_order"
-"""The attribute of a loop that carries an agent."""
+"""The attribute of a loop that runs an agent."""
 _original: Final = asyncio.as_completed
 
 
 @functools.wraps(_original)
 def as_completed(fs: Iterable[Any], **options: Any) -> Any:
-    """Do as the original does, with tasks that were started in order."""
+    """Return the original's iterator over tasks that were started in order."""
     if not _is_agents():
         return _original(fs, **options)
     return _original([asyncio.ensure_future(one) for one in dict.fromkeys(fs)], **options)
@@ -34,7 +34,7 @@ def _is_agents() -> bool:
 
 
 def replace_copies() -> None:
-    """Give it to the modules that have taken the original out of asyncio before, by whatever name."""
+    """Replace the original in modules that have imported it from asyncio before, under any name."""
     for module in list(sys.modules.values()):
         if (names := getattr(module, "__dict__", None)) is None or names is globals():
             continue

@@ -1,9 +1,9 @@
-"""Makes sure that no host, and no process that an agent started, outlives the worker for long.
+"""End of a host process: neither a host nor a process of its agents outlives the worker for long.
 
-A host that loses its channel or its worker's word kills its process group itself. For a host that cannot (a C call
-holds the interpreter) the kernel is asked for a SIGHUP at the parent's death, which libc's own `alarm` handles: the
-signal's number, 1, becomes a second's delay before SIGALRM ends the process. That second is for the host's own, better
-way: a SIGKILL from the kernel would win the race against it and leave the agent's children behind.
+A host that loses its channel, or receives no `valid` in time, kills its process group itself. A host in a C call that holds
+the interpreter cannot. For that case the kernel sends SIGHUP at the parent's death, and libc's own `alarm` handles it: the
+signal's number, 1, becomes a delay of one second before SIGALRM ends the process. In that second the host can end itself
+properly: a SIGKILL from the kernel would win that race and leave the agent's children behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def tie_to(parent: int) -> None:
-    """Die with the process `parent`, which must be the one that started this one; lead a process group."""
+    """End this process when `parent`, which must have started it, ends; become the leader of a process group."""
     if os.getpgrp() != os.getpid():
         os.setsid()
     if sys.platform == "linux":
@@ -35,26 +35,26 @@ def tie_to(parent: int) -> None:
 
 
 def die(reason: str) -> NoReturn:
-    """Kill the process group at once, this process included; nothing is flushed but the reason."""
+    """Kill the process group immediately, including this process; only the reason is written out."""
     with contextlib.suppress(Exception):
-        end_all()  # those that left the process group
+        end_all()  # including processes that left the process group
     try:
         os.write(2, f"taxiway host {os.getpid()}: {reason}\n".encode(errors="replace"))
     finally:
         os.killpg(0, signal.SIGKILL)
-    raise SystemExit(reason)  # unreachable: says so to type checkers
+    raise SystemExit(reason)  # unreachable; for type checkers
 
 
 def abandon() -> NoReturn:
-    """End this process after an interrupt, and ask the processes that the interrupted code left behind to end too."""
+    """End this process after an interrupt, and send SIGTERM to the processes that the interrupted code left behind."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
     leave(0)
 
 
 def leave(code: int) -> NoReturn:
-    """End this process now, whatever threads an agent left behind."""
+    """End this process now, even if threads of an agent still run."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # the worker reads no more, or the agent closed it
+        with contextlib.suppress(OSError, ValueError):  # the worker no longer reads, or the agent closed it
             stream.flush()
     os._exit(code)

@@ -1,7 +1,7 @@
-"""What belongs to the process and not to one run: folder, environment, limits, signals, streams, hooks, rights.
+"""State of the process that a run may change: folder, environment, limits, signals, streams, hooks, rights.
 
-A run may change them. They are read once when the agents are loaded, compared after each activation, and restored. What cannot
-be restored ends the process. Imported modules and what belongs to their import stay: `sys.modules`, `sys.path`, warning filters.
+It is read once when the agents are loaded, compared after each activation, and restored. A part that cannot be restored ends
+the process. Imported modules and the state of imports stay as they are: `sys.modules`, `sys.path`, warning filters.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 class ProcessState:
-    """What this process has, as it is now; made when the agents are loaded. Used by the main thread only."""
+    """The state of this process as it is now; made when the agents are loaded. Used by the main thread only."""
 
     def __init__(self) -> None:
         everything = (*_PLAIN, _streams(), *of_interpreter(), *of_kernel())
         self._kept = [(belonging, _now(belonging)) for belonging in everything]
 
     def restore(self) -> list[str]:
-        """Restore what was changed; return the names of what cannot be restored."""
+        """Restore the changed parts; return the names of those that cannot be restored."""
         return [belonging.name for belonging, was in self._kept if _now(belonging) != was and not _put(belonging, was)]
 
 
 def _put(belonging: Restorable, was: Any) -> bool:
     if belonging.restore is None:
         return False
-    with contextlib.suppress(Exception):  # whether it is as it was is looked at, whatever was raised
+    with contextlib.suppress(Exception):  # the comparison below decides, whatever was raised
         belonging.restore(was)
     return bool(_now(belonging) == was)
 
@@ -51,7 +51,7 @@ def _put(belonging: Restorable, was: Any) -> bool:
 def _now(belonging: Restorable) -> Any:
     try:
         return belonging.read()
-    except Exception:  # noqa: BLE001 - a run has deleted what is read, or the system has none of it
+    except Exception:  # noqa: BLE001 - a run has deleted what is read, or the system lacks it
         return _UNREADABLE
 
 

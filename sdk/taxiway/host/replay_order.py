@@ -1,4 +1,4 @@
-"""What an async agent's run has seen, in the order in which it saw it: the order in which a replay shows it again."""
+"""Order in which an async agent's run has seen things: a replay shows them in the same order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SERVER_ONLY = ("code", "window", "start", "alarm@")
 
 @dataclass(slots=True)
 class Entry:
-    """One thing that the run sees at the moment `at` of its clock (None: nobody noted it).
+    """One thing that the run sees at the time `at` of its clock (None in older records).
 
-    `keys` are handed out one after another: a step's value, outcomes of waits. With `jump` its time has come first, and the
-    timers that are due by then fire at it; else they fire before it, each at its own time. What is `gone` the agent has given up.
-    `landed` is called at the end, for an item that has just been recorded.
+    `keys` are shown one after another: a step's value, outcomes of waits. With `jump` the clock moves to `at` first, and the
+    timers that are due by then fire there. Otherwise they fire before the entry, each at its own time. The agent has given up
+    what is `gone`. `landed` is called last, for an item that has just been recorded.
     """
 
     at: float | None
@@ -30,9 +30,9 @@ class Entry:
 
 
 def past(ledger: Ledger, clock: float) -> list[Entry]:
-    """Return what was recorded of a run, in the order in which it was seen; `clock` is the run's time now, in seconds.
+    """Return the records of a run in the order in which it saw them; `clock` is the run's time now, in seconds.
 
-    Records of versions that noted no moments are put where the database's clock says.
+    Records of versions without times are ordered by the database's clock.
     """
     counted = [((record.seq, 0, place), _step(record, clock)) for place, record in enumerate(ledger.finished)]
     counted += [((turn.seq, 1, place), _turn(turn)) for place, turn in enumerate(ledger.turns)]
@@ -41,19 +41,19 @@ def past(ledger: Ledger, clock: float) -> list[Entry]:
 
 
 def unseen(ledger: Ledger) -> list[str]:
-    """Return the waits of which something came that the run has not seen yet, in the order of its coming."""
+    """Return the keys of resolved waits that the run has not seen yet, in the order of their outcomes."""
     known = {key for turn in ledger.turns for key in (*turn.seen, *turn.gone)}
     known.update(key for _, entry in _older_waits(ledger, 0.0) for key in entry.keys)
     return [wait.key for wait in ledger.outcomes() if wait.key not in known and is_for_agent(wait)]
 
 
 def is_for_agent(wait: Settled) -> bool:
-    """Return whether the agent (or a step of its) waits for this, and not the server alone."""
+    """Return whether the agent or one of its steps waits for this, rather than only the server."""
     return not wait.key.startswith(_SERVER_ONLY) and wait.outcome != "withdrawn"
 
 
 def moment(database_ms: float | None, clock: float) -> float | None:
-    """Return the run's time at a moment of the database's clock, where the run's is `clock` now; None where nobody noted it."""
+    """Return the run's time at a time of the database's clock, if the run's is `clock` now; None for an unknown time."""
     return None if database_ms is None else max(0.0, clock - (time.time() - database_ms / 1000))
 
 
@@ -69,7 +69,7 @@ def _turn(turn: Turn) -> Entry:
 
 
 def _older_waits(ledger: Ledger, clock: float) -> Iterator[tuple[int, Entry]]:
-    """Yield outcomes that a version saw which noted no turns: those that came before the last step that it recorded."""
+    """Yield outcomes that a version without turns saw: those that arrived before the last step that it recorded."""
     older = [record for record in ledger.finished if record.at is None and record.finished_ms is not None]
     noted = {key for turn in ledger.turns for key in turn.seen}
     for wait in ledger.outcomes():

@@ -1,4 +1,4 @@
-"""A thing that belongs to the process and not to one run, and how it is put back."""
+"""One part of the process's state, with its reader and its restorer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Restorable:
-    """`restore` takes the value that `read` gave first; it is None where only a new process helps."""
+    """A part of the state; `restore` takes the value that `read` returned first, and is None if it cannot be restored."""
 
     name: str
     read: Callable[[], Any]

@@ -1,4 +1,4 @@
-"""Carries out the scripts of an async agent's verbs: what each command asks of the worker, of the order of turns and of steps."""
+"""Player of scripts for async agents: it carries out each command with the worker, the turns, the waits and the attempts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from taxiway.inside import real_time
 
 
 class ScriptPlayer:
-    """The scripts of one activation. Used by its loop's thread alone.
+    """Plays the scripts of one activation. Used by its loop's thread only.
 
-    `parking` is told when the agent's code asks for something; `is_over` says whether the agent has returned.
+    It calls `parking` when the agent's code uses a verb; `is_over` returns whether the agent has returned.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ScriptPlayer:
         self.parking: Parking
 
     def are_busy(self) -> bool:
-        """Return whether a step executes, or something is on its way to the worker."""
+        """Return whether a step executes, or a frame waits for the worker's answer."""
         return bool(self._busy)
 
     async def play(self, script: Script) -> Any:
@@ -67,7 +67,7 @@ class ScriptPlayer:
             return done.value
 
     async def answered(self, future: Future[Any]) -> Any:
-        """Return what a question to the worker comes to; meanwhile the agent is shown nothing else."""
+        """Return the worker's answer to a question; until then nothing else is shown to the agent."""
         with self._turns.holding():
             return await asyncio.wrap_future(future)
 
@@ -108,7 +108,7 @@ class ScriptPlayer:
                 assert_never(command)
 
     async def _record(self, kind: Kind, fields: dict[str, Any]) -> Any:
-        """Have an item recorded, and return when its turn has come among all that the run sees."""
+        """Record an item; return the worker's answer at its turn among all things that the run sees."""
         at = self._turns.stamp()
         recorded = self._activation.commit(kind, {**fields, "at": at})
         shown = self._loop.create_future()
@@ -117,7 +117,7 @@ class ScriptPlayer:
         return recorded.result()
 
     def _abandon(self, begun: Execute | None, began: float) -> None:
-        """Have recorded that the agent gave up a step that it had begun, so that no replay begins it again."""
+        """Record that the agent gave up a step that had begun, so that no replay begins it again."""
         if begun is None or self._activation.is_stopped or self._is_over():
             return
         at, took = self._turns.stamp(), round((time.monotonic() - began) * 1000)
@@ -136,7 +136,7 @@ class ScriptPlayer:
         parked = self._activation.back_off(command)
         if parked is not None:
             return await self._waiting.wait((parked,), "all", own=True)
-        self._busy += 1  # as the next attempt follows soon
+        self._busy += 1  # the next attempt follows soon
         try:
             with real_time(), self._turns.unwinding():
                 return await asyncio.sleep(seconds)
@@ -150,7 +150,7 @@ def _set(shown: asyncio.Future[None]) -> None:
 
 
 def _begun(before: Execute | None, command: Command) -> Execute | None:
-    """Return the attempt of a step that has begun and whose end is not on its way to be recorded."""
+    """Return the attempt of a step that has begun and whose end was not sent to the worker."""
     match command:
         case Execute():
             return command

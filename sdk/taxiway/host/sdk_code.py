@@ -1,8 +1,8 @@
-"""The code between a frame and the run that it is for: what a run patches of it would see the next run's input.
+"""Guard of the SDK's code between a frame and its run: a patch that a run leaves there would see the next run's input.
 
-It is compared after each activation with what it was when the agents were loaded; a process whose code has changed serves no
-further run. That finds what libraries and agents patch in the ways that Python has for it. It is no wall: code that means to
-deceive can also change this module.
+The code is compared after each activation with its state after the agents were loaded. A process whose code has changed serves
+no further run. This finds the usual patches of libraries and agents. It is not a security boundary: malicious code can
+change this module as well.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _GUARDED: Final = (
     ),
     *("taxiway.host.leftovers", "taxiway.host.left_threads"),
 )
-"""The modules through whose functions a run's input, values and tokens pass."""
+"""Modules whose functions handle a run's input, values and tokens."""
 _CODE_OF: Final = tuple(name for name in _GUARDED if name not in ("taxiway.run", "taxiway.async_run", "taxiway.inside"))
-"""Where the code within functions is compared too."""
+"""Modules in which the code of functions is compared too."""
 _LAZY: Final = frozenset({"__annotations__", "__annotations_cache__"})
-"""What Python itself adds to a class when somebody asks for it."""
+"""Names that Python itself adds to a class on first access."""
 _BORROWED: Final[tuple[tuple[Any, str], ...]] = (
     (json.JSONEncoder, "encode"),
     (json.JSONEncoder, "iterencode"),
@@ -48,12 +48,12 @@ _BORROWED: Final[tuple[tuple[Any, str], ...]] = (
     (json.decoder, "scanstring"),
     *((socket.socket, name) for name in ("recv", "send", "sendall", "close", "detach", "shutdown", "fileno")),
 )
-"""What frames are made of, and no library patches to watch programs; those patch `json.loads`, `connect` and the like."""
+"""Functions that frames need and monitoring libraries leave alone; those patch `json.loads`, `connect` and the like."""
 _code_of: Final[Callable[[Any], CodeType]] = attrgetter("__code__")
 
 
 class SdkCode:
-    """The namespaces and functions as they are when this is made; `agents` are the functions of the agents."""
+    """The namespaces and functions as they are when this is made; `agents` are the agents' functions."""
 
     def __init__(self, agents: Iterable[Callable[..., Any]], instances: Iterable[object] = ()) -> None:
         self._names, self._spaces = _namespaces()
@@ -69,8 +69,8 @@ class SdkCode:
         self._instances = [(one, set(vars(one))) for one in instances]
 
     def changed(self) -> list[str]:
-        """Return the names of what is not as it was."""
-        # One flat list: to compare the namespaces as such looks each name up, a third more where nothing is in the cache.
+        """Return the names of all changes."""
+        # One flat list: comparing the namespaces themselves looks up each name, which takes a third longer with cold caches.
         changed = [] if self._all_values() == self._values else self._changed_names()
         if list(map(_code_of, self._functions)) != self._codes:
             pairs = zip(self._functions, self._codes, strict=True)
@@ -130,7 +130,7 @@ def _borrowed() -> list[Any]:
 
 
 def _is_import(space: str, name: str, live: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
-    """Return whether a name is new because a module of ours, or Python, was asked for it for the first time."""
+    """Return whether a name is new because of an import of a submodule, or because Python added it."""
     if name in was:
         return False
     value = live[name]

@@ -1,11 +1,11 @@
-"""Where in an async agent a call stands: the path of its task, the same in every activation of the run.
+"""Paths of tasks: the place of a call in an async agent, equal in every activation of the run.
 
-The root task has the path `0`, the n-th task that a task starts `<its path>.<n>`. What a callback starts, such as the handler of
-a connection that somebody opens, is counted apart (`<path>.c<n>`), so that it moves no path of what the code starts in order.
-Tasks within steps have none: a replay does not execute them.
+The root task has the path `0`, and the n-th task that a task starts has `<its path>.<n>`. Tasks that a callback starts, such as
+the handler of an incoming connection, are counted separately (`<path>.c<n>`), so that they do not move the paths of tasks that
+the code starts in order. Tasks within steps have no path: a replay does not execute them.
 
-Sets of tasks, as `asyncio.wait` returns them and task groups keep them, have the same order in every activation too: the hash
-of a task is made of its path.
+Sets of tasks, such as those of `asyncio.wait` and of task groups, also have the same order in every activation: the hash of a
+task is made from its path.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from taxiway.inside import agent_code
 
 ROOT: Final = "0"
 LONGEST: Final = 80
-"""Characters from which on a path is shortened to a digest, so that a key always fits."""
+"""Most characters of a path; a longer one is replaced by a digest, so that a key always fits."""
 
 
 class _Position:
-    """The path of a task, and how many it has started."""
+    """The path of a task, and the numbers of tasks that it has started."""
 
     def __init__(self, path: str, place: int = 0) -> None:
         self.path = path
-        # Siblings stand in a set in the order in which they were started.
+        # In a set, siblings have the order in which they were started.
         self.hash = (zlib.crc32(path.rpartition(".")[0].encode()) << 12) + place
         self._tasks = 0
         self._callbacks = 0
@@ -44,7 +44,7 @@ class _Position:
 
 
 class AgentTask(asyncio.Task[Any]):
-    """A task of the agent's own code, or of a step's. `on_cancel` is called with each request to cancel it."""
+    """A task of the agent's own code or of a step. `on_cancel` is called for each request to cancel it."""
 
     def __init__(self, coroutine: Any, *, place: int | None = None, **options: Any) -> None:
         self._place = place
@@ -55,7 +55,7 @@ class AgentTask(asyncio.Task[Any]):
         return id(self) >> 4 if self._place is None else self._place
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel it, as of any task."""
+        """Cancel the task, as usual."""
         if self.on_cancel is not None and not self.done():
             self.on_cancel()
         return super().cancel(msg)
@@ -67,7 +67,7 @@ _position: Final[ContextVar[_Position | None]] = ContextVar("taxiway_path", defa
 
 
 class TaskPaths:
-    """The paths of the tasks of one activation; it is the task factory of its loop."""
+    """The paths of the tasks of one activation. It is the task factory of its loop, and used by that thread only."""
 
     def __init__(self) -> None:
         self._positions: dict[int, tuple[Any, _Position]] = {}
@@ -76,14 +76,14 @@ class TaskPaths:
         """The factory that the agent's code has set, such as `asyncio.eager_task_factory`."""
 
     def here(self) -> str:
-        """Return the path of what runs now."""
+        """Return the path of the code that runs now."""
         stand, by_callback = self._now()
         if stand is None:
             return f"{ROOT}.c"
         return _short(f"{stand.path}.c") if by_callback else stand.path
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
-        """Make a task, and note its path."""
+        """Make a task and record its path."""
         if not agent_code.get() and self._positions:
             return self._made(loop, coroutine, options, None)
         parent, by_callback = self._now()
@@ -92,7 +92,7 @@ class TaskPaths:
             options["context"] = copy_context()
             options["context"].run(_position.set, stand)
         mine = id(coroutine)
-        self._positions[mine] = (coroutine, stand)  # which keeps the number from being given to another one
+        self._positions[mine] = (coroutine, stand)  # the reference keeps the id from being reused
         task = self._made(loop, coroutine, options, stand.hash)
         task.add_done_callback(lambda _: self._positions.pop(mine, None))
         return task
