@@ -112,10 +112,12 @@ class Activation(Conversation):
         if self._over:
             raise Canceled("the activation is over")
 
-    def open_step(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, said: StepOptions) -> Script:
+    def open_step(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, options: StepOptions
+    ) -> Script:
         """Return the script of a step's call. The call is matched now, in the order of the calls."""
         self.check()
-        settled = plan(function, said, self.agent_retry)
+        settled = plan(function, options, self.agent_retry)
         called = self._called(settled, args, kwargs)
         past = self._recorded(called)
         approval = self._approval(called.key, settled, function, args, kwargs)
@@ -234,8 +236,8 @@ class Activation(Conversation):
             looked.result()
         except NotRecorded:  # the park is refused for the same reason, and reports it
             return False
-        came, self._arrived = self._arrived, []
-        return sum(map(self.ledger.settle, came)) > 0
+        arrived, self._arrived = self._arrived, []
+        return sum(map(self.ledger.settle, arrived)) > 0
 
     def value(self, wait: Wait) -> Any:
         """Return the value of a wait, or raise its error; a Halt stops the activation."""
@@ -342,12 +344,14 @@ class Activation(Conversation):
         return last, place
 
     def _approval(
-        self, key: str, said: StepPlan, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, key: str, step_plan: StepPlan, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Wait | None:
-        if not said.tool or self.order.approval_strategy != ON_TOOL_CALL:
+        if not step_plan.tool or self.order.approval_strategy != ON_TOOL_CALL:
             return None
         return self.beside(
-            key, "tool", tool_call(said.name, key, arguments_for_people(function, args, kwargs), on_deny=said.on_deny)
+            key,
+            "tool",
+            tool_call(step_plan.name, key, arguments_for_people(function, args, kwargs), on_deny=step_plan.on_deny),
         )
 
     def _must_fit(self, what: Callable[[], str], step: str | None = None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, overload
 
+from taxiway.annotation_shapes import hints_of, shape_of
 from taxiway.codec import given
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds
@@ -18,7 +19,7 @@ from taxiway.identity import checked_name, step_name
 from taxiway.retry import Retry
 from taxiway.return_types import known_return_shape
 from taxiway.schema import Schema, object_schema
-from taxiway.shapes import Shape, hints_of, shape_of
+from taxiway.shapes import Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.choices import check_choice
 from taxiway.decode import decode
 from taxiway.durations import Duration, until
@@ -19,7 +20,7 @@ from taxiway.encode import plain
 from taxiway.errors import DENIED, ApprovalDenied, Halt, InvalidValue
 from taxiway.identity import checked_name
 from taxiway.schema import value_schema
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
 from taxiway.storable_text import storable
 from taxiway.waits import TIMED_OUT, Settled, Wish
 

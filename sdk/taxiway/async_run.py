@@ -358,10 +358,10 @@ class AsyncRun(RunFacts):
         return VerbCall(verb, make, self._activation.unawaited)
 
     def _step(
-        self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any
+        self, options: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Coroutine[Any, Any, Any]:
         self._guard("step")
-        script = self._activation.open_step(function, args, kwargs, said)
+        script = self._activation.open_step(function, args, kwargs, options)
         return self._call("step", lambda: self._player.play(script))
 
     def _guard(self, verb: str) -> None:
@@ -372,9 +372,9 @@ class AsyncRun(RunFacts):
 class AsyncUsing:
     """A run with options for its next step."""
 
-    def __init__(self, run: AsyncRun, said: StepOptions) -> None:
+    def __init__(self, run: AsyncRun, options: StepOptions) -> None:
         self._run = run
-        self._said = said
+        self._options = options
 
     @overload
     def step(
@@ -384,7 +384,7 @@ class AsyncUsing:
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def step(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Execute a step as `AsyncRun.step` does, with these options."""
-        return self._run._step(self._said, function, args, kwargs)  # noqa: SLF001 - one class in two halves
+        return self._run._step(self._options, function, args, kwargs)  # noqa: SLF001 - one class in two halves
 
 
 class Recording:

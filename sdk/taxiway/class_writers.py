@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.decode import is_read
 from taxiway.encode import Unfit, plain_at, type_name
 from taxiway.equality import same
 from taxiway.object_state import state_of
 from taxiway.shape_names import described
-from taxiway.shapes import Anything, Model, Record, Shape, shape_of
+from taxiway.shapes import Anything, Model, Record, Shape
 from taxiway.tags import STATE, TAG, is_tagged, name_of, tagged
 from taxiway.type_shapes import base_for, base_of, is_found, shape_for
 from taxiway.writer import Ambiguous, Reader, Writer, members_of, unlike

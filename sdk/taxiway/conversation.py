@@ -110,8 +110,8 @@ class Conversation(ABC):
 
     def progress(self, done: float, total: float | None, note: str | None, place: Place = IN_AGENT) -> None:
         """Write the agent's progress. In quick succession only the newest is written, but before any other frame."""
-        said = note if note is None else storable(str(note))
-        fields = self._event_fields("progress", {"done": done, "total": total, "note": said}, False, place)
+        text = note if note is None else storable(str(note))
+        fields = self._event_fields("progress", {"done": done, "total": total, "note": text}, False, place)
         with self._lock:
             self.check()
             self._progress[place.step] = {"frame": Kind.EVENT, "activation": self.order.activation, **fields}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from taxiway import object_state, text_types
+from taxiway.annotation_shapes import shape_of
 from taxiway.encode import place, type_name
 from taxiway.enum_json import canonical
 from taxiway.errors import InvalidValue
@@ -29,7 +30,6 @@ from taxiway.shapes import (
     Sequence,
     Shape,
     Table,
-    shape_of,
 )
 from taxiway.tags import STATE, TAG, VALUE, find, is_tagged
 from taxiway.text_types import Parsed

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final, get_args, get_origin
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.errors import UnknownType
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
 
 _FIX: Final = (
     "return what JSON has, a dataclass, a TypedDict, a NamedTuple, an enum, a pydantic model, a date, a UUID or the like, "

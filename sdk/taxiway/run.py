@@ -328,9 +328,9 @@ class Run(RunFacts):
         self._player.wait((wait,))
         return self._activation.value(wait)
 
-    def _step(self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _step(self, options: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._guard("step")
-        return self._player.play(self._activation.open_step(function, args, kwargs, said))
+        return self._player.play(self._activation.open_step(function, args, kwargs, options))
 
     def _guard(self, verb: str) -> None:
         refuse_inside_step(verb)
@@ -340,11 +340,11 @@ class Run(RunFacts):
 class Using:
     """A run with options for its next step."""
 
-    def __init__(self, run: Run, said: StepOptions) -> None:
+    def __init__(self, run: Run, options: StepOptions) -> None:
         self._run = run
-        self._said = said
+        self._options = options
 
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Execute a step as `Run.step` does, with these options."""
-        result: T = self._run._step(self._said, function, args, kwargs)  # noqa: SLF001 - one class in two halves
+        result: T = self._run._step(self._options, function, args, kwargs)  # noqa: SLF001 - one class in two halves
         return result

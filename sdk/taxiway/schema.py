@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import Flag
 from typing import Any, Final, assert_never
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.encode import plain
 from taxiway.errors import InvalidValue
 from taxiway.shapes import (
@@ -24,7 +25,6 @@ from taxiway.shapes import (
     Sequence,
     Shape,
     Table,
-    shape_of,
 )
 from taxiway.text_types import Parsed
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.errors import UnknownType
-from taxiway.shapes import Anything, Bag, Pairs, Scalar, Sequence, Shape, shape_of
+from taxiway.shapes import Anything, Bag, Pairs, Scalar, Sequence, Shape
 from taxiway.tags import find, name_of
 
 _ANY: Final = Anything()

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds, until
 from taxiway.errors import InvalidValue, WaitTimeout
 from taxiway.identity import checked_name
 from taxiway.schema import value_schema
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
 from taxiway.storable_text import storable
 
 SIGNAL, TIMER, USER = "signal", "timer", "user"

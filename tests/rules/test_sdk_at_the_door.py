@@ -16,13 +16,14 @@ import pydantic
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from taxiway.annotation_shapes import shape_of
 from taxiway.approvals import APPROVAL, QuestionWish, question
 from taxiway.codec import given as given_input
 from taxiway.decode import decode
 from taxiway.equality import same
 from taxiway.errors import InvalidValue, UnknownType
 from taxiway.schema import value_schema
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
 from taxiway.waits import SIGNAL, Settled, SignalWish
 
 from api.json_schema.violations import violations

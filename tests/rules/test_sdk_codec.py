@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 
 import pydantic
 import pytest
+from taxiway.annotation_shapes import shape_of
 from taxiway.codec import record, replay, result, resulted
 from taxiway.decode import decode
 from taxiway.equality import same
 from taxiway.errors import InvalidValue
-from taxiway.shapes import shape_of
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Name, Planet, Point, Rejected, Right, Rows, Size, Trimmed
 from tests.rules.drawn_models import Aliased, Computed, Hidden, Item, Open, Secret, Special, Strict

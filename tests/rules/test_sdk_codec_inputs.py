@@ -13,11 +13,11 @@ import pytest
 import taxiway
 from jsonschema import Draft202012Validator
 from taxiway.agents import DECLARED, Agent, agent
+from taxiway.annotation_shapes import shape_of
 from taxiway.codec import given
 from taxiway.decode import decode
 from taxiway.errors import InvalidValue
 from taxiway.schema import value_schema
-from taxiway.shapes import shape_of
 from taxiway.testing import answer, play, signal
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Planet, Rejected, Right

@@ -193,8 +193,8 @@ class AsyncAgentPlayer:
         if self._root is not None:
             self._root.cancel()
 
-    def _take_outcomes(self, came: list[Settled]) -> None:
-        self._threadsafe(lambda: self._waiting.settled(came))
+    def _take_outcomes(self, arrived: list[Settled]) -> None:
+        self._threadsafe(lambda: self._waiting.settled(arrived))
 
     def _take_pause(self) -> None:
         self._threadsafe(self._parking.ask)

@@ -73,9 +73,9 @@ def _older_waits(ledger: Ledger, clock: float) -> Iterator[tuple[int, Entry]]:
     older = [record for record in ledger.finished if record.at is None and record.finished_ms is not None]
     noted = {key for turn in ledger.turns for key in turn.seen}
     for wait in ledger.outcomes():
-        came = wait.resolved_ms
-        if came is None or wait.key in noted or not is_for_agent(wait):
+        arrived = wait.resolved_ms
+        if arrived is None or wait.key in noted or not is_for_agent(wait):
             continue
-        before = [record.seq for record in older if record.finished_ms is not None and record.finished_ms < came]
+        before = [record.seq for record in older if record.finished_ms is not None and record.finished_ms < arrived]
         if len(before) < len(older):
-            yield max(before, default=-1), Entry(moment(came, clock), [wait.key])
+            yield max(before, default=-1), Entry(moment(arrived, clock), [wait.key])

@@ -77,23 +77,23 @@ class TaskPaths:
 
     def here(self) -> str:
         """Return the path of the code that runs now."""
-        stand, by_callback = self._now()
-        if stand is None:
+        position, by_callback = self._now()
+        if position is None:
             return f"{ROOT}.c"
-        return _short(f"{stand.path}.c") if by_callback else stand.path
+        return _short(f"{position.path}.c") if by_callback else position.path
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
         """Make a task and record its path."""
         if not agent_code.get() and self._positions:
             return self._made(loop, coroutine, options, None)
         parent, by_callback = self._now()
-        stand = _Position(ROOT) if parent is None else parent.next(by_callback=by_callback)
+        position = _Position(ROOT) if parent is None else parent.next(by_callback=by_callback)
         if self.inner is None and options.get("context") is None:
             options["context"] = copy_context()
-            options["context"].run(_position.set, stand)
+            options["context"].run(_position.set, position)
         mine = id(coroutine)
-        self._positions[mine] = (coroutine, stand)  # the reference keeps the id from being reused
-        task = self._made(loop, coroutine, options, stand.hash)
+        self._positions[mine] = (coroutine, position)  # the reference keeps the id from being reused
+        task = self._made(loop, coroutine, options, position.hash)
         task.add_done_callback(lambda _: self._positions.pop(mine, None))
         return task
 
@@ -109,8 +109,8 @@ class TaskPaths:
         task = asyncio.current_task(self.loop)
         if task is None:
             return _position.get(), True
-        _, stand = self._positions.get(id(task.get_coro()), (None, None))
-        return (_position.get() if stand is None else stand), False
+        _, position = self._positions.get(id(task.get_coro()), (None, None))
+        return (_position.get() if position is None else position), False
 
 
 def _short(path: str) -> str:

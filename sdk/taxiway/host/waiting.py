@@ -126,9 +126,9 @@ class Waiting:
             if key in group.waits:
                 group.future.cancel()
 
-    def settled(self, came: list[Settled]) -> None:
+    def settled(self, arrived: list[Settled]) -> None:
         """Record that the run sees these outcomes now, and show them then."""
-        news = [one.key for one in came if self._activation.ledger.settle(one) and is_for_agent(one)]
+        news = [one.key for one in arrived if self._activation.ledger.settle(one) and is_for_agent(one)]
         if self.turns.is_live:
             self._turn(news)
 
@@ -142,14 +142,16 @@ class Waiting:
         if overdue is None:
             return self._turn(news)
         now = self._loop.run_clock.real()
-        early = [key for key in news if (came := self._came(key, now)) is not None and came < overdue.when]
+        early = [key for key in news if (arrival := self._arrival(key, now)) is not None and arrival < overdue.when]
         if early:
-            return self._turn(early, at=max(self._loop.run_clock.now, *(self._came(key, now) or 0.0 for key in early)))
+            return self._turn(
+                early, at=max(self._loop.run_clock.now, *(self._arrival(key, now) or 0.0 for key in early))
+            )
         if now - overdue.when > LONG_OVERDUE:
             return self._record_turn(now * 1000, [], [])
         return False
 
-    def _came(self, key: str, now: float) -> float | None:
+    def _arrival(self, key: str, now: float) -> float | None:
         settled = self._activation.ledger.outcome(key)
         return None if settled is None else moment(settled.resolved_ms, now)
 
