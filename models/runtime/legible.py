@@ -65,7 +65,7 @@ class _Kind(Enum):
     SEEN = "seen"
     MARK = "mark"  # on the letter before it
     GAP = "gap"  # a blank that is not the space of the keyboard
-    JOINER = "joiner"  # visible in some company
+    JOINER = "joiner"  # visible between some neighbours
     UNSEEN = "unseen"
 
 

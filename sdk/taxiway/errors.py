@@ -184,7 +184,7 @@ class InvalidValue(TaxiwayError):
 
 
 class UnknownType(TypeError):
-    """An annotation whose values JSON cannot carry both ways."""
+    """An annotation whose values cannot be written to JSON and read back."""
 
 
 class Canceled(BaseException):

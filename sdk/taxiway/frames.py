@@ -75,7 +75,7 @@ class Kind(StrEnum):
 
 
 class FrameError(Exception):
-    """Bytes that are no frame: garbage, oversize, not an object, cut off in the middle."""
+    """Invalid bytes: not JSON, too large, not an object, or cut off in the middle."""
 
 
 class FrameTooLarge(FrameError):

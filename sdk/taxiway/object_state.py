@@ -14,7 +14,7 @@ from taxiway.tags import find
 def state_of(value: Any) -> Any:
     """Return the parts of a value in types that can be written, None for a value that is not taken apart."""
     if isinstance(value, datetime | time):
-        zone = getattr(value.tzinfo, "key", None)  # only those of zoneinfo are found again by their key
+        zone = getattr(value.tzinfo, "key", None)  # only zones of zoneinfo can be restored by their key
         return None if zone is None else [value.replace(tzinfo=None, fold=0).isoformat(), zone, value.fold]
     if type(value) is defaultdict:
         return _of_defaultdict(value)

@@ -56,7 +56,7 @@ class ModelSchema(GenerateJsonSchema):
         return _with_pattern(super().time_schema(schema), f"^{_CLOCK}{_SECONDS}{_zone(schema)}{_END}")
 
     def str_schema(self, schema: Any) -> dict[str, Any]:
-        """Keep the flags of a compiled pattern."""
+        """Add the flags of a compiled pattern."""
         written = super().str_schema(schema)
         if isinstance(pattern := schema.get("pattern"), re.Pattern):
             flags = "".join(letter for flag, letter in _FLAGS.items() if pattern.flags & flag)

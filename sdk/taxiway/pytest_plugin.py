@@ -22,7 +22,7 @@ _NOTED: Final = "taxiway.testing.noted"
 @pytest.fixture
 def taxiway_play() -> Callable[..., Outcome]:
     """Return `taxiway.testing.play`, which plays runs."""
-    from taxiway.testing import play  # noqa: PLC0415 - sessions that play nothing need not load it
+    from taxiway.testing import play  # noqa: PLC0415 - sessions without played runs need not load it
 
     return play
 

@@ -109,7 +109,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Model:
-    """A pydantic model (or another class that pydantic knows), which knows its own schema and how to read itself."""
+    """A pydantic model, or another class that pydantic knows; pydantic writes its schema and reads it."""
 
     kind: Any
 

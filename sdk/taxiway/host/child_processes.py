@@ -81,7 +81,7 @@ class ChildProcesses:
 def children(parent: int) -> list[int]:
     """Return the children of a process, including ended ones; none on systems without `/proc`."""
     found: list[int] = []
-    with contextlib.suppress(OSError):  # it ended, or this is no Linux
+    with contextlib.suppress(OSError):  # the process ended, or this is not Linux
         for thread in Path(f"/proc/{parent}/task").iterdir():
             with contextlib.suppress(OSError):
                 found += map(int, (thread / "children").read_text().split())

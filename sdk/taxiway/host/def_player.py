@@ -58,7 +58,7 @@ class DefAgentPlayer:
             while True:
                 try:
                     answer = self._perform(command)
-                except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
+                except BaseException as error:  # noqa: BLE001 - the script decides about it
                     command = script.throw(error)
                 else:
                     command = script.send(answer)

@@ -59,7 +59,7 @@ class ScriptPlayer:
                 except asyncio.CancelledError as given_up:
                     self._abandon(begun, began)
                     command = script.throw(given_up)
-                except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
+                except BaseException as error:  # noqa: BLE001 - the script decides about it
                     command = script.throw(error)
                 else:
                     command = script.send(answer)

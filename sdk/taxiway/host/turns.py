@@ -228,7 +228,7 @@ class Turns:
         return entry
 
     def _next(self) -> Entry | None:
-        for key in self._left:  # recorded, but asked for only now
+        for key in self._left:  # a record that the code asks for only now
             if key in self._asked:
                 return self._left.pop(key)
         return self._coming.popleft() if self._coming and (self.is_live or self._going_live) else None
