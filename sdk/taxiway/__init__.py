@@ -1,4 +1,4 @@
-"""Write, run and follow durable agent runs: what an agent's author needs, and on demand the client."""
+"""Taxiway: the API for authors of durable agents, and the client, which is imported on first use."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ __all__ = [
     "step_info",
 ]
 
-# Imported when first asked for: an agent host needs no HTTP client, and most of them no asyncio.
+# Imported on first use: an agent host needs no HTTP client, and most hosts need no asyncio.
 _ON_DEMAND = {
     "AsyncRun": "taxiway.async_run",
     **dict.fromkeys(

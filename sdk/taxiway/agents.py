@@ -1,4 +1,4 @@
-"""Lets a function declare itself an agent, and reads its inputs from its signature."""
+"""Declaration of agents; the inputs of an agent are the parameters of its function."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, overload
 
+from taxiway.annotation_shapes import hints_of, shape_of
 from taxiway.codec import given
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds
 from taxiway.errors import InvalidValue, UnknownType
 from taxiway.identity import checked_name, step_name
 from taxiway.retry import Retry
-from taxiway.returns import known_return_shape
+from taxiway.return_types import known_return_shape
 from taxiway.schema import Schema, object_schema
-from taxiway.shapes import Shape, hints_of, shape_of
+from taxiway.shapes import Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,7 +54,7 @@ class Agent:
         return object_schema(self._inputs.named, self._inputs.rest)
 
     def read_input(self, text: str) -> dict[str, Any]:
-        """Return the keyword arguments that a run's input stands for; raise InvalidValue where it does not fit."""
+        """Return a run's input as keyword arguments; raise InvalidValue if it does not fit the parameters."""
         members = json.loads(text)
         if not isinstance(members, dict):
             raise InvalidValue("$", "expected an object")
@@ -70,13 +71,13 @@ class Agent:
         return arguments
 
     def write_input(self, inputs: Mapping[str, object]) -> str:
-        """Return the JSON text of an input that `read_input` reads as it was; raise InvalidValue when there is none."""
+        """Return the JSON text from which `read_input` restores this input; raise InvalidValue if no JSON can."""
         shapes = {name: shape for name, (shape, _) in self._inputs.named.items()}
         return given(shapes, self._inputs.rest, inputs)
 
     @functools.cached_property
     def result(self) -> Shape | None:
-        """The shape of what it returns, None where it does not say; UnknownType when that cannot be carried."""
+        """The shape of the return type, None without an annotation. Raises UnknownType if JSON cannot hold it."""
         return known_return_shape(self.function)
 
     @functools.cached_property
@@ -91,7 +92,7 @@ class _Inputs:
 
 
 DECLARED: Final[list[Agent]] = []
-"""Every agent that this process has declared, in order; the host looks here once it has imported their modules."""
+"""Every agent that this process has declared, in order. The host reads it after it has imported their modules."""
 
 
 @overload
@@ -113,9 +114,9 @@ def agent(
 ) -> F | Callable[[F], F]:
     """Declare a function an agent; it stays an ordinary function.
 
-    Its first parameter gets the Run (AsyncRun for `async def`); the others, by their type hints, are its input.
-    `timeout` limits the active time of a run, `retry` is the default of its steps, `description` is the docstring's
-    first line unless given. Raises TypeError for a function that cannot be one.
+    The first parameter receives the Run (AsyncRun for `async def`). The other parameters, with their type hints, are the input.
+    `timeout` limits the active time of a run. `retry` is the default of its steps. `description` defaults to the first line
+    of the docstring. Raises TypeError for a function that cannot be an agent.
     """
     given_name = name if isinstance(name, str) else None
 
@@ -195,7 +196,7 @@ def _read_inputs(function: Callable[..., Any]) -> _Inputs:
 def _parameter_shape(function: Callable[..., Any], parameter: inspect.Parameter) -> Shape:
     if parameter.annotation is _NO_DEFAULT:
         return shape_of(Any)
-    # One at a time: that of `run` may be importable by type checkers only.
+    # One at a time: the annotation of `run` may name what only type checkers import.
     single = SimpleNamespace(
         __annotations__={parameter.name: parameter.annotation},
         __globals__=inspect.unwrap(function).__globals__,

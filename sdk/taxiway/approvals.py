@@ -1,6 +1,6 @@
-"""What an agent asks people, and what they decided.
+"""Approvals and questions: the requests that people see, and their decisions.
 
-An approval is recognised by exactly what is shown to people, so that nobody's approval is ever taken for something else.
+An approval is identified by exactly what people are shown, so that a decision never counts for another request.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.choices import check_choice
 from taxiway.decode import decode
 from taxiway.durations import Duration, until
 from taxiway.encode import plain
 from taxiway.errors import DENIED, ApprovalDenied, Halt, InvalidValue
 from taxiway.identity import checked_name
-from taxiway.report import storable
 from taxiway.schema import value_schema
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
+from taxiway.storable_text import storable
 from taxiway.waits import TIMED_OUT, Settled, Wish
 
 APPROVAL: Final = "approval"
@@ -32,7 +33,7 @@ MAX_REQUEST: Final = 60 * 1024
 
 @dataclass(frozen=True)
 class Decision:
-    """Who decided what, and when; true when it was approved. `by` is None when the time for it was over."""
+    """A person's decision; true if it is an approval. `by` is None if the timeout decided."""
 
     approved: bool
     choice: str | None = None
@@ -46,7 +47,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class ApprovalWish(Wish):
-    """A wait for somebody who approves or denies."""
+    """A wait for a person's approval or denial."""
 
     @property
     def title(self) -> str:
@@ -54,7 +55,7 @@ class ApprovalWish(Wish):
         return str(self.request["prompt"])
 
     def answered(self, settled: Settled, answer: Any) -> Any:
-        """Return the decision; a denial raises ApprovalDenied, or Halt where the run cannot go on."""
+        """Return the decision. A denial raises ApprovalDenied, or Halt if it cancels the run."""
         policy, why = self.request["onDeny"], f": {settled.comment}" if settled.comment else ""
         if settled.outcome == "denied" and policy == "cancel":
             raise Halt(DENIED, f"denied by {settled.by or 'the clock'}{why}")
@@ -67,7 +68,7 @@ class ApprovalWish(Wish):
 
 @dataclass(frozen=True)
 class QuestionWish(Wish):
-    """A wait for somebody's answer."""
+    """A wait for a person's answer."""
 
     shape: Shape | None = None
 
@@ -77,7 +78,7 @@ class QuestionWish(Wish):
         return str(self.request["prompt"])
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - an answer needs no name
-        """Return the answer in its annotated form, held to it as an input is."""
+        """Return the answer as a value of its annotated type; raise InvalidValue if it does not fit."""
         assert self.shape is not None
         try:
             return decode(self.shape, answer["answer"])
@@ -96,7 +97,7 @@ def approval(
     on_timeout: OnTimeout = "deny",
     step: dict[str, str] | None = None,
 ) -> Wish:
-    """Describe an approval; raise TypeError or ValueError when it cannot be one."""
+    """Describe an approval; raise TypeError or ValueError for an invalid one."""
     check_choice("on_deny", on_deny, OnDeny)
     check_choice("on_timeout", on_timeout, OnTimeout)
     shown = {
@@ -112,10 +113,10 @@ def approval(
 
 
 def question(prompt: str, answer: Any, timeout: Duration | None) -> Wish:
-    """Describe a question whose answer has the type `answer`; raise TypeError or UnknownType when it cannot be one."""
+    """Describe a question whose answer has the type `answer`; raise TypeError or UnknownType for an invalid one."""
     shape = shape_of(answer)
     shown = {"prompt": _text(prompt), "answer": value_schema(shape)}
-    # Runs that asked before defaults were shown are known by this digest: it must not count them.
+    # Runs that asked before defaults were shown are identified by this digest: it must not include defaults.
     digest = _digest({**shown, "answer": value_schema(shape, defaults=False)})
     return QuestionWish(APPROVAL, digest, until(timeout), TIMED_OUT, _bounded(shown), shape)
 
@@ -135,7 +136,7 @@ def _names(what: str, names: Sequence[str]) -> list[str]:
 def _bounded(request: dict[str, Any]) -> dict[str, Any]:
     size = len(json.dumps(request, ensure_ascii=False).encode())
     if size > MAX_REQUEST:
-        raise ValueError(f"what a person is shown has {size:,} bytes of JSON, {MAX_REQUEST:,} are allowed")
+        raise ValueError(f"the request to people has {size:,} bytes of JSON, {MAX_REQUEST:,} are allowed")
     return request
 
 

@@ -1,4 +1,4 @@
-"""The run as an `async def` agent sees it: every verb is awaited."""
+"""The run of an `async def` agent: each verb is awaited."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
+from taxiway.agent_references import AsyncAgent, Inputs, SpawnOptions, T
 from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish, Grant
 from taxiway.children import AsyncChild, Child, Unstarted
-from taxiway.conduct import Script
+from taxiway.commands import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.starting import AsyncAgent, Inputs, Spawning, T
-from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
+from taxiway.steps import NO_OPTIONS, StepOnDeny, StepOptions
 from taxiway.verb_call import VerbCall
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
@@ -26,28 +26,28 @@ P = ParamSpec("P")
 
 
 class AsyncPlayer(Protocol):
-    """Whoever carries out scripts for an `async def` agent."""
+    """Carries out the scripts of an `async def` agent's verbs."""
 
     def play(self, script: Script) -> Coroutine[Any, Any, Any]:
         """Carry out a script and return its value."""
 
     def clean_up(self, script: Script) -> Coroutine[Any, Any, Any]:
-        """Carry out a script, also after a cancel."""
+        """Carry out a script even after a cancel."""
 
     def wait(self, waits: Sequence[Wait], wake: str = "all", *, own: bool = True) -> Coroutine[Any, Any, None]:
-        """Return when all or any of the waits are over; `own` ones are of no use to any other call."""
+        """Return when all or any of the waits are resolved; no other call can use the waits of a call with `own`."""
 
     def answered(self, future: Future[Any]) -> Coroutine[Any, Any, Any]:
-        """Return what a question to the worker comes to."""
+        """Return the worker's answer to a question."""
 
     def refuse_other_threads(self, verb: str) -> None:
-        """Raise RuntimeError when not called by the agent's own event loop."""
+        """Raise RuntimeError if the caller is not the agent's own event loop."""
 
 
 class AsyncRun(RunFacts):
-    """The run, as the first argument of an `async def` agent. Its verbs work in the agent's own loop, outside of steps.
+    """The run, which an `async def` agent takes as its first argument. Call its verbs in the agent's own loop, outside steps.
 
-    Steps may run at once, in `asyncio.gather` or a TaskGroup. Coroutine functions run in the loop, others in a thread.
+    Steps may run concurrently, in `asyncio.gather` or a TaskGroup. Coroutine functions run in the loop, others in a thread.
     """
 
     _is_async = True
@@ -63,13 +63,13 @@ class AsyncRun(RunFacts):
     @overload
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def step(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Execute `function(*args, **kwargs)` once in the life of the run, and return its recorded value from then on.
+        """Execute `function(*args, **kwargs)` once per run, and return its recorded value.
 
-        Equal calls are told apart by the order in which `step` was called, not in which they are awaited or end.
-        Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return
-        annotation, the first time too.
+        A replay returns the record and does not execute the function. Equal calls are numbered in the order in which `step` is
+        called, not in which they are awaited or end. The value is always rebuilt from JSON by the function's return
+        annotation, the first time too. Raises StepFailed after the last failed attempt.
         """
-        return self._step(NOTHING_SAID, function, args, kwargs)
+        return self._step(NO_OPTIONS, function, args, kwargs)
 
     def using(
         self,
@@ -81,28 +81,28 @@ class AsyncRun(RunFacts):
         tool: bool | None = None,
         on_deny: StepOnDeny | None = None,
     ) -> AsyncUsing:
-        """Say more about one call of a step: `await run.using(timeout="20s").step(fetch, url)`.
+        """Set options for one call of a step: `await run.using(timeout="20s").step(fetch, url)`.
 
-        A `name` given here identifies the step whatever its arguments are.
+        A `name` given here identifies the step; its arguments then do not count.
         """
         return AsyncUsing(self, StepOptions(name, retry, timeout, once, tool, on_deny))
 
     def emit(self, type: str, data: object = None, *, durable: bool = False) -> Awaitable[None]:  # noqa: A002 - it is called so
-        """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
+        """Publish an event of the agent's own to the watchers of the run; a `durable` event is also recorded."""
         self._guard("emit")
-        return Said(self._activation.event(type, data, durable=durable), self._player)
+        return Recording(self._activation.event(type, data, durable=durable), self._player)
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> Awaitable[None]:
-        """Say how far the run is."""
+        """Publish the run's progress."""
         self._guard("progress")
         self._activation.progress(done, total, note)
-        return Said()
+        return Recording()
 
     def log(self, message: object, level: str = "info") -> Awaitable[None]:
         """Write a line of the run's log; `level` is debug, info, warning or error."""
         self._guard("log")
         self._activation.log(message, level)
-        return Said()
+        return Recording()
 
     def approve(
         self,
@@ -115,7 +115,7 @@ class AsyncRun(RunFacts):
         on_deny: OnDeny = "cancel",
         on_timeout: OnTimeout = "deny",
     ) -> Coroutine[Any, Any, Decision]:
-        """Ask people to approve, as `Run.approve` does. Other tasks go on meanwhile; when all of them wait, the run is parked."""
+        """Ask people to approve, as `Run.approve` does. Other tasks continue; once all of them wait, the run is parked."""
         wait = self.approval(
             prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
             on_timeout=on_timeout,
@@ -127,7 +127,7 @@ class AsyncRun(RunFacts):
     @overload
     def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, Any]: ...
     def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, Any]:
-        """Ask people a question and return their answer, as `Run.ask` does."""
+        """Ask people a question and return the answer, as `Run.ask` does."""
         return self._wait("ask", self._describe("ask", approvals.question(prompt, answer, timeout)))
 
     def authorize(
@@ -140,7 +140,7 @@ class AsyncRun(RunFacts):
         timeout: Duration | None = "1d",
         on_deny: OnDeny = "fail",
     ) -> Coroutine[Any, Any, Grant]:
-        """Have a person authorize at a provider, as `Run.authorize` does; other tasks go on meanwhile."""
+        """Ask a person to authorize at a provider and return the grant, as `Run.authorize` does. Other tasks continue."""
         wish, wait = self._authorization(
             provider, scopes=scopes, subject=subject, url=url, timeout=timeout, on_deny=on_deny
         )
@@ -153,33 +153,33 @@ class AsyncRun(RunFacts):
         self, name: str, *, timeout: Duration | None = "7d", schema: Any = None
     ) -> Coroutine[Any, Any, Any]: ...
     def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Coroutine[Any, Any, Any]:
-        """Return the payload of the next signal of this name; what came before counts too.
+        """Return the payload of the next signal of this name. Other tasks continue; once all of them wait, the run is parked.
 
-        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (None:
-        never). Other tasks go on meanwhile; when all of them wait, the run is parked and holds nothing.
+        A signal that arrived earlier counts. `schema` is the type of the payload: the server refuses a signal with another
+        payload. Raises WaitTimeout after `timeout` (None: never).
         """
         return self._wait("wait_for", self._describe("wait_for", waits.signal(name, timeout, schema)))
 
     def sleep(self, duration: Duration) -> Coroutine[Any, Any, None]:
-        """Let time pass, seconds or months: unlike `asyncio.sleep`, a run that only sleeps is parked and holds nothing."""
+        """Sleep for seconds or for months. A run that only sleeps is parked and holds no worker, unlike in `asyncio.sleep`."""
         wait = self._describe("sleep", waits.timer(duration))
         return self._wait("sleep", wait) if wait.wish.due_ms else self._call("sleep", lambda: asyncio.sleep(0))
 
     def pause(self, reason: str, *, timeout: Duration | None = "7d") -> Coroutine[Any, Any, None]:
-        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
+        """Wait until a person resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
         return self._wait("pause", self._describe("pause", waits.user(reason, timeout)))
 
     @overload
     def spawn(
-        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
     @overload
     def spawn(
-        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]
+        self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, AsyncChild[T]]: ...
     @overload
     def spawn(
-        self, agent: str, input: Inputs = None, **options: Unpack[Spawning]
+        self, agent: str, input: Inputs = None, **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, AsyncChild[Any]]: ...
     def spawn(
         self,
@@ -199,15 +199,15 @@ class AsyncRun(RunFacts):
 
     @overload
     def map(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
     @overload
     def map(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[AsyncChild[T]]]: ...
     @overload
     def map(
-        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[AsyncChild[Any]]]: ...
     def map(
         self,
@@ -232,15 +232,15 @@ class AsyncRun(RunFacts):
 
     @overload
     def map_results(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[T]]: ...
     @overload
     def map_results(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[T]]: ...
     @overload
     def map_results(
-        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> Coroutine[Any, Any, list[Any]]: ...
     def map_results(
         self,
@@ -264,7 +264,7 @@ class AsyncRun(RunFacts):
         return await self.gather(*started) if started else []
 
     def restart(self, **input: Any) -> Coroutine[Any, Any, NoReturn]:  # noqa: A002 - it is called so everywhere
-        """End this run as SUCCESS and begin anew with this input, as `Run.restart` does; other tasks are cancelled."""
+        """End this run as SUCCESS and continue in a successor with this input, as `Run.restart` does; cancel other tasks."""
         self._guard("restart")
         return self._call("restart", lambda: self._restart(input))
 
@@ -275,14 +275,14 @@ class AsyncRun(RunFacts):
     @overload
     def cleanup(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def cleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Execute a step as `step` does, also when the run was canceled: the one verb for a `finally` that undoes something.
+        """Execute a step as `step` does, even after a cancel: use it in a `finally` that undoes something.
 
-        After a cancel it has the time of the cancel's grace. Where the run is merely parked it does not begin.
+        After a cancel the step may take as long as the grace period. If the run is only parked, the step does not begin.
         """
         token = cleaning.set(True)
         try:
             self._guard("cleanup")
-            script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
+            script = self._activation.open_step(function, args, kwargs, NO_OPTIONS)
         finally:
             cleaning.reset(token)
         return self._call("cleanup", lambda: self._player.clean_up(script))
@@ -298,16 +298,16 @@ class AsyncRun(RunFacts):
     @overload
     def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]: ...
     def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> Coroutine[Any, Any, list[Any]]:
-        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
+        """Wait for all and return their values in the order given; raise the error of the first one given that failed.
 
-        With `return_errors` what would be raised is returned in its place.
+        With `return_errors`, an error is returned in its place instead.
         """
         self._guard("gather")
         waits = several("gather", given)
         return self._call("gather", lambda: self._gather(waits, return_errors))
 
     def first(self, *given: Wait | Unstarted[Any]) -> Coroutine[Any, Any, First]:
-        """Wait until any is over and return the place and the outcome of the first; the others stay open."""
+        """Wait until one is resolved and return its index and value; the others stay open."""
         self._guard("first")
         waits = several("first", given)
         return self._call("first", lambda: self._first(waits))
@@ -358,10 +358,10 @@ class AsyncRun(RunFacts):
         return VerbCall(verb, make, self._activation.unawaited)
 
     def _step(
-        self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any
+        self, options: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Coroutine[Any, Any, Any]:
         self._guard("step")
-        script = self._activation.open_step(function, args, kwargs, said)
+        script = self._activation.open_step(function, args, kwargs, options)
         return self._call("step", lambda: self._player.play(script))
 
     def _guard(self, verb: str) -> None:
@@ -370,11 +370,11 @@ class AsyncRun(RunFacts):
 
 
 class AsyncUsing:
-    """A run with something said about its next step."""
+    """A run with options for its next step."""
 
-    def __init__(self, run: AsyncRun, said: StepOptions) -> None:
+    def __init__(self, run: AsyncRun, options: StepOptions) -> None:
         self._run = run
-        self._said = said
+        self._options = options
 
     @overload
     def step(
@@ -384,11 +384,11 @@ class AsyncUsing:
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def step(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Execute a step as `AsyncRun.step` does, with these options."""
-        return self._run._step(self._said, function, args, kwargs)  # noqa: SLF001 - one class in two halves
+        return self._run._step(self._options, function, args, kwargs)  # noqa: SLF001 - one class in two halves
 
 
-class Said:
-    """Something that was said at once, whether it is awaited or not; awaiting it waits until it is recorded."""
+class Recording:
+    """A frame that was sent when this was made. Awaiting it waits until the worker has recorded the frame."""
 
     def __init__(self, recorded: Future[None] | None = None, player: AsyncPlayer | None = None) -> None:
         self._recorded, self._player = recorded, player

@@ -1,7 +1,7 @@
-"""What an agent holds once somebody has authorized it: a grant by its name, never a token.
+"""Authorizations and grants: an agent holds a grant, which names an authorization and never contains a token.
 
-A grant may be an argument of steps, their value or a result: it is the same in every activation. Its token is asked for
-inside a step, at the moment when it is needed, and is renewed by the worker before it expires.
+A grant may be an argument, a value of a step or a result: it is equal in every activation. A step asks for the token when
+it needs one, and the worker renews tokens before they expire.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,12 +22,14 @@ from taxiway.choices import check_choice
 from taxiway.durations import Duration, until
 from taxiway.encode import type_name
 from taxiway.errors import DENIED, AuthorizationDenied, AuthorizationLost, AuthorizationUnavailable, Halt
-from taxiway.report import storable
+from taxiway.forks import refuse_in_child
+from taxiway.outside_step import refusal
+from taxiway.storable_text import storable
 from taxiway.waits import TIMED_OUT, Settled, Wish
 
 AUTHORIZATION: Final = "authorization"
 LONGEST: Final = 24 * 3600.0
-"""Seconds after which nobody has authorized, unless the caller says otherwise."""
+"""Seconds after which an authorization times out by default."""
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749, section 3.3
 _MAX_SUBJECT: Final = 500
@@ -35,17 +38,17 @@ _MAX_SCOPES: Final = 100
 
 @dataclass(frozen=True)
 class Grant:
-    """What somebody authorized: at which provider, for whom, and for what. It holds no token and may be passed to steps."""
+    """An authorization of `subject` at `provider` for `scopes`. It holds no token and may be passed to steps."""
 
     provider: str
     subject: str
     scopes: tuple[str, ...] = ()
 
     def token(self) -> str:
-        """Return an access token that is valid now, inside a `def` step only; ask again rather than keep it.
+        """Return an access token that is valid now. Call it inside a `def` step only, and do not keep the token.
 
-        Raises AuthorizationLost when it was revoked or lacks scopes: let it out of the step, and the run waits for a new
-        authorization and then repeats the step. Raises AuthorizationUnavailable when it cannot be had at the moment.
+        Raises AuthorizationLost if the authorization was revoked or lacks scopes. Do not catch it in the step: the run then
+        waits for a new authorization and repeats the step. Raises AuthorizationUnavailable if no token is available now.
         """
         if _in_event_loop():
             raise RuntimeError("grant.token() would block the event loop; in an async step use: await grant.atoken()")
@@ -53,14 +56,15 @@ class Grant:
 
     async def atoken(self) -> str:
         """Return an access token as `token` does, inside an `async def` step."""
-        import asyncio  # noqa: PLC0415 - only who awaits this has it already
+        import asyncio  # noqa: PLC0415 - a `def` agent needs no asyncio
 
         return self._read(await asyncio.wrap_future(self._ask()))
 
     def _ask(self) -> Future[Any]:
-        from taxiway.inside import token_of  # noqa: PLC0415 - it imports the activation, which imports this
-
-        return token_of(self)
+        refuse_in_child("grant.token()")
+        if (source := token_source.get()) is None:
+            raise refusal("grant.token()", "pass the grant to a step")
+        return source(self)
 
     def _read(self, answer: Any) -> str:
         if answer.token is not None:
@@ -70,13 +74,17 @@ class Grant:
         raise AuthorizationUnavailable(self.provider, answer.why)
 
 
+token_source: Final[ContextVar[Callable[[Grant], Future[Any]] | None]] = ContextVar("taxiway_tokens", default=None)
+"""Asks the worker for the token of a grant. Set inside steps only, because an agent must not keep or record a token."""
+
+
 @dataclass(frozen=True)
 class AuthorizationWish(Wish):
-    """A wait for somebody who authorizes."""
+    """A wait for a person's authorization."""
 
     @property
     def grant(self) -> Grant:
-        """What is wished for."""
+        """The requested grant."""
         return Grant(self.request["provider"], self.request["subject"], tuple(self.request["scopes"]))
 
     @property
@@ -84,8 +92,8 @@ class AuthorizationWish(Wish):
         """The provider."""
         return str(self.request["provider"])
 
-    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - there is none but the grant
-        """Return the grant; a refusal raises AuthorizationDenied, Halt where the run cannot go on, or is returned as None."""
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - the answer is the grant itself
+        """Return the grant. A denial raises AuthorizationDenied, raises Halt, or returns None, as `onDeny` says."""
         if settled.outcome == "authorized":
             return self.grant
         policy, why = self.request["onDeny"], f": {settled.comment}" if settled.comment else ""
@@ -98,10 +106,10 @@ class AuthorizationWish(Wish):
 
 @dataclass(frozen=True)
 class RenewedWish(Wish):
-    """What came of an authorization that a step had lost; it is called after the step."""
+    """A wait for the renewal of an authorization that a step has lost; its name is that of the step."""
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as above
-        """Return nothing, the step asks for the token itself; raise AuthorizationDenied where it was refused."""
+        """Return None, as the step asks for the token itself; raise AuthorizationDenied after a denial."""
         if settled.outcome != "authorized":
             raise AuthorizationDenied(self.name, settled.outcome or "denied", settled.comment)
 
@@ -115,7 +123,7 @@ def authorization(
     timeout: Duration | None = "1d",
     on_deny: OnDeny = "fail",
 ) -> AuthorizationWish:
-    """Describe an authorization; raise TypeError or ValueError when it cannot be one."""
+    """Describe an authorization; raise TypeError or ValueError for an invalid one."""
     check_choice("on_deny", on_deny, OnDeny)
     asked = {"provider": _provider(provider), "subject": _subject(subject), "scopes": list(_scopes(scopes))}
     due = until(timeout)
@@ -126,7 +134,7 @@ def authorization(
 
 
 def again(grant: Grant) -> AuthorizationWish:
-    """Describe the authorization that a step needs anew because it was lost."""
+    """Describe the authorization that a step needs again because it was lost."""
     return authorization(grant.provider, scopes=grant.scopes, subject=grant.subject)
 
 
@@ -143,14 +151,16 @@ def _provider(name: str) -> str:
         raise TypeError(f"a provider is named by a text, not {type_name(name)}")
     if not _PROVIDER.fullmatch(name):
         raise ValueError(
-            f"a provider's name has 1 to 64 letters, digits, dots, dashes and underscores, {name!r:.80} not"
+            f"a provider's name has 1 to 64 letters, digits, dots, dashes and underscores, not {name!r:.80}"
         )
     return name
 
 
 def _subject(subject: str | None) -> str:
     if subject is None:
-        raise ValueError("whose authorization? The run has no userId: give subject=…, or enqueue the run with a userId")
+        raise ValueError(
+            "an authorization needs a subject, and the run has no userId: pass subject=… or enqueue with a userId"
+        )
     if not isinstance(subject, str):
         raise TypeError(f"a subject is a text, not {type_name(subject)}")
     if not subject.strip() or len(subject) > _MAX_SUBJECT or storable(subject) != subject:
@@ -173,5 +183,5 @@ def _scopes(scopes: Sequence[str]) -> tuple[str, ...]:
 def _url(url: str) -> str:
     parts = urlsplit(url) if isinstance(url, str) else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.netloc or len(url) > 2000:
-        raise ValueError(f"url is the http or https address of who carries the authorization out, not {url!r:.80}")
+        raise ValueError(f"url is the http or https address where the authorization is carried out, not {url!r:.80}")
     return url

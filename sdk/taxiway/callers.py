@@ -1,4 +1,4 @@
-"""Finds the lines of the agent's own code: the one that called a verb, and the one where a function begins."""
+"""Lines of the agent's own code: the line that called a verb, and the line where a function begins."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-_OURS: Final = str(Path(__file__).parent) + "/"
+_SDK_FOLDER: Final = str(Path(__file__).parent) + "/"
 _LIBRARY: Final = str(Path(os.__file__).parent) + "/"
 _INSTALLED: Final = str(Path(os.__file__).parent / "site-packages") + "/"
 
 
 def caller() -> tuple[CodeType, int] | None:
-    """Return the code and the line that called into Taxiway or the standard library; None when there is none."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack without its cost
+    """Return the code and line that called into Taxiway or the standard library, None if no agent code is on the stack."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, and much cheaper than inspect.stack
     while frame is not None and _is_foreign(frame.f_code.co_filename):
         frame = frame.f_back
     return None if frame is None else (frame.f_code, frame.f_lineno)
@@ -29,8 +29,8 @@ def place_of(found: tuple[CodeType, int] | None) -> str:
     return "an unknown place" if found is None else f"{found[0].co_filename}:{found[1]}"
 
 
-def see(function: Callable[..., Any]) -> str:
-    """Return the end of a sentence that says where a function begins; nothing for one that is not written in Python."""
+def definition_hint(function: Callable[..., Any]) -> str:
+    """Return the end of a sentence with a function's file and line, empty for a function that is not written in Python."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(getattr(function, "__func__", function))
@@ -41,4 +41,4 @@ def see(function: Callable[..., Any]) -> str:
 def _is_foreign(file: str) -> bool:
     if file.startswith(_LIBRARY):
         return not file.startswith(_INSTALLED)
-    return file.startswith((_OURS, "<frozen "))
+    return file.startswith((_SDK_FOLDER, "<frozen "))

@@ -1,7 +1,7 @@
-"""What an agent starts as runs of their own, and how it hears of their ends.
+"""Children of a run: runs that its agent starts, and the waits for their ends.
 
-Starting is recorded like a step, with the ids of the runs as its value, so that no activation starts them twice. Each child is
-a wait from then on: for the message that its end sends to the run that started it.
+A start is recorded like a step, with the ids of the runs as its value, so that no activation starts them twice. From then on
+each child is a wait for the message that its end sends to its parent.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
+from taxiway.agent_references import R_co, refer_to
 from taxiway.agents import Agent
 from taxiway.codec import resulted
-from taxiway.conduct import LIVE, Commit, Recall, Script, Seen, Tell, record_failure
+from taxiway.commands import LIVE, Commit, Recall, Script, Seen, Tell
 from taxiway.durations import Duration, milliseconds, seconds
 from taxiway.encode import json_text
 from taxiway.errors import STEP_ERROR, ChildFailed, InvalidValue, NotRecorded, StepFailed
@@ -21,13 +22,13 @@ from taxiway.frames import Kind
 from taxiway.identity import arguments_digest, call_digest, checked_name
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.shapes import Shape
-from taxiway.starting import R_co, refer_to
+from taxiway.step_script import record_failure
 from taxiway.waits import MOST_AT_ONCE, Settled, Wait, Wish
 
 CHILD: Final = "child"
 _SIGNAL: Final = "taxiway.child/"
 _CHUNK: Final = 1024 * 1024
-_MOST_TOGETHER: Final = 16 * 1024 * 1024
+_MAX_TOTAL: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class ChildWish(Wish):
     returns: Shape | None = None
     is_placed = True
 
-    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as elsewhere
-        """Return the child's result as its agent returned it; raise ChildFailed when it came to none."""
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - other kinds read it
+        """Return the child's result as its agent returned it; raise ChildFailed if it has none."""
         if answer["status"] != "SUCCESS":
             raise ChildFailed(answer["run"], self.agent, answer["status"], answer.get("error"))
         try:
@@ -50,14 +51,14 @@ class ChildWish(Wish):
 
 @dataclass(frozen=True)
 class Child(Wait, Generic[R_co]):
-    """A run that this run started. Give it to `run.gather` and `run.first`; what it comes to is its result."""
+    """A child of this run. Pass it to `run.gather` or `run.first`, whose value for it is its result."""
 
     run_id: str = ""
     agent: str = ""
     _take: Callable[[Wait], Any] | None = field(default=None, repr=False, compare=False)
 
     def result(self) -> R_co:
-        """Return its result, parked until it has ended; raise ChildFailed when it came to none."""
+        """Return its result; the run is parked until the child has ended. Raises ChildFailed if it ended without a result."""
         assert self._take is not None, "made by a run"
         result: R_co = self._take(self)
         return result
@@ -65,10 +66,10 @@ class Child(Wait, Generic[R_co]):
 
 @dataclass(frozen=True)
 class AsyncChild(Child[R_co]):
-    """A run that this run started. Await it, or give it to `run.gather` and `run.first`; what it comes to is its result."""
+    """A child of this run. Await it, or pass it to `run.gather` or `run.first`; its value is its result."""
 
-    def result(self) -> Coroutine[Any, Any, R_co]:  # type: ignore[override] # what a `def` agent gets at once, it awaits
-        """Return its result when it has ended; raise ChildFailed when it came to none."""
+    def result(self) -> Coroutine[Any, Any, R_co]:  # type: ignore[override] # an async agent awaits it
+        """Return its result when the child has ended. Raises ChildFailed if it ended without a result."""
         assert self._take is not None, "made by a run"
         result: Coroutine[Any, Any, R_co] = self._take(self)
         return result
@@ -83,19 +84,19 @@ H = TypeVar("H", bound=Child[Any])
 def handles(
     kind: type[H], given: Sequence[Wait], ids: Sequence[str], agent: str, take: Callable[[Wait], Any]
 ) -> list[H]:
-    """Make the handles on runs that were started; whoever looks at the parked parent is told which runs it waits for."""
+    """Return the handles of started runs. Their waits name run and agent, as the parked parent's page shows them."""
     return [
-        kind(wait.key, _told(wait.wish, run, agent), wait.settled, wait.place, run, agent, take)
+        kind(wait.key, _shown_wish(wait.wish, run, agent), wait.settled, wait.place, run, agent, take)
         for wait, run in zip(given, ids, strict=True)
     ]
 
 
-def _told(wish: Wish, run: str, agent: str) -> Wish:
+def _shown_wish(wish: Wish, run: str, agent: str) -> Wish:
     return replace(wish, request={**wish.request, "run": run, "agent": agent})
 
 
 class Unstarted(Generic[R_co]):
-    """A child that is started when it is first waited for; recognised by its place among all calls nevertheless."""
+    """A child that the first wait for it starts; it is numbered among all calls at its description, however."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -104,9 +105,9 @@ class Unstarted(Generic[R_co]):
 
 @dataclass(frozen=True)
 class Start:
-    """Which runs to start: one for each input (JSON text) of the agent; what is None the agent or the parent decides.
+    """Runs to start, one for each input (JSON text). An option that is None has the default of the agent or the parent.
 
-    A `pinned` call is recognised by its name alone. `older_digest` is that of its inputs as earlier versions counted it.
+    A `pinned` call is identified by its name alone. `older_digest` is the digest that earlier versions made of its inputs.
     """
 
     agent: str
@@ -130,12 +131,12 @@ class SpawnCall:
     occurrence: int
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that name the call in its frames."""
+        """Return the fields that identify the call in its frames."""
         start = self.start
         return {"key": self.key, "name": start.name, "digest": start.digest, "occurrence": self.occurrence}
 
     def wishes(self) -> list[ChildWish]:
-        """Describe the waits for the runs that it starts, by its key and their place among them."""
+        """Describe the waits for the runs that it starts, by its key and their index."""
         start = self.start
         mine = [f"{self.key}/{place}" for place in range(len(start.inputs))]
         return [
@@ -154,9 +155,9 @@ def start(
     priority: int | None = None,
     timeout: Duration | None = None,
 ) -> Start:
-    """Check what is to be started; raise TypeError, ValueError or InvalidValue when it cannot be.
+    """Return a checked start; raise TypeError, ValueError or InvalidValue for an invalid one.
 
-    `what` is what the call is recognised by: its input, or all of them.
+    `what` identifies the call: its input, or all its inputs.
     """
     if len(given) > MOST_AT_ONCE:
         raise ValueError(f"one call starts {MOST_AT_ONCE:,} children at most, not {len(given):,}")
@@ -188,9 +189,9 @@ def spawn(
     made: Callable[[list[str]], Any],
     max_bytes: int,
 ) -> Script:
-    """Lead the call to its children: once started, they are the same in every activation. Raise StepFailed when refused.
+    """Start the children, or read their ids from the record; return their handles. Raises StepFailed if refused.
 
-    `begin` may still stop it where something new would happen; `made` makes the handles from the ids of the runs.
+    `begin` is called before anything new happens and may refuse that. `made` makes the handles from the ids of the runs.
     """
     start = call.start
     match past:
@@ -220,22 +221,20 @@ def spawn(
 
 def _input(agent: Agent | None, given: object) -> str:
     if given is not None and not isinstance(given, Mapping):
-        raise TypeError(f"a child's input is a dict of its agent's inputs, not {given!r:.80}")
+        raise TypeError(f"a child's input is a dict with its agent's inputs, not {given!r:.80}")
     return json_text(given or {}) if agent is None else agent.write_input(given or {})
 
 
 def _check_sizes(start: Start, max_bytes: int) -> None:
-    if (total := sum(map(len, start.inputs))) > _MOST_TOGETHER:
-        raise ValueError(
-            f"the inputs of {start.name} have {total:,} characters of JSON, {_MOST_TOGETHER:,} fit one call"
-        )
+    if (total := sum(map(len, start.inputs))) > _MAX_TOTAL:
+        raise ValueError(f"the inputs of {start.name} have {total:,} characters of JSON, {_MAX_TOTAL:,} fit one call")
     for place, text in enumerate(start.inputs):
         if (size := len(text.encode())) > max_bytes:
             raise ValueError(f"input {place} of {start.name} has {size:,} bytes of JSON, {max_bytes:,} are allowed")
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Cut the inputs into what fits a frame each."""
+    """Yield the inputs in chunks that fit one frame each."""
     chunk: list[str] = []
     size = 0
     for text in texts:

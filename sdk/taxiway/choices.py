@@ -1,4 +1,4 @@
-"""Options that take one of a few words."""
+"""Check of options that take one of a few words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 
 def check_choice(option: str, given: object, literal: Any) -> None:
-    """Raise ValueError, which names the option and its words, when what was given is none of those of a `Literal`."""
+    """Raise ValueError if the given value is not one of the words of a `Literal`; it names the option and its words."""
     words = get_args(literal)
     if given not in words:
         raise ValueError(f"{option} is one of {', '.join(words)}, not {given!r:.80}")

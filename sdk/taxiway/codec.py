@@ -1,8 +1,8 @@
-"""Writes values so that they come back as they were, and reads them: one code for all that a run takes, records and gives.
+"""Codec of a run's values: JSON text that reads back as the same value.
 
-record, replay     what steps return: read by the agents alone
-result, resulted   what an agent returns: read by people, by programs, and by the run that started this one
-given              what an agent is given by another one: read like any input
+record, replay     values of steps, which only the agents read
+result, resulted   results of agents, which people, programs and the parent run read
+given              inputs of children, which are read like any input
 """
 
 from __future__ import annotations
@@ -13,53 +13,53 @@ from typing import Any
 
 from taxiway.decode import rebuild, recorded, resulting
 from taxiway.encode import MAX_DEPTH, Unfit, json_of, json_text, plain
+from taxiway.equality import same
 from taxiway.errors import InvalidValue
-from taxiway.same import same
+from taxiway.shape_writers import writer_for
 from taxiway.shapes import Shape
 from taxiway.tags import TAG
-from taxiway.writer import Ambiguous, For, Writer
-from taxiway.writing import writer_for
+from taxiway.writer import Ambiguous, Reader, Writer
 
 
 def record(shape: Shape, value: object, encode: Callable[[Any], str] = json_of) -> tuple[str, Any]:
-    """Return the JSON text of what a step returned, and what every replay will make of it; raise InvalidValue.
+    """Return the JSON text of a step's value, and the value that replays read from it; raise InvalidValue.
 
-    What is handed over the first time is what a replay hands over, so that no agent can tell the two apart.
+    The first execution hands over the same value as a replay, so that an agent cannot tell the two apart.
     """
-    writer = writer_for(For.RECORD)
+    writer = writer_for(Reader.RECORD)
     text = encode(_written(writer, shape, value))
     back = replay(shape, text)
     if writer.doubtful and not same(back, value):
-        raise InvalidValue("$", "comes back as another value than it is")
+        raise InvalidValue("$", "reads back from JSON as another value")
     return text, back
 
 
 def replay(shape: Shape, text: str) -> Any:
-    """Return what a recorded JSON text stands for; raise InvalidValue when it no longer fits."""
+    """Return the value of a recorded JSON text; raise InvalidValue if it no longer fits."""
     value = json.loads(text)
     return recorded(shape, value) if TAG in text else rebuild(shape, value)
 
 
 def result(shape: Shape | None, value: object) -> str:
-    """Return the JSON text of what an agent returned; raise InvalidValue. Without an annotation (None) all of JSON fits."""
-    return json_text(value) if shape is None else json_of(_written(writer_for(For.RESULT), shape, value))
+    """Return the JSON text of an agent's result; raise InvalidValue. Without an annotation (None) any JSON value fits."""
+    return json_text(value) if shape is None else json_of(_written(writer_for(Reader.RESULT), shape, value))
 
 
 def resulted(shape: Shape | None, value: Any) -> Any:
-    """Return what an agent returned, from its JSON; raise InvalidValue when it does not fit."""
+    """Return an agent's result from its JSON value; raise InvalidValue if it does not fit."""
     return value if shape is None else resulting(shape, value)
 
 
 def given(shapes: Mapping[str, Shape], rest: Shape | None, inputs: Mapping[str, object]) -> str:
-    """Return the JSON text of an agent's input; raise InvalidValue for what the agent would take for something else.
+    """Return the JSON text of an agent's input; raise InvalidValue for a value that the agent would read as another one.
 
-    What does not fit is left to the agent's schema to refuse.
+    A value that does not fit is written plainly: the agent's schema refuses it.
     """
     return json_of({name: _given(shapes.get(name, rest), name, value) for name, value in plain_keys(inputs).items()})
 
 
 def plain_keys(inputs: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the inputs; raise InvalidValue when their names are not all texts."""
+    """Return the inputs; raise InvalidValue if a name is not text."""
     for name in inputs:
         plain({name: None})
     return inputs
@@ -68,7 +68,7 @@ def plain_keys(inputs: Mapping[str, object]) -> Mapping[str, object]:
 def _given(shape: Shape | None, name: str, value: object) -> Any:
     try:
         if shape is not None:
-            return writer_for(For.INPUT).write(shape, value, MAX_DEPTH)
+            return writer_for(Reader.INPUT).write(shape, value, MAX_DEPTH)
     except Ambiguous as unfit:
         unfit.trail.append(name)
         raise InvalidValue(unfit.path(), unfit.problem) from None

@@ -1,7 +1,7 @@
-"""What an activation and its worker say to each other: numbered items, questions, and the answers to both.
+"""Frames between an activation and its worker: numbered items, questions, and the answers to both.
 
-The agent's thread (or loop) speaks, the reader thread answers. Numbering and writing are one act under one lock, so that
-frames leave in the order of their n.
+The agent's thread (or loop) writes, and the reader thread passes answers on. One lock covers numbering and writing, so that
+frames leave in the order of their `n`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from taxiway.envelope import EnvelopeBroken, unseal
 from taxiway.errors import NotRecorded
 from taxiway.frames import Frame, FrameError, Kind
 from taxiway.orders import Order
-from taxiway.report import MAX_LOG, storable
+from taxiway.storable_text import MAX_LOG, storable
 
 T = TypeVar("T")
 PROGRESS_SECONDS: Final = 0.05
@@ -30,7 +30,7 @@ PROGRESS_SECONDS: Final = 0.05
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a run something was said: in a step's attempt, or (both None) in the agent itself."""
+    """The origin of an event or log line: a step's attempt, or (both None) the agent itself."""
 
     step: str | None = None
     attempt: int | None = None
@@ -41,7 +41,7 @@ IN_AGENT = Place()
 
 @dataclass(frozen=True)
 class Granted:
-    """What the worker says of a grant: it is usable (with its token, where that was asked for), lost, or neither: `why`."""
+    """The worker's answer about a grant: usable (with the token if requested), lost, or neither for the reason `why`."""
 
     usable: bool = False
     lost: bool = False
@@ -50,7 +50,7 @@ class Granted:
 
 
 class Conversation(ABC):
-    """One activation's end of the channel; `write` puts a frame on it, `lock` keeps interrupts out while it is held."""
+    """One activation's end of the channel; `write` sends a frame, and `lock` keeps interrupts out while it is held."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Conversation(ABC):
         self.order = order
         self._write_now = write
         self.later: Callable[[float, Callable[[], None]], object] | None = None
-        """Calls something after so many seconds; without it each progress is written when it is said."""
+        """Calls a function after so many seconds; without it each progress is written immediately."""
         self._progress: dict[str | None, Frame] = {}
         self._progress_from = 0.0
         self._lock = threading.Lock() if lock is None else lock  # protects everything below
@@ -76,12 +76,12 @@ class Conversation(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raise when nothing more may be said."""
+        """Raise the reason if further frames are refused."""
 
-    # What the agent's side says.
+    # Called by the agent's side.
 
     def tell(self, kind: Kind, fields: dict[str, Any]) -> None:
-        """Write a frame that is not answered."""
+        """Write a frame without an answer."""
         with self._lock:
             self.check()
             if kind is Kind.STEP_STARTED:
@@ -90,7 +90,7 @@ class Conversation(ABC):
             self._write({"frame": kind, "activation": self.order.activation, **fields})
 
     def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
-        """Write a numbered frame; the future ends when it is recorded, with NotRecorded when that was refused."""
+        """Write a numbered frame; the future ends when the worker has recorded it, or with NotRecorded if it refuses."""
         with self._lock:
             self.check()
             return self._commit(kind, fields)
@@ -103,15 +103,15 @@ class Conversation(ABC):
             return self._recalls.setdefault(key, _running(Future()))
 
     def event(self, named: str, data: object, *, durable: bool = False, place: Place = IN_AGENT) -> Future[None] | None:
-        """Say something of the agent's own; a durable event is recorded, the future tells when."""
+        """Write an event of the agent's own; for a durable event, return a future that ends when it is recorded."""
         if not isinstance(named, str) or not named.strip():
             raise TypeError("an event's type is a text, such as 'page_fetched'")
         return self._event("agent", {"type": storable(named), "data": data}, durable, place)
 
     def progress(self, done: float, total: float | None, note: str | None, place: Place = IN_AGENT) -> None:
-        """Say how far the agent is. Of what is said in quick succession the newest is written, before any other frame."""
-        said = note if note is None else storable(str(note))
-        fields = self._event_fields("progress", {"done": done, "total": total, "note": said}, False, place)
+        """Write the agent's progress. In quick succession only the newest is written, but before any other frame."""
+        text = note if note is None else storable(str(note))
+        fields = self._event_fields("progress", {"done": done, "total": total, "note": text}, False, place)
         with self._lock:
             self.check()
             self._progress[place.step] = {"frame": Kind.EVENT, "activation": self.order.activation, **fields}
@@ -135,7 +135,7 @@ class Conversation(ABC):
         self.tell(Kind.LOG, fields)
 
     def ask(self, want: str, grant: Grant) -> Future[Granted]:
-        """Ask the worker to `find` a grant, for its `token`, or, where it was `lost`, whether it has a successor."""
+        """Ask the worker to `find` a grant, for its `token`, or whether a `lost` one has a successor."""
         about: dict[str, Any] = {"provider": grant.provider, "subject": grant.subject, "scopes": list(grant.scopes)}
         if want == "lost":
             about["version"] = self._versions.get((grant.provider, grant.subject))
@@ -148,27 +148,27 @@ class Conversation(ABC):
             self._write({**frame, **about})
             return future
 
-    # What the reader's side answers.
+    # Called by the reader's side.
 
     def acknowledge(self, n: int, value: str | None = None) -> None:
-        """Item `n` is recorded; `value` is what the worker made of it, where it makes something."""
+        """End the future of item `n`, which is recorded; `value` is the worker's result for it, if any."""
         if future := self._answered(n):
             future.set_result(value)
 
     def refuse(self, n: int, code: str, message: str) -> None:
-        """Item `n` will not be recorded."""
+        """End the future of item `n`, which the worker refused to record."""
         if future := self._answered(n):
             future.set_exception(NotRecorded(code, message))
 
     def deliver(self, key: str, text: str) -> None:
-        """A recalled value came."""
+        """End the future of a recalled value."""
         with self._lock:
             future = self._recalls.pop(key, None)
         if future is not None:
             future.set_result(text)
 
     def granted(self, frame: Frame) -> None:
-        """The worker told of a grant."""
+        """End the future of a question about a grant."""
         with self._lock:
             grant, future = self._asks.pop(frame["ask"], (None, None))
         if grant is None or future is None:
@@ -180,8 +180,8 @@ class Conversation(ABC):
             self._versions[grant.provider, grant.subject] = frame["version"]
         future.set_result(Granted(bool(frame.get("usable")), bool(frame.get("lost")), token, why))
 
-    def _hang_up(self) -> list[Future[Any]]:
-        """Give back whatever is unanswered, and forget it; the caller holds the lock."""
+    def _take_unanswered(self) -> list[Future[Any]]:
+        """Return and forget all unanswered futures; the caller holds the lock."""
         asks = [future for _, future in self._asks.values()]
         waiting: list[Future[Any]] = [*self._unanswered.values(), *self._recalls.values(), *asks]
         self._asks.clear()
@@ -215,7 +215,7 @@ class Conversation(ABC):
         return {"type": kind, "data": text, "durable": durable, "step": place.step, "attempt": place.attempt}
 
     def _write(self, frame: Frame) -> None:
-        """Write a frame behind the progress that was said before it; the caller holds the lock."""
+        """Write a frame after earlier progress; the caller holds the lock."""
         self._write_progress()
         self._write_now(frame)
 
@@ -234,7 +234,7 @@ class Conversation(ABC):
             return self._unanswered.pop(n, None)
 
     def forget_key(self) -> None:
-        """Keep no key with which tokens can be opened, in a forked child."""
+        """Forget the key that opens tokens. Called in a forked child."""
         self._key = None
 
     def _unsealed(self, sealed: str, ask: int) -> str | None:

@@ -1,8 +1,8 @@
-"""Makes Python values of JSON by their shape.
+"""Readers of JSON: Python values made by their shape.
 
-Input is held to its annotation, and knows no tags: nobody outside can name a type. A recorded value is not held to it: it
-already is what the step returned, so that a part which does not fit the annotation is handed over as JSON has it; only a
-class that refuses its own fields is an error, and a tag that names no type any more.
+Input must fit its annotation and has no tags, so that nothing from outside can name a type. A recorded value need not fit:
+it is what the step returned, and a part that does not fit the annotation stays as it is in JSON. Only two things in a record
+are errors: a class that refuses its own fields, and a tag that no longer names a type.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from taxiway import states, texts
-from taxiway.constants import canonical
-from taxiway.describe import named
+from taxiway import object_state, text_types
+from taxiway.annotation_shapes import shape_of
 from taxiway.encode import place, type_name
+from taxiway.enum_json import canonical
 from taxiway.errors import InvalidValue
-from taxiway.kinds import base_for, shape_for
+from taxiway.shape_names import named
 from taxiway.shapes import (
     Anything,
     Bag,
@@ -30,40 +30,40 @@ from taxiway.shapes import (
     Sequence,
     Shape,
     Table,
-    shape_of,
 )
 from taxiway.tags import STATE, TAG, VALUE, find, is_tagged
-from taxiway.texts import Parsed
+from taxiway.text_types import Parsed
+from taxiway.type_shapes import base_for, shape_for
 
 
 def decode(shape: Shape, value: Any, path: str = "$") -> Any:
-    """Return an input value in its annotated form; raise InvalidValue, with the path, where it does not fit."""
+    """Return an input as a value of its annotated type; raise InvalidValue, with the path, if it does not fit."""
     return _OUTSIDE.read(shape, value, path)
 
 
 def rebuild(shape: Shape, value: Any) -> Any:
-    """Return a recorded value without tags in its annotated form, parts of another form as they are.
+    """Return a recorded value without tags as its annotated type; parts that do not fit stay as they are.
 
-    Raises InvalidValue when a class refuses the fields that were recorded of it.
+    Raises InvalidValue if a class refuses its recorded fields.
     """
     return _UNTAGGED.read(shape, value, "$")
 
 
 def recorded(shape: Shape, value: Any) -> Any:
-    """Return a recorded value as it was; import the modules of the types that its tags name. Raises InvalidValue."""
+    """Return a recorded value; import the modules of the types that its tags name. Raises InvalidValue."""
     return _RECORDED.read(shape, value, "$")
 
 
 def resulting(shape: Shape, value: Any) -> Any:
-    """Return a run's result as its agent returned it; no module is imported for that. Raises InvalidValue."""
+    """Return a run's result as its agent returned it, without importing modules. Raises InvalidValue."""
     return _RESULTING.read(shape, value, "$")
 
 
 def is_read(shape: Shape, written: Any, accept: Callable[[Any], bool], *, tags: bool) -> bool:
-    """Return whether this shape reads what was written, and as something that is accepted."""
+    """Return whether this shape reads the written JSON, and `accept` returns true for the value."""
     try:
         return accept((_RECORDED if tags else _OUTSIDE).strict.read(shape, written, "$"))
-    except Exception:  # noqa: BLE001 - also what a class's own comparison raises
+    except Exception:  # noqa: BLE001 - a class's own comparison may raise anything
         return False
 
 
@@ -111,15 +111,15 @@ class _Reader:
         try:
             kind = find(name, importing=self._importing)
         except LookupError:
-            raise _Refused(path, f"was a {name}, which is not there any more") from None
+            raise _Refused(path, f"was a {name}, which no longer exists") from None
         if STATE in value:
             parts = self._anything(Anything(), value[STATE], path)
-            return _built(path, lambda state: states.restored(kind, state), parts)
+            return _built(path, lambda state: object_state.restored(kind, state), parts)
         own = shape_for(kind)
         if own is not None:
             return self.read(own, value[VALUE], path)
         if (base := base_for(kind)) is None:
-            raise _Refused(path, f"was a {name}, which is no value any more")
+            raise _Refused(path, f"was a {name}, which can no longer be read as a value")
         return _built(path, kind, self.read(base, value[VALUE], path))
 
     def _scalar(self, shape: Scalar, value: Any, path: str) -> Any:
@@ -135,7 +135,7 @@ class _Reader:
     def _parsed(self, shape: Parsed, value: Any, path: str) -> Any:
         text = _expect(str, value, path)
         try:
-            return texts.read(shape, text)
+            return text_types.read(shape, text)
         except ValueError:
             raise InvalidValue(path, f"{text!r:.80} is no {shape.format}") from None
 
@@ -166,7 +166,7 @@ class _Reader:
         members = _expect(list, value, path)
         items = [self.read(shape.item, item, f"{path}[{n}]") for n, item in enumerate(members)]
         built = _built(path, shape.build, items)
-        # Items that are written differently may be equal, as one moment with two offsets is.
+        # Items that are written differently may be equal, such as one moment with two offsets.
         if self._outside and len(built) != len(items) and len(set(map(canonical, members))) != len(members):
             raise InvalidValue(path, "holds an item twice")
         return built
@@ -199,12 +199,12 @@ class _Reader:
         if self._lenient:
             attempts = (self.read(option, value, path) for option in shape.options)
             return next((attempt for attempt in attempts if attempt is not value), value)
-        # The alternative that got furthest is the one that was meant.
+        # The alternative that was read furthest is probably the intended one.
         raise max(problems, key=lambda problem: (isinstance(problem, _Refused), len(problem.path)))
 
     def _record(self, shape: Record, value: Any, path: str) -> Any:
         members = _expect(dict, value, path)
-        # A record has the fields too that no caller may give.
+        # A record also has the fields that callers may not pass.
         known = {field.name for field in shape.fields if field.init or not self._outside}
         for name in members:
             if name not in known:
@@ -216,18 +216,18 @@ class _Reader:
             if field.init and field.name in members:
                 at = path + place(field.name)
                 given[field.name] = self.read(shape_of(field.annotation), members[field.name], at)
-        if shape.build is dict:  # in the order in which it came
+        if shape.build is dict:  # in the order of the JSON members
             return {name: given[name] for name in members}
         return _built(path, lambda fields: shape.build(**fields), given)
 
     def _model(self, shape: Model, value: Any, path: str) -> Any:
-        from taxiway import adapters  # noqa: PLC0415 - it needs pydantic
+        from taxiway import pydantic_models  # noqa: PLC0415 - it needs pydantic
 
-        read = adapters.read_leniently if self._lenient else adapters.read
+        read = pydantic_models.read_leniently if self._lenient else pydantic_models.read
         try:
             return read(shape.kind, value)
         except Exception as error:
-            where, problem = adapters.told(error)
+            where, problem = pydantic_models.problem_of(error)
             raise _Refused(path + where, problem) from error
 
     _READ: ClassVar[dict[type, Any]] = {

@@ -1,7 +1,7 @@
-"""Digest of a call's arguments by their values: the same in every process, different where the values differ.
+"""Digest of a call's arguments by their values: equal in every process, and different if the values differ.
 
-Each value is hashed with its type, so that 1, True, 1.0 and "1" differ, and so do [1] and (1,). Sets and mappings count whatever
-the order of their members. What has no value of its own (a client, a lambda, a lock) counts by the name of its type.
+Each value is hashed with its type, so that 1, True, 1.0 and "1" differ, and so do [1] and (1,). The order of members of sets
+and mappings does not count. An object without a value of its own (a client, a lambda, a lock) counts by its type's name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONG: Final = 256
 
 
 def value_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Return 16 hex digits that stand for the values of a call's arguments; never raises for anything that was given."""
+    """Return a digest of the values of a call's arguments, 16 hex digits. It never raises, whatever the arguments."""
     seen = _Seen()
     parts = [b"call:%d;" % len(args), *(seen.token(value, _MAX_DEPTH) for value in args)]
     for name in sorted(kwargs):
@@ -38,13 +38,13 @@ def value_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 
 
 class _Seen:
-    """One look at the arguments: remembers what it is inside of, as a value may contain itself."""
+    """One traversal of the arguments: remembers the enclosing values, because a value may contain itself."""
 
     def __init__(self) -> None:
         self._inside: set[int] = set()
 
     def token(self, value: Any, depth: int) -> bytes:
-        """Return bytes that stand for a value; no token is the beginning of another."""
+        """Return the bytes of a value; no token is a prefix of another."""
         kind: Any = type(value)
         exact = _EXACT.get(kind)
         if exact is not None:
@@ -54,7 +54,7 @@ class _Seen:
         self._inside.add(id(value))
         try:
             return _joined(_name(kind), self._parts(value, kind, depth - 1))
-        except Exception:  # noqa: BLE001 - whatever a foreign object raises while it is looked at, its type has a name
+        except Exception:  # noqa: BLE001 - a foreign object may raise anything, but its type has a name
             return _framed(b"object", _name(kind))
         finally:
             self._inside.discard(id(value))
@@ -86,7 +86,7 @@ class _Seen:
         return [self.token(item, depth) for item in values]
 
     def _beside(self, value: Any, depth: int) -> list[bytes]:
-        """Return what an instance of a subclass carries beside its members."""
+        """Return the attributes that an instance of a subclass has besides its members."""
         beside = getattr(value, "__dict__", None)
         return [self.token(beside, depth)] if beside else []
 
@@ -95,7 +95,7 @@ def _fields(value: Any, kind: type) -> dict[str, Any] | None:
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
     if "pydantic" in sys.modules:
-        from taxiway.adapters import parts_of  # noqa: PLC0415 - it imports pydantic
+        from taxiway.pydantic_models import parts_of  # noqa: PLC0415 - it imports pydantic
 
         if (parts := parts_of(value)) is not None:
             return parts

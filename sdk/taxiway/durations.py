@@ -1,4 +1,4 @@
-"""Reads the ways in which people write a duration: 90, timedelta(…), "20s", "1h30m", "PT15M"."""
+"""Durations as people write them: 90, timedelta(…), "20s", "1h30m", "PT15M"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 Duration = float | str | timedelta
 
 LONGEST: Final = 100 * 366 * 86400.0
-"""The most seconds that any duration may have: 100 years. Workers and the HTTP interface refuse more, too."""
+"""The longest duration in seconds: 100 years. Workers and the HTTP API have the same limit."""
 
 _SHOWN: Final = 60
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -25,9 +25,9 @@ _ISO: Final = re.compile(
 def seconds(duration: Duration) -> float:
     """Return a duration in seconds.
 
-    Accepts seconds, a timedelta, text such as "15m", "1h30m", "20s" or "250ms", and ISO 8601 such as "PT15M" (no months
-    or years: their length varies). Raises TypeError or ValueError, the latter also for what is negative, not a number, or
-    longer than 100 years.
+    Accepts seconds, a timedelta, text such as "15m", "1h30m", "20s" or "250ms", and ISO 8601 such as "PT15M" (without months
+    and years, whose lengths vary). Raises TypeError; raises ValueError for an invalid text, a negative number, NaN, or more
+    than 100 years.
     """
     if isinstance(duration, bool) or not isinstance(duration, int | float | str | timedelta):
         raise TypeError(f"a duration is seconds, a timedelta or a text such as '15m', not {duration!r}")
@@ -50,7 +50,7 @@ def milliseconds(duration: Duration | None) -> int | None:
 
 
 def until(timeout: Duration | None) -> int | None:
-    """Return the milliseconds after which a wait gives up; None for one without end: None, or `timedelta.max`."""
+    """Return the milliseconds after which a wait times out; None (never) for None and `timedelta.max`."""
     return None if timeout is None or timeout == timedelta.max else milliseconds(timeout)
 
 

@@ -1,8 +1,8 @@
-"""Turns a value into the JSON text that people and other programs read, or says where JSON cannot hold it.
+"""Plain JSON of a value, for people and other programs; an error names the path to a value that JSON cannot hold.
 
-Beside JSON's own types it takes tuples, dataclasses, enums, pydantic models and what is written as one text (dates, UUIDs,
-Decimal, bytes …). It refuses sets, keys that are no text, and what no reader can be relied on to take (NaN, Infinity, NUL,
-half a surrogate pair). What must come back as it was is written by `codec`.
+It accepts JSON's own types, tuples, dataclasses, enums, pydantic models and types that are written as one text (dates,
+UUIDs, Decimal, bytes …). It refuses sets, keys that are not text, and values that many readers refuse (NaN, Infinity, NUL,
+half a surrogate pair). `codec` writes values that must read back as the same value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, Final
 
 from taxiway.errors import InvalidValue
-from taxiway.texts import parsed_of
+from taxiway.text_types import parsed_of
 
 MAX_DEPTH: Final = 200
 _MAX_INTEGER_BITS: Final = 14_000  # Python itself reads no integer of more than 4,300 digits
@@ -25,17 +25,17 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 
 
 def json_text(value: object) -> str:
-    """Return `value` as compact JSON text; raise InvalidValue with the path to what JSON cannot hold."""
+    """Return `value` as compact JSON text; raise InvalidValue with the path to a value that JSON cannot hold."""
     return json_of(plain(value))
 
 
 def json_of(value: Any) -> str:
-    """Return JSON's own types as compact JSON text."""
+    """Return a value of JSON's own types as compact JSON text."""
     return _ENCODER.encode(value)
 
 
 def plain(value: object) -> Any:
-    """Return `value` as JSON's own types; raise InvalidValue with the path to what JSON cannot hold."""
+    """Return `value` in JSON's own types; raise InvalidValue with the path to a value that JSON cannot hold."""
     try:
         return plain_at(value, MAX_DEPTH)
     except Unfit as unfit:
@@ -43,9 +43,9 @@ def plain(value: object) -> Any:
 
 
 def rich_to_plain(value: object) -> Any:
-    """Return the JSON form of one dataclass, enum, date, time, UUID or pydantic model (its parts not yet converted).
+    """Return the JSON form of one dataclass, enum, date, time, UUID or pydantic model, with its parts not yet converted.
 
-    Raises TypeError for everything else.
+    Raises TypeError for any other type.
     """
     match value:
         case Enum():
@@ -69,7 +69,7 @@ def type_name(value: object) -> str:
 
 
 class Unfit(Exception):
-    """What cannot be written; collects the path to its place from the inside out."""
+    """A value that cannot be written; collects the path to it from the inside out."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -81,14 +81,14 @@ class Unfit(Exception):
 
 
 def place(key: str | int) -> str:
-    """Return how a path writes one of its steps."""
+    """Return one key or index as a path writes it."""
     if isinstance(key, str) and key.isidentifier():
         return f".{key}"
     return f"[{json.dumps(key)}]"
 
 
 def plain_at(value: object, depth: int) -> Any:  # noqa: C901 - one line for each kind of value
-    """Return `value` as JSON's own types, `depth` levels of it at most; raise Unfit."""
+    """Return `value` in JSON's own types, at most `depth` levels deep; raise Unfit."""
     if value is None or value is True or value is False:
         return value
     if isinstance(value, Enum):  # before str and int: a StrEnum is both
@@ -111,7 +111,7 @@ def plain_at(value: object, depth: int) -> Any:  # noqa: C901 - one line for eac
         return plain_at(rich_to_plain(value), depth - 1)
     except Unfit:
         raise
-    except Exception as error:  # noqa: BLE001 - also what a model's own serialiser raises
+    except Exception as error:  # noqa: BLE001 - a model's own serialiser may raise anything
         raise Unfit(str(error)) from None
 
 
@@ -141,7 +141,7 @@ def _items(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
 
 
 def checked_text(value: str) -> str:
-    """Return a text as plain `str`; raise Unfit for what no reader can be relied on to take."""
+    """Return a text as plain `str`; raise Unfit for characters that many readers refuse."""
     text = str.__str__(value.value if isinstance(value, Enum) else value)
     if "\0" in text:
         raise Unfit("text contains the NUL character, which cannot be stored")
@@ -154,7 +154,7 @@ def checked_text(value: str) -> str:
 
 
 def checked_integer(value: int) -> int:
-    """Return an integer as plain `int`; raise Unfit where it is too large to be read."""
+    """Return an integer as plain `int`; raise Unfit if it is too large to be read."""
     if value.bit_length() > _MAX_INTEGER_BITS:
         raise Unfit("integer of more than 4,000 digits")
     return int(value)

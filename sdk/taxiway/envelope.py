@@ -1,9 +1,9 @@
-"""Seals an access token on its way from a worker to its agent host, so that frames which somebody captured hold none.
+"""Encryption of access tokens between a worker and its agent host, so that captured frames contain no token.
 
-The key is random, one for each host, and handed over beside the frame channel. The standard library has no cipher, so one
-is made of HMAC-SHA256: a keystream of HMAC(key, nonce | counter), and an HMAC over what was encrypted and what it belongs
-to. That is a sound construction (encrypt-then-MAC with a PRF in counter mode), but it protects captured frames and nothing
-else: who can read the memory of the host, or run code in it, has the key and the token anyway.
+Each host has a random key, which it receives outside the frame channel. The standard library has no cipher, so this one is
+made of HMAC-SHA256: a keystream of HMAC(key, nonce | counter), and an HMAC over the ciphertext and the place it belongs
+to. The construction is sound (encrypt-then-MAC with a PRF in counter mode), but it protects captured frames only: code in the
+host, or a process that can read its memory, has the key and the token anyway.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _TAG: Final = 32
 
 
 class EnvelopeBroken(Exception):
-    """What came was not sealed with this key for this place."""
+    """The data was not sealed with this key for this place."""
 
 
 def seal(key: bytes, text: str, place: str) -> str:
-    """Encrypt a text for one place: what was sealed for another cannot be opened there."""
+    """Encrypt a text for one place; it cannot be opened at another one."""
     nonce = os.urandom(_NONCE)
     hidden = _mixed(key, nonce, text.encode())
     return base64.b64encode(nonce + hidden + _tag(key, place, nonce + hidden)).decode()
 
 
 def unseal(key: bytes, sealed: str, place: str) -> str:
-    """Return the text; raise EnvelopeBroken."""
+    """Return the text that was sealed; raise EnvelopeBroken if key or place differ."""
     try:
         data = base64.b64decode(sealed, validate=True)
     except (binascii.Error, ValueError):

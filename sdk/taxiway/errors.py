@@ -1,27 +1,27 @@
-"""What a run can go wrong with, as an agent's author sees it and may catch it.
+"""Errors that Taxiway raises into agents and steps, and those that steps raise themselves.
 
     Exception
     └─ TaxiwayError
-       ├─ StepFailed        a step ended without a value; catch it to go another way
-       ├─ WaitTimeout       what a run waited for did not come in time
-       ├─ ApprovalDenied    somebody denied what the run asked for; catch it to go another way
-       ├─ ChildFailed       a run that this one started came to no result; catch it to go another way
-       ├─ AuthorizationDenied       nobody authorized what the run asked for
-       ├─ AuthorizationLost         raised by a step: what was authorized is gone; the run asks anew and repeats the step
-       ├─ AuthorizationUnavailable  the token of a grant cannot be had at the moment
-       ├─ RetryAfter        raised by a step: try again, not before …
-       ├─ Fatal             raised by a step: do not try again
+       ├─ StepFailed        a step ended without a value; catch it to try something else
+       ├─ WaitTimeout       a wait of the run was not resolved in time
+       ├─ ApprovalDenied    a person denied an approval; catch it to try something else
+       ├─ ChildFailed       a child of the run ended without a result; catch it to try something else
+       ├─ AuthorizationDenied       a requested authorization was denied or failed
+       ├─ AuthorizationLost         raised by a step: the grant is no longer valid; the run asks again and repeats the step
+       ├─ AuthorizationUnavailable  the token of a grant is not available at the moment
+       ├─ RetryAfter        raised by a step: retry after this delay
+       ├─ Fatal             raised by a step: do not retry
        ├─ NotRecorded       the worker refused to record an item
        └─ InvalidValue      a value that JSON cannot hold, or that does not fit its type
     TypeError
-    └─ UnknownType          an annotation whose values cannot be carried; raised before anything is executed
+    └─ UnknownType          an annotation whose values JSON cannot hold; raised before anything is executed
     BaseException
-    ├─ Canceled             the run ends now; clean up and let it pass
+    ├─ Canceled             the run ends now: clean up, and do not catch it
     ├─ Halt                 the activation can only fail: no further verb is accepted
     ├─ Park                 the run waits: this activation ends, no further verb is accepted
-    └─ Restart              another run takes over: this one ends, no further verb is accepted
+    └─ Restart              a successor takes over: this run ends, no further verb is accepted
 
-The last four are no `Exception`, so that an agent's `except Exception` cannot swallow them; the host remembers them too.
+The last four are not an `Exception`, so an agent's `except Exception` cannot swallow them. The host remembers them as well.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _BECAME: Final = {"denied": "was denied", "failed": "failed"}
 
 
 class TaxiwayError(Exception):
-    """The root of what Taxiway raises into agents and steps."""
+    """Base class of the errors that Taxiway raises into agents and steps."""
 
 
 class StepFailed(TaxiwayError):
-    """A step ended without a value, its attempts used up; a replay raises the same.
+    """A step failed after its last attempt; a replay raises the same error.
 
-    `step` is its name, `attempts` how often it was tried, `type` and `message` describe the last error, and `code` is
+    `step` is its name and `attempts` the number of attempts. `type` and `message` describe the last error. `code` is
     `step_error`, `timeout`, `invalid_output` or `output_too_large`.
     """
 
@@ -65,7 +65,7 @@ class StepFailed(TaxiwayError):
         self.type = kind
         self.message = message
         self.code = code
-        # Not __cause__: a replay has no such thing, and an agent that looked at it would decide differently.
+        # Not __cause__: a replay has none, and an agent that reads it would decide differently there.
         self.report: str | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -73,7 +73,7 @@ class StepFailed(TaxiwayError):
 
 
 class WaitTimeout(TaxiwayError):
-    """Nobody sent the signal, or ended the pause, in time; a replay raises the same."""
+    """A wait of the run was not resolved in time, such as a signal or a pause; a replay raises the same error."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"{kind} {name!r} did not come in time")
@@ -85,7 +85,7 @@ class WaitTimeout(TaxiwayError):
 
 
 class ApprovalDenied(TaxiwayError):
-    """Somebody denied what the run asked for (`by` is None when the time for it was over); a replay raises the same."""
+    """A person denied an approval, or its time ran out (`by` is None then); a replay raises the same error."""
 
     def __init__(self, prompt: str, by: str | None, comment: str | None) -> None:
         super().__init__(f"{prompt!r} was denied by {by or 'the clock'}" + (f": {comment}" if comment else ""))
@@ -98,9 +98,9 @@ class ApprovalDenied(TaxiwayError):
 
 
 class ChildFailed(TaxiwayError):
-    """A run that this run started ended as FAILED or CANCELED (`status`); a replay raises the same.
+    """A child of this run ended as FAILED or CANCELED (`status`); a replay raises the same error.
 
-    `error` is the child's error as the API shows it, None when it was canceled.
+    `error` is the child's error as the API shows it, None for a canceled child.
     """
 
     def __init__(self, run_id: str, agent: str, status: str, error: dict[str, Any] | None) -> None:
@@ -116,7 +116,7 @@ class ChildFailed(TaxiwayError):
 
 
 class AuthorizationDenied(TaxiwayError):
-    """Nobody gave the authorization: it was `denied`, or it `failed`; a replay raises the same."""
+    """An authorization was `denied` or `failed` (`outcome`); a replay raises the same error."""
 
     def __init__(self, provider: str, outcome: str, comment: str | None) -> None:
         super().__init__(
@@ -131,10 +131,10 @@ class AuthorizationDenied(TaxiwayError):
 
 
 class AuthorizationLost(TaxiwayError):
-    """Raise it in a step whose grant is of no use any more, or let it out of `grant.token()`.
+    """Raise it in a step whose grant no longer works, or do not catch it from `grant.token()`.
 
-    The run waits for a new authorization, unless somebody has given one already, and repeats the step; that counts as no
-    attempt.
+    The run then waits for a new authorization, unless one exists already, and repeats the step. The failed attempt does not
+    count.
     """
 
     def __init__(self, grant: Any) -> None:
@@ -143,7 +143,7 @@ class AuthorizationLost(TaxiwayError):
 
 
 class AuthorizationUnavailable(TaxiwayError):
-    """The token of a grant cannot be had at the moment: the provider does not answer, or the installation is set up wrongly."""
+    """The token of a grant is not available: the provider does not answer, or the installation is misconfigured."""
 
     def __init__(self, provider: str, why: str) -> None:
         super().__init__(f"no token of {provider!r} can be had: {why}")
@@ -155,7 +155,7 @@ class AuthorizationUnavailable(TaxiwayError):
 
 
 class RetryAfter(TaxiwayError):
-    """Raise it in a step to have the next attempt wait at least `delay`; it uses up an attempt like any error."""
+    """Raise it in a step to delay the next attempt by at least `delay`; it counts as an attempt, like any error."""
 
     def __init__(self, delay: float | str | timedelta, message: str | None = None) -> None:
         self.delay = seconds(delay)
@@ -163,11 +163,11 @@ class RetryAfter(TaxiwayError):
 
 
 class Fatal(TaxiwayError):
-    """Raise it in a step to fail at once, whatever the retry policy says."""
+    """Raise it in a step to fail it without another attempt, whatever its retry policy allows."""
 
 
 class NotRecorded(TaxiwayError):
-    """The worker refused to record an item; `code` says why."""
+    """The worker refused to record an item; `code` is the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -175,7 +175,7 @@ class NotRecorded(TaxiwayError):
 
 
 class InvalidValue(TaxiwayError):
-    """A value cannot be carried: `path` leads to the offending place, `problem` says what is wrong there."""
+    """A value that JSON cannot hold, or that does not fit its type: `path` is the place in it, `problem` the reason."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -184,15 +184,15 @@ class InvalidValue(TaxiwayError):
 
 
 class UnknownType(TypeError):
-    """An annotation whose values JSON cannot carry both ways."""
+    """An annotation whose values cannot be written to JSON and read back."""
 
 
 class Canceled(BaseException):
-    """The run was canceled or ran out of time; whatever the agent does now, the activation ends."""
+    """The run was canceled or ran out of time; the activation ends, and the agent cannot prevent that."""
 
 
 class Halt(BaseException):
-    """The activation can only fail from here; the reason is `code` and `message`, and `step` where one is to blame."""
+    """The activation can only fail. `code` and `message` are the reason, `step` the step that caused it, if any."""
 
     def __init__(self, code: str, message: str, step: str | None = None, kind: str | None = None) -> None:
         super().__init__(message)
@@ -200,11 +200,11 @@ class Halt(BaseException):
         self.message = message
         self.step = step
         self.type = kind or code.title().replace("_", "")
-        """The name of the error, which is the code's unless there is a better one."""
+        """The name of the error, by default the code in camel case."""
 
 
 class Park(BaseException):
-    """The run waits. `waits` are what it waits for, as frames carry them; the agent starts over when `all` or `any` are over."""
+    """The run waits for `waits` (as in frames). The agent starts over when `all` or `any` (`wake`) are resolved."""
 
     def __init__(self, waits: tuple[dict[str, object], ...], wake: str = "all") -> None:
         super().__init__("the run waits")
@@ -213,8 +213,8 @@ class Park(BaseException):
 
 
 class Restart(BaseException):
-    """The run ends, and another one with this input (JSON text) takes over from it."""
+    """The run ends, and a successor with this input (JSON text) takes over."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("the run begins anew")
+        super().__init__("the run restarts")
         self.text = text

@@ -1,7 +1,7 @@
-"""Forks of agent code: a child process is no part of its run, and ends where it would come back to the host.
+"""Forks of agent code: a child process is not part of its run, and ends where it would return to the host.
 
-A forked child has a copy of everything, also of the host's frames and of the code around the step. It may compute, print and
-end as any process does; only the parent speaks for the run.
+A forked child has a copy of everything, including the host's frames and the code around the step. It may compute, print and
+end like any process; only the parent writes frames of the run.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Final, NoReturn, Self
 
 _FAILED: Final = 1
 _host: int | None = None
-"""The process that speaks for runs, once one has said so."""
+"""The process that writes frames of runs, once `register_host` was called."""
 
 
-def tell_children(hang_up: Callable[[], None]) -> None:
-    """Call `hang_up` in every process that is forked from this one, and refuse that it speaks for a run.
+def register_host(hang_up: Callable[[], None]) -> None:
+    """Call `hang_up` in every child that is forked from this process, and refuse verbs of runs there.
 
-    Call it before agents are imported: what is registered first is called first. A fork by C code calls nothing: that child
-    keeps its copies of descriptors, yet does not speak for the run either, and ends with the activation.
+    Call it before agents are imported: functions are called in the order of their registration. A fork by C code calls none:
+    that child keeps its copies of descriptors, but its verbs are refused as well, and it ends with the activation.
     """
     global _host  # noqa: PLW0603 - a fact about this process
     _host = os.getpid()
@@ -35,13 +35,13 @@ def refuse_in_child(verb: str) -> None:
     """Raise RuntimeError in a forked child of a run's process."""
     if _host is not None and os.getpid() != _host:
         raise RuntimeError(
-            f"{verb} was called in a forked child process; only the process of the run may do that: "
+            f"{verb} was called in a forked child process; only the process of the run may call it: "
             "let the child print or return its values, and the parent use them"
         )
 
 
 class ChildEndsHere:
-    """A context that ends a process which was forked within it, with the status that its code asks for."""
+    """A context that ends a process which was forked within it, with the exit status of its code."""
 
     def __enter__(self) -> Self:
         self._process = os.getpid()
@@ -55,14 +55,14 @@ class ChildEndsHere:
 
 
 def _end(error: BaseException | None) -> NoReturn:
-    """End as Python would, but without exit handlers: these are the parent's."""
+    """End as Python would, but without exit handlers, which belong to the parent."""
     status = _FAILED
     try:
         status = _status(error)
         _flush()
     finally:
         os._exit(status)
-    raise SystemExit(status)  # unreachable: says so to type checkers
+    raise SystemExit(status)  # unreachable; for type checkers
 
 
 def _status(error: BaseException | None) -> int:
@@ -79,5 +79,5 @@ def _status(error: BaseException | None) -> int:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # the agent may have put anything in their place, or closed them
+        with contextlib.suppress(Exception):  # the agent may have replaced or closed them
             stream.flush()

@@ -1,10 +1,10 @@
-"""The one codec between a worker and its agent host: JSON objects, each behind its length, over a stream socket.
+"""Frames between a worker and its agent host: JSON objects, each after its length, over a stream socket.
 
 A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, an object whose field `frame` names its kind.
-No text in it holds NUL or half a surrogate pair, so whatever a frame carries can be stored. A stream that broke this
-once is out of step for good: every later call says so again.
+No text in it holds NUL or half a surrogate pair, so all content can be stored. A stream that once violated this cannot be
+read any further: every later call raises the same error.
 
-    FrameError         what came (or should go) is no frame; the channel is of no more use, except after a refused send
+    FrameError         data that is no frame; the channel can no longer be used, except after a refused send
     └─ FrameTooLarge   more than MAX_FRAME
     ChannelClosed      the other end is gone, or a frame was left half written
 """
@@ -29,7 +29,7 @@ PROTOCOL: Final = 2
 MAX_FRAME: Final = 4 * 1024 * 1024
 
 _LENGTH_BYTES: Final = 4
-_CHUNK: Final = 64 * 1024  # four times that is more than malloc keeps at hand: 16 us of page faults a read
+_CHUNK: Final = 64 * 1024  # at four times that, malloc allocates new pages for each read: 16 us of page faults
 _WHOLE: Final = 16 * 1024 if sys.platform == "linux" else 0
 _TIMEVAL: Final = struct.Struct("@ll")
 
@@ -75,7 +75,7 @@ class Kind(StrEnum):
 
 
 class FrameError(Exception):
-    """Bytes that are no frame: garbage, oversize, not an object, cut off in the middle."""
+    """Invalid bytes: not JSON, too large, not an object, or cut off in the middle."""
 
 
 class FrameTooLarge(FrameError):
@@ -95,7 +95,7 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def encode(frame: Frame) -> bytes:
-    """Return the bytes of a frame, its length in front; raise FrameError for what JSON or the limit does not hold."""
+    """Return the bytes of a frame, its length first; raise FrameError for content beyond JSON or the size limit."""
     try:
         body = _ENCODER.encode(frame).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -106,26 +106,26 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(body: bytes | bytearray) -> Frame:
-    """Return the object that `body` (without its length) holds; raise FrameError when it holds none."""
+    """Return the object that `body` (without its length) holds; raise FrameError if it holds none."""
     try:
         frame = _DECODER.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise FrameError(f"a frame is not JSON: {error}") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("frame"), str):
         raise FrameError("a frame must be a JSON object whose field 'frame' is a text")
-    # Only an escape can bring in what UTF-8 itself forbids, so the walk is rarely taken.
+    # Only an escape can contain what UTF-8 itself forbids, so this walk is rare.
     if b"\\u" in body and not is_storable(frame):
         raise FrameError(f"a {frame['frame'][:40]!r} frame holds NUL or half a surrogate pair")
     return frame
 
 
 def is_storable(value: object) -> bool:
-    """Say whether no text within a decoded JSON value holds NUL or half a surrogate pair, which no database takes."""
+    """Return whether no text in a decoded JSON value holds NUL or half a surrogate pair, which PostgreSQL refuses."""
     return all(map(_is_text_storable, _texts(value)))
 
 
 class FrameSocket:
-    """One end of the channel: any thread may send, one thread receives.
+    """One end of the channel. Any thread may send; one thread receives.
 
     Owns the socket, which must be a connected stream socket in blocking mode.
     """
@@ -138,7 +138,7 @@ class FrameSocket:
         self._frames: deque[Frame] = deque()
         self._fault: FrameError | ChannelClosed | None = None
         self._broken: str | None = None
-        self._patience: float | None = None
+        self._read_timeout: float | None = None
         self._writable = select.poll()
         self._writable.register(sock, select.POLLOUT)
 
@@ -147,26 +147,26 @@ class FrameSocket:
         return self._socket.fileno()
 
     def forget(self) -> None:
-        """Close the descriptor of a copy, in a forked child; the channel itself stays open between its two ends."""
-        if (descriptor := self._socket.detach()) >= 0:  # else a child forks in its turn
+        """Close this copy of the descriptor in a forked child; the channel stays open between its two ends."""
+        if (descriptor := self._socket.detach()) >= 0:  # -1 in the child of a child
             os.close(descriptor)
         self._broken = "a forked child has no channel"
 
     def close(self) -> None:
-        """Close the channel; the other end sees the end of the stream at once, also while a child shares the socket."""
+        """Close the channel. The other end sees the end of the stream immediately, even if a child shares the socket."""
         with contextlib.suppress(OSError):  # the other end was faster
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def send(self, *frames: Frame) -> None:
-        """Write frames, waiting as long as the other end does not read.
+        """Write frames; block while the other end does not read.
 
-        Raises FrameError (nothing was written, the channel is as good as before) or ChannelClosed.
+        Raises FrameError (nothing was written, the channel stays usable) or ChannelClosed.
         """
         data = b"".join(map(encode, frames))
         with self._send_lock:
             self._refuse_when_broken()
-            # Stands unless sendall comes back, also when a signal handler raised in the middle of it.
+            # Remains set unless sendall returns, for example if a signal handler raises in the middle of it.
             self._broken = "a frame was left half written"
             try:
                 self._socket.sendall(data)
@@ -176,26 +176,26 @@ class FrameSocket:
             self._broken = None
 
     def try_send(self, frame: Frame) -> bool:
-        """Write a frame only if that can be done at once; say whether it was written.
+        """Write a frame only if that does not block; return whether it was written.
 
-        False means that the other end does not read, or that another thread's `send` is waiting for it. Raises
-        FrameError, or ChannelClosed (also when the frame had to be left half written).
+        False means that the other end does not read, or that another thread's `send` waits for it. Raises FrameError, or
+        ChannelClosed (also if the frame was left half written).
         """
         data = memoryview(encode(frame))
         if not self._send_lock.acquire(blocking=False):
             return False
         try:
             self._refuse_when_broken()
-            # Linux takes so little whole or not at all; else a writable socket has most of its buffer free.
+            # Linux writes this little either whole or not at all; a larger frame needs a socket with most of its buffer free.
             fits = len(data) <= _WHOLE or bool(self._writable.poll(0))
             return fits and self._send_now(data)
         finally:
             self._send_lock.release()
 
     def recv(self, timeout: float | None) -> Frame | None:
-        """Return the next frame, or None when none came within `timeout` seconds (None: wait for ever; 0: only look).
+        """Return the next frame, or None if none arrived within `timeout` seconds (None: no limit; 0: do not wait).
 
-        Frames that came before a fault are handed out first. Raises FrameError, or ChannelClosed at the stream's end.
+        Frames that arrived before an error are returned first. Raises FrameError, or ChannelClosed at the stream's end.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._frames:
@@ -220,10 +220,10 @@ class FrameSocket:
                 raise ChannelClosed(self._broken) from error
         return True
 
-    def _read(self, patience: float | None) -> bool:
-        """Take in what has come, or comes within so many seconds; say whether anything did, an end or a fault too."""
+    def _read(self, timeout: float | None) -> bool:
+        """Read what arrives within `timeout` seconds; return whether anything did, including an end or an error."""
         try:
-            chunk = self._socket.recv(_CHUNK, 0 if self._wait_for_at_most(patience) else socket.MSG_DONTWAIT)
+            chunk = self._socket.recv(_CHUNK, 0 if self._limit_read(timeout) else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -240,17 +240,17 @@ class FrameSocket:
             self._fault = error
         return True
 
-    def _wait_for_at_most(self, patience: float | None) -> bool:
-        """Have the kernel end a read after so many seconds: one call where a poll before it would make two.
+    def _limit_read(self, timeout: float | None) -> bool:
+        """Limit a read in the kernel, which takes one call where a poll before the read would take two.
 
-        Says whether a read may wait at all.
+        Returns whether the read may wait at all.
         """
-        microseconds = 0 if patience is None else round(patience * 1e6)
-        if patience is not None and microseconds == 0:
+        microseconds = 0 if timeout is None else round(timeout * 1e6)
+        if timeout is not None and microseconds == 0:
             return False
-        if patience != self._patience:
+        if timeout != self._read_timeout:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(*divmod(microseconds, 10**6)))
-            self._patience = patience
+            self._read_timeout = timeout
         return True
 
     def _take(self) -> Iterator[Frame]:

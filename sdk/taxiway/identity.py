@@ -1,4 +1,4 @@
-"""Decides which calls of a step are the same one, in this activation and in any other of the run."""
+"""Identity of calls: names, keys and digests that are equal in every activation of a run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from taxiway.digest import value_digest
 from taxiway.encode import rich_to_plain, type_name
-from taxiway.glance import SHOWN
-from taxiway.report import storable
+from taxiway.short_repr import SHORT_REPR
+from taxiway.storable_text import storable
 
 DIGEST_LENGTH: Final = 16
 MAX_NAME: Final = 200
@@ -28,26 +28,26 @@ def step_key(name: str, digest: str, occurrence: int) -> str:
 
 
 def placed_key(name: str, path: str, occurrence: int) -> str:
-    """Return the key of a call of an async agent: where it stands, its name, and its place among the calls of that name there."""
+    """Return the key of a call of an async agent: name, path, and its number among the calls of that name on the path."""
     return f"{name}@{path}#{occurrence}"
 
 
 def idempotency_key(run_id: str, key: str) -> str:
-    """Return what outside systems may tell repeats of a step by: stable for the run and the step, 32 hex digits."""
+    """Return 32 hex digits by which outside systems recognise repeats of a step: stable for the run and the step."""
     return hashlib.sha256(f"{run_id}/{key}".encode()).hexdigest()[:32]
 
 
 def call_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Return a digest of the arguments of a call by their values and, behind a space, what they look like to people."""
+    """Return a digest of a call's arguments by their values and, after a space, their short text for people."""
     return f"{value_digest(args, kwargs)} {shown_arguments(args, kwargs)}"
 
 
 def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Return the arguments of a call as a reader of an error wants to see them: short, on one line, storable."""
+    """Return the arguments of a call for an error message: short, on one line, storable."""
     try:
         shown = [_brief(value) for value in args[:MOST_SHOWN]] + ["…"] * (len(args) > MOST_SHOWN)
         shown += [f"{name}={_brief(value)}" for name, value in list(kwargs.items())[:MOST_SHOWN]]
-    except Exception:  # noqa: BLE001 - foreign objects may raise whatever they like; what they look like is a help, no more
+    except Exception:  # noqa: BLE001 - foreign objects may raise anything, and their text is only a help
         return "…"
     return storable(", ".join(shown), MOST_SHOWN_CHARACTERS)
 
@@ -55,13 +55,13 @@ def shown_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 def _brief(value: object) -> str:
     kind = type(value)
     short = kind in _SHORT or (kind is int and -_LONG_NUMBER < value < _LONG_NUMBER)  # type: ignore[operator]
-    return repr(value) if short else SHOWN.repr(value)
+    return repr(value) if short else SHORT_REPR.repr(value)
 
 
 def arguments_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Return a digest of the arguments of a call; what JSON cannot hold counts by the name of its type.
+    """Return the older digest of a call's arguments, in which a value that JSON cannot hold counts by its type's name.
 
-    Runs that were recorded before arguments counted by value are recognised by it.
+    It identifies calls in runs that were recorded before arguments counted by value.
     """
     given = [list(args), dict(kwargs)]
     try:
@@ -72,7 +72,7 @@ def arguments_digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 
 
 def step_name(function: Callable[..., Any]) -> str:
-    """Return the name that a callable has by itself; raise TypeError when it has none to be recognised by."""
+    """Return the name of a callable; raise TypeError if it has none that identifies it."""
     if isinstance(function, functools.partial) or not hasattr(function, "__qualname__"):
         raise TypeError(f"a {type_name(function)} has no name to record a step under: use run.using(name='…').step(…)")
     name: str = function.__qualname__.rpartition("<locals>.")[2]
@@ -89,16 +89,16 @@ def checked_name(name: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"a name is a text, not {type_name(name)}")
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise ValueError(f"a name has 1 to {MAX_NAME} printable characters, {name!r:.80} has not")
+        raise ValueError(f"a name has 1 to {MAX_NAME} printable characters, not {name!r:.80}")
     if name in (".", ".."):
-        raise ValueError(f"a name is not {name!r}, which no address of the API can hold")
+        raise ValueError(f"a name cannot be {name!r}: no path of the API can hold it")
     return name
 
 
 def _described(value: object) -> Any:
     try:
         return rich_to_plain(value)
-    except Exception:  # noqa: BLE001 - whatever a foreign object raises while it is looked at, its type has a name
+    except Exception:  # noqa: BLE001 - a foreign object may raise anything, but its type has a name
         return {"$type": type_name(value)}
 
 

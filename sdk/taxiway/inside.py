@@ -1,11 +1,10 @@
-"""Knows whether code runs inside a step, and gives it the few verbs that are allowed there.
+"""The step that code runs in, and the verbs that are allowed there.
 
-The knowledge is a context variable: it follows `await`, tasks and `asyncio.to_thread`, not threads that a step starts.
+A context variable holds the step: it follows `await`, tasks and `asyncio.to_thread`, but not threads that a step starts.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,20 +14,21 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from taxiway.activation import Activation
-from taxiway.authorizations import Grant
-from taxiway.conduct import Execute, StepCall
+from taxiway.authorizations import Grant, token_source
+from taxiway.commands import Execute, StepCall
 from taxiway.conversation import Granted, Place
+from taxiway.current_run import enter_step, leave_step
 from taxiway.forks import refuse_in_child
 from taxiway.identity import idempotency_key
-from taxiway.present import step_begins, step_ends
+from taxiway.outside_step import refusal
 
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a step may want to know about itself.
+    """Facts of the step that runs.
 
-    `idempotency_key` is the same for every attempt and every replay of this step, and for no other: hand it to outside
-    systems that can recognise repeats. `attempt` counts from 1.
+    `idempotency_key` is equal for all attempts and replays of this step, and for no other step: pass it to outside systems
+    that can recognise repeats. `attempt` counts from 1.
     """
 
     name: str
@@ -51,15 +51,18 @@ class _Inside(NamedTuple):
     def place(self) -> Place:
         return Place(self.call.key, self.attempt)
 
+    def token_of(self, grant: Grant) -> Future[Granted]:
+        return self.activation.ask("token", grant)
+
 
 _here: Final[ContextVar[_Inside | None]] = ContextVar("taxiway_step", default=None)
 agent_code: Final[ContextVar[bool]] = ContextVar("taxiway_agent_code", default=False)
-"""Whether an async agent's own code runs, whose time is the run's: no step, and nothing of ours."""
+"""Whether an async agent's own code runs, which sees the run's time: not a step, and not the SDK."""
 
 
 @contextmanager
 def real_time() -> Iterator[None]:
-    """Let timers that are set within be those of the machine, also where an async agent's own code called."""
+    """Set timers by the machine's clock within this context, even if an async agent's own code is the caller."""
     token = agent_code.set(False)
     try:
         yield
@@ -67,43 +70,45 @@ def real_time() -> Iterator[None]:
         agent_code.reset(token)
 
 
-class stepping:  # noqa: N801 - used as the function that it would be, were it not three times as fast
-    """Have the code within know that it runs in a step."""
+class stepping:  # noqa: N801 - used like a context manager function, which would take three times as long
+    """Context of a step's code: verbs of steps work within it."""
 
     def __init__(self, activation: Activation, command: Execute) -> None:
         self._inside = _Inside(activation, command.call, command.attempt)
 
     def __enter__(self) -> None:
-        self._here, self._time, self._step = _here.set(self._inside), agent_code.set(False), step_begins()
+        self._here, self._time, self._step = _here.set(self._inside), agent_code.set(False), enter_step()
+        self._tokens = token_source.set(self._inside.token_of)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        step_ends(self._step)
+        token_source.reset(self._tokens)
+        leave_step(self._step)
         agent_code.reset(self._time)
         _here.reset(self._here)
 
 
 def refuse_inside_step(verb: str) -> None:
-    """Raise RuntimeError when called inside a step, or in a forked child of the run's process."""
+    """Raise RuntimeError if the caller is inside a step, or in a forked child of the run's process."""
     refuse_in_child(f"run.{verb}")
     if (here := _here.get()) is not None:
-        raise RuntimeError(f"run.{verb} was called inside step {here.info.name!r}; only the agent itself may do that")
+        raise RuntimeError(f"run.{verb} was called inside step {here.info.name!r}; only the agent itself may call it")
 
 
 def step_info() -> StepInfo:
-    """Return what the step that calls it may want to know about itself; raise RuntimeError outside a step."""
+    """Return the facts of the step that calls it; raise RuntimeError outside a step."""
     return _inside("step_info").info
 
 
 def emit(type: str, data: object = None) -> None:  # noqa: A002 - it is called so
-    """Send an event of the step's own to whoever watches the run now."""
+    """Publish an event of the step's own to those who watch the run now."""
     here = _speaking("emit")
     here.activation.event(type, data, place=here.place)
 
 
 def progress(done: float, total: float | None = None, note: str | None = None) -> None:
-    """Say how far the step is."""
+    """Publish the step's progress."""
     here = _speaking("progress")
     here.activation.progress(done, total, note, here.place)
 
@@ -114,32 +119,13 @@ def log(message: object, level: str = "info") -> None:
     here.activation.log(message, level, here.place)
 
 
-def token_of(grant: Grant) -> Future[Granted]:
-    """Ask for the token of a grant; raise RuntimeError outside a step: it must not get into what an agent keeps."""
-    refuse_in_child("grant.token()")
-    here = _here.get()
-    if here is None:
-        raise RuntimeError(f"grant.token() works inside a step only{_hint('; pass the grant to a step')}")
-    return here.activation.ask("token", grant)
-
-
 def cancelled() -> bool:
-    """Return whether the run is being canceled: for steps in threads, which nothing can interrupt."""
+    """Return whether the run is being canceled. Poll it in steps that run in threads, which cannot be interrupted."""
     return _inside("cancelled").activation.canceled.is_set()
 
 
-def _hint(otherwise: str) -> str:
-    """Return what to do instead: a thread that a step started has a context of its own, in which there is no step."""
-    if threading.current_thread() is threading.main_thread():
-        return otherwise
-    return (
-        "; a thread that the step starts must run in a copy of the step's context: "
-        "Thread(target=contextvars.copy_context().run, args=(function, …))"
-    )
-
-
 def _speaking(verb: str) -> _Inside:
-    """Return the step that calls the verb, in the process that may speak for the run."""
+    """Return the step that calls the verb; raise RuntimeError outside a step or in a forked child."""
     refuse_in_child(f"taxiway.{verb}()")
     return _inside(verb)
 
@@ -147,5 +133,5 @@ def _speaking(verb: str) -> _Inside:
 def _inside(verb: str) -> _Inside:
     here = _here.get()
     if here is None:
-        raise RuntimeError(f"taxiway.{verb}() works inside a step only{_hint('; in the agent itself use its run')}")
+        raise refusal(f"taxiway.{verb}()", "in the agent itself use its run")
     return here

@@ -1,4 +1,4 @@
-"""Writes a whole number such as 1.0 as the integer that JSON Schema takes it for, where a model asked for one."""
+"""Integers for models: JSON Schema accepts a whole number such as 1.0 as an integer, and strict models do not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def with_integers(value: Any, places: Iterable[Sequence[str | int]]) -> Any:
-    """Return a JSON value with integers at these places, which a model did not read; None where no place has a whole number."""
+    """Return a JSON value with integers at the places that a model refused, None if none of them has a whole number."""
     root = [copy.deepcopy(value)]
     found = [_to_integer(root, place) for place in places]
     return root[0] if any(found) else None
@@ -19,7 +19,7 @@ def _to_integer(root: list[Any], place: Sequence[str | int]) -> bool:
     key: Any = 0
     for part in place:
         inner = holder[key]
-        # A place also names the alternative of a union that was tried, which is no part of the value.
+        # A place also contains the tried alternative of a union, which is not a part of the value.
         if (isinstance(inner, dict) and part in inner) or (
             isinstance(inner, list) and isinstance(part, int) and 0 <= part < len(inner)
         ):

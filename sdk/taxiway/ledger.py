@@ -1,4 +1,4 @@
-"""What earlier activations of a run recorded, and which of it the present one has asked for again."""
+"""Records of earlier activations, matched with the calls of the present one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from taxiway.identity import placed_key, step_key
 from taxiway.waits import Settled, Wait, Wish
 
 WAIT: Final = "wait:"
-"""What the keys of an agent's own waits begin with."""
+"""Prefix of the keys of an agent's own waits."""
 
 
 class Status(StrEnum):
-    """How far a recorded step came."""
+    """State of a recorded step."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -43,10 +43,10 @@ class StepError:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One step as an earlier activation left it; a `large` value is not here and must be recalled.
+    """The record of one step from an earlier activation; a `large` value is missing here and must be recalled.
 
-    `digest` is that of its arguments and, behind a space, what they looked like. `seq` is its place among the records, `at` its
-    moment on the run's clock in milliseconds, `finished_ms` that on the database's clock, both None where nobody noted it.
+    `digest` is that of its arguments and, after a space, their short text. `seq` is its position among the records. `at` is its
+    time on the run's clock in milliseconds, `finished_ms` that on the database's clock; both are None in older records.
     """
 
     key: str
@@ -81,18 +81,18 @@ class Recorded:
 
     @property
     def arguments(self) -> str:
-        """What its arguments looked like, empty where nobody noted it."""
+        """The short text of its arguments, empty in older records."""
         return self.digest.partition(" ")[2]
 
     def has_arguments(self, digest: str) -> bool:
-        """Return whether it was called with arguments of this digest, as far as that is known."""
+        """Return whether its arguments may have this digest: False only if both digests are known and differ."""
         mine, theirs = self.digest.partition(" ")[0], digest.partition(" ")[0]
         return not mine or not theirs or mine == theirs
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What the run saw beside the ends of steps: outcomes of waits in their order, and waits that it gave up."""
+    """Things that the run saw besides the ends of steps: outcomes of waits in their order, and waits that it gave up."""
 
     seq: int
     at: float
@@ -107,7 +107,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a verb: what it is recognised by in every activation of the run, and what it was given."""
+    """One call of a verb: its key, equal in every activation of the run, and the digest of its arguments."""
 
     name: str
     digest: str
@@ -126,21 +126,21 @@ class Ledger:
         self.turns = tuple(turns)
         self._settled = {wait.key: (place, wait) for place, wait in enumerate(settled)}
         self._next_place = len(self._settled)
-        # Those beside steps (retries, tools) are not asked for again once their step is recorded.
+        # Waits of steps (retries, tools) are not asked for again once their step is recorded.
         self._unasked = dict.fromkeys(
             key for key, (_, wait) in self._settled.items() if wait.outcome and key.startswith(WAIT)
         )
-        # Steps that something was waited for, which may not be recorded themselves yet: a tool's approval, a renewed grant.
+        # Steps with a wait of their own (a tool's approval, a renewed grant), which may not be recorded themselves yet.
         self._awaited = {key.partition(":")[2] for key in self._settled if not key.startswith(WAIT)}
         self.has_past = bool(self._unmatched or self._settled)
         self._calls: Counter[tuple[str, str]] = Counter()
         self._older: Counter[tuple[str, str]] = Counter()
 
     def call(self, name: str, digest: str, path: str | None, older: Callable[[], str]) -> Call:
-        """Recognise one more call: by its digest, or by `path` where that says where in the agent it stands.
+        """Return the key of one more call: made from its digest, or from `path`, its place in an async agent.
 
-        A call that an earlier version of this SDK recorded is found by the key of that time, of which `older` is the digest.
-        Digests of that time count other things: such a call keeps its own, so that nobody compares the two.
+        A call that an earlier version of this SDK recorded is found by its key of that time, made from the digest `older()`.
+        Such digests cover other things, so the call keeps the older one: the two must not be compared.
         """
         short = digest.partition(" ")[0]
         place = short if path is None else f"@{path}"
@@ -154,7 +154,7 @@ class Ledger:
         return Call(name, digest, key, occurrence)
 
     def wait_key(self, name: str, about: str, path: str | None) -> str:
-        """Recognise one more description of a wait: by what it is about, or by `path` and then what it is about."""
+        """Return the key of one more described wait: made from `about`, or from `path` and then `about`."""
         if path is None:
             self._calls[name, about] += 1
             return step_key(name, about, self._calls[name, about])
@@ -167,22 +167,22 @@ class Ledger:
         return key
 
     def take(self, key: str) -> Recorded | None:
-        """Return what is recorded of a step; from now on it counts as matched."""
+        """Return the record of a step; it counts as matched from now on."""
         return self._unmatched.pop(key, None)
 
     def wait(self, key: str, wish: Wish) -> Wait:
-        """Return the wait with what came of it; from now on it counts as matched."""
+        """Return the wait with its outcome; it counts as matched from now on."""
         place, known = self._settled.get(key, (0, None))
         self._unasked.pop(key, None)
         return Wait(key, wish, known if known is not None and known.outcome is not None else None, place)
 
     def outcome(self, key: str) -> Settled | None:
-        """Return what came of a wait, None while it is open."""
+        """Return the outcome of a wait, None while it is open."""
         _, known = self._settled.get(key, (0, None))
         return known if known is not None and known.outcome is not None else None
 
     def settle(self, settled: Settled) -> bool:
-        """Note what came of a wait in the course of this activation; return whether that is news."""
+        """Add the outcome of a wait that arrived during this activation; return whether it is new."""
         if settled.outcome is None or self.outcome(settled.key) is not None:
             return False
         self._settled.pop(settled.key, None)
@@ -191,39 +191,39 @@ class Ledger:
         return True
 
     def outcomes(self) -> list[Settled]:
-        """Return what came of waits, in the order of its coming."""
+        """Return the outcomes of waits in the order in which they arrived."""
         return [wait for _, wait in self._settled.values() if wait.outcome is not None]
 
     def same_place(self, key: str) -> str | None:
-        """Return the key of a recorded wait that stood where this one stands, but was about something else."""
+        """Return the key of a recorded wait at the same place in the agent that was about something else."""
         place = key.partition("/")[0] + "/"
         return next((known for known in self._settled if known.startswith(place) and known != key), None)
 
     def was_opened(self, key: str) -> bool:
-        """Return whether an earlier activation waited for this, whatever came of it."""
+        """Return whether an earlier activation opened this wait, resolved or not."""
         return key in self._settled
 
     def unmatched(self) -> list[Recorded]:
-        """Return the recorded steps that no call has asked for yet, in the order of their records."""
+        """Return the recorded steps without a matching call so far, in the order of their records."""
         return list(self._unmatched.values())
 
     @property
     def is_used_up(self) -> bool:
-        """Whether every recorded step and wait was asked for."""
+        """Whether every recorded step and wait is matched."""
         return not self._unmatched and not self._unasked
 
     def unmatched_waits(self) -> list[str]:
-        """Return what was waited for and no call has asked for yet, as an error shows it."""
+        """Return the recorded waits without a matching call so far, as an error shows them."""
         return [self.shown_wait(key) for key in self._unasked]
 
     def shown_wait(self, key: str) -> str:
-        """Return a recorded wait as an error shows it: its kind, and what people were shown."""
+        """Return a recorded wait as an error shows it: its kind and its title."""
         _, known = self._settled[key]
         kind = key.removeprefix(WAIT).partition("#")[0].partition("@")[0]
         return kind if known.title is None else f"{kind} {known.title!r}"
 
     def unmatched_names(self) -> list[str]:
-        """Return the names of recorded steps and waits that no call has asked for yet, in the order of their records."""
+        """Return the names of recorded steps and waits without a matching call so far, in the order of their records."""
         waits = (key.partition("#")[0].partition("@")[0] for key in self._unasked)
         return list(dict.fromkeys((*(record.name for record in self._unmatched.values()), *waits)))
 

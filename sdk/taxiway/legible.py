@@ -1,9 +1,9 @@
-"""Text of agents as people may see it: what is invisible, or turns the text beside it around, is named in its place.
+"""Legible form of agents' texts: characters that are invisible or reverse the text beside them are shown by name.
 
-An approval is only worth what its reader saw. A right-to-left override makes `exe.fdp` look like a document, a mark of
-direction makes `100-5` read `5-100`, and tag characters carry whole sentences that no screen shows. So two texts never
-look the same because of something invisible: an invisible character stays only where its neighbours make it visible, as
-in a joined emoji, and is shown as `⟨U+200D⟩` everywhere else. Pages, the command line and messages all use this one rule.
+An approval is only valid for what its reader saw. A right-to-left override makes `exe.fdp` look like a document, a direction
+mark makes `100-5` read `5-100`, and tag characters carry whole sentences that no screen shows. Two texts therefore never
+look equal because of something invisible: an invisible character stays only if its neighbours make it visible, as in a
+joined emoji, and is shown as `⟨U+200D⟩` everywhere else. Pages, the command line and messages all use this rule.
 """
 
 import re
@@ -13,17 +13,17 @@ from functools import lru_cache
 
 
 def _ranges(text: str) -> frozenset[int]:
-    """Read code points and ranges of them, in hexadecimal digits."""
+    """Return the code points of a list of hexadecimal numbers and ranges."""
     ends = [[int(end, 16) for end in one.split("-")] for one in text.split()]
     return frozenset(point for first, *last in ends for point in range(first, (last or [first])[0] + 1))
 
 
-# Unicode's Default_Ignorable_Code_Point, which Python's own tables lack. A test compares it with a browser's table.
+# Unicode's Default_Ignorable_Code_Point, which Python's tables lack. A test compares it with a browser's table.
 IGNORABLE = _ranges(
     "AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "
     "1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"
 )
-# Blank though they are letters or symbols: Braille, a null note, a filler, hieroglyphs, and where an object was.
+# Letters and symbols that are blank: Braille, a null note, a filler, hieroglyphs, and the object replacement.
 BLANK = _ranges("2800 FFFC 13441-13442 16FE4 1D159")
 # Unicode's Emoji without digits and signs. Some are younger than the tables of an older Python.
 EMOJI = _ranges(
@@ -41,7 +41,7 @@ EMOJI = _ranges(
     "1FA8E-1FAC6 1FAC8 1FACD-1FADC 1FADF-1FAEA 1FAEF-1FAF8 "
 )
 _ZWNJ, _ZWJ, _TEXT_STYLE, _EMOJI_STYLE, _KEYCAP = "\u200c", "\u200d", "\ufe0e", "\ufe0f", "\u20e3"
-# Arabic letters that join the next one, and those that join none. A non-joiner is visible after the former alone.
+# Arabic letters that join the next one, and letters that join the one before. A non-joiner is visible between these two only.
 _JOINING = _ranges(
     "620 626 628 62A-62E 633-63F 641-647 649-64A 66E-66F 678-687 69A-6BF 6C1-6C2 6CC 6CE 6D0-6D1 6FA-6FC 6FF 750-758 "
     "75C-76A 76D-770 772 775-777 77A-77F"
@@ -51,9 +51,9 @@ _JOINED = _ranges("620 622-63F 641-64A 66E-66F 671-673 675-6D3 6D5 6EE-6EF 6FA-6
 _CONJUNCT = _ranges("900-B7F C00-DFF")
 
 _MOST_MARKS = 4
-"""Marks on one letter: what stands above more would cover the line above."""
+"""Marks on one letter; more would cover the line above."""
 _MOST_LINES, _MOST_BLANKS = 8, 64
-"""Line ends, and blanks, in a row: more of them move what follows out of sight."""
+"""Line ends and blanks in a row; more would move the following text out of sight."""
 _LONG = re.compile(f"(\n(?:[ \t]*\n){{{_MOST_LINES},}})|([ \t]{{{_MOST_BLANKS + 1},}})")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _BETWEEN = r"[ \u00a0\u202f.,:;/+\-\u2010-\u2015\u2212\u00b1\u00d7*=^~$\u20ac\u00a3\u00a5()]*"
@@ -64,7 +64,7 @@ class _Kind(Enum):
     SEEN = "seen"
     MARK = "mark"  # on the letter before it
     GAP = "gap"  # a blank that is not the space of the keyboard
-    JOINER = "joiner"  # visible in some company
+    JOINER = "joiner"  # visible between some neighbours
     UNSEEN = "unseen"
 
 
@@ -83,10 +83,10 @@ def _kind(character: str) -> _Kind:
 
 
 def legible(text: str) -> str:
-    """Return the text with its line ends as `\\n`, and every character that cannot be seen as `⟨U+202E⟩`.
+    """Return the text with its line ends as `\\n`, and every invisible character as `⟨U+202E⟩`.
 
-    Long runs of blanks and of empty lines become `⟨998 times U+000A⟩`. A number beside letters that are written from right to
-    left keeps its order: it is set apart with Unicode's isolates.
+    Long runs of blanks and of empty lines become `⟨998 times U+000A⟩`. A number beside right-to-left letters keeps its order,
+    because it is enclosed in Unicode's isolates.
     """
     text = text.replace("\r\n", "\n")
     if text.isascii():
@@ -96,12 +96,12 @@ def legible(text: str) -> str:
 
 
 def legible_line(text: str) -> str:
-    """Return the text as `legible` does, in one line and set apart, so that it turns nothing beside it around."""
+    """Return the text as `legible` does, in one line and isolated, so that it does not reverse the text beside it."""
     return isolated(legible(text).replace("\n", "⟨U+000A⟩").replace("\t", " "))
 
 
 def isolated(shown: str) -> str:
-    """Set each line of a legible text apart that has letters from right to left: for where no markup can."""
+    """Return a legible text with isolates around each line with right-to-left letters, for places without markup."""
     if not _turns(shown):
         return shown
     return "\n".join(f"\u2068{line}\u2069" if _turns(line) else line for line in shown.split("\n"))
@@ -123,7 +123,7 @@ def _shown(text: str) -> list[str]:
 
 
 def _has_effect(text: str, place: int) -> bool:
-    """Return whether this joiner or gap is seen between its neighbours."""
+    """Return whether this joiner or gap is visible between its neighbours."""
     character, before, after = text[place], text[place - 1 : place], text[place + 1 : place + 2]
     if character in (_TEXT_STYLE, _EMOJI_STYLE):
         return before != "" and (ord(before) in EMOJI or (before in "#*0123456789" and after == _KEYCAP))
@@ -149,7 +149,7 @@ def _is_wide(character: str) -> bool:
 
 
 def _turns(text: str) -> bool:
-    """Return whether a text has letters, or numbers, that are written from right to left."""
+    """Return whether a text has letters or numbers that are written from right to left."""
     return not text.isascii() and any(unicodedata.bidirectional(one) in ("R", "AL", "AN") for one in set(text))
 
 

@@ -1,4 +1,4 @@
-"""Says in what an agent's code is no longer the one that the run's records are of: which call, both arguments, file and line."""
+"""Messages for agent code that does not match the run's records: the call, both arguments, file and line."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from taxiway.callers import caller, place_of
 from taxiway.ledger import Call, Ledger, Recorded
 from taxiway.waits import Wish
 
-_ALIKE: Final = "; what looks the same here differs in a part that is not shown"
+_ALIKE: Final = "; the two differ in a part that is not shown here"
 _WHY: Final = "the agent's code has changed under the run, or is not deterministic"
 
 
 def skipped(new: str, ledger: Ledger) -> str:
-    """Say that something new would happen, which is `new`, while records lie unused."""
+    """Return the message for something new (`new`) while records are unused."""
     steps = [f"{record.name!r}({record.arguments})" for record in ledger.unmatched()]
     left = steps + ledger.unmatched_waits()
     names = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
     alike = _ALIKE if any(step in new for step in steps) else ""
-    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} lie unused{alike}"
+    return f"{_WHY}: at {place_of(caller())} it would {new} while recorded {names} are unused{alike}"
 
 
 def other_arguments(call: Call, past: Recorded) -> str:
-    """Say that a call was recorded with other arguments."""
+    """Return the message for a call that was recorded with other arguments."""
     return (
         f"{_WHY}: at {place_of(caller())} step {call.name!r} is called with {given(call.digest)}, "
         f"it was recorded with ({past.arguments}) under the key {call.key}"
@@ -31,7 +31,7 @@ def other_arguments(call: Call, past: Recorded) -> str:
 
 
 def other_wait(wish: Wish, recorded: str, ledger: Ledger) -> str:
-    """Say that the run has waited for something else where it waits now; `recorded` is the key of that wait."""
+    """Return the message for a place at which the run waited for something else; `recorded` is the key of that wait."""
     return (
         f"{_WHY}: at {place_of(caller())} it would wait for {wish.kind} {wish.title!r}, "
         f"it has waited there for {ledger.shown_wait(recorded)} before"

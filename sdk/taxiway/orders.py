@@ -1,4 +1,4 @@
-"""What a worker orders: one run's agent, its input and the sizes that what it says may have."""
+"""Order of a worker: one activation of a run, with its agent, input and size limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from taxiway.frames import Frame
 
 @dataclass(frozen=True)
 class Limits:
-    """The most bytes of JSON that a step's value, a result, an event and a run's input may have."""
+    """Size limits of a step's value, a result, an event and a run's input, in bytes of JSON."""
 
     value: int = 1024 * 1024
     result: int = 1024 * 1024
@@ -19,7 +19,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Order:
-    """What the worker wants executed."""
+    """One activation that the worker wants executed."""
 
     activation: str
     run_id: str
@@ -33,9 +33,9 @@ class Order:
     clock: float = 0.0
     """Seconds on the run's clock at which the worker wrote the order."""
     park_after: float = 10.0
-    """Seconds of rest after which a run is parked whose code also does other things than to wait for the run."""
+    """Seconds of rest after which a run is parked although its code does more than wait for the run."""
     looks: bool = False
-    """Whether the worker answers a `look`, so that a run does not park for what is there already."""
+    """Whether the worker answers a `look`, so that a run does not park for an outcome that exists already."""
 
     @classmethod
     def from_frame(cls, frame: Frame) -> Order:

@@ -1,4 +1,4 @@
-"""Says how an activation ended: with a result, or with an error that has a code."""
+"""Outcomes of an activation: a result, an error with a code, a park or a restart."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxiway.agents import Agent
-from taxiway.callers import see
+from taxiway.callers import definition_hint
 from taxiway.codec import result
-from taxiway.describe import annotated
 from taxiway.errors import (
     AGENT_ERROR,
     AUTHORIZATION_FAILED,
@@ -29,7 +28,8 @@ from taxiway.errors import (
     StepFailed,
     WaitTimeout,
 )
-from taxiway.report import message_of, report_of
+from taxiway.shape_names import annotated
+from taxiway.storable_text import message_of, report_of
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class Restarted:
-    """Another run takes over; `text` is its input as JSON."""
+    """A successor takes over; `text` is its input as JSON."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Parked:
-    """The run waits for these, as a `park` frame carries them."""
+    """The run waits for these waits, as a `park` frame carries them."""
 
     waits: tuple[dict[str, object], ...]
     wake: str
@@ -85,16 +85,18 @@ def returned(agent: Agent, value: object, max_bytes: int) -> Outcome:
     try:
         text = result(agent.result, value)
     except InvalidValue as problem:
-        message = f"the agent{annotated(agent.result)} returned {problem}{see(agent.function)}"
+        message = f"the agent{annotated(agent.result)} returned {problem}{definition_hint(agent.function)}"
         return Failed(INVALID_OUTPUT, "InvalidValue", message)
     if (size := len(text.encode())) > max_bytes:
-        message = f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed{see(agent.function)}"
+        message = (
+            f"the agent returned {size:,} bytes of JSON, {max_bytes:,} are allowed{definition_hint(agent.function)}"
+        )
         return Failed(OUTPUT_TOO_LARGE, "ValueTooLarge", message)
     return Finished(text)
 
 
 def raised(error: BaseException) -> Failed:
-    """Return the outcome of an agent that let `error` out."""
+    """Return the outcome of an agent that raised `error`."""
     match _innermost(error):
         case StepFailed() as failed:
             return Failed(failed.code, failed.type, failed.message, failed.step, failed.attempts, failed.report)
@@ -111,7 +113,7 @@ def raised(error: BaseException) -> Failed:
 
 
 def stopped(reason: Halt | Canceled | Park | Restart, kind: str | None) -> Outcome:
-    """Return the outcome of an activation that was made to end; `kind` is that of its cancel."""
+    """Return the outcome of an activation that was stopped; `kind` is that of its cancel."""
     if isinstance(reason, Park):
         return Parked(reason.waits, reason.wake)
     if isinstance(reason, Restart):
@@ -124,7 +126,7 @@ def stopped(reason: Halt | Canceled | Park | Restart, kind: str | None) -> Outco
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the error that a task group merely wrapped (the first, when all are failed steps), or the error itself."""
+    """Return the error that a task group only wraps (the first if all are failed steps), or the error itself."""
     while isinstance(error, BaseExceptionGroup):
         if len(error.exceptions) > 1 and error.split(StepFailed)[1] is not None:
             break

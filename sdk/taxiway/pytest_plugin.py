@@ -1,6 +1,6 @@
-"""Shows the runs that a failed test has played, and gives `taxiway.testing.play` as the fixture `taxiway_play`.
+"""Pytest plugin: the fixture `taxiway_play`, and the runs that a failed test has played in its report.
 
-pytest finds it by itself where taxiway is installed. Tests that play nothing load nothing else, and nothing changes for them.
+pytest loads it wherever taxiway is installed. For tests that play no runs it loads nothing else and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _NOTED: Final = "taxiway.testing.noted"
 
 @pytest.fixture
 def taxiway_play() -> Callable[..., Outcome]:
-    """Play runs: this is `taxiway.testing.play`."""
-    from taxiway.testing import play  # noqa: PLC0415 - sessions that play nothing need not load it
+    """Return `taxiway.testing.play`, which plays runs."""
+    from taxiway.testing import play  # noqa: PLC0415 - sessions without played runs need not load it
 
     return play
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Forget the runs of the test before."""
+    """Forget the runs of the previous test."""
     _noted().clear()
 
 

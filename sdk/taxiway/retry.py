@@ -1,4 +1,4 @@
-"""Decides whether a failed attempt of a step is followed by another one, and after how long."""
+"""Retry policy of steps: whether another attempt follows a failed one, and after how many seconds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ ErrorTypes = type[BaseException] | tuple[type[BaseException], ...]
 
 @dataclass(frozen=True)
 class Retry:
-    """A retry policy: up to `attempts` tries, `initial` apart, then `factor` times longer each, at most `max`.
+    """A retry policy: at most `attempts` attempts in total, with delays that grow.
 
-    `jitter` spreads each delay by that share in both directions. Only errors of the types `on` are tried again, and
-    never those of `give_up`; `raise RetryAfter("20s")` sets the delay itself, `raise Fatal(…)` ends the step at once.
+    The first delay is `initial`; each further one is `factor` times longer, up to `max`. `jitter` is the share by which a delay
+    varies in both directions. Only errors of the types `on` are retried, and never those of `give_up`. In a step,
+    `raise RetryAfter("20s")` sets the delay itself, and `raise Fatal(…)` ends the step without another attempt.
     """
 
     attempts: int = 1
@@ -43,9 +44,9 @@ class Retry:
                 raise TypeError(f"Retry(on=…, give_up=…) take exception classes, not {given!r}")
 
     def delay_after(self, attempt: int, error: BaseException, spread: float | None = None) -> float | None:
-        """Return the seconds to wait before the next attempt, or None when attempt number `attempt` was the last.
+        """Return the seconds to wait before the next attempt, None if attempt number `attempt` was the last.
 
-        `spread` in -1…1 places the delay within its jitter; by default it is drawn at random.
+        `spread` (-1 to 1) selects the delay within the jitter; by default it is random.
         """
         if attempt >= self.attempts or isinstance(error, Fatal):
             return None

@@ -1,4 +1,4 @@
-"""The run as a `def` agent sees it: every verb returns when it is done."""
+"""The run of a `def` agent: each verb blocks until it is done."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, Literal, NoReturn, ParamSpec, Protocol, Unpack, overload
 
 from taxiway import approvals, children, waits
 from taxiway.activation import Activation, cleaning
+from taxiway.agent_references import AsyncAgent, Inputs, SpawnOptions, T
 from taxiway.approvals import Decision, OnDeny, OnTimeout
 from taxiway.authorizations import Grant
 from taxiway.children import Child, Unstarted
-from taxiway.conduct import Script
+from taxiway.commands import Script
 from taxiway.durations import Duration
 from taxiway.inside import refuse_inside_step
 from taxiway.retry import Retry
-from taxiway.starting import AsyncAgent, Inputs, Spawning, T
-from taxiway.steps import NOTHING_SAID, StepOnDeny, StepOptions
+from taxiway.steps import NO_OPTIONS, StepOnDeny, StepOptions
 from taxiway.verbs import First, RunFacts, several
 from taxiway.waits import Wait
 
@@ -24,39 +24,39 @@ P = ParamSpec("P")
 
 
 class Player(Protocol):
-    """Whoever carries out scripts for a `def` agent."""
+    """Carries out the scripts of a `def` agent's verbs."""
 
     def play(self, script: Script) -> Any:
         """Carry out a script and return its value."""
 
     def clean_up(self, script: Script) -> Any:
-        """Carry out a script, also after a cancel."""
+        """Carry out a script even after a cancel."""
 
     def wait(self, waits: Sequence[Wait], wake: str = "all") -> None:
-        """Return when all or any of these are over; else raise Park."""
+        """Return if all or any of the waits are resolved; otherwise raise Park."""
         ...
 
     def wait_for(self, future: Future[Any]) -> Any:
-        """Return what a future ends with."""
+        """Return the result of a future."""
 
     def refuse_other_threads(self, verb: str) -> None:
-        """Raise RuntimeError when not called by the agent's own thread."""
+        """Raise RuntimeError if the caller is not the agent's own thread."""
 
 
 class Run(RunFacts):
-    """The run, as the first argument of a `def` agent. Its verbs work in the agent's own thread, outside of steps."""
+    """The run, which a `def` agent takes as its first argument. Call its verbs in the agent's own thread, outside steps."""
 
     def __init__(self, activation: Activation, player: Player) -> None:
         super().__init__(activation)
         self._player = player
 
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Execute `function(*args, **kwargs)` once in the life of the run, and return its recorded value from then on.
+        """Execute `function(*args, **kwargs)` once per run, and return its recorded value.
 
-        Raises StepFailed when its attempts are used up. The value is rebuilt from JSON by the function's return
-        annotation, the first time too.
+        A replay returns the record and does not execute the function. The value is always rebuilt from JSON by the function's
+        return annotation, the first time too. Raises StepFailed after the last failed attempt.
         """
-        value: T = self._step(NOTHING_SAID, function, args, kwargs)
+        value: T = self._step(NO_OPTIONS, function, args, kwargs)
         return value
 
     def using(
@@ -69,20 +69,20 @@ class Run(RunFacts):
         tool: bool | None = None,
         on_deny: StepOnDeny | None = None,
     ) -> Using:
-        """Say more about one call of a step: `run.using(name="total").step(sum, numbers)`.
+        """Set options for one call of a step: `run.using(name="total").step(sum, numbers)`.
 
-        A `name` given here identifies the step whatever its arguments are.
+        A `name` given here identifies the step; its arguments then do not count.
         """
         return Using(self, StepOptions(name, retry, timeout, once, tool, on_deny))
 
     def emit(self, type: str, data: object = None, *, durable: bool = False) -> None:  # noqa: A002 - it is called so
-        """Send an event of the agent's own to whoever watches the run; a durable one is also recorded with the run."""
+        """Publish an event of the agent's own to the watchers of the run; a `durable` event is also recorded."""
         self._guard("emit")
         if (recorded := self._activation.event(type, data, durable=durable)) is not None:
             self._player.wait_for(recorded)
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Say how far the run is."""
+        """Publish the run's progress."""
         self._guard("progress")
         self._activation.progress(done, total, note)
 
@@ -102,11 +102,11 @@ class Run(RunFacts):
         on_deny: OnDeny = "cancel",
         on_timeout: OnTimeout = "deny",
     ) -> Decision:
-        """Ask people to approve, showing them `details`; the run holds nothing until one of them has decided.
+        """Ask people to approve, show them `details`, and return the decision. The run is parked until then.
 
-        `choices` are ways to approve, of which one is chosen; `approvers` are the key roles that may decide. A denial cancels
-        the run, or as `on_deny` says: "fail" fails it, "return" gives a decision that is not `approved`, "raise" raises
-        ApprovalDenied. After `timeout` (None: never) `on_timeout` decides: "deny", "fail" or "return".
+        `choices` are ways to approve; the approver picks one. `approvers` are the key roles that may decide. A denial cancels
+        the run by default. `on_deny="fail"` fails it, "return" returns a decision that is not `approved`, and "raise" raises
+        ApprovalDenied. After `timeout` (None: never), `on_timeout` applies: "deny", "fail" or "return".
         """
         wait = self.approval(
             prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
@@ -120,7 +120,7 @@ class Run(RunFacts):
     @overload
     def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Any: ...
     def ask(self, prompt: str, answer: Any = str, *, timeout: Duration | None = "7d") -> Any:
-        """Ask people a question and return their answer, which has the type `answer`.
+        """Ask people a question and return the answer, a value of the type `answer`. The run is parked until then.
 
         Raises WaitTimeout after `timeout` (None: never).
         """
@@ -136,12 +136,11 @@ class Run(RunFacts):
         timeout: Duration | None = "1d",
         on_deny: OnDeny = "fail",
     ) -> Grant:
-        """Have a person authorize at a provider, and return the grant; the run is AUTH_REQUIRED and holds nothing until then.
+        """Ask a person to authorize at a provider, and return the grant. The run is parked as AUTH_REQUIRED until then.
 
-        A grant that the `subject` (the run's userId unless said otherwise) gave before is used, if it has all `scopes`. With
-        `url` another system carries the authorization out. After `timeout` (None: never) WaitTimeout is
-        raised. A denial fails the run, or as `on_deny` says: "cancel" cancels it, "return" gives None, "raise" raises
-        AuthorizationDenied.
+        An earlier grant of the `subject` (default: the run's userId) is used if it has all `scopes`. With `url`, another
+        system carries out the authorization. A denial fails the run by default. `on_deny="cancel"` cancels it, "return"
+        returns None, and "raise" raises AuthorizationDenied. Raises WaitTimeout after `timeout` (None: never).
         """
         wish, wait = self._authorization(
             provider, scopes=scopes, subject=subject, url=url, timeout=timeout, on_deny=on_deny
@@ -157,29 +156,29 @@ class Run(RunFacts):
     @overload
     def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any: ...
     def wait_for(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Any:
-        """Return the payload of the next signal of this name, parked until it comes; what came before counts too.
+        """Return the payload of the next signal of this name. The run is parked until the signal arrives.
 
-        `schema` is the type of the payload: another is refused when it is sent. Raises WaitTimeout after `timeout` (None:
-        never). While the run waits it holds nothing.
+        A signal that arrived earlier counts. `schema` is the type of the payload: the server refuses a signal with another
+        payload. Raises WaitTimeout after `timeout` (None: never).
         """
         return self._wait(self._describe("wait_for", waits.signal(name, timeout, schema)))
 
     def sleep(self, duration: Duration) -> None:
-        """Let time pass, seconds or months; while the run sleeps it holds nothing. No time at all costs nothing."""
+        """Sleep for seconds or for months. While it sleeps, the run is parked and holds no worker; zero returns immediately."""
         wait = self._describe("sleep", waits.timer(duration))
         if wait.wish.due_ms:
             self._wait(wait)
 
     def pause(self, reason: str, *, timeout: Duration | None = "7d") -> None:
-        """Stand still until somebody resumes the run. Raises WaitTimeout after `timeout` (None: never)."""
+        """Park the run until a person resumes it. Raises WaitTimeout after `timeout` (None: never)."""
         self._wait(self._describe("pause", waits.user(reason, timeout)))
 
     @overload
-    def spawn(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    def spawn(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Child[T]: ...
     @overload
-    def spawn(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Child[T]: ...
+    def spawn(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Child[T]: ...
     @overload
-    def spawn(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Child[Any]: ...
+    def spawn(self, agent: str, input: Inputs = None, **options: Unpack[SpawnOptions]) -> Child[Any]: ...
     def spawn(
         self,
         agent: object,
@@ -190,11 +189,11 @@ class Run(RunFacts):
         priority: int | None = None,
         timeout: Duration | None = None,
     ) -> Child[Any]:
-        """Start a run of another agent, once in the life of this run, and return a handle on it at once.
+        """Start a run of another agent, once per run, and return its handle without waiting for its end.
 
-        It inherits tenant, user, priority and tags of this run, and is canceled with it. `agent` is its name, or the function
-        that was declared one. A `key` identifies the call whatever its input is. Give the child to `gather` or `first`, or ask it
-        for its `result()`. Raises StepFailed when there is no such agent or queue: nothing is started then.
+        The child inherits tenant, user, priority and tags of this run, and is canceled with it. `agent` is a name, or a
+        declared function. A `key` identifies the call; its input then does not count. Pass the child to `gather` or `first`,
+        or call its `result()`. Raises StepFailed, and starts nothing, if the agent or queue does not exist.
         """
         self._guard("spawn")
         start = children.start(agent, [input], input or {}, key=key, queue=queue, priority=priority, timeout=timeout)
@@ -203,14 +202,16 @@ class Run(RunFacts):
 
     @overload
     def map(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[Child[T]]: ...
     @overload
     def map(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[Child[T]]: ...
     @overload
-    def map(self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]) -> list[Child[Any]]: ...
+    def map(
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
+    ) -> list[Child[Any]]: ...
     def map(
         self,
         agent: object,
@@ -221,9 +222,9 @@ class Run(RunFacts):
         priority: int | None = None,
         timeout: Duration | None = None,
     ) -> list[Child[Any]]:
-        """Start a run of another agent for each input, with one record for all, and return handles on them at once.
+        """Start a run of another agent for each input, with one record for all, and return their handles without waiting.
 
-        The options are those of `spawn`; `gather` gives the results of the handles, as does `map_results`.
+        The options are those of `spawn`. `gather` waits for the results, as `map_results` does.
         """
         self._guard("map")
         given = list(inputs)
@@ -233,15 +234,15 @@ class Run(RunFacts):
 
     @overload
     def map_results(
-        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: AsyncAgent[T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[T]: ...
     @overload
     def map_results(
-        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: Callable[..., T], inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[T]: ...
     @overload
     def map_results(
-        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[Spawning]
+        self, agent: str, inputs: Iterable[Mapping[str, Any]], **options: Unpack[SpawnOptions]
     ) -> list[Any]: ...
     def map_results(
         self,
@@ -255,7 +256,7 @@ class Run(RunFacts):
     ) -> list[Any]:
         """Start a run of another agent for each input, as `map` does, and return their results when all have ended.
 
-        Raises ChildFailed when one came to none.
+        Raises ChildFailed if a child ended without a result.
         """
         self._guard("map_results")
         given = list(inputs)
@@ -263,23 +264,23 @@ class Run(RunFacts):
         return self.gather(*self._player.play(self._several(start))) if given else []
 
     def restart(self, **input: Any) -> NoReturn:  # noqa: A002 - it is called so everywhere
-        """End this run as SUCCESS and begin anew with this input, as a run that takes over: for loops without an end.
+        """End this run as SUCCESS and continue in a successor run with this input: for loops without an end.
 
-        It has the same agent, user, queue, priority, labels and limits; what was signaled to this run and not consumed goes
-        with it. A parent hears of the last one alone. Raises InvalidValue when the agent does not take the input.
+        The successor has the same agent, user, queue, priority, labels and limits, and receives the unconsumed signals. A parent
+        receives the end of the last run only. Raises InvalidValue if the agent does not accept the input.
         """
         self._guard("restart")
         self._activation.restart(input)
 
     def cleanup(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Execute a step as `step` does, also when the run was canceled: the one verb for a `finally` that undoes something.
+        """Execute a step as `step` does, even after a cancel: use it in a `finally` that undoes something.
 
-        After a cancel it has the time of the cancel's grace. Where the run is merely parked it does not begin.
+        After a cancel the step may take as long as the grace period. If the run is only parked, the step does not begin.
         """
         self._guard("cleanup")
         token = cleaning.set(True)
         try:
-            script = self._activation.open_step(function, args, kwargs, NOTHING_SAID)
+            script = self._activation.open_step(function, args, kwargs, NO_OPTIONS)
         finally:
             cleaning.reset(token)
         value: T = self._player.clean_up(script)
@@ -292,9 +293,9 @@ class Run(RunFacts):
     @overload
     def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]: ...
     def gather(self, *given: Wait | Unstarted[Any], return_errors: bool = False) -> list[Any]:
-        """Wait until all are over and return what came of each, in the order given; raise what the first to fail raises.
+        """Wait for all and return their values in the order given; raise the error of the first one given that failed.
 
-        With `return_errors` what would be raised is returned in its place.
+        With `return_errors`, an error is returned in its place instead.
         """
         self._guard("gather")
         chosen = [self._started(wait) for wait in several("gather", given)]
@@ -302,7 +303,7 @@ class Run(RunFacts):
         return self._values(chosen, return_errors)
 
     def first(self, *given: Wait | Unstarted[Any]) -> First:
-        """Wait until any is over and return the place and the outcome of the first; the others stay open."""
+        """Wait until one is resolved and return its index and value; the others stay open."""
         self._guard("first")
         chosen = [self._started(wait) for wait in several("first", given)]
         self._player.wait(chosen, "any")
@@ -327,9 +328,9 @@ class Run(RunFacts):
         self._player.wait((wait,))
         return self._activation.value(wait)
 
-    def _step(self, said: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _step(self, options: StepOptions, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._guard("step")
-        return self._player.play(self._activation.open_step(function, args, kwargs, said))
+        return self._player.play(self._activation.open_step(function, args, kwargs, options))
 
     def _guard(self, verb: str) -> None:
         refuse_inside_step(verb)
@@ -337,13 +338,13 @@ class Run(RunFacts):
 
 
 class Using:
-    """A run with something said about its next step."""
+    """A run with options for its next step."""
 
-    def __init__(self, run: Run, said: StepOptions) -> None:
+    def __init__(self, run: Run, options: StepOptions) -> None:
         self._run = run
-        self._said = said
+        self._options = options
 
     def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Execute a step as `Run.step` does, with these options."""
-        result: T = self._run._step(self._said, function, args, kwargs)  # noqa: SLF001 - one class in two halves
+        result: T = self._run._step(self._options, function, args, kwargs)  # noqa: SLF001 - one class in two halves
         return result

@@ -1,4 +1,4 @@
-"""Writes the JSON Schema (draft 2020-12) of an agent's input from its type hints."""
+"""JSON Schema (draft 2020-12) of an agent's input, made from its type hints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import Flag
 from typing import Any, Final, assert_never
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.encode import plain
 from taxiway.errors import InvalidValue
 from taxiway.shapes import (
@@ -24,9 +25,8 @@ from taxiway.shapes import (
     Sequence,
     Shape,
     Table,
-    shape_of,
 )
-from taxiway.texts import Parsed
+from taxiway.text_types import Parsed
 
 Schema = dict[str, Any]
 
@@ -58,7 +58,7 @@ def object_schema(parameters: dict[str, tuple[Shape, Any]], rest: Shape | None) 
 
 
 def value_schema(shape: Shape, *, defaults: bool = True) -> Schema:
-    """Return the schema of one value, such as an answer; without `defaults` it says only what it said at first."""
+    """Return the schema of one value, such as an answer; without `defaults` it is as the first version wrote it."""
     writer = _Writer(defaults=defaults)
     schema: Schema = {"$schema": DIALECT, **writer.write(shape)}
     if writer.definitions:
@@ -128,7 +128,7 @@ class _Writer:
     def _defined(self, kind: Any, write: Any) -> Schema:
         if kind not in self._names:
             self._names[kind] = self._free_name(kind)
-            self.definitions[self._names[kind]] = {}  # taken, while the class below may refer to it
+            self.definitions[self._names[kind]] = {}  # reserves the name: the class below may refer to itself
             self.definitions[self._names[kind]] = write()
         return {"$ref": f"#/$defs/{self._names[kind]}"}
 
@@ -146,11 +146,11 @@ class _Writer:
         }
 
     def _model(self, kind: Any) -> Schema:
-        from taxiway.adapters import schema_of  # noqa: PLC0415 - it needs pydantic
+        from taxiway.pydantic_models import schema_of  # noqa: PLC0415 - it needs pydantic
 
         schema: Schema = schema_of(kind, whole=self._defaults)
         nested: Schema = schema.pop("$defs", {})
-        # pydantic refers to its definitions from the root of its own document, which ends up inside ours.
+        # pydantic's references start at the root of its own document, which becomes a part of ours.
         prefix = self._names[kind]
         self.definitions.update({f"{prefix}.{name}": _moved(part, prefix) for name, part in nested.items()})
         moved: Schema = _moved(schema, prefix)
@@ -182,4 +182,4 @@ def _with_default(schema: Schema, defaults: Mapping[str, Any], name: str) -> Sch
     try:
         return {**schema, "default": plain(defaults[name])} if name in defaults else schema
     except InvalidValue:
-        return schema  # the default is Python's own affair then
+        return schema  # JSON cannot hold the default: it is left out

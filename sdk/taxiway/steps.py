@@ -1,4 +1,4 @@
-"""Lets a function say how it wants to be executed as a step, and settles that with what the call and the agent say."""
+"""Options of a step: those of its function, its call and its agent, merged into one plan."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar, overload
 
 from taxiway.choices import check_choice
+from taxiway.current_run import is_awaited, recorded_in_agents
 from taxiway.durations import Duration, seconds
 from taxiway.identity import checked_name, step_name
-from taxiway.present import callable_in_agents, is_awaited
 from taxiway.retry import NO_RETRY, Retry
-from taxiway.returns import NotYetDefined, return_shape
+from taxiway.return_types import NotYetDefined, return_shape
 from taxiway.shapes import Anything, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,12 +21,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS: Final = "__taxiway_step__"
 StepOnDeny = Literal["cancel", "fail", "raise"]
 DECLARED_STEPS: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
-"""Every function that this process has declared a step, for the host to look at once their modules are imported."""
+"""Every function that this process has declared a step. The host checks them after it has imported their modules."""
 
 
 @dataclass(frozen=True)
 class StepOptions:
-    """What somebody said about a step; None where nothing was said."""
+    """Options of a step, as its function or one call gives them; None for an option that was not given."""
 
     name: str | None = None
     retry: Retry | None = None
@@ -46,12 +46,12 @@ class StepOptions:
             check_choice("a step's on_deny", self.on_deny, StepOnDeny)
 
 
-NOTHING_SAID: Final = StepOptions()
+NO_OPTIONS: Final = StepOptions()
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """How one call of a step is executed. A `pinned` name identifies the step whatever its arguments are."""
+    """The merged options of one call of a step. A `pinned` name identifies the step without its arguments."""
 
     name: str
     pinned: bool
@@ -62,7 +62,7 @@ class StepPlan:
     tool: bool = False
     on_deny: StepOnDeny = "cancel"
     awaited: bool = False
-    """Whether it is a coroutine function, which an event loop must execute."""
+    """Whether the function is a coroutine function, which an event loop must execute."""
 
 
 @overload
@@ -88,38 +88,37 @@ def step(
     tool: bool | None = None,
     on_deny: StepOnDeny | None = None,
 ) -> F | Callable[[F], F]:
-    """Declare how a function is executed as a step.
+    """Declare a function a step, with the options of its execution.
 
-    In an agent its plain call is the step, as `run.step` of it is (`charge(1)`, or `await charge(1)` of a coroutine function);
-    inside steps and outside of runs it stays an ordinary function.
+    In an agent, a plain call of the function is a step, as `run.step` is: `charge(1)`, or `await charge(1)` for a coroutine
+    function. Inside steps and outside runs it stays an ordinary function.
 
-    `name` (default: the function's own) is what the step is recorded and recognised by, together with its arguments.
-    `timeout` limits each attempt. `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the
-    step as a tool call, which people approve in runs with the approval strategy ON_TOOL_CALL; a denial cancels the run, fails
-    it, or with `on_deny="raise"` raises ApprovalDenied where the step was called. Raises UnknownType when what it returns,
-    by its annotation, cannot be recorded.
+    `name` (default: the function's own) and the arguments identify the step in its record. `timeout` limits each attempt.
+    `once=True` never repeats an attempt whose outcome is unknown. `tool=True` marks the step as a tool call, which people
+    approve in runs with the approval strategy ON_TOOL_CALL. A denial cancels the run by default; `on_deny="fail"` fails it,
+    and "raise" raises ApprovalDenied at the call. Raises UnknownType if the annotated return type cannot be recorded.
     """
     options = StepOptions(name, retry, timeout, once, tool, on_deny)
 
     def declare(target: F) -> F:
         setattr(target, _OPTIONS, options)
-        _readable_shape(target)  # or, where what it names is defined further below, when the host has loaded it
+        _readable_shape(target)  # an annotation that names something defined further below is checked by the host
         DECLARED_STEPS.add(target)
-        return callable_in_agents(target)
+        return recorded_in_agents(target)
 
     return declare if function is None else declare(function)
 
 
 def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | None) -> StepPlan:
-    """Settle how a call is executed: the call's own options win over the function's, these over the agent's."""
-    if call is not NOTHING_SAID:
+    """Return the merged options of a call: its own win over the function's, and those over the agent's."""
+    if call is not NO_OPTIONS:
         return _settled(function, call, agent_retry)
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
     with contextlib.suppress(TypeError):  # cannot be hashed or referred to weakly
         declared, retry, known = _plans.get(owner, (None, None, None))
-        if known is None or retry is not agent_retry or declared is not getattr(function, _OPTIONS, NOTHING_SAID):
+        if known is None or retry is not agent_retry or declared is not getattr(function, _OPTIONS, NO_OPTIONS):
             known = _settled(function, call, agent_retry)
-            _plans[owner] = (getattr(function, _OPTIONS, NOTHING_SAID), agent_retry, known)
+            _plans[owner] = (getattr(function, _OPTIONS, NO_OPTIONS), agent_retry, known)
         return known
     return _settled(function, call, agent_retry)
 
@@ -127,7 +126,7 @@ def plan(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | N
 def _settled(function: Callable[..., Any], call: StepOptions, agent_retry: Retry | None) -> StepPlan:
     if not callable(function):
         raise TypeError(f"a step is a function and its arguments, {function!r:.80} cannot be called")
-    declared: StepOptions = getattr(function, _OPTIONS, NOTHING_SAID)
+    declared: StepOptions = getattr(function, _OPTIONS, NO_OPTIONS)
     timeout = call.timeout if call.timeout is not None else declared.timeout
     once = call.once if call.once is not None else declared.once
     return StepPlan(
@@ -144,12 +143,12 @@ def _settled(function: Callable[..., Any], call: StepOptions, agent_retry: Retry
 
 
 _plans: weakref.WeakKeyDictionary[Any, tuple[StepOptions, Retry | None, StepPlan]] = weakref.WeakKeyDictionary()
-"""What was settled of functions of which the call said nothing, with the options and the agent's retry it was settled from."""
+"""Plans of calls without options of their own, each with the function's options and the agent's retry it was made from."""
 _shapes: weakref.WeakKeyDictionary[Any, Shape] = weakref.WeakKeyDictionary()
 
 
 def _return_shape(function: Callable[..., Any]) -> Shape:
-    """Return the shape of what a step returns, anything where it does not say; raise UnknownType, and NotYetDefined."""
+    """Return the shape of a step's return type, Anything without an annotation; raise UnknownType or NotYetDefined."""
     owner = getattr(function, "__func__", function)  # a method object lives for one call only
     with contextlib.suppress(TypeError):  # cannot be hashed or referred to weakly
         if (known := _shapes.get(owner)) is not None:
@@ -163,10 +162,10 @@ def _return_shape(function: Callable[..., Any]) -> Shape:
 def _readable_shape(function: Callable[..., Any]) -> Shape:
     try:
         return _return_shape(function)
-    except NotYetDefined:  # for type checkers only: then its values are recorded by their own types
+    except NotYetDefined:  # only type checkers can resolve it: values are recorded by their own types then
         return Anything()
 
 
 def check_declared(function: Callable[..., Any]) -> None:
-    """Raise UnknownType for a declared step whose annotation cannot be recorded, now that what it names is defined."""
+    """Raise UnknownType for a declared step whose return type cannot be recorded. Call it after all imports."""
     _readable_shape(function)

@@ -1,9 +1,9 @@
-"""Tags: how a record names the type of a value that its annotation alone does not tell.
+"""Tags: type names in records, for values whose annotation does not tell their type.
 
     {"$taxiway": "module:Name", "value": …}   the value as that type is written
     {"$taxiway": "module:Name", "state": …}   its parts one by one, where the type's own JSON would lose some
 
-Only records and results hold tags. What comes from outside can never name a type.
+Only records and results hold tags. Data from outside can never name a type.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def name_of(kind: type) -> str:
     """Return the name that a tag has for a type."""
     if kind.__module__ == "builtins":
         return kind.__qualname__
-    # Where a path's class is defined differs between versions of Python.
+    # The module of path classes differs between versions of Python.
     module = "pathlib" if issubclass(kind, PurePath) and kind.__module__.startswith("pathlib") else kind.__module__
     return f"{module}:{kind.__qualname__}"
 
 
 def find(name: str, *, importing: bool) -> type:
-    """Return the type that a tag names; raise LookupError. Without `importing`, only in modules that are imported already."""
+    """Return the type that a tag names; raise LookupError. Without `importing`, search imported modules only."""
     module_name, _, path = name.rpartition(":")
     if not module_name:
         return _BUILT_IN[name]

@@ -1,4 +1,4 @@
-"""What Run and AsyncRun have in common."""
+"""Verbs and facts that Run and AsyncRun share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, Unpack, overload
 
 from taxiway import approvals, authorizations, children, waits
 from taxiway.activation import Activation
+from taxiway.agent_references import AsyncAgent, Inputs, SpawnOptions, T
 from taxiway.approvals import OnDeny, OnTimeout
 from taxiway.authorizations import AuthorizationWish
 from taxiway.children import Child, Start, Unstarted
-from taxiway.conduct import Script
+from taxiway.commands import Script
 from taxiway.durations import Duration
-from taxiway.starting import AsyncAgent, Inputs, Spawning, T
 from taxiway.waits import Wait, Wish
 
 
 def several(verb: str, given: Sequence[object]) -> Sequence[Wait | Unstarted[Any]]:
-    """Return what was given if it is waits, at least one; raise TypeError that says how to make one."""
+    """Return the waits that were given; raise TypeError for anything else, or for none."""
     for wait in given:
         if not isinstance(wait, Wait | Unstarted):
             raise TypeError(f"run.{verb} takes waits such as run.approval(…) and run.timer(…), not {wait!r:.80}")
@@ -36,7 +36,7 @@ def _alone(script: Script) -> Script:
 
 @dataclass(frozen=True)
 class First:
-    """Which of several waits was over first, and what came of it."""
+    """The wait that was resolved first: its index among those given, and its value."""
 
     index: int
     value: Any
@@ -46,7 +46,7 @@ class First:
 
 
 class RunFacts:
-    """What an agent knows about its run."""
+    """The facts of a run, and the verbs that only describe a wait."""
 
     def __init__(self, activation: Activation) -> None:
         self._activation = activation
@@ -63,12 +63,12 @@ class RunFacts:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What was attached to the run when it was enqueued."""
+        """The metadata that the run was enqueued with."""
         return MappingProxyType(self._activation.order.metadata)
 
     @property
     def activation(self) -> int:
-        """How many activations the run has had, this one included."""
+        """The number of this activation, counted from 1."""
         return self._activation.order.number
 
     def approval(
@@ -94,17 +94,17 @@ class RunFacts:
         return self._describe("signal", waits.signal(name, timeout, schema))
 
     def timer(self, duration: Duration) -> Wait:
-        """Describe a sleep for `gather` and `first`; its time begins when it is first waited for."""
+        """Describe a sleep for `gather` and `first`; its time starts at the first wait for it."""
         return self._describe("timer", waits.timer(duration))
 
     @overload
     def child(self, agent: Child[T]) -> Child[T]: ...
     @overload
-    def child(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[T]: ...
+    def child(self, agent: AsyncAgent[T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Unstarted[T]: ...
     @overload
-    def child(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[T]: ...
+    def child(self, agent: Callable[..., T], input: Inputs = None, **options: Unpack[SpawnOptions]) -> Unstarted[T]: ...
     @overload
-    def child(self, agent: str, input: Inputs = None, **options: Unpack[Spawning]) -> Unstarted[Any]: ...
+    def child(self, agent: str, input: Inputs = None, **options: Unpack[SpawnOptions]) -> Unstarted[Any]: ...
     def child(
         self,
         agent: object,
@@ -115,7 +115,7 @@ class RunFacts:
         priority: int | None = None,
         timeout: Duration | None = None,
     ) -> Child[Any] | Unstarted[Any]:
-        """Describe a child for `gather` and `first`, with the options of `spawn`: it is started when it is waited for."""
+        """Describe a child for `gather` and `first`, with the options of `spawn`: the first wait for it starts it."""
         self._guard("child")
         if isinstance(agent, Child):
             return agent
@@ -123,7 +123,7 @@ class RunFacts:
         return Unstarted(self._one(children.start(agent, [input], input or {}, **options)))
 
     def _one(self, start: Start) -> Script:
-        """Return the script that starts one child and hands it over; it is matched in the order of the calls."""
+        """Return the script that starts one child and returns its handle; calls are matched in their order."""
         return _alone(self._several(start))
 
     def _several(self, start: Start) -> Script:
@@ -161,7 +161,7 @@ class RunFacts:
     def _value_or_error(self, wait: Wait) -> Any:
         try:
             return self._activation.value(wait)
-        except Exception as error:  # noqa: BLE001 - whatever a wait raises, it was asked for
+        except Exception as error:  # noqa: BLE001 - the caller asked for any error of a wait as a value
             return error
 
     def _winner(self, given: Sequence[Wait]) -> First:

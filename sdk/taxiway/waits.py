@@ -1,7 +1,7 @@
-"""What an agent may wait for, and what came of it.
+"""Waits of an agent, and their outcomes.
 
-A wait is recognised in every activation by its kind, its name and its order among equals, as a step is by its arguments.
-While it is open the run is parked: the activation ends, and the agent starts over when there is an outcome to give it.
+A wait is identified in every activation by its kind, its name and its number among equal ones, as a step is by its arguments.
+While it is open the run is parked: the activation ends, and the agent starts over once there is an outcome.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from taxiway.annotation_shapes import shape_of
 from taxiway.decode import decode
 from taxiway.durations import Duration, milliseconds, until
 from taxiway.errors import InvalidValue, WaitTimeout
 from taxiway.identity import checked_name
-from taxiway.report import storable
 from taxiway.schema import value_schema
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
+from taxiway.storable_text import storable
 
 SIGNAL, TIMER, USER = "signal", "timer", "user"
 TIMED_OUT: Final = "timeout"
 LONGEST: Final = 7 * 24 * 3600.0
-"""Seconds after which a wait for somebody gives up, unless its caller says otherwise."""
+"""Seconds after which a wait for a person times out by default."""
 MOST_AT_ONCE: Final = 5_000
-"""What a run waits for at once must fit a frame."""
+"""Most open waits of a run: they must fit one frame."""
 _MAX_REASON: Final = 500
 _OWN: Final = "taxiway."
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What is known of a wait that was opened before: its outcome (None while it is open); `answer` is JSON text.
+    """The record of a wait that was opened before: its outcome (None while it is open); `answer` is JSON text.
 
-    `resolved_ms` is the moment of the outcome in milliseconds on the database's clock, None where nobody noted it. `title` is
-    what people were shown, cut short.
+    `resolved_ms` is the time of the outcome in milliseconds on the database's clock, None in older records. `title` is the
+    beginning of what people were shown.
     """
 
     key: str
@@ -55,7 +56,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Wish:
-    """A wait as its verb describes it. When its time (`due_ms` from its opening) comes, `on_due` is its outcome."""
+    """A wait as its verb describes it. At its time, `due_ms` after its opening, `on_due` becomes its outcome."""
 
     kind: str
     name: str
@@ -63,21 +64,21 @@ class Wish:
     on_due: str | None = None
     request: dict[str, Any] = field(default_factory=dict)
     is_placed: ClassVar[bool] = False
-    """Whether its name says which wait of the run it is, wherever in the agent it stands."""
+    """Whether its name alone identifies the wait, whatever its place in the agent."""
 
     @property
     def title(self) -> str:
-        """What the wait is called in an error."""
+        """The name of the wait in an error."""
         return self.name
 
     def value(self, settled: Settled) -> Any:
-        """Return what the verb hands over; raise WaitTimeout when nobody answered in time, or what else the kind raises."""
+        """Return the value of the verb; raise WaitTimeout if no answer came in time, or the errors of its kind."""
         if settled.outcome == TIMED_OUT:
             raise WaitTimeout(self.kind, self.title)
         return self.answered(settled, None if settled.answer is None else json.loads(settled.answer))
 
-    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - other kinds look at it
-        """Return what the verb hands over of a wait that was answered."""
+    def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - other kinds read it
+        """Return the value of the verb for an answered wait."""
         return answer
 
 
@@ -88,7 +89,7 @@ class SignalWish(Wish):
     shape: Shape | None = None
 
     def answered(self, settled: Settled, answer: Any) -> Any:  # noqa: ARG002 - as above
-        """Return the payload in its annotated form; one that came before the agent waited was checked by nobody else."""
+        """Return the payload as a value of its annotated type. The server could not check one that came before the wait."""
         if self.shape is None:
             return answer
         try:
@@ -99,9 +100,9 @@ class SignalWish(Wish):
 
 @dataclass(frozen=True)
 class Wait:
-    """A wait that an agent described; it is opened when the agent waits for it, alone or together with others.
+    """A wait that an agent described. It is opened when the agent waits for it, alone or together with others.
 
-    `settled` is what came of it, None while it is open; `place` is its place among all outcomes, in the order of their coming.
+    `settled` is its outcome, None while it is open; `place` is the position of that outcome among all, in order of arrival.
     """
 
     key: str
@@ -116,24 +117,24 @@ class Wait:
         return {"key": self.key, "kind": wish.kind, "dueMs": wish.due_ms, "onDue": wish.on_due, "request": request}
 
     def value(self) -> Any:
-        """Return what the verb hands over, or raise what it raises."""
-        assert self.settled is not None, "asked for before it was over"
+        """Return the value of the verb, or raise its error."""
+        assert self.settled is not None, "its value was read while it was open"
         return self.wish.value(self.settled)
 
 
 def still_open(waits: Sequence[Wait], wake: str) -> list[Wait]:
-    """Return what has to be waited for until `all` or `any` of these are over; nothing when that is so already."""
+    """Return the waits that are open until `all` or `any` of these are resolved; none if that is so already."""
     left = list({wait.key: wait for wait in waits if wait.settled is None}.values())
     if len(left) > MOST_AT_ONCE:
-        raise ValueError(f"a run waits for {MOST_AT_ONCE:,} things at once at most, not {len(left):,}")
+        raise ValueError(f"a run has {MOST_AT_ONCE:,} open waits at most, not {len(left):,}")
     return [] if wake == "any" and len(left) < len({wait.key for wait in waits}) else left
 
 
 def signal(name: str, timeout: Duration | None, schema: Any = None) -> Wish:
-    """Describe a wait for a signal; raise TypeError or ValueError when it cannot be one."""
+    """Describe a wait for a signal; raise TypeError or ValueError for an invalid one."""
     request: dict[str, Any] = {"signal": checked_name(name)}
     if name.startswith(_OWN):
-        raise ValueError(f"signals whose names begin with {_OWN} are Taxiway's own, {name!r} is one")
+        raise ValueError(f"signal names that begin with {_OWN} are Taxiway's own, such as {name!r}")
     if schema is None:
         return SignalWish(SIGNAL, name, until(timeout), TIMED_OUT, request)
     shape = shape_of(schema)

@@ -1,4 +1,4 @@
-"""The writer of one value: for whom it writes, and what it found doubtful on the way."""
+"""Writer of one value: its reader, and whether the written form must be read back as a proof."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from taxiway.describe import described
 from taxiway.encode import Unfit, checked_text, type_name
+from taxiway.shape_names import described
 from taxiway.shapes import Shape
 from taxiway.tags import TAG
 
 _TOO_DEEP: Final = "is nested deeper than 200 levels, or contains itself"
 
 
-class For(StrEnum):
-    """Who reads what is written."""
+class Reader(StrEnum):
+    """Reader of a written value."""
 
     RECORD = "record"
     RESULT = "result"
@@ -23,34 +23,34 @@ class For(StrEnum):
 
 
 class Ambiguous(Unfit):
-    """A value that would come back as another one where no tags exist."""
+    """A value that would read back as another one, in a place without tags."""
 
 
 class Writer:
-    """Writes one value. `doubtful` says afterwards whether something was written that only reading it can prove right."""
+    """Writes one value. `doubtful` is set if only reading the written form back can prove it right."""
 
     def __init__(
-        self, reader: For, functions: Mapping[type, Callable[..., Any]], *, takes_everything: bool = False
+        self, reader: Reader, functions: Mapping[type, Callable[..., Any]], *, takes_everything: bool = False
     ) -> None:
         self.reader = reader
         self.takes_everything = takes_everything
-        self.has_tags = reader is not For.INPUT
+        self.has_tags = reader is not Reader.INPUT
         self.doubtful = False
         self._functions = functions
 
     def write(self, shape: Shape, value: Any, depth: int) -> Any:
-        """Return the value as JSON's own types; raise Unfit with the path to what cannot be written."""
+        """Return the value in JSON's own types; raise Unfit with the path to a part that cannot be written."""
         if depth <= 0:
             raise Unfit(_TOO_DEEP)
         return self._functions[type(shape)](self, shape, value, depth - 1)
 
     def for_parts(self) -> Writer:
-        """Return a writer of an object's own parts, which are none of JSON's business: sets too, and dicts with any keys."""
-        return Writer(For.RECORD, self._functions, takes_everything=True)
+        """Return a writer of an object's parts, which accepts sets and dicts with any keys as well."""
+        return Writer(Reader.RECORD, self._functions, takes_everything=True)
 
 
 def unlike(shape: Shape, value: Any) -> Unfit:
-    """Return what is wrong with a value that is not as annotated."""
+    """Return the error of a value that does not fit its annotation."""
     return Unfit(f"expected {described(shape)}, got {_seen(value)}")
 
 
@@ -61,7 +61,7 @@ def _seen(value: Any) -> str:
 
 
 def has_plain_keys(value: dict[Any, Any]) -> bool:
-    """Return whether an object of JSON can hold a dict as it is."""
+    """Return whether a JSON object can hold the dict unchanged."""
     return all(type(key) is str for key in value) and TAG not in value
 
 

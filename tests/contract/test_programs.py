@@ -13,8 +13,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from taxiway.host import entries
-from taxiway.host.entries import Entry
+from taxiway.host import replay_order
+from taxiway.host.replay_order import Entry
 from taxiway.host.task_paths import TaskPaths
 
 from tests.contract.programs.checks import Figures, check, check_any_part
@@ -76,6 +76,6 @@ def _by_key(past: Callable[..., list[Entry]]) -> Callable[..., list[Entry]]:
 
 
 def test_a_replay_that_is_not_in_the_order_of_the_records_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxiway.host.event_loop.past", _by_key(entries.past))
+    monkeypatch.setattr("taxiway.host.async_player.past", _by_key(replay_order.past))
     with pytest.raises(AssertionError):
         _tried(check, programs(), searching)

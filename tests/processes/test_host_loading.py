@@ -71,7 +71,12 @@ def test_agents_come_from_files_and_packages_together(tmp_path: Path) -> None:
         ("@agent\ndef main(run): yield", "TypeError", "is a generator", 5),
         ("@agent\ndef main(run, x: complex): ...", "UnknownType", "input 'x': complex has no counterpart in JSON", 5),
         ("@agent\ndef main(run) -> complex: ...", "UnknownType", "main -> complex cannot be recorded", 5),
-        ("@step\ndef load() -> set: ...", "UnknownType", "load -> set cannot be recorded: set does not say of what", 5),
+        (
+            "@step\ndef load() -> set: ...",
+            "UnknownType",
+            "load -> set cannot be recorded: set lacks the type of its items",
+            5,
+        ),
         (
             "@agent\ndef main(run): ...\n@step\ndef load() -> 'Late': ...\nLate = set",
             "UnknownType",
@@ -172,8 +177,8 @@ def test_agents_never_see_the_arguments_of_their_host(tmp_path: Path) -> None:
 
 def test_names_that_cannot_be_imported_are_broken_with_a_sentence(tmp_path: Path) -> None:
     for name, says in [
-        ("json.py", "has the name of a module that Python itself needs"),
-        ("queue.py", "has the name of a module that Python itself needs"),
+        ("json.py", "has the name of a module that Python itself uses"),
+        ("queue.py", "has the name of a module that Python itself uses"),
         ("my-agents.py", "rename it to letters"),
     ]:
         with Host(agents_file(tmp_path, "@agent\ndef main(run): ...", name)) as host:

@@ -74,4 +74,4 @@ def test_the_traceback_of_an_error_shows_the_agent_s_own_lines_only(tmp_path: Pa
         host.hello()
         report = host.carry(Run("main"))["error"]["traceback"]
     assert 'raise ValueError("here")' in report
-    assert "main_thread.py" not in report
+    assert "def_player.py" not in report

@@ -53,14 +53,14 @@ AGENTS = r"""
     @agent
     def give(run: Run, text: str):
         "Return a step's value whose JSON is exactly `text`, past the SDK's own checks."
-        import taxiway.conduct as conduct
+        import taxiway.step_script as step_script
         def given():
             return None
-        kept, conduct.json_text = conduct.json_text, lambda *_: text
+        kept, step_script.json_text = step_script.json_text, lambda *_: text
         try:
             return run.step(given)
         finally:
-            conduct.json_text = kept
+            step_script.json_text = kept
 
     @agent
     def give_honestly(run: Run, kind: str):

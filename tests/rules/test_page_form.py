@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, NaiveDatetime
 from pydantic import Field as Limited
+from taxiway.annotation_shapes import shape_of
 from taxiway.approvals import question
 from taxiway.decode import decode
 from taxiway.schema import value_schema
-from taxiway.shapes import shape_of
 from taxiway.waits import Settled
 
 from api.http.problems import Problem

@@ -12,10 +12,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from taxiway.annotation_shapes import shape_of
 from taxiway.codec import record, replay
+from taxiway.equality import same
 from taxiway.errors import UnknownType
-from taxiway.same import same
-from taxiway.shapes import shape_of
 
 from tests.rules.drawn import annotations
 

@@ -16,13 +16,14 @@ import pydantic
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from taxiway.annotation_shapes import shape_of
 from taxiway.approvals import APPROVAL, QuestionWish, question
 from taxiway.codec import given as given_input
 from taxiway.decode import decode
+from taxiway.equality import same
 from taxiway.errors import InvalidValue, UnknownType
-from taxiway.same import same
 from taxiway.schema import value_schema
-from taxiway.shapes import Shape, shape_of
+from taxiway.shapes import Shape
 from taxiway.waits import SIGNAL, Settled, SignalWish
 
 from api.json_schema.violations import violations
@@ -81,7 +82,7 @@ def test_what_the_door_takes_the_agent_takes_as_an_input_an_answer_and_a_payload
 @given(drawn(PLAIN))
 def test_an_agent_without_pydantic_takes_it_too(drawn: Drawn) -> None:
     for value in drawn.taken():
-        with mock.patch.dict(sys.modules, {"taxiway.adapters": None}):  # type: ignore[dict-item]
+        with mock.patch.dict(sys.modules, {"taxiway.pydantic_models": None}):  # type: ignore[dict-item]
             del sys.modules["pydantic"]
             taken = decode(drawn.shape, value)
         check_written(drawn.shape, taken, drawn.schema)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import taxiway
 from taxiway import AsyncRun, Grant, Run, agent
+from taxiway.annotation_shapes import shape_of
 from taxiway.authorizations import authorization
 from taxiway.decode import decode
 from taxiway.encode import json_text
 from taxiway.identity import arguments_digest
-from taxiway.shapes import shape_of
 from taxiway.testing import Unanswered, deny, expire, grant, play, signal
 
 LOST: list[int] = []

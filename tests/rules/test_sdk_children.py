@@ -10,7 +10,7 @@ import pytest
 from taxiway import ChildFailed, StepFailed, waits
 from taxiway.activation import Activation
 from taxiway.children import Child, handles, start
-from taxiway.conduct import Commit, Live, Recall, Script, Seen, Tell
+from taxiway.commands import Commit, Live, Recall, Script, Seen, Tell
 from taxiway.errors import Halt, InvalidValue, NotRecorded
 from taxiway.frames import Kind
 from taxiway.ledger import Recorded, Status
@@ -119,7 +119,7 @@ def test_a_refusal_is_recorded_and_raised_again_by_every_replay() -> None:
 def test_new_children_while_recorded_steps_lie_unused_are_a_mismatch() -> None:
     activation = _activation([Recorded("old##1", "old", Status.SUCCEEDED, 1, "1", None, False)])
     activation.in_order = True
-    with pytest.raises(Halt, match=r"it would start 'spawn:echo'\(\[{'n': 1}\]\) while recorded 'old'\(\) lie unused"):
+    with pytest.raises(Halt, match=r"it would start 'spawn:echo'\(\[{'n': 1}\]\) while recorded 'old'\(\) are unused"):
         _next(_open(activation, {"n": 1}))
 
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_started_says_so(make: Any, error: type[Exception], says:
 def test_a_run_cannot_wait_for_more_at_once_than_fits_a_frame() -> None:
     many = [Wait(str(n), timer(1)) for n in range(MOST_AT_ONCE + 1)]
     assert len(still_open(many[1:], "all")) == MOST_AT_ONCE
-    with pytest.raises(ValueError, match="5,000 things at once at most"):
+    with pytest.raises(ValueError, match="5,000 open waits at most"):
         still_open(many, "all")
 
 

@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 
 import pydantic
 import pytest
+from taxiway.annotation_shapes import shape_of
 from taxiway.codec import record, replay, result, resulted
 from taxiway.decode import decode
+from taxiway.equality import same
 from taxiway.errors import InvalidValue
-from taxiway.same import same
-from taxiway.shapes import shape_of
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Name, Planet, Point, Rejected, Right, Rows, Size, Trimmed
 from tests.rules.drawn_models import Aliased, Computed, Hidden, Item, Open, Secret, Special, Strict
@@ -128,7 +128,7 @@ def test_records_that_were_written_without_tags_are_read_as_ever() -> None:
 
 
 def test_a_record_of_a_type_that_is_gone_says_so() -> None:
-    with pytest.raises(InvalidValue, match=r"was a tests\.rules\.drawn:Cat, which is not there any more"):
+    with pytest.raises(InvalidValue, match=r"was a tests\.rules\.drawn:Cat, which no longer exists"):
         replay(shape_of(Animal), '{"$taxiway":"tests.rules.drawn:Cat","value":{}}')
 
 
@@ -158,7 +158,7 @@ def test_a_result_names_only_types_that_are_there_already(monkeypatch: pytest.Mo
         return real(name, *rest)
 
     monkeypatch.setattr("importlib.import_module", noted)
-    with pytest.raises(InvalidValue, match="which is not there any more"):
+    with pytest.raises(InvalidValue, match="which no longer exists"):
         resulted(shape_of(Animal), {"$taxiway": "antigravity:Dog", "value": {}})
     assert resulted(shape_of(Animal), json.loads(result(shape_of(Animal), Dog("Rex")))) == Dog("Rex")
     assert "antigravity" not in imported

@@ -13,11 +13,11 @@ import pytest
 import taxiway
 from jsonschema import Draft202012Validator
 from taxiway.agents import DECLARED, Agent, agent
+from taxiway.annotation_shapes import shape_of
 from taxiway.codec import given
 from taxiway.decode import decode
 from taxiway.errors import InvalidValue
 from taxiway.schema import value_schema
-from taxiway.shapes import shape_of
 from taxiway.testing import answer, play, signal
 
 from tests.rules.drawn import Animal, Approved, Colour, Dog, Planet, Rejected, Right
@@ -63,9 +63,9 @@ def test_an_input_goes_from_one_agent_to_another_as_it_is(annotation: Any, value
 @pytest.mark.parametrize(
     ("annotation", "value", "says"),
     [
-        (Approved | Rejected, Rejected("x"), r"\$\.x: is a .*Rejected, which cannot be told from another"),
-        (Animal, Dog("Rex"), r"\$\.x: is a .*Dog, which would come back as a Animal"),
-        (Secret, Secret(token=pydantic.SecretStr("s")), r"\$\.x: is a .*Secret that would come back as another one"),
+        (Approved | Rejected, Rejected("x"), r"\$\.x: is a .*Rejected, which is not distinguishable from another"),
+        (Animal, Dog("Rex"), r"\$\.x: is a .*Dog, which would read back as a Animal"),
+        (Secret, Secret(token=pydantic.SecretStr("s")), r"\$\.x: is a .*Secret that would read back as another value"),
     ],
 )
 def test_an_input_that_another_agent_would_take_for_something_else_is_refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taxiway.activation import Activation
 from taxiway.children import AsyncChild, handles, start
-from taxiway.conduct import Commit, Script
+from taxiway.commands import Commit, Script
 from taxiway.ledger import Recorded, Status
 from taxiway.orders import Limits, Order
 
@@ -30,10 +30,10 @@ def test_a_keyed_call_has_the_same_key_in_any_task_and_another_one_has_not() -> 
 
 def test_a_keyed_call_that_has_moved_to_another_task_has_the_children_that_it_started() -> None:
     started = Recorded("spawn:echo/k##1", "spawn:echo/k", Status.SUCCEEDED, 1, '["c-1"]', None, False)
-    assert [child.run_id for child in _came_to(_open("0.7", started, n=2))] == ["c-1"]
+    assert [child.run_id for child in _outcome_of(_open("0.7", started, n=2))] == ["c-1"]
 
 
-def _came_to(script: Script) -> list[AsyncChild[object]]:
+def _outcome_of(script: Script) -> list[AsyncChild[object]]:
     """Carry out a script that needs no answers."""
     try:
         while True:

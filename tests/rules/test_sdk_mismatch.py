@@ -42,7 +42,7 @@ VALUES: dict[str, Callable[[int], list[Any]]] = {
     "[0, 1, 2, 3, 4, 5, ...]": lambda n: [[*range(50), n]],
     "0, 1, 2, 3, 4, 5, …": lambda n: [*range(6), n],
 }
-UNSHOWN = "; what looks the same here differs in a part that is not shown"
+UNSHOWN = "; the two differ in a part that is not shown here"
 
 
 def work(*_: Any) -> None: ...

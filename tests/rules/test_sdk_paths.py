@@ -10,13 +10,13 @@ from typing import Any
 
 import anyio
 import pytest
-from taxiway.host import in_order
+from taxiway.host import ordered_completion
 from taxiway.host.agent_loop import AgentLoop
 from taxiway.host.run_clock import RunClock, Timers
 from taxiway.host.task_paths import LONGEST, TaskPaths
 from taxiway.inside import agent_code, real_time
 
-assert in_order, "imported for what it does"
+assert ordered_completion, "imported for what it does"
 
 
 def _carried(code: Callable[[Callable[[], str]], Coroutine[Any, Any, Any]], factory: Any = None) -> Any:

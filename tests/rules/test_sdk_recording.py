@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from taxiway import Retry, StepFailed, step
 from taxiway.activation import Activation
-from taxiway.conduct import Attempt, Commit, Execute, Recall, Script, Sleep, Tell
+from taxiway.commands import Attempt, Commit, Execute, Recall, Script, Sleep, Tell
 from taxiway.digest import value_digest
 from taxiway.errors import Canceled, Halt, NotRecorded
 from taxiway.frames import Kind
 from taxiway.ledger import Recorded, Status, StepError
 from taxiway.orders import Limits, Order
 from taxiway.outcome import Failed, Finished
-from taxiway.steps import NOTHING_SAID, StepOptions
+from taxiway.steps import NO_OPTIONS, StepOptions
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Worker:
         self.activation.in_order = in_order
 
     def call(self, function: Callable[..., Any], *args: Any, **said: Any) -> Any:
-        options = StepOptions(**said) if said else NOTHING_SAID
+        options = StepOptions(**said) if said else NO_OPTIONS
         return self.play(self.activation.open_step(function, args, {}, options))
 
     def play(self, script: Script) -> Any:
@@ -164,7 +164,7 @@ def test_an_intended_step_halts_everything() -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_a_new_step_beside_unmatched_records_of_any_status_is_a_mismatch(status: Status) -> None:
     worker = Worker([recorded("old##1", status)])
-    with pytest.raises(Halt, match=r"'int'\('7'\) while recorded 'old'\(\) lie unused") as halt:
+    with pytest.raises(Halt, match=r"'int'\('7'\) while recorded 'old'\(\) are unused") as halt:
         worker.call(int, "7")
     assert halt.value.code == "code_mismatch"
     assert worker.said() == []

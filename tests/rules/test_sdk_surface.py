@@ -86,3 +86,16 @@ def test_the_bare_decorators_work_too() -> None:
 def test_verbs_of_steps_say_where_they_work(verb: str) -> None:
     with pytest.raises(RuntimeError, match=rf"taxiway\.{verb}\(\) works inside a step only"):
         getattr(taxiway, verb)()
+
+
+def test_public_values_stay_in_the_modules_that_records_name() -> None:
+    """Digests of arguments and tags of recorded values hold `module:Name`: a class that moved would match no old record."""
+    values = (
+        *(taxiway.Grant, taxiway.Decision, taxiway.First, taxiway.StepInfo, taxiway.Retry),
+        *(taxiway.Wait, taxiway.Child, taxiway.AsyncChild),
+    )
+    assert {f"{kind.__module__}:{kind.__qualname__}" for kind in values} == {
+        *("taxiway.authorizations:Grant", "taxiway.approvals:Decision", "taxiway.verbs:First"),
+        *("taxiway.inside:StepInfo", "taxiway.retry:Retry", "taxiway.waits:Wait"),
+        *("taxiway.children:Child", "taxiway.children:AsyncChild"),
+    }

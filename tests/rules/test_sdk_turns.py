@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from taxiway.host.agent_loop import AgentLoop
-from taxiway.host.entries import Entry
+from taxiway.host.replay_order import Entry
 from taxiway.host.run_clock import MOMENT, RunClock, Timer, Timers
 from taxiway.host.task_paths import TaskPaths
-from taxiway.host.turns import RESTLESS, Turns
+from taxiway.host.turns import MAX_BUSY_TURNS, Turns
 from taxiway.inside import agent_code, real_time
 
 PATIENCE = 10.0
@@ -262,7 +262,7 @@ def test_code_that_never_rests_is_shown_the_next_thing_nevertheless() -> None:
             await asyncio.sleep(0)
 
     assert shown.carry(code()) == ["sees a", "a"]
-    assert RESTLESS / 2 < polls < RESTLESS * 2
+    assert MAX_BUSY_TURNS / 2 < polls < MAX_BUSY_TURNS * 2
 
 
 def test_what_is_recorded_now_is_later_than_all_that_was_seen_and_no_later_than_the_next_timer() -> None:

@@ -88,7 +88,7 @@ def test_a_test_gives_children_by_their_functions() -> None:
         Refused, match=r"child\('read_page', result='x'\) is no result of agent 'read_page': \$: expected"
     ):
         child(read_page, "x")
-    with pytest.raises(TypeError, match="or as the function that was declared one"):
+    with pytest.raises(TypeError, match="or as a function declared with @agent"):
         child(len, 1)
     child(read_page, error="gone")
 

@@ -16,10 +16,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from taxiway.annotation_shapes import shape_of
 from taxiway.decode import decode, rebuild
 from taxiway.encode import MAX_DEPTH, json_text
 from taxiway.errors import InvalidValue, UnknownType
-from taxiway.shapes import shape_of
 
 
 class Colour(Enum):

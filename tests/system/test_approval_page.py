@@ -11,8 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 from pydantic import BaseModel
+from taxiway.annotation_shapes import shape_of
 from taxiway.schema import value_schema
-from taxiway.shapes import shape_of
 
 from models.moves import NewWait
 from models.waiting.questions import question, start_question

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
 
+from taxiway.agent_references import R_co
 from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call
@@ -18,7 +19,6 @@ from taxiway.client.views import Event, LogLine, RunView, StepView
 from taxiway.durations import Duration
 from taxiway.errors import TaxiwayError
 from taxiway.shapes import Shape
-from taxiway.starting import R_co
 
 if TYPE_CHECKING:
     from taxiway.client.aio import AsyncClient

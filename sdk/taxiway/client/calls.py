@@ -9,13 +9,13 @@ from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
+from taxiway.agent_references import AnyAgent, Inputs, refer_to
 from taxiway.client.errors import NotSendable
 from taxiway.client.views import Json, RunView
 from taxiway.durations import Duration, seconds
 from taxiway.encode import json_text
 from taxiway.errors import InvalidValue
 from taxiway.shapes import Shape
-from taxiway.starting import AnyAgent, Inputs, refer_to
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
 
+from taxiway.agent_references import R_co
 from taxiway.client import calls, explaining, pages, waiting, wire
 from taxiway.client.backoff import Backoff
 from taxiway.client.calls import Accepted, Call
@@ -17,7 +18,6 @@ from taxiway.client.views import Event, LogLine, RunView, StepView
 from taxiway.durations import Duration
 from taxiway.errors import TaxiwayError
 from taxiway.shapes import Shape
-from taxiway.starting import R_co
 
 if TYPE_CHECKING:
     from taxiway.client.sync import Client

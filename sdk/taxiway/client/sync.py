@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Unpack, overload
 from uuid import UUID
 
+from taxiway.agent_references import AnyAgent, AsyncAgent, Inputs, T
 from taxiway.client import calls, event_reading, operations, pages
 from taxiway.client.approval_calls import ApprovalCalls
 from taxiway.client.bulk_calls import BulkCalls
@@ -20,7 +21,6 @@ from taxiway.client.run_handle import RunHandle
 from taxiway.client.views import Event, RunView
 from taxiway.durations import Duration
 from taxiway.shapes import Shape
-from taxiway.starting import AnyAgent, AsyncAgent, Inputs, T
 
 
 class Client(ApprovalCalls, InstallationCalls, GrantCalls, BulkCalls):

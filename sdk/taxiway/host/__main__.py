@@ -1,4 +1,4 @@
-"""Starts a host: `python -I -m taxiway.host --fd N --lease-ms N --parent PID --agents SPEC[,SPEC…] [--key-fd N]`."""
+"""Command of a host: `python -I -m taxiway.host --fd N --lease-ms N --parent PID --agents SPEC[,SPEC…] [--key-fd N]`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import sys
 
 from taxiway.frames import FrameSocket
 from taxiway.host.capabilities import drop_capabilities
+from taxiway.host.child_processes import adopt_all
 from taxiway.host.confinement import SIGNALS_AND_TRACING, confine
-from taxiway.host.death import tie_to
-from taxiway.host.offspring import adopt_all
+from taxiway.host.process_end import tie_to
 from taxiway.host.service import Service
 
 PROGRAM = "taxiway-agents"
 
 
 def main() -> int:
-    """Serve the worker at the other end of the descriptor, until it says stop."""
+    """Serve the worker at the other end of the descriptor, until it sends `stop`."""
     parser = argparse.ArgumentParser(prog="taxiway.host", description="Executes agents for the worker that started it.")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--lease-ms", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--agents", required=True)
     parser.add_argument("--key-fd", type=int)
-    parser.add_argument("--unconfined", action="store_true")  # said for the exception, which no older host knows
+    parser.add_argument("--unconfined", action="store_true")  # unknown to older hosts
     given = parser.parse_args()
-    sys.argv = [PROGRAM]  # agents that parse arguments when they are imported would find ours
+    sys.argv = [PROGRAM]  # agents that parse arguments when they are imported would find the host's
     sys.orig_argv = [PROGRAM]
     os.set_inheritable(given.fd, False)
     tie_to(given.parent)
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _key(descriptor: int) -> bytes:
-    """Read what the worker seals tokens with; from a pipe, because arguments and variables can be read from outside."""
+    """Return the key of sealed tokens, read from a pipe: arguments and variables can be read from outside."""
     with os.fdopen(descriptor, "rb") as pipe:
         return pipe.read()
 

@@ -1,7 +1,7 @@
-"""The event loop of an async agent: an ordinary one, but that the time of the agent's own code is the run's.
+"""Event loop of an async agent: an ordinary loop, except that the agent's own code sees the run's time.
 
-It says when the agent's code has stirred, and what of it does not wait for the run: sockets, and calls in threads. Whatever
-loop or policy a library has installed, agents run in this one.
+It reports when the agent's code has scheduled something, and which parts of it do not wait for the run: sockets, and calls in
+threads. Agents run in this loop, whatever loop or policy a library has installed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
-    """Knows which descriptors the agent's own code waits for."""
+    """Selector that counts the descriptors of the agent's own code."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,10 +42,10 @@ class _Selector(selectors.DefaultSelector):
 
 
 class AgentLoop(asyncio.SelectorEventLoop):
-    """See the module. `stirred` is called whenever the agent's code has something to do next."""
+    """See the module. `stirred` is called whenever the agent's code has scheduled something. Used by its thread only."""
 
     keeps_order = True
-    """Whether tasks are started in the order in which the code names them, in every activation."""
+    """Marks a loop in which tasks start in the order in which the code names them, in every activation."""
 
     def __init__(self, clock: RunClock, timers: Timers, paths: TaskPaths) -> None:
         self.run_clock, self.run_timers, self.paths = clock, timers, paths
@@ -58,17 +58,17 @@ class AgentLoop(asyncio.SelectorEventLoop):
         paths.loop = self
 
     def agent_sockets(self) -> int:
-        """Return how many descriptors the agent's own code waits for."""
+        """Return the number of descriptors that the agent's own code waits for."""
         return len(self._agents_selector.agents)
 
     def time(self) -> float:
-        """Return the run's time to the agent's own code, the machine's to everybody else."""
+        """Return the run's time to the agent's own code, the machine's time to other code."""
         return self.run_clock.now if agent_code.get() else super().time()
 
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Set a timer of the run for the agent's own code, one of the machine for everybody else."""
+        """Set a timer on the run's clock for the agent's own code, on the machine's clock for other code."""
         if agent_code.get():
             return self.run_timers.add(self, when, callback, args, context)
         return super().call_at(when, callback, *args, context=context)
@@ -76,27 +76,27 @@ class AgentLoop(asyncio.SelectorEventLoop):
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Call something in the next turn."""
+        """Call a function in the next turn."""
         handle = super().call_soon(callback, *args, context=context)
         if agent_code.get() if context is None else context.get(agent_code):
-            self.stirred()  # behind it: whoever looks then finds it done
+            self.stirred()  # after it: a probe that this schedules runs behind the callback
         return handle
 
     def call_ours(self, callback: Callable[[], object]) -> None:
-        """Call something of ours in the next turn, which is no stir of the agent's."""
+        """Call a function of the SDK in the next turn, without reporting it as the agent's."""
         super().call_soon(callback, context=self._neutral)
 
     def call_ours_in(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        """Call something of ours in so many seconds of the machine's time."""
+        """Call a function of the SDK after so many seconds of the machine's time."""
         return super().call_at(super().time() + seconds, callback, context=self._neutral)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """Call a function in a thread; while one of the agent's own code runs, the run does not only wait."""
+        """Call a function in a thread; a call of the agent's own code counts as work besides waiting."""
         if not agent_code.get():
             return super().run_in_executor(executor, func, *args)
-        # In the agent's context, so that what is refused outside of the agent's own thread is.
+        # In the agent's context, so that verbs are refused there.
         future = super().run_in_executor(executor, copy_context().run, func, *args)
         if not future.done():
             self.agent_jobs.add(future)
@@ -104,13 +104,13 @@ class AgentLoop(asyncio.SelectorEventLoop):
         return future
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Report what nobody caught, but not that the activation ends: its tasks need not look at that."""
+        """Report an uncaught error, unless it only marks the end of the activation, which tasks need not retrieve."""
         error = context.get("exception")
         if error is None or not _is_end(error):
             super().call_exception_handler(context)
 
     def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
-        """Make tasks by this factory from now on; their paths are noted all the same."""
+        """Make tasks with this factory from now on; their paths are still recorded."""
         self.paths.inner = factory
 
     def get_task_factory(self) -> Any:
@@ -119,7 +119,7 @@ class AgentLoop(asyncio.SelectorEventLoop):
 
 
 def _is_end(error: BaseException) -> bool:
-    """Return whether a verb raised this because the activation ends, in a task or in all tasks of a group that failed."""
+    """Return whether a verb raised this because the activation ends, in a task or in all failed tasks of a group."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_end, error.exceptions))
     return isinstance(error, Canceled | Halt | Park | Restart)

@@ -1,4 +1,4 @@
-"""Executes attempts of steps for an async agent: coroutine functions in its event loop, plain functions in threads."""
+"""Attempts of an async agent's steps: coroutine functions run in its event loop, plain functions in threads."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from taxiway.activation import Activation
-from taxiway.conduct import Attempt, Execute
+from taxiway.commands import Attempt, Execute
 from taxiway.forks import ChildEndsHere
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.turns import Turns
 from taxiway.inside import real_time, stepping
 
 STUCK_AFTER: Final = 0.25
-"""Seconds without a turn of the loop after which it counts as stuck, where it is asked to stop something."""
+"""Seconds within which the loop must react to a stop; after that it counts as stuck."""
 _THREADS: Final = 32
 
 
 class Attempts:
-    """The steps of one activation. Used by its loop's thread alone."""
+    """The steps of one activation. Used by its loop's thread only."""
 
     def __init__(self, activation: Activation, interrupts: Interrupts, turns: Turns) -> None:
         self._activation, self._interrupts, self._turns = activation, interrupts, turns
@@ -30,19 +30,19 @@ class Attempts:
 
     @property
     def spoilt(self) -> bool:
-        """Whether a step was interrupted or still runs in a thread, which must not meet another run."""
+        """Whether a step was interrupted or still runs in a thread: this process must not serve another run."""
         return self._interrupted or bool(self._running)
 
     async def execute(self, command: Execute) -> Attempt:
-        """Execute one attempt; raise CancelledError when the task was asked to end, also when the step swallowed that."""
+        """Execute one attempt; raise CancelledError if its task was cancelled, even if the step swallowed that."""
         cancels = _cancels()
         with self._turns.unwinding():
             awaited = command.call.plan.awaited
             attempt = await (self._await(command) if awaited else self._call_in_thread(command))
-        if _cancels() > cancels:  # a replay gives the step up nevertheless
+        if _cancels() > cancels:  # a replay gives the step up as well
             raise asyncio.CancelledError
         self._interrupted |= attempt.timed_out
-        self._activation.check()  # a cancel beats whatever the step came to
+        self._activation.check()  # a cancel replaces the outcome of the step
         return attempt
 
     async def _await(self, command: Execute) -> Attempt:
@@ -80,12 +80,12 @@ def _attempt_in_thread(activation: Activation, command: Execute) -> Attempt:
         try:
             with ChildEndsHere():
                 return Attempt(call.function(*call.args, **call.kwargs))
-        except BaseException as error:  # noqa: BLE001 - whatever a step lets out is its error
+        except BaseException as error:  # noqa: BLE001 - anything that a step raises is its error
             return Attempt(error=error)
 
 
 def _cancels() -> int:
-    """Return how often the present task was asked to end."""
+    """Return the number of cancel requests of the present task."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 

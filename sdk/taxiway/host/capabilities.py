@@ -1,9 +1,9 @@
-"""Capabilities that a host of root keeps: those that containers have by default and that reach nothing of other processes.
+"""Capabilities that a host of root keeps: the defaults of containers, without those that reach other processes.
 
-Without the others it does not read `/proc/PID/environ` and `maps` outside of its domain (`SYS_ADMIN`, `PERFMON`), listen to the
-traffic of the machine (`NET_RAW`), take means from other accounts (`SYS_RESOURCE`, `SYS_NICE`), or open devices and files behind
-the kernel's back (`MKNOD`, `SYS_RAWIO`, `DAC_READ_SEARCH`). Files of root stay open to it, and `sudo -u` continues to work. No
-program that a host starts regains what the host dropped: the bounding set is without it too.
+Without the others it cannot read `/proc/PID/environ` and `maps` outside its domain (`SYS_ADMIN`, `PERFMON`), listen to the
+machine's traffic (`NET_RAW`), take resources from other accounts (`SYS_RESOURCE`, `SYS_NICE`), or open devices and files past
+the permission checks (`MKNOD`, `SYS_RAWIO`, `DAC_READ_SEARCH`). Root's files stay open to it, and `sudo -u` works. A program
+that a host starts cannot regain a dropped capability: the bounding set lacks it too.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _CLEAR_ALL: Final = 4
 
 
 def drop_capabilities() -> None:
-    """Keep none but these, in the calling thread and what it starts. Call it behind `confine`, which may need `SYS_ADMIN`.
+    """Drop all other capabilities in the calling thread and whatever it starts.
 
-    Raise OSError if the kernel refuses that. An account that has none gets none: setuid programs run as the caller. Else one host
-    could leave such a program where another keeps it for the account's next tenant.
+    Call it after `confine`, which may need `SYS_ADMIN`. Raises OSError if the kernel refuses. An account without capabilities
+    gains none: setuid programs run as the caller. Otherwise one host could leave such a program for the account's next tenant.
     """
     if sys.platform != "linux":
         return
@@ -62,7 +62,7 @@ def _mask(word: int) -> int:
 
 
 def _bound(libc: ctypes.CDLL) -> None:
-    """Take the others from the bounding set; where `SETPCAP` is missing for that, let no program have more than its parent."""
+    """Remove the others from the bounding set; without `SETPCAP` for that, forbid all programs new privileges."""
     number = 0
     while (within := libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0)) >= 0:
         if within and number not in _KEPT.values() and libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0):

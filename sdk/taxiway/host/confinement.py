@@ -1,13 +1,13 @@
-"""Confinement of a host to itself and what it starts: a Landlock domain, which the kernel gives to any process that asks.
+"""Confinement of a host and its children in a Landlock domain, which any process can enter.
 
-A process in a domain can neither trace nor read the memory, environment or descriptors (`/proc/PID`) of a process outside of
-it, also as the same account and as root. Signals out of the domain are refused too where the kernel knows that scope:
+A process in a domain cannot trace a process outside, nor read its memory, environment or descriptors (`/proc/PID`), even with
+the same account or as root. The kernel also refuses signals out of the domain if it has that scope:
 
     ABI 6 and newer (Linux 6.12)   signals and tracing; nothing else changes
     ABI 2 to 5 (Linux 5.19)        tracing; a domain needs some right over files there, and with one `mount` is refused
     ABI 1, none, no Linux          nothing: ABI 1 would also refuse to move a file into another folder
 
-A domain is left by nobody, and whatever the process starts is in it. The worker, outside, may do all to its hosts.
+A process cannot leave its domain, and its children are in it as well. The worker, outside, keeps all rights over its hosts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRACING: Final = "tracing"
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _MACHINES: Final = ("x86_64", "aarch64", "riscv64", "ppc64le", "s390x")
-"""Where the system calls have these numbers."""
+"""Architectures on which the system calls have these numbers."""
 _VERSION: Final = 1
 _SCOPE_SIGNAL: Final = 1 << 1  # not the scope of abstract sockets: agents reach D-Bus and X11 through those
 _ACCESS_REFER: Final = 1 << 13
@@ -36,14 +36,14 @@ _REFER_SINCE: Final = 2
 
 
 def confine() -> str | None:
-    """Enter a domain of this process's own; return what it keeps from others, None where the kernel has no such domain.
+    """Enter a domain of this process's own; return what it prevents, None if the kernel has no such domain.
 
-    It holds for the calling thread and what that starts: call it while there is no other. Without CAP_SYS_ADMIN the kernel
-    asks for `no_new_privs` first, with which setuid programs run as the caller.
+    It applies to the calling thread and whatever that starts: call it before a second thread exists. Without CAP_SYS_ADMIN the
+    kernel requires `no_new_privs` first, with which setuid programs run as the caller.
     """
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return None
-    with contextlib.suppress(OSError):  # a sandbox around us refuses the calls
+    with contextlib.suppress(OSError):  # an outer sandbox refuses the calls
         abi = _call(_CREATE_RULESET, None, 0, _VERSION)
         if abi >= _SCOPES_SINCE:
             _enter(struct.pack("=QQQ", 0, 0, _SCOPE_SIGNAL))

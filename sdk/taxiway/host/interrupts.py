@@ -1,9 +1,9 @@
-"""Raises in the main thread what other threads decided, and only while agent code runs there.
+"""Interrupts of agent code: other threads raise an exception in the main thread, only while agent code runs there.
 
-A signal is sent to the main thread, so that a sleep or a system call ends too; Python runs its handler between two
-instructions of that thread. The handler raises only while the gate is open, which it is exactly while agent code runs:
-a frame is never left half written, a lock never left held. A handler that raises just before the gate is closed leaves
-it open for the moment; therefore the lock of the channel closes it again for itself.
+A signal is sent to the main thread, so that a sleep or a system call ends too. Python runs the handler between two
+instructions of that thread. The handler raises only while the gate is open, which is exactly while agent code runs: no frame
+is left half written, and no lock is left held. A handler that raises just before the gate closes leaves it open for a
+moment; therefore the lock of the channel closes the gate itself.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from types import FrameType, TracebackType
 from typing import Final, Self
 
 from taxiway.errors import Canceled
-from taxiway.host.watch import Alarm, Watch
+from taxiway.host.alarms import Alarm, AlarmThread
 
 AGAIN_AFTER: Final = 1.0
-"""Seconds between two interrupts of code that swallowed the first."""
+"""Seconds between two interrupts of code that swallows them."""
 
 
 class StepTimeout(BaseException):
-    """Interrupts a step that used up its time."""
+    """Interrupts a step whose time is up."""
 
 
 class Limit:
@@ -55,9 +55,9 @@ _limit: Final[ContextVar[Limit | None]] = ContextVar("taxiway_limit", default=No
 
 
 class Interrupts:
-    """The gate between the main thread and those who may interrupt it."""
+    """The gate between the main thread and the threads that may interrupt it."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: AlarmThread) -> None:
         self.lock = _GatedLock(self)
         self._watch = watch
         self._open = False
@@ -65,28 +65,28 @@ class Interrupts:
         self._spared = 0
 
     def install(self) -> None:
-        """Take the signal; agents may have set a handler of their own meanwhile."""
+        """Install the signal handler, again if an agent has set another one."""
         if signal.getsignal(signal.SIGUSR1) != self._deliver:
             signal.signal(signal.SIGUSR1, self._deliver)
 
     def enter(self) -> None:
-        """Agent code runs from here; raise Canceled when that was decided meanwhile."""
+        """Open the gate before agent code; raise Canceled if a cancel arrived before."""
         self._open = True
         if self._canceled and not self._spared:
             raise Canceled("the run was canceled")
 
     def leave(self) -> None:
-        """Code of the host runs from here."""
+        """Close the gate after agent code."""
         self._open = False
 
     def cancel(self) -> None:
-        """Raise Canceled in agent code, now or when it next runs. Called by other threads."""
+        """Raise Canceled in agent code, now or when it runs next. Called by other threads."""
         self._canceled = True
         self._press()
 
     @contextmanager
     def spared(self) -> Iterator[None]:
-        """Let no cancel interrupt the code within: it undoes what the run has done, and the worker limits its time."""
+        """Keep cancels from interrupting the code within: it undoes effects of the run, and the worker limits its time."""
         self._spared += 1
         try:
             yield
@@ -94,7 +94,7 @@ class Interrupts:
             self._spared -= 1
 
     def limited(self, seconds: float | None) -> Limit:
-        """Limit the time of the code within, which is interrupted by StepTimeout once a second from then on."""
+        """Limit the time of the code within; after it, StepTimeout interrupts the code once per second."""
         return Limit(seconds, self._arm)
 
     def _arm(self, limit: Limit, seconds: float) -> None:
@@ -116,7 +116,7 @@ class Interrupts:
             return
         if self._canceled and not self._spared:
             raise Canceled("the run was canceled")
-        # The handler runs in the context of the code that it interrupts: that of the step, or of somebody else.
+        # The handler runs in the context of the code that it interrupts, which may not be the step's.
         if (limit := _limit.get()) is not None and limit.expired:
             raise StepTimeout
 
@@ -127,7 +127,7 @@ class _GatedLock:
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
         self._lock = threading.Lock()
-        self._was_open = False  # written by the holder alone
+        self._was_open = False  # written by the holder only
 
     def __enter__(self) -> None:
         if not _in_main_thread():

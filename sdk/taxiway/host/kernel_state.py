@@ -1,4 +1,4 @@
-"""What the kernel keeps of this process: account, rights, priority, processors. Part of `belongings`."""
+"""State of this process in the kernel: account, rights, priority, processors. Part of `process_state`."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from taxiway.host.belonging import Belonging
+from taxiway.host.restorable import Restorable
 
 _PR_GET_SECCOMP: Final = 21
 _PR_GET_NO_NEW_PRIVS: Final = 39
 _CAPABILITY_VERSION: Final = 0x20080522
 
 
-def of_kernel() -> tuple[Belonging, ...]:
-    """Return what is to be as it is now."""
+def of_kernel() -> tuple[Restorable, ...]:
+    """Return the parts of the kernel's state."""
     return (
-        Belonging("the account", lambda: (os.getresuid(), os.getresgid(), os.getgroups())),
-        Belonging("the priority", lambda: os.getpriority(os.PRIO_PROCESS, 0)),
+        Restorable("the account", lambda: (os.getresuid(), os.getresgid(), os.getgroups())),
+        Restorable("the priority", lambda: os.getpriority(os.PRIO_PROCESS, 0)),
         *(_of_linux() if sys.platform == "linux" else ()),
     )
 
 
-def _of_linux() -> tuple[Belonging, ...]:
+def _of_linux() -> tuple[Restorable, ...]:
     libc = ctypes.CDLL(None)
     return (
-        Belonging("the scheduling", lambda: os.sched_getscheduler(0)),
-        Belonging("the processors", lambda: os.sched_getaffinity(0), lambda was: os.sched_setaffinity(0, was)),
-        Belonging("seccomp or new privileges", _states(libc)),
-        Belonging("capabilities", _capabilities(libc)),
+        Restorable("the scheduling", lambda: os.sched_getscheduler(0)),
+        Restorable("the processors", lambda: os.sched_getaffinity(0), lambda was: os.sched_setaffinity(0, was)),
+        Restorable("seccomp or new privileges", _states(libc)),
+        Restorable("capabilities", _capabilities(libc)),
     )
 
 

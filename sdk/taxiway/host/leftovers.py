@@ -1,33 +1,33 @@
-"""What a run leaves behind in its process is restored or ended after it, or the process serves no further run."""
+"""Leftovers of a run in its process: they are restored or ended, or the process serves no further run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from taxiway.host.belongings import Belongings
+from taxiway.host.child_processes import ChildProcesses
 from taxiway.host.left_threads import LeftThreads
-from taxiway.host.offspring import Offspring
-from taxiway.host.own_code import OwnCode
+from taxiway.host.process_state import ProcessState
+from taxiway.host.sdk_code import SdkCode
 
 
 class Leftovers:
     """The state of this process between two runs; made when the agents are loaded. Used by the main thread only.
 
-    Where nothing was left, a look takes 295 us in a host among eight busy ones on two cores, whose caches are cold: threads
-    12, processes 25, belongings 132, code 126. In a loop that does nothing else it takes a sixth of that.
+    Without leftovers, a check takes 295 us in a host among eight busy ones on two cores, whose caches are cold: threads 12,
+    processes 25, state 132, code 126. In a loop that does nothing else it takes a sixth of that.
     """
 
     def __init__(self, agents: Iterable[Callable[..., Any]] = (), instances: Iterable[object] = ()) -> None:
-        self._belongings = Belongings()
-        self._code = OwnCode(agents, instances)
+        self._state = ProcessState()
+        self._code = SdkCode(agents, instances)
         self._threads = LeftThreads()
-        self._offspring = Offspring()
+        self._processes = ChildProcesses()
 
     def clear(self) -> list[str]:
-        """Restore and end what a run left behind; return why this process must not serve another, nothing if it may.
+        """Restore and end the leftovers of a run; return the reasons why this process must not serve another run.
 
-        Processes are killed, yet count: code that started them may believe that they are still there.
+        Processes are killed and still count: code that started them may believe that they run.
         """
         threads = self._threads.look()  # first: they may start processes
-        return [*threads, *self._offspring.end(), *self._belongings.restore(), *self._code.changed()]
+        return [*threads, *self._processes.end(), *self._state.restore(), *self._code.changed()]

@@ -1,4 +1,4 @@
-"""Imports the modules that declare agents, or says in one sentence why that cannot be done, and where."""
+"""Import of the modules that declare agents; an error is one sentence with its place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import Any, Final
 from taxiway.agents import DECLARED, Agent
 from taxiway.errors import UnknownType
 from taxiway.forks import ChildEndsHere
-from taxiway.host.patched import patched
-from taxiway.report import message_of
+from taxiway.host.monkey_patches import patched
 from taxiway.steps import DECLARED_STEPS, check_declared
+from taxiway.storable_text import message_of
 
 DIGEST_LENGTH: Final = 16
 _VARIABLES: Final = (
@@ -30,7 +30,7 @@ _VARIABLES: Final = (
 
 
 class Broken(Exception):
-    """The agents cannot be served; `kind` names the error and `where` the place to look at."""
+    """The agents cannot be served; `kind` is the name of the error, and `where` its file and line."""
 
     def __init__(self, kind: str, message: str, where: str) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Served:
-    """An agent and what the worker is told about it."""
+    """An agent with the facts that the worker receives about it."""
 
     agent: Agent
     schema: dict[str, Any]
@@ -61,7 +61,7 @@ class Served:
 
 
 class _Fresh(SourceFileLoader):
-    """Loads a file as it is now: cached bytecode would hide a change made within the second of the last import."""
+    """Loads a file as it is now: cached bytecode would hide a change within one second of the last import."""
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
@@ -70,9 +70,9 @@ class _Fresh(SourceFileLoader):
 
 
 def load(specs: list[str]) -> dict[str, Served]:
-    """Import what `specs` name (paths of .py files, or modules) and return the agents declared on the way, by name.
+    """Import `specs` (paths of .py files, or modules) and return the agents that they declare, by name.
 
-    The folders of the files (the current one for modules) come first on the path, in this order. Raises Broken.
+    The folders of the files (the current folder for modules) come first on the path, in this order. Raises Broken.
     """
     if not specs:
         raise Broken("NoAgents", "no agents are named: set TAXIWAY_AGENTS to ./my_agents.py or package.module", "")
@@ -82,8 +82,8 @@ def load(specs: list[str]) -> dict[str, Served]:
         _import(spec)
         if (sentence := patched()) is not None:
             raise Broken("ImportError", f"{spec} cannot be served: {sentence}", spec)
-    if "asyncio" in sys.modules:  # which `def` agents do without
-        importlib.import_module("taxiway.host.in_order").hand_out()
+    if "asyncio" in sys.modules:  # `def` agents may not need it
+        importlib.import_module("taxiway.host.ordered_completion").replace_copies()
     if not DECLARED:
         raise Broken("NoAgents", "no function there is declared with @taxiway.agent", ", ".join(specs))
     served: dict[str, Served] = {}
@@ -93,7 +93,7 @@ def load(specs: list[str]) -> dict[str, Served]:
             raise Broken("DuplicateAgent", f"agent {agent.name!r} is declared twice, also at {other}", agent.place)
         served[agent.name] = _serve(agent)
     if any(agent.is_async for agent in DECLARED):
-        importlib.import_module("taxiway.host.event_loop")  # now, so that all of ours is there before the first run
+        importlib.import_module("taxiway.host.async_player")  # now, before the first run
     _check_steps()
     return served
 
@@ -112,7 +112,7 @@ def _check_steps() -> None:
 def _serve(agent: Agent) -> Served:
     try:
         schema = agent.schema()
-        agent.result  # noqa: B018 - read now, so that no run finds out what cannot be carried
+        agent.result  # noqa: B018 - read now, so that a wrong annotation does not fail a run later
     except Exception as error:
         raise Broken(type(error).__name__, f"agent {agent.name!r}: {message_of(error)}", agent.place) from error
     return Served(agent, schema, _digest(agent))
@@ -121,7 +121,7 @@ def _serve(agent: Agent) -> Served:
 def _digest(agent: Agent) -> str:
     try:
         source = Path(inspect.unwrap(agent.function).__code__.co_filename).read_bytes()
-    except OSError:  # in a zip file, or made by a program: then its bytecode stands for it
+    except OSError:  # in a zip file, or generated: its bytecode is used instead
         source = inspect.unwrap(agent.function).__code__.co_code
     return hashlib.sha256(source).hexdigest()[:DIGEST_LENGTH]
 
@@ -148,7 +148,7 @@ def _import_file(path: Path) -> None:
         raise Broken("ImportError", f"{path.name} cannot be imported: rename it to letters, digits and _", str(path))
     if name in sys.modules or name in sys.stdlib_module_names:
         raise Broken(
-            "ImportError", f"{path.name} has the name of a module that Python itself needs: rename it", str(path)
+            "ImportError", f"{path.name} has the name of a module that Python itself uses: rename it", str(path)
         )
     found = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     assert found is not None
@@ -175,7 +175,7 @@ def _is_missing_variable(error: BaseException) -> bool:
 
 
 def _place(spec: str, error: BaseException) -> str:
-    """Return file and line of the last place in the user's own code."""
+    """Return the file and line of the innermost frame in the user's own code."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]

@@ -1,8 +1,8 @@
-"""Decides when the run of an async agent is parked: once its code only waits, or has rested long enough.
+"""Parking of an async agent's run: once its code only waits, or has rested long enough.
 
-What only waits for the run holds nothing from then on. A heartbeat, a socket, a call in a thread may go on for a while beside a
-wait; then they are ended too, as the replay starts them again. Timers of the agent's code are no reason to stay: the parked
-run is woken for the next of them that it set for itself, and not for those that its background tasks set while it rested.
+A run that only waits is parked immediately and holds nothing. A heartbeat, a socket or a call in a thread may continue for a
+while besides a wait; then they are ended too, because the replay starts them again. Timers of the agent's code do not prevent
+a park: the parked run wakes up for the next timer of its own, but not for timers that background tasks set while it rested.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from taxiway.host.waiting import Waiting
 from taxiway.waits import TIMER
 
 ALARM: Final = "alarm@"
-"""What the key of the wait begins with that wakes a run for a timer of its code."""
-TOLD_AFTER: Final = 1.0
-"""Seconds of rest after which the worker is told what keeps the slot of a run that waits."""
+"""Prefix of the key of the wait that wakes a run for a timer of its code."""
+REPORT_HOLDS_AFTER: Final = 1.0
+"""Seconds of rest after which the worker receives the reasons why a waiting run keeps its slot."""
 BACKGROUND: Final = 300.0
-"""Seconds for which a parked run is not woken for what its background tasks do."""
+"""Seconds for which a parked run does not wake up for its background tasks."""
 TIMER_HOLD: Final = "timer"
 _OURS: Final = "taxiway-"
 
 
 @dataclass(frozen=True)
 class Hold:
-    """What goes on beside the waits of a run; the place is that of the agent's code."""
+    """Something that keeps a waiting run in its slot; `place` is a line of the agent's code."""
 
     kind: str
     what: str
     place: str = ""
 
     def as_frame(self) -> dict[str, Any]:
-        """Return it as a `held` frame carries it."""
+        """Return the hold as a `held` frame carries it."""
         file, _, line = self.place.rpartition(":")
         return {"kind": self.kind, "what": self.what, "file": file or None, "line": int(line) if file else None}
 
 
 class Parking:
-    """The decision for one activation. Used by its loop's thread alone."""
+    """The decision for one activation. Used by its loop's thread only."""
 
     background = BACKGROUND
-    """Seconds for which a parked run is not woken for timers that its background tasks set while it rested."""
+    """Seconds for which a parked run does not wake up for timers that background tasks set while it rested."""
 
     def __init__(
         self, activation: Activation, loop: AgentLoop, waiting: Waiting, turns: Turns, is_busy: Callable[[], bool]
@@ -60,25 +60,25 @@ class Parking:
         self._is_busy = is_busy
         self._patience = activation.order.park_after
         self._asked = False
-        self._told = False
+        self._is_reported = False
         self._again: asyncio.TimerHandle | None = None
         self._threads = set(threading.enumerate())
         self._rests_since = self._rests_since_real = 0.0
         self.touch()
 
     def touch(self) -> None:
-        """Note that the agent's code asks something of the run: it does not rest."""
+        """End the rest: the agent's code uses a verb of the run."""
         self._rests_since, self._rests_since_real = self._loop.run_clock.now, self._loop.run_clock.real()
-        if self._told:
-            self._tell([])
+        if self._is_reported:
+            self._report([])
 
     def ask(self) -> None:
-        """Park as soon as the code waits, whatever else it does."""
+        """Park as soon as the code waits, even if it does other things as well."""
         self._asked = True
         self._turns.look()
 
     def on_rest(self) -> bool:
-        """Park the run if its time has come, else open what is awaited. Returns whether the agent's code is made to end."""
+        """Park the run if it may be, otherwise open the awaited waits; return whether the agent's code is ended."""
         if self._activation.is_stopped:
             self.unwind()
             return False
@@ -98,7 +98,7 @@ class Parking:
         return False
 
     def unwind(self) -> None:
-        """Have timers fire on while code that is made to end takes its time, such as a `finally` that closes a connection."""
+        """Keep firing timers while ended code unwinds, such as a `finally` that closes a connection."""
         self._look_again([])
 
     def _may_park(self, holds: list[Hold]) -> bool:
@@ -122,7 +122,7 @@ class Parking:
         return found
 
     def _foreign_threads(self) -> bool:
-        """Return whether a thread runs that the agent's code may have started, and which may end what it awaits."""
+        """Return whether a thread runs that the agent's code may have started, and that may resolve what it awaits."""
         return any(not one.name.startswith(_OURS) for one in set(threading.enumerate()) - self._threads)
 
     def _park(self) -> None:
@@ -134,7 +134,7 @@ class Parking:
         self._activation.end()
 
     def _alarm(self) -> tuple[dict[str, object], ...]:
-        """Return the wait that wakes the run for the next timer of its code."""
+        """Return the wait that wakes the run for the next timer of its code, if there is a timer."""
         real = self._loop.run_clock.real()
         moments = [
             timer.when if timer.since <= self._rests_since else max(timer.when, real + self.background)
@@ -144,12 +144,12 @@ class Parking:
         if when == math.inf:
             return ()
         due_ms = math.ceil(max(0.0, when - real) * 1000)
-        # One that woke the run a little early is over, and cannot be waited for again.
+        # The number makes the key unique: a wait that woke the run slightly early is resolved and cannot be opened again.
         key = f"{ALARM}{when:.6f}#{self._activation.order.number}"
         return ({"key": key, "kind": TIMER, "dueMs": due_ms, "onDue": "elapsed", "request": "{}"},)
 
     def _look_again(self, holds: list[Hold]) -> None:
-        """Come back when the next timer of the code is due, or the run has rested long enough."""
+        """Schedule the next decision: when a timer of the code is due, or the run has rested long enough."""
         if self._again is not None:
             self._again.cancel()
             self._again = None
@@ -159,14 +159,14 @@ class Parking:
         if holds and self._waiting.awaited():
             rested = self._rested()
             moments.append(self._patience - rested)
-            if not self._told and rested >= TOLD_AFTER:
-                self._tell(holds)
-            elif not self._told:
-                moments.append(TOLD_AFTER - rested)
+            if not self._is_reported and rested >= REPORT_HOLDS_AFTER:
+                self._report(holds)
+            elif not self._is_reported:
+                moments.append(REPORT_HOLDS_AFTER - rested)
         if moments:
             self._again = self._loop.call_ours_in(max(0.0, min(moments)), self._turns.look)
 
-    def _tell(self, holds: list[Hold]) -> None:
-        self._told = bool(holds)
+    def _report(self, holds: list[Hold]) -> None:
+        self._is_reported = bool(holds)
         if not self._activation.is_stopped:
             self._activation.tell(Kind.HELD, {"by": [hold.as_frame() for hold in holds]})

@@ -1,7 +1,7 @@
-"""The time of an async agent's own code: that of its run, which survives parks and crashes.
+"""Clock of a run: the time that an async agent's own code sees, which survives parks and crashes.
 
-It stands still between two things that the run sees, and moves with each of them, so that a replay shows the agent the same
-times. A timer fires before what the run saw after it and behind what the run saw before it, in every activation.
+It changes only when the run sees something, so that a replay shows the agent the same times. In every activation a timer fires
+at the same position among the things that the run sees.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any, Final
 from taxiway.callers import caller
 
 MOMENT: Final = 1e-6
-"""Seconds between two moments that can be told apart."""
+"""Seconds between two distinct times."""
 
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """Something that the agent's code wants called at `when`, in seconds of the run; it was set at `since`."""
+    """A timer of the agent's code that calls `call` at `when`, in seconds of the run; it was set at `since`."""
 
     when: float
     number: int
@@ -36,13 +36,13 @@ class Timer:
     place: tuple[CodeType, int] | None = field(compare=False)
 
     def ring(self) -> None:
-        """Call it, unless it was cancelled meanwhile."""
+        """Call the function, unless the timer was cancelled."""
         if not self.handle.cancelled():
             self.call(*self.args)
 
 
 class RunClock:
-    """The run's time as the agent sees it (`now`), and as it really is (`real`)."""
+    """The run's time as the agent sees it (`now`), and the real one (`real`)."""
 
     def __init__(self, began: float) -> None:
         self._zero = time.monotonic() - began
@@ -50,16 +50,16 @@ class RunClock:
         self._real = 0.0
 
     def real(self) -> float:
-        """Return the seconds that have really passed since the run began; never less than the agent has seen."""
+        """Return the real seconds since the run began, never less than the agent has seen."""
         self._real = max(self._real, self.now, time.monotonic() - self._zero)
         return self._real
 
     def reach(self, when: float) -> None:
-        """Let the agent see that it is so late; its time never goes back."""
+        """Advance the time that the agent sees; it never goes back."""
         self.now = max(self.now, when)
 
     def skip(self, seconds: float) -> None:
-        """Let so much time have passed in no time."""
+        """Advance the real time by so many seconds without waiting."""
         self._zero -= seconds
 
 
@@ -79,7 +79,7 @@ class Timers:
         args: tuple[Any, ...],
         context: Context | None,
     ) -> asyncio.TimerHandle:
-        """Set a timer; one whose time is over fires next, but behind all that the run has seen."""
+        """Set a timer; one that is overdue fires next, but after everything that the run has seen."""
         when = max(when, self._clock.now + MOMENT)
         context = copy_context() if context is None else context
         handle = asyncio.TimerHandle(when, call, args, loop, context)
@@ -88,13 +88,13 @@ class Timers:
         return handle
 
     def first(self) -> Timer | None:
-        """Return the one that fires next."""
+        """Return the timer that fires next, None if none is pending."""
         while self._heap and self._heap[0].handle.cancelled():
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
 
     def pop(self) -> list[Timer]:
-        """Take what fires next: all that fire at that moment."""
+        """Remove and return the next timers: all that fire at the same time."""
         first = self.first()
         found: list[Timer] = []
         while first is not None and (not found or first.when == found[0].when):
@@ -103,5 +103,5 @@ class Timers:
         return found
 
     def pending(self) -> list[Timer]:
-        """Return all that may still fire, the next one first."""
+        """Return the pending timers, the next one first."""
         return sorted(timer for timer in self._heap if not timer.handle.cancelled())

@@ -1,4 +1,4 @@
-"""Serves one worker: takes its activations one after the other, and listens to it all the while."""
+"""Service of a host for one worker: it executes activations one after another and reads frames at the same time."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import taxiway
 from taxiway.activation import Activation
 from taxiway.agents import Agent
 from taxiway.errors import INVALID_INPUT, InvalidValue, NotRecorded
-from taxiway.forks import ChildEndsHere, refuse_in_child, tell_children
+from taxiway.forks import ChildEndsHere, refuse_in_child, register_host
 from taxiway.frames import PROTOCOL, ChannelClosed, Frame, FrameError, FrameSocket, Kind
-from taxiway.host.death import abandon, die, leave
-from taxiway.host.interpreter import note_audit_hooks
+from taxiway.host.alarms import AlarmThread
+from taxiway.host.def_player import DefAgentPlayer
+from taxiway.host.interpreter_state import note_audit_hooks
 from taxiway.host.interrupts import AGAIN_AFTER, Interrupts
 from taxiway.host.leftovers import Leftovers
 from taxiway.host.loading import Broken, Served, load
-from taxiway.host.main_thread import MainThread
-from taxiway.host.watch import Watch
+from taxiway.host.process_end import abandon, die, leave
 from taxiway.ledger import Recorded, Turn
 from taxiway.orders import Order
 from taxiway.outcome import Failed, Finished, Outcome
-from taxiway.report import MAX_LOG, storable
+from taxiway.storable_text import MAX_LOG, storable
 from taxiway.waits import Settled
 
 EXIT_BROKEN: Final = 3
-_LAST_WORDS: Final = 1.0
+_EXIT_AFTER: Final = 1.0
 _UNWINDING: Final = 5.0
-"""Seconds that an agent's code gets to unwind once its run waits; then the run is parked without it."""
+"""Seconds that an agent's code has to unwind after a park; then the run is parked without it."""
 
 
 class _Player(Protocol):
@@ -44,7 +44,7 @@ class _Player(Protocol):
 
 
 class Service:
-    """A host at work. The main thread carries activations, a reader takes frames, a watch keeps times."""
+    """A running host: the main thread executes activations, a reader thread takes frames, and an alarm thread keeps times."""
 
     def __init__(
         self, channel: FrameSocket, lease_seconds: float, key: bytes | None = None, confined: str | None = None
@@ -54,7 +54,7 @@ class Service:
         self._confined = confined
         self._lease = lease_seconds
         self._valid_at = time.monotonic()
-        self._watch = Watch()
+        self._watch = AlarmThread()
         self._interrupts = Interrupts(self._watch)
         self._leftovers: Leftovers | None = None
         self._agents: dict[str, Served] = {}
@@ -64,11 +64,11 @@ class Service:
         self._player: _Player | None = None
 
     def run(self, specs: list[str]) -> int:
-        """Serve until told to stop; return the exit status."""
+        """Serve until the worker sends `stop`; return the exit status."""
         self._watch.start()
         self._watch_lease()
         threading.Thread(target=self._read, name="taxiway-reader", daemon=True).start()
-        tell_children(self._hang_up)
+        register_host(self._forget_run)
         try:
             self._agents = load(specs)
         except Broken as broken:
@@ -82,9 +82,9 @@ class Service:
         self._write(self._hello())
         while (activation := self._orders.get()) is not None:
             if not self._carry(activation):
-                abandon()  # at once: nothing that was interrupted may hold up the end
+                abandon()  # immediately: interrupted code must not delay the end
             self._write({"frame": Kind.IDLE, "activation": activation.order.activation})
-        self._watch.after(_LAST_WORDS, lambda: leave(0))  # an agent's own threads may keep Python from ending
+        self._watch.after(_EXIT_AFTER, lambda: leave(0))  # an agent's own threads may keep Python from ending
         return 0
 
     def _hello(self) -> Frame:
@@ -101,7 +101,7 @@ class Service:
     # The main thread.
 
     def _carry(self, activation: Activation) -> bool:
-        """Execute one activation to its acknowledged end; return whether this process may take another."""
+        """Execute one activation until the worker has acknowledged its end; return whether this process may take another."""
         served = self._agents.get(activation.order.agent)
         if served is None:
             message = f"this host has no agent {activation.order.agent!r}"
@@ -125,7 +125,7 @@ class Service:
         return not (last or activation.canceled.is_set())
 
     def _clear(self, activation: Activation) -> list[str]:
-        """Clear what the run left behind, and tell its log what does not let this process serve another run."""
+        """Clear the run's leftovers; return, and log for the run, those that end this process."""
         assert self._leftovers is not None, "made with the agents"
         left = self._leftovers.clear()
         if left:
@@ -138,41 +138,40 @@ class Service:
         self._watch.after(_UNWINDING, lambda: self._park_anyway(activation))
 
     def _park_anyway(self, activation: Activation) -> None:
-        """Park a run whose agent does not end, and leave it to nobody: this process ends. In the watch's thread."""
+        """Park a run whose agent does not unwind, and end this process. Called in the alarm thread."""
         if not activation.over:
             activation.conclude(Finished("null"))
-            self._watch.after(_LAST_WORDS, lambda: die("an agent went on although its run waits"))
+            self._watch.after(_EXIT_AFTER, lambda: die("an agent continued although its run waits"))
 
     def _outcome(self, agent: Agent, activation: Activation, player: _Player) -> Outcome:
         try:
             inputs = agent.read_input(activation.order.input)
         except (InvalidValue, ValueError) as problem:
             return Failed(INVALID_INPUT, "InvalidInput", f"agent {agent.name!r}: {problem}")
-        if activation.canceled.is_set():  # before there was a player to interrupt
+        if activation.canceled.is_set():  # the cancel arrived before there was a player to interrupt
             return Failed("canceled", "Canceled", "the run was canceled")
         return player.carry(agent, inputs)
 
     def _player_for(self, agent: Agent, activation: Activation) -> _Player:
         if not agent.is_async:
-            return MainThread(activation, self._interrupts)
+            return DefAgentPlayer(activation, self._interrupts)
 
-        from taxiway.host.event_loop import EventLoop  # noqa: PLC0415 - it needs asyncio, a `def` agent does not
+        from taxiway.host.async_player import AsyncAgentPlayer  # noqa: PLC0415 - it needs asyncio, a `def` agent does not
 
-        return EventLoop(activation, self._interrupts, self._watch)
+        return AsyncAgentPlayer(activation, self._interrupts, self._watch)
 
     def _conclude(self, activation: Activation, outcome: Outcome) -> None:
         try:
             activation.conclude(outcome).result()
         except NotRecorded as refusal:
-            if not isinstance(
-                outcome, Failed
-            ):  # a refused result is a failure; a refused failure is the worker's affair
+            # A refused result becomes a failure; a refused failure is left to the worker.
+            if not isinstance(outcome, Failed):
                 self._conclude(activation, Failed(refusal.code, "NotRecorded", str(refusal)))
 
     def _flush(self) -> None:
-        """Write out what the agent printed, an unfinished line too: it belongs to this run, not to the next one."""
+        """Flush what the agent printed, including an unfinished line: it belongs to this run, not to the next one."""
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # the agent may have put anything in their place, or closed them
+            with contextlib.suppress(Exception):  # the agent may have replaced or closed them
                 stream.flush()
 
     # The reader thread.
@@ -221,7 +220,7 @@ class Service:
     def _take_answer(self, frame: Frame) -> None:
         activation = self._activation
         if activation is None or frame["activation"] != activation.order.activation:
-            return  # of an activation that is over
+            return  # it belongs to an earlier activation
         match frame["frame"]:
             case Kind.ACK:
                 activation.acknowledge(frame["n"], frame.get("value"))
@@ -245,10 +244,10 @@ class Service:
                 player.cancel()
             self._watch.after(AGAIN_AFTER, lambda: self._interrupt(activation))
 
-    # Both, and the watch.
+    # All threads.
 
-    def _hang_up(self) -> None:
-        """Keep nothing that speaks for a run, in a forked child."""
+    def _forget_run(self) -> None:
+        """Forget the channel and the key in a forked child, which must not write frames of a run."""
         self._channel.forget()
         self._key = None
         if self._activation is not None:
@@ -264,5 +263,5 @@ class Service:
     def _watch_lease(self) -> None:
         remaining = self._valid_at + self._lease - time.monotonic()
         if remaining <= 0:
-            die(f"the worker has not called itself valid for {self._lease:g} s")
+            die(f"the worker has sent no `valid` for {self._lease:g} s")
         self._watch.after(remaining, self._watch_lease)

@@ -1,4 +1,4 @@
-"""The standard streams of the process, which agents may replace, redirect or close."""
+"""Standard streams of the process, which agents may replace, redirect or close."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Streams:
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
 
     def read(self) -> tuple[Any, ...]:
-        """Return what must be the same after each run."""
+        """Return the state that must be equal after each run."""
         closed = [stream is not None and stream.closed for stream in self._streams]
         return (sys.stdin, sys.stdout, sys.stderr), closed, [_file(descriptor) for descriptor in range(3)]
 
     def restore(self, _was: object = None) -> None:
-        """Put the stream objects back where code finds them; what was printed to the real ones goes out."""
+        """Restore the stream objects in `sys`, and flush them."""
         sys.stdin, sys.stdout, sys.stderr = self._streams
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):  # the worker reads no more, or the agent closed it
+            with contextlib.suppress(OSError, ValueError):  # the worker no longer reads, or the agent closed it
                 stream.flush()
 
 

@@ -1,11 +1,11 @@
-"""Where in an async agent a call stands: the path of its task, the same in every activation of the run.
+"""Paths of tasks: the place of a call in an async agent, equal in every activation of the run.
 
-The root task has the path `0`, the n-th task that a task starts `<its path>.<n>`. What a callback starts, such as the handler of
-a connection that somebody opens, is counted apart (`<path>.c<n>`), so that it moves no path of what the code starts in order.
-Tasks within steps have none: a replay does not execute them.
+The root task has the path `0`, and the n-th task that a task starts has `<its path>.<n>`. Tasks that a callback starts, such as
+the handler of an incoming connection, are counted separately (`<path>.c<n>`), so that they do not move the paths of tasks that
+the code starts in order. Tasks within steps have no path: a replay does not execute them.
 
-Sets of tasks, as `asyncio.wait` returns them and task groups keep them, have the same order in every activation too: the hash
-of a task is made of its path.
+Sets of tasks, such as those of `asyncio.wait` and of task groups, also have the same order in every activation: the hash of a
+task is made from its path.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from taxiway.inside import agent_code
 
 ROOT: Final = "0"
 LONGEST: Final = 80
-"""Characters from which on a path is shortened to a digest, so that a key always fits."""
+"""Most characters of a path; a longer one is replaced by a digest, so that a key always fits."""
 
 
-class _Stand:
-    """The path of a task, and how many it has started."""
+class _Position:
+    """The path of a task, and the numbers of tasks that it has started."""
 
     def __init__(self, path: str, place: int = 0) -> None:
         self.path = path
-        # Siblings stand in a set in the order in which they were started.
+        # In a set, siblings have the order in which they were started.
         self.hash = (zlib.crc32(path.rpartition(".")[0].encode()) << 12) + place
         self._tasks = 0
         self._callbacks = 0
 
-    def next(self, *, by_callback: bool) -> _Stand:
+    def next(self, *, by_callback: bool) -> _Position:
         if by_callback:
             self._callbacks += 1
-            return _Stand(_short(f"{self.path}.c{self._callbacks}"), self._callbacks)
+            return _Position(_short(f"{self.path}.c{self._callbacks}"), self._callbacks)
         self._tasks += 1
-        return _Stand(_short(f"{self.path}.{self._tasks}"), self._tasks)
+        return _Position(_short(f"{self.path}.{self._tasks}"), self._tasks)
 
 
 class AgentTask(asyncio.Task[Any]):
-    """A task of the agent's own code, or of a step's. `on_cancel` is called with each request to cancel it."""
+    """A task of the agent's own code or of a step. `on_cancel` is called for each request to cancel it."""
 
     def __init__(self, coroutine: Any, *, place: int | None = None, **options: Any) -> None:
         self._place = place
@@ -55,7 +55,7 @@ class AgentTask(asyncio.Task[Any]):
         return id(self) >> 4 if self._place is None else self._place
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel it, as of any task."""
+        """Cancel the task, as usual."""
         if self.on_cancel is not None and not self.done():
             self.on_cancel()
         return super().cancel(msg)
@@ -63,38 +63,38 @@ class AgentTask(asyncio.Task[Any]):
 
 _MAKE_EAGER: Final = "create_eager_task_factory"  # since Python 3.12
 _eager: Final = getattr(asyncio, "eager_task_factory", object())  # since Python 3.12
-_standing: Final[ContextVar[_Stand | None]] = ContextVar("taxiway_path", default=None)
+_position: Final[ContextVar[_Position | None]] = ContextVar("taxiway_path", default=None)
 
 
 class TaskPaths:
-    """The paths of the tasks of one activation; it is the task factory of its loop."""
+    """The paths of the tasks of one activation. It is the task factory of its loop, and used by that thread only."""
 
     def __init__(self) -> None:
-        self._stands: dict[int, tuple[Any, _Stand]] = {}
+        self._positions: dict[int, tuple[Any, _Position]] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
         self.inner: Callable[..., Any] | None = None
         """The factory that the agent's code has set, such as `asyncio.eager_task_factory`."""
 
     def here(self) -> str:
-        """Return the path of what runs now."""
-        stand, by_callback = self._now()
-        if stand is None:
+        """Return the path of the code that runs now."""
+        position, by_callback = self._now()
+        if position is None:
             return f"{ROOT}.c"
-        return _short(f"{stand.path}.c") if by_callback else stand.path
+        return _short(f"{position.path}.c") if by_callback else position.path
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
-        """Make a task, and note its path."""
-        if not agent_code.get() and self._stands:
+        """Make a task and record its path."""
+        if not agent_code.get() and self._positions:
             return self._made(loop, coroutine, options, None)
         parent, by_callback = self._now()
-        stand = _Stand(ROOT) if parent is None else parent.next(by_callback=by_callback)
+        position = _Position(ROOT) if parent is None else parent.next(by_callback=by_callback)
         if self.inner is None and options.get("context") is None:
             options["context"] = copy_context()
-            options["context"].run(_standing.set, stand)
+            options["context"].run(_position.set, position)
         mine = id(coroutine)
-        self._stands[mine] = (coroutine, stand)  # which keeps the number from being given to another one
-        task = self._made(loop, coroutine, options, stand.hash)
-        task.add_done_callback(lambda _: self._stands.pop(mine, None))
+        self._positions[mine] = (coroutine, position)  # the reference keeps the id from being reused
+        task = self._made(loop, coroutine, options, position.hash)
+        task.add_done_callback(lambda _: self._positions.pop(mine, None))
         return task
 
     def _made(self, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any], place: int | None) -> Any:
@@ -105,12 +105,12 @@ class TaskPaths:
             return made(loop, coroutine, **options)
         return self.inner(loop, coroutine, **options)
 
-    def _now(self) -> tuple[_Stand | None, bool]:
+    def _now(self) -> tuple[_Position | None, bool]:
         task = asyncio.current_task(self.loop)
         if task is None:
-            return _standing.get(), True
-        _, stand = self._stands.get(id(task.get_coro()), (None, None))
-        return (_standing.get() if stand is None else stand), False
+            return _position.get(), True
+        _, position = self._positions.get(id(task.get_coro()), (None, None))
+        return (_position.get() if position is None else position), False
 
 
 def _short(path: str) -> str:

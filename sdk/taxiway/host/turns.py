@@ -1,9 +1,8 @@
-"""Shows an async agent one thing at a time, in an order that is the same in every activation of its run.
+"""Turns of an async agent: it sees one thing at a time, in an order that is equal in every activation of its run.
 
-What the run may see (recorded values, outcomes of waits, timers of its own code) is handed out only while nothing of the agent's
-code is ready to go on, and the next only when that is so again. A replay hands out what was recorded, in the order of the
-records, and lets nothing new begin; then the run is live, and sees what comes in the order in which it is recorded. So code
-that depends on who comes first goes the same way again.
+Recorded values, outcomes of waits and timers of the agent's code are entries. The next entry is shown only while no code of the
+agent is ready to run. A replay shows the recorded entries in their order and lets nothing new begin. Then the run is live, and
+sees new entries in the order in which they are recorded. So code that depends on what comes first takes the same path again.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from taxiway.host.agent_loop import AgentLoop
-from taxiway.host.entries import Entry
+from taxiway.host.replay_order import Entry
 from taxiway.host.run_clock import MOMENT, Timer
 from taxiway.host.task_paths import AgentTask
 
-RESTLESS: Final = 500
-"""Turns of the loop after which the next thing is shown although the agent's code never rests, as one that polls does."""
+MAX_BUSY_TURNS: Final = 500
+"""Turns of the loop after which the next entry is shown although the agent's code never rests, for example polls."""
 UNWINDING: Final = 1.0
-"""Seconds for which everything else waits for a step to end that was cancelled; such a step must not go on."""
+"""Seconds for which all other entries wait for the end of a cancelled step, which must not continue."""
 
 
 class Turns:
-    """The order of what one activation sees. Used by its loop's thread alone.
+    """The order of what one activation sees. Used by its loop's thread only.
 
-    `see` is told of each wait whose outcome is shown, `lose` of each that was given up. `catch_up` is called when the whole past
-    was shown, with the timer that is overdue then (None: no longer any), and may have something recorded that comes first;
-    it says whether it did. `on_rest` is called when all was shown; it says whether it made something happen.
+    `see` is called for each wait whose outcome is shown, and `lose` for each that was given up. `catch_up` is called after the
+    whole past was shown, with the timer that is overdue then (None if none is); it may record something to be shown first, and
+    returns whether it did. `on_rest` is called after everything was shown; it returns whether it made something happen.
     """
 
     def __init__(
@@ -67,22 +66,22 @@ class Turns:
 
     @property
     def is_live(self) -> bool:
-        """Whether the run has seen all that was recorded."""
+        """Whether the run has seen all records."""
         return self._live.done()
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is on its way to be recorded or shown."""
+        """Whether no entry waits to be recorded or shown."""
         return not (self._under_way or self._coming or self._entry or self._held)
 
-    # What the agent's side asks for.
+    # Called by the agent's side.
 
     async def seen(self, key: str) -> None:
-        """Return when the turn of a recorded step has come; raise CancelledError where the agent had given it up."""
+        """Return at the turn of a recorded step; raise CancelledError for a step that the agent had given up."""
         await self.ask(key)
 
     def ask(self, key: str) -> asyncio.Future[None]:
-        """Return what is done once the turn of this has come."""
+        """Return a future that ends at the turn of this key."""
         future = self._asked.get(key)
         if future is None or future.done():
             future = self._asked[key] = self._loop.create_future()
@@ -99,7 +98,7 @@ class Turns:
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Show nothing else while the agent waits for an answer that is no part of the records."""
+        """Show nothing else while the agent waits for an answer that is not recorded."""
         self._held += 1
         try:
             yield
@@ -109,7 +108,7 @@ class Turns:
 
     @contextmanager
     def unwinding(self) -> Iterator[None]:
-        """Show nothing else while the present task, once it is cancelled, unwinds from what is no code of the agent's."""
+        """Show nothing else while the present task, after a cancel, unwinds from code that is not the agent's."""
         task = asyncio.current_task()
         with ExitStack() as stack:
             if isinstance(task, AgentTask):
@@ -125,12 +124,12 @@ class Turns:
                 stack.callback(setattr, task, "on_cancel", None)
             yield
 
-    # What is recorded now.
+    # Called for new records.
 
     def stamp(self, at: float | None = None) -> float:
-        """Return the moment of an item that is recorded now, in milliseconds: behind what was seen, before what will be.
+        """Return the time of an item that is recorded now, in milliseconds: after all seen entries, before all later ones.
 
-        `at` is an earlier moment of the run's clock at which it came.
+        `at` is an earlier time on the run's clock at which the item arrived.
         """
         first = self._timers.first()
         now = self._clock.real() if at is None else at
@@ -140,21 +139,21 @@ class Turns:
 
     @property
     def is_unnoted(self) -> bool:
-        """Whether timers have fired since that of which no record tells: then a replay may have them fire at other times."""
+        """Whether timers have fired that no record covers: a replay might then fire them at other times."""
         return self._fired > self._noted
 
     def expect(self, future: Any, entry: Entry, *, noted: bool = True) -> None:
-        """Show an entry when `future` (which the reader's thread ends) says that it is recorded; `noted` for replays."""
+        """Show an entry when `future`, which the reader thread ends, reports it recorded; `noted` if replays see it too."""
         self._under_way += 1
         if noted and entry.at is not None:
             self._noted = max(self._noted, entry.at)
         future.add_done_callback(lambda _: self._arrive(entry))
 
     def look(self) -> None:
-        """See to it that what may be shown is, once nothing of the agent's code is ready to go on."""
+        """Schedule the probe that shows the next entry, once no code of the agent is ready to run."""
         if not self._probing:
             self._probing = True
-            # As what stirred may stand behind the probe in the loop's queue, it is given a turn in any case.
+            # Code that was just scheduled may follow the probe in the loop's queue: it gets one turn in any case.
             self._stirs_seen, self._restless = self._stirs - 1, 0
             self._loop.call_ours(self._probe)
 
@@ -174,15 +173,14 @@ class Turns:
     def _stirred(self) -> None:
         self._stirs += 1
         if not self._probing:
-            if (
-                self.is_live and self.is_settled
-            ):  # a socket or a thread of the agent's own did it: it is as late as it is
+            if self.is_live and self.is_settled:
+                # A socket or a thread of the agent's own scheduled this: the agent sees the real time.
                 self._clock.reach(self.stamp() / 1000)
             self.look()
 
     def _probe(self) -> None:
-        """Look whether anything of the agent's code has stirred since the last look: else nothing of it is ready."""
-        if self._stirs != self._stirs_seen and self._restless < RESTLESS:
+        """Show the next entry if the agent's code has scheduled nothing since the last probe: then no code is ready."""
+        if self._stirs != self._stirs_seen and self._restless < MAX_BUSY_TURNS:
             self._stirs_seen = self._stirs
             self._restless += 1
         elif self._held or not self._advance():
@@ -193,7 +191,7 @@ class Turns:
         self._loop.call_ours(self._probe)
 
     def _advance(self) -> bool:
-        """Show the next thing; return whether there was one."""
+        """Show the next entry; return whether there was one."""
         if self._entry is None and self._past:
             if self._is_due_in_past():
                 return self._fire()
@@ -209,14 +207,14 @@ class Turns:
         return self._on_rest()
 
     def _asked_of_past(self) -> Entry | None:
-        """Return the next record; one of a step that nobody asks for gives way to a later one."""
+        """Return the next record, passing over steps that the code has not asked for."""
         for entry in self._past:
             if not entry.is_step or not self._ever_asked.isdisjoint((*entry.keys, *entry.gone)):
                 return entry
         return None
 
     def _is_due_in_past(self) -> bool:
-        """Return whether a timer fires next: also one that fires at the moment of a step which nobody asks for before."""
+        """Return whether a timer fires next, possibly at the time of a step that the code does not ask for before."""
         first, timer, asked = self._past[0], self._timers.first(), self._asked_of_past()
         if timer is None:
             return False
@@ -230,7 +228,7 @@ class Turns:
         return entry
 
     def _next(self) -> Entry | None:
-        for key in self._left:  # recorded, but asked for only now
+        for key in self._left:  # a record that the code asks for only now
             if key in self._asked:
                 return self._left.pop(key)
         return self._coming.popleft() if self._coming and (self.is_live or self._going_live) else None
@@ -240,7 +238,7 @@ class Turns:
         return first if first is not None and first.when <= self._clock.real() else None
 
     def _begin_to_live(self) -> bool:
-        """Let new things happen, behind what came since the run saw something last."""
+        """Become live, after everything that arrived since the run last saw something."""
         if not self._going_live:
             self._going_live = True
             for entry in self._past:
@@ -277,21 +275,21 @@ class Turns:
         return True
 
     def _is_due(self, entry: Entry) -> bool:
-        """Return whether a timer fires before an entry is shown; a step's value was there before those of its very moment."""
+        """Return whether a timer fires before an entry is shown; a step's value precedes timers of exactly its time."""
         first = self._timers.first()
         if first is None or entry.at is None:
             return False
         return first.when < entry.at if entry.is_step else first.when <= entry.at
 
     def _is_due_before_loss(self, entry: Entry) -> bool:
-        """Return whether a timer fires by which the agent may have given up what is gone: then it does so by itself."""
+        """Return whether a timer is due at which the agent may give up the `gone` waits by itself."""
         first = self._timers.first()
         if first is None or entry.at is None or first.when > entry.at:
             return False
         return not self._asked.keys().isdisjoint(entry.gone)
 
     def _fire(self) -> bool:
-        """Have all timers of the next moment fire, so that nothing is recorded between two of them."""
+        """Fire all timers of the next time together, so that nothing is recorded between two of them."""
         timers = self._timers.pop()
         self._clock.reach(timers[0].when)
         self._fired = timers[0].when
@@ -305,7 +303,7 @@ class Turns:
             future.set_result(None)
 
     def _give_up(self, key: str) -> None:
-        """Give up what the agent gave up here once, where it has not done so by itself."""
+        """Cancel what the agent gave up here before, if it has not done so by itself."""
         self._lose(key)
         if (future := self._asked.pop(key, None)) is not None and not future.done():
             future.cancel()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from taxiway.agent_references import AnyAgent, refer_to
 from taxiway.decode import decode
 from taxiway.durations import Duration, seconds
 from taxiway.encode import plain
 from taxiway.errors import AGENT_ERROR, InvalidValue
-from taxiway.starting import AnyAgent, refer_to
 from taxiway.testing.errors import Refused
 from taxiway.testing.given import Approval, Authorization, ChildEnd, Denial, Expiry, Given, Reply, Resumption, Signal
 from taxiway.testing.outcome import Error

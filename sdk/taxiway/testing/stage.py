@@ -20,16 +20,16 @@ from typing import Any
 from taxiway.activation import PARK_AFTER, Activation
 from taxiway.agents import Agent
 from taxiway.authorizations import Grant
-from taxiway.conduct import Attempt, Command, Execute, Script, Sleep
+from taxiway.commands import Attempt, Command, Execute, Script, Sleep
 from taxiway.conversation import Granted
 from taxiway.errors import Park
 from taxiway.frames import Frame, Kind
-from taxiway.host.event_loop import EventLoop
+from taxiway.host.alarms import AlarmThread
+from taxiway.host.async_player import AsyncAgentPlayer
+from taxiway.host.def_player import DefAgentPlayer
 from taxiway.host.interrupts import Interrupts
-from taxiway.host.main_thread import MainThread
 from taxiway.host.parking import Parking
 from taxiway.host.run_clock import RunClock
-from taxiway.host.watch import Watch
 from taxiway.ledger import Recorded
 from taxiway.orders import Order
 from taxiway.outcome import Outcome
@@ -195,7 +195,7 @@ class Stage:
             self._broken = self._broken or error
 
 
-class _Thread(MainThread):
+class _Thread(DefAgentPlayer):
     def __init__(self, stage: Stage, activation: Rehearsal, interrupts: Interrupts) -> None:
         super().__init__(activation, interrupts)
         self._stage = stage
@@ -204,7 +204,7 @@ class _Thread(MainThread):
         return super().play(self._stage.direct(script))
 
 
-class _Loop(EventLoop):
+class _Loop(AsyncAgentPlayer):
     def __init__(self, stage: Stage, activation: Rehearsal, interrupts: Interrupts) -> None:
         super().__init__(activation, interrupts, _watch())
         self._stage = stage
@@ -245,8 +245,8 @@ class _Interrupts(Interrupts):
 
 
 @cache
-def _watch() -> Watch:
-    watch = Watch()
+def _watch() -> AlarmThread:
+    watch = AlarmThread()
     watch.start()
     return watch
 

@@ -13,18 +13,18 @@ from typing import Any
 from taxiway import AsyncRun, step_info
 from taxiway.activation import Activation
 from taxiway.agents import Agent
-from taxiway.conduct import Attempt, Execute, Sleep
+from taxiway.commands import Attempt, Execute, Sleep
 from taxiway.errors import Canceled
 from taxiway.frames import Frame, Kind
 from taxiway.host.agent_loop import AgentLoop
+from taxiway.host.alarms import AlarmThread
+from taxiway.host.async_player import AsyncAgentPlayer
 from taxiway.host.attempts import Attempts
-from taxiway.host.event_loop import EventLoop
 from taxiway.host.interrupts import Interrupts
 from taxiway.host.parking import Hold, Parking
 from taxiway.host.run_clock import RunClock, Timers
-from taxiway.host.scripts import Scripts
+from taxiway.host.script_player import ScriptPlayer
 from taxiway.host.task_paths import TaskPaths
-from taxiway.host.watch import Watch
 from taxiway.orders import Limits, Order
 from taxiway.outcome import Outcome
 
@@ -129,7 +129,7 @@ class _Attempts(Attempts):
             self.stage.under.discard(key)
 
 
-class _Scripts(Scripts):
+class _Scripts(ScriptPlayer):
     stage: Stage
 
     async def _back_off(self, command: Sleep, seconds: float) -> None:
@@ -141,7 +141,7 @@ class _Scripts(Scripts):
             self.stage.backing -= soon
 
 
-class Stage(EventLoop):
+class Stage(AsyncAgentPlayer):
     """The player, and the world around it. `trace` is what the agent's code has come to."""
 
     def __init__(self, activation: Staged, on_event: Callable[[], None] = lambda: None) -> None:
@@ -247,7 +247,7 @@ class Stage(EventLoop):
         attempts.stage = self
         return attempts
 
-    def _new_scripts(self) -> Scripts:
+    def _new_scripts(self) -> ScriptPlayer:
         scripts = _Scripts(
             self._activation,
             self._loop,
@@ -295,8 +295,8 @@ def _parts(key: str) -> tuple[str, int]:
 
 
 @cache
-def _watch() -> Watch:
-    watch = Watch()
+def _watch() -> AlarmThread:
+    watch = AlarmThread()
     watch.start()
     return watch
 
