@@ -17,12 +17,12 @@ from api.http.problems import Problem, invalid, run_not_found
 from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.resources import Resources, resources
-from api.runs.accept import accept, same_request
-from api.runs.create import Key, answer
 from api.runs.detail import read_whole
 from api.runs.envelope import RetryBody
 from api.runs.find import run_id
+from api.runs.idempotency import IdempotencyKey, find_earlier, keyed_request
 from api.runs.input_check import fitting_input
+from api.runs.store import store
 from api.shapes import RunBody
 from models.errors import Forgotten, OnceUnknown
 from models.lifecycle import TERMINAL
@@ -52,7 +52,7 @@ def retry_run(
     caller: Annotated[Caller, Depends(may("enqueue"))],
     raw: Annotated[bytes, Depends(body_within(single_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Answer:
     """Make a new run, linked by `retryOf`, that keeps what went well and tries again what did not.
 
@@ -61,9 +61,12 @@ def retry_run(
     """
     run, fields = run_id(runId), json_object(raw) if raw else {}
     again = _Retry(caller, run, read_as(RetryBody, fields), shared)
-    request = same_request(idempotency_key, "retry", {"run": str(run), **fields})
-    accepted = accept(caller, request, again.prepare, shared.bus, again.put)
-    return answer(accepted, read_whole(caller, accepted.ids[0]))
+    request = keyed_request(idempotency_key, "retry", {"run": str(run), **fields})
+    if earlier := find_earlier(caller, request):
+        return earlier.answer(read_whole(caller, earlier.ids[0]))
+    new = again.prepare()
+    accepted = store(caller, request, [new], shared.bus, also=again.put)
+    return accepted.answer(read_whole(caller, accepted.ids[0]))
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class _Retry:
     shared: Resources
     copies: Copies | None = None
 
-    def prepare(self) -> Sequence[NewRun]:
+    def prepare(self) -> NewRun:
         """Describe the new run; raises Problem."""
         if self.body.fromStep is not None and self.body.input is not None:
             raise invalid("fromStep", "keeps what was recorded, a new input keeps nothing: give one of them")
@@ -85,10 +88,10 @@ class _Retry:
             new = partial(successors.successor, row, retry_of=self.run, created_by=self.caller.key)
             if self.body.input is not None:
                 agent = self.shared.catalogue.agent(row["agent"], "agent")
-                return [new(input=fitting_input(self.body.input, agent, self.shared.settings.max_input_bytes))]
+                return new(input=fitting_input(self.body.input, agent, self.shared.settings.max_input_bytes))
             made = new()
             self.copies = self._begin(connection, row, made.id)
-        return [made]
+        return made
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
         """Store what the new run begins with."""
