@@ -3,10 +3,10 @@
 from fastapi import FastAPI
 
 from api.consent import come_back, complete, grants, set_out
-from api.http.error_handlers import add_faults
+from api.http.error_handlers import add_error_handlers
 from api.http.nul_filter import RejectNul
-from api.http.openapi import install
-from api.http.read_turns import Turns
+from api.http.openapi import install_openapi
+from api.http.read_turns import ReadTurns
 from api.installation import (
     agents,
     capacity,
@@ -24,7 +24,21 @@ from api.lifespan import lifespan
 from api.page import approval
 from api.people import inbox, link_options
 from api.reference import page as reference
-from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
+from api.runs import (
+    bulk,
+    cancel,
+    create,
+    explain,
+    listing,
+    pause,
+    read,
+    resume,
+    retry,
+    signals,
+    stream,
+    tenant_stream,
+    wait,
+)
 from api.scheduling import schedules
 from api.version import VERSION
 
@@ -44,7 +58,7 @@ _ROUTERS = (
     explain,
     stream,
     wait,
-    watching,
+    tenant_stream,
     cancel,
     pause,
     resume,
@@ -84,8 +98,8 @@ def build() -> FastAPI:
     )
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(Turns)
+    app.add_middleware(ReadTurns)
     app.add_middleware(RejectNul)
-    add_faults(app)
-    install(app)
+    add_error_handlers(app)
+    install_openapi(app)
     return app

@@ -15,7 +15,7 @@ from models.tables.agent import Agent
 from models.tables.queue import Queue
 from models.tables.window import Window
 
-_FRESH_SECONDS = 1.0
+_TRUSTED_SECONDS = 1.0
 _MOST_NAMED = 50
 
 
@@ -45,7 +45,7 @@ class Catalogue:
             known = self._read(name)
             if known is None:
                 raise _unknown("agent", name, _names(col(Agent.name)), field)
-            self._agents[name] = (time.monotonic() + _FRESH_SECONDS, known)
+            self._agents[name] = (time.monotonic() + _TRUSTED_SECONDS, known)
         return known
 
     def check_queue(self, name: str, field: str) -> None:
@@ -61,7 +61,7 @@ class Catalogue:
         if time.monotonic() < self._windows.get(name, 0.0):
             return
         known = _names(col(Window.name))
-        self._windows = dict.fromkeys(known, time.monotonic() + _FRESH_SECONDS)
+        self._windows = dict.fromkeys(known, time.monotonic() + _TRUSTED_SECONDS)
         if name not in known:
             raise _unknown("window", name, known, field)
 

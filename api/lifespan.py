@@ -37,7 +37,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     shared = Resources(given, Bus(*redis).start(), Hub(*redis), FairUse(given.searches_per_key))
     app.state.resources = shared
     shared.hub.start()
-    await asyncio.to_thread(_look_for_database)
+    await asyncio.to_thread(_check_database)
     if "secret_key" not in settings().model_fields_set:
         fact(
             "secret_key.temporary",
@@ -60,7 +60,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         fact("api.stopped")
 
 
-def _look_for_database() -> None:
+def _check_database() -> None:
     try:
         connect("api").close()
     except DatabaseAway as error:

@@ -16,7 +16,7 @@ from api.consent.page import for_people, refused
 from api.consent.returning import callback_url
 from api.consent.speaking import SPENT, speaker_of
 from api.consent.state import new_state
-from api.http.openapi_responses import refusals, shows
+from api.http.openapi_responses import refusals, response
 from api.http.problems import Problem
 from api.http.responses import PRIVATE
 
@@ -29,7 +29,7 @@ router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
     response_class=RedirectResponse,
     response_model=None,
     summary="Begin to authorize",
-    responses=shows(303, "To the provider, or to whoever carries the authorization out.")
+    responses=response(303, "To the provider, or to whoever carries the authorization out.")
     | refusals("invalid_request", *SPENT, open_to_all=True, pages=True),
 )
 def start_authorization(

@@ -31,7 +31,7 @@ class Caller:
     roles: frozenset[str] = frozenset()
 
 
-class _Known:
+class _KnownKeys:
     """Keys that were valid a moment ago, so that not every call asks the database; only ever positive answers."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class _Known:
         self._callers.clear()
 
 
-_known = _Known()
+_known = _KnownKeys()
 
 
 def forget_keys() -> None:
@@ -62,7 +62,7 @@ def forget_keys() -> None:
     _known.forget()
 
 
-def known_as(secret: str) -> Caller | None:
+def last_known_caller(secret: str) -> Caller | None:
     """Return whose key it was when this process last looked it up: whose turn it is, not what it may."""
     return _known.last(store.digest(secret))
 
@@ -84,12 +84,12 @@ async def _caller(
     if caller is None:
         caller = await run_in_threadpool(_look_up, secret)
         if caller is None:
-            raise not_valid()
+            raise invalid_key()
         _known.put(digest, caller)
     return caller
 
 
-def not_valid() -> Problem:
+def invalid_key() -> Problem:
     """Say that a key is none, or none any more."""
     return Problem("unauthenticated", "This API key is not valid, or was revoked.", headers=_CHALLENGE)
 

@@ -11,11 +11,11 @@ from starlette.requests import ClientDisconnect, Request
 from api.http.problems import Problem
 from models.runtime.settings import settings
 
-DEEPEST = 200
+MAX_DEPTH = 200
 _ENVELOPE_BYTES = 256 << 10
 _BATCH_INPUTS = 16
-FIRST_SECONDS = 10.0
-SLOWEST_BYTES = 16 << 10
+GRACE_SECONDS = 10.0
+MIN_BYTES_PER_SECOND = 16 << 10
 """Bytes of a body that come in each second at least, once the first seconds are over."""
 _CLOSE = {"connection": "close"}
 
@@ -45,8 +45,8 @@ def body_within(
 
     async def read(request: Request) -> bytes:
         limit = limit_for(settings().max_input_bytes)
-        known = _says_json(request) or (forms and says_form(request))
-        if not known and not (optional and _says_nothing(request)):
+        known = _is_json(request) or (forms and is_form(request))
+        if not known and not (optional and _has_no_type(request)):
             raise Problem(
                 "unsupported_media_type", "Send the body as JSON, with the header content-type: application/json."
             )
@@ -57,7 +57,7 @@ def body_within(
         stream = request.stream()
         try:
             while True:
-                until = began + FIRST_SECONDS + len(pieces) / SLOWEST_BYTES
+                until = began + GRACE_SECONDS + len(pieces) / MIN_BYTES_PER_SECOND
                 async with asyncio.timeout(max(0.0, until - time.monotonic())):
                     piece = await anext(stream)
                 pieces += piece
@@ -77,11 +77,11 @@ def _too_large(limit: int) -> NoReturn:
     raise Problem("payload_too_large", f"The body may have {limit:,} bytes at most.")
 
 
-def _says_json(request: Request) -> bool:
+def _is_json(request: Request) -> bool:
     return _type(request) == "application/json"
 
 
-def says_form(request: Request) -> bool:
+def is_form(request: Request) -> bool:
     """Whether the body is what a browser submits."""
     return _type(request) == "application/x-www-form-urlencoded"
 
@@ -90,7 +90,7 @@ def _type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _says_nothing(request: Request) -> bool:
+def _has_no_type(request: Request) -> bool:
     return "content-type" not in request.headers
 
 
@@ -101,11 +101,11 @@ def json_object(raw: bytes) -> dict[str, Any]:
     except RecursionError:
         raise Problem("invalid_json", "The body is nested too deeply.") from None
     except ValueError as error:
-        raise Problem("invalid_json", f"The body is no valid JSON: {_why(error)}.") from None
+        raise Problem("invalid_json", f"The body is no valid JSON: {_reason(error)}.") from None
     if not isinstance(value, dict):
         raise Problem("invalid_json", "The body must be a JSON object.")
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
-        raise Problem("invalid_json", f"The body is nested too deeply: {DEEPEST} levels are allowed.")
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise Problem("invalid_json", f"The body is nested too deeply: {MAX_DEPTH} levels are allowed.")
     return value
 
 
@@ -122,7 +122,7 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _why(error: ValueError) -> str:
+def _reason(error: ValueError) -> str:
     """Say what is wrong without quoting the body."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"

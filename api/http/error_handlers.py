@@ -18,49 +18,49 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.parsing import plain
+from api.http.parsing import plain_message
 from api.http.problems import FieldError, Problem
 from api.http.responses import Refusal
-from api.http.write_access import why, writing
+from api.http.write_access import explain_refusal, write_access
 from models.errors import DatabaseAway
 from models.runtime.facts import fact
 
 _RETRY_SOON = {"retry-after": "2"}
-_FORM = "taxiway.refusal"
-_PART = re.compile(r"{\w+}")
-_LATER = re.compile(r"/v1/(webhooks.*|deliveries.*)")
+_REFUSAL = "taxiway.refusal"
+_PARAMETER = re.compile(r"{\w+}")
+_NOT_YET = re.compile(r"/v1/(webhooks.*|deliveries.*)")
 
 # The last one: no connection of the pool became free.
-_AWAY = (
+_UNREACHABLE = (
     DatabaseAway, psycopg.OperationalError, psycopg.InterfaceError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError,
 )  # fmt: skip
 
 
-def _away(error: BaseException) -> bool:
+def _is_unreachable(error: BaseException) -> bool:
     """Whether the error means that PostgreSQL is not there, or has no connection left, rather than that we are wrong."""
-    return isinstance(error, _AWAY)
+    return isinstance(error, _UNREACHABLE)
 
 
 def refuse_with(request: Request, refusal: Callable[[Problem], Response]) -> None:
     """Have everything that goes wrong in this call answered in another form: a person is shown a page."""
-    request.scope[_FORM] = refusal
+    request.scope[_REFUSAL] = refusal
 
 
 def _refused(scope: Scope, problem: Problem) -> Response:
-    refusal: Callable[[Problem], Response] = scope.get(_FORM, Refusal)
+    refusal: Callable[[Problem], Response] = scope.get(_REFUSAL, Refusal)
     return refusal(problem)
 
 
-def _without_tables(error: BaseException) -> bool:
+def _has_no_tables(error: BaseException) -> bool:
     return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
 
 
-def _too_slow(error: BaseException) -> bool:
+def _is_timeout(error: BaseException) -> bool:
     """Whether the database gave a read up after its time; what writes has no such bound."""
     return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
 
 
-def _given_up() -> Problem:
+def _read_timed_out() -> Problem:
     detail = (
         "The database gave this up: it took longer than a read may. Narrow it, for example by createdAfter, by status or to "
         "fewer at a time; if it was a moment's load, try again soon."
@@ -84,7 +84,7 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
     if error.status_code == 405:
         allow = ", ".join(_methods_at(request))
         return Refusal(Problem("method_not_allowed", f"Only {allow} may be used here.", headers={"allow": allow}))
-    if error.status_code == 404 and _LATER.fullmatch(path):
+    if error.status_code == 404 and _NOT_YET.fullmatch(path):
         return Refusal(Problem("not_found", "This call is not available in this version."))
     if error.status_code == 404:
         return Refusal(Problem("not_found", "There is nothing at this address. The calls are listed at /openapi.json."))
@@ -94,15 +94,15 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
 def _methods_at(request: Request) -> list[str]:
     """Name every method of this address; the router's own error names those of its first call there only."""
     calls = request.app.openapi()["paths"].items()
-    here = [(place, names) for place, names in calls if re.fullmatch(_PART.sub("[^/]+", place), request.url.path)]
+    here = [(place, names) for place, names in calls if re.fullmatch(_PARAMETER.sub("[^/]+", place), request.url.path)]
     # The address of a call may also look like another one with a part filled in: `/v1/runs/batch`.
-    _, names = min(here, key=lambda call: len(_PART.findall(call[0])), default=("", {}))
+    _, names = min(here, key=lambda call: len(_PARAMETER.findall(call[0])), default=("", {}))
     return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are in no document
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(_field(item["loc"]), plain(item["msg"])) for item in error.errors()]
+    errors = [FieldError(_field(item["loc"]), plain_message(item["msg"])) for item in error.errors()]
     named = "; ".join(f"{item.field} {item.detail}" for item in errors)
     return _refused(request.scope, Problem("invalid_request", f"{named}.", errors))
 
@@ -139,16 +139,16 @@ class UnhandledErrors:
 
     @staticmethod
     def _state(error: Exception) -> Problem:
-        if _without_tables(error):
+        if _has_no_tables(error):
             return Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
-        if _too_slow(error):
+        if _is_timeout(error):
             fact("read.given_up", level="warning")
-            return _given_up()
-        if (detail := why(error)) is not None:
-            writing.failed(error)
+            return _read_timed_out()
+        if (detail := explain_refusal(error)) is not None:
+            write_access.failed(error)
             fact("database.refuses", level="error", error=type(error).__name__, detail=detail)
             return _unavailable(detail)
-        if _away(error):
+        if _is_unreachable(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()
         frames = traceback.extract_tb(error.__traceback__)[-6:]
@@ -157,7 +157,7 @@ class UnhandledErrors:
         return Problem("internal", "This is a fault of the server; its log says where.")
 
 
-def add_faults(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Make the application answer with problem documents only."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -115,7 +115,7 @@ _EXPLANATION = {
     "omitted": 0,
 }
 
-SHOWN: dict[str, Any] = {
+EXAMPLES: dict[str, Any] = {
     "RunSummary": _SUMMARY,
     "RunBody": {**_SUMMARY, "input": {}, "result": {"packages": 1}, "stepsFinished": [_STEP]},
     "StepBody": _STEP,

@@ -13,7 +13,7 @@ PATIENCE_SECONDS: Final = 1.0
 _RETRY_AFTER = {"retry-after": "1"}
 
 
-class Whose(NamedTuple):
+class CallOwner(NamedTuple):
     """Whose call it is."""
 
     key: Hashable
@@ -29,39 +29,39 @@ class Places:
         self._own: dict[Hashable, asyncio.Semaphore] = {}
         self._users: dict[Hashable, int] = {}
 
-    async def take(self, whose: Whose, patience: float | None = PATIENCE_SECONDS) -> None:
+    async def take(self, owner: CallOwner, patience: float | None = PATIENCE_SECONDS) -> None:
         """Wait for a place; raise Problem `rate_limited` when patience is over."""
         held: list[asyncio.Semaphore] = []
         try:
             # In this order: a call that waits for one of all has one of the few that its key and its tenant may have.
             async with asyncio.timeout(patience):
-                for places in (*self._use(whose), self._all):
+                for places in (*self._use(owner), self._all):
                     await places.acquire()
                     held.append(places)
         except BaseException as error:
             for places in held:
                 places.release()
-            self._leave(whose)
+            self._leave(owner)
             if isinstance(error, TimeoutError):
                 raise _too_many() from None
             raise
 
-    def give_back(self, whose: Whose) -> None:
+    def give_back(self, owner: CallOwner) -> None:
         """Give back a place that was taken."""
         self._all.release()
-        for name in enumerate(whose):
+        for name in enumerate(owner):
             self._own[name].release()
-        self._leave(whose)
+        self._leave(owner)
 
-    def _use(self, whose: Whose) -> Sequence[asyncio.Semaphore]:
+    def _use(self, owner: CallOwner) -> Sequence[asyncio.Semaphore]:
         """Return the places of a key and of a tenant, which are kept while one of their calls has one or waits."""
-        for name in enumerate(whose):
+        for name in enumerate(owner):
             self._own.setdefault(name, asyncio.Semaphore(self._most[name[0]]))
             self._users[name] = self._users.get(name, 0) + 1
-        return [self._own[name] for name in enumerate(whose)]
+        return [self._own[name] for name in enumerate(owner)]
 
-    def _leave(self, whose: Whose) -> None:
-        for name in enumerate(whose):
+    def _leave(self, owner: CallOwner) -> None:
+        for name in enumerate(owner):
             self._users[name] -= 1
             if not self._users[name]:
                 del self._users[name], self._own[name]

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from fastapi.concurrency import run_in_threadpool
 
 from api.http.auth import Caller
-from api.http.fair_places import PATIENCE_SECONDS, Places, Whose
+from api.http.fair_places import PATIENCE_SECONDS, CallOwner, Places
 
 T = TypeVar("T")
 
@@ -39,19 +39,19 @@ keeps nobody."""
 class Turn:
     """The place of one call among those that read. Used by the call's task only."""
 
-    def __init__(self, places: Places, whose: Whose) -> None:
-        self._places, self._whose, self._holds = places, whose, False
+    def __init__(self, places: Places, owner: CallOwner) -> None:
+        self._places, self._owner, self._holds = places, owner, False
 
     async def begin(self, patience: float | None) -> None:
         """Wait for the place; raise Problem `rate_limited` when patience is over."""
-        await self._places.take(self._whose, patience)
+        await self._places.take(self._owner, patience)
         self._holds = True
 
     def end(self) -> None:
         """Give the place back, once."""
         if self._holds:
             self._holds = False
-            self._places.give_back(self._whose)
+            self._places.give_back(self._owner)
 
 
 _current: ContextVar[Turn | None] = ContextVar("turn", default=None)
@@ -68,9 +68,9 @@ class FairUse:
         self._reads = Places(READS_PER_KEY, OF_A_TENANT, READS_AT_ONCE)
         self._searches = Places(searches_per_key, OF_A_TENANT, SEARCHES_AT_ONCE)
 
-    async def read(self, whose: Whose) -> Turn:
+    async def read(self, owner: CallOwner) -> Turn:
         """Wait for the turn of a call that reads; raise Problem `rate_limited`."""
-        turn = Turn(self._reads, whose)
+        turn = Turn(self._reads, owner)
         await turn.begin(PATIENCE_SECONDS)
         try:
             await self._after_writes(WRITES_FIRST_SECONDS)
@@ -99,10 +99,10 @@ class FairUse:
 
     async def search(self, caller: Caller, act: Callable[[], T]) -> T:
         """Carry out a search in a thread when it is its turn; it ends the call's turn to read. Raise Problem `rate_limited`."""
-        turn, whose = _current.get(), Whose(caller.key, caller.tenant)
+        turn, owner = _current.get(), CallOwner(caller.key, caller.tenant)
         if turn is not None:
             turn.end()
-        await self._searches.take(whose)
+        await self._searches.take(owner)
         try:
             if turn is None:  # the call itself is one that writes
                 return await run_in_threadpool(act)
@@ -112,11 +112,11 @@ class FairUse:
                 await asyncio.wait([doing], timeout=SEARCH_ALONE_SECONDS)
             return await doing
         finally:
-            self._searches.give_back(whose)
+            self._searches.give_back(owner)
 
 
 @asynccontextmanager
-async def aside() -> AsyncIterator[None]:
+async def without_turn() -> AsyncIterator[None]:
     """Let other calls read while this one waits for something else; afterwards it waits for its turn again, without end."""
     turn = _current.get()
     if turn is not None:

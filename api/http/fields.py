@@ -98,12 +98,12 @@ def _once_each(words: list[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def says(**keywords: Any) -> Any:
+def schema_keywords(**keywords: Any) -> Any:
     """Tell the document what a validator checks, in JSON Schema's words; what is said last counts."""
     return Field(json_schema_extra=keywords)
 
 
-def written(least_ms: int, most_ms: int) -> WithJsonSchema:
+def duration_schema(least_ms: int, most_ms: int) -> WithJsonSchema:
     """Tell the document of a duration between these bounds."""
     text = {"type": "string", "format": "duration", "examples": ["PT15M"]}
     return WithJsonSchema({"anyOf": [{"type": "number", "minimum": least_ms / 1000, "maximum": most_ms // 1000}, text]})
@@ -112,20 +112,22 @@ def written(least_ms: int, most_ms: int) -> WithJsonSchema:
 # PostgreSQL cannot hold NUL, nor UTF-8 half of a surrogate pair; looked for first, because pydantic stumbles over the latter.
 NO_NUL = r"^[^\u0000]*$"
 PRINTED_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
-Text = Annotated[str, BeforeValidator(_text), says(pattern=NO_NUL)]
-Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200), says(pattern=NO_NUL)]
-ActiveTime = Annotated[int, BeforeValidator(_active_time), written(1, LONGEST_MS)]
+Text = Annotated[str, BeforeValidator(_text), schema_keywords(pattern=NO_NUL)]
+Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200), schema_keywords(pattern=NO_NUL)]
+ActiveTime = Annotated[int, BeforeValidator(_active_time), duration_schema(1, LONGEST_MS)]
 # How long a run may stay queued; what runs are told apart by that must not execute at once; the span that a rate counts in.
 QueueTime = ActiveTime
-ConcurrencyKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=255), says(pattern=PRINTED_LINE)]
-RateSpan = Annotated[int, BeforeValidator(_rate_span), written(1000, LONGEST_RATE_MS)]
+ConcurrencyKey = Annotated[
+    str, BeforeValidator(_line), Field(min_length=1, max_length=255), schema_keywords(pattern=PRINTED_LINE)
+]
+RateSpan = Annotated[int, BeforeValidator(_rate_span), duration_schema(1000, LONGEST_RATE_MS)]
 # A whole number, however it is written: 4.0 is one to JSON Schema, and to programs that know one kind of number.
 WHOLE = BeforeValidator(_whole)
 # How many runs at once.
 Limit = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
-Grace = Annotated[int, BeforeValidator(_grace), written(0, LONGEST_GRACE_MS)]
+Grace = Annotated[int, BeforeValidator(_grace), duration_schema(0, LONGEST_GRACE_MS)]
 # How long an opening of a window lasts; when something recurs; a point in time.
-Period = Annotated[int, BeforeValidator(_period), written(1, LONGEST // timedelta(milliseconds=1))]
+Period = Annotated[int, BeforeValidator(_period), duration_schema(1, LONGEST // timedelta(milliseconds=1))]
 Cron = Annotated[
     str,
     BeforeValidator(_text),
@@ -140,17 +142,19 @@ Timezone = Annotated[
     AfterValidator(_checked(check_timezone)),
     WithJsonSchema({"type": "string", "format": "timezone", "examples": ["Europe/Berlin"]}),
 ]
-_A_MOMENT = WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"})
+_MOMENT_SCHEMA = WithJsonSchema(
+    {"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"}
+)
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    _A_MOMENT,
+    _MOMENT_SCHEMA,
 ]
 # One to compare with: nothing is added to it, so that it may be the last day that there is.
 Bound = Annotated[
     datetime,
     BeforeValidator(lambda value: _moment(value, MAXYEAR)),
-    _A_MOMENT,
+    _MOMENT_SCHEMA,
 ]
 # Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
 Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]

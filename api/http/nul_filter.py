@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.path_names import SLASH, split_first
+from api.http.path_names import SLASH, split_before_decoding
 from api.http.problems import Problem
 from api.http.responses import Refusal
 
@@ -21,4 +21,4 @@ class RejectNul:
             refusal = Refusal(Problem("invalid_request", "The address contains U+FFFE, which is no character."))
             await refusal(scope, receive, send)
         else:
-            await self._app(split_first(scope) if scope["type"] == "http" else scope, receive, send)
+            await self._app(split_before_decoding(scope) if scope["type"] == "http" else scope, receive, send)

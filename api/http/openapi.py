@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
-from api.http.examples import SHOWN
+from api.http.examples import EXAMPLES
 from api.http.openapi_narrowing import narrow
 from api.http.openapi_responses import refusal
 from api.shapes import ProblemDocument
@@ -25,13 +25,13 @@ def document(app: FastAPI) -> dict[str, Any]:
     problem = TypeAdapter(ProblemDocument).json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["ProblemDocument"] = problem
-    for name, example in SHOWN.items():
+    for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     narrow(made["paths"])
     needed = _scopes(app)
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _set_right(operation, needed.get((path, method.upper()), ()), reads=method == "get")
+            _correct(operation, needed.get((path, method.upper()), ()), reads=method == "get")
             _share_refusals(operation["responses"], made["components"].setdefault("responses", {}))
     return made
 
@@ -59,7 +59,7 @@ def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
     return found
 
 
-def _set_right(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool) -> None:
+def _correct(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool) -> None:
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
     if reads and scopes:  # it waits for its turn: `api.http.read_turns`
@@ -71,7 +71,7 @@ def _set_right(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool)
         operation["security"] = [{header: [scope]} for scope in scopes for header in ("apiKey", "bearer")]
 
 
-def install(app: FastAPI) -> None:
+def install_openapi(app: FastAPI) -> None:
     """Let the application serve this document at /openapi.json."""
 
     def openapi() -> dict[str, Any]:

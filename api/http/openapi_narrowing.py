@@ -28,7 +28,7 @@ def narrow(paths: dict[str, Any]) -> None:
 
 
 def _parameter(path: str, parameter: dict[str, Any]) -> dict[str, Any]:
-    schema = _given(parameter["schema"])
+    schema = _without_null_choice(parameter["schema"])
     if parameter["in"] == "path" and parameter["name"].endswith("Id"):
         return schema | UUID
     if parameter["in"] == "path" and parameter["name"] == "name":
@@ -39,7 +39,7 @@ def _parameter(path: str, parameter: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _given(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_null_choice(schema: dict[str, Any]) -> dict[str, Any]:
     """Leave null out: a parameter is given or it is not."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) != 1:
@@ -51,7 +51,9 @@ def _given(schema: dict[str, Any]) -> dict[str, Any]:
 def without_null(schema: dict[str, Any]) -> None:
     """Say of an object that none of its members may be null, though each may be left out."""
     for name, member in schema["properties"].items():
-        schema["properties"][name] = _given({key: value for key, value in member.items() if key != "default"})
+        schema["properties"][name] = _without_null_choice(
+            {key: value for key, value in member.items() if key != "default"}
+        )
 
 
 def only_with(field: str, *others: str) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def not_both(one: str, other: str) -> dict[str, Any]:
     return {"anyOf": [{"properties": {field: {"type": "null"}}} for field in (one, other)]}
 
 
-def tidy(part: Any) -> None:
+def use_property_names(part: Any) -> None:
     """Say what names a map takes in one place: pydantic writes a pattern of names as a pattern of members."""
     for schema in _schemas(part):
         patterns = schema.get("patternProperties", {})

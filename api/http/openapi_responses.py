@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.http.openapi_narrowing import tidy
+from api.http.openapi_narrowing import use_property_names
 from api.http.problems import CODES
 
 Responses = dict[int | str, dict[str, Any]]
@@ -53,17 +53,17 @@ def _example(status: int, code: str) -> dict[str, Any]:
     }
 
 
-def takes(
+def request_body(
     model: type[BaseModel], example: dict[str, Any], *, required: bool = True, more: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
-    schema = _whole(model.model_json_schema())
-    tidy(schema)
+    schema = _inlined(model.model_json_schema())
+    use_property_names(schema)
     content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
     return {"requestBody": {"required": required, "content": content}}
 
 
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """Put the models that a schema refers to in their places: in the document there would be nothing where it points."""
     models = schema.pop("$defs", {})
 
@@ -80,6 +80,6 @@ def _whole(schema: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def shows(status: int, description: str, model: Any = None) -> Responses:
+def response(status: int, description: str, model: Any = None) -> Responses:
     """Describe an answer that is no refusal."""
     return {status: {"description": description} | ({"model": model} if model else {})}

@@ -29,7 +29,9 @@ def read_as(model: type[B], fields: Mapping[str, Any], *, later: frozenset[str] 
         return model.model_validate(fields)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-    errors = [_told(item["type"], _name(place, item["loc"]), item["msg"], later) for item in found[:_MOST_ERRORS]]
+    errors = [
+        _field_error(item["type"], _name(place, item["loc"]), item["msg"], later) for item in found[:_MOST_ERRORS]
+    ]
     unknown = [error for error in errors if error.detail in (NOT_KNOWN, NOT_YET)]
     if unknown:
         raise Problem(
@@ -38,9 +40,9 @@ def read_as(model: type[B], fields: Mapping[str, Any], *, later: frozenset[str] 
     raise Problem("invalid_request", _sentence(errors), errors)
 
 
-def _told(kind: str, name: str, message: str, later: frozenset[str]) -> FieldError:
+def _field_error(kind: str, name: str, message: str, later: frozenset[str]) -> FieldError:
     if kind != "extra_forbidden":
-        return FieldError(name, plain(message))
+        return FieldError(name, plain_message(message))
     return FieldError(name, NOT_YET if name.rpartition(".")[2] in later else NOT_KNOWN)
 
 
@@ -50,7 +52,7 @@ def _name(place: str, where: tuple[int | str, ...]) -> str:
     return (place + "".join(parts).removeprefix("."))[:_LONGEST_NAME]
 
 
-def plain(message: str) -> str:
+def plain_message(message: str) -> str:
     """Say a validation message as a phrase that continues after the field's name."""
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     message = re.sub(r"^(String|List|Dictionary) should", "must", message)

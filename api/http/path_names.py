@@ -40,7 +40,7 @@ NAMED = "{name:name}"
 """The last part of a route that ends with a name."""
 
 
-def split_first(scope: Scope) -> Scope:
+def split_before_decoding(scope: Scope) -> Scope:
     """Return the scope with a path whose encoded slashes end no segment."""
     raw = scope.get("raw_path") or b""
     if b"%2f" not in raw.lower():

@@ -8,18 +8,18 @@ ends when the answer begins: a stream, or a client that reads its answer slowly,
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.auth import known_as
-from api.http.fair_places import Whose
+from api.http.auth import last_known_caller
+from api.http.fair_places import CallOwner
 from api.http.fair_use import FairUse
 from api.http.problems import Problem
 from api.http.responses import Refusal
 
 _READS = ("GET", "HEAD")
-_STRANGERS = Whose("unknown", "unknown")
+_UNKNOWN_KEYS = CallOwner("unknown", "unknown")
 """Keys that this process has not seen to be valid share the turns of one: each costs a look into the database."""
 
 
-class Turns:
+class ReadTurns:
     """Gives each call that reads its turn."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,14 +33,14 @@ class Turns:
         if scope["method"] not in _READS:
             with fair_use.write():
                 await self._app(scope, receive, send)
-        elif (whose := _whose(scope)) is None:
+        elif (owner := _owner(scope)) is None:
             await self._app(scope, receive, send)
         else:
-            await self._read(fair_use, whose, scope, receive, send)
+            await self._read(fair_use, owner, scope, receive, send)
 
-    async def _read(self, fair_use: FairUse, whose: Whose, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _read(self, fair_use: FairUse, owner: CallOwner, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            turn = await fair_use.read(whose)
+            turn = await fair_use.read(owner)
         except Problem as problem:
             await Refusal(problem)(scope, receive, send)
             return
@@ -56,11 +56,11 @@ class Turns:
             turn.end()
 
 
-def _whose(scope: Scope) -> Whose | None:
+def _owner(scope: Scope) -> CallOwner | None:
     """Return whose turn it is; None of a call without a key."""
     headers = Headers(scope=scope)
     secret = headers.get("x-api-key") or headers.get("authorization", "").partition(" ")[2].strip()
     if not secret:
         return None
-    caller = known_as(secret)
-    return Whose(caller.key, caller.tenant) if caller else _STRANGERS
+    caller = last_known_caller(secret)
+    return CallOwner(caller.key, caller.tenant) if caller else _UNKNOWN_KEYS

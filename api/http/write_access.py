@@ -16,7 +16,7 @@ from models.runtime.write_probe import probe_write
 AGAIN_SECONDS: Final = 1.0
 CALM_SECONDS: Final = 30.0
 _NOTHING_CHANGED: Final = "Nothing was changed; try again soon."
-_WHY: Final = {
+_EXPLANATIONS: Final = {
     "53100": "The disk of the database is full: free space there or enlarge it; the database continues by itself.",
     "25006": "The database takes no writes: it is read-only or a standby. Point TAXIWAY_DATABASE_URL at the primary, or end the"
     " read-only mode (default_transaction_read_only).",
@@ -26,16 +26,18 @@ _WHY: Final = {
 _NO_CONNECTION: Final = ("too many clients", "too many connections", "remaining connection slots")
 
 
-def why(error: BaseException) -> str | None:
+def explain_refusal(error: BaseException) -> str | None:
     """Return what is wrong with the database and how it is mended; None where the error does not say."""
     for cause in _causes(error):
         state = getattr(cause, "sqlstate", None)
-        if state in _WHY:
-            return f"{_WHY[state]} {_NOTHING_CHANGED}"
+        if state in _EXPLANATIONS:
+            return f"{_EXPLANATIONS[state]} {_NOTHING_CHANGED}"
         if isinstance(cause, psycopg.errors.FeatureNotSupported) and "read-write mode" in str(cause):
-            return f"{_WHY['25006']} {_NOTHING_CHANGED}"  # what a standby says of a transaction that is to write
+            return (
+                f"{_EXPLANATIONS['25006']} {_NOTHING_CHANGED}"  # what a standby says of a transaction that is to write
+            )
         if isinstance(cause, psycopg.OperationalError) and any(text in str(cause) for text in _NO_CONNECTION):
-            return f"{_WHY['53300']} {_NOTHING_CHANGED}"
+            return f"{_EXPLANATIONS['53300']} {_NOTHING_CHANGED}"
     return None
 
 
@@ -48,7 +50,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__
 
 
-class Writing:
+class WriteAccess:
     """What this process knows of the database's writes; any thread may use it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -84,4 +86,4 @@ class Writing:
                 self._error, self._next = None, self._clock() + CALM_SECONDS
 
 
-writing: Final = Writing()
+write_access: Final = WriteAccess()

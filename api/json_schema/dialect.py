@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from pydantic_core import SchemaError, SchemaValidator, core_schema
-from pydantic_core import ValidationError as Unread
+from pydantic_core import ValidationError as PydanticError
 
 DECIMAL = "x-taxiway-decimal"
 """The limits of a decimal number (`ge`, `gt`, `le`, `lt`, `multipleOf`, `maxDigits`, `decimalPlaces`), also of a text."""
@@ -35,12 +35,12 @@ MATCH_SECONDS: Final = 0.1
 
 
 def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[ValidationError]:
-    if validator.is_type(value, "string") and not matches(wanted)(value):
+    if validator.is_type(value, "string") and not matcher(wanted)(value):
         yield ValidationError(f"does not match {wanted!r}")
 
 
 @lru_cache(maxsize=1024)
-def matches(wanted: str) -> Callable[[object], bool]:
+def matcher(wanted: str) -> Callable[[object], bool]:
     """Return whether a text matches, by the engine of pydantic, whose time is linear; by `regex` for what that one lacks.
 
     Raises ValueError for what neither of them reads, and for a match that takes too long.
@@ -49,13 +49,13 @@ def matches(wanted: str) -> Callable[[object], bool]:
         engine = SchemaValidator(core_schema.str_schema(pattern=wanted))
     except SchemaError:
         try:
-            return partial(_searched, regex.compile(wanted))
+            return partial(_search_in_time, regex.compile(wanted))
         except regex.error as error:
             raise ValueError(f"pattern {wanted!r:.80}: {error}") from error
     return engine.isinstance_python
 
 
-def _searched(pattern: Any, text: object) -> bool:
+def _search_in_time(pattern: Any, text: object) -> bool:
     try:  # `concurrent` lets the process's other threads go on
         return pattern.search(str(text), timeout=MATCH_SECONDS, concurrent=True) is not None
     except TimeoutError:
@@ -65,14 +65,14 @@ def _searched(pattern: Any, text: object) -> bool:
 def _pattern_properties(validator: Any, patterns: Any, value: Any, _: object) -> Iterator[ValidationError]:
     if validator.is_type(value, "object"):
         for pattern, wanted in patterns.items():
-            for name in filter(matches(pattern), value):
+            for name in filter(matcher(pattern), value):
                 yield from validator.descend(value[name], wanted, path=name, schema_path=pattern)
 
 
 def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
     if not validator.is_type(value, "object"):
         return
-    fitting = [matches(pattern) for pattern in schema.get("patternProperties", {})]
+    fitting = [matcher(pattern) for pattern in schema.get("patternProperties", {})]
     known = schema.get("properties", {})
     surplus = [name for name in value if name not in known and not any(fits(name) for fits in fitting)]
     if validator.is_type(wanted, "object"):
@@ -86,7 +86,7 @@ def _decimal(validator: Any, limits: Mapping[str, Any], value: object, _: object
     if validator.is_type(value, "string") or validator.is_type(value, "number"):
         try:
             _decimals(json.dumps(limits, sort_keys=True)).validate_json(json.dumps(value))
-        except Unread as error:
+        except PydanticError as error:
             yield ValidationError(error.errors()[0]["msg"])
 
 
@@ -106,15 +106,15 @@ def _type(validator: Any, wanted: Any, value: object, schema: object) -> Iterato
     if isinstance(value, int) and abs(value) > sys.float_info.max and "integer" not in kinds:
         yield ValidationError("is an integer beyond every float")
     else:
-        yield from _KEYWORDS["type"](validator, wanted, value, schema)
+        yield from _STANDARD["type"](validator, wanted, value, schema)
 
 
-_KEYWORDS: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
-_OURS: Final = {
+_STANDARD: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
+_KEYWORDS: Final = {
     "type": _type,
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional,
     DECIMAL: _decimal,
 }
-Dialect: Any = extend(Draft202012Validator, validators=_OURS)  # type: ignore[no-untyped-call]
+Dialect: Any = extend(Draft202012Validator, validators=_KEYWORDS)  # type: ignore[no-untyped-call]

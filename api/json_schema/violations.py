@@ -22,7 +22,7 @@ def violations(value: Any, schema: str, place: str, whose: str) -> list[FieldErr
     try:
         found = []
         for error in _validator(schema).iter_errors(value):
-            found += _told(error, place, whose)
+            found += _field_errors(error, place, whose)
             if len(found) >= _MOST_ERRORS:
                 break
     except (Unresolvable, RecursionError, ArithmeticError, TypeError, ValueError) as error:
@@ -34,10 +34,10 @@ def violations(value: Any, schema: str, place: str, whose: str) -> list[FieldErr
 
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Any:
-    return door(json.loads(schema))
+    return build_validator(json.loads(schema))
 
 
-def door(schema: Any) -> Any:
+def build_validator(schema: Any) -> Any:
     """Return what checks values at the door. Raises ValueError for a schema whose check could take for ever."""
     text = json.dumps(schema)
     if (
@@ -48,7 +48,7 @@ def door(schema: Any) -> Any:
     return Dialect(schema, registry=Registry(), format_checker=FORMATS)
 
 
-def _told(error: ValidationError, place: str, whose: str) -> list[FieldError]:
+def _field_errors(error: ValidationError, place: str, whose: str) -> list[FieldError]:
     """Say a violation in terms of fields: missing and surplus ones by their own name."""
     given: Any = error.instance
     where = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)

@@ -12,10 +12,10 @@ from api.keys import store
 from models.errors import SettingsError
 from models.runs.public_event import timestamp
 
-USUAL = ("enqueue", "read")
+USUAL_SCOPES = ("enqueue", "read")
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
@@ -41,21 +41,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _create(args: argparse.Namespace) -> int:
-    store.check(args.tenant, args.name, USUAL, args.role)
-    scopes = _usual() if args.scopes is None else [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
+    store.check(args.tenant, args.name, USUAL_SCOPES, args.role)
+    scopes = (
+        _default_scopes()
+        if args.scopes is None
+        else [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
+    )
     made = store.create(args.tenant, args.name, scopes, args.role)
-    _say(f"Key {made.id} of tenant {args.tenant} with {', '.join(scopes)}. It is shown only this once:")
+    _print_error(f"Key {made.id} of tenant {args.tenant} with {', '.join(scopes)}. It is shown only this once:")
     sys.stdout.write(f"{made.secret}\n")
     return 0
 
 
-def _usual() -> Sequence[str]:
+def _default_scopes() -> Sequence[str]:
     """Return the scopes of a key that is made without any said: the first key is the installation's, and may do everything."""
-    return USUAL if store.is_any_valid() else store.SCOPES
+    return USUAL_SCOPES if store.is_any_valid() else store.SCOPES
 
 
 def _list(args: argparse.Namespace) -> int:
-    for key in store.stored(args.tenant):
+    for key in store.list_keys(args.tenant):
         state = f"revoked {timestamp(key.revoked_at)}" if key.revoked_at else "valid"
         sys.stdout.write(
             f"{key.id}  {key.tenant}  {key.name}  {','.join(key.scopes)}  {','.join(key.roles) or '-'}  {state}\n"
@@ -65,9 +69,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _revoke(args: argparse.Namespace) -> int:
     if not store.revoke(args.id):
-        _say(f"There is no valid key {args.id}.")
+        _print_error(f"There is no valid key {args.id}.")
         return 1
-    _say(f"Key {args.id} is revoked; processes that saw it a moment ago refuse it within five seconds.")
+    _print_error(f"Key {args.id} is revoked; processes that saw it a moment ago refuse it within five seconds.")
     return 0
 
 
@@ -77,16 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except SettingsError as error:
-        _say(str(error))
+        _print_error(str(error))
         return 2
     except ValueError as error:
-        _say(str(error))
+        _print_error(str(error))
         return 2
     except exc.ProgrammingError:
-        _say("The database has no tables yet: run `alembic upgrade head` first.")
+        _print_error("The database has no tables yet: run `alembic upgrade head` first.")
         return 1
     except (exc.OperationalError, exc.InterfaceError, psycopg.OperationalError):
-        _say("PostgreSQL cannot be reached: check TAXIWAY_DATABASE_URL.")
+        _print_error("PostgreSQL cannot be reached: check TAXIWAY_DATABASE_URL.")
         return 1
 
 

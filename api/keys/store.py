@@ -85,7 +85,7 @@ def is_any_valid() -> bool:
         return session.exec(select(ApiKey.id).where(col(ApiKey.revoked_at).is_(None)).limit(1)).first() is not None
 
 
-def stored(tenant: str | None = None) -> Sequence[ApiKey]:
+def list_keys(tenant: str | None = None) -> Sequence[ApiKey]:
     """Give the keys of a tenant, or of all, oldest first; revoked ones too."""
     wanted = select(ApiKey).order_by(col(ApiKey.id))
     if tenant is not None:
@@ -97,10 +97,10 @@ def stored(tenant: str | None = None) -> Sequence[ApiKey]:
 def revoke(key: UUID) -> bool:
     """Revoke a key for good; False when there is no such key, or it was revoked before."""
     with engine().begin() as connection:
-        return end(connection, key)
+        return revoke_in(connection, key)
 
 
-def end(connection: Connection, key: UUID) -> bool:
+def revoke_in(connection: Connection, key: UUID) -> bool:
     """Revoke a key in the caller's transaction, as `revoke` does."""
     change = update(ApiKey).where(col(ApiKey.id) == key, col(ApiKey.revoked_at).is_(None)).values(revoked_at=func.now())
     return bool(connection.execute(change.returning(col(ApiKey.id))).all())

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from api.http.auth import Caller
 from api.http.responses import as_stored
 from api.links.addresses import link
-from api.links.rights import gets_link
+from api.links.rights import may_have_link
 from models.tables.payload import Payload
 from models.tables.run import Run
 from models.tables.wait import Wait
@@ -25,14 +25,14 @@ JOINED_BYTES = 64 << 10
 _ASKS = ("run_approval", "authentication")
 
 
-def asks(event: Mapping[str, Any]) -> bool:
+def is_question(event: Mapping[str, Any]) -> bool:
     """Whether an event, as it is told, asks people for something; the outcome of an authorization does not."""
     return event["event"] in _ASKS and "waitId" in event and "outcome" not in event
 
 
-def complete(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) -> None:
+def add_links_and_input(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) -> None:
     """Add to each of these events what its caller may see."""
-    questions = [(caller, event) for caller, event in told if asks(event)]
+    questions = [(caller, event) for caller, event in told if is_question(event)]
     if not questions:
         return
     found = _waits(session, {UUID(event["waitId"]) for _, event in questions})
@@ -42,7 +42,7 @@ def complete(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) ->
         wait, run, put_in = found[event["waitId"]]
         if wait.key == START:
             event.update(_start(run, put_in))
-        if wait.nonce and gets_link(caller, wait.request.get("approvers"), run.created_by):
+        if wait.nonce and may_have_link(caller, wait.request.get("approvers"), run.created_by):
             event.update(link(wait.kind, wait.id, wait.nonce, wait.request.get("url")))
 
 

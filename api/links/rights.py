@@ -13,6 +13,6 @@ def may_decide(caller: Caller, approvers: Sequence[str] | None) -> bool:
     return DECIDE in caller.scopes and (not approvers or not caller.roles.isdisjoint(approvers))
 
 
-def gets_link(caller: Caller, approvers: Sequence[str] | None, created_by: UUID | None) -> bool:
+def may_have_link(caller: Caller, approvers: Sequence[str] | None, created_by: UUID | None) -> bool:
     """Whether a key is given the link: it may decide, or it made the run and passes the link on to who may."""
     return caller.key == created_by or may_decide(caller, approvers)

@@ -30,7 +30,7 @@ def token(purpose: Purpose, wait: UUID, nonce: str) -> str:
     return f"{_base64(wait.bytes)}.{_base64(hmac.digest(settings().secret_key.encode(), message, hashlib.sha256))}"
 
 
-def named_by(text: str) -> UUID | None:
+def wait_named_by(text: str) -> UUID | None:
     """Give the id of the wait that a token names, which proves nothing yet; None when the text is no token at all."""
     head = text.partition(".")[0]
     if len(text) > _LONGEST:
@@ -42,7 +42,7 @@ def named_by(text: str) -> UUID | None:
     return UUID(bytes=raw) if len(raw) == _ID_BYTES else None
 
 
-def genuine(text: str, purpose: Purpose, wait: UUID, nonce: str | None) -> bool:
+def is_genuine(text: str, purpose: Purpose, wait: UUID, nonce: str | None) -> bool:
     """Whether the text is, byte for byte, the token of this wait; compared in constant time."""
     return nonce is not None and hmac.compare_digest(
         text.encode("utf-8", "replace"), token(purpose, wait, nonce).encode()

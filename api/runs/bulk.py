@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import read_as
 from api.http.problems import Problem
 from api.http.responses import Answer
@@ -39,7 +39,7 @@ _ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at":
     response_model=BulkBody,
     summary="Do something to many runs",
     responses=refusals(*BODY, "conflict", "rate_limited"),
-    openapi_extra=takes(BulkRequest, _EXAMPLE),
+    openapi_extra=request_body(BulkRequest, _EXAMPLE),
 )
 async def start_bulk(
     action: Annotated[BulkAction, Path(alias="bulk", description="What to do.")],

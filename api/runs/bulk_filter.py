@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
-from api.http.fields import Metadata, Moment, Name, Tag, Text, says
+from api.http.fields import Metadata, Moment, Name, Tag, Text, schema_keywords
 from api.http.openapi_narrowing import without_null
 from api.http.parsing import Body
 from api.http.problems import invalid
@@ -22,7 +22,7 @@ def _run_id(value: object) -> UUID:
     raise ValueError("must be the id of a run")
 
 
-RunId = Annotated[UUID, BeforeValidator(_run_id, json_schema_input_type=str), says(format="uuid")]
+RunId = Annotated[UUID, BeforeValidator(_run_id, json_schema_input_type=str), schema_keywords(format="uuid")]
 
 
 def _one_at_least(schema: dict[str, Any]) -> None:

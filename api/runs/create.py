@@ -9,16 +9,16 @@ from sqlmodel import col, select
 
 from api.http.auth import Caller, may
 from api.http.body import batch_limit, body_within, json_object, single_limit
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.responses import Answer, as_stored
 from api.http.transactions import reading
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.envelope import BatchBody, NewRunBody
+from api.runs.detail import read_detail
 from api.runs.idempotency import Accepted, IdempotencyKey, find_earlier, keyed_request
 from api.runs.new_run import read_batch, read_run
+from api.runs.request_bodies import BatchBody, NewRunBody
 from api.runs.store import store
-from api.runs.view import newborn, summaries
+from api.runs.view import summaries, summary_as_stored
 from api.shapes import BatchOfRuns, RunBody, RunSummary
 from models.tables.run import Run
 
@@ -39,8 +39,9 @@ _REFUSALS = refusals(*BODY, "idempotency_mismatch", "unknown_agent", "unknown_qu
     status_code=201,
     response_model=RunBody,
     summary="Accept a run",
-    responses=shows(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody) | _REFUSALS,
-    openapi_extra=takes(NewRunBody, _EXAMPLE),
+    responses=response(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody)
+    | _REFUSALS,
+    openapi_extra=request_body(NewRunBody, _EXAMPLE),
 )
 def create_run(
     caller: Annotated[Caller, Depends(may("enqueue"))],
@@ -59,10 +60,10 @@ def create_run(
 
 def _run(caller: Caller, accepted: Accepted) -> Answer:
     if accepted.replayed:
-        return accepted.answer(read_whole(caller, accepted.ids[0]))
+        return accepted.answer(read_detail(caller, accepted.ids[0]))
     [made] = accepted.made
     shown: dict[str, Any] = {"input": as_stored(made.input), "result": None, "stepsFinished": []}
-    return accepted.answer({**newborn(caller.tenant, made, accepted.at), **shown})
+    return accepted.answer({**summary_as_stored(caller.tenant, made, accepted.at), **shown})
 
 
 @router.post(
@@ -70,8 +71,8 @@ def _run(caller: Caller, accepted: Accepted) -> Answer:
     status_code=201,
     response_model=BatchOfRuns,
     summary="Accept several runs, all or none",
-    responses=shows(200, "An equal request made these runs before.", BatchOfRuns) | _REFUSALS,
-    openapi_extra=takes(BatchBody, {"runs": [_EXAMPLE, _EXAMPLE]}),
+    responses=response(200, "An equal request made these runs before.", BatchOfRuns) | _REFUSALS,
+    openapi_extra=request_body(BatchBody, {"runs": [_EXAMPLE, _EXAMPLE]}),
 )
 def create_batch(
     caller: Annotated[Caller, Depends(may("enqueue"))],
@@ -91,7 +92,7 @@ def create_batch(
 def _batch(caller: Caller, accepted: Accepted) -> Answer:
     if accepted.replayed:
         return accepted.answer({"runs": _in_order(caller, accepted.ids)})
-    return accepted.answer({"runs": [newborn(caller.tenant, made, accepted.at) for made in accepted.made]})
+    return accepted.answer({"runs": [summary_as_stored(caller.tenant, made, accepted.at) for made in accepted.made]})
 
 
 def _in_order(caller: Caller, ids: Sequence[UUID]) -> list[RunSummary]:

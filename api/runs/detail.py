@@ -21,7 +21,7 @@ from models.tables.run import Run
 NEWEST_STEPS = 200
 
 
-def whole(session: Session, caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
+def detail(session: Session, caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
     """Show the caller a run with everything that belongs to it; raises Problem `run_not_found`."""
     wanted = select(Run, as_type(col(Payload.input), Text), as_type(col(Payload.result), Text))
     joined = wanted.join(Payload, col(Payload.run_id) == col(Run.id)).where(Run.id == run, Run.tenant == caller.tenant)
@@ -40,7 +40,7 @@ def whole(session: Session, caller: Caller, run: UUID, *, events: bool = False, 
     return cast("RunBody", body)
 
 
-def read_whole(caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
+def read_detail(caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
     """Show a run as whole() does, in a session of its own."""
     with reading() as session:
-        return whole(session, caller, run, events=events, outputs=outputs)
+        return detail(session, caller, run, events=events, outputs=outputs)

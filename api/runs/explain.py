@@ -11,7 +11,7 @@ from api.http.openapi_responses import refusals
 from api.http.problems import run_not_found
 from api.http.responses import Answer
 from api.http.transactions import snapshot
-from api.runs.find import run_id
+from api.runs.find import parse_run_id
 from api.shapes import ExplanationBody
 
 router = APIRouter(tags=["Runs"])
@@ -32,7 +32,7 @@ def explain_run(
     Of a run that executes it names what the agent awaits meanwhile, and what keeps its slot although the agent only waits. A
     run that has ended has no blockers. All of it is true of one moment; reading it costs the same however many runs there are.
     """
-    run = run_id(runId)
+    run = parse_run_id(runId)
     with snapshot() as connection:
         explanation = explain(connection, caller.tenant, run)
     if explanation is None:

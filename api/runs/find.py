@@ -8,7 +8,7 @@ from api.http.problems import run_not_found
 from models.tables.run import Run
 
 
-def run_id(text: str) -> UUID:
+def parse_run_id(text: str) -> UUID:
     """Read a run id in its canonical spelling; raises Problem `run_not_found` for anything else."""
     try:
         value = UUID(text)
@@ -19,7 +19,7 @@ def run_id(text: str) -> UUID:
     return value
 
 
-def find(session: Session, tenant: str, run: UUID) -> Run:
+def find_run(session: Session, tenant: str, run: UUID) -> Run:
     """Give the run; raises Problem `run_not_found` when this tenant has none with the id."""
     found = session.exec(select(Run).where(Run.id == run, Run.tenant == tenant)).first()
     if found is None:

@@ -7,15 +7,14 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from api.http.auth import Caller, may
-from api.http.cursors import cursor as write_cursor
-from api.http.cursors import invalid_cursor, place
+from api.http.cursors import invalid_cursor, read_cursor, write_cursor
 from api.http.fields import Bound
 from api.http.openapi_responses import refusals
 from api.http.problems import invalid
 from api.http.responses import Answer
 from api.http.transactions import driver, reading
 from api.resources import Resources, resources
-from api.runs.searching import search
+from api.runs.paged_search import search_page
 from api.runs.view import summaries
 from api.shapes import Category, RunPage, RunStatus
 from models.runs.run_filter import Label, RunFilter
@@ -80,7 +79,7 @@ async def list_runs(
 
 def _page(caller: Caller, wanted: Search, below: UUID, limit: int) -> Answer:
     with reading(PLAN) as session:
-        found = search(driver(session), wanted, below, limit)
+        found = search_page(driver(session), wanted, below, limit)
         shown = summaries(session, found.runs, caller)
     more = None if found.below is None else write_cursor("runs", found.below.hex)
     return Answer({"runs": shown, "nextCursor": more})
@@ -95,7 +94,7 @@ def _parent(text: str | None) -> UUID | None:
 
 def _below(cursor: str) -> UUID:
     try:
-        return UUID(hex=place("runs", cursor))
+        return UUID(hex=read_cursor("runs", cursor))
     except ValueError:
         raise invalid_cursor() from None
 

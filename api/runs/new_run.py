@@ -8,8 +8,8 @@ from api.http.auth import Caller
 from api.http.parsing import read_as
 from api.http.problems import invalid
 from api.resources import Resources
-from api.runs.envelope import LATER, BatchBody, NewRunBody, ScheduledRunBody
-from api.runs.input_check import fitting_input
+from api.runs.agent_input import checked_input
+from api.runs.request_bodies import LATER, BatchBody, NewRunBody, ScheduledRunBody
 from models.runs.enqueue import DEFAULT_TIMEOUT_MS, NewRun
 
 
@@ -40,7 +40,7 @@ def new_run(
     return NewRun(
         agent=agent.name,
         queue=body.queue or agent.queue,
-        input=fitting_input(body.input, agent, shared.settings.max_input_bytes, f"{place}input"),
+        input=checked_input(body.input, agent, shared.settings.max_input_bytes, f"{place}input"),
         priority=body.priority or 0,
         timeout_ms=body.timeout or agent.timeout_ms or DEFAULT_TIMEOUT_MS,
         user_id=body.userId,

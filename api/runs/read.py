@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from api.http.auth import Caller, may
-from api.http.cursors import cursor as write_cursor
-from api.http.cursors import number
+from api.http.cursors import read_number, write_cursor
 from api.http.openapi_responses import refusals
 from api.http.path_names import RUN
 from api.http.responses import Answer
 from api.http.transactions import reading
-from api.runs.detail import read_whole
-from api.runs.find import find, run_id
+from api.runs.detail import read_detail
+from api.runs.find import find_run, parse_run_id
 from api.runs.steps import steps_after
 from api.shapes import EventPage, LogPage, RunBody, StepPage
 from api.streams.event_log import events_after, log_after
@@ -38,7 +37,7 @@ def read_run(
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
     """Give the run with its newest 200 steps; on request with its events, and with what its steps returned."""
-    return Answer(read_whole(caller, run_id(runId), events=events, outputs=outputs))
+    return Answer(read_detail(caller, parse_run_id(runId), events=events, outputs=outputs))
 
 
 @router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="All finished steps of a run", responses=_PAGES)
@@ -50,9 +49,9 @@ def read_steps(
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
     """Give finished steps, oldest first."""
-    after = number("steps", cursor)
+    after = read_number("steps", cursor)
     with reading() as session:
-        run = find(session, caller.tenant, run_id(runId)).id
+        run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = steps_after(session, run, after, limit + 1, outputs=outputs)
     more = write_cursor("steps", str(found[limit - 1][0])) if len(found) > limit else None
     return Answer({"steps": [step for _, step in found[:limit]], "nextCursor": more})
@@ -72,7 +71,7 @@ def read_events(
 ) -> Answer:
     """Give events in their order, after `afterSeq`."""
     with reading() as session:
-        run = find(session, caller.tenant, run_id(runId)).id
+        run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = events_after(session, caller, run, after, limit + 1)
     more = found[limit - 1]["seq"] if len(found) > limit else None
     return Answer({"events": found[:limit], "nextAfterSeq": more})
@@ -86,9 +85,9 @@ def read_logs(
     cursor: Cursor = None,
 ) -> Answer:
     """Give log lines, oldest first."""
-    after = number("logs", cursor)
+    after = read_number("logs", cursor)
     with reading() as session:
-        run = find(session, caller.tenant, run_id(runId)).id
+        run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = log_after(session, run, after, limit + 1)
     more = write_cursor("logs", str(found[limit - 1]["n"])) if len(found) > limit else None
     return Answer({"logs": found[:limit], "nextCursor": more})

@@ -10,8 +10,8 @@ from api.http.problems import Problem, run_finished, run_not_found
 from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.find import run_id
+from api.runs.detail import read_detail
+from api.runs.find import parse_run_id
 from api.shapes import RunBody
 from models.lifecycle import TERMINAL
 from models.operations import commands
@@ -38,7 +38,7 @@ def resume_run(
     The agent's own is ended also while the run executes, which keeps its status then. A parked run goes on from its recorded
     steps, on the code that is served by then. What it waits for is not decided here.
     """
-    run = run_id(runId)
+    run = parse_run_id(runId)
     with transaction() as connection:
         done = commands.resume(connection, run, caller.tenant, by=caller.name)
         if done is None or done.run_state is None:
@@ -49,12 +49,12 @@ def resume_run(
     if done.asked:
         shared.bus.wake_up(bus.PROMOTE, done.run_state["queue"])  # a queued run that was held may go: no event says so
     fact("run.resumed", run=run)
-    return Answer(read_whole(caller, run))
+    return Answer(read_detail(caller, run))
 
 
 def _refusal(caller: Caller, run_state: dict[str, Any]) -> Problem:
     if run_state["status"] in TERMINAL:
-        return run_finished(read_whole(caller, run_state["id"]))
+        return run_finished(read_detail(caller, run_state["id"]))
     waits_for = f" and waits for {run_state['reason']}" if run_state["pause_kind"] else ""
     return Problem(
         "illegal_move",

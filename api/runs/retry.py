@@ -11,17 +11,17 @@ from fastapi import APIRouter, Depends
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, single_limit
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.parsing import read_as
 from api.http.problems import Problem, invalid, run_not_found
 from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.envelope import RetryBody
-from api.runs.find import run_id
+from api.runs.agent_input import checked_input
+from api.runs.detail import read_detail
+from api.runs.find import parse_run_id
 from api.runs.idempotency import IdempotencyKey, find_earlier, keyed_request
-from api.runs.input_check import fitting_input
+from api.runs.request_bodies import RetryBody
 from api.runs.store import store
 from api.shapes import RunBody
 from models.errors import Forgotten, OnceUnknown
@@ -44,8 +44,9 @@ _REFUSALS = refusals(*BODY, "run_not_found", "illegal_move", "idempotency_mismat
     status_code=201,
     response_model=RunBody,
     summary="Try a run again that has ended",
-    responses=shows(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody) | _REFUSALS,
-    openapi_extra=takes(RetryBody, {"fromStep": "send_refund"}, required=False),
+    responses=response(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody)
+    | _REFUSALS,
+    openapi_extra=request_body(RetryBody, {"fromStep": "send_refund"}, required=False),
 )
 def retry_run(
     runId: str,  # noqa: N803  as the API spells it
@@ -59,14 +60,14 @@ def retry_run(
     It keeps everything up to the last good thing that was recorded: succeeded steps, failures that the agent caught before,
     decisions of people. With `fromStep` it keeps what was recorded before that step, with a new `input` nothing.
     """
-    run, fields = run_id(runId), json_object(raw) if raw else {}
+    run, fields = parse_run_id(runId), json_object(raw) if raw else {}
     again = _Retry(caller, run, read_as(RetryBody, fields), shared)
     request = keyed_request(idempotency_key, "retry", {"run": str(run), **fields})
     if earlier := find_earlier(caller, request):
-        return earlier.answer(read_whole(caller, earlier.ids[0]))
+        return earlier.answer(read_detail(caller, earlier.ids[0]))
     new = again.prepare()
     accepted = store(caller, request, [new], shared.bus, also=again.put)
-    return accepted.answer(read_whole(caller, accepted.ids[0]))
+    return accepted.answer(read_detail(caller, accepted.ids[0]))
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class _Retry:
             new = partial(successors.successor, row, retry_of=self.run, created_by=self.caller.key)
             if self.body.input is not None:
                 agent = self.shared.catalogue.agent(row["agent"], "agent")
-                return new(input=fitting_input(self.body.input, agent, self.shared.settings.max_input_bytes))
+                return new(input=checked_input(self.body.input, agent, self.shared.settings.max_input_bytes))
             made = new()
             self.copies = self._begin(connection, row, made.id)
         return made

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import read_as
 from api.http.path_names import NAMED
 from api.http.problems import FieldError, Problem, invalid, run_finished, run_not_found
@@ -15,10 +15,10 @@ from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.json_schema.violations import violations
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.envelope import SignalBody
-from api.runs.find import run_id
-from api.runs.json_text import stored_text
+from api.runs.detail import read_detail
+from api.runs.find import parse_run_id
+from api.runs.json_text import storable_text
+from api.runs.request_bodies import SignalBody
 from api.shapes import RunBody
 from models.lifecycle import TERMINAL
 from models.names import RULE, is_name
@@ -37,7 +37,7 @@ router = APIRouter(tags=["Runs"])
     response_model=RunBody,
     summary="Send a run a signal",
     responses=refusals(*BODY, "run_not_found", "run_finished", "invalid_answer"),
-    openapi_extra=takes(SignalBody, {"payload": {"paid": True}, "id": "payment-17"}, required=False),
+    openapi_extra=request_body(SignalBody, {"payload": {"paid": True}, "id": "payment-17"}, required=False),
 )
 def send_signal(
     runId: str,  # noqa: N803  as the API spells it
@@ -54,8 +54,8 @@ def send_signal(
     body = read_as(SignalBody, json_object(raw) if raw else {})
     _check(name)
     most = shared.settings.max_event_bytes
-    payload = stored_text(body.payload, most, "payload", _unfit)
-    run = run_id(runId)
+    payload = storable_text(body.payload, most, "payload", _invalid)
+    run = parse_run_id(runId)
     moved = []
     with transaction() as connection:
         # The run row first, then the signal and the waits: see `models.waiting.waits`.
@@ -67,10 +67,10 @@ def send_signal(
             _check_payload(body.payload, waits.next_for_signal(run, name).one(connection))
             moved = waits.wake(connection, run_state, waits.deliver(run).all(connection))
     if ended:
-        raise run_finished(read_whole(caller, run))
+        raise run_finished(read_detail(caller, run))
     announce(shared.bus, run_state, moved)
     fact("run.signaled", run=run, woken=len(moved))
-    return Answer(read_whole(caller, run), 202)
+    return Answer(read_detail(caller, run), 202)
 
 
 def _check_payload(payload: object, awaited: Row | None) -> None:
@@ -82,7 +82,7 @@ def _check_payload(payload: object, awaited: Row | None) -> None:
             raise Problem("invalid_answer", f"The payload does not fit what the run waits for: {said}.", errors)
 
 
-def _unfit(detail: str) -> Problem:
+def _invalid(detail: str) -> Problem:
     return Problem("invalid_answer", f"payload {detail}.", [FieldError("payload", detail)])
 
 

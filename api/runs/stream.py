@@ -15,7 +15,7 @@ from api.http.problems import Problem, invalid
 from api.http.responses import PRIVATE
 from api.http.transactions import reading
 from api.resources import Resources, resources
-from api.runs.find import find, run_id
+from api.runs.find import find_run, parse_run_id
 from api.streams.frame import KEEPALIVE
 from api.streams.hub import Hub
 from models.lifecycle import TERMINAL
@@ -72,7 +72,7 @@ async def stream_run(
     ] = None,
 ) -> StreamingResponse:
     """Send each stored event once, in order, then what happens; ends after `end`. Live-only events have no id."""
-    run = run_id(runId)
+    run = parse_run_id(runId)
     after = _last_seen(header or query)
     over = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
     body = iter(()) if over else _frames(shared.hub, run, after, caller)
@@ -89,7 +89,7 @@ def _last_seen(text: str | None) -> int:
 
 def _nothing_after(tenant: str, run: UUID, after: int) -> bool:
     with reading() as session:
-        row = find(session, tenant, run)
+        row = find_run(session, tenant, run)
         if after > row.seq:
             raise Problem("invalid_cursor", f"Last-Event-ID is beyond the run's newest event, which is {row.seq}.")
         return row.status in TERMINAL and after == row.seq

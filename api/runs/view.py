@@ -61,7 +61,7 @@ def summaries(session: Session, runs: Sequence[Run], caller: Caller) -> list[Run
     ]
 
 
-def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
+def summary_as_stored(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
     """Show a run as it was stored at that moment, without reading it."""
     columns: dict[str, Any] = {
         "id": made.id, "tenant": tenant, "agent": made.agent, "queue": made.queue, "window_name": made.window or "",

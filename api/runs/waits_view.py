@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from api.http.auth import Caller
 from api.links.addresses import link
-from api.links.rights import gets_link
+from api.links.rights import may_have_link
 from api.shapes import PauseBody, WaitBody
 from models.lifecycle import Status
 from models.runs.public_event import timestamp
@@ -24,7 +24,7 @@ from models.tables.wait import Wait
 _SHOWN = {name: name for name in (
     "prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason",
 )}  # fmt: skip
-_OF_SOME = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
+_SHOWN_OF_KIND = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
 MOST_SHOWN = 100
 """Waits of a run that are shown: one that waits for children may wait for thousands."""
 
@@ -83,9 +83,9 @@ def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> Pause
 
 def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
     asked = cast("Mapping[str, Any]", wait.request or {})
-    names = _OF_SOME.get(wait.kind, _SHOWN)
+    names = _SHOWN_OF_KIND.get(wait.kind, _SHOWN)
     shown = {names[name]: asked[name] for name in names if asked.get(name) is not None}
-    if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
+    if wait.nonce and may_have_link(caller, asked.get("approvers"), run.created_by):
         shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))
     about: WaitBody = {
         "waitId": str(wait.id),

@@ -8,16 +8,16 @@ from starlette.responses import Response
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, single_limit
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.path_names import NAMED
 from api.http.problems import Problem, invalid
 from api.http.responses import Answer
 from api.http.transactions import reading, transaction
 from api.installation.windows import NAME, NAME_RULE
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.scheduling.asked import ScheduleRequest, asked
-from api.scheduling.view import shown, summary
+from api.runs.detail import read_detail
+from api.scheduling.schedule_body import ScheduleRequest, put_statement
+from api.scheduling.view import detail, summary
 from api.shapes import RunBody, ScheduleBody, ScheduleList
 from models.operations import schedules
 from models.runs import public_event
@@ -54,7 +54,7 @@ def read_schedule(name: str, caller: Annotated[Caller, Depends(may("read"))]) ->
     response_model=ScheduleBody,
     summary="Make or change a schedule",
     responses=refusals(*BODY, "unknown_agent", "unknown_queue", "unknown_window", "invalid_input"),
-    openapi_extra=takes(ScheduleRequest, _EXAMPLE),
+    openapi_extra=request_body(ScheduleRequest, _EXAMPLE),
 )
 def put_schedule(
     name: str, caller: Owner, raw: Annotated[bytes, Depends(body_within(single_limit))], shared: Shared
@@ -68,7 +68,7 @@ def put_schedule(
     fields = json_object(raw)
     with transaction() as connection:
         run_state = schedules.current(caller.tenant, name).one(connection)
-        put = asked(connection, caller, name, fields, run_state=run_state, shared=shared)
+        put = put_statement(connection, caller, name, fields, run_state=run_state, shared=shared)
         put.one(connection)
     fact("schedule.put", tenant=caller.tenant, schedule=name, by=caller.name)
     return _answer(caller, name)
@@ -79,7 +79,7 @@ def put_schedule(
     status_code=204,
     response_model=None,
     summary="Delete a schedule",
-    responses=shows(204, "It is deleted.") | refusals("not_found"),
+    responses=response(204, "It is deleted.") | refusals("not_found"),
 )
 def delete_schedule(name: str, caller: Owner) -> Response:
     """Delete a schedule; the runs that it made go on. Needs the scope `admin` or `operate`."""
@@ -106,12 +106,12 @@ def run_schedule(name: str, caller: Annotated[Caller, Depends(may("enqueue"))], 
     shared.bus.publish_event(caller.tenant, public_event.public(event))
     shared.bus.wake_up(bus.PROMOTE, event["queue"])
     fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event["run_id"], by=caller.name)
-    return Answer(read_whole(caller, event["run_id"]), 201)
+    return Answer(read_detail(caller, event["run_id"]), 201)
 
 
 def _answer(caller: Caller, name: str) -> Answer:
     with reading() as session:
-        found: Any = shown(session, caller.tenant, name)
+        found: Any = detail(session, caller.tenant, name)
     if found is None:
         raise _unknown(name)
     return Answer(found)

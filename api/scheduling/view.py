@@ -33,7 +33,7 @@ def summary(schedule: Schedule) -> ScheduleSummary:
     }
 
 
-def shown(session: Session, tenant: str, name: str) -> ScheduleBody | None:
+def detail(session: Session, tenant: str, name: str) -> ScheduleBody | None:
     """Show a schedule whole; None when there is none of this name."""
     schedule = session.get(Schedule, (tenant, name))
     if schedule is None:

@@ -9,7 +9,7 @@ from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
 from api.http.auth import Caller
-from api.links.delivery import complete
+from api.links.delivery import add_links_and_input
 from api.shapes import EventBody, LogLineBody
 from models.runs.public_event import public, timestamp
 from models.tables.event import Event
@@ -18,7 +18,7 @@ from models.tables.log import Log
 _COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.status, Event.status_was, Event.reason)
 
 
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
+def public_object(row: Mapping[str, Any]) -> dict[str, Any]:
     """Give the public object of an event row whose data is JSON text; without the data when nobody could read it."""
     try:
         return public(row)
@@ -32,8 +32,8 @@ def events_after(session: Session, caller: Caller, run: UUID, after: int, limit:
     columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
     wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
     wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
-    found = [told(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
-    complete(session, [(caller, event) for event in found])
+    found = [public_object(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+    add_links_and_input(session, [(caller, event) for event in found])
     return cast("list[EventBody]", found)
 
 

@@ -19,7 +19,7 @@ from api.http.auth import Caller
 from api.streams.board import Board
 from api.streams.frame import frame
 from api.streams.mailbox import Mailbox
-from api.streams.revoked import Open, end_for_ever
+from api.streams.revocation import OpenStream, end_revoked_forever
 from api.streams.subscription import Subscription
 from api.streams.tail import PAGE, tails
 from models.runtime.bus import PREFIX, run_channel, tenant_channel
@@ -44,7 +44,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to feed."""
-        work = (self._subscription.run(), self._read_for_ever(), end_for_ever(self._everything))
+        work = (self._subscription.run(), self._read_for_ever(), end_revoked_forever(self._everything))
         self._tasks = [asyncio.create_task(one) for one in work]
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class Hub:
     def _all(self) -> list[Mailbox]:
         return [box for boxes in self._boxes.values() for box in boxes]
 
-    def _everything(self) -> list[Open]:
+    def _everything(self) -> list[OpenStream]:
         return [*self._all(), *(board for boards in self._boards.values() for board in boards)]
 
     def _make_stale(self, boxes: list[Mailbox]) -> None:
@@ -125,7 +125,7 @@ class Hub:
 
     def _on_hint(self, channel: str, text: str) -> None:
         if boards := self._boards.get(channel):
-            _show(boards, text)
+            _put_on_boards(boards, text)
         boxes = self._boxes.get(channel)
         if not boxes:
             return
@@ -179,7 +179,7 @@ class Hub:
             box.put_events(frames)
 
 
-def _show(boards: set[Board], text: str) -> None:
+def _put_on_boards(boards: set[Board], text: str) -> None:
     try:
         message = json.loads(text)
         frame(message)

@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 from api.http.auth import Caller
 from api.http.responses import as_stored
 from api.http.transactions import reading, transaction
-from api.links.delivery import JOINED_BYTES, asks, complete
-from api.streams.event_log import told
+from api.links.delivery import JOINED_BYTES, add_links_and_input, is_question
+from api.streams.event_log import public_object
 from api.streams.frame import Frame, frame
 
 PAGE = 100
@@ -35,19 +35,19 @@ def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]
     runs, afters, viewers = ([place[n] for place in places] for n in range(3))
     with transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_TAIL, {"runs": runs, "afters": afters}).fetchall()
-    told = [(row["n"] - 1, _delivered(row)) for row in rows]
-    asking = [(viewers[n], message) for n, message in told if viewers[n] and asks(message)]
+    delivered = [(row["n"] - 1, _delivered(row)) for row in rows]
+    asking = [(viewers[n], message) for n, message in delivered if viewers[n] and is_question(message)]
     if asking:
         with reading() as session:
-            complete(session, asking)
+            add_links_and_input(session, asking)
     found: list[list[Frame]] = [[] for _ in places]
-    for n, message in told:
+    for n, message in delivered:
         found[n].append(frame(message))
     return found
 
 
 def _delivered(row: dict[str, Any]) -> dict[str, Any]:
-    message = told(row)
+    message = public_object(row)
     if row["result"] is not None:
         message["result"] = as_stored(row["result"])
     if row["result_omitted"]:

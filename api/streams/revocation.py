@@ -15,7 +15,7 @@ from models.tables.api_key import ApiKey
 LOOK_SECONDS = 2.0
 
 
-class Open(Protocol):
+class OpenStream(Protocol):
     """Something that a caller has open."""
 
     viewer: Caller | None
@@ -25,7 +25,7 @@ class Open(Protocol):
         """End it."""
 
 
-async def end_for_ever(everything: Callable[[], Collection[Open]]) -> None:
+async def end_revoked_forever(everything: Callable[[], Collection[OpenStream]]) -> None:
     """Look again and again, with one statement for all that is open."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
@@ -34,7 +34,7 @@ async def end_for_ever(everything: Callable[[], Collection[Open]]) -> None:
             await _end(watched)
 
 
-async def _end(watched: Collection[Open]) -> None:
+async def _end(watched: Collection[OpenStream]) -> None:
     keys = {one.viewer.key for one in watched if one.viewer is not None}
     try:
         valid = await asyncio.to_thread(_valid, keys)

@@ -20,27 +20,27 @@ ENOUGH_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchPage:
     """The runs of one page, and below which id the next one begins; None: there are no more."""
 
     runs: Sequence[Run]
     below: UUID | None
 
 
-def search(connection: psycopg.Connection[Any], wanted: Search, below: UUID, limit: int) -> Found:
+def search_page(connection: psycopg.Connection[Any], wanted: Search, below: UUID, limit: int) -> SearchPage:
     """Give the newest runs below an id that are meant, at most `limit`."""
     began, looked = time.monotonic(), 0
     runs: list[Run] = []
     while True:
         runs += _read(connection, wanted.find(below, limit + 1 - len(runs)))
         if len(runs) > limit:
-            return Found(runs[:limit], runs[limit - 1].id)
+            return SearchPage(runs[:limit], runs[limit - 1].id)
         reached = wanted.reached(below).one(connection)
         if reached is None:
-            return Found(runs, None)
+            return SearchPage(runs, None)
         below, looked = reached["id"], looked + wanted.entries
         if looked >= MOST_LOOKED_AT or time.monotonic() - began > ENOUGH_SECONDS:
-            return Found(runs, below)
+            return SearchPage(runs, below)
 
 
 def _read(connection: psycopg.Connection[Any], statement: Statement) -> list[Run]:

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from api.http.auth import Caller, may
 from api.http.openapi_responses import Responses, refusals
 from api.http.transactions import reading
-from api.links.delivery import asks, complete
+from api.links.delivery import add_links_and_input, is_question
 from api.resources import Resources, resources
 from api.runs.stream import EVENT, HEADERS, KEEPALIVE_SECONDS
 from api.shapes import RunStatus
@@ -58,8 +58,8 @@ async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str
         while not board.closed:
             came = await board.take(keepalive_at - time.monotonic())
             wanted = [message for message in came if not statuses or message.get("runStatus") in statuses]
-            if wanted and (agent is not None or any(map(asks, wanted))):
-                wanted = await run_in_threadpool(_prepared, viewer, agent, wanted)
+            if wanted and (agent is not None or any(map(is_question, wanted))):
+                wanted = await run_in_threadpool(_filtered, viewer, agent, wanted)
             if wanted:
                 yield b"".join(frame(message, resumable=False).wire for message in wanted)
             if time.monotonic() >= keepalive_at:
@@ -67,7 +67,7 @@ async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str
                 yield KEEPALIVE
 
 
-def _prepared(viewer: Caller, agent: str | None, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _filtered(viewer: Caller, agent: str | None, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep what is about the agent's runs, and give links to who may have them."""
     with reading() as session:
         if agent is not None:
@@ -75,5 +75,5 @@ def _prepared(viewer: Caller, agent: str | None, messages: Sequence[dict[str, An
             about = select(Run.id).where(col(Run.id).in_(ids), Run.tenant == viewer.tenant, Run.agent == agent)
             theirs = {str(run) for run in session.exec(about)}
             messages = [message for message in messages if message["runId"] in theirs]
-        complete(session, [(viewer, message) for message in messages])
+        add_links_and_input(session, [(viewer, message) for message in messages])
     return list(messages)

@@ -13,8 +13,8 @@ from api.http.fields import Cron, Timezone
 from api.http.parsing import Body, read_as
 from api.http.problems import FieldError, Problem
 from api.resources import Resources
-from api.runs.envelope import LATER, ScheduledRunBody
 from api.runs.new_run import new_run
+from api.runs.request_bodies import LATER, ScheduledRunBody
 from models.calendar.recurrence import Recurrence
 from models.fleet import queue_settings
 from models.operations import schedules
@@ -48,7 +48,7 @@ class ScheduleRequest(Body):
     paused: Annotated[bool | None, Field(description="Whether it stands still; default false.")] = None
 
 
-def asked(
+def put_statement(
     connection: psycopg.Connection[Any],
     caller: Caller,
     name: str,
