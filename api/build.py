@@ -1,4 +1,4 @@
-"""Puts the application together: its calls, its refusals, its document."""
+"""The FastAPI application: its calls, its error handlers and its OpenAPI document."""
 
 from fastapi import FastAPI
 
@@ -44,14 +44,14 @@ from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
 
-Every call but `/health`, `/ready`, `/metrics` and those of a link needs an API key in the header `x-api-key` (or `Authorization:
-Bearer`). Every refusal is a problem document (RFC 9457) whose `code` is stable."""
+Send an API key in the header `x-api-key` (or `Authorization: Bearer`). Only `/health`, `/ready`, `/metrics` and the links of
+people need none. Every refusal is a problem document (RFC 9457) with a stable `code`."""
 
 _ROUTERS = (
-    approval,  # before `read`, for which "approval" would be the id of a run
+    approval,  # before `read`, which would take "approval" for the id of a run
     link_options,
     inbox,
-    bulk,  # before those of one run, whose id "bulk" would be
+    bulk,  # before the calls of one run, which would take "bulk" for its id
     create,
     listing,
     read,
@@ -74,7 +74,7 @@ _ROUTERS = (
     schedules,
     providers,
     grants,
-    come_back,  # before the start of a wait's: `start` may be the name of a provider
+    come_back,  # before the start of an authorization: `start` may be the name of a provider
     set_out,
     complete,
     keys,
@@ -85,7 +85,7 @@ _ROUTERS = (
 
 
 def build() -> FastAPI:
-    """Make the application; it reads settings and opens connections only when it starts."""
+    """Return the application. It reads settings and opens connections only at start-up."""
     app = FastAPI(
         title="Taxiway",
         version=VERSION,

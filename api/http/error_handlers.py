@@ -1,8 +1,7 @@
-"""Answers everything that goes wrong in a call with a problem document, and nothing else.
+"""Error handlers: every error of a call is answered with a problem document.
 
-The broad `except` of the calls is here (the loop that feeds streams has its own). It states where a fault happened but
-not what the exception said: the texts of database and validation errors quote the data they choked on, and no payload may
-reach a log.
+The broad `except` of all calls is here (the loop that feeds streams has its own). It logs where a fault happened, never the
+exception's text: database and validation errors quote the data that caused them, and no payload may reach a log.
 """
 
 import re
@@ -30,19 +29,19 @@ _REFUSAL = "taxiway.refusal"
 _PARAMETER = re.compile(r"{\w+}")
 _NOT_YET = re.compile(r"/v1/(webhooks.*|deliveries.*)")
 
-# The last one: no connection of the pool became free.
+# TimeoutError of SQLAlchemy: no connection of the pool became free.
 _UNREACHABLE = (
     DatabaseAway, psycopg.OperationalError, psycopg.InterfaceError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError,
 )  # fmt: skip
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Whether the error means that PostgreSQL is not there, or has no connection left, rather than that we are wrong."""
+    """Return whether PostgreSQL is unreachable or has no connection left; any other error is a fault of ours."""
     return isinstance(error, _UNREACHABLE)
 
 
 def refuse_with(request: Request, refusal: Callable[[Problem], Response]) -> None:
-    """Have everything that goes wrong in this call answered in another form: a person is shown a page."""
+    """Answer the errors of this call in another form: people see a page instead of JSON."""
     request.scope[_REFUSAL] = refusal
 
 
@@ -56,20 +55,20 @@ def _has_no_tables(error: BaseException) -> bool:
 
 
 def _is_timeout(error: BaseException) -> bool:
-    """Whether the database gave a read up after its time; what writes has no such bound."""
+    """Return whether the database cancelled a read after `TAXIWAY_READ_TIMEOUT`; writes have no such limit."""
     return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
 
 
 def _read_timed_out() -> Problem:
     detail = (
-        "The database gave this up: it took longer than a read may. Narrow it, for example by createdAfter, by status or to "
-        "fewer at a time; if it was a moment's load, try again soon."
+        "This read took too long and the database cancelled it. Narrow it, for example by createdAfter, status or a smaller "
+        "limit. If the load was momentary, try again soon."
     )
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
 def _unavailable(detail: str | None = None) -> Problem:
-    detail = detail or "The database cannot be reached at the moment. Nothing was changed; try again soon."
+    detail = detail or "The database cannot be reached now. Nothing was changed; try again soon."
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
@@ -83,21 +82,21 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
     path = request.url.path
     if error.status_code == 405:
         allow = ", ".join(_methods_at(request))
-        return Refusal(Problem("method_not_allowed", f"Only {allow} may be used here.", headers={"allow": allow}))
+        return Refusal(Problem("method_not_allowed", f"This address takes only {allow}.", headers={"allow": allow}))
     if error.status_code == 404 and _NOT_YET.fullmatch(path):
         return Refusal(Problem("not_found", "This call is not available in this version."))
     if error.status_code == 404:
-        return Refusal(Problem("not_found", "There is nothing at this address. The calls are listed at /openapi.json."))
+        return Refusal(Problem("not_found", "There is nothing at this address. /openapi.json lists all calls."))
     return Refusal(Problem("invalid_request", "The request cannot be read."))
 
 
 def _methods_at(request: Request) -> list[str]:
-    """Name every method of this address; the router's own error names those of its first call there only."""
+    """Return every method of this address; the router's own error names only those of the first matching route."""
     calls = request.app.openapi()["paths"].items()
     here = [(place, names) for place, names in calls if re.fullmatch(_PARAMETER.sub("[^/]+", place), request.url.path)]
-    # The address of a call may also look like another one with a part filled in: `/v1/runs/batch`.
+    # `/v1/runs/batch` also matches `/v1/runs/{runId}`: the address with the fewest parameters is meant.
     _, names = min(here, key=lambda call: len(_PARAMETER.findall(call[0])), default=("", {}))
-    return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are in no document
+    return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are not in the OpenAPI document
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -108,13 +107,13 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def _field(place: Sequence[int | str]) -> str:
-    """Name the parameter: behind where it stood, and before the number of its value where it is repeatable."""
+    """Return the parameter's name: it follows its location, and precedes the index of a repeatable value."""
     names = [part for part in place[1:] if isinstance(part, str)]
     return names[0] if names else str(place[-1])
 
 
 class UnhandledErrors:
-    """Outermost layer: an exception that nobody expected becomes a 503 or 500, stated as a fact without its text."""
+    """Outermost layer: an unexpected exception becomes a 503 or 500, and a fact without the exception's text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -154,11 +153,11 @@ class UnhandledErrors:
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
         fact("api.fault", level="error", error=type(error).__name__, where=where)
-        return Problem("internal", "This is a fault of the server; its log says where.")
+        return Problem("internal", "The server failed. Its log says where.")
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make the application answer with problem documents only."""
+    """Answer every error of the application with a problem document."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -1,4 +1,4 @@
-"""One example for each shape that needs one in the OpenAPI document."""
+"""Examples for the OpenAPI document, one for each shape that needs one."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ _EXPLANATION = {
         },
         {
             "kind": "queue_limit",
-            "detail": "The queue heavy executes 5 runs at once at most, and does.",
+            "detail": "The queue heavy executes at most 5 runs at the same time, and executes 5 now.",
             "since": None,
             "until": None,
             "queue": "heavy",

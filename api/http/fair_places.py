@@ -1,6 +1,6 @@
-"""Places of one kind of call in a process: a few of each API key, a few of each tenant, and a few of all.
+"""Concurrency limits of one kind of call in a process: for each API key, for each tenant, and for all.
 
-The next call waits a moment for one. A tenant never has all places, however many keys its admin makes.
+A call over a limit waits a moment for a place. One tenant never takes all places, however many keys its admin makes.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _RETRY_AFTER = {"retry-after": "1"}
 
 
 class CallOwner(NamedTuple):
-    """Whose call it is."""
+    """The API key and the tenant that a call counts for."""
 
     key: Hashable
     tenant: Hashable
@@ -30,10 +30,10 @@ class Places:
         self._users: dict[Hashable, int] = {}
 
     async def take(self, owner: CallOwner, patience: float | None = PATIENCE_SECONDS) -> None:
-        """Wait for a place; raise Problem `rate_limited` when patience is over."""
+        """Wait for a place; raises Problem `rate_limited` after `patience` seconds."""
         held: list[asyncio.Semaphore] = []
         try:
-            # In this order: a call that waits for one of all has one of the few that its key and its tenant may have.
+            # The shared limit last: the calls of one key that wait for it are bounded by the key's own limit.
             async with asyncio.timeout(patience):
                 for places in (*self._use(owner), self._all):
                     await places.acquire()
@@ -47,14 +47,14 @@ class Places:
             raise
 
     def give_back(self, owner: CallOwner) -> None:
-        """Give back a place that was taken."""
+        """Release a place."""
         self._all.release()
         for name in enumerate(owner):
             self._own[name].release()
         self._leave(owner)
 
     def _use(self, owner: CallOwner) -> Sequence[asyncio.Semaphore]:
-        """Return the places of a key and of a tenant, which are kept while one of their calls has one or waits."""
+        """Return the semaphores of a key and its tenant; they live while one of their calls holds a place or waits."""
         for name in enumerate(owner):
             self._own.setdefault(name, asyncio.Semaphore(self._most[name[0]]))
             self._users[name] = self._users.get(name, 0) + 1
@@ -69,7 +69,7 @@ class Places:
 
 def _too_many() -> Problem:
     detail = (
-        "Too many calls that read are under way, of this API key, its tenant or of all. Ask again in a second, and fewer "
-        "at once."
+        "Too many reads are running, for this API key, its tenant or all together. Try again in a second, with fewer calls "
+        "at the same time."
     )
     return Problem("rate_limited", detail, headers=_RETRY_AFTER)

@@ -15,7 +15,7 @@ from api.shapes import ProblemDocument
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """Generate the document, and set right what FastAPI cannot know: it describes errors that are never sent."""
+    """Return the document, corrected where FastAPI is wrong: it describes errors that are never sent."""
     made = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
     )
@@ -37,7 +37,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
-    """Say each set of refusals once, by reference: most calls refuse in the same ways."""
+    """Write each set of refusals once and refer to it: most calls share theirs."""
     for status, response in responses.items():
         refusal = response.get("content", {}).get("application/problem+json")
         if refusal:
@@ -48,7 +48,7 @@ def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
 
 
 def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return the scopes of which a key needs one, for each call that needs a key."""
+    """Return for each call that needs a key its scopes; one of them is enough."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
@@ -62,17 +62,17 @@ def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
 def _correct(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool) -> None:
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
-    if reads and scopes:  # it waits for its turn: `api.http.read_turns`
+    if reads and scopes:  # reads wait for their turn: `api.http.read_turns`
         operation["responses"]["429"] = refusal("rate_limited")
     operation["responses"] = dict(sorted(operation["responses"].items()))
-    # Either header will do; FastAPI would say that both are needed.
+    # Either header is enough; FastAPI would describe both as needed.
     operation.pop("security", None)
     if scopes:
         operation["security"] = [{header: [scope]} for scope in scopes for header in ("apiKey", "bearer")]
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Let the application serve this document at /openapi.json."""
+    """Serve this document at /openapi.json."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,8 +1,8 @@
-"""Each GET with an API key waits for its turn before it takes a thread, a connection or much time of the event loop.
+"""Middleware that makes each GET with an API key wait for its turn before it takes a thread or a database connection.
 
-This is in front of all calls, so that no new one forgets it. Calls that change something never wait here. Neither do those
-without a key: `/health`, `/ready` and `/metrics`, which a monitor must be able to ask always, and the links of people. A turn
-ends when the answer begins: a stream, or a client that reads its answer slowly, keeps no place.
+It is in front of all calls, so that no new call forgets it. These never wait: calls that change something, the links of
+people, and `/health`, `/ready` and `/metrics`, which a monitor must always be able to read. A turn ends when the response
+starts, so a stream or a slow client holds no place.
 """
 
 from starlette.datastructures import Headers
@@ -16,11 +16,11 @@ from api.http.responses import Refusal
 
 _READS = ("GET", "HEAD")
 _UNKNOWN_KEYS = CallOwner("unknown", "unknown")
-"""Keys that this process has not seen to be valid share the turns of one: each costs a look into the database."""
+"""All keys that this process has not seen to be valid share one owner's turns: each costs a database lookup."""
 
 
 class ReadTurns:
-    """Gives each call that reads its turn."""
+    """Middleware: each read waits for its turn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -57,7 +57,7 @@ class ReadTurns:
 
 
 def _owner(scope: Scope) -> CallOwner | None:
-    """Return whose turn it is; None of a call without a key."""
+    """Return the owner of a call's turn; None for a call without a key."""
     headers = Headers(scope=scope)
     secret = headers.get("x-api-key") or headers.get("authorization", "").partition(" ")[2].strip()
     if not secret:

@@ -30,5 +30,5 @@ def ready(shared: Annotated[Resources, Depends(resources)]) -> Answer:
         found = connection.execute("SELECT to_regclass('run') IS NOT NULL").fetchone()
         if found is None or not found[0]:
             raise Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
-        write_access.look(connection)
+        write_access.probe(connection)
     return Answer({"status": "ready", "database": "there", "redis": "there" if shared.hub.redis_there else "away"})

@@ -70,7 +70,7 @@ def test_ready_writes_rarely_while_all_is_well_and_each_second_while_it_is_not()
         found = []
         for _ in range(int(seconds * 4)):
             try:
-                writing.look(disk)  # type: ignore[arg-type]
+                writing.probe(disk)  # type: ignore[arg-type]
             except psycopg.Error:
                 found.append(False)
             else:
