@@ -1,4 +1,4 @@
-"""The dialect of JSON Schema in which agents describe what they take: draft 2020-12, read as strictly as agents read."""
+"""The JSON Schema dialect of agents' inputs: draft 2020-12, checked as strictly as agents read their input."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 from pydantic_core import ValidationError as PydanticError
 
 DECIMAL = "x-taxiway-decimal"
-"""The limits of a decimal number (`ge`, `gt`, `le`, `lt`, `multipleOf`, `maxDigits`, `decimalPlaces`), also of a text."""
+"""Limits of a decimal, written as a number or a text: `ge`, `gt`, `le`, `lt`, `multipleOf`, `maxDigits`, `decimalPlaces`."""
 
 _LIMITS: Final = {
     "ge": "ge",
@@ -31,7 +31,7 @@ _OF_DECIMALS: Final = ("ge", "gt", "le", "lt", "multiple_of")
 
 
 MATCH_SECONDS: Final = 0.1
-"""How long one match may take: some patterns take hours on forty characters, and Python's `re` stops the process meanwhile."""
+"""Limit of one match: some patterns take hours on forty characters, and Python's `re` blocks the process until then."""
 
 
 def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[ValidationError]:
@@ -41,9 +41,10 @@ def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[
 
 @lru_cache(maxsize=1024)
 def matcher(wanted: str) -> Callable[[object], bool]:
-    """Return whether a text matches, by the engine of pydantic, whose time is linear; by `regex` for what that one lacks.
+    """Return a function that tells whether a text matches the pattern.
 
-    Raises ValueError for what neither of them reads, and for a match that takes too long.
+    It uses pydantic's engine, which takes linear time, or `regex` for syntax that pydantic lacks. Raises ValueError for a
+    pattern that neither reads; the function raises it for a match that takes too long.
     """
     try:
         engine = SchemaValidator(core_schema.str_schema(pattern=wanted))
@@ -56,7 +57,7 @@ def matcher(wanted: str) -> Callable[[object], bool]:
 
 
 def _search_in_time(pattern: Any, text: object) -> bool:
-    try:  # `concurrent` lets the process's other threads go on
+    try:  # `concurrent` releases the GIL
         return pattern.search(str(text), timeout=MATCH_SECONDS, concurrent=True) is not None
     except TimeoutError:
         raise ValueError("a pattern takes too long on this text") from None
@@ -72,9 +73,9 @@ def _pattern_properties(validator: Any, patterns: Any, value: Any, _: object) ->
 def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
     if not validator.is_type(value, "object"):
         return
-    fitting = [matcher(pattern) for pattern in schema.get("patternProperties", {})]
+    matchers = [matcher(pattern) for pattern in schema.get("patternProperties", {})]
     known = schema.get("properties", {})
-    surplus = [name for name in value if name not in known and not any(fits(name) for fits in fitting)]
+    surplus = [name for name in value if name not in known and not any(match(name) for match in matchers)]
     if validator.is_type(wanted, "object"):
         for name in surplus:
             yield from validator.descend(value[name], wanted, path=name)
@@ -92,8 +93,8 @@ def _decimal(validator: Any, limits: Mapping[str, Any], value: object, _: object
 
 @lru_cache(maxsize=256)
 def _decimals(text: str) -> SchemaValidator:
-    said = json.loads(text)
-    limits: dict[str, Any] = {theirs: said[ours] for ours, theirs in _LIMITS.items() if ours in said}
+    given = json.loads(text)
+    limits: dict[str, Any] = {theirs: given[ours] for ours, theirs in _LIMITS.items() if ours in given}
     limits.update({name: Decimal(limits[name]) for name in _OF_DECIMALS if name in limits})
     try:
         return SchemaValidator(core_schema.decimal_schema(**limits))

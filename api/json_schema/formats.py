@@ -1,6 +1,6 @@
-"""Checks texts against the formats that agents' schemas name, as strictly as agents read them.
+"""Formats of JSON Schema, checked as strictly as agents read them.
 
-An agent reads with Python's own classes or with pydantic; a text of a format passes only where it can be read.
+Agents read with Python's own classes or with pydantic. A text passes only if these can read it.
 """
 
 import base64
@@ -27,7 +27,7 @@ def _moment(text: str) -> object:
 
 
 def _sdk_duration(text: str) -> object:
-    """Read the duration that the SDK writes; what is too long for Python is none."""
+    """Read a duration as the SDK writes it; raises an ArithmeticError if it is too long for Python."""
     found = _SDK_DURATION.fullmatch(text)
     if found is None:
         raise ValueError(text)

@@ -1,6 +1,6 @@
-"""Adds to events, when they are delivered, what is stored in none of them: links, and the input that a start asks about.
+"""Parts of events that are added on delivery and never stored: links, and the input that a start approval shows.
 
-A link is given to callers who may decide and to the one who made the run; to nobody else, and never to the bus.
+Only callers that may decide, and the key that created the run, get a link. The bus never gets one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,23 +21,23 @@ from models.tables.wait import Wait
 from models.waiting.questions import START
 
 JOINED_BYTES = 64 << 10
-"""Of larger inputs and results an event says only that they were left out."""
+"""Size limit in bytes of an input or result in an event; a larger one is left out, and the event says so."""
 _ASKS = ("run_approval", "authentication")
 
 
 def is_question(event: Mapping[str, Any]) -> bool:
-    """Whether an event, as it is told, asks people for something; the outcome of an authorization does not."""
+    """Return whether a public event asks people for something; the outcome of an authorization does not."""
     return event["event"] in _ASKS and "waitId" in event and "outcome" not in event
 
 
-def add_links_and_input(session: Session, told: Sequence[tuple[Caller, dict[str, Any]]]) -> None:
-    """Add to each of these events what its caller may see."""
-    questions = [(caller, event) for caller, event in told if is_question(event)]
+def add_links_and_input(session: Session, events: Sequence[tuple[Caller, dict[str, Any]]]) -> None:
+    """Add to each of these events the link and the input that its caller may see."""
+    questions = [(caller, event) for caller, event in events if is_question(event)]
     if not questions:
         return
     found = _waits(session, {UUID(event["waitId"]) for _, event in questions})
     for caller, event in questions:
-        if event["waitId"] not in found:  # its run was forgotten meanwhile, or the hint is another installation's
+        if event["waitId"] not in found:  # its run was deleted since, or the hint is of another installation
             continue
         wait, run, put_in = found[event["waitId"]]
         if wait.key == START:

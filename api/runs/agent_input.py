@@ -1,4 +1,4 @@
-"""Checks an input against its agent's JSON Schema and the limits of what can be stored."""
+"""Check of a run's input against its agent's JSON Schema and the limits of storage."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from api.runs.json_text import storable_text
 
 
 def checked_input(value: Any, agent: KnownAgent, max_bytes: int, place: str = "input") -> str:
-    """Give the input as the JSON text to store; raises Problem `payload_too_large` or `invalid_input`."""
+    """Return the input as the JSON text to store; raises Problem `payload_too_large` or `invalid_input`."""
     text = storable_text(value, max_bytes, place, lambda detail: _invalid(place, [FieldError(place, detail)]))
     errors = violations(value, agent.schema, place, "the agent")
     if errors:

@@ -1,4 +1,4 @@
-"""DELETE /v1/runs/{runId} and POST …/cancel: abort a run, at once or through the worker that executes it."""
+"""DELETE /v1/runs/{runId} and POST …/cancel: abort a run, immediately or through the worker that executes it."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -28,9 +28,9 @@ from models.runtime.facts import fact
 
 router = APIRouter(tags=["Runs"])
 
-# Each try loses only to a claim or an end of the same run that was committed between two statements.
+# An attempt fails only if a claim or an end of the same run was committed between two statements.
 _TRIES = 10
-_RESPONSES = response(202, "Asked of the worker that executes it.", RunBody)
+_RESPONSES = response(202, "Requested from the worker that executes the run.", RunBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def delete_run(
     caller: Annotated[Caller, Depends(may("enqueue"))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Cancel a run that has not ended. History is never deleted by this call."""
+    """Cancel a run that has not ended. This call never deletes history."""
     return _cancel(_CancelRequest(caller, parse_run_id(runId), None, _default_grace(shared)), shared)
 
 
@@ -69,7 +69,7 @@ def cancel_run(
     raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Cancel a run that has not ended, saying why and how long its code may take to end by itself."""
+    """Cancel a run that has not ended, with a reason and the time that its code gets to end by itself."""
     body = read_as(CancelBody, json_object(raw) if raw else {})
     grace = _default_grace(shared) if body.grace is None else body.grace
     return _cancel(_CancelRequest(caller, parse_run_id(runId), body.reason, grace), shared)
@@ -96,7 +96,7 @@ def _cancel(request: _CancelRequest, shared: Resources) -> Answer:
         run = read_detail(request.caller, request.run)
         if run["status"] in TERMINAL:
             raise run_finished(run)
-    raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")
+    raise Problem("unavailable", "The run changes too quickly to be cancelled now. Try again.")
 
 
 def _publish(request: _CancelRequest, done: CommandResult, shared: Resources) -> None:

@@ -58,8 +58,10 @@ def new_run(
 
 def _check_times_and_key(body: ScheduledRunBody, not_before: datetime | None, place: str) -> None:
     if body.onConflict is not None and body.concurrencyKey is None:
-        raise invalid(f"{place}onConflict", "needs concurrencyKey: it says what happens when no place of it is free")
+        raise invalid(
+            f"{place}onConflict", "needs concurrencyKey: it decides what happens when no place of the key is free"
+        )
     # This machine's clock is precise enough to refuse a run that could never start.
     last = datetime.now(UTC) + timedelta(milliseconds=body.expiresIn or 0)
     if body.expiresIn is not None and not_before is not None and last <= not_before:
-        raise invalid(f"{place}expiresIn", "is over before notBefore: it counts from the run's acceptance")
+        raise invalid(f"{place}expiresIn", "ends before notBefore: it counts from the run's acceptance")

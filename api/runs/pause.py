@@ -1,4 +1,4 @@
-"""POST /v1/runs/{runId}/pause: lets a run stand still until somebody resumes it, whatever it does at the moment."""
+"""POST /v1/runs/{runId}/pause: pause a run in any state until a user resumes it."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from models.runtime.database import Row
 from models.runtime.facts import fact
 
 router = APIRouter(tags=["Runs"])
-_RECORDED = "Recorded: it pauses at the edge of its next step, or when what it waits for has come."
+_RECORDED = "Recorded: the run pauses at its next step, or when what it waits for arrives."
 
 
 @router.post(
@@ -40,9 +40,10 @@ def pause_run(
     raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Pause any run that has not ended; its progress is kept and its active time stands still.
+    """Pause a run that has not ended. Its progress is kept and its active time does not count on.
 
-    A queued run is held from now on, a started one that no worker executes is paused at once. Asking again changes nothing.
+    A queued run is held from now on. A started run that no worker executes pauses immediately. Repeating the call changes
+    nothing.
     """
     body = read_as(PauseRequest, json_object(raw) if raw else {})
     run = parse_run_id(runId)

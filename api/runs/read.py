@@ -1,4 +1,4 @@
-"""GET /v1/runs/{runId} and what hangs below it: steps, events, logs."""
+"""GET /v1/runs/{runId} and the lists below it: steps, events, logs."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ def read_run(
     events: Annotated[bool, Query(alias="includeEvents")] = False,
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
-    """Give the run with its newest 200 steps; on request with its events, and with what its steps returned."""
+    """Return the run with its newest 200 steps; on request with its events and the outputs of its steps."""
     return Answer(read_detail(caller, parse_run_id(runId), events=events, outputs=outputs))
 
 
@@ -48,7 +48,7 @@ def read_steps(
     cursor: Cursor = None,
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
-    """Give finished steps, oldest first."""
+    """Return finished steps, oldest first."""
     after = read_number("steps", cursor)
     with reading() as session:
         run = find_run(session, caller.tenant, parse_run_id(runId)).id
@@ -69,7 +69,7 @@ def read_events(
     after: Annotated[int, Query(alias="afterSeq", ge=0, le=2**31 - 1)] = 0,
     limit: Limit = 200,
 ) -> Answer:
-    """Give events in their order, after `afterSeq`."""
+    """Return the events after `afterSeq`, in order."""
     with reading() as session:
         run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = events_after(session, caller, run, after, limit + 1)
@@ -84,7 +84,7 @@ def read_logs(
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> Answer:
-    """Give log lines, oldest first."""
+    """Return log lines, oldest first."""
     after = read_number("logs", cursor)
     with reading() as session:
         run = find_run(session, caller.tenant, parse_run_id(runId)).id

@@ -1,4 +1,4 @@
-"""POST /v1/runs/{runId}/retry: a new run that goes on where one that has ended went wrong."""
+"""POST /v1/runs/{runId}/retry: a new run that continues where an ended run failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ _REFUSALS = refusals(*BODY, "run_not_found", "illegal_move", "idempotency_mismat
     "/v1/runs/{runId}/retry",
     status_code=201,
     response_model=RunBody,
-    summary="Try a run again that has ended",
+    summary="Retry a run that has ended",
     responses=response(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody)
     | _REFUSALS,
     openapi_extra=request_body(RetryBody, {"fromStep": "send_refund"}, required=False),
@@ -55,10 +55,10 @@ def retry_run(
     shared: Annotated[Resources, Depends(resources)],
     idempotency_key: IdempotencyKey = None,
 ) -> Answer:
-    """Make a new run, linked by `retryOf`, that keeps what went well and tries again what did not.
+    """Create a new run, linked by `retryOf`, that keeps what succeeded and executes the rest again.
 
-    It keeps everything up to the last good thing that was recorded: succeeded steps, failures that the agent caught before,
-    decisions of people. With `fromStep` it keeps what was recorded before that step, with a new `input` nothing.
+    It keeps the records up to the last success: succeeded steps, failures that the agent caught before, decisions of people.
+    With `fromStep` it keeps the records before that step; with a new `input` it keeps none.
     """
     run, fields = parse_run_id(runId), json_object(raw) if raw else {}
     again = _Retry(caller, run, read_as(RetryBody, fields), shared)
@@ -72,7 +72,7 @@ def retry_run(
 
 @dataclass(slots=True)
 class _Retry:
-    """One request, and once it is prepared what the new run begins with."""
+    """One retry request, and once it is prepared the records that the new run starts with."""
 
     caller: Caller
     run: UUID
@@ -81,9 +81,9 @@ class _Retry:
     copies: Copies | None = None
 
     def prepare(self) -> NewRun:
-        """Describe the new run; raises Problem."""
+        """Return the new run; raises Problem."""
         if self.body.fromStep is not None and self.body.input is not None:
-            raise invalid("fromStep", "keeps what was recorded, a new input keeps nothing: give one of them")
+            raise invalid("fromStep", "keeps recorded steps, a new input keeps none: send only one of them")
         with transaction() as connection:
             row = _ended(self.caller, self.run, connection)
             new = partial(successors.successor, row, retry_of=self.run, created_by=self.caller.key)
@@ -95,7 +95,7 @@ class _Retry:
         return made
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
-        """Store what the new run begins with."""
+        """Store the records that the new run starts with."""
         try:
             if self.copies is not None:
                 self.copies.put(connection)
@@ -106,7 +106,7 @@ class _Retry:
         try:
             return retrying.begin(connection, row, retry, self._kept)
         except OnceUnknown as error:
-            raise Problem("illegal_move", f"{error} Name it as fromStep if it is to be executed again.") from None
+            raise Problem("illegal_move", f"{error} To execute it again, name it as fromStep.") from None
 
     def _kept(self, past: History) -> Kept:
         name = self.body.fromStep
@@ -123,10 +123,10 @@ def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> Ro
     if row is None or row["tenant"] != caller.tenant:
         raise run_not_found()
     if row["status"] not in TERMINAL:
-        raise Problem("illegal_move", f"The run is {row['status']}; only one that has ended can be tried again.")
+        raise Problem("illegal_move", f"The run is {row['status']}. Only a run that has ended can be retried.")
     return row
 
 
 def _no_such_step(name: str, known: Sequence[str]) -> str:
     listed = ", ".join(known[:_MOST_NAMED]) or "none"
-    return f"{name[:100]!r} is no key and no name of a step that the run began; it began: {listed}"
+    return f"{name[:100]!r} is neither key nor name of a step that the run started; it started: {listed}"

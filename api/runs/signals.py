@@ -1,4 +1,4 @@
-"""POST /v1/runs/{runId}/signals/{name}: a durable message to a run, kept until its agent waits for it."""
+"""POST /v1/runs/{runId}/signals/{name}: a durable message to a run, stored until its agent waits for it."""
 
 import json
 from typing import Annotated
@@ -46,10 +46,10 @@ def send_signal(
     raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Store a message for the run, which goes on at once if it waits for one of this name.
+    """Store a message for the run, which continues immediately if it waits for a signal of this name.
 
-    One that comes before its wait is kept. Signals of the same name are consumed in the order in which they came. The payload
-    of one that a wait is open for has to fit what that wait asks for.
+    A signal that arrives before its wait is kept. Signals of the same name are consumed in order of arrival. If a wait is
+    open, the payload must fit its schema.
     """
     body = read_as(SignalBody, json_object(raw) if raw else {})
     _check(name)
@@ -74,12 +74,12 @@ def send_signal(
 
 
 def _check_payload(payload: object, awaited: Row | None) -> None:
-    """Raise Problem `invalid_answer`, so that nothing is stored, when the wait that would consume the payload cannot use it."""
+    """Raise Problem `invalid_answer`, so that nothing is stored, if the payload does not fit the wait that would consume it."""
     if awaited and awaited["schema"] is not None:
         errors = violations(payload, json.dumps(awaited["schema"]), "payload", "the wait")
         if errors:
-            said = f"{errors[0].field} {errors[0].detail}"
-            raise Problem("invalid_answer", f"The payload does not fit what the run waits for: {said}.", errors)
+            first = f"{errors[0].field} {errors[0].detail}"
+            raise Problem("invalid_answer", f"The payload does not fit what the run waits for: {first}.", errors)
 
 
 def _invalid(detail: str) -> Problem:
@@ -90,4 +90,4 @@ def _check(name: str) -> None:
     if not is_name(name):
         raise invalid("name", RULE)
     if name.startswith(RESERVED):
-        raise invalid("name", f"must not begin with {RESERVED}: such signals are Taxiway's own")
+        raise invalid("name", f"must not begin with {RESERVED}: Taxiway reserves these names")

@@ -55,12 +55,12 @@ def _lock_windows(connection: psycopg.Connection[Any], names: set[str]) -> None:
     """Keep the windows of new runs from being deleted first: a run whose window is gone would never start."""
     if gone := windows.missing(connection, names):
         raise Problem(
-            "unknown_window", f"The window {gone[0]} was deleted a moment ago.", [FieldError("window", "was deleted")]
+            "unknown_window", f"The window {gone[0]} was just deleted.", [FieldError("window", "was deleted")]
         )
 
 
 def _vanished() -> Accepted:
-    raise Problem("unavailable", "The equal request that came first was not kept. Send this one again.")
+    raise Problem("unavailable", "An equal request came first, but its result is gone. Send this request again.")
 
 
 def _publish(tenant: str, rows: list[Row], hints: bus.Bus) -> None:

@@ -1,4 +1,4 @@
-"""GET /v1/events/sse: what happens to a tenant's runs, live, for dashboards and notifiers."""
+"""GET /v1/events/sse: live events of a tenant's runs, for dashboards and notifiers."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ _EXAMPLE = (
 )
 _STREAM: Responses = {
     200: {
-        "description": "Server-sent events, without ids: what is missed is not sent again.",
+        "description": "Server-sent events without ids: missed events are not sent again.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVENT, "example": _EXAMPLE}},
     }
 }
@@ -43,10 +43,12 @@ _STREAM: Responses = {
 async def stream_tenant(
     caller: Annotated[Caller, Depends(may("read"))],
     shared: Annotated[Resources, Depends(resources)],
-    status: Annotated[list[RunStatus] | None, Query(description="Repeatable: of runs that have one of them.")] = None,
-    agent: Annotated[str | None, Query(description="Of runs of this agent.")] = None,
+    status: Annotated[
+        list[RunStatus] | None, Query(description="Repeatable: events of runs with one of these statuses.")
+    ] = None,
+    agent: Annotated[str | None, Query(description="Events of this agent's runs.")] = None,
 ) -> StreamingResponse:
-    """Send what happens from the first keepalive on, which comes at once; a run's own stream loses nothing, this one may."""
+    """Send events from the first keepalive on, which comes immediately. Unlike a run's own stream, this one may lose events."""
     body = _frames(shared.hub, caller, frozenset(status or ()), agent)
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
@@ -68,7 +70,7 @@ async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str
 
 
 def _filtered(viewer: Caller, agent: str | None, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep what is about the agent's runs, and give links to who may have them."""
+    """Return the messages about the agent's runs, with the links that the viewer may have."""
     with reading() as session:
         if agent is not None:
             ids = {message["runId"] for message in messages}

@@ -1,4 +1,4 @@
-"""GET /v1/runs/{runId}/wait: answers when the run has ended or parked, or when the time is over."""
+"""GET /v1/runs/{runId}/wait: answers when the run ends or parks, or after a timeout."""
 
 import time
 from typing import Annotated
@@ -27,7 +27,7 @@ _OPEN = (Status.QUEUED, Status.RUNNING)
     "/v1/runs/{runId}/wait",
     response_model=RunBody,
     summary="Wait for a run",
-    responses=response(202, "Neither ended nor parked yet; ask again.", RunBody)
+    responses=response(202, "The run has neither ended nor parked yet. Call again.", RunBody)
     | refusals("invalid_request", "run_not_found"),
 )
 async def wait_for_run(
@@ -36,7 +36,7 @@ async def wait_for_run(
     shared: Annotated[Resources, Depends(resources)],
     timeout: Annotated[int, Query(ge=1, le=25, description="Seconds.")] = 25,  # noqa: ASYNC109  it is the client's
 ) -> Answer:
-    """Wait for a run to end or park: 200 then, else 202 with the run as it stands."""
+    """Wait for a run to end or park: 200 if it does, else 202 with its current state."""
     run = parse_run_id(runId)
     deadline = time.monotonic() + timeout
     seq, under_way = await run_in_threadpool(_progress, caller.tenant, run)
