@@ -1,4 +1,4 @@
-"""Reads what happened to a run, in its order, and what it logged."""
+"""A run's stored events, in order, and its log lines."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -19,16 +19,16 @@ _COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.sta
 
 
 def public_object(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the public object of an event row whose data is JSON text; without the data when nobody could read it."""
+    """Return the public object of an event row whose data is JSON text; without the data if that is unreadable."""
     try:
         return public(row)
-    except (RecursionError, TypeError, ValueError):  # too deep, no object, no JSON
+    except (RecursionError, TypeError, ValueError):  # nested too deeply, not an object, not JSON
         return public({**row, "data": None})
 
 
 def events_after(session: Session, caller: Caller, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
-    """Read the events after a `seq` as this caller may see them, all of them when there is no limit."""
-    # As text: an agent's data may be nested more deeply than the driver would decode.
+    """Return the events after a `seq` as this caller may see them; all of them without a limit."""
+    # As text: an agent's data may be nested more deeply than the driver can decode.
     columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
     wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
     wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
@@ -38,7 +38,7 @@ def events_after(session: Session, caller: Caller, run: UUID, after: int, limit:
 
 
 def log_after(session: Session, run: UUID, after: int, limit: int) -> list[LogLineBody]:
-    """Read the log lines after a number."""
+    """Return the log lines after a number."""
     wanted = select(Log).where(Log.run_id == run, col(Log.n) > after).order_by(col(Log.n)).limit(limit)
     return [
         {

@@ -1,4 +1,4 @@
-"""Reads the new events of many streams with one statement."""
+"""The new events of many streams, read with one statement."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from api.streams.frame import Frame, frame
 
 PAGE = 100
 
-# An event row never holds a result: it is joined when `end` is delivered, unless it is large.
+# Event rows hold no result: the statement joins it to `end`, unless it is large.
 _TAIL = f"""
     SELECT wanted.n, event.*, event.data_text AS data,
         CASE WHEN octet_length(payload.result::text) <= {JOINED_BYTES} THEN payload.result::text END AS result,
@@ -31,7 +31,7 @@ _TAIL = f"""
 
 
 def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]]:
-    """Give the frames after each (run, seq) as its viewer may see them, at most a page for each, in the order of the places."""
+    """Return the frames after each (run, seq) as its viewer may see them: a page at most for each place, in their order."""
     runs, afters, viewers = ([place[n] for place in places] for n in range(3))
     with transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_TAIL, {"runs": runs, "afters": afters}).fetchall()
