@@ -27,7 +27,7 @@ def _moment(text: str) -> object:
 
 
 def _sdk_duration(text: str) -> object:
-    """Read a duration as the SDK writes it; raises an ArithmeticError if it is too long for Python."""
+    """Read a duration as the SDK writes it; raises ArithmeticError if it is too long for Python."""
     found = _SDK_DURATION.fullmatch(text)
     if found is None:
         raise ValueError(text)

@@ -17,18 +17,18 @@ _MOST_ERRORS = 20
 _LONGEST_DETAIL = 300
 
 
-def violations(value: Any, schema: str, place: str, whose: str) -> list[FieldError]:
-    """Return the violations, twenty at most. `schema` is JSON text, `whose` names its owner, for example "the agent"."""
+def violations(value: Any, schema: str, place: str, owner: str) -> list[FieldError]:
+    """Return the violations, twenty at most. `schema` is JSON text, `owner` names who made it, for example "the agent"."""
     try:
         found = []
         for error in _validator(schema).iter_errors(value):
-            found += _field_errors(error, place, whose)
+            found += _field_errors(error, place, owner)
             if len(found) >= _MOST_ERRORS:
                 break
     except (Unresolvable, RecursionError, ArithmeticError, TypeError, ValueError) as error:
         # The schema cannot check this value. Whether schema or value is the cause, the value is unusable.
-        fact("schema.unusable", level="warning", whose=whose, error=type(error).__name__)
-        return [FieldError(place, f"cannot be compared with the schema of {whose}")]
+        fact("schema.unusable", level="warning", whose=owner, error=type(error).__name__)
+        return [FieldError(place, f"cannot be compared with the schema of {owner}")]
     return list(dict.fromkeys(found))[:_MOST_ERRORS]
 
 
@@ -48,7 +48,7 @@ def build_validator(schema: Any) -> Any:
     return Dialect(schema, registry=Registry(), format_checker=FORMATS)
 
 
-def _field_errors(error: ValidationError, place: str, whose: str) -> list[FieldError]:
+def _field_errors(error: ValidationError, place: str, owner: str) -> list[FieldError]:
     """Return a violation by fields: missing and unknown ones have their own name."""
     given: Any = error.instance
     where = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
@@ -60,12 +60,12 @@ def _field_errors(error: ValidationError, place: str, whose: str) -> list[FieldE
     if error.validator == "additionalProperties" and error.validator_value is False:
         allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
         return [
-            FieldError(_cut(f"{where}.{name}"), f"is not known to {whose}") for name in given if name not in allowed
+            FieldError(_cut(f"{where}.{name}"), f"is not known to {owner}") for name in given if name not in allowed
         ]
-    return [FieldError(_cut(where), _cut(_message(error, whose)))]
+    return [FieldError(_cut(where), _cut(_message(error, owner)))]
 
 
-def _message(error: ValidationError, whose: str) -> str:
+def _message(error: ValidationError, owner: str) -> str:
     """Return what the schema requires, without quoting the value: it may be long, or secret."""
     wanted = error.validator_value
     if error.validator == "type":
@@ -85,7 +85,7 @@ def _message(error: ValidationError, whose: str) -> str:
         "pattern": f"must be a {named}" if named else f"must match {wanted}",
         "format": f"must be a {wanted}",
     }
-    return phrases.get(str(error.validator), f"does not satisfy {error.validator} of the schema of {whose}")
+    return phrases.get(str(error.validator), f"does not satisfy {error.validator} of the schema of {owner}")
 
 
 def _types(schema: Any) -> list[str]:

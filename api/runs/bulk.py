@@ -37,12 +37,12 @@ _ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at":
     "/v1/runs/bulk/{bulk}",
     status_code=202,
     response_model=BulkBody,
-    summary="Do something to many runs",
+    summary="Act on many runs",
     responses=refusals(*BODY, "conflict", "rate_limited"),
     openapi_extra=request_body(BulkRequest, _EXAMPLE),
 )
 async def start_bulk(
-    action: Annotated[BulkAction, Path(alias="bulk", description="What to do.")],
+    action: Annotated[BulkAction, Path(alias="bulk", description="The action.")],
     caller: Annotated[Caller, Depends(may("enqueue"))],
     raw: Annotated[bytes, Depends(body_within(small_limit))],
     shared: Annotated[Resources, Depends(resources)],

@@ -69,7 +69,7 @@ def cancel_run(
     raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Cancel a run that has not ended, with a reason and the time that its code gets to end by itself."""
+    """Cancel a run that has not ended, with a reason and a time for its code to end by itself."""
     body = read_as(CancelBody, json_object(raw) if raw else {})
     grace = _default_grace(shared) if body.grace is None else body.grace
     return _cancel(_CancelRequest(caller, parse_run_id(runId), body.reason, grace), shared)

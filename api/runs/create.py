@@ -39,7 +39,7 @@ _REFUSALS = refusals(*BODY, "idempotency_mismatch", "unknown_agent", "unknown_qu
     status_code=201,
     response_model=RunBody,
     summary="Accept a run",
-    responses=response(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody)
+    responses=response(200, "An earlier, equal request created this run (`Idempotency-Replayed: true`).", RunBody)
     | _REFUSALS,
     openapi_extra=request_body(NewRunBody, _EXAMPLE),
 )
@@ -71,7 +71,7 @@ def _run(caller: Caller, accepted: Accepted) -> Answer:
     status_code=201,
     response_model=BatchOfRuns,
     summary="Accept several runs, all or none",
-    responses=response(200, "An equal request made these runs before.", BatchOfRuns) | _REFUSALS,
+    responses=response(200, "An earlier, equal request created these runs.", BatchOfRuns) | _REFUSALS,
     openapi_extra=request_body(BatchBody, {"runs": [_EXAMPLE, _EXAMPLE]}),
 )
 def create_batch(

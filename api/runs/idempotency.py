@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent again is answered with the runs that the first one made."""
+"""Idempotency keys: a repeated request is answered with the runs that the first one created."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The runs of a request: those that it made, as stored at `at`, or those that an earlier, equal one made."""
+    """The runs of a request: those that it created, as stored at `at`, or those that an earlier, equal one created."""
 
     ids: list[UUID]
     made: Sequence[NewRun] = ()
@@ -48,7 +48,7 @@ class Accepted:
 
     @property
     def replayed(self) -> bool:
-        """Whether an earlier, equal request made the runs."""
+        """Whether an earlier, equal request created the runs."""
         return not self.made
 
     def answer(self, content: Any) -> Answer:
@@ -70,7 +70,7 @@ def keyed_request(key: str | None, call: str, body: Any) -> Request | None:
 
 
 def find_earlier(caller: Caller, request: Request | None) -> Accepted | None:
-    """Return the runs that an equal request made before, None if there was no such request.
+    """Return the runs that an earlier, equal request created, None if there was none.
 
     Raises Problem `idempotency_mismatch` if the key was used with another body, `run_not_found` if a run of it was deleted.
     """
@@ -87,7 +87,9 @@ def find_earlier(caller: Caller, request: Request | None) -> Accepted | None:
         )
     if gone := [str(run) for run in kept.run_ids if run not in left]:
         # The key promises that this happens once: making the run again would do its work twice.
-        detail = f"An equal request made run {gone[0]}, which ended long ago and was deleted. To run it again, use a new key."
+        detail = (
+            f"An equal request made run {gone[0]}, which ended long ago and was deleted. Use a new key to run it again."
+        )
         raise Problem("run_not_found", detail, more={"deleted": gone})
     return Accepted(list(kept.run_ids))
 

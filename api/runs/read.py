@@ -40,7 +40,7 @@ def read_run(
     return Answer(read_detail(caller, parse_run_id(runId), events=events, outputs=outputs))
 
 
-@router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="All finished steps of a run", responses=_PAGES)
+@router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="Finished steps of a run", responses=_PAGES)
 def read_steps(
     runId: str,  # noqa: N803  as the API spells it
     caller: Reader,
@@ -60,7 +60,7 @@ def read_steps(
 @router.get(
     "/v1/runs/{runId}/events",
     response_model=EventPage,
-    summary="All events of a run",
+    summary="Events of a run",
     responses=refusals("invalid_request", "run_not_found"),
 )
 def read_events(
@@ -77,7 +77,7 @@ def read_events(
     return Answer({"events": found[:limit], "nextAfterSeq": more})
 
 
-@router.get("/v1/runs/{runId}/logs", response_model=LogPage, summary="What a run logged", responses=_PAGES)
+@router.get("/v1/runs/{runId}/logs", response_model=LogPage, summary="Log lines of a run", responses=_PAGES)
 def read_logs(
     runId: str,  # noqa: N803  as the API spells it
     caller: Reader,

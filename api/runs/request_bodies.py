@@ -25,7 +25,7 @@ LATER = frozenset({"callbackUrl"})
 
 
 class ScheduledRunBody(Body):
-    """A run as a schedule starts it at each firing: without a time of its own."""
+    """A run as a schedule creates it at each firing: without a start time of its own."""
 
     model_config = ConfigDict(json_schema_extra=only_with("onConflict", "concurrencyKey"))
 
@@ -70,7 +70,7 @@ class ScheduledRunBody(Body):
 
 
 class NewRunBody(ScheduledRunBody):
-    """A request to make one run."""
+    """A request to create one run."""
 
     notBefore: Annotated[  # noqa: N815  as the API spells it
         Moment | None,
@@ -82,7 +82,7 @@ class NewRunBody(ScheduledRunBody):
 
 
 class BatchBody(Body):
-    """A request to make several runs, all or none."""
+    """A request to create several runs, all or none."""
 
     # Each is parsed separately as a NewRunBody, so that errors name its index.
     runs: Annotated[

@@ -44,7 +44,7 @@ _REFUSALS = refusals(*BODY, "run_not_found", "illegal_move", "idempotency_mismat
     status_code=201,
     response_model=RunBody,
     summary="Retry a run that has ended",
-    responses=response(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody)
+    responses=response(200, "An earlier, equal request created this run (`Idempotency-Replayed: true`).", RunBody)
     | _REFUSALS,
     openapi_extra=request_body(RetryBody, {"fromStep": "send_refund"}, required=False),
 )
@@ -72,7 +72,7 @@ def retry_run(
 
 @dataclass(slots=True)
 class _Retry:
-    """One retry request, and once it is prepared the records that the new run starts with."""
+    """One retry request, and after `prepare` the records that the new run starts with."""
 
     caller: Caller
     run: UUID

@@ -1,7 +1,7 @@
 """Stores accepted runs, at most once for each idempotency key: a run answered with 201 is durable."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 
@@ -52,14 +52,14 @@ def _insert(
 
 
 def _lock_windows(connection: psycopg.Connection[Any], names: set[str]) -> None:
-    """Keep the windows of new runs from being deleted first: a run whose window is gone would never start."""
+    """Lock the windows of new runs against deletion: a run without its window would never start."""
     if gone := windows.missing(connection, names):
         raise Problem(
             "unknown_window", f"The window {gone[0]} was just deleted.", [FieldError("window", "was deleted")]
         )
 
 
-def _vanished() -> Accepted:
+def _vanished() -> NoReturn:
     raise Problem("unavailable", "An equal request came first, but its result is gone. Send this request again.")
 
 

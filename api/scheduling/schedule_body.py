@@ -37,7 +37,9 @@ class ScheduleRequest(Body):
     ] = None
     overlap: Annotated[
         Literal["skip", "queue"] | None,
-        Field(description="While an earlier run has not ended: skip the firing (default), or queue its run behind it."),
+        Field(
+            description="While an earlier run has not ended: skip the firing (default), or start its run when the earlier one has ended."
+        ),
     ] = None
     catchUp: Annotated[  # noqa: N815  as the API spells it
         Literal["none", "last"] | None,

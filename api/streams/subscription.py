@@ -148,7 +148,7 @@ class Subscription:
 
     def _unmute_later(self, channel: str, flood: Flood, until: float) -> None:
         if self._floods.get(channel) is not flood:
-            return  # no stream wants the channel any more
+            return  # no stream wants the channel
         self._on_flood(channel)
         if time.monotonic() < until:
             asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._unmute_later, channel, flood, until)
