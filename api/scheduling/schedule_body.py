@@ -38,7 +38,7 @@ class ScheduleRequest(Body):
     overlap: Annotated[
         Literal["skip", "queue"] | None,
         Field(
-            description="While an earlier run has not ended: skip the firing (default), or start its run when the earlier one has ended."
+            description="While an earlier run has not ended: skip the firing (default), or start its run after the earlier one."
         ),
     ] = None
     catchUp: Annotated[  # noqa: N815  as the API spells it
