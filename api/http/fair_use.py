@@ -108,9 +108,9 @@ class FairUse:
                 return await run_in_threadpool(act)
             async with self._next_search:
                 await self._after_writes(SEARCH_AFTER_WRITES_SECONDS)
-                doing = asyncio.ensure_future(run_in_threadpool(act))
-                await asyncio.wait([doing], timeout=SEARCH_ALONE_SECONDS)
-            return await doing
+                task = asyncio.ensure_future(run_in_threadpool(act))
+                await asyncio.wait([task], timeout=SEARCH_ALONE_SECONDS)
+            return await task
         finally:
             self._searches.give_back(owner)
 

@@ -52,8 +52,8 @@ def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
-        for asked in dependant.dependencies if dependant else ():
-            scopes = getattr(asked.call, "scopes", None)
+        for dependency in dependant.dependencies if dependant else ():
+            scopes = getattr(dependency.call, "scopes", None)
             if scopes is not None:
                 found.update({(route.path_format or "", method): scopes for method in route.methods or ()})
     return found

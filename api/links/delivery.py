@@ -39,9 +39,9 @@ def add_links_and_input(session: Session, events: Sequence[tuple[Caller, dict[st
     for caller, event in questions:
         if event["waitId"] not in found:  # its run was deleted since, or the hint is of another installation
             continue
-        wait, run, put_in = found[event["waitId"]]
+        wait, run, input_ = found[event["waitId"]]
         if wait.key == START:
-            event.update(_start(run, put_in))
+            event.update(_start(run, input_))
         if wait.nonce and may_have_link(caller, wait.request.get("approvers"), run.created_by):
             event.update(link(wait.kind, wait.id, wait.nonce, wait.request.get("url")))
 
@@ -51,10 +51,10 @@ def _waits(session: Session, ids: set[UUID]) -> dict[str, tuple[Wait, Run, str |
     wanted: Any = select(Wait, Run, as_type(col(Payload.input), Text))
     wanted = wanted.join(Run, col(Run.id) == col(Wait.run_id)).outerjoin(Payload, about_start)
     rows = session.exec(wanted.where(col(Wait.id).in_(ids))).all()
-    return {str(wait.id): cast("Any", (wait, run, put_in)) for wait, run, put_in in rows}
+    return {str(wait.id): cast("Any", (wait, run, input_)) for wait, run, input_ in rows}
 
 
-def _start(run: Run, put_in: str | None) -> dict[str, Any]:
-    if put_in is None or len(put_in.encode()) > JOINED_BYTES:
+def _start(run: Run, input_: str | None) -> dict[str, Any]:
+    if input_ is None or len(input_.encode()) > JOINED_BYTES:
         return {"details": {"agent": run.agent}, "inputOmitted": True}
-    return {"details": {"agent": run.agent, "input": as_stored(put_in)}}
+    return {"details": {"agent": run.agent, "input": as_stored(input_)}}

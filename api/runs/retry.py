@@ -66,7 +66,7 @@ def retry_run(
     if earlier := find_earlier(caller, request):
         return earlier.answer(read_detail(caller, earlier.ids[0]))
     new = again.prepare()
-    accepted = store(caller, request, [new], shared.bus, also=again.put)
+    accepted = store(caller, request, [new], shared.bus, write_more=again.put)
     return accepted.answer(read_detail(caller, accepted.ids[0]))
 
 

@@ -23,17 +23,17 @@ def store(
     request: Request | None,
     runs: Sequence[NewRun],
     hints: bus.Bus,
-    also: Callable[[psycopg.Connection[Any]], None] | None = None,
+    write_more: Callable[[psycopg.Connection[Any]], None] | None = None,
 ) -> Accepted:
     """Store these valid runs and publish them; return those of an equal request that stored its own first.
 
-    Of any number of concurrent equal requests exactly one stores; the others wait for it and return its runs. `also` writes
-    more in the same transaction.
+    Of any number of concurrent equal requests exactly one stores; the others wait for it and return its runs. `write_more`
+    writes in the same transaction.
     """
     with transaction() as connection:
         rows = _insert(connection, caller.tenant, request, runs)
-        if rows is not None and also is not None:
-            also(connection)
+        if rows is not None and write_more is not None:
+            write_more(connection)
     if rows is None:
         # In a new transaction: the statement that lost the race still sees its old snapshot.
         return find_earlier(caller, request) or _vanished()

@@ -80,8 +80,8 @@ async def stream_run(
     """Send each stored event once, in order, then new events live; ends after `end`. Live-only events have no id."""
     run = parse_run_id(runId)
     after = _last_seen(header or query)
-    over = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
-    body = iter(()) if over else _frames(shared.hub, run, after, caller)
+    nothing_left = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
+    body = iter(()) if nothing_left else _frames(shared.hub, run, after, caller)
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 

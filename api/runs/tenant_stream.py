@@ -58,8 +58,8 @@ async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str
         yield KEEPALIVE
         keepalive_at = time.monotonic() + KEEPALIVE_SECONDS
         while not board.closed:
-            came = await board.take(keepalive_at - time.monotonic())
-            wanted = [message for message in came if not statuses or message.get("runStatus") in statuses]
+            messages = await board.take(keepalive_at - time.monotonic())
+            wanted = [message for message in messages if not statuses or message.get("runStatus") in statuses]
             if wanted and (agent is not None or any(map(is_question, wanted))):
                 wanted = await run_in_threadpool(_filtered, viewer, agent, wanted)
             if wanted:

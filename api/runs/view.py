@@ -54,9 +54,9 @@ def summaries(session: Session, runs: Sequence[Run], caller: Caller) -> list[Run
     """Return runs as lists show them to the caller, in the given order."""
     ids = [run.id for run in runs]
     labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs, caller)
-    asked = open_waits(session, runs, caller)
+    waits = open_waits(session, runs, caller)
     return [
-        summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id), asked.get(run.id, ()))
+        summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id), waits.get(run.id, ()))
         for run in runs
     ]
 
@@ -84,7 +84,7 @@ def _id(value: UUID | None) -> str | None:
 
 
 def summary(
-    run: Run, labels: Labels, error: str | None, pause: PauseBody | None, asked: Sequence[WaitBody] = ()
+    run: Run, labels: Labels, error: str | None, pause: PauseBody | None, waits: Sequence[WaitBody] = ()
 ) -> RunSummary:
     """Return one run without its large members."""
     state = state_of(run)
@@ -100,7 +100,7 @@ def summary(
         "error": cast("Any", as_stored(error)),
         "reason": run.reason,
         "pause": pause,
-        "openWaits": list(asked),
+        "openWaits": list(waits),
         "stepsTotal": run.step_count,
         "stepInFlight": run.step_in_flight if executing else None,
         "controlRequest": None if state.status in TERMINAL else run.control_request,

@@ -44,8 +44,8 @@ async def wait_for_run(
         async with shared.hub.mailbox(run, seq, caller) as box:
             while under_way and not box.closed and time.monotonic() < deadline:
                 async with without_turn():
-                    came = await box.take(deadline - time.monotonic())
-                if came:
+                    news = await box.take(deadline - time.monotonic())
+                if news:
                     _, under_way = await run_in_threadpool(_progress, caller.tenant, run)
         if box.revoked:
             raise invalid_key()

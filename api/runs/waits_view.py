@@ -82,15 +82,15 @@ def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> Pause
 
 
 def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
-    asked = cast("Mapping[str, Any]", wait.request or {})
+    request = cast("Mapping[str, Any]", wait.request or {})
     names = _SHOWN_OF_KIND.get(wait.kind, _SHOWN)
-    shown = {names[name]: asked[name] for name in names if asked.get(name) is not None}
-    if wait.nonce and may_have_link(caller, asked.get("approvers"), run.created_by):
-        shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))
-    about: WaitBody = {
+    shown = {names[name]: request[name] for name in names if request.get(name) is not None}
+    if wait.nonce and may_have_link(caller, request.get("approvers"), run.created_by):
+        shown |= link(wait.kind, wait.id, wait.nonce, request.get("url"))
+    body: WaitBody = {
         "waitId": str(wait.id),
         "kind": wait.kind,
         "openedAt": timestamp(wait.opened_at),
         "expiresAt": timestamp(wait.due_at),
     }
-    return cast("WaitBody", about | shown)
+    return cast("WaitBody", body | shown)

@@ -36,10 +36,10 @@ def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]
     with transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_TAIL, {"runs": runs, "afters": afters}).fetchall()
     delivered = [(row["n"] - 1, _delivered(row)) for row in rows]
-    asking = [(viewers[n], message) for n, message in delivered if viewers[n] and is_question(message)]
-    if asking:
+    questions = [(viewers[n], message) for n, message in delivered if viewers[n] and is_question(message)]
+    if questions:
         with reading() as session:
-            add_links_and_input(session, asking)
+            add_links_and_input(session, questions)
     found: list[list[Frame]] = [[] for _ in places]
     for n, message in delivered:
         found[n].append(frame(message))
