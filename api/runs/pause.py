@@ -1,4 +1,4 @@
-"""POST /v1/runs/{runId}/pause: pause a run in any state until a user resumes it."""
+"""POST /v1/runs/{runId}/pause: pause a run that has not ended, until a user resumes it."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Stores accepted runs, at most once for each idempotency key: a run answered with 201 is durable."""
+"""Storage of accepted runs, at most once for each idempotency key: a run answered with 201 is durable."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
