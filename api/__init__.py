@@ -1,1 +1,1 @@
-"""HTTP in, HTTP and server-sent events out. It has no rules of its own: every decision about a run is `models`'."""
+"""The HTTP API with its server-sent events. It has no rules of its own: `models` decides everything about a run."""

@@ -16,7 +16,7 @@ except SettingsError as _error:
     sys.stderr.write(f"{_error}\n")
     raise SystemExit(2) from None
 
-# uvicorn's own lines go where ours go. Its access log is off: it would write down query strings.
+# uvicorn's lines go where ours go. Its access log is off because it would record query strings, which hold tokens.
 for _name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
     _logger = logging.getLogger(_name)
     _logger.handlers.clear()

@@ -1,12 +1,12 @@
-"""Puts the application together: its calls, its refusals, its document."""
+"""The FastAPI application: its calls, its error handlers and its OpenAPI document."""
 
 from fastapi import FastAPI
 
 from api.consent import callback, complete, grants, start
-from api.http.error_handlers import add_faults
+from api.http.error_handlers import add_error_handlers
 from api.http.nul_filter import RejectNul
-from api.http.openapi import install
-from api.http.read_turns import Turns
+from api.http.openapi import install_openapi
+from api.http.read_turns import ReadTurns
 from api.installation import (
     agents,
     capacity,
@@ -24,27 +24,41 @@ from api.lifespan import lifespan
 from api.page import approval
 from api.people import inbox, link_options
 from api.reference import page as reference
-from api.runs import bulk, cancel, create, explain, listing, pause, read, resume, retry, signals, stream, wait, watching
+from api.runs import (
+    bulk,
+    cancel,
+    create,
+    explain,
+    listing,
+    pause,
+    read,
+    resume,
+    retry,
+    signals,
+    stream,
+    tenant_stream,
+    wait,
+)
 from api.scheduling import schedules
 from api.version import VERSION
 
 _ABOUT = """Durable agent runs: enqueue a run, follow it, cancel it.
 
-Every call but `/health`, `/ready`, `/metrics` and those of a link needs an API key in the header `x-api-key` (or `Authorization:
-Bearer`). Every refusal is a problem document (RFC 9457) whose `code` is stable."""
+Send an API key in the header `x-api-key` (or `Authorization: Bearer`). Only `/health`, `/ready`, `/metrics` and the links of
+people need none. Every refusal is a problem document (RFC 9457) with a stable `code`."""
 
 _ROUTERS = (
-    approval,  # before `read`, for which "approval" would be the id of a run
+    approval,  # before `read`, which would take "approval" for the id of a run
     link_options,
     inbox,
-    bulk,  # before those of one run, whose id "bulk" would be
+    bulk,  # before the calls of one run, which would take "bulk" for its id
     create,
     listing,
     read,
     explain,
     stream,
     wait,
-    watching,
+    tenant_stream,
     cancel,
     pause,
     resume,
@@ -71,7 +85,7 @@ _ROUTERS = (
 
 
 def build() -> FastAPI:
-    """Make the application; it reads settings and opens connections only when it starts."""
+    """Return the application. It reads settings and opens connections only at start-up."""
     app = FastAPI(
         title="Taxiway",
         version=VERSION,
@@ -84,8 +98,8 @@ def build() -> FastAPI:
     )
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(Turns)
+    app.add_middleware(ReadTurns)
     app.add_middleware(RejectNul)
-    add_faults(app)
-    install(app)
+    add_error_handlers(app)
+    install_openapi(app)
     return app

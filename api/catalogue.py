@@ -1,4 +1,4 @@
-"""Knows which agents, queues and windows there are. Agents and queues stay known when their workers leave."""
+"""The agents, queues and windows that exist. Agents and queues stay known when their workers leave."""
 
 import difflib
 import json
@@ -15,13 +15,13 @@ from models.tables.agent import Agent
 from models.tables.queue import Queue
 from models.tables.window import Window
 
-_FRESH_SECONDS = 1.0
+_TRUSTED_SECONDS = 1.0
 _MOST_NAMED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAgent:
-    """What the API needs of an agent."""
+    """An agent, as accepting a run needs it."""
 
     name: str
     version: str
@@ -31,7 +31,7 @@ class KnownAgent:
 
 
 class Catalogue:
-    """Agents, queues and windows by name, read again after a second, and at once when a name is missing."""
+    """Agents, queues and windows by name: read again after a second, and immediately if a name is missing."""
 
     def __init__(self) -> None:
         self._agents: dict[str, tuple[float, KnownAgent]] = {}
@@ -39,17 +39,17 @@ class Catalogue:
         self._windows: dict[str, float] = {}
 
     def agent(self, name: str, field: str) -> KnownAgent:
-        """Give an agent; raises Problem `unknown_agent` that names the agents there are."""
+        """Return an agent; raises Problem `unknown_agent`, which lists the known agents."""
         until, known = self._agents.get(name, (0.0, None))
         if known is None or time.monotonic() >= until:
             known = self._read(name)
             if known is None:
                 raise _unknown("agent", name, _names(col(Agent.name)), field)
-            self._agents[name] = (time.monotonic() + _FRESH_SECONDS, known)
+            self._agents[name] = (time.monotonic() + _TRUSTED_SECONDS, known)
         return known
 
     def check_queue(self, name: str, field: str) -> None:
-        """Raise Problem `unknown_queue`, naming the queues there are, when there is no such queue."""
+        """Raise Problem `unknown_queue`, which lists the known queues, if this queue does not exist."""
         if name in self._queues:
             return
         self._queues = set(_names(col(Queue.name)))
@@ -57,11 +57,11 @@ class Catalogue:
             raise _unknown("queue", name, sorted(self._queues), field)
 
     def check_window(self, name: str, field: str) -> None:
-        """Raise Problem `unknown_window`, naming the windows there are, when there is no such window."""
+        """Raise Problem `unknown_window`, which lists the known windows, if this window does not exist."""
         if time.monotonic() < self._windows.get(name, 0.0):
             return
         known = _names(col(Window.name))
-        self._windows = dict.fromkeys(known, time.monotonic() + _FRESH_SECONDS)
+        self._windows = dict.fromkeys(known, time.monotonic() + _TRUSTED_SECONDS)
         if name not in known:
             raise _unknown("window", name, known, field)
 

@@ -1,7 +1,7 @@
-"""Starts and stops what the calls of this process share.
+"""Start and stop of the resources that all calls of a process share.
 
-On SIGTERM uvicorn waits for open answers *before* it tells the application to stop, and a stream would never end by itself.
-So the signal is also taken here, to end the streams; their clients reconnect elsewhere from the last id.
+On SIGTERM uvicorn waits for open responses *before* it stops the application, and a stream never ends by itself. So this module
+handles the signal too and ends the streams; their clients reconnect to another process from the last id.
 """
 
 import asyncio
@@ -24,27 +24,27 @@ from models.runtime.facts import fact
 from models.runtime.settings import settings
 
 SWITCH_SECONDS = 0.001
-"""How long a thread that writes a long page keeps others from theirs; Python's own 5 ms are many times what a call takes."""
+"""How long a thread that writes a long page keeps the GIL; Python's default of 5 ms is many times what a call takes."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run the process's bus and hub as long as the application serves."""
+    """Run the bus and the hub of the process while the application serves."""
     sys.setswitchinterval(SWITCH_SECONDS)
     given = settings()
     redis = given.redis_url, given.redis_prefix
     shared = Resources(given, Bus(*redis).start(), Hub(*redis), FairUse(given.searches_per_key))
     app.state.resources = shared
     shared.hub.start()
-    await asyncio.to_thread(_look_for_database)
+    await asyncio.to_thread(_check_database)
     if "secret_key" not in settings().model_fields_set:
         fact(
             "secret_key.temporary",
             level="warning",
             detail="set TAXIWAY_SECRET_KEY: links die with this process until then",
         )
-    if "api.guard" not in sys.modules:  # uvicorn imports it before the application, where it is asked for
+    if "api.guard" not in sys.modules:  # with `--http api.guard:Guard` uvicorn imports it before the application
         fact(
             "api.unguarded",
             level="warning",
@@ -60,7 +60,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         fact("api.stopped")
 
 
-def _look_for_database() -> None:
+def _check_database() -> None:
     try:
         connect("api").close()
     except DatabaseAway as error:
@@ -69,7 +69,7 @@ def _look_for_database() -> None:
 
 @contextmanager
 def on_signal(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` on the event loop when the process is told to stop, then let the signal go on as before."""
+    """Call `act` on the event loop at SIGTERM or SIGINT, then call the handler that was installed before."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What the calls of one process share; made when it starts, given to each call as a dependency."""
+"""Resources that all calls of a process share: made at start-up, passed to each call as a dependency."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ from models.runtime.settings import Settings
 
 @dataclass(frozen=True)
 class Resources:
-    """The settings, the way out to the bus, the streams, the turns of searches, and the agents that are known."""
+    """The settings, the event bus, the open streams, the turns of reads and searches, and the known agents."""
 
     settings: Settings
     bus: Bus
@@ -23,7 +23,7 @@ class Resources:
 
 
 def resources(request: Request) -> Resources:
-    """Give the process's resources."""
+    """Return the resources of the process."""
     found = request.app.state.resources
     assert isinstance(found, Resources)
     return found

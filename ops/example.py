@@ -11,7 +11,7 @@ from typing import Any, Final
 from jsonschema.exceptions import SchemaError
 from referencing.exceptions import Unresolvable
 
-from api.json_schema.violations import door
+from api.json_schema.violations import build_validator
 
 Schema = Mapping[str, Any]
 
@@ -66,7 +66,7 @@ def fitting(schema: Schema) -> dict[str, Any] | None:
     """Return an input with only the required members; None if no accepted input is found."""
     try:
         given = _value(schema, schema, "", _DEEPEST)
-        return given if isinstance(given, dict) and door(schema).is_valid(given) else None
+        return given if isinstance(given, dict) and build_validator(schema).is_valid(given) else None
     except (SchemaError, Unresolvable, TypeError, ValueError, KeyError, AttributeError, RecursionError):
         return None  # an unusual schema: a printed example must work
 

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from api.http.problems import Problem
 from api.http.transactions import reading
 from api.links.addresses import authorization_link
-from api.links.tokens import Purpose, genuine
+from api.links.tokens import Purpose, is_genuine
 from api.people.decide import GIVEN_UP
 from api.people.question import given_up
 from api.shapes import AuthorizationBody
@@ -77,7 +77,7 @@ def opened_by(wait: str, token: str) -> Authorization:
         found = find(UUID(wait))
     except ValueError:
         found = None
-    if found is None or not genuine(token, Purpose.AUTHORIZATION, found.wait.id, found.wait.nonce):
+    if found is None or not is_genuine(token, Purpose.AUTHORIZATION, found.wait.id, found.wait.nonce):
         raise unknown()
     return found
 

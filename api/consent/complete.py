@@ -9,7 +9,7 @@ from api.consent.authorization import check_open, opened_by, shown
 from api.consent.outcome import record_outcome
 from api.http.body import body_within, json_object, small_limit
 from api.http.fields import Text
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import Body, read_as
 from api.http.problems import Problem
 from api.http.responses import Answer
@@ -36,7 +36,7 @@ class CompletionBody(Body):
     responses=refusals(
         *BODY, "unavailable", "token_unknown", "token_used", "token_expired", "conflict", open_to_all=True
     ),
-    openapi_extra=takes(CompletionBody, _EXAMPLE),
+    openapi_extra=request_body(CompletionBody, _EXAMPLE),
 )
 def complete_authorization(
     waitId: str,  # noqa: N803  as the API spells it

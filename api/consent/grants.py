@@ -10,9 +10,8 @@ from starlette.responses import Response
 
 from api.consent.outcome import provider_row
 from api.http.auth import Caller, may
-from api.http.cursors import cursor as write_cursor
-from api.http.cursors import invalid_cursor, place
-from api.http.openapi_responses import refusals, shows
+from api.http.cursors import invalid_cursor, read_cursor, write_cursor
+from api.http.openapi_responses import refusals, response
 from api.http.problems import Problem
 from api.http.responses import Answer
 from api.http.transactions import reading, transaction
@@ -69,7 +68,7 @@ def _list(wanted: SelectOfScalar[Grant], limit: int) -> Answer:
     status_code=204,
     response_model=None,
     summary="Revoke a grant",
-    responses=shows(204, "It is revoked.") | refusals("not_found"),
+    responses=response(204, "It is revoked.") | refusals("not_found"),
 )
 def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]) -> Response:  # noqa: N803  as the API spells it
     """Revoke a grant: its tokens are deleted here, and revoked at the provider if it is reachable and still the giver.
@@ -114,7 +113,7 @@ def _unknown() -> Problem:
 
 def _below(cursor: str) -> UUID:
     try:
-        return UUID(hex=place("grants", cursor))
+        return UUID(hex=read_cursor("grants", cursor))
     except ValueError:
         raise invalid_cursor() from None
 

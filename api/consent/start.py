@@ -15,7 +15,7 @@ from api.consent.callback_address import callback_url
 from api.consent.outcome import requested_scopes
 from api.consent.provider_client import SPENT, provider_client
 from api.consent.state import new_state
-from api.http.openapi_responses import refusals, shows
+from api.http.openapi_responses import refusals, response
 from api.http.problems import Problem
 from api.http.responses import PRIVATE
 from api.page.authorization_page import for_people, refused
@@ -29,7 +29,7 @@ router = APIRouter(tags=["People"], dependencies=[Depends(for_people)])
     response_class=RedirectResponse,
     response_model=None,
     summary="Start an authorization",
-    responses=shows(303, "To the provider, or to the other system that performs the authorization.")
+    responses=response(303, "To the provider, or to the other system that performs the authorization.")
     | refusals("invalid_request", *SPENT, open_to_all=True, pages=True),
 )
 def start_authorization(

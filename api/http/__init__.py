@@ -1,1 +1,1 @@
-"""HTTP: how requests are read, checked and answered, whatever they are about."""
+"""HTTP: reading, checking and answering requests, independent of their subject."""

@@ -1,4 +1,4 @@
-"""Says who calls and whether the key may: 401 without a valid key, 403 without the scope."""
+"""Authentication and scopes of API keys: 401 without a valid key, 403 without the scope."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -31,8 +31,8 @@ class Caller:
     roles: frozenset[str] = frozenset()
 
 
-class _Known:
-    """Keys that were valid a moment ago, so that not every call asks the database; only ever positive answers."""
+class _KnownKeys:
+    """Cache of keys that were valid a moment ago; unknown and revoked keys are never cached."""
 
     def __init__(self) -> None:
         self._callers: dict[str, tuple[float, Caller]] = {}
@@ -42,7 +42,7 @@ class _Known:
         return caller if time.monotonic() < until else None
 
     def last(self, digest: str) -> Caller | None:
-        """Return whose key it was when it was last looked up, however long ago."""
+        """Return the caller that this key had at its last lookup, however long ago."""
         return self._callers.get(digest, (0.0, None))[1]
 
     def put(self, digest: str, caller: Caller) -> None:
@@ -54,16 +54,16 @@ class _Known:
         self._callers.clear()
 
 
-_known = _Known()
+_known = _KnownKeys()
 
 
 def forget_keys() -> None:
-    """Look every key up again from now on; a revocation works at once in the process that made it."""
+    """Forget all cached keys, so that a revocation takes effect immediately in this process."""
     _known.forget()
 
 
-def known_as(secret: str) -> Caller | None:
-    """Return whose key it was when this process last looked it up: whose turn it is, not what it may."""
+def last_known_caller(secret: str) -> Caller | None:
+    """Return the caller that this key had at its last lookup here: enough to assign turns, not to authorize."""
     return _known.last(store.digest(secret))
 
 
@@ -84,23 +84,23 @@ async def _caller(
     if caller is None:
         caller = await run_in_threadpool(_look_up, secret)
         if caller is None:
-            raise not_valid()
+            raise invalid_key()
         _known.put(digest, caller)
     return caller
 
 
-def not_valid() -> Problem:
-    """Say that a key is none, or none any more."""
+def invalid_key() -> Problem:
+    """Return the Problem for a key that never existed or was revoked."""
     return Problem("unauthenticated", "This API key is not valid, or was revoked.", headers=_CHALLENGE)
 
 
 def may(*scopes: str) -> Callable[[Caller], Awaitable[Caller]]:
-    """Make a dependency that gives the caller, provided that its key has the scope, or one of several that each suffice."""
+    """Return a dependency that returns the caller, or raises Problem `forbidden` if its key has none of these scopes."""
 
     async def caller_with_scope(caller: Caller = Security(_caller)) -> Caller:
         if caller.scopes.isdisjoint(scopes):
             raise Problem("forbidden", f"This call needs an API key with the scope {' or '.join(scopes)}.")
         return caller
 
-    caller_with_scope.scopes = scopes  # type: ignore[attr-defined]  # for the document
+    caller_with_scope.scopes = scopes  # type: ignore[attr-defined]  # `api.http.openapi` reads it
     return caller_with_scope

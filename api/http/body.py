@@ -1,4 +1,4 @@
-"""Reads a request's body as one JSON object, within a limit of bytes that holds while it still arrives."""
+"""Request bodies: one JSON object each, with limits of size and speed that apply while the body arrives."""
 
 import asyncio
 import json
@@ -11,42 +11,42 @@ from starlette.requests import ClientDisconnect, Request
 from api.http.problems import Problem
 from models.runtime.settings import settings
 
-DEEPEST = 200
+MAX_DEPTH = 200
 _ENVELOPE_BYTES = 256 << 10
 _BATCH_INPUTS = 16
-FIRST_SECONDS = 10.0
-SLOWEST_BYTES = 16 << 10
-"""Bytes of a body that come in each second at least, once the first seconds are over."""
+GRACE_SECONDS = 10.0
+MIN_BYTES_PER_SECOND = 16 << 10
+"""Minimum speed of a body after the first GRACE_SECONDS."""
 _CLOSE = {"connection": "close"}
 
 
 def single_limit(max_input_bytes: int) -> int:
-    """Bytes that a body with one input may have: escapes such as `\\u00e9` treble what is stored, no more."""
+    """Return the size limit of a body with one input: escapes such as `\\u00e9` at most treble what is stored."""
     return 3 * max_input_bytes + _ENVELOPE_BYTES
 
 
 def batch_limit(max_input_bytes: int) -> int:
-    """Bytes that a batch may have: room for sixteen of the largest inputs, or for many small ones."""
+    """Return the size limit of a batch: sixteen of the largest inputs, or many small ones."""
     return _BATCH_INPUTS * max_input_bytes + _ENVELOPE_BYTES
 
 
 def small_limit(_max_input_bytes: int) -> int:
-    """Bytes that a body without any input may have."""
+    """Return the size limit of a body without an input."""
     return _ENVELOPE_BYTES
 
 
 def body_within(
     limit_for: Callable[[int], int], *, optional: bool = False, forms: bool = False
 ) -> Callable[[Request], Awaitable[bytes]]:
-    """Make a dependency that reads a JSON body within a limit, refusing with 413 or 415 as early as it can.
+    """Return a dependency that reads a JSON body within a limit and refuses with 413 or 415 as early as possible.
 
-    With `forms` it reads what a browser submits as well.
+    With `forms` it also reads submitted HTML forms.
     """
 
     async def read(request: Request) -> bytes:
         limit = limit_for(settings().max_input_bytes)
-        known = _says_json(request) or (forms and says_form(request))
-        if not known and not (optional and _says_nothing(request)):
+        known = _is_json(request) or (forms and is_form(request))
+        if not known and not (optional and _has_no_type(request)):
             raise Problem(
                 "unsupported_media_type", "Send the body as JSON, with the header content-type: application/json."
             )
@@ -57,7 +57,7 @@ def body_within(
         stream = request.stream()
         try:
             while True:
-                until = began + FIRST_SECONDS + len(pieces) / SLOWEST_BYTES
+                until = began + GRACE_SECONDS + len(pieces) / MIN_BYTES_PER_SECOND
                 async with asyncio.timeout(max(0.0, until - time.monotonic())):
                     piece = await anext(stream)
                 pieces += piece
@@ -68,21 +68,21 @@ def body_within(
         except TimeoutError:
             raise Problem("invalid_request", "The body did not arrive in time.", headers=_CLOSE) from None
         except ClientDisconnect:
-            raise Problem("invalid_request", "The body ended before it was whole.") from None
+            raise Problem("invalid_request", "The connection closed before the body was complete.") from None
 
     return read
 
 
 def _too_large(limit: int) -> NoReturn:
-    raise Problem("payload_too_large", f"The body may have {limit:,} bytes at most.")
+    raise Problem("payload_too_large", f"The body may have at most {limit:,} bytes.")
 
 
-def _says_json(request: Request) -> bool:
+def _is_json(request: Request) -> bool:
     return _type(request) == "application/json"
 
 
-def says_form(request: Request) -> bool:
-    """Whether the body is what a browser submits."""
+def is_form(request: Request) -> bool:
+    """Return whether the body is a submitted HTML form."""
     return _type(request) == "application/x-www-form-urlencoded"
 
 
@@ -90,22 +90,25 @@ def _type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _says_nothing(request: Request) -> bool:
+def _has_no_type(request: Request) -> bool:
     return "content-type" not in request.headers
 
 
 def json_object(raw: bytes) -> dict[str, Any]:
-    """Parse a JSON object strictly: UTF-8, no NaN or Infinity, no name twice. Raises Problem `invalid_json`."""
+    """Return the JSON object of a body; raises Problem `invalid_json`.
+
+    Stricter than Python's parser: UTF-8 only, no NaN or Infinity, no member twice, at most MAX_DEPTH levels.
+    """
     try:
         value = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_once_each)
     except RecursionError:
         raise Problem("invalid_json", "The body is nested too deeply.") from None
     except ValueError as error:
-        raise Problem("invalid_json", f"The body is no valid JSON: {_why(error)}.") from None
+        raise Problem("invalid_json", f"The body is not valid JSON: {_reason(error)}.") from None
     if not isinstance(value, dict):
         raise Problem("invalid_json", "The body must be a JSON object.")
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
-        raise Problem("invalid_json", f"The body is nested too deeply: {DEEPEST} levels are allowed.")
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise Problem("invalid_json", f"The body is nested too deeply: {MAX_DEPTH} levels are allowed.")
     return value
 
 
@@ -122,8 +125,8 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _why(error: ValueError) -> str:
-    """Say what is wrong without quoting the body."""
+def _reason(error: ValueError) -> str:
+    """Return what is wrong, without quoting the body."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
@@ -134,7 +137,7 @@ def _why(error: ValueError) -> str:
 
 
 class _NotJson(ValueError):
-    """What Python's parser would let pass; its text quotes nothing of the body."""
+    """Invalid JSON that Python's parser accepts; its text quotes nothing of the body."""
 
 
 def _no_number(_name: str) -> NoReturn:
@@ -144,5 +147,5 @@ def _no_number(_name: str) -> NoReturn:
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _NotJson("a name stands twice in one object")
+        raise _NotJson("an object has the same name twice")
     return members

@@ -1,4 +1,4 @@
-"""Writes and reads cursors: opaque to clients, and refused by any list but the one that issued them."""
+"""Cursors of lists: opaque to clients, and valid only for the list that issued them."""
 
 import base64
 import binascii
@@ -6,32 +6,32 @@ import binascii
 from api.http.problems import Problem
 
 
-def cursor(kind: str, place: str) -> str:
-    """Name a place in a list of this kind."""
-    return base64.urlsafe_b64encode(f"{kind}:{place}".encode()).decode().rstrip("=")
+def write_cursor(kind: str, position: str) -> str:
+    """Return the cursor of a position in a list of this kind."""
+    return base64.urlsafe_b64encode(f"{kind}:{position}".encode()).decode().rstrip("=")
 
 
-def place(kind: str, text: str) -> str:
-    """Read a cursor of this kind; raises Problem `invalid_cursor`."""
+def read_cursor(kind: str, text: str) -> str:
+    """Return the position that a cursor of this kind names; raises Problem `invalid_cursor`."""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise invalid_cursor() from None
-    found, _, where = decoded.partition(":")
-    if found != kind or cursor(kind, where) != text:
+    found, _, position = decoded.partition(":")
+    if found != kind or write_cursor(kind, position) != text:
         raise invalid_cursor()
-    return where
+    return position
 
 
-def number(kind: str, text: str | None) -> int:
-    """Read a cursor that names a number; zero where there is none yet."""
-    where = "0" if text is None else place(kind, text)
+def read_number(kind: str, text: str | None) -> int:
+    """Return the number that a cursor names, zero without a cursor; raises Problem `invalid_cursor`."""
+    digits = "0" if text is None else read_cursor(kind, text)
     # At most what PostgreSQL's integer holds.
-    if not where.isdecimal() or len(where) > 10 or int(where) > 2**31 - 1:
+    if not digits.isdecimal() or len(digits) > 10 or int(digits) > 2**31 - 1:
         raise invalid_cursor()
-    return int(where)
+    return int(digits)
 
 
 def invalid_cursor() -> Problem:
-    """Say that a cursor is none of this list's."""
-    return Problem("invalid_cursor", "This cursor was not issued by this call. Start without one.")
+    """Return the Problem for a cursor that this list did not issue."""
+    return Problem("invalid_cursor", "This call did not issue this cursor. Start without one.")

@@ -1,4 +1,4 @@
-"""Reads and writes durations as the API spells them: seconds, or ISO 8601 without years and months."""
+"""Durations as the API spells them: seconds, or ISO 8601 without years and months."""
 
 import re
 
@@ -13,9 +13,9 @@ _LONGEST_TEXT = 64
 
 
 def milliseconds(value: float | str) -> int:
-    """Return whole milliseconds of seconds or of a text such as `PT15M`; raises ValueError with a phrase for people."""
+    """Return seconds, or a text such as `PT15M`, as whole milliseconds; raises ValueError with a phrase for people."""
     seconds = _iso_seconds(value) if isinstance(value, str) else value
-    # Written so that NaN, which compares with nothing, is refused too.
+    # Not `seconds < 0 or …`: NaN compares false with everything and must be refused too.
     if not 0 <= seconds <= LONGEST_MS / 1000:
         raise ValueError("must be between zero and 100 years (36600 days)")
     return round(seconds * 1000)
@@ -29,7 +29,7 @@ def _iso_seconds(text: str) -> float:
 
 
 def iso(duration_ms: int) -> str:
-    """Write milliseconds as ISO 8601, for example `PT1H30M`."""
+    """Return milliseconds as ISO 8601, for example `PT1H30M`."""
     hours, rest = divmod(duration_ms, 3_600_000)
     minutes, rest = divmod(rest, 60_000)
     parts = f"{hours}H" * bool(hours) + f"{minutes}M" * bool(minutes) + f"{rest / 1000:g}S" * bool(rest)

@@ -1,8 +1,7 @@
-"""Answers everything that goes wrong in a call with a problem document, and nothing else.
+"""Error handlers: every error of a call is answered with a problem document.
 
-The broad `except` of the calls is here (the loop that feeds streams has its own). It states where a fault happened but
-not what the exception said: the texts of database and validation errors quote the data they choked on, and no payload may
-reach a log.
+The broad `except` of all calls is here (the loop that feeds streams has its own). It logs where a fault happened, never the
+exception's text: database and validation errors quote the data that caused them, and no payload may reach a log.
 """
 
 import re
@@ -18,58 +17,58 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.parsing import plain
+from api.http.parsing import plain_message
 from api.http.problems import FieldError, Problem
 from api.http.responses import Refusal
-from api.http.write_access import why, writing
+from api.http.write_access import explain_refusal, write_access
 from models.errors import DatabaseAway
 from models.runtime.facts import fact
 
 _RETRY_SOON = {"retry-after": "2"}
-_FORM = "taxiway.refusal"
-_PART = re.compile(r"{\w+}")
-_LATER = re.compile(r"/v1/(webhooks.*|deliveries.*)")
+_REFUSAL = "taxiway.refusal"
+_PARAMETER = re.compile(r"{\w+}")
+_NOT_YET = re.compile(r"/v1/(webhooks.*|deliveries.*)")
 
-# The last one: no connection of the pool became free.
-_AWAY = (
+# TimeoutError of SQLAlchemy: no connection of the pool became free.
+_UNREACHABLE = (
     DatabaseAway, psycopg.OperationalError, psycopg.InterfaceError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError,
 )  # fmt: skip
 
 
-def _away(error: BaseException) -> bool:
-    """Whether the error means that PostgreSQL is not there, or has no connection left, rather than that we are wrong."""
-    return isinstance(error, _AWAY)
+def _is_unreachable(error: BaseException) -> bool:
+    """Return whether PostgreSQL is unreachable or has no connection left; any other error is a fault of ours."""
+    return isinstance(error, _UNREACHABLE)
 
 
 def refuse_with(request: Request, refusal: Callable[[Problem], Response]) -> None:
-    """Have everything that goes wrong in this call answered in another form: a person is shown a page."""
-    request.scope[_FORM] = refusal
+    """Answer the errors of this call in another form: people see a page instead of JSON."""
+    request.scope[_REFUSAL] = refusal
 
 
 def _refused(scope: Scope, problem: Problem) -> Response:
-    refusal: Callable[[Problem], Response] = scope.get(_FORM, Refusal)
+    refusal: Callable[[Problem], Response] = scope.get(_REFUSAL, Refusal)
     return refusal(problem)
 
 
-def _without_tables(error: BaseException) -> bool:
+def _has_no_tables(error: BaseException) -> bool:
     return isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable)
 
 
-def _too_slow(error: BaseException) -> bool:
-    """Whether the database gave a read up after its time; what writes has no such bound."""
+def _is_timeout(error: BaseException) -> bool:
+    """Return whether the database cancelled a read after `TAXIWAY_READ_TIMEOUT`; writes have no such limit."""
     return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
 
 
-def _given_up() -> Problem:
+def _read_timed_out() -> Problem:
     detail = (
-        "The database gave this up: it took longer than a read may. Narrow it, for example by createdAfter, by status or to "
-        "fewer at a time; if it was a moment's load, try again soon."
+        "This read took too long and the database cancelled it. Narrow it, for example by createdAfter, status or a smaller "
+        "limit. If the load was momentary, try again soon."
     )
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
 def _unavailable(detail: str | None = None) -> Problem:
-    detail = detail or "The database cannot be reached at the moment. Nothing was changed; try again soon."
+    detail = detail or "The database cannot be reached now. Nothing was changed; try again soon."
     return Problem("unavailable", detail, headers=_RETRY_SOON)
 
 
@@ -83,38 +82,38 @@ async def _on_http_error(request: Request, error: Exception) -> Refusal:
     path = request.url.path
     if error.status_code == 405:
         allow = ", ".join(_methods_at(request))
-        return Refusal(Problem("method_not_allowed", f"Only {allow} may be used here.", headers={"allow": allow}))
-    if error.status_code == 404 and _LATER.fullmatch(path):
+        return Refusal(Problem("method_not_allowed", f"This address takes only {allow}.", headers={"allow": allow}))
+    if error.status_code == 404 and _NOT_YET.fullmatch(path):
         return Refusal(Problem("not_found", "This call is not available in this version."))
     if error.status_code == 404:
-        return Refusal(Problem("not_found", "There is nothing at this address. The calls are listed at /openapi.json."))
+        return Refusal(Problem("not_found", "There is nothing at this address. /openapi.json lists all calls."))
     return Refusal(Problem("invalid_request", "The request cannot be read."))
 
 
 def _methods_at(request: Request) -> list[str]:
-    """Name every method of this address; the router's own error names those of its first call there only."""
+    """Return every method of this address; the router's own error names only those of the first matching route."""
     calls = request.app.openapi()["paths"].items()
-    here = [(place, names) for place, names in calls if re.fullmatch(_PART.sub("[^/]+", place), request.url.path)]
-    # The address of a call may also look like another one with a part filled in: `/v1/runs/batch`.
-    _, names = min(here, key=lambda call: len(_PART.findall(call[0])), default=("", {}))
-    return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are in no document
+    here = [(place, names) for place, names in calls if re.fullmatch(_PARAMETER.sub("[^/]+", place), request.url.path)]
+    # `/v1/runs/batch` also matches `/v1/runs/{runId}`: the address with the fewest parameters is meant.
+    _, names = min(here, key=lambda call: len(_PARAMETER.findall(call[0])), default=("", {}))
+    return sorted(name.upper() for name in names) or ["GET", "HEAD"]  # pages are not in the OpenAPI document
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(_field(item["loc"]), plain(item["msg"])) for item in error.errors()]
+    errors = [FieldError(_field(item["loc"]), plain_message(item["msg"])) for item in error.errors()]
     named = "; ".join(f"{item.field} {item.detail}" for item in errors)
     return _refused(request.scope, Problem("invalid_request", f"{named}.", errors))
 
 
 def _field(place: Sequence[int | str]) -> str:
-    """Name the parameter: behind where it stood, and before the number of its value where it is repeatable."""
+    """Return the parameter's name: it follows its location, and precedes the index of a repeatable value."""
     names = [part for part in place[1:] if isinstance(part, str)]
     return names[0] if names else str(place[-1])
 
 
 class UnhandledErrors:
-    """Outermost layer: an exception that nobody expected becomes a 503 or 500, stated as a fact without its text."""
+    """Outermost layer: an unexpected exception becomes a 503 or 500, and a fact without the exception's text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -139,26 +138,26 @@ class UnhandledErrors:
 
     @staticmethod
     def _state(error: Exception) -> Problem:
-        if _without_tables(error):
+        if _has_no_tables(error):
             return Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
-        if _too_slow(error):
+        if _is_timeout(error):
             fact("read.given_up", level="warning")
-            return _given_up()
-        if (detail := why(error)) is not None:
-            writing.failed(error)
+            return _read_timed_out()
+        if (detail := explain_refusal(error)) is not None:
+            write_access.failed(error)
             fact("database.refuses", level="error", error=type(error).__name__, detail=detail)
             return _unavailable(detail)
-        if _away(error):
+        if _is_unreachable(error):
             fact("database.away", level="warning", error=type(error).__name__)
             return _unavailable()
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
         fact("api.fault", level="error", error=type(error).__name__, where=where)
-        return Problem("internal", "This is a fault of the server; its log says where.")
+        return Problem("internal", "The server failed. Its log says where.")
 
 
-def add_faults(app: FastAPI) -> None:
-    """Make the application answer with problem documents only."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

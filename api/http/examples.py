@@ -1,4 +1,4 @@
-"""One example for each shape that needs one in the OpenAPI document."""
+"""Examples for the OpenAPI document, one for each shape that needs one."""
 
 from typing import Any
 
@@ -115,7 +115,7 @@ _EXPLANATION = {
     "omitted": 0,
 }
 
-SHOWN: dict[str, Any] = {
+EXAMPLES: dict[str, Any] = {
     "RunSummary": _SUMMARY,
     "RunBody": {**_SUMMARY, "input": {}, "result": {"packages": 1}, "stepsFinished": [_STEP]},
     "StepBody": _STEP,

@@ -1,6 +1,6 @@
-"""Places of one kind of call in a process: a few of each API key, a few of each tenant, and a few of all.
+"""Concurrency limits of one kind of call in a process: for each API key, for each tenant, and for all.
 
-The next call waits a moment for one. A tenant never has all places, however many keys its admin makes.
+A call over a limit waits a moment for a place. One tenant never takes all places, however many keys its admin makes.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ PATIENCE_SECONDS: Final = 1.0
 _RETRY_AFTER = {"retry-after": "1"}
 
 
-class Whose(NamedTuple):
-    """Whose call it is."""
+class CallOwner(NamedTuple):
+    """The API key and the tenant that a call counts for."""
 
     key: Hashable
     tenant: Hashable
@@ -29,39 +29,39 @@ class Places:
         self._own: dict[Hashable, asyncio.Semaphore] = {}
         self._users: dict[Hashable, int] = {}
 
-    async def take(self, whose: Whose, patience: float | None = PATIENCE_SECONDS) -> None:
-        """Wait for a place; raise Problem `rate_limited` when patience is over."""
+    async def take(self, owner: CallOwner, patience: float | None = PATIENCE_SECONDS) -> None:
+        """Wait for a place; raises Problem `rate_limited` after `patience` seconds."""
         held: list[asyncio.Semaphore] = []
         try:
-            # In this order: a call that waits for one of all has one of the few that its key and its tenant may have.
+            # The shared limit last: the calls of one key that wait for it are bounded by the key's own limit.
             async with asyncio.timeout(patience):
-                for places in (*self._use(whose), self._all):
+                for places in (*self._use(owner), self._all):
                     await places.acquire()
                     held.append(places)
         except BaseException as error:
             for places in held:
                 places.release()
-            self._leave(whose)
+            self._leave(owner)
             if isinstance(error, TimeoutError):
                 raise _too_many() from None
             raise
 
-    def give_back(self, whose: Whose) -> None:
-        """Give back a place that was taken."""
+    def give_back(self, owner: CallOwner) -> None:
+        """Release a place."""
         self._all.release()
-        for name in enumerate(whose):
+        for name in enumerate(owner):
             self._own[name].release()
-        self._leave(whose)
+        self._leave(owner)
 
-    def _use(self, whose: Whose) -> Sequence[asyncio.Semaphore]:
-        """Return the places of a key and of a tenant, which are kept while one of their calls has one or waits."""
-        for name in enumerate(whose):
+    def _use(self, owner: CallOwner) -> Sequence[asyncio.Semaphore]:
+        """Return the semaphores of a key and its tenant; they live while one of their calls holds a place or waits."""
+        for name in enumerate(owner):
             self._own.setdefault(name, asyncio.Semaphore(self._most[name[0]]))
             self._users[name] = self._users.get(name, 0) + 1
-        return [self._own[name] for name in enumerate(whose)]
+        return [self._own[name] for name in enumerate(owner)]
 
-    def _leave(self, whose: Whose) -> None:
-        for name in enumerate(whose):
+    def _leave(self, owner: CallOwner) -> None:
+        for name in enumerate(owner):
             self._users[name] -= 1
             if not self._users[name]:
                 del self._users[name], self._own[name]
@@ -69,7 +69,7 @@ class Places:
 
 def _too_many() -> Problem:
     detail = (
-        "Too many calls that read are under way, of this API key, its tenant or of all. Ask again in a second, and fewer "
-        "at once."
+        "Too many reads are running, for this API key, its tenant or all together. Try again in a second, with fewer calls "
+        "at the same time."
     )
     return Problem("rate_limited", detail, headers=_RETRY_AFTER)

@@ -1,10 +1,10 @@
-"""Turns of calls that only read: a few at once of each API key, of each tenant, and of all.
+"""Turns of calls that only read: a few run at the same time for each API key, for each tenant, and in total.
 
 A call that waits for its turn holds no thread and no connection.
 
-A read costs the process some milliseconds of its only event loop. So many readers at once would make everybody's enqueues
-wait, however cheap each read is: 20 readers of `/v1/capacity` made an enqueue take 99 ms instead of 8. Searches can take seconds
-of the database instead. They have places of their own, so that no quick read waits behind them.
+A read costs the process some milliseconds of its only event loop. Many concurrent readers would delay every enqueue, however
+cheap each read is: 20 readers of `/v1/capacity` made an enqueue take 99 ms instead of 8. Searches can take seconds of the
+database instead. They have places of their own, so that no quick read waits behind them.
 """
 
 import asyncio
@@ -16,42 +16,42 @@ from typing import Final, TypeVar
 from fastapi.concurrency import run_in_threadpool
 
 from api.http.auth import Caller
-from api.http.fair_places import PATIENCE_SECONDS, Places, Whose
+from api.http.fair_places import PATIENCE_SECONDS, CallOwner, Places
 
 T = TypeVar("T")
 
 READS_PER_KEY: Final = 2
 READS_AT_ONCE: Final = 3
-"""Reads that a process carries out at the same time, of all keys. More would gain nothing: they share one event loop."""
+"""Concurrent reads of a process, of all keys. More would gain nothing: they share one event loop."""
 OF_A_TENANT: Final = 2
-"""Reads, and searches, of one tenant: fewer than of all."""
+"""Concurrent reads, and concurrent searches, of one tenant: fewer than of all."""
 SEARCHES_AT_ONCE: Final = 3
-"""Searches that a process carries out at the same time, of all keys: fewer than half of its connections."""
+"""Concurrent searches of a process, of all keys: fewer than half of its database connections."""
 WRITES_FIRST_SECONDS: Final = 0.02
-"""How long a read that has its place lets calls that write go first; no longer, so that steady writes keep no reader away."""
+"""How long a read that has its place lets writes go first. The limit keeps steady writes from starving readers."""
 SEARCH_AFTER_WRITES_SECONDS: Final = 0.05
-"""The same of a search, which then takes tens of milliseconds of the process."""
+"""The same for a search, which then takes tens of milliseconds of the process."""
 SEARCH_ALONE_SECONDS: Final = 0.1
-"""How long the next search waits for the last: two that write long pages only share the process; one that waits for the database
-keeps nobody."""
+"""How long the next search waits for the previous one. Two that write long pages only share the process; behind one that waits
+for the database, the next starts after this time."""
 
 
 class Turn:
-    """The place of one call among those that read. Used by the call's task only."""
+    """The place of one read. Used by the call's task only."""
 
-    def __init__(self, places: Places, whose: Whose) -> None:
-        self._places, self._whose, self._holds = places, whose, False
+    def __init__(self, places: Places, owner: CallOwner) -> None:
+        self._places, self._owner, self._holds = places, owner, False
 
     async def begin(self, patience: float | None) -> None:
-        """Wait for the place; raise Problem `rate_limited` when patience is over."""
-        await self._places.take(self._whose, patience)
+        """Wait for the place; raises Problem `rate_limited` after `patience` seconds."""
+        await self._places.take(self._owner, patience)
         self._holds = True
 
     def end(self) -> None:
-        """Give the place back, once."""
+        """Release the place, once."""
         if self._holds:
             self._holds = False
-            self._places.give_back(self._whose)
+            self._places.give_back(self._owner)
 
 
 _current: ContextVar[Turn | None] = ContextVar("turn", default=None)
@@ -68,9 +68,9 @@ class FairUse:
         self._reads = Places(READS_PER_KEY, OF_A_TENANT, READS_AT_ONCE)
         self._searches = Places(searches_per_key, OF_A_TENANT, SEARCHES_AT_ONCE)
 
-    async def read(self, whose: Whose) -> Turn:
-        """Wait for the turn of a call that reads; raise Problem `rate_limited`."""
-        turn = Turn(self._reads, whose)
+    async def read(self, owner: CallOwner) -> Turn:
+        """Wait for the turn of a read; raises Problem `rate_limited`."""
+        turn = Turn(self._reads, owner)
         await turn.begin(PATIENCE_SECONDS)
         try:
             await self._after_writes(WRITES_FIRST_SECONDS)
@@ -87,7 +87,7 @@ class FairUse:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Have reads let a call go first that changes something."""
+        """Hold back reads that start while this write runs; they wait WRITES_FIRST_SECONDS at most."""
         self._writes += 1
         self._no_write.clear()
         try:
@@ -98,26 +98,26 @@ class FairUse:
                 self._no_write.set()
 
     async def search(self, caller: Caller, act: Callable[[], T]) -> T:
-        """Carry out a search in a thread when it is its turn; it ends the call's turn to read. Raise Problem `rate_limited`."""
-        turn, whose = _current.get(), Whose(caller.key, caller.tenant)
+        """Run a search in a thread when its turn comes, after the call's read turn ends. Raises Problem `rate_limited`."""
+        turn, owner = _current.get(), CallOwner(caller.key, caller.tenant)
         if turn is not None:
             turn.end()
-        await self._searches.take(whose)
+        await self._searches.take(owner)
         try:
-            if turn is None:  # the call itself is one that writes
+            if turn is None:  # the call itself is a write
                 return await run_in_threadpool(act)
             async with self._next_search:
                 await self._after_writes(SEARCH_AFTER_WRITES_SECONDS)
-                doing = asyncio.ensure_future(run_in_threadpool(act))
-                await asyncio.wait([doing], timeout=SEARCH_ALONE_SECONDS)
-            return await doing
+                task = asyncio.ensure_future(run_in_threadpool(act))
+                await asyncio.wait([task], timeout=SEARCH_ALONE_SECONDS)
+            return await task
         finally:
-            self._searches.give_back(whose)
+            self._searches.give_back(owner)
 
 
 @asynccontextmanager
-async def aside() -> AsyncIterator[None]:
-    """Let other calls read while this one waits for something else; afterwards it waits for its turn again, without end."""
+async def without_turn() -> AsyncIterator[None]:
+    """Release the call's turn while it waits for something else; then wait for its turn again, without a time limit."""
     turn = _current.get()
     if turn is not None:
         turn.end()

@@ -1,4 +1,4 @@
-"""The kinds of fields that request bodies are made of, each with its bounds."""
+"""Field types of request bodies, each with its limits."""
 
 import unicodedata
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from models.calendar.window_times import LONGEST
 
 LONGEST_GRACE_MS = 3_600_000
 LONGEST_RATE_MS = 86_400_000
-_UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, ends of lines and of paragraphs
+_UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line and paragraph separators
 
 
 def _text(value: object) -> object:
@@ -77,9 +77,9 @@ def _moment(value: object, last_year: int = 8999) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
         if moment is not None and moment.tzinfo is not None and 1970 <= moment.year <= last_year:
-            # PostgreSQL takes no offset beyond 16 hours, Python any below 24.
+            # PostgreSQL accepts offsets up to 16 hours, Python up to 24.
             return moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter: the last day of the calendar, west of Greenwich
+    except (ValueError, OverflowError):  # overflow: the last day of the calendar, west of Greenwich
         pass
     raise ValueError("must be a moment with its offset, such as 2026-03-01T09:30:00Z")
 
@@ -98,34 +98,38 @@ def _once_each(words: list[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def says(**keywords: Any) -> Any:
-    """Tell the document what a validator checks, in JSON Schema's words; what is said last counts."""
+def schema_keywords(**keywords: Any) -> Any:
+    """Add keywords to the field's JSON Schema that describe what its validator checks; the last value of a keyword wins."""
     return Field(json_schema_extra=keywords)
 
 
-def written(least_ms: int, most_ms: int) -> WithJsonSchema:
-    """Tell the document of a duration between these bounds."""
+def duration_schema(least_ms: int, most_ms: int) -> WithJsonSchema:
+    """Return the JSON Schema of a duration between these bounds."""
     text = {"type": "string", "format": "duration", "examples": ["PT15M"]}
     return WithJsonSchema({"anyOf": [{"type": "number", "minimum": least_ms / 1000, "maximum": most_ms // 1000}, text]})
 
 
-# PostgreSQL cannot hold NUL, nor UTF-8 half of a surrogate pair; looked for first, because pydantic stumbles over the latter.
+# PostgreSQL cannot store NUL, and UTF-8 cannot encode half of a surrogate pair. Checked first: pydantic fails on the latter.
 NO_NUL = r"^[^\u0000]*$"
 PRINTED_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
-Text = Annotated[str, BeforeValidator(_text), says(pattern=NO_NUL)]
-Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200), says(pattern=NO_NUL)]
-ActiveTime = Annotated[int, BeforeValidator(_active_time), written(1, LONGEST_MS)]
-# How long a run may stay queued; what runs are told apart by that must not execute at once; the span that a rate counts in.
+Text = Annotated[str, BeforeValidator(_text), schema_keywords(pattern=NO_NUL)]
+Name = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200), schema_keywords(pattern=NO_NUL)]
+ActiveTime = Annotated[int, BeforeValidator(_active_time), duration_schema(1, LONGEST_MS)]
+# How long a run may stay queued.
 QueueTime = ActiveTime
-ConcurrencyKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=255), says(pattern=PRINTED_LINE)]
-RateSpan = Annotated[int, BeforeValidator(_rate_span), written(1000, LONGEST_RATE_MS)]
-# A whole number, however it is written: 4.0 is one to JSON Schema, and to programs that know one kind of number.
+# Runs with equal keys share a limit of concurrent executions.
+ConcurrencyKey = Annotated[
+    str, BeforeValidator(_line), Field(min_length=1, max_length=255), schema_keywords(pattern=PRINTED_LINE)
+]
+# The period in which a rate counts starts.
+RateSpan = Annotated[int, BeforeValidator(_rate_span), duration_schema(1000, LONGEST_RATE_MS)]
+# A whole number in any spelling: 4.0 is an integer to JSON Schema, and to languages with one number type.
 WHOLE = BeforeValidator(_whole)
-# How many runs at once.
+# How many runs may execute at the same time.
 Limit = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
-Grace = Annotated[int, BeforeValidator(_grace), written(0, LONGEST_GRACE_MS)]
-# How long an opening of a window lasts; when something recurs; a point in time.
-Period = Annotated[int, BeforeValidator(_period), written(1, LONGEST // timedelta(milliseconds=1))]
+Grace = Annotated[int, BeforeValidator(_grace), duration_schema(0, LONGEST_GRACE_MS)]
+# How long an opening of a window lasts.
+Period = Annotated[int, BeforeValidator(_period), duration_schema(1, LONGEST // timedelta(milliseconds=1))]
 Cron = Annotated[
     str,
     BeforeValidator(_text),
@@ -140,19 +144,21 @@ Timezone = Annotated[
     AfterValidator(_checked(check_timezone)),
     WithJsonSchema({"type": "string", "format": "timezone", "examples": ["Europe/Berlin"]}),
 ]
-_A_MOMENT = WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"})
+_MOMENT_SCHEMA = WithJsonSchema(
+    {"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-8][0-9]{2})[0-9]-[^ ]*$"}
+)
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    _A_MOMENT,
+    _MOMENT_SCHEMA,
 ]
-# One to compare with: nothing is added to it, so that it may be the last day that there is.
+# A moment to compare with. Nothing is added to it, so it may be the last day of the calendar.
 Bound = Annotated[
     datetime,
     BeforeValidator(lambda value: _moment(value, MAXYEAR)),
-    _A_MOMENT,
+    _MOMENT_SCHEMA,
 ]
-# Its members are Any because they are the agent's: they are checked against the agent's schema, not here.
+# Members of any type: the agent's schema checks them, not this one.
 Input = Annotated[object, BeforeValidator(_object, json_schema_input_type=dict[str, object])]
 Metadata = Annotated[
     dict[

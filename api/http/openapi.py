@@ -8,14 +8,14 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
-from api.http.examples import SHOWN
+from api.http.examples import EXAMPLES
 from api.http.openapi_narrowing import narrow
 from api.http.openapi_responses import refusal
 from api.shapes import ProblemDocument
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """Generate the document, and set right what FastAPI cannot know: it describes errors that are never sent."""
+    """Return the document, corrected where FastAPI is wrong: it describes errors that are never sent."""
     made = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
     )
@@ -25,19 +25,19 @@ def document(app: FastAPI) -> dict[str, Any]:
     problem = TypeAdapter(ProblemDocument).json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["ProblemDocument"] = problem
-    for name, example in SHOWN.items():
+    for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     narrow(made["paths"])
     needed = _scopes(app)
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _set_right(operation, needed.get((path, method.upper()), ()), reads=method == "get")
+            _correct(operation, needed.get((path, method.upper()), ()), reads=method == "get")
             _share_refusals(operation["responses"], made["components"].setdefault("responses", {}))
     return made
 
 
 def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
-    """Say each set of refusals once, by reference: most calls refuse in the same ways."""
+    """Write each set of refusals once and refer to it: most calls share theirs."""
     for status, response in responses.items():
         refusal = response.get("content", {}).get("application/problem+json")
         if refusal:
@@ -48,31 +48,31 @@ def _share_refusals(responses: dict[str, Any], shared: dict[str, Any]) -> None:
 
 
 def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return the scopes of which a key needs one, for each call that needs a key."""
+    """Return for each call that needs a key its scopes; one of them is enough."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
-        for asked in dependant.dependencies if dependant else ():
-            scopes = getattr(asked.call, "scopes", None)
+        for dependency in dependant.dependencies if dependant else ():
+            scopes = getattr(dependency.call, "scopes", None)
             if scopes is not None:
                 found.update({(route.path_format or "", method): scopes for method in route.methods or ()})
     return found
 
 
-def _set_right(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool) -> None:
+def _correct(operation: dict[str, Any], scopes: Sequence[str], *, reads: bool) -> None:
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
-    if reads and scopes:  # it waits for its turn: `api.http.read_turns`
+    if reads and scopes:  # reads wait for their turn: `api.http.read_turns`
         operation["responses"]["429"] = refusal("rate_limited")
     operation["responses"] = dict(sorted(operation["responses"].items()))
-    # Either header will do; FastAPI would say that both are needed.
+    # Either header is enough; FastAPI would describe both as needed.
     operation.pop("security", None)
     if scopes:
         operation["security"] = [{header: [scope]} for scope in scopes for header in ("apiKey", "bearer")]
 
 
-def install(app: FastAPI) -> None:
-    """Let the application serve this document at /openapi.json."""
+def install_openapi(app: FastAPI) -> None:
+    """Serve this document at /openapi.json."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

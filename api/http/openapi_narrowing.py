@@ -1,4 +1,4 @@
-"""Narrows the OpenAPI document to what is taken: what FastAPI derives from a signature allows more than the call does."""
+"""OpenAPI schemas narrowed to what calls accept: what FastAPI derives from a signature allows more."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from api.http.fields import NO_NUL
 UUID: dict[str, Any] = {"type": "string", "format": "uuid"}
 _PRINTED: dict[str, Any] = {"type": "string", "format": "name", "minLength": 1, "maxLength": 200}
 _PLAIN: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}
-# What a name in a path may be; the longest beginning that fits counts.
+# The schema of `name` in a path, by the start of the path.
 _NAMES = {
     "/v1/agents/": _PRINTED,
     "/v1/queues/": _PRINTED,
@@ -20,7 +20,7 @@ _NAMES = {
 
 
 def narrow(paths: dict[str, Any]) -> None:
-    """Narrow the parameters of every call: none is null, and a text is no more than what the call reads."""
+    """Narrow the parameters of every call: none is null, and texts get the pattern that the call accepts."""
     for path, operations in paths.items():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
@@ -28,7 +28,7 @@ def narrow(paths: dict[str, Any]) -> None:
 
 
 def _parameter(path: str, parameter: dict[str, Any]) -> dict[str, Any]:
-    schema = _given(parameter["schema"])
+    schema = _without_null_choice(parameter["schema"])
     if parameter["in"] == "path" and parameter["name"].endswith("Id"):
         return schema | UUID
     if parameter["in"] == "path" and parameter["name"] == "name":
@@ -39,8 +39,8 @@ def _parameter(path: str, parameter: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _given(schema: dict[str, Any]) -> dict[str, Any]:
-    """Leave null out: a parameter is given or it is not."""
+def _without_null_choice(schema: dict[str, Any]) -> dict[str, Any]:
+    """Remove the alternative null: a parameter is present or left out."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) != 1:
         return schema
@@ -49,24 +49,26 @@ def _given(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_null(schema: dict[str, Any]) -> None:
-    """Say of an object that none of its members may be null, though each may be left out."""
+    """Change an object's schema: each member may be left out, but none may be null."""
     for name, member in schema["properties"].items():
-        schema["properties"][name] = _given({key: value for key, value in member.items() if key != "default"})
+        schema["properties"][name] = _without_null_choice(
+            {key: value for key, value in member.items() if key != "default"}
+        )
 
 
 def only_with(field: str, *others: str) -> dict[str, Any]:
-    """Say that a field has to be left out, or null, unless these others, texts, are given."""
+    """Return the rule that a field is left out, or null, unless these other text fields are present."""
     given = {"required": list(others), "properties": {other: {"type": "string"} for other in others}}
     return {"anyOf": [{"properties": {field: {"type": "null"}}}, given]}
 
 
 def not_both(one: str, other: str) -> dict[str, Any]:
-    """Say that of two fields one has to be left out, or null."""
+    """Return the rule that one of two fields is left out, or null."""
     return {"anyOf": [{"properties": {field: {"type": "null"}}} for field in (one, other)]}
 
 
-def tidy(part: Any) -> None:
-    """Say what names a map takes in one place: pydantic writes a pattern of names as a pattern of members."""
+def use_property_names(part: Any) -> None:
+    """Move a pattern of member names to `propertyNames`: pydantic writes it as `patternProperties`."""
     for schema in _schemas(part):
         patterns = schema.get("patternProperties", {})
         if len(patterns) == 1 and "additionalProperties" not in schema:

@@ -1,11 +1,11 @@
-"""What the OpenAPI document says about a call beyond its signature: its body, its refusals, its examples."""
+"""OpenAPI descriptions that FastAPI cannot derive from a call's signature: its body, refusals and examples."""
 
 from collections import defaultdict
 from typing import Any
 
 from pydantic import BaseModel
 
-from api.http.openapi_narrowing import tidy
+from api.http.openapi_narrowing import use_property_names
 from api.http.problems import CODES
 
 Responses = dict[int | str, dict[str, Any]]
@@ -16,20 +16,20 @@ BODY = ("invalid_json", "invalid_request", "payload_too_large", "unsupported_med
 
 
 PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
-"""What a browser is shown."""
+"""Content of a response that is a page."""
 
 
 def refusals(*codes: str, open_to_all: bool = False, pages: bool = False) -> Responses:
-    """Name the problem codes that a call may answer with, besides those that every call may. `pages`: people see pages."""
+    """Describe the problem codes of a call, together with those that every call has. `pages`: people see HTML pages."""
     by_status = defaultdict[int, list[str]](list)
     for code in dict.fromkeys((*codes, *_ANY_CALL, *(() if open_to_all else _WITH_KEY))):
         by_status[CODES[code][0]].append(code)
-    # A body that is neither JSON nor a form was not sent by a page.
+    # No page sends a body that is neither JSON nor a form.
     return {status: _refusal(status, by_status[status], page=pages and status != 415) for status in sorted(by_status)}
 
 
 def refusal(code: str) -> dict[str, Any]:
-    """Describe the answer that has one problem code."""
+    """Describe the response with one problem code."""
     return _refusal(CODES[code][0], [code], page=False)
 
 
@@ -53,18 +53,18 @@ def _example(status: int, code: str) -> dict[str, Any]:
     }
 
 
-def takes(
+def request_body(
     model: type[BaseModel], example: dict[str, Any], *, required: bool = True, more: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Describe a JSON body that the call reads by itself; `more` are further types of content that it takes."""
-    schema = _whole(model.model_json_schema())
-    tidy(schema)
+    """Describe a JSON body that the call parses itself; `more` are further content types that it accepts."""
+    schema = _inlined(model.model_json_schema())
+    use_property_names(schema)
     content = {"application/json": {"schema": schema, "example": example}, **(more or {})}
     return {"requestBody": {"required": required, "content": content}}
 
 
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """Put the models that a schema refers to in their places: in the document there would be nothing where it points."""
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Replace references by the models themselves: in the document they would point nowhere."""
     models = schema.pop("$defs", {})
 
     def put(part: Any) -> Any:
@@ -80,6 +80,6 @@ def _whole(schema: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def shows(status: int, description: str, model: Any = None) -> Responses:
-    """Describe an answer that is no refusal."""
+def response(status: int, description: str, model: Any = None) -> Responses:
+    """Describe a response that is not a refusal."""
     return {status: {"description": description} | ({"model": model} if model else {})}

@@ -1,4 +1,4 @@
-"""Turns a JSON object into a request's fields: 422 for a field that is not taken, 400 for one that is wrong."""
+"""Validation of a JSON object as a request body: 422 for an unknown field, 400 for an invalid one."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ NOT_KNOWN = "is not known"
 
 
 class Body(BaseModel):
-    """What every request body has in common: no field is guessed, converted or ignored."""
+    """Base of every request body: no field is guessed, converted or ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -24,12 +24,17 @@ B = TypeVar("B", bound=Body)
 
 
 def read_as(model: type[B], fields: Mapping[str, Any], *, later: frozenset[str] = frozenset(), place: str = "") -> B:
-    """Read the fields of a body; `later` are documented ones of a later version, `place` is put before their names."""
+    """Return the validated body; raises Problem `unknown_field` or `invalid_request`.
+
+    `later` are documented fields of a later version; `place` is put before field names.
+    """
     try:
         return model.model_validate(fields)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-    errors = [_told(item["type"], _name(place, item["loc"]), item["msg"], later) for item in found[:_MOST_ERRORS]]
+    errors = [
+        _field_error(item["type"], _name(place, item["loc"]), item["msg"], later) for item in found[:_MOST_ERRORS]
+    ]
     unknown = [error for error in errors if error.detail in (NOT_KNOWN, NOT_YET)]
     if unknown:
         raise Problem(
@@ -38,20 +43,20 @@ def read_as(model: type[B], fields: Mapping[str, Any], *, later: frozenset[str] 
     raise Problem("invalid_request", _sentence(errors), errors)
 
 
-def _told(kind: str, name: str, message: str, later: frozenset[str]) -> FieldError:
+def _field_error(kind: str, name: str, message: str, later: frozenset[str]) -> FieldError:
     if kind != "extra_forbidden":
-        return FieldError(name, plain(message))
+        return FieldError(name, plain_message(message))
     return FieldError(name, NOT_YET if name.rpartition(".")[2] in later else NOT_KNOWN)
 
 
 def _name(place: str, where: tuple[int | str, ...]) -> str:
-    # A name that is no text at all, being half of a surrogate pair, comes without its place.
+    # pydantic reports a name with half of a surrogate pair without its location.
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in where if part != "[key]"] or [".?"]
     return (place + "".join(parts).removeprefix("."))[:_LONGEST_NAME]
 
 
-def plain(message: str) -> str:
-    """Say a validation message as a phrase that continues after the field's name."""
+def plain_message(message: str) -> str:
+    """Return a validation message as a phrase that continues after the field's name."""
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     message = re.sub(r"^(String|List|Dictionary) should", "must", message)
     return message if message.startswith(("must", "is ", "needs")) else f"is wrong: {message[:1].lower()}{message[1:]}"

@@ -1,7 +1,7 @@
-"""A name as one segment of a path, whatever is in it: `/v1/agents/billing%2Frefund` is the agent `billing/refund`.
+"""Names as one path segment, whatever characters they have: `/v1/agents/billing%2Frefund` is the agent `billing/refund`.
 
-Servers decode a path before it is split, so %2F would end the segment. Here the path is split first; a slash inside a
-segment is a character that no name has, until the name is read.
+Servers decode a path before they split it, so %2F would end the segment. Here the path is split first. Until the name is
+read, a character that no name contains replaces each slash inside a segment.
 """
 
 from urllib.parse import unquote
@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
 
-SLASH = "\ufffe"  # no character of Unicode, so not printable and in no name
+SLASH = "\ufffe"  # a noncharacter of Unicode, so no name contains it
 
 
 class _NameConvertor(Convertor[str]):
@@ -23,7 +23,7 @@ class _NameConvertor(Convertor[str]):
 
 
 class _RunConvertor(Convertor[str]):
-    """Reads the id of a run, which the words that other calls have in its place are not: these answer 405, not 404."""
+    """Matches the id of a run, but not the words of other calls in its place: those answer 405, not 404."""
 
     regex = "(?!(?:approval|batch|bulk)$)[^/]+"
 
@@ -37,11 +37,11 @@ class _RunConvertor(Convertor[str]):
 register_url_convertor("name", _NameConvertor())
 register_url_convertor("run", _RunConvertor())
 NAMED = "{name:name}"
-"""The last part of a route that ends with a name."""
+"""The last segment of a route that ends with a name."""
 
 
-def split_first(scope: Scope) -> Scope:
-    """Return the scope with a path whose encoded slashes end no segment."""
+def split_before_decoding(scope: Scope) -> Scope:
+    """Return the scope with its path split before it is decoded, so that an encoded slash ends no segment."""
     raw = scope.get("raw_path") or b""
     if b"%2f" not in raw.lower():
         return scope
@@ -50,4 +50,4 @@ def split_first(scope: Scope) -> Scope:
 
 
 RUN = "{runId:run}"
-"""The last part of a route that ends with the id of a run."""
+"""The last segment of a route that ends with the id of a run."""

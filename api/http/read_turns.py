@@ -1,26 +1,26 @@
-"""Each GET with an API key waits for its turn before it takes a thread, a connection or much time of the event loop.
+"""Middleware that makes each GET with an API key wait for its turn before it takes a thread or a database connection.
 
-This is in front of all calls, so that no new one forgets it. Calls that change something never wait here. Neither do those
-without a key: `/health`, `/ready` and `/metrics`, which a monitor must be able to ask always, and the links of people. A turn
-ends when the answer begins: a stream, or a client that reads its answer slowly, keeps no place.
+It is in front of all calls, so that no new call forgets it. These never wait: calls that change something, the links of
+people, and `/health`, `/ready` and `/metrics`, which a monitor must always be able to read. A turn ends when the response
+starts, so a stream or a slow client holds no place.
 """
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.auth import known_as
-from api.http.fair_places import Whose
+from api.http.auth import last_known_caller
+from api.http.fair_places import CallOwner
 from api.http.fair_use import FairUse
 from api.http.problems import Problem
 from api.http.responses import Refusal
 
 _READS = ("GET", "HEAD")
-_STRANGERS = Whose("unknown", "unknown")
-"""Keys that this process has not seen to be valid share the turns of one: each costs a look into the database."""
+_UNKNOWN_KEYS = CallOwner("unknown", "unknown")
+"""All keys that this process has not seen to be valid share one owner's turns: each costs a database lookup."""
 
 
-class Turns:
-    """Gives each call that reads its turn."""
+class ReadTurns:
+    """Middleware: each read waits for its turn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,14 +33,14 @@ class Turns:
         if scope["method"] not in _READS:
             with fair_use.write():
                 await self._app(scope, receive, send)
-        elif (whose := _whose(scope)) is None:
+        elif (owner := _owner(scope)) is None:
             await self._app(scope, receive, send)
         else:
-            await self._read(fair_use, whose, scope, receive, send)
+            await self._read(fair_use, owner, scope, receive, send)
 
-    async def _read(self, fair_use: FairUse, whose: Whose, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _read(self, fair_use: FairUse, owner: CallOwner, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            turn = await fair_use.read(whose)
+            turn = await fair_use.read(owner)
         except Problem as problem:
             await Refusal(problem)(scope, receive, send)
             return
@@ -56,11 +56,11 @@ class Turns:
             turn.end()
 
 
-def _whose(scope: Scope) -> Whose | None:
-    """Return whose turn it is; None of a call without a key."""
+def _owner(scope: Scope) -> CallOwner | None:
+    """Return the owner of a call's turn; None for a call without a key."""
     headers = Headers(scope=scope)
     secret = headers.get("x-api-key") or headers.get("authorization", "").partition(" ")[2].strip()
     if not secret:
         return None
-    caller = known_as(secret)
-    return Whose(caller.key, caller.tenant) if caller else _STRANGERS
+    caller = last_known_caller(secret)
+    return CallOwner(caller.key, caller.tenant) if caller else _UNKNOWN_KEYS

@@ -1,7 +1,7 @@
-"""Writes answers as JSON; text that is JSON already (inputs, results, step values) is passed through as it stands.
+"""JSON responses. Text that is JSON already (inputs, results, step values) passes through unchanged.
 
-Stored JSON is never decoded on its way out: what agents recorded may be deeper, or hold larger numbers and stranger
-characters, than Python reads back without loss.
+Stored JSON is never decoded on its way out: agents may record deeper nesting, larger numbers and stranger characters than
+Python can read back without loss.
 """
 
 import json
@@ -23,12 +23,12 @@ class JsonText:
 
 
 def as_stored(text: str | None) -> JsonText | None:
-    """Wrap a stored JSON text; None where there is none."""
+    """Wrap a stored JSON text; None stays None."""
     return None if text is None else JsonText(text)
 
 
 def encode(value: Any) -> str:
-    """Write a value as compact JSON; JsonText may stand anywhere in its dicts and lists."""
+    """Return a value as compact JSON; its dicts and lists may contain JsonText."""
     if isinstance(value, JsonText):
         return value.text
     if isinstance(value, str):
@@ -43,13 +43,13 @@ def encode(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-# Answers may hold links whose token is all that somebody needs: no cache may keep them, no address may give them away.
-# What agents wrote is in them too: no browser may take it for a page.
+# Responses may contain links whose token alone authorizes: no cache may store them, no Referer header may reveal them.
+# They also contain what agents wrote: no browser may render it as a page.
 PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
 
 
 class Answer(Response):
-    """A JSON answer."""
+    """A JSON response."""
 
     media_type = "application/json"
 

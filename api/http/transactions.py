@@ -1,4 +1,4 @@
-"""Gives a call its database: a session to read with, or a transaction whose statements come from `models`."""
+"""Database access of a call: a session that reads, or a transaction whose statements come from `models`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from sqlmodel import Session
 from models.runtime.engine import engine
 from models.runtime.settings import settings
 
-# A plan is kept: made while a table is small, it would read the whole table, and go on doing so when that has grown.
+# Plans are cached: one made while a table is small would scan it, and continue to scan it after the table has grown.
 _BY_INDEX = "SET LOCAL enable_seqscan = off"
 
 
@@ -23,9 +23,9 @@ def _snapshots(pool: Engine) -> Engine:
 
 @contextmanager
 def reading(plan: str = "") -> Iterator[Session]:
-    """Give a session that sees one moment: a run is never shown with the status of one and the result of another.
+    """Yield a session on one snapshot: a run is never shown with the status of one moment and the result of another.
 
-    Its statements find their rows by indexes, and none takes longer than `TAXIWAY_READ_TIMEOUT`; `plan` are further settings.
+    Its statements use indexes and are cancelled after `TAXIWAY_READ_TIMEOUT`. `plan` holds further SET LOCAL statements.
     """
     with Session(_snapshots(engine()), expire_on_commit=False) as session:
         _bound(driver(session), plan)
@@ -33,7 +33,7 @@ def reading(plan: str = "") -> Iterator[Session]:
 
 
 def driver(session: Session) -> psycopg.Connection[Any]:
-    """Give the psycopg connection of a session, inside its transaction."""
+    """Return the psycopg connection of a session, inside its transaction."""
     connection = session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection
@@ -46,7 +46,7 @@ def _bound(connection: psycopg.Connection[Any], plan: str = "") -> None:
 
 @contextmanager
 def snapshot() -> Iterator[psycopg.Connection[Any]]:
-    """Give a psycopg connection that only reads, and sees one moment; its statements find their rows by indexes."""
+    """Yield a read-only psycopg connection on one snapshot, with the limits of `reading`."""
     with _snapshots(engine()).begin() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
@@ -56,7 +56,7 @@ def snapshot() -> Iterator[psycopg.Connection[Any]]:
 
 @contextmanager
 def transaction() -> Iterator[psycopg.Connection[Any]]:
-    """Give a psycopg connection inside a transaction: committed at the end, rolled back on an exception."""
+    """Yield a psycopg connection inside a transaction: committed at the end, rolled back on an exception."""
     with engine().begin() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from api.http.auth import Caller, may
 from api.http.body import json_object
 from api.http.durations import iso
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import read_as
 from api.http.path_names import NAMED
 from api.http.responses import Answer
@@ -37,7 +37,7 @@ def list_agents(_caller: Annotated[Caller, Depends(may("read"))]) -> Answer:
     response_model=AgentBody,
     summary="Change an agent",
     responses=refusals(*BODY, "not_found", "unknown_window"),
-    openapi_extra=takes(GateRequest, {"limit": 4}),
+    openapi_extra=request_body(GateRequest, {"limit": 4}),
 )
 def put_agent(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
     """Limit or pause an agent, or let a window gate its new and resumed runs; omitted fields stay as they are."""

@@ -8,7 +8,7 @@ from api.http.openapi_responses import refusals
 from api.http.problems import Problem
 from api.http.responses import Answer
 from api.http.transactions import transaction
-from api.http.write_access import writing
+from api.http.write_access import write_access
 from api.resources import Resources, resources
 from api.shapes import Health, Readiness
 
@@ -30,5 +30,5 @@ def ready(shared: Annotated[Resources, Depends(resources)]) -> Answer:
         found = connection.execute("SELECT to_regclass('run') IS NOT NULL").fetchone()
         if found is None or not found[0]:
             raise Problem("unavailable", "The database has no tables yet: run `alembic upgrade head`.")
-        writing.look(connection)
+        write_access.probe(connection)
     return Answer({"status": "ready", "database": "there", "redis": "there" if shared.hub.redis_there else "away"})

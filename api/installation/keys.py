@@ -13,10 +13,10 @@ from pydantic import Field
 from sqlalchemy import Row
 from starlette.responses import Response
 
-from api.http.auth import Caller, forget_keys, may, not_valid
+from api.http.auth import Caller, forget_keys, invalid_key, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.fields import Text, says
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.fields import Text, schema_keywords
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.parsing import Body, read_as
 from api.http.problems import Problem
 from api.http.responses import Answer
@@ -32,7 +32,7 @@ router = APIRouter(tags=["Keys"])
 Admin = Annotated[Caller, Depends(may("admin"))]
 
 
-Printed = Annotated[Text, Field(min_length=1, max_length=128), says(format="printable")]
+Printed = Annotated[Text, Field(min_length=1, max_length=128), schema_keywords(format="printable")]
 
 
 class NewKeyBody(Body):
@@ -40,7 +40,7 @@ class NewKeyBody(Body):
 
     name: Annotated[Printed, Field(description="A name for people.")]
     scopes: Annotated[
-        list[Annotated[Text, says(enum=list(store.SCOPES))]],
+        list[Annotated[Text, schema_keywords(enum=list(store.SCOPES))]],
         Field(
             min_length=1,
             max_length=16,
@@ -53,7 +53,7 @@ class NewKeyBody(Body):
 @router.get("/v1/keys", response_model=KeyList, summary="API keys", responses=refusals())
 def list_keys(caller: Admin) -> Answer:
     """List the tenant's keys, also revoked ones; never their secrets."""
-    return Answer({"keys": [_shown(key) for key in store.stored(caller.tenant)]})
+    return Answer({"keys": [_shown(key) for key in store.list_keys(caller.tenant)]})
 
 
 @router.post(
@@ -62,7 +62,7 @@ def list_keys(caller: Admin) -> Answer:
     response_model=NewKeyAnswer,
     summary="Make an API key",
     responses=refusals(*BODY),
-    openapi_extra=takes(NewKeyBody, {"name": "backend", "scopes": ["enqueue", "read"]}),
+    openapi_extra=request_body(NewKeyBody, {"name": "backend", "scopes": ["enqueue", "read"]}),
 )
 def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
     """Make a key for the caller's tenant; only this answer shows its secret.
@@ -79,7 +79,7 @@ def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_li
         _check_gives(_giver(store.lock(connection, caller.key), caller), body.scopes)
         made = store.add(connection, *new)
     fact("key.created", key=made.id, by=caller.key)
-    key = next(key for key in store.stored(caller.tenant) if key.id == made.id)
+    key = next(key for key in store.list_keys(caller.tenant) if key.id == made.id)
     return Answer({**_shown(key), "key": made.secret}, 201)
 
 
@@ -88,7 +88,7 @@ def create_key(caller: Admin, raw: Annotated[bytes, Depends(body_within(small_li
     status_code=204,
     response_model=None,
     summary="Revoke an API key",
-    responses=shows(204, "It is revoked.") | refusals("not_found"),
+    responses=response(204, "It is revoked.") | refusals("not_found"),
 )
 def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API spells it
     """Revoke a key for good: in this process immediately, in others within 5 s. A key with `operate` needs one with it."""
@@ -104,7 +104,7 @@ def delete_key(keyId: str, caller: Admin) -> Response:  # noqa: N803  as the API
         if "operate" in valid[key].scopes and "operate" not in giver.scopes:
             detail = "That key has operate, the right over the installation. Only a key with operate, or the shell, revokes it."
             raise Problem("forbidden", detail)
-        store.end(connection, key)
+        store.revoke_in(connection, key)
     forget_keys()
     fact("key.revoked", key=key, by=caller.key)
     return Response(status_code=204)
@@ -115,7 +115,7 @@ def _giver(valid: Mapping[UUID, Row[Any]], caller: Caller) -> Row[Any]:
     giver = valid.get(caller.key)
     if giver is None:
         forget_keys()
-        raise not_valid()
+        raise invalid_key()
     if "admin" not in giver.scopes:
         raise Problem("forbidden", "This call needs an API key with the scope admin.")
     return giver

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from api.http.fields import Text, says
+from api.http.fields import Text, schema_keywords
 from api.http.parsing import Body
 from models.authorization.reach import SETTING, is_named_private
 from models.runtime.settings import settings
@@ -64,9 +64,11 @@ def _no_more(value: dict[str, str]) -> dict[str, str]:
 _AN_ADDRESS = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,4})?(/[^\u0000-\u0020#]*)?$"
 _WITHOUT_QUERY = _AN_ADDRESS.replace("#]", "#?]")
 _A_SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$"
-Visited = Annotated[Text, Field(max_length=2000), AfterValidator(_without_query), says(pattern=_WITHOUT_QUERY)]
-Called = Annotated[Text, Field(max_length=2000), AfterValidator(_called), says(pattern=_AN_ADDRESS)]
-Scope = Annotated[Text, Field(pattern=_A_SCOPE), says(pattern=_A_SCOPE)]
+Visited = Annotated[
+    Text, Field(max_length=2000), AfterValidator(_without_query), schema_keywords(pattern=_WITHOUT_QUERY)
+]
+Called = Annotated[Text, Field(max_length=2000), AfterValidator(_called), schema_keywords(pattern=_AN_ADDRESS)]
+Scope = Annotated[Text, Field(pattern=_A_SCOPE), schema_keywords(pattern=_A_SCOPE)]
 Short = Annotated[Text, Field(min_length=1, max_length=2000)]
 
 
@@ -83,7 +85,8 @@ class NewProviderBody(Body):
     tokenUrl: Annotated[Called, Field(description="Address where codes and refresh tokens are exchanged.")]  # noqa: N815
     revocationUrl: Annotated[Called | None, Field(description="RFC 7009; called when a grant is revoked.")] = None  # noqa: N815
     issuer: Annotated[
-        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer), says(pattern=_WITHOUT_QUERY)] | None,
+        Annotated[Text, Field(max_length=2000), AfterValidator(_issuer), schema_keywords(pattern=_WITHOUT_QUERY)]
+        | None,
         Field(description="RFC 9207: the `iss` that it must send when people return; null: not checked."),
     ] = None
     callback: Annotated[
@@ -101,5 +104,5 @@ class NewProviderBody(Body):
         Field(max_length=32),
         Field(default_factory=dict),
         AfterValidator(_no_more),
-        says(propertyNames={"not": {"enum": sorted(_OURS)}, "minLength": 1, "maxLength": 2000}),
+        schema_keywords(propertyNames={"not": {"enum": sorted(_OURS)}, "minLength": 1, "maxLength": 2000}),
     ]

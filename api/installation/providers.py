@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.consent.callback_address import callback_url
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.parsing import read_as
 from api.http.path_names import NAMED
 from api.http.problems import Problem, invalid
@@ -69,8 +69,8 @@ def read_provider(name: str, _caller: Operator) -> Answer:
     f"/v1/providers/{NAMED}",
     response_model=ProviderBody,
     summary="Make or change a provider",
-    responses=shows(201, "It is new.", ProviderBody) | refusals(*BODY),
-    openapi_extra=takes(NewProviderBody, _EXAMPLE),
+    responses=response(201, "It is new.", ProviderBody) | refusals(*BODY),
+    openapi_extra=request_body(NewProviderBody, _EXAMPLE),
 )
 def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body_within(small_limit))]) -> Answer:
     """Make or change a provider; runs that wait for it use the new configuration. The client secret is never shown again.
@@ -102,7 +102,7 @@ def put_provider(name: str, caller: Operator, raw: Annotated[bytes, Depends(body
     status_code=204,
     response_model=None,
     summary="Delete a provider",
-    responses=shows(204, "It is deleted.") | refusals("not_found"),
+    responses=response(204, "It is deleted.") | refusals("not_found"),
 )
 def delete_provider(name: str, caller: Operator) -> Response:
     """Delete a provider. Its grants stay, and are used again if the same provider is made again."""

@@ -10,7 +10,7 @@ from api.http.auth import Caller, may
 from api.http.body import json_object
 from api.http.durations import iso
 from api.http.fields import WHOLE, Limit, Name, RateSpan
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import Body, read_as
 from api.http.path_names import NAMED
 from api.http.problems import invalid
@@ -82,7 +82,7 @@ def read_queue(name: str, caller: Reader) -> Answer:
     response_model=QueueBody,
     summary="Change a queue",
     responses=refusals(*BODY, "unknown_window"),
-    openapi_extra=takes(QueueRequest, _EXAMPLE),
+    openapi_extra=request_body(QueueRequest, _EXAMPLE),
 )
 def put_queue(name: str, caller: Operator, raw: Raw, shared: Shared) -> Answer:
     """Limit, pause or cordon a queue, weigh its tenants, or let a window gate its runs; omitted fields stay as they are.

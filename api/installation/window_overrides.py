@@ -9,7 +9,7 @@ from pydantic import Field
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
 from api.http.fields import Moment, Text
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import Body, read_as
 from api.http.path_names import NAMED
 from api.http.problems import invalid
@@ -41,7 +41,9 @@ class OverrideRequest(Body):
     response_model=WindowBody,
     summary="Override a window",
     responses=refusals(*BODY, "not_found"),
-    openapi_extra=takes(OverrideRequest, {"state": "open", "until": "2026-03-01T09:30:00Z", "reason": "month end"}),
+    openapi_extra=request_body(
+        OverrideRequest, {"state": "open", "until": "2026-03-01T09:30:00Z", "reason": "month end"}
+    ),
 )
 def override_window(
     name: str,

@@ -14,7 +14,7 @@ from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
 from api.http.durations import iso
 from api.http.fields import Cron, Period, Timezone
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.parsing import Body, read_as
 from api.http.path_names import NAMED
 from api.http.problems import Problem, invalid
@@ -83,7 +83,7 @@ def read_window(
     response_model=WindowBody,
     summary="Make or change a window",
     responses=refusals(*BODY),
-    openapi_extra=takes(PutWindow, _EXAMPLE),
+    openapi_extra=request_body(PutWindow, _EXAMPLE),
 )
 def put_window(
     name: str,
@@ -111,7 +111,7 @@ def put_window(
     status_code=204,
     response_model=None,
     summary="Delete a window",
-    responses=shows(204, "It is deleted.") | refusals("not_found", "conflict"),
+    responses=response(204, "It is deleted.") | refusals("not_found", "conflict"),
 )
 def delete_window(name: str, caller: Annotated[Caller, Depends(may("operate"))]) -> Response:
     """Delete a window that no queue, agent or unfinished run uses."""

@@ -1,4 +1,4 @@
-"""The dialect of JSON Schema in which agents describe what they take: draft 2020-12, read as strictly as agents read."""
+"""The JSON Schema dialect of agents' inputs: draft 2020-12, checked as strictly as agents read their input."""
 
 import json
 import sys
@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from pydantic_core import SchemaError, SchemaValidator, core_schema
-from pydantic_core import ValidationError as Unread
+from pydantic_core import ValidationError as PydanticError
 
 DECIMAL = "x-taxiway-decimal"
-"""The limits of a decimal number (`ge`, `gt`, `le`, `lt`, `multipleOf`, `maxDigits`, `decimalPlaces`), also of a text."""
+"""Limits of a decimal, written as a number or a text: `ge`, `gt`, `le`, `lt`, `multipleOf`, `maxDigits`, `decimalPlaces`."""
 
 _LIMITS: Final = {
     "ge": "ge",
@@ -31,32 +31,33 @@ _OF_DECIMALS: Final = ("ge", "gt", "le", "lt", "multiple_of")
 
 
 MATCH_SECONDS: Final = 0.1
-"""How long one match may take: some patterns take hours on forty characters, and Python's `re` stops the process meanwhile."""
+"""Limit of one match: some patterns take hours on forty characters, and Python's `re` blocks the process until then."""
 
 
 def _pattern(validator: Any, wanted: str, value: object, _: object) -> Iterator[ValidationError]:
-    if validator.is_type(value, "string") and not matches(wanted)(value):
+    if validator.is_type(value, "string") and not matcher(wanted)(value):
         yield ValidationError(f"does not match {wanted!r}")
 
 
 @lru_cache(maxsize=1024)
-def matches(wanted: str) -> Callable[[object], bool]:
-    """Return whether a text matches, by the engine of pydantic, whose time is linear; by `regex` for what that one lacks.
+def matcher(wanted: str) -> Callable[[object], bool]:
+    """Return a function that tells whether a text matches the pattern.
 
-    Raises ValueError for what neither of them reads, and for a match that takes too long.
+    It uses pydantic's engine, which takes linear time, or `regex` for syntax that pydantic lacks. Raises ValueError for a
+    pattern that neither reads; the function raises it for a match that takes too long.
     """
     try:
         engine = SchemaValidator(core_schema.str_schema(pattern=wanted))
     except SchemaError:
         try:
-            return partial(_searched, regex.compile(wanted))
+            return partial(_search_in_time, regex.compile(wanted))
         except regex.error as error:
             raise ValueError(f"pattern {wanted!r:.80}: {error}") from error
     return engine.isinstance_python
 
 
-def _searched(pattern: Any, text: object) -> bool:
-    try:  # `concurrent` lets the process's other threads go on
+def _search_in_time(pattern: Any, text: object) -> bool:
+    try:  # `concurrent` releases the GIL
         return pattern.search(str(text), timeout=MATCH_SECONDS, concurrent=True) is not None
     except TimeoutError:
         raise ValueError("a pattern takes too long on this text") from None
@@ -65,16 +66,16 @@ def _searched(pattern: Any, text: object) -> bool:
 def _pattern_properties(validator: Any, patterns: Any, value: Any, _: object) -> Iterator[ValidationError]:
     if validator.is_type(value, "object"):
         for pattern, wanted in patterns.items():
-            for name in filter(matches(pattern), value):
+            for name in filter(matcher(pattern), value):
                 yield from validator.descend(value[name], wanted, path=name, schema_path=pattern)
 
 
 def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
     if not validator.is_type(value, "object"):
         return
-    fitting = [matches(pattern) for pattern in schema.get("patternProperties", {})]
+    matchers = [matcher(pattern) for pattern in schema.get("patternProperties", {})]
     known = schema.get("properties", {})
-    surplus = [name for name in value if name not in known and not any(fits(name) for fits in fitting)]
+    surplus = [name for name in value if name not in known and not any(match(name) for match in matchers)]
     if validator.is_type(wanted, "object"):
         for name in surplus:
             yield from validator.descend(value[name], wanted, path=name)
@@ -86,14 +87,14 @@ def _decimal(validator: Any, limits: Mapping[str, Any], value: object, _: object
     if validator.is_type(value, "string") or validator.is_type(value, "number"):
         try:
             _decimals(json.dumps(limits, sort_keys=True)).validate_json(json.dumps(value))
-        except Unread as error:
+        except PydanticError as error:
             yield ValidationError(error.errors()[0]["msg"])
 
 
 @lru_cache(maxsize=256)
 def _decimals(text: str) -> SchemaValidator:
-    said = json.loads(text)
-    limits: dict[str, Any] = {theirs: said[ours] for ours, theirs in _LIMITS.items() if ours in said}
+    given = json.loads(text)
+    limits: dict[str, Any] = {theirs: given[ours] for ours, theirs in _LIMITS.items() if ours in given}
     limits.update({name: Decimal(limits[name]) for name in _OF_DECIMALS if name in limits})
     try:
         return SchemaValidator(core_schema.decimal_schema(**limits))
@@ -106,15 +107,15 @@ def _type(validator: Any, wanted: Any, value: object, schema: object) -> Iterato
     if isinstance(value, int) and abs(value) > sys.float_info.max and "integer" not in kinds:
         yield ValidationError("is an integer beyond every float")
     else:
-        yield from _KEYWORDS["type"](validator, wanted, value, schema)
+        yield from _STANDARD["type"](validator, wanted, value, schema)
 
 
-_KEYWORDS: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
-_OURS: Final = {
+_STANDARD: Final[Mapping[str, Any]] = Draft202012Validator.VALIDATORS
+_KEYWORDS: Final = {
     "type": _type,
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional,
     DECIMAL: _decimal,
 }
-Dialect: Any = extend(Draft202012Validator, validators=_OURS)  # type: ignore[no-untyped-call]
+Dialect: Any = extend(Draft202012Validator, validators=_KEYWORDS)  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
-"""Checks texts against the formats that agents' schemas name, as strictly as agents read them.
+"""Formats of JSON Schema, checked as strictly as agents read them.
 
-An agent reads with Python's own classes or with pydantic; a text of a format passes only where it can be read.
+Agents read with Python's own classes or with pydantic. A text passes only if these can read it.
 """
 
 import base64
@@ -14,7 +14,7 @@ from uuid import UUID
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic_core import SchemaValidator, core_schema
 
-_AMOUNTS: Final = re.compile(r"-?P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+([.][0-9]+)?S)?)?")
+_SDK_DURATION: Final = re.compile(r"-?P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+([.][0-9]+)?S)?)?")
 _EMAIL: Final = re.compile(r"[^\s@<>(),:;\\\"\[\]]{1,64}@[^\s@.<>(),:;\\\"\[\]]+([.][^\s@.<>(),:;\\\"\[\]]+)+")
 _DASHES: Final = (8, 13, 18, 23)
 _VERSIONS: Final = (1, 3, 4, 5, 6, 7, 8)
@@ -26,9 +26,9 @@ def _moment(text: str) -> object:
     return datetime.fromisoformat(text)
 
 
-def _length(text: str) -> object:
-    """Read the duration that the SDK writes; what is too long for Python is none."""
-    found = _AMOUNTS.fullmatch(text)
+def _sdk_duration(text: str) -> object:
+    """Read a duration as the SDK writes it; raises ArithmeticError if it is too long for Python."""
+    found = _SDK_DURATION.fullmatch(text)
     if found is None:
         raise ValueError(text)
     days, hours, minutes = (int((found[number] or "0_")[:-1]) for number in (1, 3, 4))
@@ -65,10 +65,10 @@ def _as_pydantic(schema: Any) -> Callable[[str], object]:
     return SchemaValidator(schema).validate_python
 
 
-_READ: Final[dict[str, Callable[[str], object]]] = {
+_READERS: Final[dict[str, Callable[[str], object]]] = {
     "date-time": _moment,
     "time": time.fromisoformat,
-    "iso-duration": _length,
+    "iso-duration": _sdk_duration,
     "duration": _as_pydantic(core_schema.timedelta_schema()),
     "uuid": _uuid,
     **{f"uuid{version}": _uuid_of(version) for version in _VERSIONS},
@@ -88,7 +88,7 @@ FORMATS: Final = FormatChecker(())
 FORMATS.checkers = {**Draft202012Validator.FORMAT_CHECKER.checkers}
 
 
-def _checking(read: Callable[[str], object]) -> Callable[[object], bool]:
+def _checker(read: Callable[[str], object]) -> Callable[[object], bool]:
     def check(value: object) -> bool:
         if isinstance(value, str):
             read(value)
@@ -97,5 +97,5 @@ def _checking(read: Callable[[str], object]) -> Callable[[object], bool]:
     return check
 
 
-for _name, _reader in _READ.items():
-    FORMATS.checks(_name, raises=(ValueError, ArithmeticError))(_checking(_reader))
+for _name, _reader in _READERS.items():
+    FORMATS.checks(_name, raises=(ValueError, ArithmeticError))(_checker(_reader))

@@ -1,4 +1,4 @@
-"""Says where a JSON value does not conform to a JSON Schema, in terms of fields, and quotes nothing of the value."""
+"""Violations of a JSON Schema by a JSON value: field by field, without quoting the value."""
 
 import json
 from functools import lru_cache
@@ -17,39 +17,39 @@ _MOST_ERRORS = 20
 _LONGEST_DETAIL = 300
 
 
-def violations(value: Any, schema: str, place: str, whose: str) -> list[FieldError]:
-    """List what is wrong, twenty of it at most; `schema` is JSON text, `whose` names who made it ("the agent")."""
+def violations(value: Any, schema: str, place: str, owner: str) -> list[FieldError]:
+    """Return the violations, twenty at most. `schema` is JSON text, `owner` names who made it, for example "the agent"."""
     try:
         found = []
         for error in _validator(schema).iter_errors(value):
-            found += _told(error, place, whose)
+            found += _field_errors(error, place, owner)
             if len(found) >= _MOST_ERRORS:
                 break
     except (Unresolvable, RecursionError, ArithmeticError, TypeError, ValueError) as error:
-        # The schema and this value cannot be compared: whoever is to blame, nobody could go on with the value.
-        fact("schema.unusable", level="warning", whose=whose, error=type(error).__name__)
-        return [FieldError(place, f"cannot be compared with the schema of {whose}")]
+        # The schema cannot check this value. Whether schema or value is the cause, the value is unusable.
+        fact("schema.unusable", level="warning", whose=owner, error=type(error).__name__)
+        return [FieldError(place, f"cannot be compared with the schema of {owner}")]
     return list(dict.fromkeys(found))[:_MOST_ERRORS]
 
 
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Any:
-    return door(json.loads(schema))
+    return build_validator(json.loads(schema))
 
 
-def door(schema: Any) -> Any:
-    """Return what checks values at the door. Raises ValueError for a schema whose check could take for ever."""
+def build_validator(schema: Any) -> Any:
+    """Return the validator of a schema; raises ValueError for a schema whose check could take unlimited time."""
     text = json.dumps(schema)
     if (
         "unevaluatedProperties" in text and "patternProperties" in text
-    ):  # that one matches by Python's `re`, without a limit
-        raise ValueError("unevaluatedProperties cannot stand beside patternProperties")
+    ):  # unevaluatedProperties then matches by Python's `re`, which has no time limit
+        raise ValueError("unevaluatedProperties cannot be used together with patternProperties")
     # An empty registry: a schema that refers to an address on the network must not make this server fetch it.
     return Dialect(schema, registry=Registry(), format_checker=FORMATS)
 
 
-def _told(error: ValidationError, place: str, whose: str) -> list[FieldError]:
-    """Say a violation in terms of fields: missing and surplus ones by their own name."""
+def _field_errors(error: ValidationError, place: str, owner: str) -> list[FieldError]:
+    """Return a violation by fields: missing and unknown ones have their own name."""
     given: Any = error.instance
     where = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     if error.validator == "required":
@@ -60,22 +60,22 @@ def _told(error: ValidationError, place: str, whose: str) -> list[FieldError]:
     if error.validator == "additionalProperties" and error.validator_value is False:
         allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
         return [
-            FieldError(_cut(f"{where}.{name}"), f"is not known to {whose}") for name in given if name not in allowed
+            FieldError(_cut(f"{where}.{name}"), f"is not known to {owner}") for name in given if name not in allowed
         ]
-    return [FieldError(_cut(where), _cut(_message(error, whose)))]
+    return [FieldError(_cut(where), _cut(_message(error, owner)))]
 
 
-def _message(error: ValidationError, whose: str) -> str:
-    """Say what is asked for, rather than quote what came: the value may be long, or secret."""
+def _message(error: ValidationError, owner: str) -> str:
+    """Return what the schema requires, without quoting the value: it may be long, or secret."""
     wanted = error.validator_value
     if error.validator == "type":
         return f"must be of type {' or '.join(_types(error.schema))}"
     if error.validator == "anyOf" and (types := _types(error.schema)):
         return f"must be of type {' or '.join(types)}"
     if error.validator == DECIMAL:
-        return error.message  # it quotes nothing either
+        return error.message  # it does not quote the value
     named = error.schema.get("format") if isinstance(error.schema, dict) else None
-    said = {
+    phrases = {
         "enum": f"must be one of {json.dumps(wanted)}",
         "const": f"must be {json.dumps(wanted)}",
         "minimum": f"must be at least {wanted}",
@@ -85,11 +85,11 @@ def _message(error: ValidationError, whose: str) -> str:
         "pattern": f"must be a {named}" if named else f"must match {wanted}",
         "format": f"must be a {wanted}",
     }
-    return said.get(str(error.validator), f"does not satisfy {error.validator} of the schema of {whose}")
+    return phrases.get(str(error.validator), f"does not satisfy {error.validator} of the schema of {owner}")
 
 
 def _types(schema: Any) -> list[str]:
-    """List the types that a schema and its alternatives name."""
+    """Return the types that a schema and its alternatives name."""
     if isinstance(schema, dict) and "anyOf" in schema:
         return list(dict.fromkeys(name for branch in schema["anyOf"] for name in _types(branch)))
     wanted = schema.get("type", []) if isinstance(schema, dict) else []

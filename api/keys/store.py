@@ -1,7 +1,7 @@
-"""Makes, lists and revokes API keys. A key is shown once, when it is made; only its SHA-256 is kept.
+"""Store of API keys. A key's secret is shown once, when it is created; only its SHA-256 is stored.
 
-`operate` is the right over the installation: queues, windows, workers, agents, providers. All other scopes are rights of a
-tenant. Roles are names that a tenant's admin hands out: they mean what the tenant's agents make of them.
+The scope `operate` covers the installation: queues, windows, workers, agents, providers. All other scopes are limited to a
+tenant. A tenant's admin assigns roles freely; the tenant's agents decide what they mean.
 """
 
 import hashlib
@@ -25,19 +25,19 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made, and the only sight of its secret."""
+    """A new key with its secret, which is never shown again."""
 
     id: UUID
     secret: str
 
 
 def digest(secret: str) -> str:
-    """Hash a key for storage. The keys are 256 random bits, so a slow hash would protect nothing more."""
+    """Return the hash that is stored. A secret is 256 random bits, so a slow hash would add no protection."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def check(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> None:
-    """Raise ValueError with a sentence when a key like this cannot be made."""
+    """Raise ValueError with a sentence for people if such a key is not allowed."""
     if not _TENANT.fullmatch(tenant):
         raise ValueError(
             "A tenant is 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit."
@@ -52,14 +52,14 @@ def check(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -
 
 
 def create(tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> NewKey:
-    """Store a new key and give its secret: `tw_` and 43 characters. Raises ValueError like check()."""
+    """Store a new key and return it with its secret: `tw_` and 43 characters. Raises ValueError like check()."""
     check(tenant, name, scopes, roles)
     with engine().begin() as connection:
         return add(connection, tenant, name, scopes, roles)
 
 
 def add(connection: Connection, tenant: str, name: str, scopes: Sequence[str], roles: Sequence[str]) -> NewKey:
-    """Store a new key that was checked, in the caller's transaction."""
+    """Store a checked new key in the caller's transaction."""
     made = NewKey(new_id(), f"tw_{secrets.token_urlsafe(32)}")
     scopes, roles = list(dict.fromkeys(scopes)), list(dict.fromkeys(roles))
     key = {"id": made.id, "tenant": tenant, "name": name, "hash": digest(made.secret)}
@@ -68,7 +68,7 @@ def add(connection: Connection, tenant: str, name: str, scopes: Sequence[str], r
 
 
 def lock(connection: Connection, *keys: UUID) -> dict[UUID, Row[Any]]:
-    """Lock those of these keys that are valid, and read their `tenant` and `scopes`: nobody revokes them meanwhile.
+    """Lock the valid ones of these keys against revocation, and return their `tenant` and `scopes` by id.
 
     They are locked in the order of their ids, so that two keys that revoke each other do not deadlock.
     """
@@ -80,13 +80,13 @@ def lock(connection: Connection, *keys: UUID) -> dict[UUID, Row[Any]]:
 
 
 def is_any_valid() -> bool:
-    """Return whether the installation has a key that is good for something."""
+    """Return whether the installation has a valid key."""
     with Session(engine()) as session:
         return session.exec(select(ApiKey.id).where(col(ApiKey.revoked_at).is_(None)).limit(1)).first() is not None
 
 
-def stored(tenant: str | None = None) -> Sequence[ApiKey]:
-    """Give the keys of a tenant, or of all, oldest first; revoked ones too."""
+def list_keys(tenant: str | None = None) -> Sequence[ApiKey]:
+    """Return the keys of a tenant, or of all tenants, oldest first, including revoked ones."""
     wanted = select(ApiKey).order_by(col(ApiKey.id))
     if tenant is not None:
         wanted = wanted.where(col(ApiKey.tenant) == tenant)
@@ -95,19 +95,19 @@ def stored(tenant: str | None = None) -> Sequence[ApiKey]:
 
 
 def revoke(key: UUID) -> bool:
-    """Revoke a key for good; False when there is no such key, or it was revoked before."""
+    """Revoke a key permanently. Return False if it does not exist or was revoked before."""
     with engine().begin() as connection:
-        return end(connection, key)
+        return revoke_in(connection, key)
 
 
-def end(connection: Connection, key: UUID) -> bool:
-    """Revoke a key in the caller's transaction, as `revoke` does."""
+def revoke_in(connection: Connection, key: UUID) -> bool:
+    """Revoke a key as `revoke` does, in the caller's transaction."""
     change = update(ApiKey).where(col(ApiKey.id) == key, col(ApiKey.revoked_at).is_(None)).values(revoked_at=func.now())
     return bool(connection.execute(change.returning(col(ApiKey.id))).all())
 
 
 def find(secret: str) -> ApiKey | None:
-    """Give the key with this secret, unless it was revoked."""
+    """Return the valid key with this secret; None if it is unknown or revoked."""
     wanted = select(ApiKey).where(col(ApiKey.hash) == digest(secret), col(ApiKey.revoked_at).is_(None))
     with Session(engine(), expire_on_commit=False) as session:
         return session.exec(wanted).first()

@@ -1,1 +1,1 @@
-"""Links: the addresses that people receive, their tokens, and who receives them."""
+"""Links: the addresses that people receive, their tokens, and the rights to receive them."""

@@ -1,4 +1,4 @@
-"""Writes the links under which people approve and authorize: made when something is delivered, and kept nowhere."""
+"""Links by which people approve and authorize: built on delivery, and stored nowhere."""
 
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import UUID
@@ -8,12 +8,12 @@ from models.runtime.settings import settings
 
 
 def approval_link(wait: UUID, nonce: str) -> str:
-    """Give the link to a question."""
+    """Return the link to a question."""
     return f"{settings().public_url}/v1/runs/approval?token={token(Purpose.APPROVAL, wait, nonce)}"
 
 
 def authorization_link(wait: UUID, nonce: str, url: str | None = None) -> str:
-    """Give the link that begins an authorization: ours, or another system's `url` with the wait's id and token appended."""
+    """Return the link that starts an authorization: ours, or another system's `url` with the wait's id and token."""
     secret = token(Purpose.AUTHORIZATION, wait, nonce)
     if url is None:
         return f"{settings().public_url}/v1/auth/{wait}/start?token={secret}"
@@ -23,7 +23,7 @@ def authorization_link(wait: UUID, nonce: str, url: str | None = None) -> str:
 
 
 def link(kind: str, wait: UUID, nonce: str, url: str | None = None) -> dict[str, str]:
-    """Give the link of a wait of this kind, under the name that it has wherever it is delivered."""
+    """Return the link of a wait of this kind, under its member name in events and responses."""
     if kind == "authorization":
         return {"authUrl": authorization_link(wait, nonce, url)}
     return {"approvalUrl": approval_link(wait, nonce)}

@@ -1,6 +1,6 @@
-"""Makes and checks the tokens of links: each names one wait, is good for one purpose, and is stored nowhere.
+"""Tokens of links: each names one wait, is valid for one purpose, and is stored nowhere.
 
-A token is derived from the secret key, so that every process makes the same one and none has to remember it:
+Every process derives the same token from the secret key:
 `base64url(id of the wait) . base64url(HMAC-SHA256(secret key, purpose | id of the wait | nonce of the wait))`.
 """
 
@@ -18,20 +18,20 @@ _ID_BYTES = 16
 
 
 class Purpose(StrEnum):
-    """What a link lets its holder do; a token made for one purpose is worth nothing for another."""
+    """What a link lets its holder do; a token for one purpose is invalid for another."""
 
     APPROVAL = "approval"
     AUTHORIZATION = "authorization"
 
 
 def token(purpose: Purpose, wait: UUID, nonce: str) -> str:
-    """Give the token of a wait."""
+    """Return the token of a wait."""
     message = f"{purpose}|{wait}|{nonce}".encode()
     return f"{_base64(wait.bytes)}.{_base64(hmac.digest(settings().secret_key.encode(), message, hashlib.sha256))}"
 
 
-def named_by(text: str) -> UUID | None:
-    """Give the id of the wait that a token names, which proves nothing yet; None when the text is no token at all."""
+def wait_named_by(text: str) -> UUID | None:
+    """Return the id of the wait that a token names, None if the text is not a token. It proves nothing yet."""
     head = text.partition(".")[0]
     if len(text) > _LONGEST:
         return None
@@ -42,8 +42,8 @@ def named_by(text: str) -> UUID | None:
     return UUID(bytes=raw) if len(raw) == _ID_BYTES else None
 
 
-def genuine(text: str, purpose: Purpose, wait: UUID, nonce: str | None) -> bool:
-    """Whether the text is, byte for byte, the token of this wait; compared in constant time."""
+def is_genuine(text: str, purpose: Purpose, wait: UUID, nonce: str | None) -> bool:
+    """Return whether the text is, byte for byte, the token of this wait; compared in constant time."""
     return nonce is not None and hmac.compare_digest(
         text.encode("utf-8", "replace"), token(purpose, wait, nonce).encode()
     )

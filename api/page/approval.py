@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.http.body import body_within, json_object, says_form, small_limit
+from api.http.body import body_within, is_form, json_object, small_limit
 from api.http.error_handlers import refuse_with
-from api.http.openapi_responses import BODY, PAGE, Responses, refusals, takes
+from api.http.openapi_responses import BODY, PAGE, Responses, refusals, request_body
 from api.http.parsing import read_as
 from api.http.problems import invalid
 from api.http.responses import Answer
@@ -29,7 +29,7 @@ from api.shapes import ApprovalBody
 
 async def _as_it_came(request: Request) -> None:
     """Answer people with a page also for errors."""
-    if says_form(request) or (request.method in ("GET", "HEAD") and not wants_json(request)):
+    if is_form(request) or (request.method in ("GET", "HEAD") and not wants_json(request)):
         refuse_with(request, problem_page)
 
 
@@ -86,7 +86,7 @@ def look_at_approval(
     response_model=ApprovalBody,
     summary="Decide by a link",
     responses=_LEADS | refusals(*BODY, "unavailable", *_SPENT, open_to_all=True, pages=True),
-    openapi_extra=takes(TokenDecisionBody, _EXAMPLE, more=_AS_FORM),
+    openapi_extra=request_body(TokenDecisionBody, _EXAMPLE, more=_AS_FORM),
 )
 def decide_approval(
     request: Request,
@@ -94,7 +94,7 @@ def decide_approval(
     shared: Annotated[Resources, Depends(resources)],
 ) -> Response:
     """Approve, deny or answer. Exactly one decision wins; later calls receive that decision."""
-    if says_form(request):
+    if is_form(request):
         return answer(raw, shared)
     body = read_as(TokenDecisionBody, json_object(raw))
     return Answer(shown(decide_by_token(body.token, body, shared), link=False))

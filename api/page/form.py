@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from api.json_schema.dialect import DECIMAL, matches
+from api.json_schema.dialect import DECIMAL, matcher
 from api.page.field import ROOT, Field, Kind, Option
 from api.page.prefill import prefilled
 
@@ -173,7 +173,7 @@ def _options(schema: Schema) -> tuple[Option, ...]:
 
 def _text_kind(schema: Schema) -> Kind:
     kind = _FORMATS.get(str(schema.get("format")), Kind.LINE)
-    if kind is Kind.MOMENT and "pattern" in schema and not matches(schema["pattern"])(_IN_UTC):
+    if kind is Kind.MOMENT and "pattern" in schema and not matcher(schema["pattern"])(_IN_UTC):
         kind = Kind.LINE  # a time without an offset is typed as text
     long = schema.get("maxLength", 0) > _MANY_CHARACTERS or "contentMediaType" in schema
     return Kind.LINES if long and kind is Kind.LINE else kind

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from api.http.problems import Problem
 from api.http.transactions import transaction
-from api.links.tokens import Purpose, genuine, named_by
+from api.links.tokens import Purpose, is_genuine, wait_named_by
 from api.people.decision_body import DecisionBody, check_decision
 from api.people.question import Question, find_question, given_up, outcome
 from api.resources import Resources
@@ -24,9 +24,9 @@ _UNKNOWN = "This link is not known. Check that it was copied completely; it may 
 
 def asked_by(token: str) -> Question:
     """Return the question of a token, open or closed; raises Problem `token_unknown`."""
-    wait = named_by(token)
+    wait = wait_named_by(token)
     question = None if wait is None else find_question(wait)
-    if question is None or not genuine(token, Purpose.APPROVAL, question.wait.id, question.wait.nonce):
+    if question is None or not is_genuine(token, Purpose.APPROVAL, question.wait.id, question.wait.nonce):
         raise Problem("token_unknown", _UNKNOWN)
     return question
 

@@ -11,7 +11,7 @@ from api.http.parsing import Body
 from api.http.problems import FieldError, Problem
 from api.json_schema.violations import violations
 from api.people.question import Question
-from api.runs.json_text import stored_text
+from api.runs.json_text import storable_text
 
 MAX_COMMENT = 2000
 
@@ -88,7 +88,7 @@ def _answer(question: Question, body: DecisionBody, max_bytes: int) -> str:
 
 def fitting_answer(value: Any, schema: Any, max_bytes: int) -> str:
     """Return the JSON text of a fitting answer; raises Problem `invalid_answer` or `payload_too_large`."""
-    stored_text(value, max_bytes, "answer", lambda detail: _unfit("answer", detail))
+    storable_text(value, max_bytes, "answer", lambda detail: _unfit("answer", detail))
     errors = violations(value, json.dumps(schema), "answer", "the question")
     if errors:
         raise _refused(errors)

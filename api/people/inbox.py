@@ -7,19 +7,18 @@ from fastapi import APIRouter, Depends, Query
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.cursors import cursor as write_cursor
-from api.http.cursors import invalid_cursor, place
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.cursors import invalid_cursor, read_cursor, write_cursor
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import read_as
 from api.http.problems import Problem
 from api.http.responses import Answer
 from api.http.transactions import reading
-from api.links.rights import DECIDE, gets_link, may_decide
+from api.links.rights import DECIDE, may_decide, may_have_link
 from api.people.decide import decide, no_such_wait, read_wait_id, wait_closed
 from api.people.decision_body import DecisionBody
 from api.people.question import Page, Question, find_question, questions, shown
 from api.resources import Resources, resources
-from api.runs.find import find, run_id
+from api.runs.find import find_run, parse_run_id
 from api.shapes import ApprovalBody, ApprovalPage
 
 router = APIRouter(tags=["People"])
@@ -47,7 +46,7 @@ async def list_approvals(
     """List the tenant's approvals and questions, newest first; each has its link if the caller may decide."""
     kind = f"approvals-{status}"
     below = None if cursor is None else _below(kind, cursor)
-    of_run = None if run is None else run_id(run)
+    of_run = None if run is None else parse_run_id(run)
     page = Page(caller.tenant, decided=status == "decided", limit=limit + 1, below=below, run=of_run)
     return await shared.fair_use.search(caller, lambda: _list(caller, page, kind))
 
@@ -55,7 +54,7 @@ async def list_approvals(
 def _list(caller: Caller, page: Page, kind: str) -> Answer:
     with reading() as session:
         if page.run is not None:
-            find(session, caller.tenant, page.run)
+            find_run(session, caller.tenant, page.run)
         found = questions(session, page)
     limit = page.limit - 1
     more = write_cursor(kind, found[limit - 1].wait.id.hex) if len(found) > limit else None
@@ -67,7 +66,7 @@ def _list(caller: Caller, page: Page, kind: str) -> Answer:
     response_model=ApprovalBody,
     summary="Decide",
     responses=refusals(*BODY, "not_found", "wait_closed", "invalid_answer"),
-    openapi_extra=takes(DecisionBody, {"decision": "approve", "comment": "as ordered"}),
+    openapi_extra=request_body(DecisionBody, {"decision": "approve", "comment": "as ordered"}),
 )
 def decide_wait(
     waitId: str,  # noqa: N803  as the API spells it
@@ -95,11 +94,11 @@ def _find(caller: Caller, wait: UUID) -> Question:
 
 
 def _item(question: Question, caller: Caller) -> ApprovalBody:
-    return shown(question, link=gets_link(caller, question.approvers, question.run.created_by))
+    return shown(question, link=may_have_link(caller, question.approvers, question.run.created_by))
 
 
 def _below(kind: str, cursor: str) -> UUID:
     try:
-        return UUID(hex=place(kind, cursor))
+        return UUID(hex=read_cursor(kind, cursor))
     except ValueError:
         raise invalid_cursor() from None

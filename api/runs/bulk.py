@@ -1,4 +1,4 @@
-"""POST /v1/runs/bulk/{action}: cancels, pauses, resumes or tries again all runs that are meant; the scheduler carries it out."""
+"""POST /v1/runs/bulk/{action}: cancel, pause, resume or retry all runs that match a filter; the scheduler carries it out."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.openapi_responses import BODY, refusals, takes
+from api.http.openapi_responses import BODY, refusals, request_body
 from api.http.parsing import read_as
 from api.http.problems import Problem
 from api.http.responses import Answer
@@ -37,33 +37,33 @@ _ONLY_COUNTED = {"id": None, "done": 0, "skipped": 0, "failed": 0, "created_at":
     "/v1/runs/bulk/{bulk}",
     status_code=202,
     response_model=BulkBody,
-    summary="Do something to many runs",
+    summary="Act on many runs",
     responses=refusals(*BODY, "conflict", "rate_limited"),
-    openapi_extra=takes(BulkRequest, _EXAMPLE),
+    openapi_extra=request_body(BulkRequest, _EXAMPLE),
 )
 async def start_bulk(
-    action: Annotated[BulkAction, Path(alias="bulk", description="What to do.")],
+    action: Annotated[BulkAction, Path(alias="bulk", description="The action.")],
     caller: Annotated[Caller, Depends(may("enqueue"))],
     raw: Annotated[bytes, Depends(body_within(small_limit))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Cancel, pause, resume or try again every run that meets the filter and exists now, each as the call for it alone would.
+    """Cancel, pause, resume or retry every run that matches the filter and exists now, as the call for a single run does.
 
-    `dryRun` only counts the runs to which the action would apply. Otherwise it is stored, and goes on whatever becomes of this
-    caller; GET tells how far it has come.
+    `dryRun` only counts the runs to which the action would apply. Otherwise the operation is stored and continues on its own;
+    GET shows its progress.
     """
     body = read_as(BulkRequest, json_object(raw))
-    wanted = body.filter.wanted(caller.tenant)
+    wanted = body.filter.run_filter(caller.tenant)
     what = Action(action)
     counted = await shared.fair_use.search(caller, lambda: _count(what, wanted))
     if body.dryRun:
-        told: dict[str, Any] = {"action": action, "filter": wanted.document(), "by": caller.name}
-        told |= {"matched": counted.matched, "counted_all": counted.whole}
-        return Answer(_shown({**_ONLY_COUNTED, **told}), 202)
+        request: dict[str, Any] = {"action": action, "filter": wanted.document(), "by": caller.name}
+        matches = {"matched": counted.matched, "counted_all": counted.whole}
+        return Answer(_shown({**_ONLY_COUNTED, **request, **matches}), 202)
     row = await run_in_threadpool(_start, caller, what, wanted, counted)
     if row is None:
         raise Problem(
-            "conflict", f"{bulks.MOST_OPEN} such operations of yours are under way; wait until one has ended."
+            "conflict", f"Your tenant runs {bulks.MOST_OPEN} such operations already. Wait until one of them has ended."
         )
     fact("bulk.accepted", bulk=row["id"], action=what, matched=counted.matched)
     return Answer(_shown(row), 202)
@@ -82,14 +82,14 @@ def _start(caller: Caller, action: Action, wanted: RunFilter, counted: Counted) 
 @router.get(
     "/v1/runs/bulk/{bulk}",
     response_model=BulkBody,
-    summary="How far it has come",
+    summary="Progress of an operation on many runs",
     responses=refusals("not_found"),
 )
 def read_bulk(
     bulk: Annotated[str, Path(description="The `bulkId` of an operation.", json_schema_extra={"format": "uuid"})],
     caller: Annotated[Caller, Depends(may("read"))],
 ) -> Answer:
-    """Show an action on many runs; it is kept for 30 days after its end."""
+    """Show an operation on many runs. It is kept for 30 days after its end."""
     try:
         wanted = UUID(bulk)
     except ValueError:
@@ -102,9 +102,7 @@ def read_bulk(
 
 
 def _unknown() -> Problem:
-    return Problem(
-        "not_found", "There is no operation on many runs with this id. Check the id, and the API key that you use."
-    )
+    return Problem("not_found", "There is no operation on many runs with this id. Check the id and your API key.")
 
 
 def _shown(row: Mapping[str, Any]) -> BulkBody:

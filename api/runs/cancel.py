@@ -1,4 +1,4 @@
-"""DELETE /v1/runs/{runId} and POST …/cancel: abort a run, at once or through the worker that executes it."""
+"""DELETE /v1/runs/{runId} and POST …/cancel: abort a run, immediately or through the worker that executes it."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,16 +8,16 @@ from fastapi import APIRouter, Depends
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, small_limit
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.parsing import read_as
 from api.http.path_names import RUN
 from api.http.problems import Problem, run_finished
 from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.envelope import CancelBody
-from api.runs.find import run_id
+from api.runs.detail import read_detail
+from api.runs.find import parse_run_id
+from api.runs.request_bodies import CancelBody
 from api.shapes import RunBody
 from models.lifecycle import TERMINAL
 from models.operations import commands
@@ -28,13 +28,13 @@ from models.runtime.facts import fact
 
 router = APIRouter(tags=["Runs"])
 
-# Each try loses only to a claim or an end of the same run that was committed between two statements.
+# An attempt fails only if a claim or an end of the same run was committed between two statements.
 _TRIES = 10
-_ANSWERS = shows(202, "Asked of the worker that executes it.", RunBody)
+_RESPONSES = response(202, "Requested from the worker that executes the run.", RunBody)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _CancelRequest:
     caller: Caller
     run: UUID
     comment: str | None
@@ -45,23 +45,23 @@ class _Wish:
     f"/v1/runs/{RUN}",
     response_model=RunBody,
     summary="Abort a run",
-    responses=_ANSWERS | refusals("run_not_found", "run_finished"),
+    responses=_RESPONSES | refusals("run_not_found", "run_finished"),
 )
 def delete_run(
     runId: str,  # noqa: N803  as the API spells it
     caller: Annotated[Caller, Depends(may("enqueue"))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Cancel a run that has not ended. History is never deleted by this call."""
-    return _cancel(_Wish(caller, run_id(runId), None, _default_grace(shared)), shared)
+    """Cancel a run that has not ended. This call never deletes history."""
+    return _cancel(_CancelRequest(caller, parse_run_id(runId), None, _default_grace(shared)), shared)
 
 
 @router.post(
     "/v1/runs/{runId}/cancel",
     response_model=RunBody,
     summary="Abort a run, with options",
-    responses=_ANSWERS | refusals(*BODY, "run_not_found", "run_finished"),
-    openapi_extra=takes(CancelBody, {"reason": "ordered twice", "grace": "PT10S"}, required=False),
+    responses=_RESPONSES | refusals(*BODY, "run_not_found", "run_finished"),
+    openapi_extra=request_body(CancelBody, {"reason": "ordered twice", "grace": "PT10S"}, required=False),
 )
 def cancel_run(
     runId: str,  # noqa: N803  as the API spells it
@@ -69,41 +69,41 @@ def cancel_run(
     raw: Annotated[bytes, Depends(body_within(small_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """Cancel a run that has not ended, saying why and how long its code may take to end by itself."""
+    """Cancel a run that has not ended, with a reason and a time for its code to end by itself."""
     body = read_as(CancelBody, json_object(raw) if raw else {})
     grace = _default_grace(shared) if body.grace is None else body.grace
-    return _cancel(_Wish(caller, run_id(runId), body.reason, grace), shared)
+    return _cancel(_CancelRequest(caller, parse_run_id(runId), body.reason, grace), shared)
 
 
 def _default_grace(shared: Resources) -> int:
     return round(shared.settings.cancel_grace_seconds * 1000)
 
 
-def _cancel(wish: _Wish, shared: Resources) -> Answer:
+def _cancel(request: _CancelRequest, shared: Resources) -> Answer:
     for _ in range(_TRIES):
         with transaction() as connection:
             done = commands.cancel(
                 connection,
-                wish.run,
-                wish.caller.tenant,
-                by=wish.caller.name,
-                comment=wish.comment,
-                grace_ms=wish.grace_ms,
+                request.run,
+                request.caller.tenant,
+                by=request.caller.name,
+                comment=request.comment,
+                grace_ms=request.grace_ms,
             )
         if done.did:
-            _tell(wish, done, shared)
-            return Answer(read_whole(wish.caller, wish.run), 202 if done.asked else 200)
-        run = read_whole(wish.caller, wish.run)
+            _publish(request, done, shared)
+            return Answer(read_detail(request.caller, request.run), 202 if done.asked else 200)
+        run = read_detail(request.caller, request.run)
         if run["status"] in TERMINAL:
             raise run_finished(run)
-    raise Problem("unavailable", "The run changes hands too quickly to be cancelled. Try again.")
+    raise Problem("unavailable", "The run changes too quickly to be cancelled now. Try again.")
 
 
-def _tell(wish: _Wish, done: CommandResult, shared: Resources) -> None:
+def _publish(request: _CancelRequest, done: CommandResult, shared: Resources) -> None:
     for event in done.events:
-        shared.bus.publish_event(wish.caller.tenant, public_event.public(event))
+        shared.bus.publish_event(request.caller.tenant, public_event.public(event))
         shared.bus.wake_up(bus.PROMOTE, event["queue"])
-        fact("run.canceled", run=wish.run)
+        fact("run.canceled", run=request.run)
     if done.asked:
         shared.bus.wake_up(bus.worker_channel(done.worker))
-        fact("run.cancel_requested", run=wish.run, worker=done.worker, epoch=done.asked["epoch"])
+        fact("run.cancel_requested", run=request.run, worker=done.worker, epoch=done.asked["epoch"])

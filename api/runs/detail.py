@@ -1,4 +1,4 @@
-"""Reads one run whole: with its input, its outcome and its newest steps."""
+"""A single run in full: with its input, its result and its newest steps."""
 
 from typing import cast
 from uuid import UUID
@@ -21,18 +21,18 @@ from models.tables.run import Run
 NEWEST_STEPS = 200
 
 
-def whole(session: Session, caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
-    """Show the caller a run with everything that belongs to it; raises Problem `run_not_found`."""
+def detail(session: Session, caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
+    """Return a run with everything that belongs to it, as the caller may see it; raises Problem `run_not_found`."""
     wanted = select(Run, as_type(col(Payload.input), Text), as_type(col(Payload.result), Text))
     joined = wanted.join(Payload, col(Payload.run_id) == col(Run.id)).where(Run.id == run, Run.tenant == caller.tenant)
     found = session.exec(joined).first()
     if found is None:
         raise run_not_found()
-    row, put_in, came_out = found
+    row, input_, result = found
     body = {
         **summaries(session, [row], caller)[0],
-        "input": as_stored(put_in),
-        "result": as_stored(came_out),
+        "input": as_stored(input_),
+        "result": as_stored(result),
         "stepsFinished": newest_steps(session, run, NEWEST_STEPS, outputs=outputs) if row.step_count else [],
     }
     if events:
@@ -40,7 +40,7 @@ def whole(session: Session, caller: Caller, run: UUID, *, events: bool = False, 
     return cast("RunBody", body)
 
 
-def read_whole(caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
-    """Show a run as whole() does, in a session of its own."""
+def read_detail(caller: Caller, run: UUID, *, events: bool = False, outputs: bool = False) -> RunBody:
+    """Return a run as detail() does, in a session of its own."""
     with reading() as session:
-        return whole(session, caller, run, events=events, outputs=outputs)
+        return detail(session, caller, run, events=events, outputs=outputs)

@@ -1,4 +1,4 @@
-"""GET /v1/runs/{runId}/explain: why a run is not executing, or what it awaits while it executes."""
+"""GET /v1/runs/{runId}/explain: why a run is not executing, or what it waits for while it executes."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from api.http.openapi_responses import refusals
 from api.http.problems import run_not_found
 from api.http.responses import Answer
 from api.http.transactions import snapshot
-from api.runs.find import run_id
+from api.runs.find import parse_run_id
 from api.shapes import ExplanationBody
 
 router = APIRouter(tags=["Runs"])
@@ -27,12 +27,12 @@ def explain_run(
     runId: str,  # noqa: N803  as the API spells it
     caller: Annotated[Caller, Depends(may("read"))],
 ) -> Answer:
-    """Name everything that keeps the run from executing at this moment, in the order in which people had better remove it.
+    """List everything that keeps the run from executing now, in the order in which people should remove it.
 
-    Of a run that executes it names what the agent awaits meanwhile, and what keeps its slot although the agent only waits. A
-    run that has ended has no blockers. All of it is true of one moment; reading it costs the same however many runs there are.
+    For an executing run it lists what the agent waits for, and why the run keeps its slot while it only waits. A run that has
+    ended has no blockers. The answer describes one moment, and costs the same however many runs exist.
     """
-    run = run_id(runId)
+    run = parse_run_id(runId)
     with snapshot() as connection:
         explanation = explain(connection, caller.tenant, run)
     if explanation is None:

@@ -1,4 +1,4 @@
-"""Finds a caller's run by the id in the address, and says the same of a foreign run as of none."""
+"""Lookup of a caller's run by the id in the address. Another tenant's run is reported as missing."""
 
 from uuid import UUID
 
@@ -8,8 +8,8 @@ from api.http.problems import run_not_found
 from models.tables.run import Run
 
 
-def run_id(text: str) -> UUID:
-    """Read a run id in its canonical spelling; raises Problem `run_not_found` for anything else."""
+def parse_run_id(text: str) -> UUID:
+    """Return a run id in its canonical spelling; raises Problem `run_not_found` for anything else."""
     try:
         value = UUID(text)
     except ValueError:
@@ -19,8 +19,8 @@ def run_id(text: str) -> UUID:
     return value
 
 
-def find(session: Session, tenant: str, run: UUID) -> Run:
-    """Give the run; raises Problem `run_not_found` when this tenant has none with the id."""
+def find_run(session: Session, tenant: str, run: UUID) -> Run:
+    """Return the run; raises Problem `run_not_found` if this tenant has no run with the id."""
     found = session.exec(select(Run).where(Run.id == run, Run.tenant == tenant)).first()
     if found is None:
         raise run_not_found()

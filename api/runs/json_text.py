@@ -1,4 +1,4 @@
-"""Writes what a client sent as the JSON text that is stored, or says why it cannot be."""
+"""JSON text of a client's value, as it is stored, or the reason why it cannot be stored."""
 
 import json
 from collections.abc import Callable
@@ -7,20 +7,20 @@ from typing import Any
 from api.http.problems import Problem
 
 
-def stored_text(value: Any, max_bytes: int, place: str, unfit: Callable[[str], Problem]) -> str:
-    """Give the JSON text of a value; raises Problem `payload_too_large`, or what `unfit` makes of a reason."""
+def storable_text(value: Any, max_bytes: int, place: str, refusal: Callable[[str], Problem]) -> str:
+    """Return the JSON text of a value; raises Problem `payload_too_large`, or `refusal(reason)`."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise unfit("holds half of a surrogate pair, which is no character") from None
+        raise refusal("contains half of a surrogate pair, which is not a character") from None
     except ValueError:
-        raise unfit("holds a number that is too large") from None
+        raise refusal("contains a number that is too large") from None
     if size > max_bytes:
         raise Problem("payload_too_large", f"{place} has {size:,} bytes; {max_bytes:,} are allowed.")
-    # The escape may also be a backslash followed by u0000, which is harmless; so look again, exactly.
+    # The text may also be an escaped backslash followed by u0000, which is harmless. So check the value itself.
     if "\\u0000" in text and _has_nul(value):
-        raise unfit("holds the character NUL, which cannot be stored")
+        raise refusal("contains the character NUL, which cannot be stored")
     return text
 
 

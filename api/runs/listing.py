@@ -1,4 +1,4 @@
-"""GET /v1/runs: find runs, newest first. Pages stay put while new runs arrive: each begins below the last id seen."""
+"""GET /v1/runs: find runs, newest first. New runs do not shift pages: each page starts below the last id of the previous one."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,15 +7,14 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from api.http.auth import Caller, may
-from api.http.cursors import cursor as write_cursor
-from api.http.cursors import invalid_cursor, place
+from api.http.cursors import invalid_cursor, read_cursor, write_cursor
 from api.http.fields import Bound
 from api.http.openapi_responses import refusals
 from api.http.problems import invalid
 from api.http.responses import Answer
 from api.http.transactions import driver, reading
 from api.resources import Resources, resources
-from api.runs.searching import search
+from api.runs.paged_search import search_page
 from api.runs.view import summaries
 from api.shapes import Category, RunPage, RunStatus
 from models.runs.run_filter import Label, RunFilter
@@ -46,8 +45,8 @@ Words = Annotated[list[str] | None, Query()]
     "/v1/runs",
     response_model=RunPage,
     summary="Find runs",
-    description="Newest first. Any number of `metadata.KEY=value` parameters filters by metadata. A call looks at a bounded "
-    "number of runs: a page may hold fewer than `limit`, or none, and still have a `nextCursor` with which the search continues.",
+    description="Newest first. Repeat `metadata.KEY=value` to filter by metadata. A call examines a limited number of runs: a "
+    "page may have fewer than `limit`, or none, and still a `nextCursor`. Continue the search with it.",
     responses=refusals("invalid_request", "invalid_cursor"),
 )
 async def list_runs(
@@ -59,13 +58,13 @@ async def list_runs(
     category: Annotated[Category | None, Query()] = None,
     agent: Annotated[str | None, Query()] = None,
     queue: Annotated[str | None, Query()] = None,
-    tag: Annotated[list[str] | None, Query(description="Repeatable: runs that have all of them.")] = None,
+    tag: Annotated[list[str] | None, Query(description="Repeatable: runs that have all of these tags.")] = None,
     created_after: Annotated[Bound | None, Query(alias="createdAfter")] = None,
     created_before: Annotated[Bound | None, Query(alias="createdBefore")] = None,
     user_id: Annotated[str | None, Query(alias="userId")] = None,
     parent: Annotated[
         str | None,
-        Query(alias="parentRunId", description="Those that this run started.", json_schema_extra={"format": "uuid"}),
+        Query(alias="parentRunId", description="Runs that this run started.", json_schema_extra={"format": "uuid"}),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -80,7 +79,7 @@ async def list_runs(
 
 def _page(caller: Caller, wanted: Search, below: UUID, limit: int) -> Answer:
     with reading(PLAN) as session:
-        found = search(driver(session), wanted, below, limit)
+        found = search_page(driver(session), wanted, below, limit)
         shown = summaries(session, found.runs, caller)
     more = None if found.below is None else write_cursor("runs", found.below.hex)
     return Answer({"runs": shown, "nextCursor": more})
@@ -95,7 +94,7 @@ def _parent(text: str | None) -> UUID | None:
 
 def _below(cursor: str) -> UUID:
     try:
-        return UUID(hex=place("runs", cursor))
+        return UUID(hex=read_cursor("runs", cursor))
     except ValueError:
         raise invalid_cursor() from None
 
@@ -107,5 +106,5 @@ def _labels(request: Request, tags: list[str]) -> list[Label]:
             metadata.append(Label("metadata", name.removeprefix(_METADATA), value))
         elif name not in _KNOWN:
             raise invalid(name[:100], "is not a filter of this call")
-    # A search begins with the first of them: metadata is rarer than tags.
+    # The search starts with the first label; metadata is rarer than tags.
     return [*metadata, *(Label("tag", tag) for tag in tags)]

@@ -1,18 +1,17 @@
-"""GET /v1/runs/{runId} and what hangs below it: steps, events, logs."""
+"""GET /v1/runs/{runId} and the lists below it: steps, events, logs."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
 from api.http.auth import Caller, may
-from api.http.cursors import cursor as write_cursor
-from api.http.cursors import number
+from api.http.cursors import read_number, write_cursor
 from api.http.openapi_responses import refusals
 from api.http.path_names import RUN
 from api.http.responses import Answer
 from api.http.transactions import reading
-from api.runs.detail import read_whole
-from api.runs.find import find, run_id
+from api.runs.detail import read_detail
+from api.runs.find import find_run, parse_run_id
 from api.runs.steps import steps_after
 from api.shapes import EventPage, LogPage, RunBody, StepPage
 from api.streams.event_log import events_after, log_after
@@ -37,11 +36,11 @@ def read_run(
     events: Annotated[bool, Query(alias="includeEvents")] = False,
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
-    """Give the run with its newest 200 steps; on request with its events, and with what its steps returned."""
-    return Answer(read_whole(caller, run_id(runId), events=events, outputs=outputs))
+    """Return the run with its newest 200 steps; on request with its events and the outputs of its steps."""
+    return Answer(read_detail(caller, parse_run_id(runId), events=events, outputs=outputs))
 
 
-@router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="All finished steps of a run", responses=_PAGES)
+@router.get("/v1/runs/{runId}/steps", response_model=StepPage, summary="Finished steps of a run", responses=_PAGES)
 def read_steps(
     runId: str,  # noqa: N803  as the API spells it
     caller: Reader,
@@ -49,10 +48,10 @@ def read_steps(
     cursor: Cursor = None,
     outputs: Annotated[bool, Query(alias="includeOutputs")] = False,
 ) -> Answer:
-    """Give finished steps, oldest first."""
-    after = number("steps", cursor)
+    """Return finished steps, oldest first."""
+    after = read_number("steps", cursor)
     with reading() as session:
-        run = find(session, caller.tenant, run_id(runId)).id
+        run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = steps_after(session, run, after, limit + 1, outputs=outputs)
     more = write_cursor("steps", str(found[limit - 1][0])) if len(found) > limit else None
     return Answer({"steps": [step for _, step in found[:limit]], "nextCursor": more})
@@ -61,7 +60,7 @@ def read_steps(
 @router.get(
     "/v1/runs/{runId}/events",
     response_model=EventPage,
-    summary="All events of a run",
+    summary="Events of a run",
     responses=refusals("invalid_request", "run_not_found"),
 )
 def read_events(
@@ -70,25 +69,25 @@ def read_events(
     after: Annotated[int, Query(alias="afterSeq", ge=0, le=2**31 - 1)] = 0,
     limit: Limit = 200,
 ) -> Answer:
-    """Give events in their order, after `afterSeq`."""
+    """Return the events after `afterSeq`, in order."""
     with reading() as session:
-        run = find(session, caller.tenant, run_id(runId)).id
+        run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = events_after(session, caller, run, after, limit + 1)
     more = found[limit - 1]["seq"] if len(found) > limit else None
     return Answer({"events": found[:limit], "nextAfterSeq": more})
 
 
-@router.get("/v1/runs/{runId}/logs", response_model=LogPage, summary="What a run logged", responses=_PAGES)
+@router.get("/v1/runs/{runId}/logs", response_model=LogPage, summary="Log lines of a run", responses=_PAGES)
 def read_logs(
     runId: str,  # noqa: N803  as the API spells it
     caller: Reader,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> Answer:
-    """Give log lines, oldest first."""
-    after = number("logs", cursor)
+    """Return log lines, oldest first."""
+    after = read_number("logs", cursor)
     with reading() as session:
-        run = find(session, caller.tenant, run_id(runId)).id
+        run = find_run(session, caller.tenant, parse_run_id(runId)).id
         found = log_after(session, run, after, limit + 1)
     more = write_cursor("logs", str(found[limit - 1]["n"])) if len(found) > limit else None
     return Answer({"logs": found[:limit], "nextCursor": more})

@@ -1,4 +1,4 @@
-"""POST /v1/runs/{runId}/resume: lets a run go on that a user paused, or whose code no longer fits what it recorded."""
+"""POST /v1/runs/{runId}/resume: resume a run that a user paused, or whose code no longer matches its recorded steps."""
 
 from typing import Annotated, Any
 
@@ -10,8 +10,8 @@ from api.http.problems import Problem, run_finished, run_not_found
 from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.find import run_id
+from api.runs.detail import read_detail
+from api.runs.find import parse_run_id
 from api.shapes import RunBody
 from models.lifecycle import TERMINAL
 from models.operations import commands
@@ -25,7 +25,7 @@ router = APIRouter(tags=["Runs"])
 @router.post(
     "/v1/runs/{runId}/resume",
     response_model=RunBody,
-    summary="Let a paused run go on",
+    summary="Resume a paused run",
     responses=refusals("run_not_found", "run_finished", "illegal_move"),
 )
 def resume_run(
@@ -33,12 +33,12 @@ def resume_run(
     caller: Annotated[Caller, Depends(may("enqueue"))],
     shared: Annotated[Resources, Depends(resources)],
 ) -> Answer:
-    """End a user's pause, one that is only recorded too, the agent's own, or one for `code_mismatch`, once the code was mended.
+    """End a pause by a user (also a recorded one), by the agent, or for `code_mismatch` after the code was fixed.
 
-    The agent's own is ended also while the run executes, which keeps its status then. A parked run goes on from its recorded
-    steps, on the code that is served by then. What it waits for is not decided here.
+    A pause by the agent also ends while the run executes; the run then keeps its status. A parked run continues from its
+    recorded steps, on the code that workers serve by then. This call decides nothing that the run waits for.
     """
-    run = run_id(runId)
+    run = parse_run_id(runId)
     with transaction() as connection:
         done = commands.resume(connection, run, caller.tenant, by=caller.name)
         if done is None or done.run_state is None:
@@ -47,16 +47,16 @@ def resume_run(
             raise _refusal(caller, done.run_state)
     announce(shared.bus, done.run_state, done.events)
     if done.asked:
-        shared.bus.wake_up(bus.PROMOTE, done.run_state["queue"])  # a queued run that was held may go: no event says so
+        shared.bus.wake_up(bus.PROMOTE, done.run_state["queue"])  # a held queued run may start; no event announces that
     fact("run.resumed", run=run)
-    return Answer(read_whole(caller, run))
+    return Answer(read_detail(caller, run))
 
 
 def _refusal(caller: Caller, run_state: dict[str, Any]) -> Problem:
     if run_state["status"] in TERMINAL:
-        return run_finished(read_whole(caller, run_state["id"]))
+        return run_finished(read_detail(caller, run_state["id"]))
     waits_for = f" and waits for {run_state['reason']}" if run_state["pause_kind"] else ""
     return Problem(
         "illegal_move",
-        f"The run is {run_state['status']}{waits_for}; only a pause by a user, by its agent or for code_mismatch can be ended.",
+        f"The run is {run_state['status']}{waits_for}. Only a pause by a user, by its agent or for code_mismatch can be ended.",
     )

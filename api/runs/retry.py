@@ -1,4 +1,4 @@
-"""POST /v1/runs/{runId}/retry: a new run that goes on where one that has ended went wrong."""
+"""POST /v1/runs/{runId}/retry: a new run that continues where an ended run failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from fastapi import APIRouter, Depends
 
 from api.http.auth import Caller, may
 from api.http.body import body_within, json_object, single_limit
-from api.http.openapi_responses import BODY, refusals, shows, takes
+from api.http.openapi_responses import BODY, refusals, request_body, response
 from api.http.parsing import read_as
 from api.http.problems import Problem, invalid, run_not_found
 from api.http.responses import Answer
 from api.http.transactions import transaction
 from api.resources import Resources, resources
-from api.runs.accept import accept, same_request
-from api.runs.create import Key, answer
-from api.runs.detail import read_whole
-from api.runs.envelope import RetryBody
-from api.runs.find import run_id
-from api.runs.input_check import fitting_input
+from api.runs.agent_input import checked_input
+from api.runs.detail import read_detail
+from api.runs.find import parse_run_id
+from api.runs.idempotency import IdempotencyKey, find_earlier, keyed_request
+from api.runs.request_bodies import RetryBody
+from api.runs.store import store
 from api.shapes import RunBody
 from models.errors import Forgotten, OnceUnknown
 from models.lifecycle import TERMINAL
@@ -43,32 +43,36 @@ _REFUSALS = refusals(*BODY, "run_not_found", "illegal_move", "idempotency_mismat
     "/v1/runs/{runId}/retry",
     status_code=201,
     response_model=RunBody,
-    summary="Try a run again that has ended",
-    responses=shows(200, "An equal request made this run before (`Idempotency-Replayed: true`).", RunBody) | _REFUSALS,
-    openapi_extra=takes(RetryBody, {"fromStep": "send_refund"}, required=False),
+    summary="Retry a run that has ended",
+    responses=response(200, "An earlier, equal request created this run (`Idempotency-Replayed: true`).", RunBody)
+    | _REFUSALS,
+    openapi_extra=request_body(RetryBody, {"fromStep": "send_refund"}, required=False),
 )
 def retry_run(
     runId: str,  # noqa: N803  as the API spells it
     caller: Annotated[Caller, Depends(may("enqueue"))],
     raw: Annotated[bytes, Depends(body_within(single_limit, optional=True))],
     shared: Annotated[Resources, Depends(resources)],
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Answer:
-    """Make a new run, linked by `retryOf`, that keeps what went well and tries again what did not.
+    """Create a new run, linked by `retryOf`, that keeps what succeeded and executes the rest again.
 
-    It keeps everything up to the last good thing that was recorded: succeeded steps, failures that the agent caught before,
-    decisions of people. With `fromStep` it keeps what was recorded before that step, with a new `input` nothing.
+    It keeps the records up to the last success: succeeded steps, failures that the agent caught before, decisions of people.
+    With `fromStep` it keeps the records before that step; with a new `input` it keeps none.
     """
-    run, fields = run_id(runId), json_object(raw) if raw else {}
+    run, fields = parse_run_id(runId), json_object(raw) if raw else {}
     again = _Retry(caller, run, read_as(RetryBody, fields), shared)
-    request = same_request(idempotency_key, "retry", {"run": str(run), **fields})
-    accepted = accept(caller, request, again.prepare, shared.bus, again.put)
-    return answer(accepted, read_whole(caller, accepted.ids[0]))
+    request = keyed_request(idempotency_key, "retry", {"run": str(run), **fields})
+    if earlier := find_earlier(caller, request):
+        return earlier.answer(read_detail(caller, earlier.ids[0]))
+    new = again.prepare()
+    accepted = store(caller, request, [new], shared.bus, write_more=again.put)
+    return accepted.answer(read_detail(caller, accepted.ids[0]))
 
 
 @dataclass(slots=True)
 class _Retry:
-    """One request, and once it is prepared what the new run begins with."""
+    """One retry request, and after `prepare` the records that the new run starts with."""
 
     caller: Caller
     run: UUID
@@ -76,22 +80,22 @@ class _Retry:
     shared: Resources
     copies: Copies | None = None
 
-    def prepare(self) -> Sequence[NewRun]:
-        """Describe the new run; raises Problem."""
+    def prepare(self) -> NewRun:
+        """Return the new run; raises Problem."""
         if self.body.fromStep is not None and self.body.input is not None:
-            raise invalid("fromStep", "keeps what was recorded, a new input keeps nothing: give one of them")
+            raise invalid("fromStep", "keeps recorded steps, a new input keeps none: send only one of them")
         with transaction() as connection:
             row = _ended(self.caller, self.run, connection)
             new = partial(successors.successor, row, retry_of=self.run, created_by=self.caller.key)
             if self.body.input is not None:
                 agent = self.shared.catalogue.agent(row["agent"], "agent")
-                return [new(input=fitting_input(self.body.input, agent, self.shared.settings.max_input_bytes))]
+                return new(input=checked_input(self.body.input, agent, self.shared.settings.max_input_bytes))
             made = new()
             self.copies = self._begin(connection, row, made.id)
-        return [made]
+        return made
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
-        """Store what the new run begins with."""
+        """Store the records that the new run starts with."""
         try:
             if self.copies is not None:
                 self.copies.put(connection)
@@ -102,7 +106,7 @@ class _Retry:
         try:
             return retrying.begin(connection, row, retry, self._kept)
         except OnceUnknown as error:
-            raise Problem("illegal_move", f"{error} Name it as fromStep if it is to be executed again.") from None
+            raise Problem("illegal_move", f"{error} To execute it again, name it as fromStep.") from None
 
     def _kept(self, past: History) -> Kept:
         name = self.body.fromStep
@@ -119,10 +123,10 @@ def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> Ro
     if row is None or row["tenant"] != caller.tenant:
         raise run_not_found()
     if row["status"] not in TERMINAL:
-        raise Problem("illegal_move", f"The run is {row['status']}; only one that has ended can be tried again.")
+        raise Problem("illegal_move", f"The run is {row['status']}. Only a run that has ended can be retried.")
     return row
 
 
 def _no_such_step(name: str, known: Sequence[str]) -> str:
     listed = ", ".join(known[:_MOST_NAMED]) or "none"
-    return f"{name[:100]!r} is no key and no name of a step that the run began; it began: {listed}"
+    return f"{name[:100]!r} is neither key nor name of a step that the run started; it started: {listed}"

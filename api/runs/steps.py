@@ -1,4 +1,4 @@
-"""Reads a run's finished steps, which never change: retries and steps in flight are seen in the events."""
+"""A run's finished steps, which never change. Attempts and steps in flight appear in the events only."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -13,7 +13,7 @@ from api.shapes import StepBody
 from models.runs.public_event import timestamp
 from models.tables.step import Step
 
-# What a retry took over from its run lies at or below zero, so positions begin far below.
+# Steps that a retry copied have positions at or below zero, so cursors count from far below.
 _FIRST = 1 << 30
 _FINISHED = ("succeeded", "failed", "abandoned")
 _COLUMNS = (
@@ -22,13 +22,13 @@ _COLUMNS = (
 
 
 def newest_steps(session: Session, run: UUID, count: int, *, outputs: bool) -> list[StepBody]:
-    """Read the newest finished steps, oldest first."""
+    """Return the newest finished steps, oldest first."""
     rows = session.exec(_steps(run, outputs).order_by(col(Step.seq).desc()).limit(count))
     return [_step(row, outputs) for row in rows.mappings()][::-1]
 
 
 def steps_after(session: Session, run: UUID, after: int, limit: int, *, outputs: bool) -> list[tuple[int, StepBody]]:
-    """Read finished steps after a position, oldest first, each with its own position."""
+    """Return the finished steps after a position, oldest first, each with its own position."""
     rows = session.exec(_steps(run, outputs).where(col(Step.seq) > after - _FIRST).order_by(col(Step.seq)).limit(limit))
     return [(row["seq"] + _FIRST, _step(row, outputs)) for row in rows.mappings()]
 

@@ -1,4 +1,4 @@
-"""GET /v1/runs/{runId}/sse: a run's events from any point on, live until `end`."""
+"""GET /v1/runs/{runId}/sse: a run's events after any position, live until `end`."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from api.http.problems import Problem, invalid
 from api.http.responses import PRIVATE
 from api.http.transactions import reading
 from api.resources import Resources, resources
-from api.runs.find import find, run_id
+from api.runs.find import find_run, parse_run_id
 from api.streams.frame import KEEPALIVE
 from api.streams.hub import Hub
 from models.lifecycle import TERMINAL
@@ -23,21 +23,25 @@ from models.lifecycle import TERMINAL
 router = APIRouter(tags=["Runs"])
 
 KEEPALIVE_SECONDS = 20.0
-HEADERS = {**PRIVATE, "x-accel-buffering": "no"}  # the latter keeps nginx from collecting the stream
+HEADERS = {**PRIVATE, "x-accel-buffering": "no"}  # keeps nginx from buffering the stream
 _EXAMPLE = (
     'id: 2\nevent: start\ndata: {"seq":2,"event":"start","runId":"019573a4-6f2b-7c1d-9e00-4b1c5d6e7f80",'
     '"runStatus":"RUNNING","timestamp":"2026-03-01T09:30:00.125Z"}\n\nevent: keepalive\ndata: null\n\n'
 )
-# What one event of a stream is; `itemSchema` says so from OpenAPI 3.2 on, and readers of 3.1 know it too.
+# Schema of one event of a stream. `itemSchema` belongs to OpenAPI 3.2, but readers of 3.1 know it too.
 EVENT = {
     "type": "object",
     "properties": {
-        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "Of a stored event: where to go on."},
+        "id": {
+            "type": "string",
+            "pattern": "^[0-9]+$",
+            "description": "Stored events only: the position to resume from.",
+        },
         "event": {"type": "string"},
         "data": {
             "type": "string",
             "contentMediaType": "application/json",
-            "description": "JSON; `null` of a keepalive.",
+            "description": "JSON; `null` in a keepalive.",
         },
     },
     "required": ["event", "data"],
@@ -64,18 +68,20 @@ async def stream_run(
     caller: Annotated[Caller, Depends(may("read"))],
     shared: Annotated[Resources, Depends(resources)],
     header: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="The last id that was seen.", json_schema_extra=_SEQ)
+        str | None, Header(alias="Last-Event-ID", description="The last id that you received.", json_schema_extra=_SEQ)
     ] = None,
     query: Annotated[
         str | None,
-        Query(alias="lastEventId", description="The same, for where no header can be sent.", json_schema_extra=_SEQ),
+        Query(
+            alias="lastEventId", description="The same, for clients that cannot send headers.", json_schema_extra=_SEQ
+        ),
     ] = None,
 ) -> StreamingResponse:
-    """Send each stored event once, in order, then what happens; ends after `end`. Live-only events have no id."""
-    run = run_id(runId)
+    """Send each stored event once, in order, then new events live; ends after `end`. Live-only events have no id."""
+    run = parse_run_id(runId)
     after = _last_seen(header or query)
-    over = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
-    body = iter(()) if over else _frames(shared.hub, run, after, caller)
+    nothing_left = await run_in_threadpool(_nothing_after, caller.tenant, run, after)
+    body = iter(()) if nothing_left else _frames(shared.hub, run, after, caller)
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 
@@ -89,7 +95,7 @@ def _last_seen(text: str | None) -> int:
 
 def _nothing_after(tenant: str, run: UUID, after: int) -> bool:
     with reading() as session:
-        row = find(session, tenant, run)
+        row = find_run(session, tenant, run)
         if after > row.seq:
             raise Problem("invalid_cursor", f"Last-Event-ID is beyond the run's newest event, which is {row.seq}.")
         return row.status in TERMINAL and after == row.seq

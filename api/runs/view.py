@@ -1,4 +1,4 @@
-"""Turns rows into the Run that the API shows: every member present, null when there is nothing to say."""
+"""Runs as the API shows them: every member is present, and null if it has no value."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Labels:
 
 
 def labels_of(session: Session, runs: Sequence[UUID]) -> Mapping[UUID, Labels]:
-    """Read the labels of several runs at once."""
+    """Return the labels of several runs, read with one statement."""
     found: dict[UUID, Labels] = defaultdict(Labels)
     for label in session.exec(select(Label).where(col(Label.run_id).in_(runs)).order_by(col(Label.name))):
         if label.kind == "tag":
@@ -51,18 +51,18 @@ def _errors_of(session: Session, runs: Sequence[Run]) -> Mapping[UUID, str]:
 
 
 def summaries(session: Session, runs: Sequence[Run], caller: Caller) -> list[RunSummary]:
-    """Show runs to a caller as lists do, in the order given."""
+    """Return runs as lists show them to the caller, in the given order."""
     ids = [run.id for run in runs]
     labels, errors, parked = labels_of(session, ids), _errors_of(session, runs), pauses(session, runs, caller)
-    asked = open_waits(session, runs, caller)
+    waits = open_waits(session, runs, caller)
     return [
-        summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id), asked.get(run.id, ()))
+        summary(run, labels.get(run.id, Labels()), errors.get(run.id), parked.get(run.id), waits.get(run.id, ()))
         for run in runs
     ]
 
 
-def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
-    """Show a run as it was stored at that moment, without reading it."""
+def summary_as_stored(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
+    """Return a new run as it was stored at that moment, without reading it back."""
     columns: dict[str, Any] = {
         "id": made.id, "tenant": tenant, "agent": made.agent, "queue": made.queue, "window_name": made.window or "",
         "priority": made.priority, "user_id": made.user_id, "timeout_ms": made.timeout_ms,
@@ -75,7 +75,7 @@ def newborn(tenant: str, made: NewRun, at: datetime | None) -> RunSummary:
 
 
 def state_of(run: Run) -> State:
-    """Give the lifecycle state that the row is in."""
+    """Return the lifecycle state of the row."""
     return State(Status(run.status), PauseKind(run.pause_kind) if run.pause_kind else None)
 
 
@@ -84,9 +84,9 @@ def _id(value: UUID | None) -> str | None:
 
 
 def summary(
-    run: Run, labels: Labels, error: str | None, pause: PauseBody | None, asked: Sequence[WaitBody] = ()
+    run: Run, labels: Labels, error: str | None, pause: PauseBody | None, waits: Sequence[WaitBody] = ()
 ) -> RunSummary:
-    """Show one run without what may be large."""
+    """Return one run without its large members."""
     state = state_of(run)
     executing = run.lease_worker is not None
     return {
@@ -100,7 +100,7 @@ def summary(
         "error": cast("Any", as_stored(error)),
         "reason": run.reason,
         "pause": pause,
-        "openWaits": list(asked),
+        "openWaits": list(waits),
         "stepsTotal": run.step_count,
         "stepInFlight": run.step_in_flight if executing else None,
         "controlRequest": None if state.status in TERMINAL else run.control_request,

@@ -1,4 +1,4 @@
-"""GET /v1/runs/{runId}/wait: answers when the run has ended or parked, or when the time is over."""
+"""GET /v1/runs/{runId}/wait: answers when the run ends or parks, or after a timeout."""
 
 import time
 from typing import Annotated
@@ -7,27 +7,27 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.concurrency import run_in_threadpool
 
-from api.http.auth import Caller, may, not_valid
-from api.http.fair_use import aside
-from api.http.openapi_responses import refusals, shows
+from api.http.auth import Caller, invalid_key, may
+from api.http.fair_use import without_turn
+from api.http.openapi_responses import refusals, response
 from api.http.responses import Answer
 from api.http.transactions import reading
 from api.resources import Resources, resources
-from api.runs.detail import read_whole
-from api.runs.find import find, run_id
+from api.runs.detail import read_detail
+from api.runs.find import find_run, parse_run_id
 from api.shapes import RunBody
 from models.lifecycle import Status
 
 router = APIRouter(tags=["Runs"])
 
-_UNDER_WAY = (Status.QUEUED, Status.RUNNING)
+_OPEN = (Status.QUEUED, Status.RUNNING)
 
 
 @router.get(
     "/v1/runs/{runId}/wait",
     response_model=RunBody,
     summary="Wait for a run",
-    responses=shows(202, "Neither ended nor parked yet; ask again.", RunBody)
+    responses=response(202, "The run has neither ended nor parked yet. Call again.", RunBody)
     | refusals("invalid_request", "run_not_found"),
 )
 async def wait_for_run(
@@ -36,24 +36,24 @@ async def wait_for_run(
     shared: Annotated[Resources, Depends(resources)],
     timeout: Annotated[int, Query(ge=1, le=25, description="Seconds.")] = 25,  # noqa: ASYNC109  it is the client's
 ) -> Answer:
-    """Wait for a run to end or park: 200 then, else 202 with the run as it stands."""
-    run = run_id(runId)
+    """Wait for a run to end or park: 200 if it does, else 202 with its current state."""
+    run = parse_run_id(runId)
     deadline = time.monotonic() + timeout
-    seq, under_way = await run_in_threadpool(_standing, caller.tenant, run)
+    seq, under_way = await run_in_threadpool(_progress, caller.tenant, run)
     if under_way:
         async with shared.hub.mailbox(run, seq, caller) as box:
             while under_way and not box.closed and time.monotonic() < deadline:
-                async with aside():
-                    came = await box.take(deadline - time.monotonic())
-                if came:
-                    _, under_way = await run_in_threadpool(_standing, caller.tenant, run)
+                async with without_turn():
+                    news = await box.take(deadline - time.monotonic())
+                if news:
+                    _, under_way = await run_in_threadpool(_progress, caller.tenant, run)
         if box.revoked:
-            raise not_valid()
-    shown = await run_in_threadpool(read_whole, caller, run)
-    return Answer(shown, 202 if shown["status"] in _UNDER_WAY else 200)
+            raise invalid_key()
+    shown = await run_in_threadpool(read_detail, caller, run)
+    return Answer(shown, 202 if shown["status"] in _OPEN else 200)
 
 
-def _standing(tenant: str, run: UUID) -> tuple[int, bool]:
+def _progress(tenant: str, run: UUID) -> tuple[int, bool]:
     with reading() as session:
-        row = find(session, tenant, run)
-        return row.seq, row.status in _UNDER_WAY
+        row = find_run(session, tenant, run)
+        return row.seq, row.status in _OPEN

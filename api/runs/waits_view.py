@@ -1,4 +1,4 @@
-"""Waits of runs as the API shows them: what a parked run waits for, what an executing one asks, and who may do something."""
+"""Waits of runs as the API shows them: what a parked run waits for, and what an executing run has asked for."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from api.http.auth import Caller
 from api.links.addresses import link
-from api.links.rights import gets_link
+from api.links.rights import may_have_link
 from api.shapes import PauseBody, WaitBody
 from models.lifecycle import Status
 from models.runs.public_event import timestamp
@@ -20,17 +20,17 @@ from models.tables.event import Event
 from models.tables.run import Run
 from models.tables.wait import Wait
 
-# The details of a question may be long: they are in its event and in the inbox.
+# Without the details of a question, which may be long: its event and the inbox have them.
 _SHOWN = {name: name for name in (
     "prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason",
 )}  # fmt: skip
-_OF_SOME = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
+_SHOWN_OF_KIND = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
 MOST_SHOWN = 100
-"""Waits of a run that are shown: one that waits for children may wait for thousands."""
+"""Limit of waits shown for a run: one that waits for children may have thousands."""
 
 
 def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, PauseBody]:
-    """Describe the pause of every one of these runs that is parked, with the links that the caller may have."""
+    """Return the pauses of those runs that are parked, with the links that the caller may have."""
     parked = {run.id: run for run in runs if run.status in (Status.PAUSED, Status.AUTH_REQUIRED)}
     if not parked:
         return {}
@@ -42,9 +42,9 @@ def pauses(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUI
 
 
 def open_waits(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping[UUID, list[WaitBody]]:
-    """Describe what each of these runs that executes has opened in this activation, with the links that the caller may have.
+    """Return the waits that executing runs opened in this activation, with the links that the caller may have.
 
-    What an earlier activation opened is not among it: its agent has gone on without it, or opens it again.
+    Waits of an earlier activation are left out: the agent continued without them, or opens them again.
     """
     executing = {run.id: run for run in runs if run.lease_worker is not None}
     if not executing:
@@ -56,16 +56,16 @@ def open_waits(session: Session, runs: Sequence[Run], caller: Caller) -> Mapping
 def _open_waits(
     session: Session, runs: Collection[Run], *, of_their_epoch: bool = False
 ) -> Mapping[UUID, Sequence[Wait]]:
-    """Read the open waits of each of these runs, some where there are very many: what people have to answer first."""
+    """Return the open waits of each run, MOST_SHOWN at most: waits for people come before waits for children."""
     ids, epochs = [run.id for run in runs], [run.epoch for run in runs]
     both = func.unnest(sql_cast(ids, ARRAY(Uuid)), sql_cast(epochs, ARRAY(Integer)))
-    meant = both.table_valued("id", "epoch").render_derived(name="meant")
-    of_one = select(Wait).where(col(Wait.run_id) == meant.c.id, col(Wait.resolved_at).is_(None))
-    of_one = of_one.where(col(Wait.epoch) == meant.c.epoch) if of_their_epoch else of_one
+    target = both.table_valued("id", "epoch").render_derived(name="target")
+    of_one = select(Wait).where(col(Wait.run_id) == target.c.id, col(Wait.resolved_at).is_(None))
+    of_one = of_one.where(col(Wait.epoch) == target.c.epoch) if of_their_epoch else of_one
     first = of_one.order_by(col(Wait.kind) == "child", col(Wait.id)).limit(MOST_SHOWN).lateral()
     found = aliased(Wait, first)
     waits = defaultdict[UUID, list[Wait]](list)
-    for wait in session.exec(select(found).select_from(meant).join(first, true()).order_by(col(found.id))):
+    for wait in session.exec(select(found).select_from(target).join(first, true()).order_by(col(found.id))):
         waits[wait.run_id].append(wait)
     return waits
 
@@ -82,15 +82,15 @@ def _pause(run: Run, since: Any, waits: Sequence[Wait], caller: Caller) -> Pause
 
 
 def _wait(wait: Wait, run: Run, caller: Caller) -> WaitBody:
-    asked = cast("Mapping[str, Any]", wait.request or {})
-    names = _OF_SOME.get(wait.kind, _SHOWN)
-    shown = {names[name]: asked[name] for name in names if asked.get(name) is not None}
-    if wait.nonce and gets_link(caller, asked.get("approvers"), run.created_by):
-        shown |= link(wait.kind, wait.id, wait.nonce, asked.get("url"))
-    about: WaitBody = {
+    request = cast("Mapping[str, Any]", wait.request or {})
+    names = _SHOWN_OF_KIND.get(wait.kind, _SHOWN)
+    shown = {names[name]: request[name] for name in names if request.get(name) is not None}
+    if wait.nonce and may_have_link(caller, request.get("approvers"), run.created_by):
+        shown |= link(wait.kind, wait.id, wait.nonce, request.get("url"))
+    body: WaitBody = {
         "waitId": str(wait.id),
         "kind": wait.kind,
         "openedAt": timestamp(wait.opened_at),
         "expiresAt": timestamp(wait.due_at),
     }
-    return cast("WaitBody", about | shown)
+    return cast("WaitBody", body | shown)

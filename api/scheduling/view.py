@@ -1,4 +1,4 @@
-"""Shows schedules."""
+"""Schedules as the API shows them."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from models.runs.public_event import timestamp
 from models.tables.firing import Firing
 from models.tables.schedule import Schedule
 
-_NEXT = 5
+_NEXT_TIMES = 5
 _FIRINGS = 20
 
 
 def summary(schedule: Schedule) -> ScheduleSummary:
-    """Show one schedule as lists do."""
+    """Return a schedule as lists show it."""
     overlap: Any = schedule.overlap
     catch_up: Any = schedule.catch_up
     return {
@@ -33,8 +33,8 @@ def summary(schedule: Schedule) -> ScheduleSummary:
     }
 
 
-def shown(session: Session, tenant: str, name: str) -> ScheduleBody | None:
-    """Show a schedule whole; None when there is none of this name."""
+def detail(session: Session, tenant: str, name: str) -> ScheduleBody | None:
+    """Return a schedule with its run, next times and newest firings; None if it does not exist."""
     schedule = session.get(Schedule, (tenant, name))
     if schedule is None:
         return None
@@ -48,17 +48,17 @@ def shown(session: Session, tenant: str, name: str) -> ScheduleBody | None:
         for firing in session.exec(newest.limit(_FIRINGS))
     ]
     run: dict[str, Any] = {**schedule.request["given"], "input": JsonText(schedule.request["run"]["input"])}
-    return {**summary(schedule), "run": run, "next": _following(schedule), "firings": firings}
+    return {**summary(schedule), "run": run, "next": _next_times(schedule), "firings": firings}
 
 
-def _following(schedule: Schedule) -> list[str | None]:
+def _next_times(schedule: Schedule) -> list[str | None]:
     times: list[str | None] = []
     at = None if schedule.paused else schedule.next_at
     try:
         rule = recurrence(schedule.cron, schedule.timezone)
     except ValueError:
-        return times  # a zone that this machine does not know
-    while at is not None and len(times) < _NEXT:
+        return times  # this machine does not know the time zone
+    while at is not None and len(times) < _NEXT_TIMES:
         times.append(timestamp(at))
         at = rule.after(at)
     return times

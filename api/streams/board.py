@@ -1,4 +1,4 @@
-"""What happens in a tenant, for one client that watches: live only, so whoever is too slow misses the oldest."""
+"""Live messages of a tenant for one client; a client that is too slow loses the oldest."""
 
 import asyncio
 from collections import deque
@@ -10,7 +10,7 @@ ROOM = 1000
 
 
 class Board:
-    """Messages of the bus, in the order in which they came. Used on the event loop only."""
+    """Messages of the bus, in order of arrival. Used on the event loop only."""
 
     def __init__(self, viewer: Caller) -> None:
         self.viewer: Caller | None = viewer
@@ -20,12 +20,12 @@ class Board:
         self._filled = asyncio.Event()
 
     def put(self, message: dict[str, Any]) -> None:
-        """Take a message."""
+        """Append a message; a full board drops its oldest."""
         self._messages.append(message)
         self._filled.set()
 
     async def take(self, seconds: float) -> list[dict[str, Any]]:
-        """Wait for messages and take them all; an empty list when none came in time, or when the board was closed."""
+        """Wait for messages and return all of them; an empty list if none came in time or the board was closed."""
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._filled.wait()
@@ -38,6 +38,6 @@ class Board:
         return taken
 
     def close(self) -> None:
-        """Wake the reader for the last time."""
+        """Close the board and wake its reader for the last time."""
         self.closed = True
         self._filled.set()

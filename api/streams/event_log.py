@@ -1,4 +1,4 @@
-"""Reads what happened to a run, in its order, and what it logged."""
+"""A run's stored events, in order, and its log lines."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -9,7 +9,7 @@ from sqlalchemy import cast as as_type
 from sqlmodel import Session, col, select
 
 from api.http.auth import Caller
-from api.links.delivery import complete
+from api.links.delivery import add_links_and_input
 from api.shapes import EventBody, LogLineBody
 from models.runs.public_event import public, timestamp
 from models.tables.event import Event
@@ -18,27 +18,27 @@ from models.tables.log import Log
 _COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.status, Event.status_was, Event.reason)
 
 
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the public object of an event row whose data is JSON text; without the data when nobody could read it."""
+def public_object(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the public object of an event row whose data is JSON text; without the data if that is unreadable."""
     try:
         return public(row)
-    except (RecursionError, TypeError, ValueError):  # too deep, no object, no JSON
+    except (RecursionError, TypeError, ValueError):  # nested too deeply, not an object, not JSON
         return public({**row, "data": None})
 
 
 def events_after(session: Session, caller: Caller, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
-    """Read the events after a `seq` as this caller may see them, all of them when there is no limit."""
-    # As text: an agent's data may be nested more deeply than the driver would decode.
+    """Return the events after a `seq` as this caller may see them; all of them without a limit."""
+    # As text: an agent's data may be nested more deeply than the driver can decode.
     columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
     wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
     wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
-    found = [told(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
-    complete(session, [(caller, event) for event in found])
+    found = [public_object(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+    add_links_and_input(session, [(caller, event) for event in found])
     return cast("list[EventBody]", found)
 
 
 def log_after(session: Session, run: UUID, after: int, limit: int) -> list[LogLineBody]:
-    """Read the log lines after a number."""
+    """Return the log lines after a number."""
     wanted = select(Log).where(Log.run_id == run, col(Log.n) > after).order_by(col(Log.n)).limit(limit)
     return [
         {

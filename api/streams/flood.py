@@ -1,7 +1,7 @@
-"""Decides for how long a channel is not heard because it says too much: one channel must not delay all others.
+"""Flood control of a channel: one that sends too much is muted for a while, so that it does not delay all others.
 
-Workers bound what each run shows, so an honest channel stays far below. One that floods is left for a while, ever longer while it
-goes on; its streams read the table meanwhile, and lose live-only messages.
+Workers limit what each run sends, so a regular channel stays far below the limit. A channel that floods again is muted longer
+each time. Until then its streams read the table, and lose live-only messages.
 """
 
 import time
@@ -18,27 +18,26 @@ CALM_SECONDS: Final = 10.0
 
 
 class Flood:
-    """What one channel may say. Used on the event loop only."""
+    """The message budget of one channel. Used on the event loop only."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._budget = Budget(MESSAGES, AT_ONCE, clock())
         self._seconds = FIRST_SECONDS
-        self._heard_again = -CALM_SECONDS
-        self.left = False
-        """Whether the channel is left now."""
+        self._unmuted_at = -CALM_SECONDS
+        self.muted = False
 
-    def hear(self) -> float:
-        """Count a message; return for how many seconds the channel is to be left now, 0 where it is heard."""
+    def count(self) -> float:
+        """Count a message. Return the seconds for which to mute the channel now; 0 if it is below the limit, or muted."""
         now = self._clock()
-        if self.left or self._budget.refill(now) >= 1:
-            self._budget.spend(0 if self.left else 1)
+        if self.muted or self._budget.refill(now) >= 1:
+            self._budget.spend(0 if self.muted else 1)
             return 0.0
-        calm = now > self._heard_again + CALM_SECONDS
+        calm = now > self._unmuted_at + CALM_SECONDS
         self._seconds = FIRST_SECONDS if calm else min(LONGEST_SECONDS, 2 * self._seconds)
-        self.left = True
+        self.muted = True
         return self._seconds
 
-    def again(self) -> None:
-        """Hear the channel again."""
-        self.left, self._heard_again = False, self._clock()
+    def unmute(self) -> None:
+        """Count the channel's messages again."""
+        self.muted, self._unmuted_at = False, self._clock()

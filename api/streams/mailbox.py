@@ -1,7 +1,7 @@
-"""One open stream's place in the house: how far it has read, and what waits to be sent. Used on the event loop only.
+"""State of one open stream: its position in the run's events, and the frames that wait to be sent.
 
-A mailbox never loses a stored event: what does not fit stays in the table and is read when there is room again. Live-only
-messages are dropped when the client is too slow for them. Nothing stands behind the end of the run.
+A mailbox never loses a stored event: one that does not fit stays in the table and is read once there is room. Live-only
+messages are dropped if the client is too slow. Nothing follows the run's `end`.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ ROOM = 200
 
 
 class Mailbox:
-    """Frames for one client, in order; `after` is the seq of the last stored event that was put in.
+    """Frames for one client, in order. Used on the event loop only.
 
-    `viewer` says which links are in them; none where nobody reads them.
+    `after` is the seq of the newest stored event that was put in. `viewer` decides which links the frames contain; without a
+    viewer they contain none.
     """
 
     def __init__(self, run: UUID, after: int, on_room: Callable[[], None], viewer: Caller | None = None) -> None:
@@ -37,16 +38,16 @@ class Mailbox:
 
     @property
     def wants_events(self) -> bool:
-        """Whether there may be new events in the table, and room for them."""
+        """Whether the table may hold new events, and the mailbox has room for them."""
         return self.stale and not self.reading and not self.closed and len(self._frames) < ROOM
 
     @property
     def has_room(self) -> bool:
-        """Whether a live-only message is taken: held back, it takes the place of an older one."""
+        """Whether a live-only message is accepted. While the mailbox is stale, it may replace an older one."""
         return not self._ended and (self.stale or self.reading or len(self._frames) < ROOM)
 
     def put_events(self, frames: Iterable[Frame]) -> None:
-        """Take stored events in their order; one that was put in before is passed over."""
+        """Append stored events in order; skip those that were put in before."""
         for frame in frames:
             if frame.seq is not None and frame.seq > self.after:
                 self.after = frame.seq
@@ -63,7 +64,7 @@ class Mailbox:
         self._held.clear()
 
     def put_live(self, frame: Frame) -> None:
-        """Take a live-only message, behind the stored events that are known to come before it; none behind the end."""
+        """Append a live-only message after the stored events known to precede it; drop it after the run's end."""
         if self._ended:
             return
         if self.stale or self.reading:
@@ -76,7 +77,7 @@ class Mailbox:
         self._filled.set()
 
     async def take(self, seconds: float) -> list[Frame]:
-        """Wait for frames and take them all; an empty list when none came in time, or when the mailbox was closed."""
+        """Wait for frames and return all of them; an empty list if none came in time or the mailbox was closed."""
         if not self._frames and not self.closed:
             try:
                 async with asyncio.timeout(max(0.0, seconds)):
@@ -92,6 +93,6 @@ class Mailbox:
         return taken
 
     def close(self) -> None:
-        """Wake the reader for the last time."""
+        """Close the mailbox and wake its reader for the last time."""
         self.closed = True
         self._filled.set()

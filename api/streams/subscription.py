@@ -1,7 +1,7 @@
-"""Keeps one Redis subscription alive for the whole process. Everything it brings is a hint: losing it costs latency.
+"""One Redis subscription for the whole process. Its messages are hints: a lost one costs latency only.
 
-Three tasks share the connection: one reads, one sends commands, one asks when it is silent. When one fails the connection is
-thrown away and a new one subscribes to every channel that is wanted by then.
+Three tasks share the connection: one reads, one sends commands, one pings after silence. If one fails, the connection is
+dropped and a new one subscribes to every channel wanted by then.
 """
 
 import asyncio
@@ -28,29 +28,29 @@ _AT_ONCE = 50
 
 
 class Subscription:
-    """Calls `on_message(channel, text)` for what comes, and `on_back()` when it is subscribed anew.
+    """Calls `on_message(channel, text)` for each message, and `on_connected()` after each new connection.
 
-    A channel that floods is left for a while; `on_flood(channel)` is called when it is left, again and again until it is heard.
+    A channel that floods is muted for a while; until it is unmuted, `on_flood(channel)` is called every _LOOK_SECONDS.
     """
 
     def __init__(
         self,
         url: str,
         on_message: Callable[[str, str], None],
-        on_back: Callable[[], None],
+        on_connected: Callable[[], None],
         on_flood: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._redis = open_async_redis(url)
-        self._on_message, self._on_back, self._on_flood = on_message, on_back, on_flood
+        self._on_message, self._on_connected, self._on_flood = on_message, on_connected, on_flood
         self._floods: dict[str, Flood] = {}
         self._wanted = {f"taxiway:api:{new_id()}"}  # never empty: a subscription to nothing cannot be read
         self._changes: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
         self._confirmed: dict[str, asyncio.Event] = {}
         self.connected = False
-        self._heard_at = 0.0
+        self._last_message_at = 0.0
 
     async def join(self, channel: str) -> None:
-        """Subscribe to a channel, and wait a little until Redis has said so."""
+        """Subscribe to a channel, and wait up to _CONFIRM_SECONDS for Redis to confirm."""
         self._wanted.add(channel)
         if not self.connected:
             return
@@ -60,12 +60,12 @@ class Subscription:
             async with asyncio.timeout(_CONFIRM_SECONDS):
                 await confirmed.wait()
         except TimeoutError:
-            pass  # the poll sees what is missed
+            pass  # the poll makes up for missed hints
         finally:
             self._confirmed.pop(channel, None)
 
     def leave(self, channel: str) -> None:
-        """Subscribe to a channel no longer."""
+        """Unsubscribe from a channel."""
         self._wanted.discard(channel)
         self._floods.pop(channel, None)
         if self.connected:
@@ -91,7 +91,7 @@ class Subscription:
             await pubsub.subscribe(*self._wanted)
             self.connected = True
             fact("redis.subscribed", channels=len(self._wanted))
-            self._on_back()
+            self._on_connected()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(pubsub))
                 tasks.create_task(self._read(pubsub))
@@ -105,59 +105,59 @@ class Subscription:
             flood = self._floods.get(channel)
             if join:
                 await pubsub.subscribe(channel)
-            elif channel not in self._wanted or (flood and flood.left):  # else joined again meanwhile
+            elif channel not in self._wanted or (flood and flood.muted):  # else a stream joined it again
                 await pubsub.unsubscribe(channel)
 
     async def _read(self, pubsub: PubSub) -> None:
         for turn in count(1):
             if turn % _AT_ONCE == 0:
-                await asyncio.sleep(0)  # while there is something to read, nothing else waits for it
-            # Without a time limit, which would cost as much again as the reading.
+                await asyncio.sleep(0)  # reads that never block would starve the other tasks
+            # Without a timeout, which would double the cost of a read.
             message = await pubsub.get_message(timeout=None)
-            self._heard_at = time.monotonic()
+            self._last_message_at = time.monotonic()
             if message is not None:
-                self._heard(message)
+                self._handle(message)
 
     async def _look_for_silence(self, pubsub: PubSub) -> None:
-        """Ask a subscription that hears nothing; raises ConnectionError when it does not answer."""
-        self._heard_at = asked_at = time.monotonic()
+        """Ping a silent connection; raises ConnectionError if it does not answer."""
+        self._last_message_at = asked_at = time.monotonic()
         while True:
-            await asyncio.sleep(max(0.0, max(self._heard_at, asked_at) + _SILENCE_SECONDS - time.monotonic()))
-            if time.monotonic() < self._heard_at + _SILENCE_SECONDS:
+            await asyncio.sleep(max(0.0, max(self._last_message_at, asked_at) + _SILENCE_SECONDS - time.monotonic()))
+            if time.monotonic() < self._last_message_at + _SILENCE_SECONDS:
                 continue
-            if asked_at > self._heard_at:
+            if asked_at > self._last_message_at:
                 raise redis.ConnectionError("no answer")
             asked_at = time.monotonic()
             await pubsub.ping()
 
-    def _heard(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         channel = _text(message["channel"])
         if message["type"] == "message":
             flood = self._floods.get(channel) or self._floods.setdefault(channel, Flood())
-            if seconds := flood.hear():
-                self._leave_for_a_while(channel, flood, seconds)
-            elif not flood.left:
+            if seconds := flood.count():
+                self._mute(channel, flood, seconds)
+            elif not flood.muted:
                 self._on_message(channel, _text(message["data"]))
         elif message["type"] == "subscribe" and channel in self._confirmed:
             self._confirmed[channel].set()
 
-    def _leave_for_a_while(self, channel: str, flood: Flood, seconds: float) -> None:
+    def _mute(self, channel: str, flood: Flood, seconds: float) -> None:
         fact("stream.flooded", level="warning", channel=channel, seconds=seconds)
         self._changes.put_nowait((False, channel))
-        self._look_again(channel, flood, time.monotonic() + seconds)
+        self._unmute_later(channel, flood, time.monotonic() + seconds)
 
-    def _look_again(self, channel: str, flood: Flood, until: float) -> None:
+    def _unmute_later(self, channel: str, flood: Flood, until: float) -> None:
         if self._floods.get(channel) is not flood:
-            return  # nobody wants it any more
+            return  # no stream wants the channel
         self._on_flood(channel)
         if time.monotonic() < until:
-            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look_again, channel, flood, until)
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._unmute_later, channel, flood, until)
             return
-        flood.again()
+        flood.unmute()
         self._changes.put_nowait((True, channel))
 
     async def stop(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._redis.aclose()
 
 

@@ -1,4 +1,4 @@
-"""Reads the new events of many streams with one statement."""
+"""The new events of many streams, read with one statement."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from psycopg.rows import dict_row
 from api.http.auth import Caller
 from api.http.responses import as_stored
 from api.http.transactions import reading, transaction
-from api.links.delivery import JOINED_BYTES, asks, complete
-from api.streams.event_log import told
+from api.links.delivery import JOINED_BYTES, add_links_and_input, is_question
+from api.streams.event_log import public_object
 from api.streams.frame import Frame, frame
 
 PAGE = 100
 
-# An event row never holds a result: it is joined when `end` is delivered, unless it is large.
+# Event rows hold no result: the statement joins it to `end`, unless it is large.
 _TAIL = f"""
     SELECT wanted.n, event.*, event.data_text AS data,
         CASE WHEN octet_length(payload.result::text) <= {JOINED_BYTES} THEN payload.result::text END AS result,
@@ -31,23 +31,23 @@ _TAIL = f"""
 
 
 def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]]:
-    """Give the frames after each (run, seq) as its viewer may see them, at most a page for each, in the order of the places."""
+    """Return the frames after each (run, seq) as its viewer may see them: a page at most for each place, in their order."""
     runs, afters, viewers = ([place[n] for place in places] for n in range(3))
     with transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_TAIL, {"runs": runs, "afters": afters}).fetchall()
-    told = [(row["n"] - 1, _delivered(row)) for row in rows]
-    asking = [(viewers[n], message) for n, message in told if viewers[n] and asks(message)]
-    if asking:
+    delivered = [(row["n"] - 1, _delivered(row)) for row in rows]
+    questions = [(viewers[n], message) for n, message in delivered if viewers[n] and is_question(message)]
+    if questions:
         with reading() as session:
-            complete(session, asking)
+            add_links_and_input(session, questions)
     found: list[list[Frame]] = [[] for _ in places]
-    for n, message in told:
+    for n, message in delivered:
         found[n].append(frame(message))
     return found
 
 
 def _delivered(row: dict[str, Any]) -> dict[str, Any]:
-    message = told(row)
+    message = public_object(row)
     if row["result"] is not None:
         message["result"] = as_stored(row["result"])
     if row["result_omitted"]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.runs import searching
-from api.runs.searching import search
+from api.runs import paged_search
+from api.runs.paged_search import search_page
 from models.ids import earliest
 from models.runs import search as searches
 from models.runs.run_filter import Label, RunFilter
@@ -96,13 +96,13 @@ def test_pages_together_are_what_is_meant_without_repeat_and_in_order(
         nonlocal arrived
         monkeypatch.setattr(searches, "STRETCH", stretch)
         monkeypatch.setattr(searches, "LABELLED", stretch)
-        monkeypatch.setattr(searching, "MOST_LOOKED_AT", most)
+        monkeypatch.setattr(paged_search, "MOST_LOOKED_AT", most)
         newest = filled.connection.execute("SELECT id FROM run ORDER BY id DESC LIMIT 1").fetchone()
         assert newest
         expected = naive(filled, wanted, newest["id"])
         found, below = list[UUID](), UUID(int=newest["id"].int + 1)
         while True:
-            page = search(filled.connection, Search(wanted), below, limit)
+            page = search_page(filled.connection, Search(wanted), below, limit)
             assert len(page.runs) <= limit
             found += [run.id for run in page.runs]
             if page.below is None:
@@ -119,8 +119,8 @@ def test_pages_together_are_what_is_meant_without_repeat_and_in_order(
 
 def test_a_page_may_be_empty_and_still_say_where_to_go_on(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searches, "STRETCH", 10)
-    monkeypatch.setattr(searching, "MOST_LOOKED_AT", 20)
-    page = search(filled.connection, Search(RunFilter("t0", agent="no")), NEWEST, 5)
+    monkeypatch.setattr(paged_search, "MOST_LOOKED_AT", 20)
+    page = search_page(filled.connection, Search(RunFilter("t0", agent="no")), NEWEST, 5)
 
     assert page.runs == []
     ids = naive(filled, RunFilter("t0"), NEWEST)
@@ -131,7 +131,7 @@ def test_a_search_that_takes_long_stops_after_the_stretch_under_way(
     filled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searches, "STRETCH", 10)
-    monkeypatch.setattr(searching, "ENOUGH_SECONDS", -1.0)
-    page = search(filled.connection, Search(RunFilter("t0", agent="no")), NEWEST, 5)
+    monkeypatch.setattr(paged_search, "ENOUGH_SECONDS", -1.0)
+    page = search_page(filled.connection, Search(RunFilter("t0", agent="no")), NEWEST, 5)
 
     assert page.below == naive(filled, RunFilter("t0"), NEWEST)[9]

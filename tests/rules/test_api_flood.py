@@ -13,7 +13,7 @@ class Channel:
         self.flood = Flood(lambda: self.now)
 
     def says(self, messages: int) -> float:
-        return max(self.flood.hear() for _ in range(messages))
+        return max(self.flood.count() for _ in range(messages))
 
 
 def test_what_a_worker_says_at_once_is_heard() -> None:
@@ -29,7 +29,7 @@ def test_a_flood_is_left_once_and_longer_each_time_until_it_has_been_calm() -> N
         left.append(channel.says(2 * int(AT_ONCE)))
         assert channel.says(1000) == 0, "it is left already"
         channel.now += left[-1]
-        channel.flood.again()
+        channel.flood.unmute()
     assert left == [FIRST_SECONDS, 1.0, 2.0, LONGEST_SECONDS, LONGEST_SECONDS]
     channel.now += CALM_SECONDS + 1
     assert channel.says(2 * int(AT_ONCE)) == FIRST_SECONDS

@@ -21,7 +21,7 @@ from api.http.openapi_responses import refusals
 from api.http.problems import CODES, Problem
 from api.http.responses import JsonText, encode
 from api.runs import stream
-from api.runs.input_check import fitting_input
+from api.runs.agent_input import checked_input
 from api.streams.frame import KEEPALIVE, Frame, frame
 from api.streams.mailbox import ROOM, Mailbox
 
@@ -49,17 +49,17 @@ def test_a_duration_is_written_as_iso(ms: int, text: str) -> None:
 
 
 def test_a_cursor_is_read_by_the_list_that_issued_it() -> None:
-    assert cursors.place("runs", cursors.cursor("runs", "abc")) == "abc"
-    assert cursors.number("steps", cursors.cursor("steps", "17")) == 17
+    assert cursors.read_cursor("runs", cursors.write_cursor("runs", "abc")) == "abc"
+    assert cursors.read_number("steps", cursors.write_cursor("steps", "17")) == 17
     for text in (
-        cursors.cursor("logs", "17"),
-        cursors.cursor("steps", "-1"),
-        cursors.cursor("steps", str(2**31)),
+        cursors.write_cursor("logs", "17"),
+        cursors.write_cursor("steps", "-1"),
+        cursors.write_cursor("steps", str(2**31)),
         "!",
         "===",
     ):
         with pytest.raises(Problem, match="invalid_cursor"):
-            cursors.number("steps", text)
+            cursors.read_number("steps", text)
 
 
 def test_stored_json_passes_through_untouched() -> None:
@@ -168,19 +168,19 @@ def agent(schema: dict[str, Any]) -> KnownAgent:
 
 def test_a_schema_never_makes_the_server_fetch_anything() -> None:
     with pytest.raises(Problem, match="cannot be compared"):
-        fitting_input({}, agent({"$ref": "http://127.0.0.1:9/schema.json"}), 1000)
+        checked_input({}, agent({"$ref": "http://127.0.0.1:9/schema.json"}), 1000)
 
 
 def test_a_refused_value_is_not_quoted() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x"]}}}
     with pytest.raises(Problem) as caught:
-        fitting_input({"a": "s3cret", "b": "s3cret"}, agent(schema), 1000)
+        checked_input({"a": "s3cret", "b": "s3cret"}, agent(schema), 1000)
     assert [error.field for error in caught.value.errors] == ["input.a", "input.b"]
     assert "s3cret" not in str(caught.value.document())
 
 
 def test_a_backslash_before_u0000_is_no_nul() -> None:
-    assert fitting_input({"a": "\\u0000"}, agent({}), 1000) == '{"a":"\\\\u0000"}'
+    assert checked_input({"a": "\\u0000"}, agent({}), 1000) == '{"a":"\\\\u0000"}'
 
 
 def test_an_invalid_body_is_not_quoted() -> None:
@@ -191,7 +191,7 @@ def test_an_invalid_body_is_not_quoted() -> None:
 
 
 def test_the_examples_fit_their_shapes() -> None:
-    for name, example in examples.SHOWN.items():
+    for name, example in examples.EXAMPLES.items():
         TypeAdapter(getattr(shapes, name)).validate_python(example, strict=True, extra="forbid")
 
 

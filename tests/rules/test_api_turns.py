@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from api.http import fair_use
-from api.http.fair_places import Places, Whose
-from api.http.fair_use import READS_PER_KEY, FairUse, aside
+from api.http.fair_places import CallOwner, Places
+from api.http.fair_use import READS_PER_KEY, FairUse, without_turn
 from api.http.problems import Problem
 
-A, B, C = (Whose(key, "acme") for key in "abc")
-OTHER = Whose("d", "other")
+A, B, C = (CallOwner(key, "acme") for key in "abc")
+OTHER = CallOwner("d", "other")
 
 
 def test_a_key_a_tenant_and_all_together_have_their_few_places() -> None:
@@ -81,7 +81,7 @@ def test_a_call_that_waits_aside_leaves_its_place_and_takes_it_again_afterwards(
             return [await turns.read(A) for _ in range(READS_PER_KEY)]
 
         turn = await turns.read(A)
-        async with aside():
+        async with without_turn():
             for one in await asyncio.create_task(fill()):
                 one.end()
                 one.end()

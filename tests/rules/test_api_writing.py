@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import exc
 
-from api.http.write_access import AGAIN_SECONDS, CALM_SECONDS, Writing, why
+from api.http.write_access import AGAIN_SECONDS, CALM_SECONDS, WriteAccess, explain_refusal
 from models.errors import DatabaseAway
 
 REFUSALS = {
@@ -24,21 +24,21 @@ REFUSALS = {
 @pytest.mark.parametrize("named", REFUSALS)
 def test_each_refusal_names_its_cause_and_its_fix(named: str) -> None:
     error = REFUSALS[named]
-    assert named in (why(error) or "")
-    assert named in (why(exc.DBAPIError("INSERT", {}, error)) or ""), "as SQLAlchemy wraps it"
+    assert named in (explain_refusal(error) or "")
+    assert named in (explain_refusal(exc.DBAPIError("INSERT", {}, error)) or ""), "as SQLAlchemy wraps it"
 
 
 def test_a_full_server_is_known_by_its_words_where_a_connection_fails() -> None:
     away = DatabaseAway("PostgreSQL cannot be reached")
     away.__cause__ = psycopg.OperationalError("FATAL:  sorry, too many clients already")
-    assert "max_connections" in (why(away) or "")
+    assert "max_connections" in (explain_refusal(away) or "")
 
 
 @pytest.mark.parametrize(
     "error", [psycopg.OperationalError("gone"), ValueError("disk"), psycopg.errors.FeatureNotSupported()]
 )
 def test_other_errors_say_nothing_of_writes(error: Exception) -> None:
-    assert why(error) is None
+    assert explain_refusal(error) is None
 
 
 class Disk:
@@ -64,13 +64,13 @@ class Disk:
 
 def test_ready_writes_rarely_while_all_is_well_and_each_second_while_it_is_not() -> None:
     now, disk = [0.0], Disk()
-    writing = Writing(lambda: now[0])
+    writing = WriteAccess(lambda: now[0])
 
     def looks(seconds: float) -> list[bool]:
         found = []
         for _ in range(int(seconds * 4)):
             try:
-                writing.look(disk)  # type: ignore[arg-type]
+                writing.probe(disk)  # type: ignore[arg-type]
             except psycopg.Error:
                 found.append(False)
             else:

@@ -20,9 +20,9 @@ RELATIONS = {
     ("PUT", "/v1/providers/{name}", "tokenUrl"): "private address",
     ("PUT", "/v1/providers/{name}", "revocationUrl"): "private address",
     ("PUT", "/v1/providers/{name}", "clientSecret"): "must be sent again",
-    ("POST", "/v1/runs", "expiresIn"): "is over before notBefore",
-    ("POST", "/v1/runs/batch", "expiresIn"): "is over before notBefore",
-    ("POST", "/v1/runs/{runId}/retry", "fromStep"): "is no key and no name",
+    ("POST", "/v1/runs", "expiresIn"): "ends before notBefore",
+    ("POST", "/v1/runs/batch", "expiresIn"): "ends before notBefore",
+    ("POST", "/v1/runs/{runId}/retry", "fromStep"): "is neither key nor name",
 }
 SCOPES = "x-scopes-of-the-key"  # sent along for this check, and read by nobody else
 

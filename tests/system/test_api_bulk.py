@@ -211,7 +211,7 @@ def test_it_needs_the_scopes_of_the_calls_for_one_run(api: ApiServer, run: str) 
 def test_a_tenant_has_only_a_few_under_way(acme: httpx.Client, other: httpx.Client, api: ApiServer) -> None:
     answers = [acme.post(f"{BULK}/pause", json={"filter": {"agent": "nobody"}}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [202] * 10 + [409]
-    assert "10 such operations of yours are under way" in refused(answers[-1], 409, "conflict")["detail"]
+    assert "Your tenant runs 10 such operations already" in refused(answers[-1], 409, "conflict")["detail"]
     ask(acme, "pause", dry=True, agent="nobody")
     ask(other, "pause", agent="nobody")
     carry_out(api)

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from api.guard import HEADER_SECONDS, SWEEP_SECONDS
+from api.guard import HEADER_SECONDS
+from api.http_connections import SWEEP_SECONDS
 from tests.system.api_server import ApiServer
 from tests.system.drill import size
 from tests.system.following import enqueue

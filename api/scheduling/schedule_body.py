@@ -1,4 +1,4 @@
-"""Turns the body of PUT /v1/schedules/{name}, and what is stored already, into the schedule to store."""
+"""The schedule to store, from the body of PUT /v1/schedules/{name} and the row that exists already."""
 
 import json
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from api.http.fields import Cron, Timezone
 from api.http.parsing import Body, read_as
 from api.http.problems import FieldError, Problem
 from api.resources import Resources
-from api.runs.create import new_run
-from api.runs.envelope import LATER, ScheduledRunBody
+from api.runs.new_run import new_run
+from api.runs.request_bodies import LATER, ScheduledRunBody
 from models.calendar.recurrence import Recurrence
 from models.fleet import queue_settings
 from models.operations import schedules
@@ -24,51 +24,51 @@ _NEEDED = ("cron", "timezone", "run")
 
 
 class ScheduleRequest(Body):
-    """A recurring run; of a schedule that there is, what is left out stays as it is."""
+    """A recurring run. Fields that are left out keep the values of an existing schedule."""
 
     cron: Annotated[Cron, Field(description="Minute, hour, day of month, month, day of week.")] | None = None
-    timezone: Annotated[Timezone, Field(description="The zone whose clock `cron` means, as IANA names it.")] | None = (
-        None
-    )
+    timezone: Annotated[Timezone, Field(description="The IANA time zone of `cron`.")] | None = None
     run: Annotated[
         dict[str, Any] | None,
         Field(
-            description="As POST /v1/runs takes it, without `notBefore`.",
+            description="A body of POST /v1/runs without `notBefore`.",
             json_schema_extra={"anyOf": [ScheduledRunBody.model_json_schema(), {"type": "null"}]},
         ),
     ] = None
     overlap: Annotated[
         Literal["skip", "queue"] | None,
-        Field(description="When an earlier run goes on: fire not at all (default), or start when it has ended."),
+        Field(
+            description="While an earlier run has not ended: skip the firing (default), or start its run after the earlier one."
+        ),
     ] = None
     catchUp: Annotated[  # noqa: N815  as the API spells it
         Literal["none", "last"] | None,
-        Field(description="Of firings missed by more than a minute make none (default), or the last one."),
+        Field(description="Firings missed by more than a minute: make up for none (default), or for the last one."),
     ] = None
-    paused: Annotated[bool | None, Field(description="Whether it stands still; default false.")] = None
+    paused: Annotated[bool | None, Field(description="Whether the schedule is paused; default false.")] = None
 
 
-def asked(
+def put_statement(
     connection: psycopg.Connection[Any],
     caller: Caller,
     name: str,
     fields: Mapping[str, Any],
     *,
-    run_state: Mapping[str, Any] | None,
+    row: Mapping[str, Any] | None,
     shared: Resources,
 ) -> Statement:
-    """Give the statement that stores what is asked for; `run_state` is the schedule's locked row, if there is one."""
+    """Return the statement that stores the schedule; `row` is its locked row, None for a new schedule. Raises Problem."""
     body = read_as(ScheduleRequest, fields)
-    missing = [field for field in _NEEDED if getattr(body, field) is None] if run_state is None else []
+    missing = [field for field in _NEEDED if getattr(body, field) is None] if row is None else []
     if missing:
         raise Problem(
             "invalid_request", f"{missing[0]} is missing.", [FieldError(field, "is missing") for field in missing]
         )
-    before = run_state or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
+    before = row or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
     cron = " ".join((body.cron or before["cron"]).split())
     timezone = body.timezone or before["timezone"]
     paused = before["paused"] if body.paused is None else body.paused
-    agent, request, by = _run(connection, caller, body, before, shared)
+    agent, request, by = _run_to_store(connection, caller, body, before, shared)
     same = (before.get("cron"), before.get("timezone"), before["paused"]) == (cron, timezone, paused)
     return schedules.put(
         caller.tenant,
@@ -80,35 +80,37 @@ def asked(
         overlap=body.overlap or before["overlap"],
         catch_up=body.catchUp or before["catch_up"],
         paused=paused,
-        next_at=None if paused else before["next_at"] if same else _first(connection, Recurrence(cron, timezone)),
+        next_at=None
+        if paused
+        else before["next_at"]
+        if same
+        else _first_firing(connection, Recurrence(cron, timezone)),
         by=by,
     )
 
 
-def _run(
+def _run_to_store(
     connection: psycopg.Connection[Any],
     caller: Caller,
     body: ScheduleRequest,
     before: Mapping[str, Any],
     shared: Resources,
 ) -> tuple[str, str, Any]:
-    """Give the agent, what is stored of the run, and the key in whose name it is made."""
+    """Return the agent, the stored description of the run, and the key that its runs are created by."""
     if body.run is None:
         return before["agent"], json.dumps(before["request"]), before["created_by"]
     if "notBefore" in body.run:
-        why = "has no place in a schedule: its cron says when the run begins"
-        raise Problem("unknown_field", f"run.notBefore {why}.", [FieldError("run.notBefore", why)])
+        detail = "is not allowed in a schedule: its cron decides when the run starts"
+        raise Problem("unknown_field", f"run.notBefore {detail}.", [FieldError("run.notBefore", detail)])
     wanted = read_as(ScheduledRunBody, body.run, later=LATER, place="run.")
     made = new_run(caller, wanted, shared, "run.")
     if not queue_settings.holds_window(connection, made.window):
-        raise Problem(
-            "unknown_window", "The window was deleted a moment ago.", [FieldError("run.window", "was deleted")]
-        )
+        raise Problem("unknown_window", "The window was just deleted.", [FieldError("run.window", "was deleted")])
     request = schedules.request(made, body.run, queue=wanted.queue, timeout_ms=wanted.timeout)
     return made.agent, request, caller.key
 
 
-def _first(connection: psycopg.Connection[Any], rule: Recurrence) -> datetime | None:
+def _first_firing(connection: psycopg.Connection[Any], rule: Recurrence) -> datetime | None:
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
     return rule.after(row[0])

@@ -1,4 +1,4 @@
-"""GET /v1/events/sse: what happens to a tenant's runs, live, for dashboards and notifiers."""
+"""GET /v1/events/sse: live events of a tenant's runs, for dashboards and notifiers."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from api.http.auth import Caller, may
 from api.http.openapi_responses import Responses, refusals
 from api.http.transactions import reading
-from api.links.delivery import asks, complete
+from api.links.delivery import add_links_and_input, is_question
 from api.resources import Resources, resources
 from api.runs.stream import EVENT, HEADERS, KEEPALIVE_SECONDS
 from api.shapes import RunStatus
@@ -28,7 +28,7 @@ _EXAMPLE = (
 )
 _STREAM: Responses = {
     200: {
-        "description": "Server-sent events, without ids: what is missed is not sent again.",
+        "description": "Server-sent events without ids: missed events are not sent again.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVENT, "example": _EXAMPLE}},
     }
 }
@@ -43,10 +43,12 @@ _STREAM: Responses = {
 async def stream_tenant(
     caller: Annotated[Caller, Depends(may("read"))],
     shared: Annotated[Resources, Depends(resources)],
-    status: Annotated[list[RunStatus] | None, Query(description="Repeatable: of runs that have one of them.")] = None,
-    agent: Annotated[str | None, Query(description="Of runs of this agent.")] = None,
+    status: Annotated[
+        list[RunStatus] | None, Query(description="Repeatable: events of runs with one of these statuses.")
+    ] = None,
+    agent: Annotated[str | None, Query(description="Events of this agent's runs.")] = None,
 ) -> StreamingResponse:
-    """Send what happens from the first keepalive on, which comes at once; a run's own stream loses nothing, this one may."""
+    """Send events from the first keepalive on, which comes immediately. Unlike a run's own stream, this one may lose events."""
     body = _frames(shared.hub, caller, frozenset(status or ()), agent)
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
@@ -56,10 +58,10 @@ async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str
         yield KEEPALIVE
         keepalive_at = time.monotonic() + KEEPALIVE_SECONDS
         while not board.closed:
-            came = await board.take(keepalive_at - time.monotonic())
-            wanted = [message for message in came if not statuses or message.get("runStatus") in statuses]
-            if wanted and (agent is not None or any(map(asks, wanted))):
-                wanted = await run_in_threadpool(_prepared, viewer, agent, wanted)
+            messages = await board.take(keepalive_at - time.monotonic())
+            wanted = [message for message in messages if not statuses or message.get("runStatus") in statuses]
+            if wanted and (agent is not None or any(map(is_question, wanted))):
+                wanted = await run_in_threadpool(_filtered, viewer, agent, wanted)
             if wanted:
                 yield b"".join(frame(message, resumable=False).wire for message in wanted)
             if time.monotonic() >= keepalive_at:
@@ -67,13 +69,13 @@ async def _frames(hub: Hub, viewer: Caller, statuses: frozenset[str], agent: str
                 yield KEEPALIVE
 
 
-def _prepared(viewer: Caller, agent: str | None, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep what is about the agent's runs, and give links to who may have them."""
+def _filtered(viewer: Caller, agent: str | None, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages about the agent's runs, with the links that the viewer may have."""
     with reading() as session:
         if agent is not None:
             ids = {message["runId"] for message in messages}
             about = select(Run.id).where(col(Run.id).in_(ids), Run.tenant == viewer.tenant, Run.agent == agent)
             theirs = {str(run) for run in session.exec(about)}
             messages = [message for message in messages if message["runId"] in theirs]
-        complete(session, [(viewer, message) for message in messages])
+        add_links_and_input(session, [(viewer, message) for message in messages])
     return list(messages)

@@ -1,4 +1,4 @@
-"""Ends what is open for a key that was revoked: a stream would outlive its key, and go on to bring links that decide."""
+"""End of the streams of revoked keys; otherwise a stream would outlive its key and deliver links that decide."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -15,30 +15,30 @@ from models.tables.api_key import ApiKey
 LOOK_SECONDS = 2.0
 
 
-class Open(Protocol):
-    """Something that a caller has open."""
+class OpenStream(Protocol):
+    """A stream that a caller has open."""
 
     viewer: Caller | None
     revoked: bool
 
     def close(self) -> None:
-        """End it."""
+        """End the stream."""
 
 
-async def end_for_ever(everything: Callable[[], Collection[Open]]) -> None:
-    """Look again and again, with one statement for all that is open."""
+async def end_revoked_forever(open_streams: Callable[[], Collection[OpenStream]]) -> None:
+    """Check the keys of all open streams every LOOK_SECONDS, with one statement; never returns."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        watched = [one for one in everything() if one.viewer is not None]
+        watched = [one for one in open_streams() if one.viewer is not None]
         if watched:
             await _end(watched)
 
 
-async def _end(watched: Collection[Open]) -> None:
+async def _end(watched: Collection[OpenStream]) -> None:
     keys = {one.viewer.key for one in watched if one.viewer is not None}
     try:
         valid = await asyncio.to_thread(_valid, keys)
-    except Exception as error:  # noqa: BLE001  whatever it is, the loop must go on; nobody can revoke a key meanwhile either
+    except Exception as error:  # noqa: BLE001  the loop must survive any error; without a database no key is revoked either
         fact("stream.keys_unknown", level="warning", error=type(error).__name__)
         return
     for one in watched:
