@@ -9,7 +9,7 @@ from taxiway.cli.fleet import show_rows
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 # The members that fit a screen; --json prints them all.
 _COLUMNS = ("name", "queue", "workers", "slots", "limit", "paused", "window", "timeout", "description")

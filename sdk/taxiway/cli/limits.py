@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from taxiway.cli.options import read_duration
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 _NONE = ("", "none")
 

@@ -10,7 +10,7 @@ from taxiway.cli.fleet import show_rows
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 _COLUMNS = ("name", "clientId", "clientAuth", "authorizeUrl", "scopes")
 app = group("providers", _COLUMNS, Client.providers, "OAuth providers, and what people authorized.")
