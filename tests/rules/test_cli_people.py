@@ -65,7 +65,7 @@ def test_the_only_question_of_a_run_is_decided_by_the_id_of_the_run(invoke: Invo
 
 def test_a_run_that_asks_nothing_or_too_much_is_usage(invoke: Invoke) -> None:
     none = invoke(Canned(NOTHING_SO, httpx.Response(200, json={"approvals": []})), "approve", RUN_ID)
-    assert (none.exit_code, "asks nobody at the moment" in none.stderr) == (2, True)
+    assert (none.exit_code, "asks no question at the moment" in none.stderr) == (2, True)
     two = httpx.Response(200, json={"approvals": [asked(), asked(waitId="other")]})
     many = invoke(Canned(NOTHING_SO, two), "deny", RUN_ID)
     assert many.exit_code == 2
