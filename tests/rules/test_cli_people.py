@@ -28,7 +28,7 @@ def test_the_inbox_is_lines_that_cut_can_read(invoke: Invoke) -> None:
     assert invoke(endless, "approvals").stdout.splitlines()[1].split("\t")[4] == "no end"
     result = invoke(Canned(httpx.Response(200, json={"approvals": []})), "approvals")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Nobody is asked anything" in result.stderr
+    assert "No run asks a question" in result.stderr
 
 
 @pytest.mark.parametrize(
