@@ -80,7 +80,7 @@ def test_pages_come_back_in_order_with_size_title_and_status(site: str) -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "/page", ""])
 def test_only_http_is_fetched(url: str) -> None:
-    with pytest.raises(Fatal, match="no http or https address"):
+    with pytest.raises(Fatal, match="not an http or https address"):
         asyncio.run(fetch_pages.fetch(url))
 
 

@@ -243,7 +243,7 @@ def test_broken_metadata_is_unknown_with_the_reason_and_never_an_error(tmp_path:
 @pytest.mark.parametrize("path", ["missing", "file"])
 def test_a_path_that_is_no_folder_is_fatal_and_named(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Fatal, match=f"{tmp_path / path} is no folder"):
+    with pytest.raises(Fatal, match=f"{tmp_path / path} is not a folder"):
         license_audit.collect(str(tmp_path / path))
 
 
