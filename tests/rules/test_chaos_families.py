@@ -1,4 +1,4 @@
-"""Of runs that others started, too many, too few, and those whose ends went astray are complained of."""
+"""The checks report children that are too many, too few, or whose ends were lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _run(name: str, parent: str | None = PARENT) -> dict[str, Any]:
 
 
 def _facts() -> Facts:
-    """A parent that has started two children, which have ended well, as it has."""
+    """Return a parent that has started two children and succeeded as they have."""
     book = Book()
     book.accept([Accepted(PARENT, "k", "family", {"children": 2, "millis": 0, "secret": "s"})])
     found = Facts(book, 15, lambda label: label)
@@ -50,7 +50,7 @@ def _before_its_children(found: Facts) -> None:
 
 
 def _by_tasks(found: Facts) -> None:
-    """One child by a task of its own, another by the call for the rest."""
+    """Start one child in a task of its own, another in a call for the rest."""
     accepted = found.book.accepted[PARENT]
     accepted.agent, accepted.input["children"] = "mapping", 3
     keys = ("spawn:child@0.3#1", "spawn:child/rest@0.2#1")

@@ -1,4 +1,4 @@
-"""Of tasks that hear what was said to others, of results that no order of events gives, and of replays that lose their way."""
+"""Checks of tasks: outcomes of other tasks, results that no order of events yields, and replays that diverge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _step(key: str, status: str) -> dict[str, Any]:
 
 
 def _facts() -> Facts:
-    """A run that asked three times: one was approved, one denied, and the last was given up."""
+    """Return a run that asked three times: one approved, one denied, the last given up."""
     found = Facts(Book(), 15, lambda label: label)
     found.waits = [_wait("0", "approved"), _wait("1", "denied"), _wait("2", "withdrawn")]
     answers = [["0", "approved", "w0"], ["1", "denied", "w1"], ["2", "late", ""]]

@@ -1,4 +1,4 @@
-"""`taxiway bulk` shows how many runs are meant before anything is done to them, and stays until it is done."""
+"""`taxiway bulk` shows the number of runs before it acts on them, and stays until the operation has ended."""
 
 from __future__ import annotations
 

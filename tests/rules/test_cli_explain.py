@@ -1,4 +1,4 @@
-"""`taxiway explain` says in a screen why a run is not executing, and what to do about it."""
+"""`taxiway explain` shows on one screen why a run is not executing, and how to change that."""
 
 from __future__ import annotations
 

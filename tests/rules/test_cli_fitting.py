@@ -1,4 +1,4 @@
-"""What is typed with `-i` becomes what the agent's input takes, and a mismatch says how it was read."""
+"""Values of `-i` take the types of the agent's input, and a mismatch shows how a value was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody types and what becomes of it: inputs, durations, results in files, words on a screen."""
+"""Arguments and their results: inputs, durations, results in files, text on a screen."""
 
 from __future__ import annotations
 

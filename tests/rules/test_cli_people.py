@@ -1,4 +1,4 @@
-"""`approvals`, `approve`, `deny` and `answer` list what people are asked, and decide it."""
+"""`approvals`, `approve`, `deny` and `answer` list the questions to people, and decide them."""
 
 from __future__ import annotations
 

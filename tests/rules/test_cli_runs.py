@@ -1,4 +1,4 @@
-"""The commands about runs show where they stand, and say what an action has come to."""
+"""The commands about runs show their state, and the result of an action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both clients say which runs are meant in the same way, and follow what is done to them until it has ended."""
+"""Both clients send the same filter, and follow an operation until it has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enqueueing, listing, cancelling and retrying runs: what is sent, and what comes back."""
+"""Enqueueing, listing, cancelling and retrying runs: requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key of a call that starts children says which call it is, wherever in an async agent it stands."""
+"""The key of a call that starts children identifies the call, at any place of an async agent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_keyed_call_that_has_moved_to_another_task_has_the_children_that_it_st
 
 
 def _came_to(script: Script) -> list[AsyncChild[object]]:
-    """Carry out a script that needs no answers."""
+    """Return the result of a script that needs no answers."""
     try:
         while True:
             next(script)

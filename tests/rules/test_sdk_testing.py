@@ -1,4 +1,4 @@
-"""How a test of an agent reads: what may be given, what is refused, and what it says when the two are at odds."""
+"""Tests of agents: what may be given, what is refused, and the error if the agent does something else."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def chatty(run: Run) -> Any:
     run.progress(1, 2, "half")
     run.emit("kept", 1, durable=True)
     run.step(inside)
-    print("printed")  # noqa: T201 - it stays what a test expects it to be
+    print("printed")  # noqa: T201 - it stays as a test expects it
     raise LookupError("enough")
 
 

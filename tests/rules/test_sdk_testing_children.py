@@ -1,4 +1,4 @@
-"""Children of a played run: played too where their agent is declared, or given."""
+"""Children of a played run: played too if their agent is declared, or given."""
 
 from __future__ import annotations
 

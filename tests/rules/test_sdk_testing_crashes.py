@@ -1,4 +1,4 @@
-"""A test may have the host die after each step: it finds what an agent does outside of steps, and what differs each time."""
+"""A test may let the host die after each step: this finds effects outside of steps, and values that differ each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an outcome of `play` tells: of chains of runs, of failures, and of what was given in vain."""
+"""The content of an outcome of `play`: chains of runs, failures, and what was given and not used."""
 
 from __future__ import annotations
 

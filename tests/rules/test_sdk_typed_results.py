@@ -1,4 +1,4 @@
-"""A child's and a run's result comes back in the form that its agent's return annotation says."""
+"""The result of a child and of a run has the form of its agent's return annotation."""
 
 from __future__ import annotations
 
