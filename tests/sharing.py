@@ -1,6 +1,6 @@
-"""Shares the tests out among processes: one of them has all those of whole systems, of which only one lives at a time.
+"""Distribution of the tests among processes: one of them has all tests of whole systems, of which only one exists at a time.
 
-Handed out file by file they would wait for each other, and the processes that wait would do nothing else meanwhile.
+Distributed file by file, they would wait for each other, and the waiting processes would run nothing else.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ class SystemsTogether(LoadFileScheduling):
 
 @cache
 def of_whole_systems(file: str) -> bool:
-    """Say whether the tests of a file (from the root) ask for a system that nobody else has meanwhile."""
+    """Return whether the tests of a file (from the root) use a system that no other process may use concurrently."""
     return bool(_ASKS_FOR_ONE.search((ROOT / file).read_text()))
