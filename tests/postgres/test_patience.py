@@ -1,4 +1,4 @@
-"""A connection to a peer that takes everything and answers nothing is given up, whoever uses it."""
+"""A connection to a peer that takes everything and answers nothing is closed, in every use of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops.chaos.switchboard import Switchboard
 
 @pytest.fixture
 def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Switchboard, Link]]:
-    """Give the way by which this process reaches its database."""
+    """Return the link by which this process reaches its database."""
     board, server = Switchboard(), urlsplit(law_url)
     folder = parse_qs(server.query)["host"][0]
 
