@@ -182,6 +182,7 @@ def test_duties_are_made_anew_with_each_session(proxy: Proxy, monkeypatch: pytes
     until(lambda: len(made) == 2 and made[1].done, "it leads again")
     loop.stop()
     thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_hint_makes_the_first_duty_due_at_once_and_no_other(start: Start) -> None:
