@@ -1,4 +1,4 @@
-"""Distribution of the tests among processes: one of them has all tests of whole systems, of which only one exists at a time.
+"""Distribution of the tests among processes: one has all tests of whole systems, because only one exists at a time.
 
 Distributed file by file, they would wait for each other, and the waiting processes would run nothing else.
 """

@@ -15,7 +15,7 @@ class NewRunOptions(TypedDict, total=False):
     """Options of `enqueue`; the server fills in what is missing or None."""
 
     user_id: str | None
-    """The user on whose behalf the run acts."""
+    """The user for whom the run acts."""
     queue: str | None
     window: str | None
     """The run executes only while this window is open."""

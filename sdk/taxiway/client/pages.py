@@ -42,7 +42,7 @@ class Pages(Generic[T]):
             items = items[: self.limit]
             self.limit -= len(items)
         cursor = answer.json.get("nextCursor")
-        # A cursor that repeats itself would walk the same page for ever.
+        # A cursor that repeats itself would walk the same page forever.
         self.over = not cursor or cursor == self.cursor or self.limit == 0
         self.cursor = cursor
         return items
