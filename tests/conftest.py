@@ -1,7 +1,7 @@
-"""Gives every test what it asks for: shared servers, a database of its own, a broker database, a whole stack.
+"""Fixtures of all tests: shared servers, a database of its own, a broker database, a whole stack.
 
-Nothing here is automatic or started unless a test asks. All processes of one pytest run share one PostgreSQL and one
-Valkey; they are kept by a process that ends when pytest does.
+No fixture is automatic or started before a test requests it. All processes of one pytest run share one PostgreSQL and
+one Valkey; a process keeps them that ends when pytest does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ops.stack import Stack, StackOptions
 from tests import warm
 from tests.sharing import SystemsTogether, in_order, is_quick
 
-# A busy machine is no fault of the code: no example of a property is timed.
+# A busy machine is not a fault of the code: examples of properties have no deadline.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
@@ -40,7 +40,7 @@ TEMPLATE = "taxiway_template"
 
 
 def pytest_configure() -> None:
-    """Take away what a developer's shell says about some other installation."""
+    """Remove what a developer's shell sets for another installation."""
     for name in [name for name in os.environ if name.startswith(("TAXIWAY_", "FLOWER_", "CELERY_"))]:
         if not name.endswith("_BIN") and name not in ("TAXIWAY_SIMULATIONS", "TAXIWAY_SIMULATION", "TAXIWAY_PROGRAMS"):
             del os.environ[name]
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SystemsTogether | None:
-    """Share the tests out by files, but for those of whole systems."""
+    """Distribute the tests by files, but keep those of whole systems together."""
     return SystemsTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
@@ -98,7 +98,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def servers(shared_folder: Path) -> Servers:
-    """Return the servers of this pytest run; the first process that asks has them started."""
+    """Return the servers of this pytest run; the first process that requests them starts them."""
     base = shared_folder / "servers"
     ready = base / "servers.json"
     with one_process_at_a_time(shared_folder / "servers.lock"):
@@ -125,13 +125,13 @@ def _start_keeper(base: Path, ready: Path) -> None:
         if keeper.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"the servers for the tests did not start:\n{log.read_text()}", pytrace=False)
         time.sleep(0.02)
-    # It outlives this process on purpose, so nobody here will collect it: say so, or the interpreter warns.
+    # It outlives this process on purpose and is not collected here: say so, or the interpreter warns.
     keeper.returncode = 0
 
 
 @pytest.fixture(scope="session")
 def template_database(servers: Servers, shared_folder: Path) -> str:
-    """Return the name of a migrated, empty database to clone; made once per pytest run."""
+    """Return the name of a migrated, empty database to clone; created once per pytest run."""
     done = shared_folder / "template.done"
     with one_process_at_a_time(shared_folder / "template.lock"):
         if not done.exists():
@@ -154,7 +154,7 @@ def template_database(servers: Servers, shared_folder: Path) -> str:
 
 @contextmanager
 def cloned_database(servers: Servers, template: str) -> Iterator[str]:
-    """Give the address of a fresh clone of `template`, dropped afterwards."""
+    """Return the address of a fresh clone of `template`, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -167,14 +167,14 @@ def cloned_database(servers: Servers, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(servers: Servers, template_database: str) -> Iterator[str]:
-    """Give a migrated, empty database of this test's own."""
+    """Return a migrated, empty database for this test only."""
     with cloned_database(servers, template_database) as url:
         yield url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Callable[..., psycopg.Connection[Any]]]:
-    """Give a function that opens another connection to this test's database; all are closed afterwards."""
+    """Return a function that opens another connection to this test's database; all are closed afterwards."""
     opened: list[psycopg.Connection[Any]] = []
 
     def connect(**options: Any) -> psycopg.Connection[Any]:
@@ -188,7 +188,7 @@ def database(database_url: str) -> Iterator[Callable[..., psycopg.Connection[Any
 
 @contextmanager
 def empty_broker(servers: Servers, first: int) -> Iterator[str]:
-    """Give the address of an empty Valkey database that no other process of this run uses, counted from `first`."""
+    """Return the address of an empty Valkey database that no other process of this run uses, counted from `first`."""
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     url = servers.broker(first + process)
     with redis.Redis.from_url(url) as client:
@@ -199,13 +199,13 @@ def empty_broker(servers: Servers, first: int) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(servers: Servers) -> Iterator[str]:
-    """Give an empty Valkey database of this test's own."""
+    """Return an empty Valkey database for this test only."""
     with empty_broker(servers, 1) as url:
         yield url
 
 
 class StackFactory:
-    """Builds a whole Taxiway on a database of its own; a new one replaces the one before."""
+    """Builds a whole Taxiway on a database of its own; a new one replaces the previous one."""
 
     def __init__(self, servers: Servers, template: str, folder: Path) -> None:
         self.servers = servers
@@ -215,9 +215,9 @@ class StackFactory:
         self.open = ExitStack()
 
     def __call__(self, *, own_servers: bool = False, **options: Any) -> Stack:
-        """Start a stack with `StackOptions(**options)`: a free port and no Flower unless asked.
+        """Start a stack with `StackOptions(**options)`: a free port and no Flower by default.
 
-        It uses the shared servers, or for tests that kill them (`own_servers=True`) durable ones of its own.
+        It uses the shared servers; tests that kill servers get durable ones of their own (`own_servers=True`).
         """
         self.open.close()
         self.number += 1
@@ -233,7 +233,7 @@ class StackFactory:
 def stack(
     servers: Servers, template_database: str, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StackFactory]:
-    """Give a factory of stacks to one module at a time: two whole stacks would disturb each other's clocks."""
+    """Return a factory of stacks to one module at a time: two whole stacks would disturb each other's clocks."""
     with one_process_at_a_time(shared_folder / "stack.lock"):
         factory = StackFactory(servers, template_database, tmp_path_factory.mktemp("stack"))
         with factory.open:

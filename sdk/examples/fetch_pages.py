@@ -1,4 +1,4 @@
-"""Fetches many pages at once, each in a step of its own: what was fetched stays fetched when the worker is lost."""
+"""Concurrent fetching of pages, each in its own step: a fetched page is kept if the worker is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGEST = 5 * 1024 * 1024
 
 @agent
 async def fetch_pages(run: AsyncRun, urls: list[str], concurrency: int = 10) -> Page:
-    """Fetch all `urls`, at most `concurrency` at a time; return size, title and status of each, in their order."""
+    """Fetch all `urls`, at most `concurrency` at a time; return size, title and status of each, in the order of `urls`."""
     places = asyncio.Semaphore(max(1, concurrency))
     done = 0
 
@@ -45,9 +45,9 @@ async def fetch_pages(run: AsyncRun, urls: list[str], concurrency: int = 10) -> 
 
 @step(retry=Retry(attempts=4, initial=0.2, factor=2, max=5))
 async def fetch(url: str) -> Page:
-    """Fetch one page. Errors of the network and of the server are retried; a 404 is an answer like any other."""
+    """Fetch one page. Errors of the network and of the server are retried; a 404 is a normal answer."""
     if urlsplit(url).scheme not in ("http", "https"):
-        raise Fatal(f"{url!r} is no http or https address")
+        raise Fatal(f"{url!r} is not an http or https address")
     return await asyncio.to_thread(_get, url)
 
 
@@ -71,14 +71,14 @@ def _page(url: str, status: int, response: HTTPResponse | HTTPError) -> Page:
 def _title(body: bytes, charset: str) -> str | None:
     try:
         text = body.decode(charset, "replace")
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # an unknown charset
         text = body.decode("utf-8", "replace")
     match = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     return " ".join(html.unescape(match[1]).split()) if match else None
 
 
 def _opener() -> OpenerDirector:
-    """An opener that knows HTTP alone, so that no redirect leads to a file."""
+    """Return an opener for HTTP only, so that no redirect leads to a file."""
     opener = OpenerDirector()
     for handler in (HTTPHandler, HTTPSHandler, HTTPRedirectHandler, HTTPErrorProcessor, HTTPDefaultErrorHandler):
         opener.add_handler(handler())

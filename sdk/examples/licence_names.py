@@ -1,4 +1,4 @@
-"""Licences by the names that people give them in classifiers and free text."""
+"""Licences by their names in classifiers and free text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from spdx import Category
 
-# In this order: each name found is cut out before the next is looked for, so that LGPL is not found as GPL again.
+# The order matters: each found name is removed before the next search, so that LGPL is not found as GPL too.
 _NAMES = [
     (r"\bagpl[\w.+-]*|(gnu )?affero general public licen[sc]e", "AGPL", Category.STRONG),
     (r"\blgpl[\w.+-]*|(lesser|library) general public licen[sc]e", "LGPL", Category.WEAK),
@@ -43,7 +43,7 @@ _PATTERNS = [(re.compile(pattern, re.IGNORECASE), name, category) for pattern, n
 
 
 def named_in(text: str) -> list[tuple[str, Category]]:
-    """Return every licence that this text names, most demanding names first; empty where it names none."""
+    """Return every licence that this text names, the most demanding first; empty if it names none."""
     found = []
     for pattern, name, category in _PATTERNS:
         text, times = pattern.subn(" ", text)

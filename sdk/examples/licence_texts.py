@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mark:
-    """A licence's mark: `phrase` somewhere in the text, `also` beside it, `never` nowhere in it."""
+    """The mark of a licence: its text contains `phrase` and `also`, but not `never`."""
 
     licence: str
     phrase: str
@@ -26,7 +26,7 @@ _NO_NAMES = (
 )
 _ADVERTISING = r"all advertising materials mentioning"
 
-# The GNU licences mention one another, which is why the title with its version counts, and the first one found wins.
+# The GNU licences mention one another; therefore the title with its version counts, and the first match wins.
 MARKS = (
     Mark("AGPL-3.0", r"gnu affero general public license,? version 3"),
     Mark("LGPL-3.0", r"gnu lesser general public license,? version 3"),
@@ -57,7 +57,7 @@ MARKS = (
 
 
 def recognise(text: str) -> tuple[str, str] | None:
-    """Return the licence whose phrase comes first in the text, and that phrase; None where none does."""
+    """Return the licence whose phrase comes first in the text, and that phrase; None without a match."""
     plain = _plain(text)
     best: tuple[int, str, str] | None = None
     for mark in MARKS:
@@ -72,5 +72,5 @@ def recognise(text: str) -> tuple[str, str] | None:
 
 
 def _plain(text: str) -> str:
-    """Lower case, one space between words, without the decoration of Markdown and comments."""
+    """Return the text in lower case, with one space between words, without the marks of Markdown and comments."""
     return " ".join(re.sub(r"[*#_`>\"]+", " ", text).lower().split())

@@ -1,6 +1,6 @@
-"""Which licence a distribution says it has, and where it says so.
+"""Licence of a distribution, with the source that declares it.
 
-In this order: `License-Expression`, else the `License ::` classifiers, else the `License` field, else licence files.
+The first of these decides: `License-Expression`, the `License ::` classifiers, the `License` field, licence files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_LICENCE = re.compile(r"^(authors|contributors|notice)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """A licence, its category, and the evidence: which source said so, and a short quote of it."""
+    """A licence, its category, and the evidence: the source, and a short quote of it."""
 
     licence: str
     category: Category
@@ -34,7 +34,7 @@ class Verdict:
 
 
 def read_headers(metadata: Path) -> Message:
-    """Read the headers of a `.dist-info` or `.egg-info` (a folder, or the old single file); raises OSError."""
+    """Read the headers of a `.dist-info` or `.egg-info` (a folder, or the old single file); raise OSError."""
     file = metadata
     if not metadata.is_file():
         file = metadata / ("METADATA" if metadata.suffix == ".dist-info" else "PKG-INFO")
@@ -42,7 +42,7 @@ def read_headers(metadata: Path) -> Message:
 
 
 def classify(metadata: Path) -> Verdict:
-    """Find the licence of the distribution whose metadata lies there; never raises, what cannot be told is unknown."""
+    """Return the licence of the distribution with this metadata; never raise, but return unknown."""
     try:
         headers = read_headers(metadata)
         verdict = (
@@ -58,7 +58,7 @@ def classify(metadata: Path) -> Verdict:
 
 
 def from_expression(text: str) -> Verdict | None:
-    """Judge an SPDX expression; None where it is missing or malformed. A valid one decides, even if as unknown."""
+    """Judge an SPDX expression; None if missing or malformed. A valid one decides, even if it is unknown."""
     try:
         return Verdict(text, spdx.category(text), "License-Expression", _short(text))
     except ValueError:
@@ -66,7 +66,7 @@ def from_expression(text: str) -> Verdict | None:
 
 
 def from_classifiers(classifiers: list[str]) -> Verdict | None:
-    """Judge by the licence classifiers. Several are taken to hold together, as they do not say otherwise."""
+    """Judge by the licence classifiers. Several are taken to hold together, because they do not offer a choice."""
     texts = [text for text in classifiers if text.startswith("License ::")]
     return _judge(named_in("; ".join(text.rpartition("::")[2] for text in texts)), "classifier", "; ".join(texts))
 
@@ -95,7 +95,7 @@ def from_files(files: list[Path]) -> Verdict | None:
 
 
 def licence_files(headers: Message, metadata: Path) -> list[Path]:
-    """The licence files that the metadata lists or that lie beside it; nothing outside its folder."""
+    """Return the licence files that the metadata lists or that are beside it; none outside its folder."""
     listed = [str(name) for name in headers.get_all("License-File", [])]
     candidates = [folder / name for name in listed for folder in (metadata / "licenses", metadata)]
     candidates += _beside(metadata)
@@ -132,7 +132,7 @@ def _field(headers: Message, name: str) -> str:
 def _read(file: Path) -> str:
     with file.open("rb") as opened:
         text = opened.read(LONGEST_FILE).decode("utf-8", "replace")
-    # No database and no terminal wants NUL and its like; in broken metadata they do occur.
+    # Broken metadata may contain NUL and other control characters, which databases and terminals do not take.
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

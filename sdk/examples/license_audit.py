@@ -1,7 +1,8 @@
-"""Audits the licences of a Python environment's installed distributions, and asks somebody about the doubtful ones.
+"""Licence audit of a Python environment: classifies its distributions, and asks a person about the doubtful ones.
 
 One step collects them, one step per distribution reads its metadata and classifies it, one writes the report. Killed at
-any point, the run goes on with the first distribution that is not recorded yet; while it waits for somebody it holds nothing.
+any point, the run resumes with the first distribution that is not recorded yet. While it waits for the answer it holds no
+slot.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Row = dict[str, object]
 DOUBTFUL = (Category.STRONG, Category.UNKNOWN)
 MOST_SHOWN = 100
 
-# What a reader must look at comes first.
+# The categories that need a reader's attention come first.
 _ORDER = [Category.STRONG, Category.WEAK, Category.UNKNOWN, Category.PERMISSIVE]
 
 
@@ -28,7 +29,7 @@ _ORDER = [Category.STRONG, Category.WEAK, Category.UNKNOWN, Category.PERMISSIVE]
 def license_audit(run: Run, path: str | None = None, ask_about: tuple[Category, ...] = DOUBTFUL) -> Row:
     """Audit the site-packages folder `path`, or by default the environment that executes this agent.
 
-    Somebody is asked whether the distributions of the categories `ask_about` may stay; the report says what was decided.
+    A person decides whether the distributions of the categories `ask_about` may stay; the report contains the decision.
     """
     found = run.step(collect, path)
     audited: list[Row] = []
@@ -41,7 +42,7 @@ def license_audit(run: Run, path: str | None = None, ask_about: tuple[Category, 
 
 
 def review(run: Run, doubtful: list[Row]) -> Row:
-    """Ask whether these may stay; whatever is answered, the report is written."""
+    """Ask whether these may stay; every answer leads to a report."""
     shown = [{"name": row["name"], "version": row["version"], "licence": row["licence"] or "?", "category": row["category"],
               "said by": _source(row)} for row in doubtful[:MOST_SHOWN]]  # fmt: skip
     which = "one distribution" if len(doubtful) == 1 else f"{len(doubtful)} distributions"
@@ -50,12 +51,12 @@ def review(run: Run, doubtful: list[Row]) -> Row:
 
 
 def verdict(decision: Decision, count: int) -> Row:
-    """Put a decision into the report's own words."""
+    """Return a decision as the report contains it."""
     return {"approved": decision.approved, "by": decision.by, "comment": decision.comment, "distributions": count}
 
 
 def collect(path: str | None) -> list[dict[str, str]]:
-    """List the installed distributions: name, version and where their metadata lies."""
+    """List the installed distributions: name, version and the path of their metadata."""
     found: dict[str, dict[str, str]] = {}
     for folder in _folders(path):
         for metadata in sorted((*folder.glob("*.dist-info"), *folder.glob("*.egg-info"))):
@@ -95,25 +96,25 @@ def _folders(path: str | None) -> list[Path]:
         return [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise Fatal(f"{folder} is no folder; give the site-packages folder of a Python environment")
+        raise Fatal(f"{folder} is not a folder; pass the site-packages folder of a Python environment")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise Fatal(f"{folder} cannot be read by the user that executes agents")
     return [folder]
 
 
 def _identify(metadata: Path) -> dict[str, str]:
-    """Name and version by the metadata, or where it is broken by the name of its folder."""
+    """Return name and version from the metadata, or from its folder's name if the metadata is broken."""
     name, _, version = metadata.stem.partition("-")
     try:
         headers = read_headers(metadata)
         name, version = str(headers.get("Name") or name), str(headers.get("Version") or version)
     except OSError:
-        pass  # classify() says so in the report
+        pass  # classify() puts this into the report
     return {"name": _plain(name), "version": _plain(version), "metadata": _plain(str(metadata))}
 
 
 def _plain(text: str) -> str:
-    """Printable text that UTF-8 can hold, whatever lay on the disk."""
+    """Return text from the disk as printable UTF-8."""
     held = text.encode("utf-8", "replace").decode()
     return "".join(character if character.isprintable() else "?" for character in held)
 

@@ -1,9 +1,9 @@
-"""Writes an e-mail for every question that a run asks, with the link that decides it. No webhook, no open port.
+"""E-mail for every question of a run, with the link that decides it. No webhook, no open port.
 
     SMTP_URL=smtp://127.0.0.1:1025 MAIL_TO=ann@example.com python mail_approvals.py
 
-It reads the tenant's live stream, and when that was interrupted the inbox: so a question is never left out, and none is mailed
-twice while it runs. The API key needs the scopes `read` and `decide`; where it is found, see `taxiway.Client`.
+It reads the tenant's live stream, and the inbox after an interruption: no question is left out, and none is mailed twice
+while the program runs. The API key needs the scopes `read` and `decide`; for its sources see `taxiway.Client`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("mail_approvals")
 
 @dataclass(frozen=True)
 class Question:
-    """What a run asks, and the link that decides it."""
+    """A question of a run, and the link that decides it."""
 
     wait: str
     prompt: str
@@ -37,24 +37,24 @@ class Question:
 
 
 def main() -> None:
-    """Listen for ever; Ctrl-C ends it."""
+    """Listen until Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    told: set[str] = set()
+    mailed: set[str] = set()
     with Client() as client:
         while True:
             try:
                 for question in questions(client):
-                    if question.wait not in told:
+                    if question.wait not in mailed:
                         mail(question)
-                        told.add(question.wait)
+                        mailed.add(question.wait)
             except (TaxiwayError, OSError, smtplib.SMTPException) as error:
                 log.warning("%s; trying again", error)
             time.sleep(AGAIN_AFTER)
 
 
 def questions(client: Client) -> Iterator[Question]:
-    """Yield what is asked: first what is open already, then what comes, until the connection ends."""
-    with client.listen(status="PAUSED") as events:  # before the inbox is read, so that nothing falls in between
+    """Yield the open questions, then new ones until the connection ends."""
+    with client.listen(status="PAUSED") as events:  # before the inbox is read, so that no question is missed in between
         for view in client.approvals():
             yield Question(view.id, view.prompt, view.details, view.url)
         for event in events:
@@ -64,7 +64,7 @@ def questions(client: Client) -> Iterator[Question]:
 
 
 def mail(question: Question) -> None:
-    """Send one e-mail; raises OSError or SMTPException, and the question comes again."""
+    """Send one e-mail; raise OSError or SMTPException, after which the question is yielded again."""
     message = EmailMessage()
     message["From"] = os.environ.get("MAIL_FROM", "taxiway@localhost")
     message["To"] = os.environ["MAIL_TO"]
@@ -77,7 +77,7 @@ def mail(question: Question) -> None:
 
 
 def text(question: Question) -> str:
-    """Say what is asked, show the details, and give the link: opening it shows the question and decides nothing yet."""
+    """Return the question, its details and its link; opening the link shows the question and decides nothing yet."""
     details = [] if question.details is None else [json.dumps(question.details, indent=2, ensure_ascii=False)]
     where = question.link or f"taxiway approve {question.wait}"
     return "\n\n".join([question.prompt, *details, f"Decide here, once: {where}"]) + "\n"

@@ -1,8 +1,8 @@
-"""Reads somebody's notes: an agent that acts for a person, with an authorization that it asks for once.
+"""Notes of a user: an agent that acts for a person, with an authorization that it asks for once.
 
-It never holds a token. It holds a grant, which steps may be given like any value; the step that calls the API asks for the
-token at that moment, and gets one that is valid. What the API does not take any more is lost: the person is asked again, and
-the step repeated.
+It never holds a token. It holds a grant, which it passes to steps like any value; the step that calls the API gets a valid
+token when it needs one. If the API no longer accepts the token, the grant is lost: the person is asked again, and the step
+is repeated.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ REFUSED = (401, 403)
 
 @step(retry=Retry(attempts=4, initial="1s"), timeout="30s")
 def fetch_notes(grant: Grant, api: str) -> list[str]:
-    """Fetch the notes of whoever gave the grant."""
+    """Fetch the notes of the user who gave the grant."""
     request = urllib.request.Request(f"{api}/notes", headers={"authorization": f"Bearer {grant.token()}"})  # noqa: S310 - as below
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the address is what the run was given
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the address is an input of the run
             body: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code in REFUSED:

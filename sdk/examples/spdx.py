@@ -1,9 +1,9 @@
-"""What an SPDX licence expression obliges to, in one of four categories.
+"""Category of an SPDX licence expression, one of four.
 
 Grammar (SPDX 2.3, annex D), AND binds tighter than OR:
 
-    any  = all ("OR" all)*          the licensee chooses: the most permissive one counts
-    all  = one ("AND" one)*         every licence holds: the most restrictive one counts
+    any  = all ("OR" all)*          the licensee chooses: the most permissive licence counts
+    all  = one ("AND" one)*         every licence holds: the most restrictive licence counts
     one  = "(" any ")" | id ["+"] ["WITH" exception]
 """
 
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 
 class Category(StrEnum):
-    """What a licence asks of those who pass the software on."""
+    """What a licence requires from a distributor of the software."""
 
     PERMISSIVE = "permissive"
     WEAK = "weak copyleft"
@@ -22,7 +22,7 @@ class Category(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Unknown stands between weak and strong: beside a strong licence it changes nothing, beside the others it decides.
+# Unknown is between weak and strong: beside a strong licence it changes nothing, beside the others it decides.
 _RESTRICTIVENESS = [Category.PERMISSIVE, Category.WEAK, Category.UNKNOWN, Category.STRONG]
 
 _PERMISSIVE = """
@@ -46,7 +46,7 @@ _CATEGORIES = {
     for category, names in ((Category.PERMISSIVE, _PERMISSIVE), (Category.WEAK, _WEAK), (Category.STRONG, _STRONG))
     for name in names.split()
 }
-# Exceptions that let other code link to the licensed one without coming under its licence.
+# Exceptions that let other code link to the licensed code without coming under its licence.
 _LINKING = ("classpath", "gcc", "linking", "autoconf", "bison", "bootloader", "font", "libtool", "llvm", "runtime")
 
 _TOKEN = re.compile(r"\s*(\(|\)|[A-Za-z0-9.+:-]+)")
@@ -55,7 +55,7 @@ _TOKEN = re.compile(r"\s*(\(|\)|[A-Za-z0-9.+:-]+)")
 def category(expression: str) -> Category:
     """Return the category of an expression; licences that this table does not know are UNKNOWN.
 
-    Raises ValueError where the text is no SPDX expression.
+    Raises ValueError if the text is not an SPDX expression.
     """
     tokens = _tokens(expression)
     found = _any(tokens)
@@ -65,18 +65,18 @@ def category(expression: str) -> Category:
 
 
 def most_restrictive(categories: list[Category]) -> Category:
-    """The category of licences that all hold together."""
+    """Return the category of licences that all hold together."""
     return max(categories, key=_RESTRICTIVENESS.index)
 
 
 def most_permissive(categories: list[Category]) -> Category:
-    """The category of licences of which one may be chosen; an unknown one is not chosen while another is there."""
+    """Return the category of a choice of licences; an unknown one is chosen only if all are unknown."""
     known = [category for category in categories if category is not Category.UNKNOWN]
     return min(known, key=_RESTRICTIVENESS.index, default=Category.UNKNOWN)
 
 
 def of_licence(name: str) -> Category:
-    """The category of one licence id, in any case, with or without `+`, `-only` and `-or-later`."""
+    """Return the category of one licence id, in any case, with or without `+`, `-only` and `-or-later`."""
     bare = name.lower().removesuffix("+").removesuffix("-only").removesuffix("-or-later")
     return _CATEGORIES.get(bare, Category.UNKNOWN)
 

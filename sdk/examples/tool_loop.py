@@ -1,7 +1,7 @@
-"""An assistant in a loop: a model proposes calls of tools, the run makes them and tells the model, until it has an answer.
+"""Tool loop of an assistant: a model proposes tool calls, the run makes them and returns their results to the model.
 
 Enqueued with `--approval-strategy ON_TOOL_CALL`, people see each call and its arguments and approve it, or deny it with a
-comment; what they deny is told to the model, which goes another way. The model here is scripted and speaks to nobody.
+comment; the model receives a denial and chooses another way. The model here is a script and calls no service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ORDERS = {"A7": {"item": "kettle", "paid": 120.0}, "B2": {"item": "lamp", "paid"
 
 @agent
 def assistant(run: Run, request: str, turns: int = 10) -> Message:
-    """Do what a customer asks for, with the tools below; return the answer and the whole conversation."""
+    """Handle a customer's request with the tools below; return the answer and the whole conversation."""
     messages: list[Message] = [{"role": "user", "content": request}]
     for turn in range(turns):
         run.progress(turn, note="thinking")
@@ -31,7 +31,7 @@ def assistant(run: Run, request: str, turns: int = 10) -> Message:
 
 
 def use(run: Run, call: dict[str, Any]) -> Any:
-    """Make one call that the model asked for; whatever is wrong with it is an answer to the model, not the end of the run."""
+    """Make one call of the model; an error becomes an answer to the model and does not end the run."""
     if call["tool"] not in TOOLS:
         return {"error": f"there is no tool {call['tool']!r}, only {', '.join(TOOLS)}"}
     try:
@@ -52,7 +52,7 @@ def find_order(order_id: str) -> dict[str, Any]:
 
 @step(tool=True, on_deny="raise", once=True)
 def refund(order_id: str, amount: float) -> dict[str, Any]:
-    """Give the money back. A payment provider takes the key, and makes no second refund under the same one."""
+    """Refund the money. A payment provider takes the key, and makes no second refund with the same one."""
     log(f"refunding {amount:.2f} for {order_id} under the key {step_info().idempotency_key}")
     return {"order_id": order_id, "refunded": amount}
 
@@ -69,9 +69,9 @@ TOOLS = {tool.__name__: tool for tool in (find_order, refund, send_voucher)}
 
 @step(retry=Retry(attempts=5, initial="2s"))
 def ask_model(messages: list[Message]) -> Message:
-    """Return what the model says to the conversation so far; a recorded answer is never asked for again.
+    """Return the model's reply to the conversation so far; a recorded reply is never requested again.
 
-    Put the call of your model here: `messages` and the signatures of TOOLS are what it needs. This one follows a script.
+    Replace this script by a call of your model, with `messages` and the signatures of TOOLS.
     """
     last = messages[-1]
     if last["role"] == "user":

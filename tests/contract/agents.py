@@ -1,4 +1,4 @@
-"""Agents for the scenarios: carried by `taxiway.testing` here, and by the hosts of real workers there."""
+"""Agents for the scenarios: executed by `taxiway.testing`, and by the hosts of real workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def note(log: str, what: str) -> str:
 
 
 def fail(kind: str, message: str) -> None:
-    """Raise what is asked for."""
+    """Raise the requested error."""
     raise {"ValueError": ValueError, "Fatal": Fatal, "TypeError": TypeError}[kind](message)
 
 

@@ -1,5 +1,5 @@
-"""Agents that would get past an approval if anything could: whatever they do, nothing happens before somebody approves."""
-# ruff: noqa: B012, BLE001, SIM105 - what no agent should be written like is what they are for
+"""Agents that try to get past an approval: none of their steps happens before the approval."""
+# ruff: noqa: B012, BLE001, SIM105 - they exist to do what no agent should do
 
 from __future__ import annotations
 

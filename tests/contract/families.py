@@ -1,4 +1,4 @@
-"""Agents that start others, and those that they start."""
+"""Agents that start children, and the children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has the scenarios executed by real processes, all at once; decisions are made by the law's own functions."""
+"""Execution of the scenarios by real processes, all concurrently; decisions are made by the functions of the law."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ASKED = """
 
 @dataclass
 class Played:
-    """One scenario at work."""
+    """One scenario in execution."""
 
     scenario: Scenario
     log: Path
@@ -63,7 +63,7 @@ class Real:
         self._fleet, self._folder = fleet, folder
 
     def perform(self, scenarios: Iterable[Scenario]) -> dict[str, Seen]:
-        """Execute all of them and give what came of each."""
+        """Execute all of them and return the result of each."""
         started = [self._started(scenario, self._folder / f"log-{n}") for n, scenario in enumerate(scenarios)]
         self._fleet.broker.publish(PROMOTE, "default")
         seen: dict[str, Seen] = {}
@@ -80,11 +80,11 @@ class Real:
                     seen[played.scenario.name] = self._seen(played)
                 else:
                     self._give(played, row["age"])
-            time.sleep(0.02)  # what is waited for are other processes
+            time.sleep(0.02)  # the facts belong to other processes
         return seen
 
     def start(self, scenario: Scenario) -> Played:
-        """Have one of them executed, with nothing given yet."""
+        """Start one of them, with nothing given yet."""
         played = self._started(scenario, self._folder / "log-alone")
         self._fleet.broker.publish(PROMOTE, "default")
         return played
@@ -99,7 +99,7 @@ class Real:
         return played
 
     def _give(self, played: Played, age: float) -> None:
-        """Decide and send what is due by now."""
+        """Decide and send everything that is due by now."""
         with self._fleet.database.transaction():
             self._send(played, age)
         for row in self._all(_OPEN, [played.run]):
@@ -124,7 +124,7 @@ class Real:
             self._fleet.broker.publish(PROMOTE, "")
 
     def _consent(self, run: UUID, request: dict[str, Any], token: str) -> None:
-        """Store a grant, as the API does when a provider has sent somebody back."""
+        """Store a grant, as the API does when a provider has redirected the user back."""
         holder = Holder(TENANT, request["subject"], request["provider"])
         given = Tokens(token, None, None, 3600).sealed(
             self._fleet.settings["TAXIWAY_SECRET_KEY"], holder, tuple(request["scopes"])
@@ -139,7 +139,7 @@ class Real:
 
     def _end(self, run: UUID, wait: UUID, told: Answer) -> None:
         if told.outcome in ("timeout", "expired"):
-            return  # that its time is over is for the scheduler to see
+            return  # its time-out is detected by the scheduler
         with self._fleet.database.transaction():
             run_state = waits.lock_run(run, TENANT).one(self._fleet.database)
             assert run_state is not None
@@ -168,13 +168,13 @@ class Real:
 
 
 def named(name: str, status: str, attempts: int, approval: str | None) -> str:
-    """Write a step as scenarios do."""
+    """Return a step as scenarios name it."""
     tries = f" x{attempts}" if attempts > 1 else ""
     return f"{name}{tries}{' ok' if approval else ''}{'' if status == 'succeeded' else '!'}"
 
 
 def traces(log: Path) -> list[str]:
-    """Read what the agent left outside of Taxiway."""
+    """Read the traces that the agent left outside of Taxiway."""
     return log.read_text().splitlines() if log.exists() else []
 
 

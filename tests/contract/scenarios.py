@@ -1,4 +1,4 @@
-"""The scenarios: what an agent is given, and what must come of it, wherever it is carried."""
+"""The scenarios: what an agent is given, and the result that must follow, in play and on real processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taxiway.testing import Given, answer, approve, deny, expire, grant, resume,
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of a run. A step reads `name`, `name x3` after three attempts, `name!` if it failed, `name ok` if approved."""
+    """Result of a run. A step reads `name`, `name x3` after three attempts, `name!` if it failed, `name ok` if approved."""
 
     status: str
     result: Any = None

@@ -1,4 +1,4 @@
-"""An agent that does what its input says: any sequence of steps, waits of every kind, tools and children."""
+"""An agent that follows its input: any sequence of steps, waits of every kind, tools and children."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def scripted(run: Run, log: str, script: list[Any]) -> list[Any]:
 
 
 def perform(run: Run, log: str, op: list[Any]) -> Any:
-    """Do one thing; what a careful agent catches is its result."""
+    """Execute one item; a caught error is its result, as in a careful agent."""
     try:
         match op:
             case ["step", what]:
@@ -67,7 +67,7 @@ async def scripted_async(run: AsyncRun, log: str, script: list[Any]) -> list[Any
 
 
 async def perform_async(run: AsyncRun, log: str, op: list[Any]) -> Any:
-    """Do one thing, as `perform` does; or several in tasks side by side."""
+    """Execute one item, as `perform` does; or several in concurrent tasks."""
     try:
         match op:
             case [("together" | "group") as how, script]:
@@ -94,7 +94,7 @@ async def perform_async(run: AsyncRun, log: str, op: list[Any]) -> Any:
 
 
 async def in_tasks(how: str, work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """Do all of it side by side."""
+    """Execute all items concurrently."""
     if how == "together":
         return await asyncio.gather(*work)
     async with asyncio.TaskGroup() as group:
@@ -103,7 +103,7 @@ async def in_tasks(how: str, work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
 
 
 def described(run: Run | AsyncRun, wait: list[Any]) -> taxiway.Wait:
-    """Describe a wait."""
+    """Return the description of a wait."""
     match wait:
         case ["sleep", seconds]:
             return run.timer(seconds)
@@ -115,5 +115,5 @@ def described(run: Run | AsyncRun, wait: list[Any]) -> taxiway.Wait:
 
 
 def plain(value: Any) -> Any:
-    """Give what came of a wait as JSON has it."""
+    """Return the outcome of a wait as JSON."""
     return value.approved if isinstance(value, taxiway.Decision) else value

@@ -1,6 +1,6 @@
-"""Async agents that nobody wrote by hand come to the same, whatever becomes of their hosts on the way.
+"""Generated async agents reach the same results, whatever happens to their hosts on the way.
 
-`TAXIWAY_PROGRAMS=1000 pytest tests/contract/test_programs.py -s` tries so many, and says how much was executed.
+`TAXIWAY_PROGRAMS=1000 pytest tests/contract/test_programs.py -s` tries so many, and prints how much was executed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.contract.programs.writing import chains, programs
 MANY = int(os.environ.get("TAXIWAY_PROGRAMS", "40"))
 ENOUGH = 200
 """Programs within which a broken rule must be found."""
-# The same programs each time, so that a change fails by its own fault; those of a long run are new ones.
+# The same programs each time, so that only a change can make them fail; a long run uses new ones.
 IS_LONG = "TAXIWAY_PROGRAMS" in os.environ
 quickly = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=not IS_LONG)
 searching = settings(

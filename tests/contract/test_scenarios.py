@@ -1,4 +1,4 @@
-"""One suite on `taxiway.testing` and on the real thing: the same agents, given the same, come to the same."""
+"""One suite on `taxiway.testing` and on real processes: the same agents with the same input have the same results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fleet(
 
 @pytest.fixture(scope="module")
 def real(fleet: Fleet) -> dict[str, Seen]:
-    """Return what came of all scenarios, executed side by side."""
+    """Return the results of all scenarios, executed concurrently."""
     return Real(fleet, fleet.folder).perform(SCENARIOS)
 
 
@@ -99,5 +99,5 @@ def _seen(outcome: Outcome, log: Path) -> Seen:
 
 
 def _sorted(seen: Seen) -> Seen:
-    """What happens at once has no order of its own."""
+    """Return the result sorted: simultaneous occurrences have no order."""
     return replace(seen, steps=sorted(seen.steps), asked=sorted(seen.asked), effects=list(seen.effects))

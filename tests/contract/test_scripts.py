@@ -1,4 +1,4 @@
-"""Agents that do anything, in any order: each step happens once, and a run that is the same every time fits its records."""
+"""Agents that do anything, in any order: each step happens once, and a deterministic run fits its records."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ AGENTS = ("scripted", "scripted_async")
 
 
 class Author:
-    """Writes scripts by chance. With a `timeout` of NEVER nothing in them depends on who is faster.
+    """Random author of scripts. With a `timeout` of NEVER, nothing in them depends on speed.
 
-    Those for tasks `side_by_side` leave out refusals that end the run at once: what others had done by then is open.
+    Those for tasks `side_by_side` contain no refusal that ends the run immediately: the progress of the others is open then.
     """
 
     def __init__(self, seed: int, timeout: float, *, side_by_side: bool = False) -> None:
@@ -45,7 +45,7 @@ class Author:
         return [self._op(depth) for _ in range(self._chance.randint(1, 5))]
 
     def given(self) -> list[Given]:
-        """What is given comes at once, wherever it is waited for."""
+        """Return decisions and signals, all of which arrive immediately."""
         sure = self._timeout == NEVER
         tools = [self._decision(step="tool") for _ in range(20)]
         decisions = [
@@ -58,7 +58,7 @@ class Author:
         return self._chance.choice((approve, deny))(prompt, step=step)
 
     def _op(self, depth: int) -> list[Any]:
-        inner = depth == 0 and self._timeout == NEVER  # who decides about children is not part of it
+        inner = depth == 0 and self._timeout == NEVER  # the author of decisions about children is not part of it
         kinds = (
             ("step", "stumble", "fail", "sleep")
             if inner

@@ -1,4 +1,4 @@
-"""Runs that execute and await something, and what happens to their waits: each act as a function of a connection."""
+"""Runs that execute and await something, and the events of their waits: each act as a function of a connection."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def parks(made: Made, wait: NewWait, inbox: int) -> Callable[[Connection], list[
 def one_behind_the_other(
     connect: Connect, first: Callable[[Connection], list[Row]], second: Callable[[Connection], list[Row]]
 ) -> tuple[list[Row], list[Row]]:
-    """Hold the first one's transaction open until the second waits for its lock."""
+    """Hold the first transaction open until the second waits for its lock."""
     holder, other, watcher = connect(), connect(), connect()
     holder.execute("BEGIN")
     won = first(holder)

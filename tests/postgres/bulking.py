@@ -1,4 +1,4 @@
-"""Asks for something to be done to many runs, and carries it out as the leading scheduler does."""
+"""Bulk operations on runs: requests one, and carries it out as the leading scheduler does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE = Counted(0, whole=True)
 
 
 def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
-    """Ask as the API does; gives the id of the operation."""
+    """Request an operation as the API does; return its id."""
     wanted = RunFilter(TENANT, agent=agent, **more)
     counted = bulk.count(world.connection, Action(action), wanted)
     row = bulk.start(Action(action), wanted, by="ann", created_by=KEY, counted=counted).one(world.connection)
@@ -29,25 +29,25 @@ def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
 
 
 def run_state(world: World, asked: UUID) -> dict[str, Any]:
-    """Give the operation's row."""
+    """Return the operation's row."""
     row = world.connection.execute("SELECT * FROM bulk WHERE id = %s", [asked]).fetchone()
     assert row
     return row
 
 
 def came_to(world: World, asked: UUID) -> tuple[int, int, int, bool]:
-    """Give how many were done, skipped and failed, and whether it is over."""
+    """Return the numbers done, skipped and failed, and whether the operation has ended."""
     row = run_state(world, asked)
     return row["done"], row["skipped"], row["failed"], row["finished_at"] is not None
 
 
 def leader(bus: Deaf | None = None) -> Bulks:
-    """Give the duty as a new leader has it."""
+    """Return the duty of a new leader."""
     return Bulks(cast(Bus, bus or Deaf()), 1.0)
 
 
 def turns(connection: Connection, bus: Deaf | None = None, count: int = 60) -> None:
-    """Carry out what there is as a new leader does."""
+    """Carry out all operations as a new leader does."""
     leading = leader(bus)
     for _ in range(count):
         leading._next = 0.0
@@ -55,7 +55,7 @@ def turns(connection: Connection, bus: Deaf | None = None, count: int = 60) -> N
 
 
 def many(world: World, agent: str, count: int, status: str = "QUEUED") -> list[UUID]:
-    """Make so many runs at once, without events."""
+    """Create so many runs together, without events."""
     ids = [new_id() for _ in range(count)]
     world.connection.execute(
         """
@@ -72,6 +72,6 @@ def many(world: World, agent: str, count: int, status: str = "QUEUED") -> list[U
 
 
 def retries(world: World, agent: str) -> list[UUID]:
-    """Give which of the agent's runs were tried again, as often as they were."""
+    """Return the agent's runs that were retried, once for each retry."""
     sql = "SELECT retry_of FROM run WHERE agent = %s AND retry_of IS NOT NULL ORDER BY retry_of"
     return [row["retry_of"] for row in world.connection.execute(sql, [agent]).fetchall()]

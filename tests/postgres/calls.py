@@ -1,4 +1,4 @@
-"""Calls every function of the law that writes a run, so that tests can say *which* and not *how*."""
+"""Calls of every function of the law that writes a run, so that tests name the function and not its arguments."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Call(Protocol):
 
 
 def record(key: str = "a##1", status: str = "succeeded", **fields: object) -> StepRecord:
-    """A step record; a value or an error is added where the status asks for one."""
+    """Return a step record; add a value or an error if the status needs one."""
     step = StepRecord(key=key, name="a", digest="", occurrence=1, status=status, attempts=1, duration_ms=3)
     told = {
         "value": "1" if status == "succeeded" else None,
         "error": ERROR if status in ("failed", "retrying") else None,
     }
-    return replace(step, **{**told, **fields})  # type: ignore[arg-type]  # the tests say which
+    return replace(step, **{**told, **fields})  # type: ignore[arg-type]  # set by the tests
 
 
 def fence(made: Made) -> Fence:
@@ -80,7 +80,7 @@ MOVES: dict[str, Call] = {
     "pause_idle": lambda m: moves.pause_idle(m.id),
     "resume": lambda m: moves.resume(m.id, reason=Reason.APPROVED),
 }
-# What changes the row without a verb: tickets, requests, records.
+# Changes of the row without a verb: tickets, requests, records.
 RECORDS: dict[str, Call] = {
     "step": lambda m: recording.step(fence(m), 1, record(), LIMITS, None),
     "event": lambda m: recording.event(fence(m), 1, "agent", '{"type": "x"}', None),
@@ -96,12 +96,12 @@ TICKETS: dict[str, Call] = {
     "request_pause": lambda m: control_requests.request_pause(m.id, by="ann", comment=None),
     "take_pause_back": lambda m: control_requests.take_pause_back(m.id),
 }
-# These are over a whole queue; they have tests of their own.
+# These concern a whole queue; they have tests of their own.
 APART = {"republish", "lift", "next_lift", "withdraw", "ask_for_windows", "take_windows_back"}
 
 
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:
-    """Every public function that the module itself defines and that makes a statement."""
+    """Return every public function that the module itself defines and that makes a statement."""
     return {
         name: function
         for name, function in inspect.getmembers(module, inspect.isfunction)
@@ -112,16 +112,16 @@ def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:
 
 
 def takes_an_epoch(function: Callable[..., Statement]) -> bool:
-    """Whether an activation's right is among the function's parameters."""
+    """Return whether the function has the right of an activation among its parameters."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     return any(parameter.name == "epoch" or parameter.annotation is Fence for parameter in parameters)
 
 
 def late(made: Made) -> Made:
-    """The same run as an activation before sees it."""
+    """Return the same run as an earlier activation sees it."""
     return replace(made, epoch=made.epoch - 1)
 
 
 def foreign(made: Made, worker: UUID) -> Made:
-    """The same run as another worker sees it."""
+    """Return the same run as another worker sees it."""
     return replace(made, worker=worker)

@@ -1,4 +1,4 @@
-"""Gives the tests of the law one database for runs of their own, and connections to it."""
+"""Fixtures of the law's tests: one database for their runs, and connections to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Connect = Callable[[], psycopg.Connection[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def law_url(servers: Any, template_database: str) -> Iterator[str]:
-    """Give a database that many tests share: each touches only the runs that it made. Cloning one each costs 0.3 s."""
+    """Return a database that many tests share: each touches only its own runs. Cloning one each costs 0.3 s."""
     name = f"law_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
@@ -42,17 +42,17 @@ def _law_connection(law_url: str) -> Iterator[psycopg.Connection[dict[str, Any]]
 
 @pytest.fixture
 def world(_law_connection: psycopg.Connection[dict[str, Any]]) -> World:
-    """Give the factory over the shared database."""
+    """Return the factory over the shared database."""
     return World(_law_connection)
 
 
 @pytest.fixture
 def connect(law_url: str) -> Iterator[Connect]:
-    """Give a function that opens one more connection to the shared database, in autocommit."""
+    """Return a function that opens one more connection to the shared database, in autocommit."""
     opened: list[psycopg.Connection[dict[str, Any]]] = []
 
     def open_one() -> psycopg.Connection[dict[str, Any]]:
-        # Who waits for a lock longer than this waits for a connection of its own test.
+        # A test that waits longer than this for a lock waits for a connection of its own.
         opened.append(psycopg.connect(law_url, autocommit=True, row_factory=dict_row, options="-c lock_timeout=10s"))
         return opened[-1]
 
@@ -63,41 +63,41 @@ def connect(law_url: str) -> Iterator[Connect]:
 
 @pytest.fixture
 def agent() -> str:
-    """Give the name of an agent that only the runs of this test have."""
+    """Return the name of an agent that only the runs of this test have."""
     return f"agent-{new_id()}"
 
 
 @pytest.fixture
 def no_operations_of_others(world: World) -> Iterator[None]:
-    """Leave no operation on many runs behind in the shared database."""
+    """Leave no bulk operation behind in the shared database."""
     yield
     world.connection.execute("DELETE FROM bulk")
 
 
 @pytest.fixture
 def own_world(database: Callable[..., psycopg.Connection[Any]]) -> World:
-    """Give the factory over an empty database of this test's own."""
+    """Return the factory over an empty database for this test only."""
     return World(database(autocommit=True, row_factory=dict_row))
 
 
 @pytest.fixture
 def bus() -> Deaf:
-    """Give a bus that nobody hears."""
+    """Return a bus without subscribers."""
     return Deaf()
 
 
 @pytest.fixture
 def proxy(law_url: str) -> Iterator[Proxy]:
-    """Give a proxy in front of the shared database."""
+    """Return a proxy in front of the shared database."""
     with proxy_to(law_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def recorder(bus: Deaf, proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    """Give a running recorder whose sessions go through the proxy."""
+    """Return a running recorder whose sessions use the proxy."""
     with settings_of(monkeypatch, DATABASE_URL=through(proxy, law_url)):
-        recorder = Recorder(bus)  # type: ignore[arg-type]  # all that a recorder wants of a bus
+        recorder = Recorder(bus)  # type: ignore[arg-type]  # the only part of a bus that a recorder uses
         recorder.start()
         yield recorder
         proxy.frozen = proxy.muted = proxy.refusing = False
@@ -106,18 +106,18 @@ def recorder(bus: Deaf, proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def published() -> Published:
-    """Give what stands for the publisher: it keeps the tickets."""
+    """Return a publisher that keeps the tickets."""
     return Published()
 
 
 @pytest.fixture
 def promotion(published: Published) -> Promotion:
-    """Give promotion that fills all free slots at once."""
+    """Return a promotion that fills all free slots together."""
     return Promotion(published, GateReader(), fill_s=0)
 
 
 @pytest.fixture
 def setup(own_world: World, monkeypatch: pytest.MonkeyPatch) -> DatabaseSetup:
-    """Give a queue with eight slots and its duties, over an empty database of this test's own."""
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
+    """Return a queue with eight slots and its duties, over an empty database for this test only."""
+    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # the next turn sees what a test just wrote
     return DatabaseSetup(own_world, Deaf())

@@ -1,4 +1,4 @@
-"""A queue with its workers and the duties that promote its runs: tests say what is accepted, begins, parks and ends."""
+"""A queue with its workers and the duties that promote its runs: tests accept, begin, park and end runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RENEW = "UPDATE worker SET lease_until = now() + interval '1 h' WHERE id = %s A
 
 
 class Published:
-    """What a broker would have been given."""
+    """Keeps what a broker would have received."""
 
     def __init__(self) -> None:
         self.tickets: list[Row] = []
@@ -64,7 +64,7 @@ class DatabaseSetup:
         self.new_leader()
 
     def new_leader(self) -> None:
-        """Forget all that a leader remembers."""
+        """Replace the leader by one without memory."""
         bus: Any = self.bus
         gates = GateReader()
         self.places, self.closing = Places(bus, 5, gates), Closing(gates, bus)
@@ -72,7 +72,7 @@ class DatabaseSetup:
         self.lifting, self.expiry = Lifting(bus), Expiry(bus)
 
     def turn(self) -> list[UUID]:
-        """Do the duties once, while the worker lives; gives what was promoted, in its order."""
+        """Do the duties once, while the worker lives; return the promoted runs, in order."""
         self.connection.execute(_RENEW, [self.worker])
         self.lifting.step(self.connection)
         self.expiry.step(self.connection)
@@ -94,7 +94,7 @@ class DatabaseSetup:
         return run.id
 
     def made(self, run: UUID) -> Made:
-        """Give the right under which the run's worker writes now."""
+        """Return the right under which the run's worker writes now."""
         return Made(run, self.world.row(run)["epoch"], self.worker)
 
     def begin(self, run: UUID) -> Made:
@@ -110,7 +110,7 @@ class DatabaseSetup:
         assert moves.succeed(run, made.epoch, made.worker, n=1, result="1", active_ms=1).one(self.connection)
 
     def park(self, run: UUID) -> None:
-        """Park an executing run until a signal comes."""
+        """Park an executing run until a signal arrives."""
         made, inbox = self.made(run), self.world.row(run)["inbox"]
         wait = NewWait(f"signal {new_id()}", "signal", {"signal": "go"})
         park = moves.park(
@@ -126,7 +126,7 @@ class DatabaseSetup:
         assert park.one(self.connection)
 
     def wake(self, run: UUID) -> None:
-        """Give a parked run what it waits for."""
+        """End the wait of a parked run."""
         with self.connection.transaction():
             run_state = waits.lock_run(run, self.world.row(run)["tenant"]).one(self.connection)
             assert run_state
@@ -139,18 +139,18 @@ class DatabaseSetup:
         assert idle_ends.cancel_idle(self.connection, run, tenant, reason=Reason.BY_USER, by="ann", comment=None)
 
     def window(self, name: str, *, is_open: bool) -> None:
-        """Put a window that is open all the time, or closed all the time."""
+        """Store a window that is open all day, or closed all day."""
         kind = "window" if is_open else "blackout"
         given = {"cron": "* * * * *", "duration_ms": 3_600_000, "timezone": "UTC", "kind": kind, "on_close": "finish"}
         assert windows.put(name, **given, by="ann").one(self.connection)
 
     def status(self, run: UUID) -> tuple[str, str | None]:
-        """Give the run's status and reason."""
+        """Return the run's status and reason."""
         row = self.world.row(run)
         return row["status"], row["reason"]
 
     def gate(self, run: UUID) -> str | None:
-        """Give what holds the run back."""
+        """Return what holds the run back."""
         gate: str | None = self.world.row(run)["blocked_on"]
         return gate
 
@@ -164,7 +164,7 @@ class DatabaseSetup:
 
 
 def consuming(world: World, **columns: Any) -> UUID:
-    """Make a live worker whose consumer's hub turns."""
+    """Register a live worker whose consumer's hub turns."""
     worker = world.worker(**columns)
     world.connection.execute("UPDATE worker SET consuming_at = now() WHERE id = %s", [worker])
     world.connection.execute(

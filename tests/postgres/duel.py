@@ -1,4 +1,4 @@
-"""Lets two connections decide about the same run: one holds its transaction open until the other waits for its lock."""
+"""Duels of two connections about one run: one holds its transaction open until the other waits for its lock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE_S = 10
 
 
 class Waiting:
-    """A statement that executes on a thread of its own, because it waits for a lock."""
+    """A statement on its own thread, because it waits for a lock."""
 
     def __init__(self, connection: Connection, work: Callable[[Connection], Rows]) -> None:
         self._connection, self._work = connection, work
@@ -34,7 +34,7 @@ class Waiting:
             self._error = error
 
     def rows(self) -> Rows:
-        """Give what the statement answered once it could go on."""
+        """Return the rows of the statement after it got its lock."""
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "the second statement still waits"
         if self._error:
@@ -44,21 +44,21 @@ class Waiting:
 
 
 def blocked_by(watcher: Connection, waiting: int, holder: int) -> bool:
-    """Whether the server says that one backend waits for a lock of the other."""
+    """Return whether the server reports that one backend waits for a lock of the other."""
     row = watcher.execute("SELECT %s = ANY(pg_blocking_pids(%s)) AS blocked", [holder, waiting]).fetchone()
     assert row is not None
     return bool(row["blocked"])
 
 
 def until_blocked(watcher: Connection, waiting: int, holder: int) -> None:
-    """Return once the server says so."""
+    """Return once the server reports it."""
     deadline = time.monotonic() + PATIENCE_S
     while not blocked_by(watcher, waiting, holder):
         assert time.monotonic() < deadline, "the second statement never waited for the first"
 
 
 def duel(connect: Callable[[], Connection], first: Statement, second: Statement) -> tuple[Rows, Rows]:
-    """Execute `first` and hold its transaction; execute `second`, which must wait for it; commit; give both answers."""
+    """Execute `first` and hold its transaction; execute `second`, which must wait for it; commit; return both answers."""
     holder, watcher, other = connect(), connect(), connect()
     holder.execute("BEGIN")
     won = first.all(holder)

@@ -1,4 +1,4 @@
-"""Builds runs in a situation directly, as rows, and reads back everything that belongs to one."""
+"""Runs in a given situation, written directly as rows, and read back with everything that belongs to them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TENANT = "acme"
 AGENT = "echo"
 EPOCH = 7
 
-# What is said of the run row in each situation, and the verbs that led there: one event each. A status that several
-# situations share is told apart by who holds the run and by what was asked of it.
+# The columns of the run row in each situation, and the verbs that led there: one event each. Situations with the same
+# status differ by the holder of the run and by its requests.
 _TICKET = {"ready_at": "now()", "ticket_at": "now()", "ticket_n": "1"}
 _LEASE = {"status": "'RUNNING'", "lease_worker": "%(worker)s", "claimed_at": "now() - interval '2 s'"}
 _PAUSE = {"control_request": "'pause'", "control_at": "now()"}
@@ -56,7 +56,7 @@ TERMINAL = ("succeeded", "failed", "canceled")
 
 @dataclass(frozen=True)
 class Made:
-    """A run that the factory made, with the right under which its worker would write."""
+    """A run that the factory made, with the right of its worker."""
 
     id: UUID
     epoch: int
@@ -64,13 +64,13 @@ class Made:
 
 
 class World:
-    """Makes rows over one connection and reads them whole."""
+    """Writes rows over one connection and reads them completely."""
 
     def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
         self.connection = connection
 
     def worker(self, *, queue: str = "default", agents: list[str] | None = None, **columns: Any) -> UUID:
-        """Make a live worker that serves the usual agent."""
+        """Register a live worker that serves the usual agent."""
         worker = new_id()
         values = {
             "id": worker, "name": "w", "host": "h", "pid": os.getpid(), "queue": queue, "slots": 4, "liveness_key": 1,
@@ -80,7 +80,7 @@ class World:
         return worker
 
     def run(self, situation: str, *, worker: UUID | None = None, epoch: int = EPOCH, **columns: Any) -> Made:
-        """Make a run in the situation, with its payload and its events; `columns` are values, not expressions."""
+        """Create a run in the situation, with its payload and its events; `columns` are values, not expressions."""
         expressions, verbs = SITUATIONS[situation]
         made = Made(new_id(), epoch, worker or self.worker())
         values = {"id": made.id, "tenant": TENANT, "agent": AGENT, "queue": "default", "epoch": epoch, **columns}
@@ -95,7 +95,7 @@ class World:
         return made
 
     def step(self, run: UUID, key: str, status: str, **columns: Any) -> None:
-        """Make a step row of the run."""
+        """Create a step row of the run."""
         values = {
             "run_id": run,
             "key": key,
@@ -108,11 +108,11 @@ class World:
         self.insert("step", {**values, "status": status, **columns})
 
     def provider(self, name: str = "bank", at: str = "bank") -> Giver:
-        """Have a provider of this name, with addresses `at` a host; return what its grants are bound to."""
+        """Create a provider of this name, with addresses `at` a host; return the identity to which its grants are bound."""
         giver = Giver(f"https://{at}.example/token", "taxiway", f"https://{at}.example/revoke")
         row = self.connection.execute("SELECT * FROM provider WHERE name = %s", [name]).fetchone()
         if row is not None and Giver.of(row) == giver:
-            return giver  # unlocked: others may be storing grants of it
+            return giver  # unlocked: other tests may be storing grants of it
         self.connection.execute(
             """INSERT INTO provider (name, authorize_url, token_url, client_id, revocation_url)
             VALUES (%(name)s, %(authorize_url)s, %(token_url)s, %(client_id)s, %(revocation_url)s)
@@ -140,7 +140,7 @@ class World:
         return row
 
     def whole(self, run: UUID) -> dict[str, list[dict[str, Any]]]:
-        """Read every row of every table that belongs to the run, to compare it whole."""
+        """Read every row of every table that belongs to the run, to compare it completely."""
         tables = {
             "run": "id",
             "payload": "run_id",

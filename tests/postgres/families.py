@@ -1,4 +1,4 @@
-"""Runs and the runs that they started, as their ends leave them, and a leader that folds what is on its way between them."""
+"""Runs and their children, as their ends leave them, and a leader that folds the effects on their way between them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.postgres.proxied import Deaf
 
 
 def duty(bus: Deaf | None = None) -> Outbox:
-    """Give a duty that folds, as a new leader has it."""
+    """Return a duty that folds, as a new leader has it."""
     return Outbox(cast(Bus, bus or Deaf()), 1.0)
 
 
 def turn(connection: Connection, bus: Deaf | None = None) -> None:
-    """Fold as a new leader does, until nothing is left that could be folded."""
+    """Fold as a new leader does, until nothing is left to be folded."""
     folding = duty(bus)
     for _ in range(20):
         folding._next = 0.0
@@ -32,7 +32,7 @@ def turn(connection: Connection, bus: Deaf | None = None) -> None:
 
 
 def waits_for(world: World, *keys: str, wake: str = "all") -> Made:
-    """A run that is parked until children with these keys have ended."""
+    """Create a run that is parked until children with these keys have ended."""
     made = world.run("executing", children=len(keys))
     opened = [NewWait(f"wait:child#{key}#1", "child", {"signal": f"{children.CHILD}{key}"}) for key in keys]
     assert park(made, opened, wake).one(world.connection)
@@ -40,7 +40,7 @@ def waits_for(world: World, *keys: str, wake: str = "all") -> Made:
 
 
 def park(made: Made, opened: list[NewWait], wake: str = "all", inbox: int = 0) -> waits.Park:
-    """Give the park of an executing run for these waits."""
+    """Return the park of an executing run for these waits."""
     at = (made.id, made.epoch, made.worker)
     return waits.Park(
         moves.park(Verb.PAUSE_BY_AGENT, *at, inbox=inbox, active_ms=1, reason=Reason.WAITING, waits=opened, wake=wake)
@@ -48,12 +48,12 @@ def park(made: Made, opened: list[NewWait], wake: str = "all", inbox: int = 0) -
 
 
 def child_of(world: World, parent: Made, key: str, situation: str = "executing", **columns: Any) -> Made:
-    """Make a run that this one started."""
+    """Create a child of this run."""
     return world.run(situation, parent_run_id=parent.id, parent_key=key, **columns)
 
 
 def succeed(connection: Connection, made: Made, result: str = '"done"') -> None:
-    """End a run well."""
+    """End a run successfully."""
     assert moves.succeed(made.id, made.epoch, made.worker, n=1, result=result, active_ms=1).one(connection)
 
 
@@ -63,5 +63,5 @@ def effects_on(world: World, target: UUID) -> list[Row]:
 
 
 def verbs(world: World, run: UUID) -> list[str]:
-    """Name the moves that a run made."""
+    """Return the moves of a run."""
     return [event["verb"] for event in world.events(run) if event["verb"]]

@@ -1,7 +1,7 @@
-"""Lets several connections decide about runs at once, statement by statement, in exactly the order that a test chooses.
+"""Several connections that decide about runs, statement by statement, in exactly the order that a test chooses.
 
-What a lane is given to do is executed by a thread of its own, on a connection that stops before every statement until it is
-let go. A statement that waits for another lane's lock is seen in `pg_locks`; the test goes on with the others meanwhile.
+Each lane executes its work in a thread of its own, on a connection that stops before every statement until the test
+releases it. A statement that waits for another lane's lock is found in `pg_locks`; the test continues with the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Act = Callable[[Connection], Any]
 
 
 class Stopping(psycopg.Connection[Any]):
-    """A connection that asks before every statement; nobody, as long as no lane has taken it over."""
+    """A connection that asks before every statement, once a lane has taken it over."""
 
     before: Callable[[str], None] | None = None
     decided = ""
@@ -38,7 +38,7 @@ class Cursor(psycopg.Cursor[Any]):
 
 
 class Lane:
-    """One connection with its thread; `next` is the statement before which it stands, None when it has nothing to do."""
+    """One connection with its thread; `next` is the statement before which it has stopped, None without work."""
 
     def __init__(self, url: str) -> None:
         self.connection = Stopping.connect(url, autocommit=True, row_factory=dict_row, cursor_factory=Cursor)
@@ -56,19 +56,19 @@ class Lane:
         self._thread.start()
 
     def begin(self, act: Act) -> None:
-        """Have the lane do something, as far as its first statement."""
+        """Start work on the lane, up to its first statement."""
         assert self.next is None
         self.run_state.clear()
         self._given.put(act)
         self.run_state.wait(PATIENCE_S)
 
     def go(self) -> None:
-        """Execute the statement before which the lane stands; `Lanes.settle` waits until that is through or waits itself."""
+        """Execute the next statement of the lane; `Lanes.settle` waits until it is through or waits itself."""
         self.run_state.clear()
         self._may_go.release()
 
     def check(self) -> None:
-        """Raise what was raised in the lane."""
+        """Raise the exception of the lane."""
         if self._error:
             raise self._error
 
@@ -93,7 +93,7 @@ class Lane:
 
 
 class Lanes:
-    """Some lanes and somebody who watches which of them wait."""
+    """Some lanes, and a connection that finds which of them wait."""
 
     def __init__(self, url: str, count: int) -> None:
         self.lanes = [Lane(url) for _ in range(count)]
@@ -106,7 +106,7 @@ class Lanes:
         self.watcher.close()
 
     def settle(self) -> None:
-        """Return once every lane stands before a statement, has nothing to do, or waits for another's lock."""
+        """Return once every lane has stopped before a statement, has no work, or waits for another's lock."""
         deadline = time.monotonic() + PATIENCE_S
         while not self._settled():
             assert time.monotonic() < deadline, "a lane neither comes to its next statement nor waits for a lock"
@@ -114,15 +114,15 @@ class Lanes:
             lane.check()
 
     def go(self, lane: Lane) -> None:
-        """Let one lane execute its next statement."""
+        """Release one lane for its next statement."""
         lane.go()
         self.settle()
 
     def one_after_the_other(self, acts: Sequence[Act]) -> list[Any]:
-        """Let each begin while those before it hold their transactions open, then end in turn; give what they said.
+        """Start each one while those before it hold their transactions open, then end them in turn; return their answers.
 
-        Every one goes as far as it can: to its commit, or to the lock of one before it. What they said stands in the order
-        in which they were through, since of two that wait for one lock PostgreSQL may let either go first.
+        Each one continues as far as it can: to its commit, or to the lock of an earlier one. The answers are in the order in
+        which the lanes ended, since of two that wait for one lock PostgreSQL may release either first.
         """
         chosen, said = self.lanes[: len(acts)], []
         for lane, act in zip(chosen, acts, strict=True):
@@ -142,7 +142,7 @@ class Lanes:
     def _settled(self) -> bool:
         standing = [lane.run_state.is_set() for lane in self.lanes]
         at_rest = all(lane.run_state.is_set() or self._waits(lane) or lane.run_state.wait(0.001) for lane in self.lanes)
-        # Whoever came to stand while others were looked at may have let one of these go on.
+        # A lane that stopped while others were inspected may have unblocked one of these.
         return at_rest and standing == [lane.run_state.is_set() for lane in self.lanes]
 
     def _waits(self, lane: Lane) -> bool:

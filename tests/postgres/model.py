@@ -1,7 +1,7 @@
-"""What must be true of a run that waits, written by hand from the design and not from the statements.
+"""Model of a run that waits, written by hand from the design and not from the statements.
 
-Each method is one decision that somebody committed, in the order of the commits. It asserts that the law may decide so where
-the run stands, and says where it stands then.
+Each method is one committed decision, called in the order of the commits. It asserts that the law allows the decision in
+the run's state, and sets the next state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CRASHES = 3
 
 @dataclass
 class Waits:
-    """One wait: what it is, which park awaits it, what came of it."""
+    """One wait: its kind, the park that awaits it, its outcome."""
 
     new: NewWait
     epoch: int
@@ -44,7 +44,7 @@ class Model:
 
     @property
     def awaits(self) -> bool:
-        """Whether it stands still for waits, and not for a user alone."""
+        """Return whether the run is parked on waits, and not only on a user."""
         return self.status == "AUTH_REQUIRED" or self.kind in ("approval", "agent")
 
     @property
@@ -109,7 +109,7 @@ class Model:
         self.asked, self.ticket = "pause", False
 
     def taken_back(self) -> None:
-        """A recorded pause is over, and the agent's own among others that are not: the run waits for those."""
+        """Withdraw a recorded pause, and end the agent's own among other waits: the run waits for those."""
         assert self.asked == "pause"
         self.asked = None
         if self.awaits:
@@ -132,13 +132,13 @@ class Model:
         self._over([self.waits[key]], outcome)
 
     def signaled(self) -> bool:
-        """One message comes; say whether a wait took it."""
+        """Deliver one message; return whether a wait took it."""
         assert not self.ended
         self.kept += 1
         return self._deliver()
 
     def left(self, verb: str, opens: Sequence[NewWait], wake: str) -> None:
-        """The activation ended by this verb; `opens` is what it wanted to wait for."""
+        """End the activation by this verb; `opens` are the waits that it requested."""
         assert self.leased
         match verb:
             case "succeed":
@@ -154,7 +154,7 @@ class Model:
                 self._parked(verb, opens, wake)
 
     def released(self, verb: str, *, crashed: bool) -> None:
-        """The activation was let go of, drained or dead: what was asked is done now, else the run goes on."""
+        """End the activation, drained or dead: the run's request is carried out now, otherwise the run continues."""
         assert self.leased
         self.epoch, self.crashes = self.epoch + 1, self.crashes + crashed
         if self.asked == "cancel":

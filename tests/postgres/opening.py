@@ -13,7 +13,7 @@ from tests.postgres.duel import Connection
 
 
 def open_waits(connection: Connection, fence: Fence, opened: Sequence[NewWait]) -> Row | None:
-    """Open these in the caller's transaction. The row says whether some are `over`; None: the fence is passed."""
+    """Open these waits in the caller's transaction. The row tells whether some are `over`; None: the fence has passed."""
     recorded = connection.execute("SELECT recorded_n FROM run WHERE id = %s", [fence.run]).fetchone()
     assert recorded is not None
     return opening(fence, recorded["recorded_n"] + 1, opened, LIMITS, None).one(connection)

@@ -1,4 +1,4 @@
-"""Reads PostgreSQL's own plans: how a statement finds its rows, in databases that are filled for it."""
+"""Plans of PostgreSQL: how a statement finds its rows, in databases that are filled for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUNDED = "run_in_flight"
 
 @contextmanager
 def own_database(servers: Any, template: str) -> Iterator[World]:
-    """Give a database for one module of tests."""
+    """Return a database for one module of tests."""
     name = f"plans_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -32,7 +32,7 @@ def own_database(servers: Any, template: str) -> Iterator[World]:
 
 
 def nodes_of(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Give a plan's nodes, from the top."""
+    """Return a plan's nodes, from the top."""
     yield plan
     for inner in plan.get("Plans", ()):
         yield from nodes_of(inner)
@@ -41,7 +41,7 @@ def nodes_of(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def plan_of(
     world: World, sql: str, params: Mapping[str, Any], *, generic: bool, analyze: bool = False
 ) -> Mapping[str, Any]:
-    """The plan for these values, or the one that PostgreSQL keeps for any values once it was asked often enough."""
+    """Return the plan for these values, or the generic plan that PostgreSQL keeps after several executions."""
     explain = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
     if not generic:
         row = world.connection.execute(f"{explain} {sql}", params).fetchone()
@@ -65,7 +65,7 @@ def _numbered(sql: str, params: Mapping[str, Any]) -> str:
 
 
 def rows_read(plan: Mapping[str, Any], table: str) -> int:
-    """How many entries of a table or its indexes an analyzed plan has read, those that it passed over too."""
+    """Return how many entries of a table or its indexes an analyzed plan has read, including those that it skipped."""
     read = 0.0
     for node in nodes_of(plan):
         if node.get("Relation Name") == table or node.get("Index Name", "").startswith(f"{table}_"):
@@ -75,19 +75,19 @@ def rows_read(plan: Mapping[str, Any], table: str) -> int:
 
 
 def scans_of(world: World, sql: str, params: Mapping[str, Any], *, generic: bool = False) -> dict[str, set[str]]:
-    """How each table is read: by which indexes, or `whole` for a sequential scan."""
+    """Return how each table is read: by which indexes, or `whole` for a sequential scan."""
     found: dict[str, set[str]] = {}
     for node in nodes_of(plan_of(world, sql, params, generic=generic)):
         if node["Node Type"] == "Seq Scan":
             found.setdefault(node["Relation Name"], set()).add("whole")
         elif "Index Name" in node:
-            table = node.get("Relation Name") or node["Index Name"].partition("_")[0]  # a bitmap names its index alone
+            table = node.get("Relation Name") or node["Index Name"].partition("_")[0]  # a bitmap names only its index
             found.setdefault(table, set()).add(node["Index Name"])
     return found
 
 
 def read_whole(plan: Mapping[str, Any]) -> list[str]:
-    """What is read of `run` from its beginning to its end: the table, or an index without a condition on it."""
+    """Return what is read of `run` completely: the table, or an index without a condition on it."""
     found = []
     for node in nodes_of(plan):
         index = node.get("Index Name", "")

@@ -1,4 +1,4 @@
-"""Lets code of the application that reads the settings run inside a test, against a test's own servers."""
+"""Settings of a test, for code of the application: it runs against the test's own servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 20.0
 
 @contextmanager
 def settings_of(monkeypatch: pytest.MonkeyPatch, **values: str) -> Iterator[None]:
-    """Have `settings()` read these values: `settings_of(monkeypatch, DATABASE_URL=…)`."""
+    """Set these values of `settings()`: `settings_of(monkeypatch, DATABASE_URL=…)`."""
     for name, value in values.items():
         monkeypatch.setenv(f"TAXIWAY_{name}", value)
     settings.cache_clear()
@@ -29,13 +29,13 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, **values: str) -> Iterator[None
 
 
 def proxy_to(database_url: str) -> Proxy:
-    """Put a proxy in front of the server of this address."""
+    """Start a proxy in front of the server of this address."""
     told = conninfo_to_dict(database_url)
     return Proxy(f"{told['host']}/.s.PGSQL.{told.get('port', 5432)}")
 
 
 def through(proxy: Proxy, database_url: str) -> str:
-    """Give the same database's address through the proxy."""
+    """Return the same database's address through the proxy."""
     return f"postgresql://postgres@127.0.0.1:{proxy.port}/{conninfo_to_dict(database_url)['dbname']}"
 
 
@@ -53,12 +53,12 @@ def until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (seen := fact()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.005)  # the fact is another thread's or session's; there is nothing to wait on
+        time.sleep(0.005)  # the fact belongs to another thread or session; no signal to wait on
     return seen
 
 
 class Deaf:
-    """A bus that nobody hears; it keeps what it was told."""
+    """A bus without subscribers; it keeps what was published."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, Mapping[str, Any]]] = []

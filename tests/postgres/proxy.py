@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server, through which a test cuts, silences or freezes what passes."""
+"""A TCP proxy in front of a server, through which a test cuts, silences or freezes connections."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CHUNK = 64 << 10
 class Proxy:
     """Listens on a port of its own and passes bytes on to `upstream`: a path (Unix socket) or a host with its port.
 
-    `muted` keeps the server's answers back, so that a test can let something happen that nobody hears of; `frozen` lets
-    nothing through in either direction, as a network does that loses every packet; `refusing` ends whoever connects.
+    `muted` keeps the server's answers back, so that a test can cause a commit whose answer never arrives; `frozen` passes
+    nothing in either direction, as a network that loses every packet; `refusing` closes every new connection.
     """
 
     def __init__(self, upstream: Address) -> None:
@@ -36,14 +36,14 @@ class Proxy:
         self.cut()
 
     def cut(self) -> None:
-        """End every connection on the client's side; the server is told as well."""
+        """Close every connection on both sides: the server notices it too."""
         for client, server in self._open:
             _end(client)
             _end(server)
         self._open.clear()
 
     def cut_clients(self) -> None:
-        """End every connection on the client's side only: the server does not learn of it."""
+        """Close every connection on the client's side only: the server does not notice it."""
         for client, server in self._open:
             self._orphans.add(server)
             _end(client)

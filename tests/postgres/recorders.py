@@ -1,4 +1,4 @@
-"""What the tests of the recorder put into it, what it answered, and what is in the database then."""
+"""Items for the tests of the recorder, its answers, and the content of the database after them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BIG = recording.Limits(steps=1000, recorded_bytes=1 << 26)
 
 
 class Answers:
-    """What was answered, in the order of the answers."""
+    """The answers of the recorder, in their order."""
 
     def __init__(self) -> None:
         self.got: list[tuple[Any, Answer]] = []
@@ -56,7 +56,7 @@ def gapless(world: World, made: Made) -> bool:
 
 
 class Muted:
-    """A decision of several statements whose transaction is committed, and nothing is heard of that."""
+    """A decision of several statements whose transaction is committed, but never acknowledged."""
 
     def __init__(self, decision: Decision, proxy: Proxy) -> None:
         self._decision, self._proxy = decision, proxy
@@ -70,7 +70,7 @@ class Muted:
 
 
 class Held:
-    """The row of a run, locked by somebody."""
+    """The row of a run, locked by another connection."""
 
     def __init__(self, connection: psycopg.Connection[Any], made: Made) -> None:
         self._connection = connection

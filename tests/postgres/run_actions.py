@@ -1,6 +1,6 @@
-"""What may happen to a run, each as those do it who do it: people by the API, the clock, and the worker that executes it.
+"""Acts on a run, each as in the product: people by the API, the clock, and the worker that executes it.
 
-An act is one or more transactions on a connection, and says in a word what came of it. One that decided nothing rolls back.
+An act is one or more transactions on a connection, and returns a word for its result. An act without a decision rolls back.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def word(key: str = "word", name: str = "word") -> NewWait:
 
 @dataclass
 class Scene:
-    """A run, the question that somebody may answer, and what its activation would wait for."""
+    """A run, the question that can be answered, and the waits of its activation."""
 
     made: Made
     question: NewWait
@@ -55,7 +55,7 @@ class Scene:
 
     @property
     def window(self) -> str:
-        """Name the window that gates the run, if one does: no other run's."""
+        """Return the name of the window that gates this run only, if one does."""
         return f"window of {self.made.worker}"
 
     @property
@@ -64,7 +64,7 @@ class Scene:
 
 
 def transaction(connection: Connection, decide: Callable[[], str]) -> str:
-    """Commit what was decided; give its word. One that begins with "no" decided nothing, and is rolled back."""
+    """Commit the decision and return its word. A word that begins with "no" means no decision, and is rolled back."""
     connection.execute(BEGIN)
     try:
         said = decide()
@@ -88,7 +88,7 @@ def _knocked(connection: Connection, scene: Scene, decide: Callable[[dict[str, A
 
 # ------------------------------------------------------------------------------------------------------------- people
 def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
-    """Decide the scene's question, as whoever holds its link."""
+    """Decide the scene's question, as the holder of its link."""
 
     def act(connection: Connection) -> str:
         def decide(run_state: dict[str, Any]) -> str:
@@ -102,7 +102,7 @@ def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
 
 
 def cancel(scene: Scene) -> Act:
-    """Cancel at once, or ask the worker, whichever the run allows (see `api.runs.cancel`)."""
+    """Cancel immediately, or ask the worker, as the run allows (see `api.runs.cancel`)."""
 
     def attempt(connection: Connection) -> str:
         done = commands.cancel(connection, scene.run, TENANT, by="cas", comment=None, grace_ms=5000)
@@ -164,7 +164,7 @@ def signal(scene: Scene, name: str = "word") -> Act:
 
 # ---------------------------------------------------------------------------------------------------------- the clock
 def expire(scene: Scene) -> Act:
-    """The time for the question is over, and the scheduler says so (see `scheduler.duties.timers`)."""
+    """Record that the question has timed out (see `scheduler.duties.timers`)."""
 
     def act(connection: Connection) -> str:
         def decide(run_state: dict[str, Any]) -> str:
@@ -181,7 +181,7 @@ def expire(scene: Scene) -> Act:
 
 # ------------------------------------------------------------------------------------------------------- the scheduler
 def close(scene: Scene) -> Act:
-    """The run's window closed, and pauses what executes (see `scheduler.duties.window_enforcement`)."""
+    """Close the run's window, which pauses what executes (see `scheduler.duties.window_enforcement`)."""
 
     def act(connection: Connection) -> str:
         def decide() -> str:
@@ -194,7 +194,7 @@ def close(scene: Scene) -> Act:
 
 
 def reopen(scene: Scene) -> Act:
-    """The run's window is open again."""
+    """Open the run's window again."""
 
     def forget(connection: Connection) -> str:
         control_requests.take_windows_back(windows=[]).all(connection)
@@ -214,7 +214,7 @@ def reopen(scene: Scene) -> Act:
 
 # --------------------------------------------------------------------------------------------------------- the worker
 class Office:
-    """What recording an end needs of a worker, on one connection."""
+    """The parts of a worker that record an end, on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -237,7 +237,7 @@ class Office:
 
 
 def end(scene: Scene, outcome: Outcome) -> Act:
-    """End the activation as its worker does; what came meanwhile takes the outcome's place (see `executor.activation.finish`)."""
+    """End the activation as its worker does; a newer request replaces the outcome (see `executor.activation.finish`)."""
 
     def act(connection: Connection) -> str:
         claim = {"inbox": scene.inbox, "agent": AGENT, "queue": "default", "matters_to_others": False}
@@ -277,7 +277,7 @@ WINDOWS: dict[str, Callable[[Scene], Act]] = {
 
 
 def open_by_park(connection: Connection, scene: Scene) -> None:
-    """Park the run of a scene that executes, so that it stands as a park leaves it."""
+    """Park an executing run of a scene, so that its state is that of a park."""
     wish = _wish(scene)
     statement = moves.park(
         wish.verb, scene.run, scene.made.epoch, scene.made.worker, inbox=scene.inbox, active_ms=1, reason=wish.reason,
@@ -288,14 +288,14 @@ def open_by_park(connection: Connection, scene: Scene) -> None:
 
 
 def open_while_executing(connection: Connection, scene: Scene) -> None:
-    """Have the activation of a scene open its waits while it executes."""
+    """Open the waits of a scene in its activation while it executes."""
     with connection.transaction():
         assert open_waits(connection, scene.fence, scene.opens)
     scene.opened = True
 
 
 def activate(connection: Connection, scene: Scene) -> None:
-    """Have a worker take the run of a scene that is ready; from now on the scene's activation is that one."""
+    """Activate a ready run of a scene on a worker; this is the scene's activation from now on."""
     ticket = tickets.promote([scene.run]).one(connection)
     assert ticket is not None
     made = replace(scene.made, epoch=ticket["epoch"])

@@ -1,4 +1,4 @@
-"""Runs in the situations in which people, the clock and a worker may meet, and what must hold of them whatever these did."""
+"""Runs in the situations in which people, the clock and a worker may meet, and the invariants after any of their acts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _parked(world: World, opens: Sequence[NewWait], wake: str = "all", *, to_pau
 
 
 def _asking(world: World) -> Scene:
-    """Executing, while its agent awaits an answer and a word: opened in this activation."""
+    """Create an executing run whose agent awaits an answer and a word, opened in this activation."""
     question = approval()
     scene = Scene(world.run("executing", worker=new_id()), question, (question, word()), "any")
     open_while_executing(world.connection, scene)
@@ -39,7 +39,7 @@ def _asking(world: World) -> Scene:
 
 
 def _stopped(world: World) -> Scene:
-    """Paused by a user while a question is open that its agent went on without."""
+    """Create a run that a message woke, with its question still open, and that a user paused then."""
     scene = _parked(world, (approval(on_deny="return"), word()), "any")
     assert signal(scene)(world.connection) == "received"
     assert moves.pause_idle(scene.run, by="pat").one(world.connection)
@@ -47,7 +47,7 @@ def _stopped(world: World) -> Scene:
 
 
 def _gated(world: World, *, closed: bool) -> Scene:
-    """Executed while the window that gates it is open, or parked at the edge of a step because it closed."""
+    """Create a run that executes while its window is open, or is parked at the edge of a step because it closed."""
     worker, question = new_id(), approval()
     made = world.run("executing", worker=worker, window_name=f"window of {worker}")
     scene = Scene(made, question, (question,))
@@ -75,7 +75,7 @@ SITUATIONS: dict[str, Callable[[World], Scene]] = {
 
 
 def is_legal(world: World, scene: Scene, said: Sequence[str]) -> None:
-    """Check what the law promises of every run, after acts that said these words, in the order of their commits."""
+    """Check the law's promises for every run, after acts that returned these words, in the order of their commits."""
     assert "dropped:undecided" not in said, "an activation that ends lets go of its run"
     row, events = world.row(scene.run), world.events(scene.run)
     waits = world.connection.execute("SELECT * FROM wait WHERE run_id = %s", [scene.run]).fetchall()
@@ -127,9 +127,9 @@ def _nothing_is_held_that_should_not_be(row: dict[str, Any]) -> None:
 
 
 def _no_wake_up_is_lost(row: dict[str, Any], waits: Sequence[dict[str, Any]], *, kept: bool, opened: bool) -> None:
-    """A run stands still for what is open, for nothing else, and until it is over; one that has ended waits for nothing.
+    """Check that a run is parked on open waits only, and until they have ended; an ended run waits for nothing.
 
-    One that executes awaits what its agent opened meanwhile; it keeps no message that is awaited.
+    An executing run awaits what its agent has opened; it keeps no message that is awaited.
     """
     awaited = [wait for wait in waits if wait["epoch"] == row["epoch"]]
     left = [wait for wait in awaited if wait["outcome"] is None]
@@ -144,7 +144,7 @@ def _no_wake_up_is_lost(row: dict[str, Any], waits: Sequence[dict[str, Any]], *,
         assert not kept or not [wait for wait in left if wait["kind"] == "signal"]
     elif row["status"] not in ENDED:
         assert row["pending_waits"] == 0
-        # What was opened while the run executed stays open between two activations: the next one awaits it again.
+        # A wait that was opened while the run executed stays open between two activations: the next one awaits it again.
         assert opened or not left or (left[0]["wake"] == "any" and len(left) < len(awaited))
 
 

@@ -1,7 +1,7 @@
-"""Several connections decide about one run, their statements interleaved at random: each commit is one that the model allows.
+"""Several connections decide about one run, their statements interleaved at random: the model allows each commit.
 
-The model (see `model`) knows no connection: what was decided must be possible one after the other, in the order of the
-commits. What refused to decide must have had a reason, unless another had decided since it looked.
+The model (see `model`) knows no connection: the decisions must be possible one after the other, in the order of the
+commits. A refused decision must have had a reason, unless another one was committed since it looked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FRESH: dict[str, Callable[[str], NewWait]] = {
 
 @dataclass
 class Doing:
-    """What a lane is at: by what name, in which scene, and how many decisions there were when its transaction began."""
+    """The work of a lane: its name, its scene, and the number of decisions when its transaction began."""
 
     name: str
     scene: Scene
@@ -49,7 +49,7 @@ class Doing:
 
 @dataclass
 class Activation:
-    """A run on a worker: its right, and what it was given."""
+    """A run on a worker: its right, and its records."""
 
     made: Made
     inbox: int
@@ -58,7 +58,7 @@ class Activation:
 
 
 def _activate(scene: Scene, given: list[Activation]) -> Act:
-    """Promote and claim, as a scheduler and a worker do, then read what the agent is given."""
+    """Promote and claim, as a scheduler and a worker do, then read the agent's records."""
 
     def act(connection: Connection) -> str:
         rows: list[Any] = []
@@ -87,14 +87,14 @@ def _activate(scene: Scene, given: list[Activation]) -> Act:
 
 
 class Meeting(RuleBasedStateMachine):
-    """One run; each step of the machine is one statement of one lane, or the beginning of something new in it."""
+    """One run; each step of the machine is one statement of one lane, or the start of new work in it."""
 
     lanes: Lanes
     failures: list[AssertionError]
 
     @initialize(seed=st.integers(0, 2**64 - 1))
     def begin(self, seed: int) -> None:
-        """One number decides all: what there is to choose from depends on who got a lock first, which nobody can draw."""
+        """One number decides everything: the choices depend on the order of locks, which cannot be drawn."""
         self.chance = Random(seed)
         self.world = World(self.lanes.watcher)
         run, self.worker = NewRun(agent=AGENT, queue="default", input="{}"), new_id()
@@ -126,7 +126,7 @@ class Meeting(RuleBasedStateMachine):
         lane.begin(act)
 
     def _likely(self) -> tuple[str, ...]:
-        """What leads on from here, most of the time; what ends the run, or comes too late, seldom."""
+        """Mostly choose an act that continues the run; rarely one that ends it, or comes too late."""
         anything = (*PEOPLE, *ENDS) if self.late else PEOPLE
         under_way = {doing.name for doing in self.doing.values()}
         match self.chance.randrange(24):
@@ -162,7 +162,7 @@ class Meeting(RuleBasedStateMachine):
         return scene
 
     def _wanted(self, activation: Activation) -> tuple[NewWait, ...]:
-        """What the agent stands still for: waits of its own, and some that it went on without before."""
+        """Return the agent's awaited waits: its own, and some of an earlier activation."""
         kinds = self.chance.choices(list(FRESH), k=self.chance.choice([1, 2]))
         fresh = [FRESH[kind](f"{kind}{len(self.opened)}.{place}") for place, kind in enumerate(kinds)]
         self.opened.update({new.key: new for new in fresh})
@@ -217,14 +217,14 @@ class Meeting(RuleBasedStateMachine):
             self.model.left(verb, doing.scene.opens, doing.scene.wake)
 
     def _expected(self, doing: Doing) -> bool:
-        """Whether the model would have let this decide something."""
+        """Return whether the model would have allowed this decision."""
         model, mine = self.model, doing.scene.made.epoch == self.model.epoch and self.model.leased
         match doing.name:
             case "approve" | "deny" | "expire":
                 due = doing.name != "expire" or (doing.scene.question.on_due is not None)
                 return due and model.may_be_decided(doing.scene.question.key)
             case "cancel" | "activate" | "park":
-                return False  # one of its two ways may be closed, it skips a locked run, it has an old inbox and looks again
+                return False  # one of its two ways may be closed, it skips a locked run, or it has an old inbox and looks again
             case "pause":
                 return model.may_be_paused()
             case "resume":
@@ -249,7 +249,7 @@ class Meeting(RuleBasedStateMachine):
         assert len([event for event in events if event["verb"]]) == model.changes
 
     def teardown(self) -> None:
-        """Whatever is under way comes to its end."""
+        """End all work that is still in progress."""
         while hasattr(self, "doing") and any(lane.next is not None for lane in self.doing):
             standing = [lane for lane in self.doing if lane.next is not None and lane.run_state.is_set()]
             assert standing, "they wait for one another"
@@ -270,9 +270,9 @@ def test_any_interleaving_is_one_order_of_decisions(lanes: Lanes) -> None:
     MeetingHere.lanes, MeetingHere.failures = lanes, []
     plan = settings(
         max_examples=50, stateful_step_count=100, deadline=None, database=None, suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate,),  # two runs of one example may differ in who gets a lock first
+        phases=(Phase.generate,),  # two runs of one example may differ in the order of locks
     )  # fmt: skip
     try:
         run_state_machine_as_test(MeetingHere, settings=plan)
-    except Flaky as error:  # it failed and cannot be made to fail again: what it was at first is what counts
+    except Flaky as error:  # it failed and cannot be made to fail again: its first failure counts
         raise MeetingHere.failures[0] from error

@@ -1,6 +1,6 @@
-"""Any queues, workers, limits and gates, any order of what happens: no limit is ever exceeded, and nobody is forgotten.
+"""Any queues, workers, limits and gates, any order of events: no limit is ever exceeded, and no run is forgotten.
 
-`TAXIWAY_SIMULATIONS=3000` plays so many simulations; `TAXIWAY_SIMULATION=17` plays the one that is drawn from this seed.
+`TAXIWAY_SIMULATIONS=3000` plays so many simulations; `TAXIWAY_SIMULATION=17` plays the one of this seed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Any sequence of calls on one run, right and wrong ones mixed: the run always is where a small hand-written model says.
+"""Any sequence of calls on one run, right and wrong ones mixed: its state always equals that of a small hand-written model.
 
-The model knows five things of a run (status, kind of pause, who holds it, what was asked, its epoch) and, for each call,
-when it is allowed and what it then does. It is written from the tables of the design, not from the statements.
+The model knows five facts of a run (status, kind of pause, holder, request, epoch) and, for each call, when it is allowed
+and its effect. It is written from the tables of the design, not from the statements.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Draw = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Model:
-    """What must be true of the run."""
+    """The expected state of the run."""
 
     status: str = "QUEUED"
     kind: str | None = None
@@ -79,7 +79,7 @@ class Model:
         return self.status in {"QUEUED", "RUNNING"} and self.lease is None
 
     def to(self, status: str, kind: str | None = None, **changes: Any) -> Model:
-        """After a move: nobody holds the run unless the move says so."""
+        """Set the state after a move: the run has no holder unless the move sets one."""
         return replace(
             self, **{"status": status, "kind": kind, "ticket": False, "lease": None, **changes, "moved": self.moved + 1}
         )
@@ -106,7 +106,7 @@ class OneRun(RuleBasedStateMachine):
             self.model = then
 
     def _fence(self, draw: Draw) -> tuple[int, UUID, bool]:
-        """An epoch and a worker, and whether they are the run's own."""
+        """Return an epoch and a worker, and whether they are the run's own."""
         wrong_epoch, other_worker = draw(st.sampled_from([(0, 0), (0, 0), (0, 0), (-1, 0), (1, 0), (0, 1)]))
         epoch = self.model.epoch + wrong_epoch
         worker = self.model.lease or self.workers[0]
@@ -163,7 +163,7 @@ class OneRun(RuleBasedStateMachine):
         self._call(statement, right and self.model.asked == "window", self.model.to("PAUSED", "agent", asked=None))
 
     def close_or_open_its_window(self, draw: Draw) -> None:
-        """Only an executing run is asked, and only while nothing else is asked of it."""
+        """Only an executing run without another request is asked."""
         if draw(st.booleans()):
             asking = control_requests.ask_for_windows(windows=["night"], queues={}, agents={})
             asked = [row for row in asking.all(self.connection) if row["id"] == self.run]
@@ -218,7 +218,7 @@ class OneRun(RuleBasedStateMachine):
         self._call(statement, self.model.lease is not None, replace(self.model, asked="cancel"))
 
     def cancel_overdue(self, draw: Draw) -> None:
-        """Before and after the grace is over."""
+        """Try it before and after the grace has passed."""
         statement = moves.cancel_overdue(self.run, in_flight=None)
         self._call(statement, False, self.model)
         if self.model.asked == "cancel" and not self.model.ended and draw(st.booleans()):
@@ -226,7 +226,7 @@ class OneRun(RuleBasedStateMachine):
             self._call(statement, True, replace(self.model, epoch=self.model.epoch + 1).to("CANCELED"))
 
     def ask_for_a_pause_or_take_it_back(self, draw: Draw) -> None:
-        """As the design tells it: a pause is recorded, and a ticket that is out is withdrawn by the same statement."""
+        """As in the design: a pause is recorded, and the same statement withdraws a published ticket."""
         if self.model.ended or self.model.asked == "cancel":
             return
         asked = None if self.model.asked == "pause" else "pause"
@@ -258,7 +258,7 @@ class OneRun(RuleBasedStateMachine):
     # --------------------------------------------------------------------------------------------------- what is tried next
     @rule(data=st.data())
     def something(self, data: Any) -> None:
-        """What leads on from here, two times out of three, so that most sequences come far; else anything.
+        """Two times out of three choose a call that continues the run, so that most sequences get far; otherwise any call.
 
         One rule and not many: Hypothesis switches rules off at random, and without a claim nothing happens.
         """
@@ -321,6 +321,6 @@ def test_any_sequence_of_calls_keeps_the_law(world: World) -> None:
         settings=settings(
             max_examples=50, stateful_step_count=40, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate,),  # to make a failing sequence short would take minutes here
+            phases=(Phase.generate,),  # shortening a failing sequence would take minutes here
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A run begins no earlier than it may, and no later than it wants to."""
+"""A run begins no earlier than `not_before`, and fails after its expiration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked to be done to many runs is done to each that is meant, as the call for it alone would do it."""
+"""A bulk operation does to each run of its filter what the call for that run alone would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many runs are come to once each, whoever leads, whoever is in the way, and whatever else is under way."""
+"""A bulk operation reaches each run once, across leaders, locks and concurrent operations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("no_operations_of_others")
 
 
 def _until_done(connection: Connection, asked: UUID, count: int) -> None:
-    """Take the shortest turns until just so many runs were acted on."""
+    """Take the shortest turns until exactly so many runs were handled."""
     while connection.execute("SELECT done FROM bulk WHERE id = %s", [asked]).fetchone() != {"done": count}:
         leader().step(connection)
 
@@ -72,7 +72,7 @@ def test_of_two_leaders_at_once_the_later_does_nothing_that_was_done(
     made = [world.run("failed", agent=agent) for _ in range(3)]
     asked = ask(world, "retry", agent)
     frozen, late, told = connect(), run_state(world, asked), list[Any]()
-    late["reached"] = UUID(int=made[0].id.int - 1)  # it was about to act on the first
+    late["reached"] = UUID(int=made[0].id.int - 1)  # it was about to handle the first
     monkeypatch.setattr(bulk, "TURN_SECONDS", 0.0)
     _until_done(world.connection, asked, 2)
     BulkOperation(late, lambda *more: told.append(more), 1).go_on(frozen, late, time.monotonic() + 10)

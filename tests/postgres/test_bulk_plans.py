@@ -1,4 +1,4 @@
-"""However many runs there are, the next of an operation are found by an index, in their order."""
+"""However many runs there are, the next ones of an operation are found by an index, in their order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
         assert "Seq Scan" not in plan, plan
         assert "hashed" not in plan, plan
         indexes = ("label_search",) if labels else ("run_tenant",)
-        if "run" in params:  # one run, by its tenant and its id: all of these hold them in this order
+        if "run" in params:  # one run, by its tenant and its id: all of these indexes have them in this order
             indexes = ("run_pkey", "run_tenant", "run_open", "run_unhappy")
         assert any(f"using {index}" in plan or f"Backward using {index}" in plan for index in indexes), plan
     assert "bulk_open" in str(connection.execute(f"EXPLAIN {bulk._UNDER_WAY}", {"last": row["id"]}).fetchall())
@@ -55,7 +55,7 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
 def test_a_plan_that_is_made_on_the_first_day_reads_no_runs_of_others(
     own_world: World, labels: tuple[Label, ...]
 ) -> None:
-    """A plan is kept, and still used when the tables have grown: among ten runs any index would do."""
+    """A plan is kept, and still used after the tables have grown: among ten runs any index would do."""
     connection = own_world.connection
     set_up(connection)
     many(own_world, "a", 10)

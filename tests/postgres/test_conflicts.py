@@ -1,4 +1,4 @@
-"""A run that does not want to wait for its key is skipped, or takes the place of those before it."""
+"""A run that must not wait for its key is skipped, or takes the place of earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each named constraint refuses the impossible state that it is named after, and each is tested here."""
+"""Each named constraint refuses the impossible state of its name, and each is tested here."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_impossible_is_refused_by_name(world: World, name: str, row: dict[st
 
 
 def _insert_against_one(world: World, name: str, others: list[str], row: dict[str, Any]) -> None:
-    """Some impossible states offend several constraints: the others are dropped until the transaction is over."""
+    """Some impossible states violate several constraints: the others are dropped until the end of the transaction."""
     with world.connection.transaction():
         for other in others:
             world.connection.execute(f"ALTER TABLE run DROP CONSTRAINT {other}")

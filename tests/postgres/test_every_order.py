@@ -1,7 +1,7 @@
-"""Whatever meets at one run, two or three at a time and in every order: the run ends up where the law allows.
+"""Any two or three acts on one run, in every order: the run ends in a state that the law allows.
 
-Each begins while those before it hold their transactions open, and waits for their lock where it needs it; what each is, is
-executed by the code that executes it in the house (see `acts`). The cases are all there are, and are generated.
+Each begins while those before it hold their transactions open, and waits for their locks. The product's own code executes
+each act (see `run_actions`). The cases are complete, and are generated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.postgres.lanes import Lanes
 from tests.postgres.run_actions import ACTS, WINDOWS
 from tests.postgres.scenarios import GATED, SITUATIONS, is_legal
 
-# Where a third makes a difference: before, beside and behind the park of a question.
+# The positions in which a third act matters: before, beside and behind the park of a question.
 OF_THREE = ("executing", "asking", "asked")
 
 
@@ -67,7 +67,7 @@ def test_every_three(world: World, lanes: Lanes, situation: str, first: str, sec
 @pytest.mark.parametrize("situation", GATED)
 @pytest.mark.parametrize("first", [*ACTS, *WINDOWS])
 def test_a_window_and_every_two(world: World, lanes: Lanes, situation: str, first: str) -> None:
-    """At least two of the three are a window that closes or opens, or the worker that came to the edge because of it."""
+    """At least two of the three are a window that closes or opens, or the worker that reached an edge because of it."""
     others = permutations([*ACTS, *WINDOWS], 2)
     for names in ((first, *two) for two in others if first not in two):
         if len(set(names) & set(WINDOWS)) >= 2:

@@ -1,6 +1,6 @@
-"""What explain says of a ready run is what the scheduler does with it: promoted if and only if nothing is said to hold it.
+"""The explanation of a ready run agrees with the scheduler: it is promoted if and only if no blocker is listed.
 
-Each world is put together by chance out of everything that may hold a run. Then the leader's own promotion takes one turn.
+Each world is a random combination of everything that may hold a run. Then the leader's own promotion takes one turn.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLOSED = {"override": "closed", "override_until": "now() + interval '1 h'"}
 
 @dataclass
 class Scene:
-    """A world that is being put together, and the kinds that explain must name because of it."""
+    """A world that is being built, and the kinds that the explanation must name because of it."""
 
     world: World
     run: dict[str, Any] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def _nothing(_: Scene) -> None:
     return
 
 
-# At most one of each row is taken: they would speak of the same thing.
+# At most one of each row is chosen: they concern the same setting.
 CHOICES: list[list[Callable[[Scene], None]]] = [
     [_nothing, _full],
     [*[_nothing] * 7, _paused_queue],
@@ -165,7 +165,7 @@ def _kinds(scene: Scene, made: Made) -> list[Kind]:
 
 
 def _settle(scene: Scene) -> None:
-    """Leave out what is only counted for runs that are ready to go, and add what is said of a run that nothing holds."""
+    """Remove blockers that are counted for ready runs only, and add the note of a run that nothing holds."""
     if scene.expected & {"held", "not_before", "declined"}:
         scene.expected -= {"rate", "queue_limit", "agent_limit"}
     if not scene.expected:
@@ -178,7 +178,7 @@ def _clear(world: World) -> None:
 
 
 def _promoted(world: World) -> list[UUID]:
-    """Let the leader's promotion take a turn."""
+    """Execute one turn of the leader's promotion."""
     published: list[Row] = []
     Promotion(published.extend, GateReader(), fill_s=0).step(world.connection)
     return [ticket["id"] for ticket in published]

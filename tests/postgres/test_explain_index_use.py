@@ -1,4 +1,4 @@
-"""However many runs there are, explaining one reads a few of them, each by an index: PostgreSQL's own plans say so."""
+"""However many runs there are, explaining one reads a few of them, each by an index, as PostgreSQL's own plans show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FILL = f"""
 
 @pytest.fixture(scope="module")
 def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
-    """A database with many runs, few of them in flight, and the session set up as the API's snapshots are."""
+    """Return a database with many runs, few of them in flight, and the session set up as for the API's snapshots."""
     with own_database(servers, template_database) as world:
         world.connection.execute(_FILL, {"runs": RUNS})
         world.connection.execute(
@@ -50,7 +50,7 @@ def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
 
 
 def _last(world: World, condition: str) -> Run:
-    """Give the run that goes last of those that meet a condition."""
+    """Return the last run in order of those that meet a condition."""
     sql = f"SELECT * FROM run WHERE {condition} ORDER BY priority, fair_tag DESC, id DESC LIMIT 1"
     row = world.connection.execute(sql.encode()).fetchone()
     assert row is not None
@@ -107,7 +107,7 @@ def test_who_goes_before_is_counted_in_the_order_of_the_index_and_never_beyond_t
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
     scans = [node for node in nodes if node.get("Index Name") in ("run_ready", "run_blocked")]
     assert scans
-    # One scan of each part of a count; together they give no more than the bound lets through.
+    # One scan of each part of a count; together they read no more than the bound allows.
     parts = 3 if name == "ready" else 2
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) <= parts * (MOST_COUNTED + 1)
 

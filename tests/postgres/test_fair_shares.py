@@ -1,4 +1,4 @@
-"""Tenants share the promotions by weight, kinds of runs take turns, and nobody waits for more than the others' share."""
+"""Tenants share the promotions by weight, kinds of runs take turns, and no tenant waits for more than the others' share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.postgres.factory import AGENT
 WEIGHTS = {"light": 1.0, "middle": 2.0, "heavy": 4.0}
 PROMOTIONS = 1000
 BACKLOG = 100_000
-# As `enqueue` would have left them; their events, which no promotion reads, are left out.
+# As `enqueue` would have left them; their events, which no promotion reads, are omitted.
 _BACKLOG = """
     WITH queued AS (
         INSERT INTO run (id, tenant, agent, queue, ready_at, fair_tag, seq)
@@ -34,7 +34,7 @@ _BACKLOG = """
 
 
 def _weigh(setup: DatabaseSetup, weights: dict[str, float]) -> None:
-    """Say it as PUT /v1/queues does."""
+    """Set weights as PUT /v1/queues does."""
     with setup.connection.transaction():
         queue_settings.change_queue(setup.connection, QUEUE, {"weights": weights})
 
@@ -50,7 +50,7 @@ def _tenants(setup: DatabaseSetup, runs: Sequence[UUID]) -> list[str]:
 
 
 def _promotions(setup: DatabaseSetup, *, park: bool = False) -> Iterator[UUID]:
-    """Promote for ever: what is promoted is done at once, or parks and wakes at once."""
+    """Promote without end: each promoted run ends immediately, or parks and wakes immediately."""
     while runs := setup.turn():
         yield from runs
         for run in runs:
@@ -80,7 +80,7 @@ def test_tenants_with_unequal_backlogs_share_by_weight(setup: DatabaseSetup, fir
 
 
 def test_tenants_whose_runs_come_one_by_one_share_by_weight_too(setup: DatabaseSetup) -> None:
-    """Each has always some that wait, and the light one comes with many at once."""
+    """Each tenant always has waiting runs, and the light one enqueues many together."""
     _weigh(setup, WEIGHTS)
     promotions, promoted = _promotions(setup), list[UUID]()
     for turn in range(PROMOTIONS // setup.slots):
@@ -96,7 +96,7 @@ def test_tenants_whose_runs_wake_all_the_time_share_by_weight(setup: DatabaseSet
     for tenant, count in {"light": 40, "middle": 15, "heavy": 25}.items():
         _accept(setup, tenant, count)
     promotions = _promotions(setup, park=True)
-    list(islice(promotions, 400))  # until all have begun and stand where they belong
+    list(islice(promotions, 400))  # until all have begun and are in their steady order
     promoted = list(islice(promotions, PROMOTIONS))
 
     _are_shared_by_weight(Counter(_tenants(setup, promoted)))

@@ -1,4 +1,4 @@
-"""The fair order between tenants: a tag is given once, at enqueue, by weight, and no later tag goes back."""
+"""The fair order between tenants: a tag is set once, at enqueue, by weight, and no later tag is lower."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.postgres.factory import World
 
 @pytest.fixture
 def queue(world: World) -> str:
-    """A queue of this test's own."""
+    """Return a queue for this test only."""
     name = f"q-{new_id()}"
     world.insert("queue", {"name": name})
     return name
@@ -40,7 +40,7 @@ def _order(world: World, queue: str, limit: int) -> list[str]:
 
 
 def _promoted_up_to(world: World, queue: str, tag: float) -> None:
-    """Promote somebody's run that has this tag: the queue's virtual time moves on to it, but never back."""
+    """Promote a run with this tag: the queue's virtual time advances to it, but never back."""
     run = world.run("ready", tenant="somebody", queue=queue, fair_tag=tag)
     assert len(tickets.promote([run.id]).all(world.connection)) == 1
 

@@ -1,4 +1,4 @@
-"""Whatever an activation writes, it writes under its epoch and its worker's lease, or not at all."""
+"""An activation writes only under its epoch and its worker's lease."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.postgres.calls import MOVES, RECORDS, TICKETS, Call, foreign, functio
 from tests.postgres.factory import Made, World
 
 _ALL = {**MOVES, **RECORDS, **TICKETS}
-# Where each fenced function would be allowed, were its epoch and worker right.
+# The situation in which each fenced function would be allowed with the right epoch and worker.
 FENCED: dict[str, str] = {
     "claim": "promoted",
     "decline": "promoted",

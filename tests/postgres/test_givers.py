@@ -1,4 +1,4 @@
-"""A grant stays with what gave it: another provider of the same name neither renews it nor lets a run have it."""
+"""A grant belongs to its provider: another provider of the same name neither renews it nor gives it to a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def holder() -> Holder:
 
 @pytest.fixture
 def elsewhere() -> Iterator[socket.socket]:
-    """Give a server that nobody should connect to."""
+    """Return a server that must receive no connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
         assert select.select([server], [], [], 0)[0] == [], "tokens were on their way there"
@@ -51,7 +51,7 @@ def _live(world: World, holder: Holder) -> bool:
 
 
 def _asked(world: World, holder: Holder) -> Any:
-    """Open a run's wait for the grant, as it stands when people are asked."""
+    """Open a run's wait for the grant, as it is when people are asked."""
     made, wait = world.run("auth required"), uuid4()
     request = f'{{"provider": "{holder.provider}", "subject": "ann", "scopes": ["read"]}}'
     values = {"id": wait, "run_id": made.id, "tenant": TENANT, "key": "a", "kind": "authorization", "epoch": made.epoch}
@@ -163,7 +163,7 @@ def test_a_worker_gives_no_token_of_another_giver_and_sends_it_nowhere(
 def test_the_address_of_a_renewal_is_the_one_that_was_compared(
     world: World, holder: Holder, worker: Worker, connect: Connect, elsewhere: socket.socket
 ) -> None:
-    """The provider changes between the look at the grant and the renewal, which waits for the grant's row."""
+    """The provider changes between the read of the grant and the renewal, which waits for the grant's row."""
     _stored(world, holder, expires_in=-1)
     holding, answers = connect(), list[Granted]()
     holding.execute("BEGIN")

@@ -1,4 +1,4 @@
-"""A consent and a run that parks for it never miss each other; a grant is taken back by nobody who speaks of another token."""
+"""A consent and a run that parks for it never miss each other; a message about another token never revokes a grant."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _park(made: Made, *opened: NewWait) -> waits.Park:
 
 
 def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) -> list[Row]:
-    """Take a consent in as the API does, in the caller's transaction."""
+    """Store a consent as the API does, in the caller's transaction."""
     run_state = waits.lock_run(asked, holder.tenant).one(connection)
     assert run_state is not None
     grants.store(holder, _given(*scopes), World(connection).provider(holder.provider)).one(connection)
@@ -55,7 +55,7 @@ def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) 
 
 
 def _fold(world: World, run: UUID) -> list[Row]:
-    """Fold what the outbox holds for a run, as the leading scheduler does."""
+    """Fold the outbox of a run, as the leading scheduler does."""
     rows = world.connection.execute("SELECT * FROM outbox WHERE target_run_id = %s", [run]).fetchall()
     if not rows:
         return []

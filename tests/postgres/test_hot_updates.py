@@ -11,7 +11,7 @@ LIMITS = recording.Limits(steps=10_000, recorded_bytes=1 << 30)
 
 
 def _updates(world: World, table: str) -> tuple[int, int]:
-    # Statistics are sent when a transaction ends, but at most once a second unless asked for.
+    # Statistics are sent when a transaction ends, but at most once a second unless requested.
     world.connection.execute("SELECT pg_stat_force_next_flush()")
     row = world.connection.execute(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = %s", [table]

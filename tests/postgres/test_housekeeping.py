@@ -1,4 +1,4 @@
-"""What nobody will ask for again is forgotten, and nothing else."""
+"""Rows that no caller will request again are deleted, and no others."""
 
 from __future__ import annotations
 

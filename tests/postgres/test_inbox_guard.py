@@ -1,4 +1,4 @@
-"""No wake-up is lost between a park and a signal, in whatever order the two get the run's row."""
+"""No wake-up is lost between a park and a signal, in whatever order the two lock the run's row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _park(made: Made, verb: Verb, inbox: int = 0) -> Statement:
 
 
 def _knock(made: Made) -> Statement:
-    """What every transaction that touches signals or waits does first."""
+    """Lock the run, as every transaction that touches signals or waits does first."""
     return Statement("UPDATE run SET inbox = inbox + 1 WHERE id = %(run)s RETURNING inbox", {"run": made.id})
 
 
@@ -43,7 +43,7 @@ def test_a_signal_that_came_first_makes_the_park_look_again(world: World, connec
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_signal_that_came_second_finds_the_wait_of_the_park(world: World, connect: Connect, verb: Verb) -> None:
-    """It waits for the run's row; the wait was committed with the park, so a later statement of it sees the wait."""
+    """It waits for the run's row; the wait was committed with the park, so its later statement sees the wait."""
     made = world.run("executing")
     parking, signaling, watcher = connect(), connect(), connect()
     parking.execute("BEGIN")

@@ -1,4 +1,4 @@
-"""With many runs, whoever looks for work finds it by an index: PostgreSQL's own plans say so."""
+"""With many runs, every search for work uses an index, as PostgreSQL's own plans show."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.postgres.plans import nodes_of, own_database, plan_of, scans_of
 RUNS = 20_000
 REQUESTS = ("request_cancel", "request_pause", "take_pause_back")
 
-# Mostly finished and parked runs, a backlog, a few blocked; what is in flight is few, as it is in life.
+# Mostly finished and parked runs, a backlog, a few blocked; few are in flight, as in production.
 _FILL = """
     INSERT INTO run (id, tenant, agent, queue, status, pause_kind, finished_at, ready_at, fair_tag, resumed, blocked_on,
         blocked_until, epoch)
@@ -50,7 +50,7 @@ _WAITS = """
 
 @pytest.fixture(scope="module")
 def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
-    """A database with many runs, one of which executes on the worker that is named."""
+    """Return a database with many runs, one of which executes on the named worker."""
     with own_database(servers, template_database) as world:
         for sql in (_FILL, _EVENTS, _PAYLOADS, _WAITS):
             world.connection.execute(sql, {"runs": RUNS})
@@ -64,9 +64,9 @@ def crowd(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
 
 @pytest.fixture(scope="module")
 def newborn(servers: Any, template_database: str) -> Iterator[tuple[World, Made]]:
-    """A database as it is on its first day: a run of each of a few tenants.
+    """Return a database as on its first day: a run of each of a few tenants.
 
-    A plan that is made now is kept, and still used when the tables have grown.
+    A plan that is made now is kept, and still used after the tables have grown.
     """
     with own_database(servers, template_database) as world:
         set_up(world.connection)
@@ -192,12 +192,12 @@ def test_tickets_are_found_by_an_index(crowd: tuple[World, Made], statement: Sta
 @pytest.mark.parametrize("generic", [False, True])
 @pytest.mark.parametrize("name", [*MOVES, *RECORDS, "decline", *REQUESTS])
 def test_every_write_finds_its_run_by_its_key(crowd: tuple[World, Made], name: str, generic: bool) -> None:
-    """And not among all that its worker has in flight: the entries of past runs stay there while a snapshot is open."""
+    """And not among all runs in flight on its worker: entries of past runs stay there while a snapshot is open."""
     world, made = crowd
     statement = {**MOVES, **RECORDS, **TICKETS}[name](made)
     scans = scans_of(world, statement.sql, statement.params, generic=generic)
 
-    # The tenant's list ends in the run's id: as good as its key where a statement names both.
+    # The tenant's list ends with the run's id: as good as its key if a statement names both.
     assert scans["run"] <= ({"run_pkey", "run_tenant"} if "tenant" in statement.params else {"run_pkey"})
     assert not [table for table, how in scans.items() if "whole" in how and table in {"payload", "event"}]
 

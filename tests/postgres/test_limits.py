@@ -24,7 +24,7 @@ def test_a_queue_has_no_more_in_flight_than_its_limit(setup: DatabaseSetup) -> N
 
 
 def test_a_limit_counts_runs_of_dead_and_draining_workers_too(setup: DatabaseSetup) -> None:
-    """They may still execute: what they hold is theirs until it is recovered."""
+    """They may still execute: their slots are in use until they are recovered."""
     setup.rule(run_limit=2)
     gone = setup.world.worker(slots=4)
     for _ in range(2):
@@ -129,7 +129,7 @@ def test_a_cordoned_queue_starts_nothing_new_and_what_had_started_goes_on(setup:
 
 
 def test_runs_that_wake_again_and_again_have_their_turns_in_turn(setup: DatabaseSetup) -> None:
-    """All are ready all the time and there are few slots: the youngest must not starve."""
+    """All are ready all the time and slots are few: the youngest must not starve."""
     pollers = [setup.accept("big") for _ in range(40)]
     for _ in range(5):
         for run in setup.turn():
@@ -171,5 +171,5 @@ def test_a_tenant_with_few_that_wake_does_not_wait_for_another_with_many(setup: 
 
 
 def _later(setup: DatabaseSetup, seconds: int) -> None:
-    """Let time pass for the rate: its slots were that much earlier."""
+    """Advance the time of the rate: its slots become that much earlier."""
     setup.connection.execute("UPDATE rate_slot SET at = at - %s * interval '1 s'", [seconds])

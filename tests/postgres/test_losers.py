@@ -1,4 +1,4 @@
-"""A wait that its agent went on without stays open: it neither wakes the run nor ends it, nor takes away what others wait for."""
+"""A wait that its agent passed by stays open: it neither wakes nor ends the run, and takes no outcome of awaited waits."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _waiting(world: World, *opens: NewWait, wake: str = "any") -> Scene:
 
 
 def _again(world: World, scene: Scene, *opens: NewWait, wake: str = "any") -> None:
-    """Have the run's next activation wait for these."""
+    """Park the run's next activation for these waits."""
     activate(world.connection, scene)
     scene.opens, scene.wake = opens, wake
     open_by_park(world.connection, scene)
 
 
 def _tick(world: World, scene: Scene) -> None:
-    """End what is due, as the scheduler does."""
+    """End due waits, as the scheduler does."""
     with world.connection.transaction():
         run_state = waits.lock_run(scene.run, TENANT).one(world.connection)
         assert run_state is not None
@@ -126,7 +126,7 @@ def test_a_loser_that_the_agent_comes_back_to_is_waited_for_again(world: World) 
 
 
 def test_a_loser_that_is_decided_while_the_agent_comes_back_to_it_is_not_waited_for(world: World) -> None:
-    """Its park finds the inbox changed and the wait over; the next activation is given the outcome."""
+    """Its park finds the inbox changed and the wait ended; the next activation receives the outcome."""
     scene = _waiting(world, approval(), word())
     assert signal(scene)(world.connection) == "received"
     activate(world.connection, scene)
@@ -157,7 +157,7 @@ def test_a_loser_that_is_open_when_the_worker_ends_the_run_is_withdrawn(
 
 # ------------------------------------------------------------------------------------------- who is the first
 def test_who_was_first_does_not_depend_on_when_transactions_began(world: World, connect: Connect) -> None:
-    """An activation may have gone on with the winner before the other is decided: it must stay the winner for ever."""
+    """An activation may have continued with the winner before the other is decided: it must always stay the winner."""
     scene = _waiting(world, approval("slow"), approval("fast"))
     slow, fast = Scene(scene.made, scene.opens[0]), Scene(scene.made, scene.opens[1])
     began_early = connect()
@@ -175,7 +175,7 @@ def test_who_was_first_does_not_depend_on_when_transactions_began(world: World, 
 
 @pytest.mark.parametrize(("question_due", "status"), [(0, "CANCELED"), (90, "RUNNING")])
 def test_of_two_that_are_due_in_one_tick_the_earlier_counts(world: World, question_due: int, status: str) -> None:
-    """The scheduler may have been away; what it then finds is taken in the order in which it would have come."""
+    """The scheduler may have been away; it then takes what it finds in the original order."""
     asked = NewWait("ask", "approval", {"prompt": "?", "onDeny": "cancel"}, question_due, "denied", "n", "d")
     scene = _waiting(world, asked, timer("nap", 50))
     world.connection.execute("UPDATE wait SET due_at = due_at - interval '1 h' WHERE run_id = %s", [scene.run])
@@ -186,7 +186,7 @@ def test_of_two_that_are_due_in_one_tick_the_earlier_counts(world: World, questi
         assert [(one["key"], one["outcome"]) for one in settled] == [("nap", "elapsed"), ("ask", "denied")]
 
 
-# --------------------------------------------------------------------------------------------- what is told
+# --------------------------------------------------------------------------------------------- what activations receive
 def test_each_question_is_told_once_also_beside_one_that_was_told_before(world: World) -> None:
     old, older = approval("old"), approval("older")
     scene = _waiting(world, old, older, timer("nap"))

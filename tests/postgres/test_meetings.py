@@ -1,4 +1,4 @@
-"""Those meetings of two that people ask about, by name: who wins, in either order, and what each is told."""
+"""Important meetings of two acts, by name: the winner, in either order, and the answer to each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migrated schema is the one that the models declare, and migrating again changes nothing."""
+"""The migrated schema equals the one that the models declare, and migrating again changes nothing."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _migrate(url: str, revision: str) -> None:
 
 @contextmanager
 def _older(servers: Any, revision: str) -> Iterator[tuple[World, Callable[[], None]]]:
-    """Give a database of an earlier revision, and what upgrades it."""
+    """Return a database of an earlier revision, and the function that upgrades it."""
     name = f"older_{uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -210,7 +210,7 @@ def test_no_column_is_of_a_type_that_refuses_a_nul_escape(world: World) -> None:
 
 
 def test_what_a_tenant_owns_says_whose_it_is(world: World) -> None:
-    """Queues, windows, agents, workers and providers belong to the installation; all else to a tenant, every row of it."""
+    """Queues, windows, agents, workers and providers belong to the installation; every other row belongs to a tenant."""
     sql = """
         SELECT c.relname FROM pg_class AS c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant' AND attnotnull)

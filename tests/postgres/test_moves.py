@@ -14,7 +14,7 @@ from tests.postgres.factory import SITUATIONS, TERMINAL, World
 
 
 class After(NamedTuple):
-    """What an allowed move leaves behind: the row's status, and the one event's type and verb."""
+    """The state after an allowed move: the row's status, and the one event's type and verb."""
 
     status: str
     pause_kind: str | None

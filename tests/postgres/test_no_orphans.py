@@ -1,4 +1,4 @@
-"""No row names a run that is gone, though no foreign key says so: nothing is written for a run that was forgotten."""
+"""No row names a deleted run, although no foreign key enforces it: nothing is written for a deleted run."""
 
 from __future__ import annotations
 

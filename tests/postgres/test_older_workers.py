@@ -1,4 +1,4 @@
-"""A worker of this version begins on a queue when no worker that does not know its records serves it any more."""
+"""A worker of this version starts on a queue once no worker that does not know its records serves it any more."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _lapse(world: World, worker: UUID) -> None:
 
 
 def _pauses(world: World, queue: str, act: Callable[[], object]) -> int:
-    """Return how often it paused; `act` is what happens in the first pause."""
+    """Return how often it paused; `act` is executed in the first pause."""
     paused: list[float] = []
 
     def pause(seconds: float) -> None:

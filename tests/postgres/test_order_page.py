@@ -1,4 +1,4 @@
-"""The example of docs/order.md: what is told there is what happens."""
+"""The example of docs/order.md: the tests reproduce what the page describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's end means to its parent and its children happens exactly once, whoever folds it and whenever he dies."""
+"""The effects of a run's end on its parent and children happen exactly once, whichever leader folds them and dies."""
 
 from __future__ import annotations
 

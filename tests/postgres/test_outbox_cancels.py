@@ -1,4 +1,4 @@
-"""The cancel of a run reaches the runs that it started, and theirs: each once, and those that are busy when they can be."""
+"""The cancel of a run reaches its children, and theirs: each once, and a locked one after its lock is released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on its way between runs is found by indexes, however the planner sees young tables."""
+"""Effects on their way between runs are found by indexes, however the planner sees young tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cancel that its worker does not answer in time is completed without it, and fences it."""
+"""A cancel that its worker does not answer in time is completed without the worker, and fences it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A park that was overtaken is tried behind the lock of the run's row: however often news come, it comes to an end."""
+"""A park that was overtaken is tried again behind the lock of the run's row: it ends, however often news come."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLAIM = {"inbox": 0, "agent": AGENT, "queue": "default", "matters_to_others": Fa
 
 
 class Overtaken(Office):
-    """A worker that hears of news too late, always: more have come when it acts on them, as of children that end fast."""
+    """A worker whose news are always outdated: more have come when it acts on them, as of children that end fast."""
 
     def __init__(self, connection: Connection, scene: Scene) -> None:
         super().__init__(connection)
@@ -42,7 +42,7 @@ def _scene(world: World) -> Scene:
 
 
 def _again(scene: Scene, *opened: NewWait) -> waits.Park:
-    """Ask for a park whose inbox was read long ago."""
+    """Request a park whose inbox was read long ago."""
     made = scene.made
     statement = moves.park(
         Verb.PAUSE_BY_AGENT,

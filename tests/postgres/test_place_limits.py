@@ -1,4 +1,4 @@
-"""When people change how many places there are, what executes goes on and counts; all else keeps to what was said last."""
+"""When the number of places changes, executing runs continue and count; all other runs follow the newest setting."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.postgres.proxied import Deaf
 
 @pytest.fixture
 def setup(own_world: World, monkeypatch: pytest.MonkeyPatch) -> DatabaseSetup:
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
+    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # the next step sees what a test just wrote
     return DatabaseSetup(own_world, Deaf(), slots=2)
 
 
 def _busy(setup: DatabaseSetup) -> list[UUID]:
-    """Fill the slots with runs that are nobody else's rivals."""
+    """Fill the slots with runs that compete with no other run."""
     runs = [setup.accept("somebody") for _ in range(2)]
     assert setup.turn() == runs
     for run in runs:
@@ -137,7 +137,7 @@ def test_parked_runs_let_go_of_their_keys_when_their_queue_lets_them_hold_none_a
 
 @pytest.mark.parametrize("how", ["gives way", "asks again"])
 def test_who_gives_up_its_key_gives_up_its_tenants_place_too(setup: DatabaseSetup, how: str) -> None:
-    """Else it waits for its key, and who has that by now waits for its tenant: for ever."""
+    """Otherwise it waits for its key, and the present holder of that waits for its tenant: forever."""
     setup.rule(tenant_limit=1, key_limit=1 if how == "gives way" else 2)
     busy = _busy_of_two(setup)
     low = setup.accept(concurrency_key="k", priority=-1)

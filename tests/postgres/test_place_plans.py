@@ -1,4 +1,4 @@
-"""However many runs wait in a line, whoever gives its places reads a few of them, by an index: PostgreSQL's own plans say so."""
+"""However many runs wait in a line, assigning its places reads a few of them, by an index, as PostgreSQL's own plans show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.postgres.plans import nodes_of, own_database, plan_of, read_whole, sc
 
 LINE = "key:q\nt1\nk"
 SHUT = ClosedGates(frozenset({"night"}), frozenset({"asleep"}))
-# Most wait in one line, many in lines of a few, some for their moment; others are ready, parked or over.
+# Most wait in one line, many in lines of a few, some for their time; others are ready, parked or ended.
 _FILL = f"""
     INSERT INTO run (id, tenant, agent, queue, status, pause_kind, finished_at, ready_at, priority, fair_tag, lined, blocked_on,
         blocked_until, concurrency_key, epoch)
@@ -42,13 +42,13 @@ _CHANGES = "INSERT INTO place_change (run_id) SELECT gen_random_uuid() FROM gene
 
 @pytest.fixture(scope="module")
 def lines(servers: Any, template_database: str) -> Iterator[World]:
-    """A database with long lines."""
+    """Return a database with long lines."""
     yield from _database(servers, template_database, fill=True)
 
 
 @pytest.fixture(scope="module")
 def newborn(servers: Any, template_database: str) -> Iterator[World]:
-    """A database on its first day: a plan that is made now is kept when the tables have grown."""
+    """Return a database on its first day: a plan that is made now is kept when the tables have grown."""
     yield from _database(servers, template_database, fill=False)
 
 

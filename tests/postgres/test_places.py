@@ -1,4 +1,4 @@
-"""A run takes the place of its key before it is promoted: never too many are in flight, and nobody is forgotten."""
+"""A run takes the place of its key before it is promoted: never too many are in flight, and none is forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may not go, because a window is closed or an agent stands still, keeps nobody from a place."""
+"""A run that may not start, because of a closed window or a paused agent, keeps no other run from a place."""
 
 from __future__ import annotations
 

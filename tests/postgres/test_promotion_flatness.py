@@ -1,4 +1,4 @@
-"""The heads of the ready index and what is in flight are read by their indexes, whatever waits behind them."""
+"""The heads of the ready index and the runs in flight are read by their indexes, whatever waits behind them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tick of the leader reads what it decides about and no more, whatever waits: each of its statements, by its own plans."""
+"""A tick of the leader reads only the rows of its decisions, whatever waits: each of its statements, by its own plans."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.postgres.proxied import Deaf
 
 CROWD = 10_000
 FREE, OUT, SHUT, LEASED = 40, 5_000, 5, 20
-# Of each kind of run that promotion must not read: what is ready but further behind, what no gate or nobody lets go, what
-# waits in a line or for its time, what is parked, and what is over.
+# Some of each kind of run that promotion must not read: ready ones further behind, those behind a gate or without a worker,
+# those in a line or before their time, parked and ended ones.
 _KINDS: dict[str, dict[str, str]] = {
     "ready": {},
     "resumed": {"resumed": "TRUE"},
@@ -36,8 +36,8 @@ _KINDS: dict[str, dict[str, str]] = {
     "parked": {"status": "'PAUSED'", "pause_kind": "'approval'", "ready_at": "NULL"},
     "over": {"status": "'SUCCESS'", "finished_at": "now()", "ready_at": "NULL"},
 }
-# What a tick has to do, the same however many wait: tickets that nobody claimed, a gate that closed behind some of them, gates
-# to lift, and what a dead worker left.
+# The work of a tick, the same however many runs wait: unclaimed tickets, a gate that closed behind some of them, gates to
+# lift, and the runs of a dead worker.
 _LEASE = {"status": "'RUNNING'", "ready_at": "NULL", "epoch": "1", "claimed_at": "now() - interval '2 s'"}
 _WORK: dict[str, tuple[int, dict[str, str]]] = {
     "tickets": (OUT, {"ticket_at": "now() - interval '6 s'", "ticket_n": "1", "epoch": "1"}),
@@ -57,7 +57,7 @@ _READ = """
 
 
 class Noting(psycopg.Cursor[Any]):
-    """A cursor that keeps what was asked, by the text of the statement."""
+    """A cursor that keeps its requests, by the text of the statement."""
 
     asked: dict[str, Mapping[str, Any]]
 
@@ -68,7 +68,7 @@ class Noting(psycopg.Cursor[Any]):
 
 @dataclass
 class Publisher:
-    """A publisher that keeps what it is given."""
+    """A publisher that keeps what it receives."""
 
     tickets: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -78,7 +78,7 @@ class Publisher:
 
 @dataclass
 class Leader:
-    """The leader's session in one database, and what a first tick of all its duties asked on it."""
+    """The leader's session in one database, and the statements of a first tick of all its duties."""
 
     session: psycopg.Connection[Any]
     published: int
@@ -87,7 +87,7 @@ class Leader:
 
     @property
     def of_runs(self) -> dict[str, Mapping[str, Any]]:
-        """The statements that name the table of runs."""
+        """Return the statements that name the table of runs."""
         return {sql: params for sql, params in self.asked.items() if re.search(r"\brun\b", sql)}
 
 
@@ -114,7 +114,7 @@ def _fill(world: World, crowd: int) -> None:
 
 
 def _entries(connection: psycopg.Connection[Any]) -> dict[str, int]:
-    """How many entries of runs were read so far, by index."""
+    """Return how many entries of runs were read so far, by index."""
     connection.execute("SELECT pg_stat_force_next_flush()")
     with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
         return {row["name"]: row["entries"] for row in cursor.execute(_READ).fetchall()}
@@ -129,8 +129,8 @@ def _leader(servers: Any, template: str, crowd: int) -> Iterator[Leader]:
         _fill(world, crowd)
         before = _entries(session)
         publisher, session.cursor_factory = Publisher(), noting
-        patience.setattr(republication, "DEADLINE_SECONDS", 0)  # the queue has had free slots for long
-        for duty in _duties(Settings(secret_key="k" * 16), Deaf(), publisher):  # type: ignore[arg-type]  # as deaf as that
+        patience.setattr(republication, "DEADLINE_SECONDS", 0)  # the queue has had free slots for a long time
+        for duty in _duties(Settings(secret_key="k" * 16), Deaf(), publisher):  # type: ignore[arg-type]  # a bus without subscribers
             duty.step(session)
         session.cursor_factory = psycopg.Cursor
         entries = {index: read - before[index] for index, read in _entries(session).items()}
@@ -139,14 +139,14 @@ def _leader(servers: Any, template: str, crowd: int) -> Iterator[Leader]:
 
 @pytest.fixture(scope="module")
 def crowded(servers: Any, template_database: str) -> Iterator[Leader]:
-    """A leader beside many runs of every kind."""
+    """Return a leader beside many runs of every kind."""
     with _leader(servers, template_database, CROWD) as leader:
         yield leader
 
 
 @pytest.fixture(scope="module")
 def newborn(servers: Any, template_database: str) -> Iterator[Leader]:
-    """A leader on the first days: there are as many runs as it decides about, and hardly any besides."""
+    """Return a leader on the first day: only as many runs as it decides about, and hardly any besides."""
     with _leader(servers, template_database, FREE) as leader:
         yield leader
 

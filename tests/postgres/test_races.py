@@ -1,4 +1,4 @@
-"""Two connections decide about one run: exactly one wins, and the loser is told by no row and has changed nothing."""
+"""Two connections decide about one run: exactly one wins, and the loser gets no row and has changed nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _consistent(world: World, made: Made) -> dict[str, Any]:
     return row
 
 
-# (situation, the one that comes first, the one that waits and loses, the status in the end)
+# (situation, the one that comes first, the one that waits and loses, the final status)
 FIRST_WINS = [
     ("promoted", "cancel_idle", "claim", "CANCELED"),
     ("promoted", "claim", "cancel_idle", "RUNNING"),
@@ -87,7 +87,7 @@ def test_who_comes_first_decides(world: World, connect: Connect, race: tuple[str
     assert (len(won), lost) == (1, [])
     row = _consistent(world, made)
     assert row["status"] == status
-    # The loser has left no trace: all stands as where the winner had nobody against it.
+    # The loser has left no trace: the state is as if the winner had been alone.
     undisturbed = world.row(alone.id)
     different = {
         "id",
@@ -135,9 +135,7 @@ def test_two_promoters_share_the_runs_and_never_the_same_one(world: World, conne
     one, two = connect(), connect()
     one.execute("BEGIN")
     first = tickets.promote(runs[:4]).all(one)
-    waiting = Waiting(
-        two, tickets.promote(runs).all
-    )  # for the virtual time alone: it has passed over what the first has
+    waiting = Waiting(two, tickets.promote(runs).all)  # only for the virtual time: it has passed the tags of the first
     until_blocked(world.connection, waiting.pid, one.info.backend_pid)
     one.execute("COMMIT")
     second = waiting.rows()
@@ -162,7 +160,7 @@ def test_two_promoters_in_opposite_order_never_deadlock(world: World, connect: C
 
 
 def test_a_step_that_waited_for_a_cancel_request_is_still_recorded(world: World, connect: Connect) -> None:
-    """A request is no fence: what the agent did before it was interrupted is kept."""
+    """A request is no fence: the agent's work before its interruption is kept."""
     made = world.run("executing")
 
     requested, recorded = duel(connect, TICKETS["request_cancel"](made), RECORDS["step"](made))
@@ -232,7 +230,7 @@ def _second_event(made: Made) -> Statement:
 
 
 def test_two_requests_with_one_idempotency_key_make_one_entry(world: World, connect: Connect) -> None:
-    """The second waits until the first is committed, is told no row, and reads the first's runs in a new statement."""
+    """The second waits until the first is committed, gets no row, and reads the first's runs in a new statement."""
     key, one, two = str(new_id()), new_id(), new_id()
 
     won, lost = duel(connect, claim_key("t", key, "d1", [one]), claim_key("t", key, "d2", [two]))

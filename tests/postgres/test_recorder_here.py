@@ -1,4 +1,4 @@
-"""Who waits for an item commits it in its own thread while nobody else commits, and loses nothing by that."""
+"""A caller that waits for its item commits it in its own thread while no other commit is in progress, and loses nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.postgres.recorders import Answers, Held, gapless, put, recorded, step
 
 
 class Writer(threading.Thread):
-    """Writes an item, and remembers what was answered and in which thread it was committed."""
+    """Writes an item, and keeps its answer and the thread of its commit."""
 
     def __init__(self, recorder: Recorder, made: Made, statement: Statement, n: int = 1) -> None:
         super().__init__(name="writer", daemon=True)

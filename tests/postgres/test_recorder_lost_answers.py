@@ -1,4 +1,4 @@
-"""What activations record is written once, also when the connection is lost before anybody hears that it was."""
+"""Records of activations are written once, even if the connection is lost before the commit is acknowledged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_items_whose_acknowledgement_was_lost_are_written_once(
     proxy.muted = True
     put(recorder, other, 1, answers.of("first"))
     until(lambda: world.row(other.id)["recorded_n"] == 1, "the first is committed")
-    for n in range(1, count + 1):  # they wait behind the first, then go as one group
+    for n in range(1, count + 1):  # they wait behind the first, then are committed as one group
         put(recorder, made, n, answers.of(n))
     _gone_after_commit(proxy, lambda: True)
 
@@ -89,7 +89,7 @@ def test_a_finish_whose_acknowledgement_was_lost_is_answered_as_done(
 def test_only_a_claim_whose_acknowledgement_was_lost_is_ours_without_a_row(
     world: World, recorder: Recorder, proxy: Proxy
 ) -> None:
-    """A ticket that comes again, though its run is still leased to this worker, must not execute the run again."""
+    """A ticket that is delivered again, while its run is still leased to this worker, must not execute the run again."""
     made, answers, worker = world.run("promoted"), Answers(), new_id()
     statement = moves.claim(made.id, made.epoch, worker, label="w", versions="{}", served=["echo"])
     settle = partial(claimed, fence=Fence(made.id, made.epoch, worker))
@@ -114,7 +114,7 @@ def test_a_commit_of_a_lost_session_that_comes_late_is_still_found(
     asked: list[bool] = []
 
     def settle(connection: Connection) -> bool:
-        if not asked:  # not committed when it is asked about, but before the item gets the row's lock
+        if not asked:  # not committed at the time of the check, but before the item gets the row's lock
             threading.Timer(0.05, lambda: lost.execute("COMMIT")).start()
         asked.append(committed(connection, fence(made), 1))
         return asked[-1]

@@ -1,4 +1,4 @@
-"""What activations record is committed in order and soon, whatever its size and whoever else is held up."""
+"""Records of activations are committed in order and soon, whatever their size and whichever other run is blocked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_item_is_answered_with_its_row_and_published_after_its_commit(
 def test_the_items_of_one_run_keep_their_order_whatever_their_sizes(
     world: World, recorder: Recorder, sizes: tuple[int, ...], connect: Connect
 ) -> None:
-    """Another run's lock holds the small lane up, so that an item that took the other way would overtake."""
+    """Another run's lock blocks the small lane, so that an item in the other lane would overtake."""
     made, other, answers = world.run("executing"), world.run("executing"), Answers()
     held = Held(connect(), other)
     put(recorder, other, 1, answers.of("other"))

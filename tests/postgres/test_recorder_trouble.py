@@ -1,4 +1,4 @@
-"""An item that cannot be recorded is the only one that is refused, and a database that is away is waited for."""
+"""An item that cannot be recorded is the only one that is refused, and an unreachable database is waited for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_of_twenty_items_only_the_bad_one_is_answered_with_an_error(
     blocker = world.run("executing")
     held = Held(connect(), blocker)
     put(recorder, blocker, 1, answers.of("blocker"))
-    for number, made in enumerate(runs):  # they wait behind the blocker, so that they come as one group
+    for number, made in enumerate(runs):  # they wait behind the blocker, so that they form one group
         value = r'"\u0000"' if number == 7 else "1"
         bad = recording.event(fence(made), 1, "agent", '{"a": NaN}', None)
         statement = bad if number == 7 else step(made, 1, value)
@@ -48,7 +48,7 @@ def test_an_item_that_cannot_even_be_sent_is_the_only_one_answered_with_an_error
     blocker, made, answers = world.run("executing"), world.run("executing"), Answers()
     others = [world.run("executing") for _ in range(3)]
     held = Held(connect(), blocker)
-    if not alone:  # what follows waits behind the blocker, so that it comes as one group
+    if not alone:  # the following items wait behind the blocker, so that they form one group
         put(recorder, blocker, 1, answers.of("blocker"))
     put(recorder, others[0], 1, answers.of(0))
     recorder.put(made.id, recording.step(fence(made), 1, record(**bad), LIMITS, None), answers.of("bad"))
@@ -93,7 +93,7 @@ def test_items_wait_while_postgresql_is_away_and_it_is_said_once(
 def test_means_that_are_exhausted_for_a_while_are_waited_for_and_said_once(
     world: World, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk answers at once and leaves the connection open: no reason to ask it a thousand times a second."""
+    """A full disk answers immediately and leaves the connection open: no reason to ask it a thousand times a second."""
     said: list[str] = []
     monkeypatch.setattr(sessions, "fact", lambda name, **_: said.append(name))
     made, answers = world.run("executing"), Answers()

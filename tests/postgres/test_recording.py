@@ -67,7 +67,7 @@ def test_the_same_item_sent_twice_is_recorded_once(world: World, made: Made) -> 
 
 
 def test_an_item_that_comes_after_a_later_one_is_not_recorded(world: World, made: Made) -> None:
-    """The row keeps one number, so the items of an activation must come in their order, by whatever connection."""
+    """The row keeps one number, so the items of an activation must arrive in their order, by whatever connection."""
     assert _record(world, made, 2, record("b##1")) is not None
     before = world.whole(made.id)
 
@@ -88,7 +88,7 @@ def test_the_next_activation_counts_its_items_anew(world: World) -> None:
         ({"step_count": 99}, "succeeded", True),
         ({"step_count": 100}, "succeeded", False),
         ({"step_count": 100}, "failed", False),
-        ({"step_count": 100}, "retrying", True),  # an attempt is no step
+        ({"step_count": 100}, "retrying", True),  # an attempt is not a step
         ({"recorded_bytes": 9_995}, "succeeded", True),
         ({"recorded_bytes": 9_996}, "succeeded", False),
     ],

@@ -1,4 +1,4 @@
-"""A worker that was cut off may claim a run after it was declared dead; with that run nothing was lost."""
+"""A worker that was cut off may claim a run after it was declared dead; its recovery counts no loss."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.postgres.factory import World
 
 
 class Deaf:
-    """A bus that nobody listens to."""
+    """A bus without subscribers."""
 
     def publish_event(self, *_: Any) -> None:
-        """Tell nobody."""
+        """Publish nothing."""
 
     def wake_up(self, *_: Any) -> None:
-        """Wake nobody."""
+        """Wake nothing."""
 
 
 @pytest.mark.parametrize(("claimed_s_later", "losses"), [(-1, 1), (1, 0)])
@@ -29,7 +29,7 @@ def test_a_run_counts_as_lost_only_if_it_was_claimed_while_its_worker_was_alive(
     worker = own_world.worker(dead_at=died)
     made = own_world.run("executing", worker=worker, claimed_at=died + timedelta(seconds=claimed_s_later))
 
-    Recovery(Deaf(), 15).step(own_world.connection)  # type: ignore[arg-type]  # all that it wants of a bus
+    Recovery(Deaf(), 15).step(own_world.connection)  # type: ignore[arg-type]  # the only part of a bus that it uses
 
     row = own_world.row(made.id)
     assert (row["lease_worker"], row["epoch"], row["losses"]) == (None, made.epoch + 1, losses)

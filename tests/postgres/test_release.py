@@ -1,4 +1,4 @@
-"""A run that is let go goes on, unless a request or a limit decides otherwise: cancel beats failing beats pause."""
+"""A released run continues, unless a request or a limit decides otherwise: cancel beats failing beats pause."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_crash_limit_beats_a_pause(world: World) -> None:
 
 @pytest.mark.parametrize("first", ["pause", "cancel"])
 def test_cancel_beats_pause_in_whatever_order_they_were_asked_for(world: World, first: str) -> None:
-    """Once the row holds the cancel, neither a pause nor a park passes it."""
+    """Once the row has the cancel, neither a pause nor a park passes it."""
     made = world.run("pausing" if first == "pause" else "canceling")
     assert TICKETS["request_cancel"](made).one(world.connection) is not None
 

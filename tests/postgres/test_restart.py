@@ -1,4 +1,4 @@
-"""The end of a run and the beginning of its successor are one; a request that is pending comes before it."""
+"""The end of a run and the start of its successor are one transaction; a pending request takes precedence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A resume ends pauses of a run that executes: the agent's own, and one that is only recorded."""
+"""A resume ends pauses of an executing run: the agent's own, and one that is only recorded."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_resume_ends_no_pause_that_an_earlier_activation_opened(world: World) 
 
 
 def test_a_user_who_paused_the_run_itself_ends_that_first(world: World) -> None:
-    """The agent opens its own pause again in the next activation, and still waits for somebody to end it."""
+    """The agent opens its own pause again in the next activation, and still waits for a resume."""
     pause = own_pause()
     made = awaiting(world, pause, situation="pausing")
     assert moves.pause_executing(made.id, made.epoch, made.worker, active_ms=1).one(world.connection)

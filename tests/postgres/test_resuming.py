@@ -1,4 +1,4 @@
-"""Whoever resumes a run ends its pause, and no wait that the run does not stand still for."""
+"""A resume ends the run's pause, and no wait on which the run is not parked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAUSE, QUESTION = NewWait("pause", "user"), NewWait("ask", "approval", {"prompt"
 
 @pytest.fixture
 def run(setup: DatabaseSetup) -> UUID:
-    """A run that executes again, having gone on without the pause of its own that it also waited for."""
+    """Return a run that executes again and has passed by a pause of its own that it also waited for."""
     run = setup.accept()
     setup.turn()
     made = setup.begin(run)

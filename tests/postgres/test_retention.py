@@ -1,4 +1,4 @@
-"""What ended long ago is forgotten whole, and nothing is that anybody may still ask for."""
+"""Runs that ended long ago are deleted completely, and nothing is deleted that a caller may still request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=DAYS, hours=1)
 
 
 def _run(world: World, situation: str = "succeeded", ended: datetime | None = LONG_AGO, **columns: Any) -> Made:
-    """Make a run of 40 days ago."""
+    """Create a run of 40 days ago."""
     made = world.run(situation, **columns)
     old = UUID(int=earliest(LONG_AGO - timedelta(days=10)).int | made.id.int & ((1 << 80) - 1))
     for table in ("payload", "event"):
@@ -48,7 +48,7 @@ def _there(world: World, *runs: Made) -> list[bool]:
 
 
 def _with_everything(world: World, made: Made) -> None:
-    """Give the run a row in every table that can have one of it."""
+    """Insert a row for the run in every table that can have one."""
     run = {"run_id": made.id, "tenant": TENANT}
     webhook = new_id()
     world.step(made.id, "s", "succeeded", value='"v"')
@@ -89,7 +89,7 @@ def test_a_run_that_ended_long_ago_goes_with_everything_that_belongs_to_it(own_w
 
 
 def test_every_table_that_names_a_run_is_thought_of(own_world: World) -> None:
-    """A firing is kept for its own time; what stands in the others is used up within moments."""
+    """A firing is kept for its own time; rows of the other tables are consumed within moments."""
     others = {"firing", "place_change"}
     sql = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'run_id'"
     assert {row["table_name"] for row in own_world.connection.execute(sql)} - others == {*BELONGING, "delivery"}

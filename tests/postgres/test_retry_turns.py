@@ -1,4 +1,4 @@
-"""A retry takes over what an async agent saw: abandoned steps, moments, and turns that name what was kept."""
+"""A retry keeps what an async agent saw: abandoned steps, moments, and turns that name kept records."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ def test_what_was_given_up_in_the_moment_of_the_last_good_thing_is_kept(world: W
 
 
 def _difference(world: World, made: Made) -> timedelta:
-    """Bring both ends to the same moment, as one group commit does."""
+    """Compute both ends for the same moment, as one group commit does."""
     world.connection.execute("UPDATE step SET finished_at = date_trunc('minute', now()) WHERE run_id = %s", [made.id])
     row = world.connection.execute(
         "SELECT max(finished_at) - min(finished_at) AS apart FROM step WHERE run_id = %s", [made.id]
     ).fetchone()
     assert row is not None
-    return row["apart"]  # type: ignore[no-any-return]  # a row is of any values
+    return row["apart"]  # type: ignore[no-any-return]  # a row has values of any type

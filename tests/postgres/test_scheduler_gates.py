@@ -21,7 +21,7 @@ from tests.postgres.timetables import put, turn
 
 @pytest.fixture
 def promotion(published: Published, monkeypatch: pytest.MonkeyPatch) -> Promotion:
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next step
+    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # the next step sees what a test just wrote
     return Promotion(published, GateReader(), fill_s=0)
 
 
@@ -131,7 +131,7 @@ def test_the_moment_at_which_a_window_closes_is_seen_without_reading_it_again(ow
     gates = reader.read(own_world.connection)
     assert gates.closed == {"night"}
     assert 0 < gates.changes_in <= 0.15
-    own_world.connection.execute('DELETE FROM "window"')  # whoever reads again would see nothing at all
+    own_world.connection.execute('DELETE FROM "window"')  # a second read would see nothing at all
     while not (later := reader.read(own_world.connection)).open and later.closed:
         pass
     assert later.open == ("night",)

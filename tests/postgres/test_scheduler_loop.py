@@ -1,4 +1,4 @@
-"""One scheduler leads at a time, on a session that the server ends when it falls silent; no duty's fault ends another."""
+"""One scheduler leads at a time, on a session that the server ends after silence; no duty's fault ends another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.postgres.proxy import Proxy
 
 
 class Counting:
-    """A duty that counts how often it is done, and may fail or stand still."""
+    """A duty that counts its executions, and may fail or block."""
 
     def __init__(self, every: float = 0.05, step: Callable[[Connection], None] = lambda _: None) -> None:
         self.every, self.done, self._step = every, 0, step
@@ -48,7 +48,7 @@ def _settings(proxy: Proxy, law_url: str, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def start(proxy: Proxy) -> Iterator[Start]:
-    """Give a function that runs a loop with duties in a thread."""
+    """Return a function that runs a loop with duties in a thread."""
     running: list[tuple[Loop, threading.Thread]] = []
 
     def run(*duties: Duty, hinted: int = 1) -> Loop:
@@ -89,7 +89,7 @@ def test_the_lock_is_one_for_all_sessions() -> None:
 
 @pytest.mark.parametrize("inside", ["", "BEGIN"])
 def test_a_silent_session_is_ended_by_the_server_and_with_it_its_lead(inside: str) -> None:
-    """A leader that is frozen, or cut off in the middle of a transaction, says nothing any more."""
+    """A leader that is frozen, or cut off in the middle of a transaction, sends nothing any more."""
     with open_session() as silent, open_session() as standby:
         until(lambda: try_to_lead(silent), "the server has ended the session of the test before", 5)
         if inside:
@@ -97,7 +97,7 @@ def test_a_silent_session_is_ended_by_the_server_and_with_it_its_lead(inside: st
         began = time.monotonic()
 
         def leads() -> bool:
-            time.sleep(0.2)  # between two questions, so that the standby is not silent itself
+            time.sleep(0.2)  # between two requests, so that the standby is not silent itself
             return try_to_lead(standby)
 
         until(leads, "the standby leads", 5)
@@ -122,7 +122,7 @@ def test_a_standby_takes_over_from_a_leader_that_hangs(start: Start) -> None:
     until(lambda: following.done, "the standby leads", 6)
     assert time.monotonic() - began < 5
 
-    stuck.set()  # what the old leader does now, it does on a session that is gone
+    stuck.set()  # the old leader's further work uses a session that is gone
     until(lambda: not leader.leads, "the old leader knows")
 
 
@@ -166,7 +166,7 @@ def test_a_lost_session_is_replaced_and_said_once(start: Start, proxy: Proxy, mo
 
 
 def test_duties_are_made_anew_with_each_session(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a duty remembers (who has been silent for how long) holds for one unbroken session only."""
+    """A duty's memory (which worker has been silent for how long) is valid for one unbroken session only."""
     monkeypatch.setattr(loops, "RETRY_SECONDS", 0.05)
     made: list[Counting] = []
 
@@ -182,6 +182,7 @@ def test_duties_are_made_anew_with_each_session(proxy: Proxy, monkeypatch: pytes
     until(lambda: len(made) == 2 and made[1].done, "it leads again")
     loop.stop()
     thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_hint_makes_the_first_duty_due_at_once_and_no_other(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Promotion gives free slots to ready runs: never more than there are, and only to what somebody serves."""
+"""Promotion gives free slots to ready runs: never more than there are, and only to runs that a worker serves."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
 
 
 def test_a_full_worker_does_not_use_up_the_slots_of_another(own_world: World) -> None:
-    """A worker may lease more than its slots for a moment (a redelivered ticket); that is no debt of its neighbours."""
+    """A worker may lease more than its slots for a moment (a redelivered ticket); its neighbours do not pay for that."""
     over, idle = consuming(own_world, slots=1), consuming(own_world, slots=2)
     for _ in range(3):
         own_world.run("executing", worker=over)

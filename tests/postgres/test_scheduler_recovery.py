@@ -1,4 +1,4 @@
-"""The dead are found by their lease or their lock, judged only after a whole lease, and their runs recovered once."""
+"""Dead workers are found by their lease or their lock, judged only after a whole lease, and their runs recovered once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def _old_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server of the tests began a moment ago; the tests that mean its age set it themselves."""
+    """The server of the tests started a moment ago; tests of its age set it themselves."""
     monkeypatch.setattr(recoveries, "_SERVER_AGE", "SELECT 3600::float AS seconds")
 
 
@@ -41,14 +41,14 @@ def bus() -> Deaf:
 
 @pytest.fixture
 def recovery(bus: Deaf, clock: Clock) -> Recovery:
-    """A recovery that may judge."""
-    recovery = Recovery(bus, LEASE)  # type: ignore[arg-type]  # all that it wants of a bus
+    """Return a recovery that may judge."""
+    recovery = Recovery(bus, LEASE)  # type: ignore[arg-type]  # the only part of a bus that it uses
     clock.now += LEASE + 1
     return recovery
 
 
 class Alive:
-    """A worker with its liveness lock held by a session of its own."""
+    """A worker whose liveness lock is held by its own session."""
 
     def __init__(self, world: World, connection: psycopg.Connection[Any], **columns: Any) -> None:
         self.id = WorkerId(new_id())

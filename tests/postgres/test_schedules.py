@@ -1,4 +1,4 @@
-"""A schedule fires exactly once for each of its times, whoever looks at it at the same time."""
+"""A schedule fires exactly once for each of its times, however many leaders read it at the same time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RARELY = recurrence(LEAP, "UTC")
 def put(
     world: World, name: str = NAME, *, ago: float = 1.0, next_at: datetime | None = None, **fields: Any
 ) -> datetime:
-    """Store a schedule that was to fire `ago` seconds ago; gives that time."""
+    """Store a schedule that should have fired `ago` seconds ago; return that time."""
     due = next_at or datetime.now(UTC) - timedelta(seconds=ago)
     run = NewRun(agent=AGENT, queue="", input='{"n": 1}', metadata={"team": "7"}, tags=("t",), priority=3)
     request = schedules.request(run, {"agent": AGENT, "input": {"n": 1}}, queue=None, timeout_ms=None)
@@ -125,7 +125,9 @@ def test_a_firing_that_was_not_committed_is_made_by_who_comes_next(
 def test_a_time_that_is_noted_already_is_never_fired_again(agent: World) -> None:
     due = put(agent)
     assert schedules.fire(agent.connection, TENANT, NAME, due)
-    agent.connection.execute("UPDATE schedule SET next_at = %s, open_runs = '{}'", [due])  # a restored backup, say
+    agent.connection.execute(
+        "UPDATE schedule SET next_at = %s, open_runs = '{}'", [due]
+    )  # a restored backup, for example
     fired = schedules.fire(agent.connection, TENANT, NAME, due)
     assert fired is not None
     assert fired.event is None

@@ -1,4 +1,4 @@
-"""A search gives every run that is meant, once and in order, however little it may read and whatever arrives meanwhile."""
+"""A search returns every matching run, once and in order, however little it may read and whatever arrives during it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STATUSES = ("QUEUED", "PAUSED", "SUCCESS", "SUCCESS", "SUCCESS", "FAILED", "CANC
 
 
 def fill(world: World, numbers: Sequence[int]) -> None:
-    """Make a run for each number, a minute after the one before; what it is like depends on the number alone."""
+    """Create a run for each number, a minute after the one before; its properties depend on the number only."""
     moments = [FIRST + timedelta(minutes=n) for n in numbers]
     ids = [
         UUID(int=earliest(moment).int + (7 << 76) + (8 << 60) + n) for n, moment in zip(numbers, moments, strict=True)
@@ -55,7 +55,7 @@ def fill(world: World, numbers: Sequence[int]) -> None:
 
 
 def naive(world: World, wanted: RunFilter, newest: UUID) -> list[UUID]:
-    """Give what is meant as the plainest query does, of the runs up to the newest."""
+    """Return the matches of the plainest query, among the runs up to the newest."""
     sql, params = wanted.condition()
     rows = world.connection.execute(
         f"SELECT id FROM run WHERE {sql} AND id <= %(newest)s ORDER BY id DESC", {**params, "newest": newest}

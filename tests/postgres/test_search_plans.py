@@ -55,7 +55,7 @@ WANTED: dict[str, tuple[RunFilter, str]] = {
 
 @pytest.fixture(scope="module")
 def crowd(servers: Any, template_database: str) -> Iterator[World]:
-    """A database with a long history, few runs that live, and the session set up as a search has it."""
+    """Return a database with a long history, few live runs, and the session set up as for a search."""
     with own_database(servers, template_database) as world:
         world.connection.execute(_FILL)
         world.connection.execute(_LABELS)
@@ -69,7 +69,7 @@ def crowd(servers: Any, template_database: str) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def newborn(servers: Any, template_database: str) -> Iterator[World]:
-    """A database as it is on its first day, whose plans are kept."""
+    """Return a database as on its first day, whose plans are kept."""
     with own_database(servers, template_database) as world:
         for n in range(5):
             world.run("queued", tenant=f"t{n}")

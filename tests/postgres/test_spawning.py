@@ -1,4 +1,4 @@
-"""Children are started with the record of it or not at all, once, within the run's limits, and never past a cancel."""
+"""Children are started together with their record or not at all, once, within the run's limits, and never after a cancel."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_limit_that_is_reached_starts_nothing(world: World, options: dict[str,
 
 
 def test_runs_start_runs_only_so_many_levels_deep(world: World) -> None:
-    """Else an agent that starts itself would never come to an end."""
+    """Otherwise an agent that starts itself would never end."""
     made = world.run("executing")
     for _ in range(2):
         below = world.run("executing", parent_run_id=made.id)
@@ -122,7 +122,7 @@ def test_nothing_is_started_past_the_fence_or_twice(world: World) -> None:
 def test_no_child_that_is_started_while_its_parent_is_canceled_is_missed(
     world: World, connect: Connect, cancel_first: bool
 ) -> None:
-    """The cancel that does not wait for the worker: it takes the run from it, with the children that came before."""
+    """The cancel that does not wait for the worker: it takes the run from it, with the children that were started before."""
     made = world.run("overdue")
     overdue = moves.cancel_overdue(made.id, in_flight=None)
     first, second, watcher = connect(), connect(), connect()
@@ -173,7 +173,7 @@ def proxy(law_url: str) -> Iterator[Proxy]:
 
 
 class Muting:
-    """A decision whose commit is acknowledged to nobody."""
+    """A decision whose commit is never acknowledged."""
 
     def __init__(self, decision: Spawn, proxy: Proxy) -> None:
         self.decision, self.proxy, self.tried = decision, proxy, 0
@@ -190,7 +190,7 @@ def test_children_whose_acknowledgement_was_lost_are_started_once(
 ) -> None:
     made, answers = world.run("executing"), []
     with settings_of(monkeypatch, DATABASE_URL=through(proxy, law_url)):
-        recorder = Recorder(Deaf())  # type: ignore[arg-type]  # all that a recorder wants of a bus
+        recorder = Recorder(Deaf())  # type: ignore[arg-type]  # the only part of a bus that a recorder uses
         recorder.start()
         decision = Muting(spawn(made), proxy)
         recorder.put(made.id, decision, answers.append, fence=fence(made), n=1, alone=True)

@@ -1,4 +1,4 @@
-"""A tenant has no more in flight than its queue lets it have, whatever was accepted before that was said."""
+"""A tenant has at most as many runs in flight as its queue allows, whatever was accepted before the limit was set."""
 
 from __future__ import annotations
 

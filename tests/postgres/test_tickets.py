@@ -1,4 +1,4 @@
-"""An epoch is claimed at most once, ever; whatever happens to a ticket costs latency only."""
+"""An epoch is claimed at most once, ever; any fate of a ticket costs latency only."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_draining_worker_declines_and_the_run_is_ready_at_once(world: World) -
 
 
 def test_back_offs_of_declined_tickets_follow_no_rhythm(world: World) -> None:
-    """Else a ticket may come to the same waiting worker each time, and never to the one beside it that serves the agent."""
+    """Otherwise a ticket may reach the same waiting worker each time, and never the one beside it that serves the agent."""
     made, waits = [world.run("promoted") for _ in range(40)], []
     for one in made:
         assert tickets.decline(one.id, one.epoch, draining=False).one(world.connection) is not None

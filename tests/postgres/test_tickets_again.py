@@ -1,4 +1,4 @@
-"""A ticket that nobody claimed is published again while a slot is free for it; one that was declined, when its time has come."""
+"""An unclaimed ticket is published again while a slot is free for it; a declined one, when its time has come."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_ticket_is_published_again_only_after_a_free_slot_for_the_whole_deadli
     republication.step(own_world.connection)
     assert published.take() == []
 
-    own_world.run("executing", worker=worker)  # the slot is taken for a moment: the deadline begins anew
+    own_world.run("executing", worker=worker)  # the slot is taken for a moment: the deadline starts again
     clock.now += 2
     republication.step(own_world.connection)
     assert published.take() == []
@@ -79,7 +79,7 @@ def test_the_gate_of_a_declined_ticket_opens_after_its_back_off_and_says_so(
     own_world: World, promotion: Promotion, published: Published
 ) -> None:
     bus = Deaf()
-    lifting = Lifting(bus)  # type: ignore[arg-type]  # all that it wants of a bus
+    lifting = Lifting(bus)  # type: ignore[arg-type]  # the only part of a bus that it uses
     made = own_world.run("promoted", worker=consuming(own_world))
     tickets.decline(made.id, made.epoch, draining=False).one(own_world.connection)
     promotion.step(own_world.connection)

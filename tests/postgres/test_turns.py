@@ -1,4 +1,4 @@
-"""Turns and abandoned steps are recorded under the fence, once; of a withdrawal and a decision that meet exactly one holds."""
+"""Turns and abandoned steps are recorded under the fence, once; of a concurrent withdrawal and decision exactly one holds."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ from tests.postgres.proxied import until
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = ScriptDirectory(str(ROOT / "models" / "migrations")).get_current_head()
-LONGEST_S = 3.0  # a lock is waited for 1.5 s at most, and a loaded machine takes its time
-# As the version before recorded a step and a move: with its columns, in its statements.
+LONGEST_S = 3.0  # a lock is waited for 1.5 s at most, and a loaded machine is slow
+# As the previous version recorded a step and a move: with its columns, in its statements.
 _STEP = """
     WITH fenced AS (
         UPDATE run SET seq = seq + 1, recorded_n = recorded_n + 1, step_count = step_count + 1, updated_at = now()
@@ -60,7 +60,7 @@ def _alembic(url: str, revision: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def older(servers: Any) -> Iterator[str]:
-    """Give the address of a database as the version before left it."""
+    """Return the address of a database as the previous version left it."""
     name = f"older_{uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -79,7 +79,7 @@ def _session(url: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
 
 
 class Load:
-    """A worker that records steps and parks without a pause, until it is told to stop."""
+    """A worker that records steps and parks without a pause, until it is stopped."""
 
     def __init__(self, url: str, made: Made) -> None:
         self._url, self._made = url, made
@@ -116,7 +116,7 @@ class Load:
 
 
 def _filled(world: World) -> dict[str, Made]:
-    """Make a run in every situation, with records of every kind."""
+    """Create a run in every situation, with records of every kind."""
     runs = {situation: world.run(situation) for situation in SITUATIONS}
     for made in runs.values():
         world.step(made.id, "read#0f3a#1", "succeeded", value='{"a": 1}', seq=1, finished_at="2026-01-01")
@@ -163,7 +163,7 @@ def test_runs_that_execute_and_wait_are_all_there_after_an_upgrade_under_load(ol
 
 
 def test_what_processes_of_the_version_before_have_prepared_stays_good(older: str) -> None:
-    """A restart reads the whole row of its run by a statement that is prepared: refused once, the run would fail."""
+    """A restart reads the whole row of its run by a prepared statement: refused once, the run would fail."""
     with _session(older) as session:
         made = World(session).run("executing")
         for _ in range(5):
@@ -176,7 +176,7 @@ def test_what_processes_of_the_version_before_have_prepared_stays_good(older: st
     ("table", "lock"), [("step", "ACCESS SHARE"), ("step", "SHARE UPDATE EXCLUSIVE"), ("worker", "ROW EXCLUSIVE")]
 )
 def test_an_upgrade_waits_for_a_table_without_stopping_the_others(older: str, table: str, lock: str) -> None:
-    """A dump or a vacuum that takes long holds the table: who records meanwhile is let through again and again."""
+    """A long dump or vacuum holds the table: concurrent recorders must get through again and again."""
     with _session(older) as holder, _session(older) as connection:
         made = World(connection).run("executing")
         holder.execute("BEGIN")
@@ -209,9 +209,9 @@ def test_an_upgrade_that_was_cut_off_in_the_middle_is_done_again(older: str) -> 
 
 
 def test_indexes_are_built_anew_where_an_upgrade_was_broken_off_and_two_upgrades_at_once_both_end(older: str) -> None:
-    """One that waits for the other must have no snapshot: an index that is built concurrently would wait for that in turn."""
+    """One that waits for the other must have no snapshot: a concurrent index build would wait for that in turn."""
     with _session(older) as connection:
-        connection.execute("CREATE INDEX run_open ON run (id)")  # of one that was broken off the name is left
+        connection.execute("CREATE INDEX run_open ON run (id)")  # an interrupted one leaves its name
     upgrades = [threading.Thread(target=_alembic, args=(older, "head")) for _ in range(2)]
     for upgrade in upgrades:
         upgrade.start()

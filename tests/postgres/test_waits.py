@@ -1,4 +1,4 @@
-"""What a run waits for is over exactly once, wakes it when it should, and is never lost between two transactions."""
+"""A wait ends exactly once, wakes its run when it should, and is never lost between two transactions."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_signal_that_waits_for_the_park_finds_its_wait(world: World, connect: 
 
 
 def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World, connect: Connect) -> None:
-    """In the other order it would hold a wait that somebody needs who holds the run: both would wait for ever."""
+    """In the other order it would hold a wait that the holder of the run needs: both would wait forever."""
     made = _parked(world, [_word("a", due_ms=0)])
     signaling, ticking, watcher = connect(), connect(), connect()
     signaling.execute("SET lock_timeout = '2s'")

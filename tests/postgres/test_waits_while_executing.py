@@ -1,4 +1,4 @@
-"""A run that executes awaits what its agent opened in this activation: each wait is over once, and its worker is woken for it."""
+"""An executing run awaits what its agent opened in this activation: each wait ends once, and its worker is woken for it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_the_next_signal_must_fit_is_asked_of_a_run_that_executes(world: Wo
 
 @pytest.mark.parametrize("outcome", ["approved", "denied"])
 def test_a_decision_changes_no_status_and_is_told_by_one_event(world: World, outcome: str) -> None:
-    """Also a denial that cancels: the host of the run acts on it."""
+    """This includes a denial that cancels: the host of the run acts on it."""
     wait = asks()
     made = awaiting(world, wait)
     assert decides(made, wait, outcome)(world.connection)

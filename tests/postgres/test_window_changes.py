@@ -1,4 +1,4 @@
-"""What people do to a window is noted, is used until its end, and takes nothing away from a run that is being accepted."""
+"""Changes of a window are noted, are used until its end, and take nothing away from a run that is being accepted."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def at(text: str) -> datetime:
         ),  # it ends while the night is open
         ("closed", "2026-11-26T23:00Z", "2026-11-26T22:30Z", False, "2026-11-26T23:00Z"),
         ("closed", "2026-11-26T12:00Z", "2026-11-26T10:00Z", False, "2026-11-26T22:00Z"),
-        ("closed", "2026-11-26T23:00Z", "2026-11-26T23:00Z", True, "2026-11-27T06:00Z"),  # it is over
+        ("closed", "2026-11-26T23:00Z", "2026-11-26T23:00Z", True, "2026-11-27T06:00Z"),  # it has ended
     ],
 )
 def test_an_override_holds_until_its_end_and_is_joined_with_what_the_timetable_says_then(

@@ -1,4 +1,4 @@
-"""A window that pauses parks what executes when it closes, and wakes it when it opens, whatever else is asked for meanwhile."""
+"""A window that pauses parks executing runs when it closes, and wakes them when it opens, beside any other request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.postgres.timetables import put, turn
 
 
 class Night:
-    """A run that a worker executes while its window, which pauses what it gates, closes."""
+    """A run that a worker executes while its window, which pauses its runs, closes."""
 
     def __init__(self, world: World, by: str = "run") -> None:
         self.world, self.bus = world, Deaf()

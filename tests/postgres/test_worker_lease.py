@@ -25,7 +25,7 @@ LEASE = 3.0
 
 
 class Holder:
-    """A worker as the keeper sees it."""
+    """The worker's state as the keeper sees it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -165,14 +165,14 @@ def test_hosts_are_in_doubt_before_the_lease_ends_when_the_database_refuses(
 
     until(lambda: holder.events, "doubt", LEASE)
     assert holder.in_doubt_at[0] - began < LEASE
-    time.sleep(1.0)  # to see that it is said once, not at every try
+    time.sleep(1.0)  # checks that it is logged once, not at every attempt
     assert holder.events == ["in doubt"]
 
 
 def test_hosts_are_in_doubt_before_the_lease_ends_when_a_renewal_hangs(
     keeper: LeaseKeeper, holder: Holder, proxy: Proxy
 ) -> None:
-    """A network that loses every packet answers nothing: no error tells the keeper that its time is over."""
+    """A network that loses every packet answers nothing: no error tells the keeper that its time has run out."""
     began = time.monotonic()
     proxy.frozen = True
 
@@ -194,7 +194,7 @@ def test_a_lease_that_holds_again_may_be_doubted_again(keeper: LeaseKeeper, hold
 def test_a_lock_that_a_cut_off_session_holds_is_taken_over_within_a_lease(
     world: World, keeper: LeaseKeeper, holder: Holder, proxy: Proxy
 ) -> None:
-    """The server does not learn that the client is gone; without an end by silence it would keep the lock for hours."""
+    """The server does not notice that the client is gone; without an end by silence it would keep the lock for hours."""
     proxy.cut_clients()
     renewals = len(holder.rows)
 

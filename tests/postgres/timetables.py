@@ -1,4 +1,4 @@
-"""Windows for tests: open or closed all day, until somebody overrides them."""
+"""Windows for tests: open or closed all day, until an override."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A clock of the database that a test turns: a session whose `now()` stands still until time is told to pass.
+"""A database clock that a test sets: a session whose `now()` is constant until the test advances it.
 
-The three clocks that statements of ours read are shadowed by functions of a schema that the session's search path names
-before PostgreSQL's own. What a table has by default is timed by the real clock; nothing is decided by that.
+The three clocks that our statements read are shadowed by functions of a schema that the session's search path names
+before PostgreSQL's own. Defaults of tables use the real clock; nothing is decided by them.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Clock:
         self.set(now)
 
     def set(self, now: datetime) -> None:
-        """Turn the clock."""
+        """Set the clock."""
         self.now = now
         self.connection.execute(_SET, [now.isoformat()])
 
     def passes(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.set(self.now + timedelta(seconds=seconds))
 
 
 def session(database_url: str) -> psycopg.Connection[dict[str, Any]]:
-    """Open a session as the scheduler has it, but with clocks that are turned; what it commits need not survive a crash."""
+    """Open a session as the scheduler has it, but with this clock; its commits need not survive a crash."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS virtual")
         for clock in _CLOCKS:
@@ -58,5 +58,5 @@ def session(database_url: str) -> psycopg.Connection[dict[str, Any]]:
 
 
 def stop_the_clock_of_gates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the gates read once in each turn what is configured and what the database's clock says, and add no time to it."""
+    """Make the gates read settings and the database's clock once in each turn, without adding time to it."""
     monkeypatch.setattr(gates, "time", SimpleNamespace(monotonic=lambda: float(Clock.turns)))

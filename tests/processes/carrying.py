@@ -1,4 +1,4 @@
-"""Takes real agent hosts through activations as a supervision does, without a worker around them."""
+"""Activations of real agent hosts, led as by a supervision, without a worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = """
 
 @contextmanager
 def pools_in(folder: Path) -> Iterator[Callable[..., HostPool]]:
-    """Give a function that makes a pool serving a source; all are stopped afterwards."""
+    """Return a function that makes a pool serving a source; all are stopped afterwards."""
     made: list[HostPool] = []
 
     def make(source: str | None = GOOD, slots: int = 1, **settings: Any) -> HostPool:
@@ -45,11 +45,11 @@ def until(fact: Callable[[], Any], what: object) -> None:
     deadline = time.monotonic() + PATIENCE
     while not fact():
         assert time.monotonic() < deadline, what
-        time.sleep(0.01)  # there is nothing to wait on
+        time.sleep(0.01)  # no signal to wait on
 
 
 def activate(host: Host, activation: str, agent: str = "echo", **given: Any) -> None:
-    """Have the host begin an activation."""
+    """Begin an activation on the host."""
     host.begin(activation)
     told = {"runId": "r", "epoch": 1, "number": 1, "userId": None, "metadata": {}, "tenant": "t"}
     more = {"input": json.dumps(given), "limits": {"value": 1 << 20, "result": 1 << 20, "event": 1 << 16}}
@@ -58,7 +58,7 @@ def activate(host: Host, activation: str, agent: str = "echo", **given: Any) -> 
 
 
 def carry(host: Host, activation: str, agent: str = "echo", **given: Any) -> dict[str, Any]:
-    """Take the host through an activation and give its end."""
+    """Execute an activation on the host and return its end."""
     activate(host, activation, agent, **given)
     while True:
         frame = host.receive(PATIENCE)

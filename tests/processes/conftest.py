@@ -1,4 +1,4 @@
-"""Servers and agent hosts of a test's own."""
+"""Servers and agent hosts for one test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.processes.carrying import pools_in
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Give a Valkey that this test may stop, freeze or kill."""
+    """Return a Valkey that this test may stop, freeze or kill."""
     with ValkeyServer(tmp_path) as server:
         yield server
 
 
 @pytest.fixture
 def pool_of(tmp_path: Path) -> Iterator[Callable[..., HostPool]]:
-    """Give a function that makes a pool serving the source; all are stopped afterwards."""
+    """Return a function that makes a pool serving the source; all are stopped afterwards."""
     with pools_in(tmp_path) as make:
         yield make

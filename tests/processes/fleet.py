@@ -1,7 +1,7 @@
 """A small Taxiway of real processes for one module of tests: a scheduler, workers, a database and a broker of their own.
 
-What the HTTP interface would do (enqueue, cancel) is done here by the law's own functions, so that a test of workers
-needs no server in between.
+The functions of the law do here what the HTTP interface would do (enqueue, cancel), so that a test of workers needs no
+server in between.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Process:
         return self.popen.pid
 
     def kill(self) -> None:
-        """End it without a word, as a machine that loses power does."""
+        """End it without warning, as a machine that loses power does."""
         self.popen.kill()
         self.popen.wait(PATIENCE)
 
@@ -83,7 +83,7 @@ class Process:
         self.popen.send_signal(signal.SIGTERM)
 
     def exit_code(self) -> int:
-        """Wait for its end; several starts at once take their time."""
+        """Wait for its end; several concurrent starts take longer."""
         return self.popen.wait(2 * PATIENCE)
 
     def hosts(self) -> list[psutil.Process]:
@@ -92,16 +92,16 @@ class Process:
         return [child for child in children if "taxiway.host" in _command(child)]
 
     def said(self) -> str:
-        """Return all that it logged."""
+        """Return everything that it logged."""
         return self.log.read_text(errors="replace")
 
     def tail(self) -> str:
-        """Return the last that it logged, for the message of a failed test."""
+        """Return the end of its log, for the message of a failed test."""
         return f"--- {self.name} (exit {self.popen.poll()})\n" + "\n".join(self.said().splitlines()[-25:])
 
 
 class Fleet:
-    """Starts processes, gives them runs and waits for facts."""
+    """Starts processes, enqueues runs and waits for facts."""
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environment: str) -> None:
         self.database_url, self.redis_url, self.folder = database_url, redis_url, folder
@@ -130,7 +130,7 @@ class Fleet:
 
     # ------------------------------------------------------------------------------------------------------- processes
     def serve(self, source: str) -> None:
-        """Write the agents file that workers started from now on serve."""
+        """Write the agents file that later workers serve."""
         self.agents_file.write_text(HEAD + textwrap.dedent(source))
 
     def start(self, name: str, *command: str, **environment: str) -> Process:
@@ -147,7 +147,7 @@ class Fleet:
         return process
 
     def worker_command(self, name: str, slots: int, queue: str) -> list[str]:
-        """Give the command that the documentation gives."""
+        """Return the command of the documentation."""
         return [
             "celery", "-A", "executor", "worker", "--pool", "threads", "-c", str(slots), "-Q", queue,
             "-n", f"{name}@%h", "--without-mingle", "--without-gossip",
@@ -161,7 +161,7 @@ class Fleet:
         return process
 
     def worker_row(self, name: str) -> dict[str, Any]:
-        """Read the newest row of the worker with this label; its columns are None while there is none."""
+        """Read the newest row of the worker with this label; its columns are None if it is missing."""
         return self.one(
             "SELECT * FROM (VALUES (1)) AS always LEFT JOIN worker ON name = %s ORDER BY started_at DESC", name
         )
@@ -179,7 +179,7 @@ class Fleet:
         return [run.id for run in runs]
 
     def cancel(self, run: UUID, grace_ms: int = 1000) -> None:
-        """Ask for a cancel as the API does: at once where nobody executes the run, else through its worker."""
+        """Request a cancel as the API does: immediate if the run is not executing, otherwise through its worker."""
         asked = control_requests.request_cancel(run, TENANT, by="ann", comment="enough", grace_ms=grace_ms).one(
             self.database
         )
@@ -189,7 +189,7 @@ class Fleet:
             ends.cancel_idle(self.database, run, TENANT, reason=Reason.BY_USER, by="ann", comment="enough")
 
     def pause(self, run: UUID) -> None:
-        """Ask for a pause as the API does of a run that is executed."""
+        """Request a pause of an executing run as the API does."""
         asked = control_requests.request_pause(run, by="ann", comment="later").one(self.database)
         assert asked is not None
         self.broker.publish(worker_channel(asked["lease_worker"]), "")
@@ -219,7 +219,7 @@ class Fleet:
         return [row for row in rows if not types or row["type"] in types]
 
     def verbs(self, run: UUID) -> list[str]:
-        """Name the moves that the run made."""
+        """Return the moves of the run."""
         return [event["verb"] for event in self.events(run) if event["verb"]]
 
     def log(self, run: UUID) -> list[str]:
@@ -228,23 +228,23 @@ class Fleet:
         return [row["message"] for row in rows]
 
     def effects(self, word: str = "") -> list[str]:
-        """Read what agents did outside of Taxiway, as far as it begins with `word`."""
+        """Read the effects of agents outside of Taxiway that begin with `word`."""
         log = self.folder / "effects"
         return [line for line in log.read_text().splitlines() if line.startswith(word)] if log.exists() else []
 
     def one(self, sql: str, *params: Any) -> dict[str, Any]:
-        """Read one row that must be there."""
+        """Read one row that must exist."""
         row = self.database.execute(sql, params).fetchone()
         assert row is not None, sql
         return row
 
     # ----------------------------------------------------------------------------------------------------------- facts
     def until(self, fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-        """Wait until `fact()` is true and return it; a failure shows what the processes said last."""
+        """Wait until `fact()` is true and return it; a failure shows the last output of the processes."""
         deadline = time.monotonic() + seconds
         while not (seen := fact()):
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n" + "\n".join(self._tails())
-            time.sleep(0.01)  # the fact is another process's; there is nothing to wait on
+            time.sleep(0.01)  # the fact belongs to another process; no signal to wait on
         return seen
 
     def status(self, run: UUID, *statuses: str, seconds: float = PATIENCE) -> dict[str, Any]:
@@ -263,14 +263,14 @@ class Fleet:
         return row["result"]
 
     def in_step(self, run: UUID, step: str) -> None:
-        """Wait until the agent is inside this step: it has said so outside, and the row shows it."""
+        """Wait until the agent is inside this step: its effect and the row show it."""
         self.until(
             lambda: (self.run(run)["step_in_flight"] or "").startswith((f"{step}#", f"{step}@")),
             f"{run} is in step {step}",
         )
 
     def may_judge(self) -> None:
-        """Wait until the leader may declare workers dead: its own first lease, and the server's, are over."""
+        """Wait until the leader may declare workers dead: its own first lease, and the server's, have passed."""
         sql = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = 7246002"
         self.until(lambda: self.one(sql)["n"], "somebody leads")
         age = "SELECT extract(epoch FROM now() - backend_start) AS s FROM pg_stat_activity WHERE application_name = %s"
@@ -291,7 +291,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def _gone() -> suppress:
-    """Whoever is asked may have ended meanwhile."""
+    """Suppress the errors of a process that ends while it is inspected."""
     return suppress(psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError)
 
 
@@ -308,7 +308,7 @@ def fleet_of(servers: Servers, template: str, shared_folder: Path, folder: Path,
 
 
 def pid_is_gone(pid: int) -> bool:
-    """Whether no such process exists, or only its remains."""
+    """Return whether no such process exists, or only a zombie."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

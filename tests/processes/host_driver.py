@@ -1,4 +1,4 @@
-"""A worker small enough for tests: it starts a real agent host, answers it, and keeps what the host had recorded."""
+"""A worker small enough for tests: it starts a real agent host, answers it, and keeps its records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGE = 32 * 1024
 
 
 class Run:
-    """What a database would know of one run."""
+    """The database's state of one run."""
 
     def __init__(self, agent: str, given: dict[str, Any] | None = None, run_id: str = "run-1") -> None:
         self.agent = agent
@@ -38,7 +38,7 @@ class Run:
         self.park_after_ms = 10_000
 
     def record(self, frame: Frame) -> None:
-        """Keep what a frame says of a step."""
+        """Record a step from a frame."""
         identity = {field: frame.get(field) for field in ("key", "name", "digest", "occurrence", "at")}
         self.seq += 1
         identity["seq"] = self.seq
@@ -60,10 +60,10 @@ class Run:
                     self.waits.setdefault(wait["key"], {**wait, "outcome": None, "answer": None})
 
     def settle(self, key: str, outcome: str, answer: Any = None) -> dict[str, Any]:
-        """Let something come of a wait; return it as frames carry it."""
+        """Set the outcome of a wait; return it as frames carry it."""
         wait = self.waits.pop(key)
         wait |= {"outcome": outcome, "answer": None if answer is None else json.dumps(answer)}
-        self.waits[key] = wait  # what came last stands last
+        self.waits[key] = wait  # the newest outcome is the last one
         return {name: wait[name] for name in ("key", "kind", "outcome", "answer")}
 
     def value(self, name: str) -> Any:
@@ -134,7 +134,7 @@ class Host:
         return frame
 
     def activate(self, run: Run, **limits: int) -> str:
-        """Send a run and what is recorded of it; return the activation's id."""
+        """Send a run and its records; return the activation's id."""
         run.activations += 1
         activation = f"{run.run_id}.{run.activations}"
         sizes = {"value": 1 << 20, "result": 1 << 20, "event": 64 << 10} | limits
@@ -166,7 +166,7 @@ class Host:
         return activation
 
     def serve(self, run: Run, until: Any = lambda _frame: False) -> Frame:
-        """Answer frames up to the activation's end, or to the first of which `until` holds; return that, unanswered."""
+        """Answer frames up to the activation's end, or to the first one for which `until` holds; return that one unanswered."""
         while True:
             frame = self.next()
             if until(frame):
@@ -203,22 +203,22 @@ class Host:
         self.channel.send({"frame": kind, "activation": about["activation"], **fields})
 
     def carry(self, run: Run, **limits: int) -> Frame:
-        """Take a run through one activation and return how it ended."""
+        """Execute a run in one activation and return its end."""
         self.activate(run, **limits)
         return self.serve(run)
 
     def result(self, run: Run) -> Any:
-        """Take a run to its end, which must be a result, and return that."""
+        """Execute a run to its end, which must be a result, and return that."""
         end = self.carry(run)
         assert end["frame"] == "finish", end
         return json.loads(end["value"])
 
     def of_kind(self, *kinds: str) -> list[Frame]:
-        """Return the frames of some kinds that came so far."""
+        """Return the received frames of some kinds."""
         return [frame for frame in self.frames if frame["frame"] in kinds]
 
     def ends(self) -> Exception:
-        """Read until the channel ends, and return how."""
+        """Read until the channel ends, and return how it ended."""
         while True:
             try:
                 self.next()
@@ -230,11 +230,11 @@ class Host:
         return self.process.wait(PATIENCE)
 
     def stdout(self) -> str:
-        """Return all that an ended host printed."""
+        """Return the output of an ended host."""
         return self._whole("stdout")
 
     def stderr(self) -> str:
-        """Return all that an ended host wrote to stderr."""
+        """Return the error output of an ended host."""
         return self._whole("stderr")
 
     def _whole(self, name: str) -> str:
@@ -251,7 +251,7 @@ class Host:
 
 
 def agents_file(folder: Path, source: str, name: str = "my_agents.py") -> Path:
-    """Write an agents file that has the SDK's names at hand."""
+    """Write an agents file that imports the names of the SDK."""
     path = folder / name
     head = "import asyncio, os, random, sys, threading, time\nimport taxiway\nfrom pathlib import Path\n"
     head += "from taxiway import AsyncRun, Retry, Run, StepFailed, agent, step\n"
@@ -264,11 +264,11 @@ def wait_until(fact: Any, what: str = "the fact") -> None:
     deadline = time.monotonic() + PATIENCE
     while not fact():
         assert time.monotonic() < deadline, f"{what} did not come about"
-        time.sleep(0.005)  # the fact is another process's; there is nothing to wait on
+        time.sleep(0.005)  # the fact belongs to another process; no signal to wait on
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

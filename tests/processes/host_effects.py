@@ -1,4 +1,4 @@
-"""Lets agents in the tests of hosts leave a mark outside of Taxiway, and reads the marks."""
+"""Marks that agents in tests of hosts leave outside of Taxiway."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def effects(tmp_path: Path) -> list[str]:
-    """Return what steps wrote to a file outside of Taxiway."""
+    """Return the marks that steps wrote to a file outside of Taxiway."""
     log = tmp_path / "effects"
     return log.read_text().split() if log.exists() else []
 

@@ -1,4 +1,4 @@
-"""Plays a worker of the version before: the rows that it wrote, with its keys and without moments, by the law's own functions."""
+"""A worker of the previous version: writes its rows, with its keys and without moments, by the functions of the law."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AN_HOUR = 3_600_000
 
 
 class OlderWorker:
-    """One registered worker; it executes nothing, it writes what would have come of that."""
+    """One registered worker; it executes nothing, but writes the rows of an execution."""
 
     def __init__(self, connection: psycopg.Connection[Any], agents: Sequence[str]) -> None:
         self.connection, self.agents = connection, list(agents)
@@ -46,7 +46,7 @@ class OlderWorker:
         workers.renew(self.worker, lease_s=3600, consuming_ago_s=0.0, draining=False).all(connection)
 
     def take(self, run: UUID) -> Fence:
-        """Promote and claim a run; the agents' digests are as short as they were."""
+        """Promote and claim a run; the agents' digests are as short as in that version."""
         ticket = tickets.promote([run]).one(self.connection)
         assert ticket is not None
         versions = json.dumps(dict.fromkeys(self.agents, "9f86d081884c7d65"))
@@ -58,7 +58,7 @@ class OlderWorker:
         return Fence(run, ticket["epoch"], self.worker)
 
     def step(self, fence: Fence, name: str, *args: Any, nth: int = 1, value: Any = None, failed: bool = False) -> str:
-        """Record a step (or a failed attempt that is followed by another) of these arguments, and return its key."""
+        """Record a step (or a failed attempt before another one) with these arguments, and return its key."""
         self.n += 1
         digest = arguments_digest(args, {})
         key = f"{name}#{digest}#{nth}"
@@ -116,7 +116,7 @@ def timer_wait(key: str, due_ms: int) -> NewWait:
 
 
 def tool_wait(name: str, *args: Any) -> NewWait:
-    """Ask whether a tool may be called with these arguments."""
+    """Return the wait that asks whether a tool may be called with these arguments."""
     key = f"{name}#{arguments_digest(args, {})}#1"
     shown = {
         "prompt": f"Call {name}?",

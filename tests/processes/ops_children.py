@@ -1,4 +1,4 @@
-"""Programs that stand in for the processes of a stack, and how to start and await them."""
+"""Programs in place of the processes of a stack, and functions that start and await them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def eventually(happened: Callable[[], bool], what: str, seconds: float = 15) -> 
 
 
 def gone(pid: int) -> bool:
-    """Ended, also when nobody collects it (some containers have no reaper)."""
+    """Return whether it has ended, even if it is not reaped (some containers have no reaper)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
@@ -51,7 +51,7 @@ def launch(stack: Stack, name: str, program: str) -> Child:
 
 
 def start(program: str, log: Path, *, word: str = "ready") -> Child:
-    """Start a Python program as a child and wait until it says `word`."""
+    """Start a Python program as a child and wait until it prints `word`."""
     child = Child(Command("worker-1", [sys.executable, "-c", program], log))
     eventually(lambda: word in child.last_lines() or not child.running, f"the child says {word}")
     return child

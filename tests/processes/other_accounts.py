@@ -1,4 +1,4 @@
-"""Accounts without an entry anywhere, and an interpreter that they may execute: what root needs to start hosts under them."""
+"""Accounts without any entry, and an interpreter that they may execute: root needs both to start hosts under them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root may start pr
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Give a folder that every account may enter; pytest's own are closed to others. No process of these accounts outlives it."""
+    """Return a folder that every account may enter; pytest's own are closed. No process of these accounts outlives it."""
     with tempfile.TemporaryDirectory(prefix="open-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         try:
@@ -34,7 +34,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def _end_all() -> None:
-    """Kill what a worker that was killed has left: daemons of hostile agents would keep a core busy for ever."""
+    """Kill what a killed worker has left: daemons of hostile agents would keep a core busy forever."""
     while left := [process for process in Path("/proc").glob("[0-9]*") if _is_ours(process)]:
         for process in left:
             with suppress(ProcessLookupError):
@@ -50,7 +50,7 @@ def _is_ours(process: Path) -> bool:
 
 
 def interpreter_in(folder: Path) -> str:
-    """Make an interpreter that another account may execute and that finds the SDK; skip the test where there is none."""
+    """Return an interpreter that another account may execute and that finds the SDK; skip the test without one."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for base in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         if not _may_execute(base, "pass"):
@@ -60,7 +60,7 @@ def interpreter_in(folder: Path) -> str:
         (packages / "all.pth").write_text(f"{ROOT / 'sdk'}\n{sysconfig.get_path('purelib')}\n")
         (packages / "async_timeout.py").write_text(
             "from asyncio import timeout\n"
-        )  # redis wants it below Python 3.11.3
+        )  # redis needs it below Python 3.11.3
         if _may_execute(python := str(folder / "venv" / "bin" / "python"), "import taxiway.host.service"):
             return python
     pytest.skip("no interpreter of this version that another account may execute, or a closed checkout")

@@ -30,12 +30,12 @@ class Watched:
 
     @property
     def url(self) -> str:
-        """Return the address that the settings take; the first sentinel of it was never there."""
+        """Return the address for the settings; its first sentinel never existed."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in (9, *self.ports))
         return f"sentinel://:{self.password}@{hosts}/0?master={GROUP}&sentinel_password={self.password}"
 
     def master_port(self) -> int:
-        """Ask the first sentinel which server is the master."""
+        """Ask the first sentinel for the master."""
         with redis.Redis(port=self.ports[0], password=self.password) as sentinel:
             return int(sentinel.sentinel_get_master_addr_by_name(GROUP)[1])
 
@@ -48,7 +48,7 @@ class Watched:
         _until(lambda: self.master_port() != port)
 
     def may_fail_over(self) -> bool:
-        """Say whether both sentinels know each other and the replica, which has caught up."""
+        """Return whether both sentinels know each other and the replica, which has caught up."""
         for port in self.ports:
             with redis.Redis(port=port, password=self.password) as sentinel:
                 seen = sentinel.sentinel_masters()[GROUP]
@@ -95,7 +95,7 @@ def _until(fact: object) -> None:
     deadline = time.monotonic() + PATIENCE
     while not _seen(fact):
         assert time.monotonic() < deadline, "the sentinels do not come to it"
-        time.sleep(0.05)  # the fact is another process's; there is nothing to wait on
+        time.sleep(0.05)  # the fact belongs to another process; no signal to wait on
 
 
 def _seen(fact: object) -> bool:

@@ -1,4 +1,4 @@
-"""The ways between processes and servers can be blocked in the ways in which networks fail."""
+"""Links between processes and servers can be blocked in the ways in which networks fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHORT = 0.3
 
 
 class Echo:
-    """A server that sends back what it is sent, and knows its connections."""
+    """A server that sends everything back, and knows its connections."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -51,7 +51,7 @@ class Echo:
 
 
 class Way:
-    """A link to an echo server, seen from the outside."""
+    """A link to an echo server, observed from outside."""
 
     def __init__(self, link_loop: LinkLoop, link: Link) -> None:
         self.link_loop, self.link = link_loop, link

@@ -16,7 +16,7 @@ SEED, SECONDS = 7, 30
 
 @pytest.fixture(scope="module")
 def result(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """Give what came out; asking for `stack` keeps other whole systems from running meanwhile."""
+    """Return the result; the use of `stack` keeps other whole systems from running concurrently."""
     base = tmp_path_factory.mktemp("chaos")
     return Harness(short(Plan(SEED, SECONDS, base / "run"))).run()
 

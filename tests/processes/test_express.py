@@ -1,4 +1,4 @@
-"""A wake-up leaves with the thread that has it, and no trouble of the broker ever holds that thread up."""
+"""A wake-up is sent by the thread that has it, and no trouble of the broker ever blocks that thread."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_broker_that_dies_is_noticed_and_found_again(valkey: ValkeyServer, exp
     os.kill(valkey.pid, signal.SIGKILL)
     assert valkey.child is not None
     valkey.child.wait(WITHIN_S)
-    while express.send("c", "lost"):  # the kernel may not know it yet
+    while express.send("c", "lost"):  # the kernel may not have noticed it yet
         express.read_answers()
     express.read_answers()
     assert express._connection is None

@@ -1,4 +1,4 @@
-"""A real host executes `async def` agents: steps at once, in any order, replayed from any part of them."""
+"""A real host executes `async def` agents: concurrent steps, in any order, replayed from any part of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real host tries a step again as often as its policy says, and a once step never without knowing its end."""
+"""A real host repeats a step as often as its policy allows, and a once step never without knowing its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real host is told to cancel agents that are stuck in every way there is."""
+"""A real host must cancel agents that are stuck in every possible way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.processes.host_driver import PATIENCE, Host, Run, agents_file, alive, wait_until
 
-# A second more, and the run would be parked meanwhile.
+# One second more, and the run would be parked before the cancel.
 BACK_OFF = "Retry(3, initial='4.9s', jitter=0)"
 READY = '(Path(__file__).parent / "ready").touch()'
 
@@ -166,7 +166,7 @@ def test_a_canceled_host_leaves_no_process_of_its_agent_behind(tmp_path: Path, s
 
 
 def test_interrupts_at_any_moment_never_break_the_channel(tmp_path: Path) -> None:
-    """An agent that talks without end is canceled at once after another; each frame must arrive whole."""
+    """An agent that sends continuously is canceled immediately after another; each frame must arrive whole."""
     source = """
     @agent
     def main(run: Run):

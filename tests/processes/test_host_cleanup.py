@@ -1,4 +1,4 @@
-"""A canceled agent undoes what it has done: steps of `run.cleanup` are executed to their end within the grace."""
+"""A canceled agent undoes its work: steps of `run.cleanup` are executed to their end within the grace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.processes.host_driver import Host, Run, agents_file
 
-# Longer than the second after which a host interrupts once more what a cancel did not end.
+# Longer than the second after which a host interrupts again what a cancel did not end.
 LONG = "time.sleep(2.5)"
 
 AGENTS = {
@@ -82,7 +82,7 @@ AGENTS = {
 
 
 def _cancel(host: Host, run: Run) -> None:
-    """Cancel a run as soon as it says that it is ready."""
+    """Cancel a run as soon as it reports that it is ready."""
     ready = host.serve(run, until=lambda frame: frame["frame"] == "log")
     host.channel.send({"frame": "cancel", "activation": ready["activation"], "kind": "cancel", "graceMs": 60_000})
 

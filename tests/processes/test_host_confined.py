@@ -1,4 +1,4 @@
-"""A host can signal, trace and read what it started, and no other process of its account; the worker can end it all the same."""
+"""A host can signal, trace and read only what it started, and no other process of its account; the worker can still end it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def hangs(run: Run):
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
-    """Give two hosts of the same account."""
+    """Return two hosts of the same account."""
     agents = agents_file(tmp_path, SOURCE)
     with Host(agents) as one, Host(agents) as other:
         if one.hello()["confined"] != SIGNALS_AND_TRACING:
@@ -187,7 +187,7 @@ def test_a_worker_that_cannot_bound_capabilities_has_programs_of_hosts_regain_no
 
 
 def _alone(source: str) -> list[str]:
-    """Return the words that a process of its own prints, which has the module at hand."""
+    """Return the output of a separate process that can import the module."""
     head = "import ctypes, os, sys\nfrom pathlib import Path\nfrom taxiway.host import confinement\n"
     command = [sys.executable, "-c", head + textwrap.dedent(source)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)

@@ -1,4 +1,4 @@
-"""A real host ends with its worker, whatever its agents are doing, and takes their children along."""
+"""A real host ends with its worker, whatever its agents are doing, and ends their children."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WITH_A_CHILD = """
 
 
 def child_of(tmp_path: Path) -> int:
-    """Return the id of the process that the agent started, once it has."""
+    """Return the id of the process that the agent started, once it exists."""
     child = tmp_path / "child"
     wait_until(lambda: child.exists() and child.read_text() != "")
     return int(child.read_text())
@@ -53,7 +53,7 @@ def test_a_host_dies_when_its_worker_has_not_called_itself_valid_for_a_lease(tmp
         until = time.monotonic() + 1.5
         while time.monotonic() < until:
             host.channel.send({"frame": "valid"})
-            time.sleep(0.1)  # a worker's own rhythm
+            time.sleep(0.1)  # the interval of a worker
         assert host.process.poll() is None
         last_word = time.monotonic()
         assert host.exit_code() == -signal.SIGKILL
@@ -187,5 +187,5 @@ def test_the_channel_is_not_inherited_by_what_a_step_starts(tmp_path: Path) -> N
     """
     with Host(agents_file(tmp_path, source)) as host:
         host.hello()
-        # 0, 1 and 2, and the one with which ls reads the list.
+        # 0, 1 and 2, and the descriptor with which ls reads the list.
         assert len(host.result(Run("main"))) == 4

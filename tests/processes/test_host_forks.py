@@ -1,4 +1,4 @@
-"""A child process that a step forks is no part of the run: the parent's value counts, the child ends with its own status."""
+"""A child process that a step forks is not part of the run: the parent's value counts, the child ends with its own status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an async agent gives up stays given up: waits whose time ran out, and steps that lost a race."""
+"""What an async agent gives up stays given up: waits that timed out, and steps that lost a race."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_time_out_around_an_approval_is_the_run_s_across_a_park_and_a_kill(tmp
         assert 0 < alarm["dueMs"] <= 1500
     run.record(park)
     run.park_after_ms = 10_000
-    with Host(agents) as host:  # woken for something else, it keeps its slot as the time-out is near
+    with Host(agents) as host:  # woken by something else, it keeps its slot because the time-out is near
         host.hello()
         host.activate(run)
         host.answer(run, host.serve(run, until=lambda frame: frame["frame"] == "open"))

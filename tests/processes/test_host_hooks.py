@@ -1,4 +1,4 @@
-"""What a run hooks into or patches sees no other run: it is taken off, or the process serves no more."""
+"""Hooks and patches of a run do not reach another run: they are removed, or the process serves no further run."""
 
 from __future__ import annotations
 

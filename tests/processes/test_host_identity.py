@@ -1,4 +1,4 @@
-"""Each task of an async agent gets its own values again, by today's keys and by those of earlier versions."""
+"""Each task of an async agent gets its own values again, by the current keys and by those of earlier versions."""
 
 from __future__ import annotations
 

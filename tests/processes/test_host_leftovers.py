@@ -1,4 +1,4 @@
-"""What a run leaves behind in its process does not meet the next run: it is restored or ended, or the process serves no more."""
+"""Leftovers of a run do not reach the next run: they are restored or ended, or the process serves no further run."""
 
 from __future__ import annotations
 
@@ -139,12 +139,12 @@ def host(tmp_path: Path) -> Iterator[Host]:
     with Host(agents_file(tmp_path, SOURCE)) as host:
         host.hello()
         yield host
-        if (tmp_path / "pid").exists():  # also when a test failed, no process is left
+        if (tmp_path / "pid").exists():  # no process may remain, even if a test failed
             assert not alive(int((tmp_path / "pid").read_text()))
 
 
 def _serves_another(host: Host) -> bool:
-    """Read to the host's `idle` or its end, and return whether it was the former."""
+    """Read to the host's `idle` or its end, and return whether it was `idle`."""
     before = host.of_kind("leaving")
     if before:
         host.ends()
@@ -211,7 +211,7 @@ def test_processes_that_escaped_from_their_host_end_with_their_run(host: Host, t
     run = Run("leave", {"how": "escaped"})
     end = host.serve(run, lambda frame: frame["frame"] == "finish")
     pid = int((tmp_path / "pid").read_text())
-    wait_until(lambda: not alive(pid), "its end")  # it is nobody's child, so that the host cannot wait for it
+    wait_until(lambda: not alive(pid), "its end")  # a process without this parent, so that the host cannot wait for it
     host.answer(run, end)
     assert _left(host) == ["the reaper of processes"]
     assert not _serves_another(host)

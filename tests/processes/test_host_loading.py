@@ -1,4 +1,4 @@
-"""A real host imports agents, from files and packages, or says in one sentence why it cannot."""
+"""A real host imports agents, from files and packages, or states in one sentence why it cannot."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_names_that_cannot_be_imported_are_broken_with_a_sentence(tmp_path: Path
 
 
 def test_an_agents_file_is_read_anew_by_each_host(tmp_path: Path) -> None:
-    for answer in (1, 2, 3):  # within one second, and of one size: bytecode caches cannot tell them apart
+    for answer in (1, 2, 3):  # within one second and of one size: bytecode caches cannot distinguish them
         with Host(agents_file(tmp_path, f"@agent\ndef main(run): return {answer}")) as host:
             host.hello()
             assert host.result(Run("main")) == answer
@@ -216,7 +216,7 @@ def test_annotations_that_only_type_checkers_see_are_no_obstacle(tmp_path: Path)
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the interpreter of an environment that has the SDK alone, none of its dependencies."""
+    """Return the interpreter of an environment that has only the SDK, without its dependencies."""
     home = tmp_path_factory.mktemp("bare")
     venv.create(home, symlinks=True, with_pip=False)
     python = home / "bin" / "python"

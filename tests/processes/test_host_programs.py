@@ -1,4 +1,4 @@
-"""Generated async agents in real hosts that are killed: each activation comes again to what the one before had come to.
+"""Generated async agents in real hosts that are killed: each activation reaches what the one before had reached.
 
 `TAXIWAY_PROGRAMS=1000` tries a tenth as many here.
 """
@@ -27,7 +27,7 @@ KILLS = 3
 
 
 class Worker:
-    """Leads one run of a program through hosts, some of which it kills."""
+    """Leads one run of a program through hosts, and kills some of them."""
 
     def __init__(self, program: Node, seed: int, folder: Path) -> None:
         self.run = Run("main", {"program": repr(program), "folder": str(folder)})
@@ -39,7 +39,7 @@ class Worker:
         self.seen: list[str] = []
 
     def to_the_end(self) -> Any:
-        """Return what the run comes to."""
+        """Return the result of the run."""
         while True:
             self.host.activate(self.run)
             end = self._served()
@@ -52,16 +52,16 @@ class Worker:
                 return json.loads(end["value"])
 
     def close(self) -> None:
-        """Let the last host go."""
+        """Close the last host."""
         self.host.__exit__()
 
     def _served(self) -> dict[str, Any] | None:
-        """Serve an activation to its end; None when its host was killed."""
+        """Serve an activation to its end; return None if its host was killed."""
         while True:
             frame = self.host.next()
             recorded = frame["frame"] in (*RECORDED, "spawn")
             if recorded and self.kills and self.dice.random() < 0.15:
-                if self.dice.random() < 0.5:  # recorded, and nobody hears of it; else its effect alone is there
+                if self.dice.random() < 0.5:  # recorded, but not acknowledged; otherwise only its effect exists
                     self.host.answer(self.run, frame)
                 self.kills -= 1
                 self.host.__exit__()
@@ -80,7 +80,7 @@ class Worker:
                 return frame
 
     def _go_on(self) -> None:
-        """Go on in the same host, unless it ends because a step that was given up still runs there."""
+        """Continue in the same host, unless it ends because a given-up step still runs there."""
         try:
             assert self.host.next()["frame"] == "idle"
         except ChannelClosed:
@@ -98,7 +98,7 @@ class Worker:
             self._settle(frame, key)
 
     def _decide(self, frame: dict[str, Any]) -> None:
-        """Answer what is awaited while the run executes."""
+        """Decide the open waits of an executing run."""
         settled = [self._settle(frame, item["key"]) for item in frame["waits"]]
         self.host.send(frame, "settled", waits=[one for one in settled if one])
 

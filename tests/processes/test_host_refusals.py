@@ -1,4 +1,4 @@
-"""A real host ends a run that misuses it, or whose values cannot be kept, with a code and a sentence."""
+"""A real host ends a run that misuses it, or whose values cannot be stored, with a code and a sentence."""
 
 from __future__ import annotations
 

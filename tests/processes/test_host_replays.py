@@ -1,4 +1,4 @@
-"""A real host executes nothing again that is recorded, and notices when the code no longer fits what is."""
+"""A real host repeats nothing that is recorded, and notices when the code no longer fits the records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real host tells its worker which agents it has, what they say, and where they failed."""
+"""A real host reports to its worker its agents, their messages, and the places of their failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A verb that is not awaited fails the run, with the file and the line; nothing behind it is executed."""
+"""A verb that is not awaited fails the run, with the file and the line; the code after it is not executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A parked agent whose `finally` takes its time, by timers of its own, is parked when that is over."""
+"""A parked agent whose `finally` takes some time, by its own timers, is parked after that."""
 
 from __future__ import annotations
 

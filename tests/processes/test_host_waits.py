@@ -1,4 +1,4 @@
-"""Waits of a real async agent are opened when they are awaited, whatever else its loop holds, and decided while it executes."""
+"""Waits of a real async agent are opened when they are awaited, whatever else its loop does, and decided while it executes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listener that was cut off without a word hears again, without anybody's help."""
+"""A listener that was silently cut off reconnects by itself."""
 
 from __future__ import annotations
 

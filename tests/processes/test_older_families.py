@@ -1,4 +1,4 @@
-"""Runs whose children a worker of the version before has started go on with these: none is started again."""
+"""Runs whose children were started by a worker of the previous version continue with them: none is started again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _begun(fleet: Fleet, older: OlderWorker, agent: str, *, parked: bool) -> UUI
 def results(
     servers: Servers, template_database: str, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, bool], tuple[object, list[str], int]]:
-    """Give of each family its result, what its children did, and how many they were."""
+    """Return for each family its result, the effects of its children, and their number."""
     with fleet_of(servers, template_database, shared_folder, tmp_path_factory.mktemp("fleet")) as fleet:
         fleet.serve(AGENTS)
         older = OlderWorker(fleet.database, ["child", "plain", "tasks"])

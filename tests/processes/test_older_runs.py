@@ -1,4 +1,4 @@
-"""Runs that a worker of the version before has parked or handed back go on: nothing recorded is executed again."""
+"""Runs that a worker of the previous version parked or handed back continue: nothing recorded is executed again."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def fleet(
 
 @pytest.fixture(scope="module")
 def runs(fleet: Fleet) -> dict[str, UUID]:
-    """Give runs as a worker of the version before left them, and workers of this one."""
+    """Return runs as a worker of the previous version left them, and workers of this version."""
     older = OlderWorker(fleet.database, ["line", "tasks", "equal", "again", "tool", "tools"])
     made = {
         "line parked": _line(fleet, older, "lp", parked=True),
@@ -118,7 +118,7 @@ def _line(fleet: Fleet, older: OlderWorker, name: str, *, parked: bool) -> UUID:
 
 
 def _tasks(fleet: Fleet, older: OlderWorker, name: str, *, parked: bool) -> UUID:
-    """The second task has heard its word and is done; the others wait."""
+    """The second task has received its word and is done; the others wait."""
     run = fleet.enqueue("tasks", id=name)
     fence = older.take(run)
     for n in (2, 0, 1):
@@ -155,7 +155,7 @@ def _again(fleet: Fleet, older: OlderWorker, name: str, *, parked: bool) -> UUID
 
 
 def _tool(fleet: Fleet, older: OlderWorker, agent: str, how: str) -> UUID:
-    """People are asked about the call of a tool, or have let it through; it was not called."""
+    """People are asked about the call of a tool, or have approved it; it was not called."""
     name = f"{agent} {how}"
     [run] = fleet.enqueue_many(
         [NewRun(agent, "default", json.dumps({"id": name}), approval_strategy="ON_TOOL_CALL")]

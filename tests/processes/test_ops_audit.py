@@ -1,4 +1,4 @@
-"""The audit of pinned versions tells none, some, and not asked apart, with the real pip-audit."""
+"""The audit of pinned versions distinguishes no findings, findings, and no answer, with the real pip-audit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLAW = {
 
 
 class Service(ThreadingHTTPServer):
-    """A service that speaks as OSV does; what it knows, and whether it is well, can be set."""
+    """A service that answers as OSV does; its knowledge and its health can be set."""
 
     known: dict[str, dict[str, object]]
     fails_for: str

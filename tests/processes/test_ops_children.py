@@ -1,4 +1,4 @@
-"""The runner tells how its children end, and ends them all."""
+"""The runner reports how its children end, and ends them all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.processes.ops_children import IGNORANT, ROOT, SLEEPER, STUBBORN, even
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack that was not started: only its fleet is used."""
+    """Return a stack that was not started: only its fleet is used."""
     stack = Stack(StackOptions(base=tmp_path, agents=str(tmp_path / "agents.py")))
     stack.fleet.env = {**os.environ, "FLOWER_BASIC_AUTH": "taxiway:nothing"}
     yield stack

@@ -1,4 +1,4 @@
-"""The embedded servers keep their data through every kind of end, and never outlive whoever started them."""
+"""The embedded servers keep their data through every kind of end, and never outlive the process that started them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def wait_until_gone(pid: int) -> None:
 
 
 def is_zombie(pid: int) -> bool:
-    """A process that nobody collects (some containers have no reaper) has ended all the same."""
+    """A process that is not reaped (some containers have no reaper) has still ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:

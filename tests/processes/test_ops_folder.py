@@ -1,4 +1,4 @@
-"""One stack at a time has a folder, and what it keeps there is private."""
+"""One stack at a time uses a folder, and its files there are private."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make up` writes is readable by its owner alone, also where an earlier version left it open."""
+"""Only the owner can read what `make up` writes, even if an earlier version left it open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ops.stack.setup import run_to_end
 
 
 def readable_by_others(base: Path) -> dict[str, str]:
-    """List what others could read or list; data folders are closed as a whole."""
+    """List what other users could read or list; data folders are closed as a whole."""
     found = {}
     for path in [base, *base.rglob("*")]:
         mode = path.lstat().st_mode
@@ -45,7 +45,7 @@ def test_whatever_was_open_to_others_is_closed_by_the_next_start(tmp_path: Path)
         (base / name).write_text("")
         (base / name).chmod(0o666)
     lock = BaseLock(base)
-    before = os.umask(0)  # what a user's shell may have set
+    before = os.umask(0)  # a setting that a user's shell may have
     try:
         lock.acquire()
         rotate(base / "logs")

@@ -1,4 +1,4 @@
-"""A stack inside a test: parts of it can be killed and started, and it is gone afterwards."""
+"""A stack inside a test: parts of it can be killed and started, and it is removed afterwards."""
 
 from __future__ import annotations
 

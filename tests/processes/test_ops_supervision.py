@@ -1,4 +1,4 @@
-"""What ends is started again, what changes is replaced, and the terminal stays calm."""
+"""An ended process is started again, a changed one is replaced, and the terminal stays calm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.processes.ops_children import LEISURELY, SLEEPER, eventually, launch
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack that was not started: only its fleet is used."""
+    """Return a stack that was not started: only its fleet is used."""
     stack = Stack(StackOptions(base=tmp_path, agents=str(tmp_path / "agents.py")))
     stack.fleet.env = {**os.environ, "FLOWER_BASIC_AUTH": "taxiway:nothing"}
     yield stack

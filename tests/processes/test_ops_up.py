@@ -1,4 +1,4 @@
-"""`python -m ops up` and `demo`, as a user runs them: one whole life, and every sentence when it cannot be."""
+"""`python -m ops up` and `demo`, as a user runs them: one whole life, and every sentence of a failed start."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Up:
         return upfile.read(self.base)
 
     def family(self) -> list[psutil.Process]:
-        """Return all processes that it started, and what those started."""
+        """Return all processes that it started, and their children."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def end(self, number: signal.Signals) -> int:
@@ -107,7 +107,7 @@ def result_of(told: dict[str, str], agent: str) -> object:
 
 
 def answers(told: dict[str, str], wanted: int) -> bool:
-    """Say whether a run gives the wanted result; an answer of 503 is no result."""
+    """Return whether a run yields the wanted result; a 503 is not a result."""
     accepted = call(told, "POST", "/v1/runs", json={"agent": "answer"})
     if accepted.status_code == 503:
         return False

@@ -1,4 +1,4 @@
-"""A process without HTTP of its own is asked how it is on a port of its own."""
+"""A process without HTTP reports its health on its own port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A provider is called where its name leads to a public address: there, under its name, and nowhere else."""
+"""A provider is called at the public address of its name, under its name, and nowhere else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY = "k" * 40
 
 
 class Bank(ThreadingHTTPServer):
-    """A token endpoint that keeps under which host it was called; it answers with `answer` and these headers."""
+    """A token endpoint that keeps the host of each call; it answers with `answer` and these headers."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
@@ -51,7 +51,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_said: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_it_is_called_where_the_installation_allows_it(bank: Bank, monkeypatch: 
 
 
 def test_the_address_that_was_judged_is_called_under_the_name(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name leads nowhere by itself, so a second look at it would fail; the first address takes no connection."""
+    """The name does not resolve, so a second lookup would fail; the first address accepts no connection."""
     monkeypatch.setattr(pinned_address, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
     with settings_of(monkeypatch, PRIVATE_PROVIDERS="false"):
         assert _exchange(f"http://bank.invalid:{bank.server_port}/token") == "given"
@@ -142,7 +142,7 @@ COSTLY = {
 
 
 def _serve(listening: socket.socket, beginning: bytes, more: bytes, over: threading.Event) -> None:
-    """Answer one call with this beginning, and then with more of the same until nobody listens."""
+    """Answer one call with this beginning, and then with more of the same until the client leaves."""
     connection, _ = listening.accept()
     with connection:
         connection.recv(65536)
@@ -165,7 +165,7 @@ def test_an_answer_costs_a_bounded_time_and_a_bounded_memory(
     with socket.create_server(("127.0.0.1", 0)) as listening, settings_of(monkeypatch, PRIVATE_PROVIDERS=allowed):
         thread = threading.Thread(target=_serve, args=(listening, *COSTLY[what], over), daemon=True)
         thread.start()
-        giving_up = threading.Timer(20, over.set)  # what ends it where nothing else does
+        giving_up = threading.Timer(20, over.set)  # ends it if nothing else does
         giving_up.start()
         began = time.monotonic()
         with pytest.raises(ProviderAway):

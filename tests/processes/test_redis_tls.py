@@ -1,4 +1,4 @@
-"""By TLS a server whose certificate nobody vouches for is not spoken to, by no client of ours; a cluster is refused."""
+"""No client of ours talks by TLS to a server with an unverified certificate; a cluster is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CLIENTS = pytest.mark.parametrize("ping", [by_hints, by_streams, by_celery])
 
 @pytest.fixture
 def secure(valkey: ValkeyServer, tmp_path: Path) -> Iterator[str]:
-    """Give an address by TLS; its certificate is of `ca.pem` in the test's folder."""
+    """Return an address by TLS; its certificate is of `ca.pem` in the test's folder."""
     private_authority(tmp_path)
     with tls_in_front(valkey.port, tmp_path / "server.pem") as port:
         yield f"rediss://:{valkey.password}@127.0.0.1:{port}/0"

@@ -30,7 +30,7 @@ def fleet(
 
 
 def _every_second(fleet: Fleet) -> None:
-    """Store a schedule that fires every second: the API takes no seconds, the law does."""
+    """Store a schedule that fires every second: the API does not take seconds, the law does."""
     request = schedules.request(NewRun("echo", "default", "{}"), {"agent": "echo"}, queue="default", timeout_ms=None)
     now = fleet.one("SELECT date_trunc('second', now()) AS now")["now"]
     put = schedules.put(
@@ -41,15 +41,15 @@ def _every_second(fleet: Fleet) -> None:
 
 
 def _leader(fleet: Fleet) -> Process | None:
-    """The process that said last that it leads, of those that live."""
+    """Return the living process that reported last that it leads."""
     said = [(process.said().rfind("scheduler.leads"), process) for process in fleet.processes]
     living = [process for at, process in said if at >= 0 and process.popen.poll() is None]
     return living[-1] if living else None
 
 
 def _around_the_second(dice: random.Random) -> None:
-    """Come back a little before or after a full second."""
-    time.sleep(max(0, 1 - time.time() % 1 + dice.uniform(-0.05, 0.05)))  # the time itself is what this waits for
+    """Return a little before or after a full second."""
+    time.sleep(max(0, 1 - time.time() % 1 + dice.uniform(-0.05, 0.05)))  # waits for the time itself
 
 
 def test_leaders_die_and_every_firing_is_made_once(fleet: Fleet) -> None:
@@ -67,7 +67,7 @@ def test_leaders_die_and_every_firing_is_made_once(fleet: Fleet) -> None:
     enough = max(fired + 3, KILLS + 1)
     fleet.until(lambda: fleet.one("SELECT count(*) AS n FROM firing")["n"] >= enough, "firings continue")
 
-    with fleet.database.transaction():  # one moment: the schedule, its firings and its runs
+    with fleet.database.transaction():  # one snapshot: the schedule, its firings and its runs
         fleet.database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         firings = fleet.database.execute("SELECT * FROM firing ORDER BY at").fetchall()
         runs = fleet.database.execute(

@@ -1,4 +1,4 @@
-"""Tickets are published by a thread that no broker's absence ends, in batches, once each."""
+"""Tickets are published by a thread that survives every absence of the broker, in batches, once each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Non
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline, what
-        time.sleep(0.01)  # another thread's fact
+        time.sleep(0.01)  # a fact of another thread
 
 
 def _ticket(queue: str = "default", **columns: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 
 
 def _length(broker: redis.Redis, queue: str = "default") -> int:
-    return int(broker.llen(f"taxiway:{queue}"))  # type: ignore[arg-type]  # the blocking client gives a number
+    return int(broker.llen(f"taxiway:{queue}"))  # type: ignore[arg-type]  # the blocking client returns a number
 
 
 def test_a_batch_of_tickets_arrives_each_once_in_its_queue(publisher: Publisher, broker: redis.Redis) -> None:

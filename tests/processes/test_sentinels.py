@@ -1,4 +1,4 @@
-"""Behind sentinels the broker's master may die: runs continue on the other server, and every run that was accepted ends."""
+"""Behind sentinels the broker's master may die: runs continue on the other server, and every accepted run ends."""
 
 from __future__ import annotations
 

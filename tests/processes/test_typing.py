@@ -1,4 +1,4 @@
-"""Type checkers see what an agent's verbs and a client's handles give, with taxiway as `make` installs it."""
+"""Type checkers see the types of an agent's verbs and a client's handles, with taxiway installed as by `make`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def told(command: list[str], folder: Path) -> tuple[int, str]:
 
 
 def mypy(file: Path, folder: Path) -> tuple[int, str]:
-    """Check as an author would who has no configuration: from another folder, with what the environment has."""
+    """Check as an author without a configuration does: from another folder, with the environment's packages."""
     return told([sys.executable, "-m", "mypy", "--strict", "--config-file=", str(file)], folder)
 
 

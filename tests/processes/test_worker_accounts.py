@@ -1,4 +1,4 @@
-"""Each host has an account for itself, which no other worker of the machine uses and where no later host finds anything."""
+"""Each host has its own account, which no other worker of the machine uses and in which no later host finds anything."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ LEAVES = """
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[tuple[Path, str]]:
-    """Give a folder that other accounts may read, and an interpreter for them."""
+    """Return a folder that other accounts may read, and an interpreter for them."""
     with open_folder() as folder:
         yield folder, interpreter_in(folder)
 
@@ -80,7 +80,7 @@ def _uids(pool: HostPool) -> list[int]:
 
 
 def _printed(host: Host, open_to: list[str], within: Path) -> str:
-    """Let the agent leave things behind, and return what it says of them while it still executes."""
+    """Make the agent leave things behind, and return its report on them while it still executes."""
     lines: list[str] = []
     host.on_output = lambda _, line: lines.append(line)
     activate(host, "r.1", "leaves", open_to=open_to, within=str(within))
@@ -123,7 +123,7 @@ def test_a_worker_that_is_not_root_says_that_it_cannot_change_accounts(
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """Give a folder of root within one of those, where every account may write."""
+    """Return a folder of root within one of those, in which every account may write."""
     with open_folder() as folder:
         inner = folder / "inner"
         for one in (folder, inner):

@@ -1,4 +1,4 @@
-"""A run that waits for a person: asked exactly what was shown, and gone past by nobody."""
+"""A run that waits for a person: the question is exactly what was shown, and nothing gets past it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever agent code does, a cancel ends it within its grace, says which step it was in, and the slot goes on."""
+"""Whatever agent code does, a cancel ends it within its grace and names its step, and the slot continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Servers
 from tests.processes.fleet import Fleet, fleet_of, pid_is_gone
 
 GRACE = 1.0
-SLACK = 2.0  # for a machine that does other things as well
+SLACK = 2.0  # for a machine that is busy with other work
 
 AGENTS = """
     def beginning(run):
@@ -124,7 +124,7 @@ def fleet(
 
 
 def _began(fleet: Fleet, run: UUID) -> list[int]:
-    """Wait until the agent's code runs, and name its processes."""
+    """Wait until the agent's code runs, and return its processes."""
     [line] = fleet.until(lambda: fleet.effects(str(run)), f"{run} begins")
     return [int(pid) for pid in line.split()[1:]]
 
@@ -220,7 +220,7 @@ def test_a_run_that_is_active_for_too_long_fails(fleet: Fleet, agent: str, how: 
 def test_a_cancel_of_a_run_over_its_time_beats_the_time_limit(fleet: Fleet) -> None:
     run = fleet.enqueue("dig", timeout_ms=300)
     _began(fleet, run)
-    time.sleep(0.6)  # the time limit is enforced by now, with the worker's grace of a second
+    time.sleep(0.6)  # the time limit is enforced by now, including the worker's grace of a second
 
     fleet.cancel(run, grace_ms=60_000)
 

@@ -1,4 +1,4 @@
-"""A run that starts others: each once, whatever happens to it; their results, failures and cancels travel."""
+"""A run that starts others: each once, whatever happens to it; results, failures and cancels are passed on."""
 
 from __future__ import annotations
 

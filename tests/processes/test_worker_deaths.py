@@ -1,4 +1,4 @@
-"""Hosts, workers and schedulers are killed, drained and frozen under runs, which go on from their last step."""
+"""Hosts, workers and schedulers are killed, drained and frozen; their runs continue from their last step."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_drained_worker_hands_its_runs_on_from_their_last_step_and_ends_well(f
         assert fleet.verbs(left) == ["enqueue", "start", "hand_back", "continue", "succeed"]
         [back] = [event for event in fleet.events(left) if event["verb"] == "hand_back"]
         assert back["reason"] == "drained"
-    assert [_ran(fleet, run, step) for step in range(150)] == [1] * 150  # it was let go at the edge of a step
+    assert [_ran(fleet, run, step) for step in range(150)] == [1] * 150  # it was released at the edge of a step
     assert fleet.worker_row("third")["dead_at"]
     assert "Traceback" not in third.said()
     assert fourth.popen.poll() is None
@@ -227,7 +227,7 @@ def test_a_worker_that_is_cut_off_kills_its_hosts_before_its_lease_ends(fleet: F
         assert time.monotonic() - began < 3 + 1
         fleet.until(lambda: len(fleet.effects(f"{run} hold")) == 2, "it runs elsewhere", 15)
         proxy.frozen = False
-        proxy.cut()  # what was sent meanwhile is lost, as are these connections
+        proxy.cut()  # frames sent since then are lost, as are these connections
         fleet.until(
             lambda: (row := fleet.worker_row("cut-off"))["id"] != old and row["consuming_at"],
             "it comes back as another",
@@ -247,7 +247,7 @@ def test_a_scheduler_that_is_killed_or_frozen_is_followed_by_a_standby(fleet: Fl
     run = fleet.enqueue("count")
     assert fleet.result(run, 10) == "counted"
     assert "scheduler.leads" in standby.said()
-    leader.popen.send_signal(signal.SIGCONT)  # what it does now, it does on a session that is gone
+    leader.popen.send_signal(signal.SIGCONT)  # its further work uses a session that is gone
     fleet.until(lambda: "scheduler.database_away" in leader.said(), "the old leader knows")
 
     standby.kill()

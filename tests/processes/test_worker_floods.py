@@ -1,4 +1,4 @@
-"""An agent that shows more than anybody can look at costs its own run some of it, and no other run its time."""
+"""An agent that shows too much loses part of it, and takes no time from other runs."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def fleet(
 
 @contextmanager
 def _watched(fleet: Fleet, run: UUID) -> Iterator[list[dict[str, Any]]]:
-    """Fill a list with what is said of a run, until its end was."""
+    """Append the messages about a run to a list, until its end."""
     heard: list[dict[str, Any]] = []
     with open_redis(fleet.redis_url) as client, client.pubsub(ignore_subscribe_messages=True) as subscription:
         subscription.subscribe(run_channel(run))

@@ -1,4 +1,4 @@
-"""The pool keeps real agent hosts warm, replaces those that are worn or dead, and says why none can be started."""
+"""The pool keeps real agent hosts warm, replaces worn or dead ones, and states why none can be started."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_host_that_reads_nothing_is_given_up(
 def test_agents_that_break_later_keep_no_slot_busy_with_trying(
     pool_of: Callable[..., HostPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that is handed back at once would be promoted again at once, for as long as nobody repairs the file."""
+    """A run that is handed back immediately would be promoted again immediately, until the file is repaired."""
     monkeypatch.setattr(pools, "RETRY_SECONDS", 0.2)
     monkeypatch.setattr(pools, "FAULT_SECONDS", 1.0)
     pool = pool_of()
@@ -202,7 +202,7 @@ def test_a_worker_says_once_what_its_hosts_are_kept_from(pool_of: Callable[..., 
 def test_a_worker_warns_of_a_host_that_the_kernel_does_not_confine(
     pool_of: Callable[..., HostPool], tmp_path: Path
 ) -> None:
-    python = tmp_path / "python"  # the SDK of a version that says nothing of it
+    python = tmp_path / "python"  # the SDK of a version that does not report it
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@" --unconfined\n')
     python.chmod(0o755)
     with structlog.testing.capture_logs() as told:

@@ -1,4 +1,4 @@
-"""On a real worker no run meets what another left: neither its threads and processes, nor a line that these print."""
+"""On a real worker no run meets leftovers of another: neither its threads and processes, nor a line that these print."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ AGENTS = """
 def fleet(
     servers: Servers, template_database: str, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
-    """Give a fleet with one worker of one slot."""
+    """Return a fleet with one worker of one slot."""
     with fleet_of(servers, template_database, shared_folder, tmp_path_factory.mktemp("fleet")) as fleet:
         fleet.serve(AGENTS)
         fleet.scheduler()

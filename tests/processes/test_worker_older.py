@@ -1,4 +1,4 @@
-"""Beside workers of the version before, one of this version waits: it says for whom, takes nothing, and ends when told to."""
+"""Beside workers of the previous version, one of this version waits: it names them, takes nothing, and ends on a signal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fleet(
 
 
 def _older(fleet: Fleet) -> UUID:
-    """Register a worker as the version before does, with a lease that outlasts the test."""
+    """Register a worker as the previous version does, with a lease that outlasts the test."""
     worker = uuid4()
     fleet.database.execute(
         "INSERT INTO worker (id, name, host, pid, queue, slots, liveness_key, lease_until)"

@@ -1,4 +1,4 @@
-"""A pause stops an executing run at the edge of its step: nothing is interrupted, nothing is repeated, nothing is held."""
+"""A pause stops an executing run at the edge of its step: nothing is interrupted, repeated or held."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _said(fleet: Fleet, run: UUID, what: str) -> list[str]:
 
 
 def _told(fleet: Fleet, run: UUID) -> None:
-    """Wait until the worker knows that the run is to pause."""
+    """Wait until the worker has received the pause."""
     [only] = fleet.processes[1:]
     said = lambda: any("run.pausing" in line and str(run) in line for line in only.said().splitlines())  # noqa: E731
     fleet.until(said, "the worker was told")

@@ -1,4 +1,4 @@
-"""A worker or a scheduler that cannot serve says why in one sentence and ends, without a traceback."""
+"""A worker or a scheduler that cannot serve states why in one sentence and ends, without a traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = """
 
 @dataclass(frozen=True)
 class Refusal:
-    """A start that must fail: what is wrong, and how it must be said."""
+    """A start that must fail: the fault, and the expected sentence."""
 
     code: int
     says: str
@@ -83,7 +83,7 @@ def started(fleet: Fleet, servers: Servers) -> dict[str, Process]:
         started[name] = _start(fleet, name, refusal, servers.database("postgres"))
         if len(started) % 3 == 0:
             for process in started.values():
-                process.popen.wait(300)  # on a busy machine each start takes its time
+                process.popen.wait(300)  # on a busy machine each start takes long
     return started
 
 

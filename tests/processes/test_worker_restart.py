@@ -1,4 +1,4 @@
-"""A run that begins anew: another takes over in the moment in which it ends, and whoever waits for it hears of the last."""
+"""A restarted run: its successor starts at the moment of its end, and a waiting parent receives the last result."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def fleet(
 
 
 def _chain(fleet: Fleet, run: UUID, seconds: float = 30) -> list[dict[str, Any]]:
-    """The run and those that took over from it, each when it has ended."""
+    """Return the run and its successors, each after its end."""
     rows = [fleet.ends(run, seconds)]
     while rows[-1]["continued_as"]:
         rows.append(fleet.ends(rows[-1]["continued_as"], seconds))

@@ -1,4 +1,4 @@
-"""Runs on a real worker: what agents see, return, print and break stays their own affair."""
+"""Runs on a real worker: what agents see, return, print and break does not affect other runs."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def worker(fleet: Fleet) -> Process:
 
 @pytest.fixture(autouse=True)
 def _serving(worker: Process) -> None:
-    """Every test here has the one worker."""
+    """All tests here share the one worker."""
 
 
 def test_a_run_goes_through_and_says_so_in_order(fleet: Fleet) -> None:
@@ -193,7 +193,7 @@ def test_agent_code_sees_no_variable_descriptor_or_module_of_ours(fleet: Fleet) 
             assert not [name for name, value in variables.items() if secret in value]
     assert seen["found"] == []
     assert "TAXIWAY" not in seen["child"]
-    assert "socket:" not in seen["child"]  # the channel is closed in whatever an agent starts
+    assert "socket:" not in seen["child"]  # the channel is closed in everything that an agent starts
     assert not [target for target in seen["fds"].values() if ".s.PGSQL" in target or target.endswith(".log")]
 
 
@@ -244,7 +244,7 @@ def test_a_malformed_frame_costs_its_own_run_only(fleet: Fleet) -> None:
 
 
 def test_what_one_run_prints_is_in_its_own_log_whole_and_in_no_other(fleet: Fleet) -> None:
-    """Also the last line before the end, and one without an end of line; hosts are reused from run to run."""
+    """The last line before the end counts too, and one without an end of line; hosts are reused from run to run."""
     runs = {}
     for n in range(30):
         ending = "\n" if n % 2 else ""
@@ -314,7 +314,7 @@ def test_tickets_that_come_twice_execute_nothing_twice(fleet: Fleet) -> None:
 def test_a_broker_that_forgets_everything_costs_time_only(fleet: Fleet, worker: Process) -> None:
     out = "SELECT count(*) AS n FROM run WHERE ticket_at IS NOT NULL"
     fleet.until(lambda: psutil.Process(worker.pid).num_threads() and not fleet.one(out)["n"], "nothing is under way")
-    worker.popen.send_signal(signal.SIGSTOP)  # so that the tickets lie in the broker; far shorter than a lease
+    worker.popen.send_signal(signal.SIGSTOP)  # so that the tickets are in the broker; far shorter than a lease
     try:
         runs = fleet.enqueue_many([NewRun("add", "default", json.dumps({"numbers": [n, 2]})) for n in range(40)])
         lying = "taxiway:default"

@@ -1,4 +1,4 @@
-"""What Flower is told of runs: everything, a few messages a second, and the last of it when a worker ends."""
+"""Messages to Flower about runs: all of them, a few a second, and the last ones when a worker ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fleet(
 
 
 class Audience:
-    """Hears all that workers tell, as Flower does."""
+    """Receives the messages of all workers, as Flower does."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._subscription = fleet.broker.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py is untyped here
@@ -47,7 +47,7 @@ class Audience:
         self.kinds: Counter[str] = Counter()
 
     def heard(self) -> Counter[str]:
-        """Take in what has come."""
+        """Read the new messages."""
         while message := self._subscription.get_message(timeout=0.01):
             self.messages += 1
             told = json.loads(b64decode(json.loads(message["data"])["body"]))

@@ -1,4 +1,4 @@
-"""Each host has a temporary folder for itself, which ends with it, also where its worker was killed."""
+"""Each host has its own temporary folder, which ends with it, even if its worker was killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent host serves one tenant: what a run leaves in its process meets no other tenant's run."""
+"""An agent host serves one tenant: leftovers of a run in its process reach no other tenant's run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that waits for a signal, a time or a person is parked: it holds nothing, and goes on when what it waits for has come."""
+"""A run that waits for a signal, a time or a person is parked: it holds nothing, and resumes when its wait ends."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_a_signal_that_does_not_come_in_time_is_an_error_of_the_agents(fleet: Fl
 def test_no_agent_code_gets_past_a_wait(fleet: Fleet) -> None:
     run = fleet.enqueue("stubborn")
     _parked(fleet, run)
-    time.sleep(0.5)  # whatever it still does, it does within this time
+    time.sleep(0.5)  # anything that it still does happens within this time
     _parked(fleet, run)
     assert _said(fleet, run) == []
     fleet.cancel(run)

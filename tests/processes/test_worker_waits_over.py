@@ -1,4 +1,4 @@
-"""What a run comes to wait for may be there already: then it goes on in the same activation, and nobody is parked."""
+"""The outcome of a wait may already exist: then the run continues in the same activation, and is not parked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A window that closes parks what it gates at the edge of a step, holding nothing, and lets it go on when it opens."""
+"""A window that closes parks its runs at the edge of a step, holding nothing, and resumes them when it opens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate of a private authority, and TLS in front of a server that speaks none."""
+"""A certificate of a private authority, and TLS in front of a server without it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _certificate(
 
 @contextmanager
 def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
-    """Give a port that speaks TLS and passes on to `port`."""
+    """Return a port that speaks TLS and passes on to `port`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -60,7 +60,7 @@ def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
 
 
 def _accept(listening: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    with suppress(OSError):  # the test is over
+    with suppress(OSError):  # the test has ended
         while True:
             client, _ = listening.accept()
             threading.Thread(target=_pass_on, args=(client, context, port), daemon=True).start()

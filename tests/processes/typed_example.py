@@ -1,4 +1,4 @@
-"""What an author may rely on of the types: read by mypy and pyright, never executed."""
+"""Types on which an author may rely: read by mypy and pyright, never executed."""
 
 from __future__ import annotations
 

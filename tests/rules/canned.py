@@ -1,4 +1,4 @@
-"""A Taxiway server made of answers given in advance, for tests of the client and the command line."""
+"""A Taxiway server of prepared answers, for tests of the client and the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Answer = Reply | Callable[[httpx.Request], Reply]
 
 
 class Canned:
-    """Gives out its answers one by one, the last one again and again, and keeps what it was asked."""
+    """Returns its answers one by one, the last one repeatedly, and keeps the requests."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -36,7 +36,7 @@ class Canned:
             raise answer
         if isinstance(answer.stream, Pieces):
             return answer
-        # httpx ties a response to the client that it was given to: each gets one of its own.
+        # httpx ties a response to the client that receives it: each request gets its own response.
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
     @property
@@ -48,7 +48,7 @@ class Canned:
         return self.requests[-1]
 
     def body(self) -> Any:
-        """What the last request carried."""
+        """Return the body of the last request."""
         return json.loads(self.last.content)
 
 
@@ -57,12 +57,12 @@ def client(server: Canned) -> Client:
 
 
 def run(status: str = "QUEUED", **more: Any) -> dict[str, Any]:
-    """A Run as the API shows it."""
+    """Return a Run as the API shows it."""
     return {"runId": RUN_ID, "status": status, "agent": "greet", "createdAt": "2026-01-02T03:04:05.678Z", **more}
 
 
 def asked(**more: Any) -> dict[str, Any]:
-    """An approval as the inbox shows it."""
+    """Return an approval as the inbox shows it."""
     return {"waitId": WAIT_ID, "runId": RUN_ID, "agent": "greet", "prompt": "Ship it?", "outcome": None, **more}
 
 
@@ -73,7 +73,7 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
 
 
 def frame(kind: str, seq: int | None = None, **data: Any) -> bytes:
-    """One event as it stands in a stream."""
+    """Return one event as it stands in a stream."""
     lines = [f"event: {kind}", f"data: {json.dumps({'runId': RUN_ID, 'runStatus': 'RUNNING', **data})}"]
     if seq is not None:
         lines.insert(0, f"id: {seq}")
@@ -108,7 +108,7 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def stream(*pieces: bytes | BaseException) -> httpx.Response:
-    """An event stream that arrives in these pieces."""
+    """Return an event stream that arrives in these pieces."""
     return httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, stream=Pieces(*pieces))
 
 
@@ -127,7 +127,7 @@ class Blocking:
             return getattr(RunHandle(opened, RUN_ID), method)(*args, **kwargs)
 
     def then(self, after: str, method: str, *args: Any) -> Any:
-        """Call a method of what another one returned."""
+        """Call a method of the result of another one."""
         with client(self.server) as opened:
             return getattr(getattr(opened, method)(*args), after)()
 

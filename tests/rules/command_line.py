@@ -1,4 +1,4 @@
-"""What the tests of the `taxiway` command run it with, and answers that several of them need."""
+"""Runner of the `taxiway` command for its tests, and answers that several of them need."""
 
 from __future__ import annotations
 

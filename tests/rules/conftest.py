@@ -1,4 +1,4 @@
-"""Gives the tests of the command line the `taxiway` command, run against a canned server."""
+"""Fixture of the command line's tests: the `taxiway` command, run against a canned server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotations drawn from all that a step may be annotated with, and values drawn from them."""
+"""Annotations drawn from everything that steps support, and values drawn from them."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ CLASSES: list[Drawn] = [
 
 
 def annotations(more: Sequence[Drawn] = ()) -> st.SearchStrategy[Drawn]:
-    """Return the strategy of annotations with the strategies of their values; `more` are further ones without parts."""
+    """Return the strategy of annotations with the strategies of their values; `more` are further annotations without parts."""
     return st.recursive(st.sampled_from([*PLAIN, *CLASSES, *more]), _composed, max_leaves=5)
 
 
@@ -254,4 +254,4 @@ def _set(inner: Drawn, build: Callable[[Any], Any]) -> Drawn:
 
 
 def _union(first: Drawn, second: Drawn) -> Drawn:
-    return typing.Union[first[0], second[0]], first[1] | second[1]  # noqa: UP007 - of types that are only known here
+    return typing.Union[first[0], second[0]], first[1] | second[1]  # noqa: UP007 - of types that are known only here

@@ -1,4 +1,4 @@
-"""pydantic models drawn field by field, and constraints that their schemas can say."""
+"""Pydantic models drawn field by field, with constraints that their schemas can express."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON drawn from a schema: what fits it, what nearly fits it, and what does not."""
+"""JSON drawn from a schema: values that fit it, that nearly fit it, and that do not."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SCALARS = NUMBERS | ANY_TEXT | st.none() | st.booleans()
 
 
 def values(schema: Schema) -> st.SearchStrategy[Any]:
-    """Return the strategy of values for a schema: most fit it but for a place or two."""
+    """Return the strategy of values for a schema: most fit it except in one or two places."""
     return _of(schema, schema, 6) | _of(schema, schema, 6) | JSON | SCALARS
 
 
@@ -92,7 +92,7 @@ def _of(part: Any, root: Schema, depth: int) -> st.SearchStrategy[Any]:
 
 
 def _mutated(fitting: st.SearchStrategy[Any], depth: int) -> st.SearchStrategy[Any]:
-    # Seldom enough that what has many parts does often fit.
+    # Rarely enough that a value of many parts often fits.
     return st.integers(0, 15).flatmap(lambda n: fitting if n < 15 else JSON | SCALARS if depth % 2 else SCALARS)
 
 
@@ -126,7 +126,7 @@ def _objects(part: Schema, root: Schema, depth: int) -> st.SearchStrategy[Any]:
     known = st.fixed_dictionaries(required, optional=optional)
     keys = _texts(part["propertyNames"]) if isinstance(part.get("propertyNames"), Mapping) else ANY_TEXT
     more = st.dictionaries(keys, _of(part.get("additionalProperties", {}), root, depth - 1), max_size=2)
-    if members:  # what is said by another name, or is left out, seldom
+    if members:  # rarely uses another name, or leaves the field out
         names = st.sampled_from(["a", "b", "kind", "value", *members])
         odd = st.dictionaries(names, SCALARS, min_size=1, max_size=1)
         lacking = st.tuples(known, names).map(lambda pair: {k: v for k, v in pair[0].items() if k != pair[1]})

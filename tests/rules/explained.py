@@ -1,4 +1,4 @@
-"""Runs, and what there is around them, as values: for the tests of why a run is not executing."""
+"""Runs and their surroundings as values, for the tests of explanations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def queue(**columns: Any) -> Queue:
 
 
 def window(name: str, **columns: Any) -> Window:
-    """Make a window that is open from 22:00 to 23:00."""
+    """Return a window that is open from 22:00 to 23:00."""
     return Window(**{"name": name, "cron": "0 22 * * *", "duration_ms": 3_600_000, "timezone": "UTC", **columns})
 
 

@@ -1,4 +1,4 @@
-"""The door checks formats, patterns and decimal numbers as agents read them."""
+"""The API checks formats, patterns and decimal numbers as agents read them."""
 
 from __future__ import annotations
 

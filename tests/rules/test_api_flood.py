@@ -1,4 +1,4 @@
-"""A channel that says too much is left for a while, ever longer while it goes on."""
+"""A channel that sends too much is left for a while, for longer each time it repeats that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from api.streams.flood import AT_ONCE, CALM_SECONDS, FIRST_SECONDS, LONGEST_SECO
 
 
 class Channel:
-    """A channel on a clock of its own."""
+    """A channel with its own clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0

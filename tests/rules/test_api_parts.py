@@ -1,4 +1,4 @@
-"""The small parts of the API, each on its own."""
+"""The small parts of the API, each by itself."""
 
 from __future__ import annotations
 

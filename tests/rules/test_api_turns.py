@@ -1,4 +1,4 @@
-"""Turns of reads: what waits leaves nothing behind, and calls that write go first."""
+"""Turns of reads: a waiting read leaves nothing behind, and calls that write go first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_key_a_tenant_and_all_together_have_their_few_places() -> None:
             with pytest.raises(Problem, match="rate_limited"):
                 await places.take(whose, 0.01)
         places.give_back(OTHER)
-        for whose in (A, B):  # there is a place, but not for their tenant
+        for whose in (A, B):  # a place is free, but not for their tenant
             with pytest.raises(Problem, match="rate_limited"):
                 await places.take(whose, 0.01)
         places.give_back(A)

@@ -1,4 +1,4 @@
-"""What is wrong with a database that takes no writes is said in words, and looked for no more often than needed."""
+"""The reason why a database takes no writes is stated in words, and is checked only as often as needed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_other_errors_say_nothing_of_writes(error: Exception) -> None:
 
 
 class Disk:
-    """A database that counts what is written, and is full or not."""
+    """A database that counts writes, and is full or not."""
 
     def __init__(self) -> None:
         self.full, self.writes = False, 0

@@ -1,4 +1,4 @@
-"""The published text is made from the measured data, and from nothing else."""
+"""The published text is generated from the measured data only."""
 
 from __future__ import annotations
 

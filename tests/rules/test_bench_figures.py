@@ -1,4 +1,4 @@
-"""Samples, quantiles and ratios: what the benchmark says is what was measured."""
+"""Samples, quantiles and ratios: the benchmark reports what was measured."""
 
 from __future__ import annotations
 

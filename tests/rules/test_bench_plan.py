@@ -1,4 +1,4 @@
-"""The order of turns and what the command line chooses."""
+"""The order of turns, and the choices of the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops.bench.workloads import MILLISECONDS, P50, PROMOTIONS, Workload
 
 
 class Pretended:
-    """A system that measures nothing and notes what it is asked."""
+    """A system that measures nothing and records its calls."""
 
     def __init__(self, name: str, *workloads: Workload, broken: bool = False) -> None:
         self.name, self.workloads, self.broken = name, frozenset(workloads), broken

@@ -1,4 +1,4 @@
-"""Of runs that others started, too many, too few, and those whose ends went astray are complained of."""
+"""The checks report children that are too many, too few, or whose ends were lost."""
 
 from __future__ import annotations
 

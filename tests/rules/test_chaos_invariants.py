@@ -1,4 +1,4 @@
-"""Each check complains of the one thing that it is for, and of nothing in a history that is right."""
+"""Each check reports its own kind of fault only, and nothing in a correct history."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_canceled_run_was_asked_to_be() -> None:
 
 
 def asked(outcome: str | None = "approved", told: int = 1, *decisions: str) -> Change:
-    """The run was asked something, with this outcome; so many events tell of it, and these decisions were answered with 200."""
+    """Return facts of a question with this outcome, so many events about it, and these decisions answered with 200."""
 
     def change(found: Facts) -> None:
         found.waits.append({"id": "w", "run": RUN, "kind": "approval", "outcome": outcome, "open": outcome is None,

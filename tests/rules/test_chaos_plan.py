@@ -1,4 +1,4 @@
-"""The seed of a chaos run decides its load and its faults, and nothing else does."""
+"""The seed of a chaos run alone decides its load and its faults."""
 
 from __future__ import annotations
 

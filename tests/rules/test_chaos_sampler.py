@@ -1,4 +1,4 @@
-"""What is looked at while everything happens: slots that are promised twice, and times in which nothing happens."""
+"""Observations during a chaos run: slots promised twice, and times in which nothing happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of tasks that hear what was said to others, of results that no order of events gives, and of replays that lose their way."""
+"""Checks of tasks: outcomes of other tasks, results that no order of events yields, and replays that diverge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is promoted next is a rule over values: priority, started before new, one new in four, fair tags, age."""
+"""The choice of the next promotion is a rule over values: priority, started before new, one new in four, fair tags, age."""
 
 from __future__ import annotations
 

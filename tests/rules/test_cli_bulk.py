@@ -1,4 +1,4 @@
-"""`taxiway bulk` shows how many runs are meant before anything is done to them, and stays until it is done."""
+"""`taxiway bulk` shows the number of runs before it acts on them, and stays until the operation has ended."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def test_every_criterion_is_sent_by_its_name(invoke: Invoke) -> None:
 def test_at_a_terminal_it_asks_first(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, typed: str, code: int, asked: int
 ) -> None:
-    monkeypatch.setattr(command, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(command, "_is_interactive", lambda: True)
     server = _server(COUNTED, operation(), operation(1200, ended=True))
     result = invoke(server, "bulk", "cancel", "--agent", "greet", input=typed)
     assert (result.exit_code, len(server.requests)) == (code, asked)
-    assert "1,200 runs would be canceled. Go on? [y/N]:" in result.stderr
+    assert "1,200 runs would be canceled. Continue? [y/N]:" in result.stderr
     result = invoke(
         _server(COUNTED, operation(), operation(1200, ended=True)), "bulk", "cancel", "--agent", "greet", "--yes"
     )
@@ -113,7 +113,7 @@ def test_without_waiting_it_says_where_it_goes_on(invoke: Invoke) -> None:
     server = _server(COUNTED, operation())
     result = invoke(server, "bulk", "cancel", "--agent", "greet", "--no-wait")
     assert (result.exit_code, len(server.requests)) == (0, 2)
-    assert result.stdout == f"Operation {BULK_ID} is under way: cancel: 0 of 1,200 runs.\n"
+    assert result.stdout == f"Operation {BULK_ID} is in progress: cancel: 0 of 1,200 runs.\n"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_ctrl_c_stops_waiting_and_nothing_else(invoke: Invoke) -> None:
 
     server = Canned(httpx.Response(202, json=COUNTED), httpx.Response(202, json=operation()), interrupted)
     result = invoke(server, "bulk", "cancel", "--agent", "greet")
-    assert (result.exit_code, result.stderr) == (130, f"\nStopped waiting; the server goes on with {BULK_ID}.\n")
+    assert (result.exit_code, result.stderr) == (130, f"\nStopped waiting; the server continues {BULK_ID}.\n")
 
 
 def test_wrong_usage_sends_nothing(invoke: Invoke) -> None:

@@ -1,4 +1,4 @@
-"""Every command keeps the same rules: one JSON document, one sentence for an error, an exit code that says whose it is."""
+"""Every command keeps the same rules: one JSON document, one sentence for an error, an exit code that names the cause."""
 
 from __future__ import annotations
 

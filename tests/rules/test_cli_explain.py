@@ -1,4 +1,4 @@
-"""`taxiway explain` says in a screen why a run is not executing, and what to do about it."""
+"""`taxiway explain` shows on one screen why a run is not executing, and how to change that."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_run_that_executes_while_its_agent_waits_tells_both(invoke: Invoke) ->
 
 def test_of_very_many_waits_the_rest_is_counted_and_what_agents_wrote_is_made_safe(invoke: Invoke) -> None:
     said = _said(invoke, _explained(_blocker("approval", "Ship\x1b[2J it?"), omitted=4_900))
-    assert said[-1] == "… and 4,900 more that it waits for"
+    assert said[-1] == "… and 4,900 more waits"
     assert "    Ship⟨U+001B⟩[2J it?" in said
 
 

@@ -1,4 +1,4 @@
-"""What is typed with `-i` becomes what the agent's input takes, and a mismatch says how it was read."""
+"""Values of `-i` take the types of the agent's input, and a mismatch shows how a value was read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_where_the_schema_is_not_known_json_is_json_and_a_refusal_says_what_to_w
         Canned(agents, refused), "enqueue", "greet", "-i", "text=12345", "-i", "count=many", "-i", "sure=true"
     )
     assert result.exit_code == 2
-    assert "-i text=12345 was read as JSON; as a text it is -i text='\"12345\"'." in result.stderr
+    assert "-i text=12345 was read as JSON; for text, write -i text='\"12345\"'." in result.stderr
     assert "-i count=… was read as text" in result.stderr
     assert "input.text: must be of type string" in result.stderr
     assert "sure" not in result.stderr

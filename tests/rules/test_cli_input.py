@@ -1,4 +1,4 @@
-"""What somebody types and what becomes of it: inputs, durations, results in files, words on a screen."""
+"""Arguments and their results: inputs, durations, results in files, text on a screen."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_result_is_saved_by_its_members(result: Any, expected: dict[str, Any],
 
 def test_a_folder_that_cannot_be_made_is_noticed_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(typer.BadParameter, match="cannot make"):
+    with pytest.raises(typer.BadParameter, match="cannot create"):
         results.prepare(tmp_path / "file" / "folder")
 
 
@@ -150,7 +150,7 @@ taxiway deny w1""",
         ),
         ("run_action", {"decision": "deny", "by": "link"}, "denied by link"),
         ("run_action", {"decision": "answer", "by": "ann"}, "answered by ann"),
-        ("run_action", {"decision": "expire"}, "nobody decided in time"),
+        ("run_action", {"decision": "expire"}, "not decided in time"),
         ("authentication", {"authUrl": "http://a"}, "waits for authorization: http://a"),
         ("not_known_yet", {"x": 1, "timestamp": "t"}, 'not_known_yet {"x": 1}'),
     ],

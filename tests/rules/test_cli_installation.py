@@ -1,4 +1,4 @@
-"""The commands about agents, workers, windows, queues, schedules and providers show and change what an installation is told."""
+"""The commands about agents, workers, windows, queues, schedules and providers show and change their settings."""
 
 from __future__ import annotations
 

@@ -42,10 +42,22 @@ def test_progress_moves_a_bar_and_everything_else_scrolls_above_it(output: Outpu
     assert "\x1b[2J" not in shown
 
 
-@pytest.mark.parametrize("data", [{}, {"done": 1}, {"note": "x"}, {"done": 5, "total": 0}, {"done": 1.5, "total": 3}])
-def test_progress_of_any_shape_is_shown(output: Output, data: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("data", "bar"),
+    [
+        ({}, "0/?"),
+        ({"done": 1}, "1/?"),
+        ({"note": "xyz"}, "0/?"),
+        ({"done": 5, "total": 0}, "5/0"),
+        ({"done": 1.5, "total": 3}, "1/3"),
+    ],
+)
+def test_progress_of_any_shape_is_shown(output: Output, screen: io.StringIO, data: dict[str, object], bar: str) -> None:
     with LiveView(output, "greet") as live:
         live.show(Event("progress", None, data))
+    shown = screen.getvalue()
+    assert bar in shown
+    assert str(data.get("note") or "") in shown
 
 
 def test_a_markdown_member_is_shown_as_markdown(output: Output, screen: io.StringIO) -> None:

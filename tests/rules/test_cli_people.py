@@ -1,4 +1,4 @@
-"""`approvals`, `approve`, `deny` and `answer` list what people are asked, and decide it."""
+"""`approvals`, `approve`, `deny` and `answer` list the questions to people, and decide them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_inbox_is_lines_that_cut_can_read(invoke: Invoke) -> None:
     assert invoke(endless, "approvals").stdout.splitlines()[1].split("\t")[4] == "no end"
     result = invoke(Canned(httpx.Response(200, json={"approvals": []})), "approvals")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Nobody is asked anything" in result.stderr
+    assert "No run asks a question" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_only_question_of_a_run_is_decided_by_the_id_of_the_run(invoke: Invo
 
 def test_a_run_that_asks_nothing_or_too_much_is_usage(invoke: Invoke) -> None:
     none = invoke(Canned(NOTHING_SO, httpx.Response(200, json={"approvals": []})), "approve", RUN_ID)
-    assert (none.exit_code, "asks nobody at the moment" in none.stderr) == (2, True)
+    assert (none.exit_code, "asks no question at the moment" in none.stderr) == (2, True)
     two = httpx.Response(200, json={"approvals": [asked(), asked(waitId="other")]})
     many = invoke(Canned(NOTHING_SO, two), "deny", RUN_ID)
     assert many.exit_code == 2

@@ -1,4 +1,4 @@
-"""The commands about runs show where they stand, and say what an action has come to."""
+"""The commands about runs show their state, and the result of an action."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_cancel_says_whether_the_run_is_canceled_yet(invoke: Invoke) -> None:
     [
         (run("PAUSED", pause={"kind": "user"}), "is PAUSED."),
         (run("QUEUED", controlRequest="pause"), "is held"),
-        (run("RUNNING", controlRequest="pause"), "at the edge of its next step"),
-        (run("PAUSED", pause={"kind": "agent"}, controlRequest="pause"), "when what it waits for has come"),
+        (run("RUNNING", controlRequest="pause"), "pauses at its next step"),
+        (run("PAUSED", pause={"kind": "agent"}, controlRequest="pause"), "stays paused when its wait ends"),
     ],
 )
 def test_pause_says_when_the_run_stands_still(invoke: Invoke, shown: dict[str, Any], said: str) -> None:
@@ -137,7 +137,7 @@ def test_show_names_the_relatives_of_a_run_and_the_children_that_it_waits_for(in
     }
     shown = run("PAUSED", pause=pause, parentRunId="p-1", retryOf="r-1", continuedAs="n-1")
     said = invoke(Canned(httpx.Response(200, json=shown)), "show", RUN_ID).stdout
-    assert all(line in said.splitlines() for line in ("parent     p-1", "retry of   r-1", "goes on as n-1"))
+    assert all(line in said.splitlines() for line in ("parent     p-1", "retry of   r-1", "successor  n-1"))
     assert (said.count("waits for  child: x c-"), "child: x c-0" in said) == (20, True)
 
 

@@ -1,4 +1,4 @@
-"""`enqueue`, `retry` and `watch` make runs, follow them, and end as they do."""
+"""`enqueue`, `retry` and `watch` create runs, follow them, and exit with their outcome."""
 
 from __future__ import annotations
 

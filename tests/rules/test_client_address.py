@@ -1,4 +1,4 @@
-"""Where the client finds its server and its key."""
+"""The sources of the client's server address and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both clients say which runs are meant in the same way, and follow what is done to them until it has ended."""
+"""Both clients send the same filter, and follow an operation until it has ended."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_is_no_operation_is_an_error_at_once(kind: Speaker) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_criterion_and_no_action_is_refused_before_anything_is_sent(kind: Speaker) -> None:
     server = Canned(httpx.Response(202, json=COUNTED))
-    with pytest.raises(TypeError, match="owner is no criterion; these are: status"):
+    with pytest.raises(TypeError, match="owner is not a criterion; the criteria are: status"):
         kind(server).call("bulk", "cancel", owner="x")
     for action in ("", ".", ".."):
         with pytest.raises(ValueError, match="is no action"):

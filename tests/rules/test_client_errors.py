@@ -1,4 +1,4 @@
-"""From an answer that is not a success to the one error that says what to do."""
+"""Each unsuccessful answer becomes the one error that names the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deciding with the client: what is sent, and what comes back."""
+"""Decisions of the client: requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for the result of a run: until it has ended, through outages, with pauses that grow."""
+"""Waiting for the result of a run: until its end, through outages, with growing pauses."""
 
 from __future__ import annotations
 

@@ -1,13 +1,16 @@
-"""Enqueueing, listing, cancelling and retrying runs: what is sent, and what comes back."""
+"""Enqueueing, listing, cancelling and retrying runs: requests and answers."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import httpx
 import pytest
 from taxiway import client as api
+from taxiway.client.options import NewRunOptions
 
 from tests.rules.canned import KINDS, RUN_ID, Canned, Speaker, both, problem, run
 
@@ -122,6 +125,31 @@ def test_of_an_agent_what_is_given_is_sent_and_none_takes_away(speak: Speaker) -
     server = Canned(httpx.Response(200, json={"name": "greet"}))
     speak(server).call("put_agent", "greet", limit=4, window=None)
     assert (server.last.url.path, server.body()) == ("/v1/agents/greet", {"limit": 4, "window": None})
+
+
+@both
+@pytest.mark.parametrize(
+    ("call", "options", "named"),
+    [
+        ("put_queue", {"colour": "red"}, "colour"),
+        ("put_agent", {"tenant_limit": 1}, "tenant_limit"),
+        ("put_window", {"cron": "0 9 * * *", "duration": "1h"}, "timezone"),
+        ("put_provider", {"authorize_url": "https://a", "token_url": "https://b"}, "client_id"),
+        ("enqueue", {"colour": "red"}, "colour"),
+    ],
+)
+def test_an_option_that_is_unknown_or_missing_is_refused_by_name(
+    speak: Speaker, call: str, options: dict[str, Any], named: str
+) -> None:
+    server = Canned(httpx.Response(200, json={}))
+    with pytest.raises(TypeError, match=named):
+        speak(server).call(call, "q", **options)
+    assert server.requests == []
+
+
+def test_the_options_of_enqueue_are_the_fields_of_a_new_run() -> None:
+    fields = [field.name for field in dataclasses.fields(api.NewRun)]
+    assert {*NewRunOptions.__annotations__, "agent", "input"} == set(fields)
 
 
 @both

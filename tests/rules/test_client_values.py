@@ -1,4 +1,4 @@
-"""The client takes what steps take, and what cannot be sent is its own error, before anything is sent."""
+"""The client takes the values that steps take; an unsendable value raises its own error before any request."""
 
 from __future__ import annotations
 

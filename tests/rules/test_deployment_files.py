@@ -72,7 +72,7 @@ OUR_COMMANDS: dict[str, list[str]] = {
 
 
 def check_command(words: list[str]) -> None:
-    """Fail when a program, a module, an option or a file of a command does not exist."""
+    """Fail if a program, a module, an option or a file of a command does not exist."""
     program, *arguments = words
     if Path(program).name.startswith("python"):
         switch, program, *arguments = arguments
@@ -98,7 +98,7 @@ def check_module(name: str) -> None:
 
 
 def check_options(command: click.Command, arguments: list[str]) -> list[str]:
-    """Parse without running anything; return what is left over."""
+    """Parse without running anything; return the remaining arguments."""
     context = click.Context(command, info_name=command.name, allow_interspersed_args=False)
     _, rest, _ = command.make_parser(context).parse_args(args=list(arguments))
     return list(rest)

@@ -1,4 +1,4 @@
-"""The fetching example: what it makes of answers, and how many it asks for at once."""
+"""The fetching example: its results of answers, and its number of concurrent requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import fetch_pages
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Pages with a title, and some that go wrong."""
+    """Pages with a title, and some that fail."""
 
     def do_GET(self) -> None:
         status = {"/gone": 404, "/broken": 500, "/elsewhere": 302, "/file": 302}.get(self.path, 200)
@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"<html><TITLE lang=en>\n A &amp; B\n{self.path}</title>".encode())
 
     def log_message(self, *args: object) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def site() -> Iterator[str]:
 
 
 class PlainAsyncRun:
-    """A run that executes its steps at once, and counts how many are under way."""
+    """A run that executes its steps immediately, and counts the concurrent ones."""
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -67,7 +67,7 @@ class PlainAsyncRun:
 def test_pages_come_back_in_order_with_size_title_and_status(site: str) -> None:
     run = PlainAsyncRun()
     urls = [f"{site}/page", f"{site}/gone", f"{site}/odd", f"{site}/elsewhere", f"{site}/page"]
-    result: Any = asyncio.run(fetch_pages.fetch_pages(run, urls, 2))  # type: ignore[arg-type]  # all that it uses
+    result: Any = asyncio.run(fetch_pages.fetch_pages(run, urls, 2))  # type: ignore[arg-type]  # the only part that it uses
     assert [page["url"] for page in result["pages"]] == urls
     assert [page["status"] for page in result["pages"]] == [200, 404, 200, 200, 200]
     titles = [page["title"].removeprefix("A & B ") for page in result["pages"]]
@@ -80,7 +80,7 @@ def test_pages_come_back_in_order_with_size_title_and_status(site: str) -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "/page", ""])
 def test_only_http_is_fetched(url: str) -> None:
-    with pytest.raises(Fatal, match="no http or https address"):
+    with pytest.raises(Fatal, match="not an http or https address"):
         asyncio.run(fetch_pages.fetch(url))
 
 

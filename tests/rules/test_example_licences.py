@@ -1,4 +1,4 @@
-"""The licence audit's judgement: SPDX expressions, hand-written metadata, and this environment's own distributions."""
+"""Judgements of the licence audit: SPDX expressions, hand-written metadata, and this environment's own distributions."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def install(tmp_path: Path) -> Callable[..., Path]:
 @pytest.mark.parametrize(
     ("headers", "files", "expected"),
     [
-        # the first source that says anything decides
+        # the first source with a licence decides
         (
             "License-Expression: MIT\nClassifier: License :: OSI Approved :: GNU GPL\nLicense: GPL",
             {},
@@ -208,7 +208,7 @@ def test_the_evidence_says_which_source_and_quotes_it(install: Callable[..., Pat
 
 
 def broken(site: Path) -> dict[str, str]:
-    """Write every kind of broken metadata; return what each is called in the report."""
+    """Write every kind of broken metadata; return their names in the report."""
     (site / "no_metadata-2.0.dist-info").mkdir()
     (site / "binary-1.0.dist-info").mkdir()
     (site / "binary-1.0.dist-info" / "METADATA").write_bytes(os.urandom(3000).replace(b"\n", b" "))
@@ -243,12 +243,12 @@ def test_broken_metadata_is_unknown_with_the_reason_and_never_an_error(tmp_path:
 @pytest.mark.parametrize("path", ["missing", "file"])
 def test_a_path_that_is_no_folder_is_fatal_and_named(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Fatal, match=f"{tmp_path / path} is no folder"):
+    with pytest.raises(Fatal, match=f"{tmp_path / path} is not a folder"):
         license_audit.collect(str(tmp_path / path))
 
 
 class PlainRun:
-    """A run that executes its steps at once and carries every value through JSON, as a worker does."""
+    """A run that executes its steps immediately and passes every value through JSON, as a worker does."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -278,7 +278,7 @@ class PlainRun:
 
 def test_this_environment_is_audited_with_few_unknowns() -> None:
     run = PlainRun()
-    result: Any = license_audit.license_audit(run, None)  # type: ignore[arg-type]  # all of a run that the agent uses
+    result: Any = license_audit.license_audit(run, None)  # type: ignore[arg-type]  # the only part of a run that the agent uses
     rows = result["json"]["distributions"]
     assert result["total"] == len(rows) == len(run.names) - 2 > 60
     assert sum(result["counts"].values()) == result["total"]

@@ -1,4 +1,4 @@
-"""The example that acts for a person, played without a server: what it asks for, and what it does with a lost grant."""
+"""The example that acts for a person, played without a server: its request, and its reaction to a lost grant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool loop example: what people deny, the model is told, and it goes another way."""
+"""The tool loop example: the model receives what people deny, and chooses another way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ticket executes its run only when its own claim was committed."""
+"""A ticket executes its run only if its own claim was committed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ RUN, WORKER = uuid4(), uuid4()
 
 class _Recorder:
     def write(self, run: UUID, statement: object, **options: Any) -> None:
-        """Somebody else decided first: there is no row."""
+        """Return no row: another transaction decided first."""
 
 
 class _Worker:
-    """Holds the run in the database, from an activation that ended with an error of ours."""
+    """Holds the run in the database, from an activation that ended with an internal error."""
 
     draining, name, served, versions, worker_id = False, "w", ["echo"], "{}", WORKER
     recorder = _Recorder()

@@ -1,4 +1,4 @@
-"""What a host says of children is put together and checked before anything of it is stored; nothing that it says is trusted."""
+"""Frames about children are assembled and checked before anything is stored; nothing that a host sends is trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A park that somebody overtook is decided again by what the run's row, and its waits, say now."""
+"""A park that another transaction overtook is decided again by the current state of the run's row and its waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARKED = Parked(4, Verb.PAUSE_BY_AGENT, Reason.WAITING, (NewWait("a", "signal"),
 
 
 class Office:
-    """A worker whose first write is overtaken; what the row and the waits say then is given."""
+    """A worker whose first write is overtaken; the state of row and waits afterwards is given."""
 
     def __init__(self, row: dict[str, Any], over: bool) -> None:
         self.written: list[Any] = []

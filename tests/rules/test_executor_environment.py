@@ -1,4 +1,4 @@
-"""Agent code is handed no variable of ours and no value that carries a credential of ours."""
+"""Agent code receives no variable of the server and no value that contains a credential of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A malformed field of a host's frame raises an error of a known kind, whatever it holds."""
+"""A malformed field of a host's frame raises an error of a known kind, whatever its value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from executor.activation import frame_fields
 from executor.errors import Refused
 
 STEP = {"key": "a#1#1", "name": "a", "digest": "1", "occurrence": 1, "attempts": 2, "durationMs": 7}
-MALFORMED = (KeyError, TypeError, ValueError, OverflowError, AttributeError)  # what a supervision takes for malformed
+MALFORMED = (
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    AttributeError,
+)  # the errors that a supervision treats as malformed
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -114,7 +120,7 @@ def test_a_wait_that_cannot_be_stored_is_malformed(bad: dict[str, Any]) -> None:
     ],
 )
 def test_a_wait_that_asks_too_much_is_refused(request_: str, code: str) -> None:
-    """What it asks is told in an event, and an event has 64 KiB at most."""
+    """The question is published in an event, and an event has 64 KiB at most."""
     with pytest.raises(Refused) as refused:
         frame_fields.new_wait({**WAIT, "request": request_}, "acme")
     assert refused.value.code == code

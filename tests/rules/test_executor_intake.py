@@ -1,4 +1,4 @@
-"""What a worker tells a host arrives in order; a host that is busy reading is told again, a deaf one is ended."""
+"""Frames of a worker reach a host in order; a host that is busy reading gets them again, one that never reads is ended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BusyHost:
 
 
 class Recorded:
-    """A recorder that keeps what it is given."""
+    """A recorder that keeps its items."""
 
     def __init__(self) -> None:
         self.put_in: list[tuple[Any, Any, dict[str, Any]]] = []
@@ -165,7 +165,7 @@ def test_a_frame_that_makes_no_sense_raises_what_a_supervision_takes_for_malform
 def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(intake: FrameHandler, host: BusyHost) -> None:
     intake.take(_step(1))
     intake._recorded(1, None)
-    intake.explain_unrecorded()  # the run row is another's, or gone
+    intake.explain_unrecorded()  # the run row belongs to another activation, or is deleted
     assert (host.killed, host.told) == ("fenced", [])
 
 
@@ -194,7 +194,7 @@ def test_a_held_agent_waits_at_the_edge_of_its_step(
 def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_run(
     intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, held_by: str
 ) -> None:
-    """Held back it would never begin, and in its next activation nobody would know that it had not."""
+    """If the item were held back, it would never begin, and the next activation would not know that it had not."""
     _hold(intake, worker, held_by)
     intake.take(_step(1, frame="step_started", attempt=1, timeoutMs=None, once=True))
     worker.recorder.put_in[0][1]({"seq": 4})

@@ -1,4 +1,4 @@
-"""What an agent shows live has a rate: of progress the newest is shown, of all else what exceeds it is dropped and counted."""
+"""Live messages of an agent have a rate: of progress the newest is shown, other messages above it are dropped and counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from executor.activation.live_messages import Live
 
 
 class Shown:
-    """The live messages of a run, on a clock of its own."""
+    """The live messages of a run, with their own clock."""
 
     def __init__(self) -> None:
         self.now = 50.0

@@ -1,4 +1,4 @@
-"""What a run logs and prints is kept up to its budget, then a marker says that there was more."""
+"""Logs and prints of a run are kept up to its budget; then a marker shows that there was more."""
 
 from __future__ import annotations
 

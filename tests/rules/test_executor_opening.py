@@ -1,4 +1,4 @@
-"""What async agents say is taken in: hostile frames end their host, refused requests are refused, order is kept."""
+"""Frames of async agents: hostile ones end their host, refused requests are refused, order is kept."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _held(by: Any) -> dict[str, Any]:
 
 def _supervision(worker: SimpleNamespace, host: BusyHost) -> Supervision:
     claim = {"tenant": "acme", "log_bytes": 0, "timeout_ms": None, "active_ms": 0, "inbox": 0}
-    return Supervision(worker, claim, host, Fence(RUN, 3, RUN))  # type: ignore[arg-type]  # as much as is used
+    return Supervision(worker, claim, host, Fence(RUN, 3, RUN))  # type: ignore[arg-type]  # the only part in use
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_recorder_of_these_tests_is_the_intakes(worker: SimpleNamespace) -> 
 
 @pytest.mark.parametrize("behind_lock", [True, False])
 def test_a_park_whose_host_was_told_outcomes_looks_behind_the_lock_first(behind_lock: bool) -> None:
-    """The host may have asked for the park before it read them: what it waits for may be over."""
+    """The host may have requested the park before it read them: its waits may have ended."""
     outcome = parked(1, [NewWait("a", "timer")], behind_lock=behind_lock)
     park = finish._move(Fence(RUN, 3, RUN), outcome, 0, 0, again=False)
     assert isinstance(park, Park)

@@ -1,4 +1,4 @@
-"""Options of Celery's worker that do nothing or break here are refused before the worker has a pool."""
+"""Options of Celery's worker that have no effect or break here are refused before the worker has a pool."""
 
 from __future__ import annotations
 

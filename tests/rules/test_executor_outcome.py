@@ -1,4 +1,4 @@
-"""An outcome has one word for Flower, and no word carries anything of the run."""
+"""An outcome has one word for Flower, and no word contains data of the run."""
 
 from __future__ import annotations
 

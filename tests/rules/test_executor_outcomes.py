@@ -1,4 +1,4 @@
-"""Outcomes that come while an activation executes are told once, in their order, and never taken for told when they were not."""
+"""Outcomes that arrive during an activation are sent once, in order, and never counted as sent if they were not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def over(key: str, moment: float, answer: str = "1") -> Row:
 
 
 class Database:
-    """A run's row and its waits, and a thread that does its jobs when it is asked to."""
+    """A run's row and its waits, and a thread that executes its jobs on demand."""
 
     def __init__(self) -> None:
         self.inbox, self.epoch, self.rows = 0, 3, list[Row]()

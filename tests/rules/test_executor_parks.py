@@ -1,4 +1,4 @@
-"""What a host says of a park is checked whole: what nobody may be asked fails the run, what no host says ends the host."""
+"""The frame of a park is checked completely: a question that is not allowed fails the run, a malformed frame ends the host."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_park_for_nothing_or_for_the_same_twice_is_said_by_no_host(waits: tupl
 
 
 def test_a_question_that_cannot_be_stored_fails_its_run() -> None:
-    """Details may be nested as deep as a value may, and stand one level deeper in what is asked."""
+    """Details may be nested as deep as a value, and are one level deeper in the question."""
     deep = {**WAIT, "kind": "approval", "request": '{"details": ' + "[" * 200 + "]" * 200 + "}"}
     outcome = _park(_supervision(), deep)
     assert isinstance(outcome, Failed)

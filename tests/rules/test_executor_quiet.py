@@ -1,4 +1,4 @@
-"""An outage of the broker is a line when it begins and a line when it is over, however many attempts lie between."""
+"""An outage of the broker logs one line at its begin and one at its end, however many attempts are between them."""
 
 from __future__ import annotations
 

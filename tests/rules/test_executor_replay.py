@@ -1,4 +1,4 @@
-"""What is replayed to a host comes in frames of bounded size, in order, the last one marked."""
+"""Records are replayed to a host in frames of bounded size, in order, the last one marked."""
 
 from __future__ import annotations
 

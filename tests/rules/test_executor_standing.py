@@ -1,4 +1,4 @@
-"""Which host a tenant gets, and when one is started or ended for another, is decided from what stands."""
+"""The host of a tenant, and the start or end of one for another tenant, are decided from the existing hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from executor.hosts.standing import Standing
 
 @dataclass(eq=False)
 class Stand:
-    """A host as far as the decisions look at it."""
+    """The part of a host that the decisions read."""
 
     tenant: str | None = None
     settled: bool = True

@@ -1,4 +1,4 @@
-"""Between an agent's own end and a stop, whichever comes first holds; a cancel beats a time limit."""
+"""Of an agent's own end and a stop, the first one holds; a cancel takes precedence over a time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON from agents is judged before it may reach a batch that others share."""
+"""JSON from agents is checked before it can reach a batch that others share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker does by itself when it can no longer be sure of its right to execute, and when it is offered slots."""
+"""A worker's reactions when its lease is no longer certain, and when slots are offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether there are workers for a run, and when its turn comes, is told as the scheduler would decide it."""
+"""The explanation of missing workers, and of a run's position, agrees with the scheduler's decision."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_run_that_waits_for_its_turn_says_how_busy_it_is_and_who_goes_before()
     ("resumed", "before", "turns"),
     [
         (False, Ahead(0, 0, 0), 0),
-        (False, Ahead(0, 0, 9), 3),  # three of those that had started, then it
+        (False, Ahead(0, 0, 9), 3),  # three of the started ones, then this one
         (False, Ahead(2, 4, 9), 2 + 4 + 9),
         (False, Ahead(0, 4, 99), 4 + 15),
         (True, Ahead(0, 0, 9), 0),

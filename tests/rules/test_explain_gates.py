@@ -1,4 +1,4 @@
-"""What people and the clock keep a ready run from is told with who said so, and until when."""
+"""The explanation of a pause or a window names its author and its end."""
 
 from __future__ import annotations
 

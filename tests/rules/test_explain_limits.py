@@ -1,4 +1,4 @@
-"""Limits that are reached are told of runs that would need room under them, with who takes it."""
+"""The explanation of a reached limit is shown for runs that need room under it, with the runs that use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a parked run stands still for is told wait by wait, with who can end it."""
+"""The explanation of a parked run lists each of its waits, with the people or systems that can end it."""
 
 from __future__ import annotations
 

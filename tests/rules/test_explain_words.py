@@ -1,4 +1,4 @@
-"""What explain calls things is the same in the code, in the document and on the page; its sentences stay short."""
+"""The kinds of explanations are the same in the code, in the document and on the page; their sentences stay short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A retry keeps what went well and what the agent caught, and tries again what it failed of."""
+"""A retry keeps succeeded steps and failures that the agent caught, and repeats the step that failed the run."""
 
 from __future__ import annotations
 

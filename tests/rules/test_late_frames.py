@@ -1,4 +1,4 @@
-"""A frame of an activation that is over changes nothing, whichever it is, on either end of the channel."""
+"""A frame of an ended activation changes nothing, whatever its kind, on either end of the channel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STEP = {"key": "a##1", "name": "a", "digest": "", "occurrence": 1, "attempts": 
 _ERROR = {"code": "step_error", "type": "ValueError", "message": "no"}
 _TIMER = {"key": "a", "kind": "timer", "dueMs": 1, "onDue": "elapsed", "request": "{}"}
 
-# What a host says, so well formed that its activation alone decides whether it is heard.
+# Frames of a host, well formed, so that only their activation decides whether they count.
 SAID: dict[Kind, Frame] = {
     Kind.STEP_STARTED: {**_STEP, "n": 1, "timeoutMs": None, "once": True},
     Kind.STEP: {**_STEP, "n": 1, "value": "1"},
@@ -51,7 +51,7 @@ SAID: dict[Kind, Frame] = {
     Kind.OPEN: {"n": 1, "at": 5, "waits": [{"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}]},
     Kind.TURN: {"n": 1, "at": 5, "seen": ["a"], "gone": []},
 }
-# What a worker says about an activation that its host carries.
+# Frames of a worker about an activation that its host executes.
 TOLD: dict[Kind, Frame] = {
     Kind.ACK: {"n": 1},
     Kind.REFUSED: {"n": 1, "code": "history_limit", "message": "no"},
@@ -61,7 +61,7 @@ TOLD: dict[Kind, Frame] = {
     Kind.PAUSE: {},
     Kind.CANCEL: {"kind": "cancel", "graceMs": 0},
 }
-# These belong to the process, or begin an activation.
+# These concern the process, or begin an activation.
 OF_NONE = {Kind.HELLO, Kind.BROKEN, Kind.ACTIVATE, Kind.RECORDED, Kind.VALID, Kind.STOP}
 LATER = {Kind.HELD}
 """What is written with the next tick alone."""
@@ -72,7 +72,7 @@ def test_every_frame_there_is_was_thought_of() -> None:
 
 
 def _heard_by_the_worker(frame: Frame) -> list[object]:
-    """Return everything that a frame of a host makes its worker do."""
+    """Return every effect of a host's frame on its worker."""
     heard: list[object] = []
 
     def note(*what: object, **more: object) -> Any:
@@ -103,7 +103,7 @@ def test_a_worker_does_nothing_for_an_activation_that_is_over(kind: Kind) -> Non
 
 
 def _heard_by_the_host(frame: Frame) -> list[str]:
-    """Return what a frame of the worker changes for an activation that waits for a record and for a recalled value."""
+    """Return the changes by a frame of the worker to an activation that waits for a record and for a recalled value."""
     channel: Any = SimpleNamespace(send=lambda *_: None)
     service = Service(channel, 60)
     order = Order(MINE, str(RUN), 1, "echo", "{}", None, {}, Limits())

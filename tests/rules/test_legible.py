@@ -1,4 +1,4 @@
-"""What is invisible in a text of an agent is named, except where its neighbours make it visible."""
+"""Invisible characters in a text of an agent are named, unless their neighbours make them visible."""
 
 from __future__ import annotations
 

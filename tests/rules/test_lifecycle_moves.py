@@ -1,4 +1,4 @@
-"""The table of moves as people wrote it down, compared with the law. Nothing expected here is derived from the law."""
+"""The table of moves, written by hand and compared with the law. No expected value is derived from the law."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from models import lifecycle
 
-# Nine states: the seven public statuses, PAUSED told apart by its kind.
+# Nine states: the seven public statuses, with PAUSED split by its kind.
 STATES = (
     "QUEUED", "RUNNING", "AUTH_REQUIRED", "PAUSED approval", "PAUSED user", "PAUSED agent",
     "SUCCESS", "FAILED", "CANCELED",
@@ -34,7 +34,7 @@ MOVES: dict[str, tuple[tuple[str, ...], str]] = {
     "cancel": (GOING, "CANCELED"),
 }
 
-# Who may follow whom, by the page on execution statuses: its "Can transition to" lines.
+# The allowed successors by the page on execution statuses: its "Can transition to" lines.
 EXECUTION_STATUS = {
     "QUEUED": "starting",
     "RUNNING": "running",
@@ -119,7 +119,7 @@ def test_execution_statuses_follow_one_another_as_documented(name: str) -> None:
         if EXECUTION_STATUS[_named(source)] == name
     }
 
-    # `running → running` (recovered, handed back, continued) is one execution status to the outside.
+    # `running → running` (recovered, handed back, continued) is one public execution status.
     assert following - {name} == CAN_TRANSITION_TO[name]
     assert name not in following or name == "running"
 

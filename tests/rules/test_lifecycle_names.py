@@ -1,4 +1,4 @@
-"""What the outside hears of a move: one stream event each, a webhook type where one is documented, a listed reason."""
+"""The public names of a move: one stream event each, a webhook type if documented, a listed reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may write what: found by reading the source of every package, so that a second writer cannot slip in."""
+"""The writers of each column, found in the source of every package, so that no second writer is added unnoticed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("models", "scheduler", "executor", "api", "ops", "sdk")
 _NOT_OURS = {".venv", "build", "node_modules", "__pycache__"}
 
-# From UPDATE run to the end of its SET list; f-string placeholders stand in it as they are written.
+# From UPDATE run to the end of its SET list; f-string placeholders appear as written.
 _UPDATE_RUN = re.compile(
     r"UPDATE\s+(?:ONLY\s+)?\"?run\"?(?:\s+(?:AS\s+)?\w+)?\s+SET\b(?P<sets>.*?)(?=\bWHERE\b|\bRETURNING\b|\"\"\"|\Z)",
     re.IGNORECASE | re.DOTALL,

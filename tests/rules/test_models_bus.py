@@ -1,4 +1,4 @@
-"""Hints are sent in their order, dropped when too many wait, and lost without a word when Redis is away."""
+"""Hints are sent in order, dropped if too many wait, and lost silently while Redis is away."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _subscribed(server: fakeredis.FakeServer, *channels: str) -> Any:
 
 
 def _heard(listener: Any) -> list[tuple[str, str]]:
-    """All that was sent before the bus was stopped, so nothing is waited for."""
+    """Return everything that was sent before the bus was stopped, without waiting."""
     heard = []
     while message := listener.get_message(timeout=0):
         heard.append((message["channel"], message["data"]))
@@ -158,14 +158,14 @@ def test_every_way_in_which_a_connection_ends_is_survived(
 
 
 def test_saying_something_never_waits_for_a_server_that_does_not_answer(new_bus: Callable[[], Bus]) -> None:
-    """The sender's thread hangs; everybody else goes on, and stopping keeps its deadline."""
+    """The sender's thread hangs; other threads continue, and stopping keeps its deadline."""
     sender, hangs, release = new_bus(), threading.Event(), threading.Event()
 
     def hang(hints: Any) -> None:
         hangs.set()
         release.wait(WITHIN_S)
 
-    sender._send = hang  # type: ignore[method-assign]  # a half-open connection, without one
+    sender._send = hang  # type: ignore[method-assign]  # simulates a half-open connection
     sender.start()
     sender.wake_up("c", "1")
     assert hangs.wait(WITHIN_S)

@@ -1,4 +1,4 @@
-"""A broker connection that is closed under a ticket is a lost connection, and no fault of the program."""
+"""A broker connection that is closed during a ticket counts as a lost connection, not as a fault of the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one object in which streams, the bus, `events[]` and webhooks carry an event."""
+"""The one object of an event in streams, on the bus, in `events[]` and in webhooks."""
 
 from __future__ import annotations
 

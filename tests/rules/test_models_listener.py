@@ -1,4 +1,4 @@
-"""A listener hears hints on its channel, finds its way back after a lost connection, and follows a channel that changes."""
+"""A listener receives hints on its channel, reconnects after a lost connection, and follows a changed channel."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def listener(server: fakeredis.FakeServer, heard: threading.Semaphore, channel: 
     listener = Listener("redis://nowhere", lambda: (channel[0],), lambda _: heard.release())
     yield listener
     listener.stop()
-    fakeredis.FakeRedis(server=server).publish(channel[0], "")  # it looks once a second, or when it hears something
+    fakeredis.FakeRedis(server=server).publish(channel[0], "")  # it looks once a second, or when it receives something
     listener._thread.join(WITHIN_S)
     assert not listener._thread.is_alive()
 
 
 def _say(server: fakeredis.FakeServer, channel: str) -> None:
-    """Publish until somebody subscribed: a subscription says nothing to those who wait for it."""
+    """Publish until the hint has a subscriber: a new subscription receives nothing published before it."""
     client, subscribed = fakeredis.FakeRedis(server=server), threading.Event()
     for _ in range(WITHIN_S * 100):
         if client.publish(channel, "") > 0:
@@ -83,7 +83,7 @@ def test_a_lost_connection_is_opened_again(
 def test_a_channel_that_changed_is_followed(
     server: fakeredis.FakeServer, listener: Listener, heard: threading.Semaphore, channel: list[str]
 ) -> None:
-    """A worker that registered anew has another id."""
+    """A worker that registered again has another id."""
     listener.start()
     _say(server, "one")
     assert heard.acquire(timeout=WITHIN_S)

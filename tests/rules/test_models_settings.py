@@ -1,4 +1,4 @@
-"""A wrong setting is one sentence that names the variable; a right one is read once into a frozen object."""
+"""A wrong setting raises one sentence that names the variable; right ones are read once into a frozen object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the terminal of `make up` and `make demo` shows of agents' words steers it no more than the command line does."""
+"""Words of agents in the output of `make up` and `make demo` control the terminal no more than in the command line."""
 
 from __future__ import annotations
 

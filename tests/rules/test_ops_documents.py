@@ -1,4 +1,4 @@
-"""Generated documents cover what they describe, and what is pinned is what is needed."""
+"""Generated documents cover their subjects, and exactly the needed packages are pinned."""
 
 from __future__ import annotations
 

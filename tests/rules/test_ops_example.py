@@ -1,4 +1,4 @@
-"""The commands that `make up` prints carry an input that fits, whatever the agent asks for."""
+"""The commands that `make up` prints have an input that fits every agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flower's configuration lets nobody in unasked, changes nothing, and hides what is not an id or an outcome."""
+"""Flower's configuration requires a password, changes nothing, and hides everything but ids and outcomes."""
 
 from __future__ import annotations
 

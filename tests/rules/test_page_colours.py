@@ -1,4 +1,4 @@
-"""Whatever is written on the page can be read by people with poor sight: ratios of WCAG 2.2, from the style sheet itself."""
+"""All text of the page is readable for people with poor sight: ratios of WCAG 2.2, from the style sheet itself."""
 
 from __future__ import annotations
 

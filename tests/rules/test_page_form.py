@@ -1,4 +1,4 @@
-"""A form is made of any JSON Schema, and what people type into it becomes a value of its type, or a word beside the field."""
+"""A form is made from any JSON Schema, and its entries become values of their types, or an error beside the field."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ def test_what_is_typed_for_a_model_is_what_the_agent_gets() -> None:
 
 
 def test_a_question_is_known_by_what_it_was_known_by_before_its_form_had_defaults() -> None:
-    # As it was recorded then; a run that asked and is parked would otherwise ask again.
+    # As it was recorded then; otherwise a parked run would ask again.
     assert question("Where?", Home, None).name == "ca597851929386e2a864d51294a72865"
     assert question("Where?", Place, None).name == "08b2434d8554f5e7abe9c763ee66c4f6"
 

@@ -28,7 +28,7 @@ NOW = datetime.now(UTC)
 
 def asked(request: dict[str, Any], *, status: str = "PAUSED", pause: str | None = "approval", late: bool = False,
           lease: Any = None, **wait: Any) -> Question:  # fmt: skip
-    """Make a question without any database."""
+    """Return a question without any database."""
     id_ = new_id()
     about = {"id": new_id(), "run_id": id_, "tenant": "acme", "key": "q", "kind": "approval", "opened_at": NOW, **wait}
     run = Run(
@@ -88,7 +88,7 @@ def test_what_is_too_deep_or_too_large_is_json_and_whole() -> None:
 
 
 class Texts(HTMLParser):
-    """Reads a page's text, and which elements and attributes it has."""
+    """Reads a page's text, and its elements and attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ def test_no_value_becomes_an_element_or_gets_lost(value: Any, prompt: str) -> No
 
 
 def _texts(value: Any) -> list[str]:
-    """List the texts of a value that are shown as they are, not inside of JSON."""
+    """List the texts of a value that are shown unchanged, not inside of JSON."""
     if isinstance(value, dict):
         return [*map(str, value), *(text for item in value.values() for text in _texts(item))]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A token names one wait, is good for one purpose, and cannot be made without the secret key."""
+"""A token names one wait, is valid for one purpose, and cannot be made without the secret key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is private is told in whatever way it is written, and what is public is let through."""
+"""Private addresses are detected in every spelling, and public ones are allowed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Starts are compared with those that `dateutil` finds: its recurrence rules, its zones, and its own copy of their rules.
+"""Starts are compared with those of `dateutil`: its recurrence rules, its zones, and its own copy of their rules.
 
-Around the nights in which clocks move every minute is looked at; the instants of odd cases were worked out by hand.
+Around the nights in which clocks move every minute is compared; the instants of odd cases were computed by hand.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def zone(name: str) -> tz.tzfile:
 
 
 def instant(wall: datetime, where: tz.tzfile) -> datetime:
-    """Turn a wall clock's time into an instant: the first of two, or the next that there is."""
+    """Return the instant of a local time: the first of two, or the next one that exists."""
     while not tz.datetime_exists(wall, where):
         wall += timedelta(minutes=1)
     return wall.replace(tzinfo=where, fold=0).astimezone(UTC)
@@ -69,7 +69,7 @@ EVERY: dict[str, Callable[[datetime], bool]] = {
     "0 */2 * * *": lambda wall: wall.minute == 0 and wall.hour % 2 == 0,
     "*/10 1-3 * * *": lambda wall: wall.minute % 10 == 0 and wall.hour in (1, 2, 3),
 }
-# The local days in which the clock moves: in spring and in autumn; Kathmandu's never does.
+# The local days in which the clock moves: in spring and in autumn; Kathmandu's never moves.
 MOVES = {
     BERLIN: ("2026-03-29", "2026-10-25"),
     NEW_YORK: ("2026-03-08", "2026-11-01"),
@@ -110,7 +110,7 @@ def test_the_clock_of_these_days_moves_indeed(timezone: str) -> None:
         ("59 1 * * *", BERLIN, "2026-03-29T00:00Z", ["2026-03-29T00:59Z", "2026-03-29T23:59Z"]),
         # 25 October 2026: from 03:00 (+02) back to 02:00 (+01) at 01:00 UTC.
         ("30 2 * * *", BERLIN, "2026-10-25T00:00Z", ["2026-10-25T00:30Z", "2026-10-26T01:30Z"]),
-        ("30 2 * * *", BERLIN, "2026-10-25T01:15Z", ["2026-10-26T01:30Z"]),  # asked for within the second 02:15
+        ("30 2 * * *", BERLIN, "2026-10-25T01:15Z", ["2026-10-26T01:30Z"]),  # requested within the second 02:15
         ("0 3 * * *", BERLIN, "2026-10-25T00:45Z", ["2026-10-25T02:00Z", "2026-10-26T02:00Z"]),
         ("30 * * * *", BERLIN, "2026-10-24T23:45Z", ["2026-10-25T00:30Z", "2026-10-25T01:30Z", "2026-10-25T02:30Z"]),
         # 8 March and 1 November 2026: New York at 07:00 and at 06:00 UTC.
@@ -128,7 +128,7 @@ def test_the_clock_of_these_days_moves_indeed(timezone: str) -> None:
         ("0 0 1 1 *", KATHMANDU, "2026-06-01T00:00Z", ["2026-12-31T18:15Z", "2027-12-31T18:15Z"]),
         ("0 0 29 2 *", BERLIN, "2026-01-01T00:00Z", ["2028-02-28T23:00Z", "2032-02-28T23:00Z"]),
         ("0 0 31 4,5 *", "UTC", "2026-01-01T00:00Z", ["2026-05-31T00:00Z", "2027-05-31T00:00Z"]),
-        # A start is after the instant that is asked about, to the microsecond.
+        # A start is after the requested instant, to the microsecond.
         ("0 * * * *", "UTC", "2026-01-01T00:00:00.000001Z", ["2026-01-01T01:00Z"]),
         ("0 * * * *", "UTC", "2025-12-31T23:59:59.999999Z", ["2026-01-01T00:00Z", "2026-01-01T01:00Z"]),
     ],

@@ -1,4 +1,4 @@
-"""One address of Redis has one meaning for hints, for Celery and for Flower, or is refused before a connection."""
+"""One address of Redis means the same for hints, for Celery and for Flower, or is refused before a connection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def broker(url: str) -> Connection:
 
 
 def broker_params(url: str) -> dict[str, Any]:
-    """Return what kombu's channel hands to redis-py."""
+    """Return the parameters that kombu's channel passes to redis-py."""
     channel = object.__new__(transport.Channel)
     connection = broker(url)
     channel.connection = type("Parts", (), {"client": connection, "default_port": 6379})()

@@ -1,4 +1,4 @@
-"""A run's clock goes on from what the run recorded itself, and never back, wherever its activations are."""
+"""A run's clock continues from the run's own records, and never goes back, wherever its activations execute."""
 
 from __future__ import annotations
 

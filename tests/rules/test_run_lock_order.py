@@ -1,4 +1,4 @@
-"""Every transaction that ends a wait locks the run's row first and is announced after its commit: else a wake-up may be lost."""
+"""Every transaction that ends a wait locks the run's row first and publishes after its commit; otherwise wake-ups get lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEHIND_A_KNOCK = {
 
 
 def _calls(function: ast.AST) -> Iterator[tuple[int, str]]:
-    """Give where, and which, functions of `models.waiting.waits` are called in a function."""
+    """Return the lines and names of the functions of `models.waiting.waits` that a function calls."""
     for node in ast.walk(function):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="waits"), attr=name)):
@@ -31,7 +31,7 @@ def _calls(function: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _knocks_late(function: ast.FunctionDef) -> bool:
-    """A function that is given `run_state` has a caller who knocked; it is looked at itself."""
+    """Return whether a function locks the run too late; one that takes `run_state` has a caller that locked it."""
     if "run_state" in {argument.arg for argument in function.args.args}:
         return False
     calls = sorted(_calls(function))
@@ -53,14 +53,14 @@ def test_everybody_takes_the_run_before_its_waits() -> None:
 
 
 def _named(function: ast.AST) -> set[str]:
-    """Give the last names of all functions that are called in a function."""
+    """Return the last names of all functions that a function calls."""
     called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
     names = [name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "") for name in called]
     return set(names)
 
 
 def _wakes_no_worker(function: ast.AST) -> bool:
-    """A function of the law hands what is to be announced to its caller."""
+    """A function of the law returns what its caller must publish."""
     knocks = any(name == "lock_run" for _, name in _calls(function))
     return knocks and not _named(function) & {"announce", "of_waits", "CommandResult"}
 

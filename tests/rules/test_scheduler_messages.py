@@ -1,4 +1,4 @@
-"""A ticket's message carries names, ids and the epoch, and nothing else, whatever stands in the row."""
+"""A ticket's message contains names, ids and the epoch only, whatever the row contains."""
 
 from __future__ import annotations
 

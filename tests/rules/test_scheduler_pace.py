@@ -1,4 +1,4 @@
-"""Slots are filled one after another where runs take their time, and all at once where they are many or short."""
+"""Slots are filled one after another if runs take long, and all together if runs are many or short."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler.promotion.pacing import GAP_SECONDS, Pace
 def play(
     pace: Pace, slots: int, seconds: float, *, runs: int, began: float = 100.0, takes: float = 0.001
 ) -> list[float]:
-    """Give the moments of so many promotions: each run holds a slot for `seconds`, looking takes `takes`."""
+    """Return the times of so many promotions: each run holds a slot for `seconds`, each look takes `takes`."""
     now, ends, moments = began, [began] * slots, list[float]()
     while len(moments) < runs:
         free = sum(end <= now for end in ends)

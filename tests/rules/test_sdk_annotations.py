@@ -1,4 +1,4 @@
-"""Annotations of steps and agents hold: what they cannot carry is refused when it is declared, what breaks them when it comes."""
+"""Annotations of steps and agents hold: unsupported types are refused at the declaration, wrong values at the call."""
 
 from __future__ import annotations
 

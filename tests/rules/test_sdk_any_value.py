@@ -1,4 +1,4 @@
-"""Any value of any annotation comes back as it was, or is refused: drawn by the thousand, with pydantic and without."""
+"""Any value of any annotation comes back unchanged, or is refused: drawn by the thousand, with pydantic and without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API's door takes, agents take: inputs, answers and payloads, of any annotation and drawn by the thousand."""
+"""Agents take what the API takes: inputs, answers and payloads, of any annotation and drawn by the thousand."""
 
 from __future__ import annotations
 
@@ -100,19 +100,19 @@ def test_what_an_agent_gives_another_one_is_taken_as_it_was(drawn: tuple[Any, An
 
 
 def check_written(shape: Shape, value: Any, schema: str | None = None) -> None:
-    """Check that what is written of a value for an agent is taken at the door, and read as that value.
+    """Check that the JSON written for an agent is accepted by the API, and read as the same value.
 
-    With a `schema` the value is one that an agent read of something.
+    With a `schema`, the value is one that an agent read.
     """
     try:
         written = json.loads(given_input({"x": shape}, None, {"x": value}))["x"]
-    except InvalidValue:  # a secret, say, which no model writes
+    except InvalidValue:  # a secret, for example, which no model writes
         return
     taken_at_the_door = not violations(written, schema or json.dumps(value_schema(shape)), "input", "the agent")
     try:
         taken = decode(shape, written)
     except InvalidValue:
-        # What does not fit its annotation is left to the door to refuse.
+        # Refusing a value that does not fit its annotation is left to the API.
         assert not schema, (shape, written)
         assert not taken_at_the_door, (shape, written)
         return
@@ -222,6 +222,6 @@ def test_a_question_is_known_by_what_it_was_known_by_before_its_schema_said_more
         where: pydantic.HttpUrl
         rooms: dict[int, str] = {}
 
-    # As it was recorded then; a run that asked and is parked would otherwise ask again.
+    # As it was recorded then; otherwise a parked run would ask again.
     assert question("When?", Booking, None).name == "6ecba46f38440be952be7abb2e97204f"
     assert question("Which?", Gaps, None).name == "bb8d915d75aec0aa638f4ab61f97c51b"

@@ -1,4 +1,4 @@
-"""What an agent may ask a person to authorize, what it gets, and what a run that went past stays true to."""
+"""An agent's requests for authorization, their results, and what a run past them keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which call starts which children, what it says to the worker, and what cannot be started: the rules without any process."""
+"""Rules of calls that start children: their keys, their frames, and what cannot be started; without any process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _open(activation: Activation, *inputs: dict[str, Any], **options: Any) -> Sc
 
 
 def _next(script: Script) -> Any:
-    """Return the next command that asks for something, all that is recorded being seen."""
+    """Return the next command that requests something, after all records were seen."""
     while isinstance(command := next(script), Seen | Live):
         pass
     return command

@@ -1,4 +1,4 @@
-"""The time of an agent's own code: it stands still, moves with what the run sees, and its timers fire in their order."""
+"""The time of an agent's own code: it is stopped, advances with what the run sees, and fires its timers in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What records, results and inputs hold of values, and who may name a type in them."""
+"""Records, results and inputs of values, and the types that may be named in them."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_what_an_object_remembers_of_a_computation_makes_it_no_other() -> None:
     assert used.num_addresses == 2**24
     assert used.broadcast_address
     assert same(used, IPv4Network("10.0.0.0/8"))
-    assert same(IPv4Network("10.0.0.0"), IPv4Network("10.0.0.0"))  # each has a function of its own
+    assert same(IPv4Network("10.0.0.0"), IPv4Network("10.0.0.0"))  # each has its own function
     assert not same(used, IPv4Network("10.0.0.0/9"))
 
 

@@ -1,4 +1,4 @@
-"""Inputs, answers, signals and results go from one side to the other as they are, or are refused."""
+"""Inputs, answers, signals and results pass unchanged from one side to the other, or are refused."""
 
 from __future__ import annotations
 

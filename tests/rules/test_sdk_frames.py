@@ -1,4 +1,4 @@
-"""The codec of the channel, over real socket pairs."""
+"""The codec of the channel, on real socket pairs."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_each_kind_of_garbage_is_refused_with_a_reason(
     plain, channel = raw
     plain.sendall(encode({"frame": "good"}) + wire(body) + encode({"frame": "late"}))
     assert channel.recv(1) == {"frame": "good"}, "what came before it counts"
-    for _ in range(2):  # a stream out of step stays so
+    for _ in range(2):  # a stream that lost its framing stays so
         with pytest.raises(FrameError, match=says):
             channel.recv(1)
 
@@ -188,7 +188,7 @@ def test_many_frames_are_served_from_one_system_call(ends: tuple[FrameSocket, Fr
     for n in range(100):
         one.send({"frame": "x", "n": n})
     assert other.recv(1) == {"frame": "x", "n": 0}
-    other._socket.close()  # what follows needs it no more
+    other._socket.close()  # the rest of the test does not need it
     assert [frame["n"] for frame in (other.recv(0) for _ in range(99)) if frame is not None] == list(range(1, 100))
 
 

@@ -1,4 +1,4 @@
-"""Verbs of a step in a thread that the step starts: they work in a copy of its context, and say so elsewhere."""
+"""Verbs of a step in a thread that the step starts: they work in a copy of its context, and raise elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taxiway.testing import play
 
 
 def in_thread(call: Callable[[], Any]) -> list[Any]:
-    """Call in a thread of its own, and return what came back or was raised."""
+    """Call in a new thread, and return the result or the exception."""
     came: list[Any] = []
 
     def target() -> None:

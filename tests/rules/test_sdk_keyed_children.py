@@ -1,4 +1,4 @@
-"""A key of a call that starts children says which call it is, wherever in an async agent it stands."""
+"""The key of a call that starts children identifies the call, at any place of an async agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which threads a run has left behind: those that it started and that still do something."""
+"""Threads that a run left behind: those that it started and that are still busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which step is which: digests, names, keys, and how a replay finds its records."""
+"""Identity of steps: digests, names, keys, and how a replay finds its records."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_calls_of_tasks_find_their_own_records_in_whichever_order_the_tasks_come
     assert len(set(keys.values())) == len(keys)
     again = Ledger(_recorded(key) for key in keys.values())
     left = {path: [place for place, call in enumerate(calls) if call[2] == path] for path in ("0", "0.1", "0.2")}
-    while any(left.values()):  # each task keeps to its order, the tasks among one another to none
+    while any(left.values()):  # each task keeps its order, tasks among one another have none
         place = left[rnd.choice([path for path, places in left.items() if places])].pop(0)
         assert _key(again, *calls[place]) == keys[place]
 

@@ -1,4 +1,4 @@
-"""What a code mismatch says shows on both sides what differs, or that it is in a part that is not shown."""
+"""The sentence of a code mismatch shows the difference on both sides, or states that it is in a part that is not shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of the version before, whose keys and digests count other things, are found and taken for what they are."""
+"""Records of the previous version, with other keys and digests, are found and interpreted correctly."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_older_wait_is_found_from_any_task() -> None:
 def test_a_step_that_only_a_wait_beside_it_tells_of_keeps_the_key_by_which_that_knows_it(
     beside: str, path: str | None
 ) -> None:
-    """Else people would be asked again about a tool that they have let through."""
+    """Otherwise people would be asked again about a tool that they have approved."""
     ledger = _ledger(waits=(f"{beside}:work#{OLD}#1",))
     calls = [ledger.call("work", "another 'a'", path, lambda: OLD) for _ in range(2)]
     assert [call.key for call in calls] == [f"work#{OLD}#1", "work#another#2" if path is None else "work@0.1#2"]

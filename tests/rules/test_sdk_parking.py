@@ -1,4 +1,4 @@
-"""When the run of an async agent is parked: at once where its code only waits, after a while where other things go on too."""
+"""The moment at which an async agent's run is parked: immediately if its code only waits, later if other work continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Clock(RunClock):
 
 
 class Slot:
-    """A slot in which an agent's code rests; `did` is what the parking had done."""
+    """A slot in which an agent's code waits; `did` are the actions of the parking."""
 
     def __init__(self) -> None:
         self.clock = _Clock(0.0)
@@ -69,7 +69,7 @@ class Slot:
         copy_context().run(code)
 
     def rests(self, seconds: float = 0.0) -> list[Any]:
-        """Let so much time pass in which the code rests; return what the parking did then."""
+        """Advance the time in which the code waits; return the actions of the parking."""
         self.clock.late += seconds
         self.turns.is_settled = self.is_settled
         self.did.clear()
@@ -160,7 +160,7 @@ def test_a_parked_run_is_not_woken_each_second_for_what_its_background_tasks_do(
     slot.rests(1)
     slot.clock.reach(1.5)
     slot.loop.run_timers.pop()
-    slot.sets_timer(1)  # the next beat, which nothing but the last one has set
+    slot.sets_timer(1)  # the next beat, which only the last beat has set
     keys, _ = _parked(slot.rests(PATIENCE))
     assert keys == ["a", f"alarm@{1 + PATIENCE + BACKGROUND:.6f}#3"]
 

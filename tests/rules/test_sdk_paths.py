@@ -1,4 +1,4 @@
-"""Where a call stands: tasks have paths that are the same in every activation, in whatever order they go on."""
+"""Paths of calls: those of tasks are the same in every activation, in whatever order the tasks continue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ assert ordered_completion, "imported for what it does"
 
 
 def _carried(code: Callable[[Callable[[], str]], Coroutine[Any, Any, Any]], factory: Any = None) -> Any:
-    """Return what the code of an agent comes to, which is given a function that says where it is called."""
+    """Return the result of agent code that gets a function which returns the path of its call."""
     clock, paths = RunClock(0.0), TaskPaths()
     loop = AgentLoop(clock, Timers(clock), paths)
     if factory is not None:

@@ -1,4 +1,4 @@
-"""A test that fails shows the runs that it has played, with the fixture that comes with the SDK and without."""
+"""A failing test shows the runs that it has played, with and without the fixture of the SDK."""
 
 from __future__ import annotations
 

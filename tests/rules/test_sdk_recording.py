@@ -1,4 +1,4 @@
-"""What becomes of a step: executed, recorded, replayed, tried again, given up or refused, without any process."""
+"""Steps without any process: executed, recorded, replayed, retried, given up or refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Worker:
             while True:
                 try:
                     answer = self.perform(command)
-                except BaseException as error:  # noqa: BLE001 - thrown in, as every player does
+                except BaseException as error:  # noqa: BLE001 - thrown into the script, as every player does
                     command = script.throw(error)
                 else:
                     command = script.send(answer)

@@ -1,4 +1,4 @@
-"""Input schemas, checked with a validator of somebody else's."""
+"""Input schemas, checked with an independent validator."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_schema_says_what_every_kind_of_hint_means() -> None:
     assert properties["given"] == {"type": "integer", "default": 3}
     assert properties["later"] == {"enum": ["red", "blue"], "default": "blue"}
     assert properties["when"].items() >= {"type": "string", "format": "date-time"}.items()
-    # The interpreter keeps equal unions once, in the order in which somebody wrote them first.
+    # The interpreter caches equal unions, in the order of the first one written.
     assert sorted(each["type"] for each in properties["either"]["anyOf"]) == ["integer", "null", "string"]
     assert properties["tree"] == {"$ref": "#/$defs/Node"}
     assert schema["$defs"]["Node"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}

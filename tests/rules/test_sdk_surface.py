@@ -1,4 +1,4 @@
-"""The public surface of the SDK, pinned: a name that comes or goes must be meant."""
+"""The public surface of the SDK, pinned: a name is added or removed deliberately."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_a_declared_agent_and_step_stay_ordinary_functions() -> None:
 def test_the_bare_decorators_work_too() -> None:
     @agent
     async def main(run: object) -> None:
-        """Say what it does.
+        """Count words.
 
         At length.
         """
 
     declared = DECLARED.pop()
     assert (declared.name, declared.queue, declared.timeout_ms) == ("main", "default", None)
-    assert (declared.description, declared.is_async) == ("Say what it does.", True)
+    assert (declared.description, declared.is_async) == ("Count words.", True)
 
 
 @pytest.mark.parametrize("verb", ["step_info", "cancelled"])

@@ -1,4 +1,4 @@
-"""How a test of an agent reads: what may be given, what is refused, and what it says when the two are at odds."""
+"""Tests of agents: what may be given, what is refused, and the error if the agent does something else."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def test_what_is_given_in_vain_is_an_error_that_says_what_was_waited_for() -> No
     [
         ([approve("Refund*", choice="bank")], r"has no choice 'bank'; its choices are: 'card', 'cash'"),
         ([approve("Refund*")], r"needs a choice, one of: 'card', 'cash'"),
-        ([GIVEN[0], answer("Where*", {"street": "Elm"})], r"no answer to 'Where to\?': \$\.number: is missing"),
-        ([*GIVEN[:2], signal("paid", "much", after="1m")], r"no answer to 'paid': \$: expected an object"),
+        ([GIVEN[0], answer("Where*", {"street": "Elm"})], r"not an answer to 'Where to\?': \$\.number: is missing"),
+        ([*GIVEN[:2], signal("paid", "much", after="1m")], r"not an answer to 'paid': \$: expected an object"),
     ],
 )
 def test_what_a_server_would_refuse_is_refused(given: list[Any], says: str) -> None:
@@ -115,7 +115,7 @@ def test_an_input_that_a_server_would_refuse_is_refused_before_anything_runs() -
 
 
 def test_what_makes_no_sense_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match=r"'charge' is no agent; declare it with @taxiway\.agent"):
+    with pytest.raises(TypeError, match=r"'charge' is not an agent; declare it with @taxiway\.agent"):
         play(charge)
     with pytest.raises(TypeError, match=r"given takes approve\(…\), .* not 'approve'"):
         play(refund, order_id="A7", amount=1.0, given=["approve"])  # type: ignore[list-item]
@@ -211,7 +211,7 @@ def chatty(run: Run) -> Any:
     run.progress(1, 2, "half")
     run.emit("kept", 1, durable=True)
     run.step(inside)
-    print("printed")  # noqa: T201 - it stays what a test expects it to be
+    print("printed")  # noqa: T201 - it stays as a test expects it
     raise LookupError("enough")
 
 

@@ -1,4 +1,4 @@
-"""Children of a played run: played too where their agent is declared, or given."""
+"""Children of a played run: played too if their agent is declared, or given."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_given_end_comes_before_playing_the_agent() -> None:
 
 def test_a_child_that_nobody_knows_says_what_to_give() -> None:
     with pytest.raises(
-        Unanswered, match=r"what agent 'elsewhere' comes to; give child\('elsewhere', result=…\), or import"
+        Unanswered, match=r"no end is given for agent 'elsewhere'; give child\('elsewhere', result=…\), or import"
     ):
         play(chief, agents=["elsewhere"], given=BOTH)
     with pytest.raises(Unused, match="took child"):
@@ -163,5 +163,5 @@ def has_one_for_ever(run: Run) -> Any:
 def test_a_child_that_begins_anew_is_played_to_the_last() -> None:
     outcome = play(polls)
     assert (outcome.result, outcome.slept) == ("done", 4 * 3600)
-    with pytest.raises(Endless, match="'for_ever' began anew 300 times"):
+    with pytest.raises(Endless, match="'for_ever' restarted 300 times"):
         play(has_one_for_ever)

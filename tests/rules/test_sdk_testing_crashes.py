@@ -1,4 +1,4 @@
-"""A test may have the host die after each step: it finds what an agent does outside of steps, and what differs each time."""
+"""A test may let the host die after each step: this finds effects outside of steps, and values that differ each time."""
 
 from __future__ import annotations
 
@@ -142,8 +142,8 @@ async def forgetful(run: AsyncRun) -> str:
     [
         (drawing, "has changed under the run, or is not deterministic.*test_sdk_testing_crashes.py:"),
         (drawing_too, "has changed under the run, or is not deterministic.*test_sdk_testing_crashes.py:"),
-        (skipping, "without what is recorded: work"),
-        (telling, r"a replay of all that is recorded came to finish \d+, the run had come to finish \d+"),
+        (skipping, "without using recorded steps: work"),
+        (telling, r"a replay of all records ended with finish \d+, the run had ended with finish \d+"),
     ],
 )
 def test_what_differs_each_time_is_found(one: Any, says: str) -> None:

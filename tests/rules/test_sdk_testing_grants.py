@@ -1,4 +1,4 @@
-"""What is authorized in a played run, and the tokens that its steps get."""
+"""Authorizations of a played run, and the tokens of its steps."""
 
 from __future__ import annotations
 

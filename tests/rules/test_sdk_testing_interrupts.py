@@ -1,4 +1,4 @@
-"""What takes too long, never ends, or is to end the test itself, does so while an agent is played."""
+"""Code that takes too long, never ends, or ends the test itself, does so while an agent is played."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_step_that_takes_too_long_is_interrupted_and_the_signal_is_given_back(
 
 
 class Outside(BaseException):
-    """As pytest's own failures and Ctrl-C are: no exception of the agent's."""
+    """Like pytest's own failures and Ctrl-C: not an exception of the agent."""
 
 
 @agent

@@ -1,4 +1,4 @@
-"""What an outcome of `play` tells: of chains of runs, of failures, and of what was given in vain."""
+"""The content of an outcome of `play`: chains of runs, failures, and what was given and not used."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_chain_of_runs_without_an_end_says_how_to_look_at_one() -> None:
         run.restart(n=n + 1)
 
     with pytest.raises(
-        Endless, match=r"'for_ever' began anew 300 times and goes on, now with {'n': 300}; play\(…, restarts=0\)"
+        Endless, match=r"'for_ever' restarted 300 times and continues, now with {'n': 300}; play\(…, restarts=0\)"
     ) as caught:
         play(for_ever)
     assert len(caught.value.outcome.runs) == 300
@@ -91,7 +91,7 @@ def test_what_was_not_used_by_a_failed_run_shows_first_why_it_failed() -> None:
         "the run is FAILED (step_error): ValueError: negative amount, in step 'charge_twice' after 2 attempts, at "
     )
     assert re.search(
-        r"test_sdk_testing_outcomes\.py:\d+; so nothing that the run waited for took approve\('End\?'\); it waited for 'Begin\?'",
+        r"test_sdk_testing_outcomes\.py:\d+; so no wait of the run took approve\('End\?'\); it waited for 'Begin\?'",
         said,
     )
     assert said.endswith("ValueError: negative amount\n")
@@ -111,7 +111,7 @@ def test_an_outcome_reads_well_in_a_failing_assert() -> None:
         r"at \S+test_sdk_testing_outcomes\.py:\d+; asked: 'Begin\?' approved; steps: charge_twice failed; events: seen \(2\)>",
         failed,
     ), failed
-    assert repr(play(poll, restarts=0)) == "<Outcome SUCCESS, began anew with {'n': 1}; slept 3600 s>"
+    assert repr(play(poll, restarts=0)) == "<Outcome SUCCESS, restarted with {'n': 1}; slept 3600 s>"
     parent = play(spawning, given=[child("elsewhere", 1)])
     assert repr(parent).endswith("children: elsewhere SUCCESS>")
 

@@ -19,7 +19,7 @@ PATIENCE = 10.0
 
 
 class _Clock(RunClock):
-    """A clock that is as late as the test says."""
+    """A clock that is as late as the test sets it."""
 
     late = 1000.0
 
@@ -28,7 +28,7 @@ class _Clock(RunClock):
 
 
 class Shown:
-    """One activation whose past is given: `code` is the agent's, `seen` what it and its waits were shown."""
+    """One activation with a given past: `code` is the agent's, `seen` is what the code and its waits were shown."""
 
     def __init__(self, *past: Entry, catch_up: Callable[[Timer | None], bool] = lambda _: False) -> None:
         self.clock = _Clock(0.0)
@@ -44,7 +44,7 @@ class Shown:
         )
 
     def carry(self, code: Coroutine[Any, Any, Any]) -> list[Any]:
-        """Execute the agent's code to its end; return what was seen."""
+        """Execute the agent's code to its end; return what it saw."""
 
         def begin() -> asyncio.Task[Any]:
             agent_code.set(True)
@@ -59,7 +59,7 @@ class Shown:
         return self.seen
 
     async def step(self, key: str, *then: str) -> None:
-        """Ask for a recorded step, and go on for a while."""
+        """Call a recorded step, and continue for a while."""
         await self.turns.seen(key)
         self.seen.append(key)
         for what in then:

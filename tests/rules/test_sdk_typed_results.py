@@ -1,4 +1,4 @@
-"""A child's and a run's result comes back in the form that its agent's return annotation says."""
+"""The result of a child and of a run has the form of its agent's return annotation."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_test_gives_children_by_their_functions() -> None:
     given = [child(read_page, Page("x", 7)), child(skim_page, [Page("y")])]
     assert play(read_all, urls=["/a", "/bcd"], given=given).result == [7, 4, 2, 4, 2]
     with pytest.raises(
-        Refused, match=r"child\('read_page', result='x'\) is no result of agent 'read_page': \$: expected"
+        Refused, match=r"child\('read_page', result='x'\) is not a result of agent 'read_page': \$: expected"
     ):
         child(read_page, "x")
     with pytest.raises(TypeError, match="or as a function declared with @agent"):

@@ -1,4 +1,4 @@
-"""Values on their way to JSON text and back."""
+"""Values converted to JSON text and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came while nobody executed the run: outcomes and timers are shown in the order of their moments when it goes on."""
+"""Outcomes and timers of the time in which a run did not execute are shown in their order when it resumes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = 100.0
 
 
 class Slept:
-    """A run that goes on at NOW on its clock; `turns` are what it has recorded: moment, outcomes seen, waits given up."""
+    """A run that resumes at NOW on its clock; `turns` are its records: moment, outcomes seen, waits given up."""
 
     def __init__(self, *settled: Settled, turns: tuple[Turn, ...] = (), stopped: bool = False) -> None:
         self.turns: list[tuple[float, list[str], list[str]]] = []

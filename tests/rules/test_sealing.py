@@ -1,4 +1,4 @@
-"""What is sealed can be read with its own key, in its own place, and nowhere else; the error says which it was."""
+"""Sealed text can be read with its own key, in its own place, and nowhere else; the error names the cause."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_an_envelope_that_was_changed_is_broken() -> None:
 
 
 def test_a_long_text_is_hidden_to_its_end() -> None:
-    """Each block of the keystream is another: else the difference of two blocks would show."""
+    """Each block of the keystream differs; otherwise the difference of two blocks would show."""
     key, text = b"k" * 32, "\0" * 200
     body = base64.b64decode(envelope.seal(key, text, "x"))[16:-32]
     blocks = [body[start : start + 32] for start in range(0, 192, 32)]

@@ -1,4 +1,4 @@
-"""Workers and schedulers start quickly: they read tables by SQL, and import no more than they use."""
+"""Workers and schedulers start quickly: they read tables by SQL, and import only what they use."""
 
 from __future__ import annotations
 

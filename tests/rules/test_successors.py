@@ -1,4 +1,4 @@
-"""What a restart and a retry take over from a run, and what was the other's own."""
+"""What a restart and a retry inherit from a run, and what they do not."""
 
 from __future__ import annotations
 

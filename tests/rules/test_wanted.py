@@ -1,4 +1,4 @@
-"""Which runs are meant is written down and read back without anything being lost, added or widened."""
+"""A filter of runs is written and read back with nothing lost, added or widened."""
 
 from __future__ import annotations
 

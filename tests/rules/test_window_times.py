@@ -45,9 +45,9 @@ def test_a_blackout_is_closed_when_a_window_would_be_open() -> None:
     [
         # The night in which the clock goes back: two hours are two hours, from 01:00 +02 until the second 02:00.
         ("0 1 * * *", 2, BERLIN, "2026-10-24T23:00Z", "2026-10-25T01:00Z"),
-        # A start that is shown twice opens the first time.
+        # A start that the clock shows twice opens the first time.
         ("30 2 * * *", 1, BERLIN, "2026-10-25T00:30Z", "2026-10-25T01:30Z"),
-        # A start that is skipped opens when the clock goes on, for the whole of its duration.
+        # A start that the clock skips opens when the clock continues, for its whole duration.
         ("30 2 * * *", 1, BERLIN, "2026-03-29T01:00Z", "2026-03-29T02:00Z"),
         ("0 1 * * *", 2, BERLIN, "2026-03-29T00:00Z", "2026-03-29T02:00Z"),
         ("15 2 * * *", 0.5, "Australia/Lord_Howe", "2026-10-03T15:30Z", "2026-10-03T16:00Z"),

@@ -1,7 +1,7 @@
-"""Windows open and close at the instants that `dateutil` gives: its recurrence rules and its own copy of the zones' rules.
+"""Windows open and close at the instants of `dateutil`: its recurrence rules and its own copy of the zones' rules.
 
-What ours is compared with: a period begins at each start of the other library's rule and lasts its duration of elapsed time,
-and those that touch are one.
+The comparison: a period begins at each start of the other library's rule and lasts its duration of elapsed time;
+touching periods are one.
 """
 
 from __future__ import annotations

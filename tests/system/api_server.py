@@ -1,4 +1,4 @@
-"""Runs the real API as a process of its own, and gives tests keys, clients and a look at its tables."""
+"""The real API as a separate process; keys and clients for tests, and a read of its tables."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class ApiServer:
             except httpx.HTTPError:
                 assert self.process.poll() is None, self.log.read_text()
                 assert time.monotonic() < deadline, self.log.read_text()
-                time.sleep(0.05)  # between two looks
+                time.sleep(0.05)  # between two polls
 
     def stop(self, seconds: float = 15) -> float:
-        """Ask the process to stop; gives how long it took, and kills it when it did not."""
+        """Ask the process to stop; return how long it took, and kill it if it did not stop."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)

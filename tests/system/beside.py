@@ -1,4 +1,4 @@
-"""What tests of async agents look at: when they awaited, when people were asked, who holds the slot."""
+"""Facts for tests of async agents: the times of awaits and questions, and the holder of the slot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def waits(live: Live, run: str) -> list[dict[str, Any]]:
 
 
 def run_state(live: Live, run: str) -> dict[str, Any]:
-    """Return where the run stands."""
+    """Return the state of the run."""
     with live.connect() as connection:
         row = connection.execute(
             "SELECT status, pause_kind, activations, crashes, losses, lease_worker IS NOT NULL AS leased FROM run WHERE id = %s",
@@ -42,7 +42,7 @@ def run_state(live: Live, run: str) -> dict[str, Any]:
 
 
 def noted(log: Path, run: str, what: str) -> list[float]:
-    """Return the moments of such a line of the run in the effect log."""
+    """Return the times of this line of the run in the effect log."""
     return [line["at"] for line in effects_in(log).get(run, []) if line["what"] == what]
 
 

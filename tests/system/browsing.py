@@ -1,4 +1,4 @@
-"""Opens pages as people do: in a real browser, on a desktop or a phone, and without JavaScript unless asked for."""
+"""Pages as people see them: in a real browser, on a desktop or a phone, without JavaScript by default."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ def a_browser() -> Iterator[Browser]:
 
 @dataclass
 class Person:
-    """Somebody with a browser, who looks at one page; everything that it fetched and complained about is kept."""
+    """A person with a browser and one page; its requests and its complaints are kept."""
 
     page: Page
     fetched: list[str]
     complaints: list[str]
 
     def scrolls_sideways(self) -> bool:
-        """Whether the page is wider than its window, or something on it is cut off where its card ends."""
+        """Return whether the page is wider than its window, or something on it is cut off at the end of its card."""
         wider = (
             "[document.documentElement, ...document.querySelectorAll('main')].some(e => e.scrollWidth > e.clientWidth)"
         )
         return bool(self.page.evaluate(wider))
 
     def focused(self) -> str:
-        """Name what has the focus; nothing when it is the page as a whole."""
+        """Return the name of the focused element; empty if it is the page as a whole."""
         named = "(e => e === document.body ? '' : (e.labels?.[0] ?? e).innerText.trim())(document.activeElement)"
         return str(self.page.evaluate(named))
 
     def press(self, name: str) -> None:
-        """Press a button, and wait for the page that it leads to."""
+        """Press a button, and wait for the next page."""
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def heading(self) -> str:
-        """Read the one heading that says what the page is about."""
+        """Read the one heading of the page."""
         return self.page.get_by_role("heading", level=1).inner_text()
 
 
 @contextmanager
 def person(browser: Browser, width: int = DESKTOP, *, script: bool = False, **more: Any) -> Iterator[Person]:
-    """Give a person with a fresh browser of their own."""
+    """Return a person with a fresh browser."""
     context = browser.new_context(
         java_script_enabled=script, viewport={"width": width, "height": 844}, has_touch=width < DESKTOP, **more
     )

@@ -1,4 +1,4 @@
-"""Gives the tests of the API one running server for each module, and what they need to talk to it."""
+"""Fixtures of the API's tests: one running server for each module, and clients to talk to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.system.people import with_secret
 
 @pytest.fixture(scope="module")
 def api_database(servers: Any, template_database: str) -> Iterator[str]:
-    """Give a migrated database that the tests of one module share."""
+    """Return a migrated database that the tests of one module share."""
     name = f"api_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
@@ -28,7 +28,7 @@ def api_database(servers: Any, template_database: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def api_settings() -> dict[str, str]:
-    """Give the settings of the API beside its addresses; a module that needs some has a fixture of this name."""
+    """Return the settings of the API beside its addresses; a module that needs some has a fixture of this name."""
     return {}
 
 
@@ -36,7 +36,7 @@ def api_settings() -> dict[str, str]:
 def api(
     servers: Any, api_database: str, api_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiServer]:
-    """Give a running API over that database."""
+    """Return a running API over that database."""
     log = tmp_path_factory.mktemp("api") / "api.log"
     server = ApiServer(api_database, servers.broker(0), log, api_settings).start()
     yield server
@@ -46,49 +46,49 @@ def api(
 
 @pytest.fixture(scope="module")
 def fake_worker(api: ApiServer) -> Iterator[FakeWorker]:
-    """Give a worker played by hand; its agents are known from then on."""
+    """Return a worker played by hand; its agents are known from then on."""
     with api.connect() as connection:
         yield FakeWorker(connection)
 
 
 @pytest.fixture(scope="module")
 def acme(api: ApiServer, fake_worker: FakeWorker) -> Iterator[httpx.Client]:
-    """Give a client of tenant acme with a key that may do everything."""
+    """Return a client of tenant acme with a key that may do everything."""
     with api.client(api.key("acme")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def other(api: ApiServer, fake_worker: FakeWorker) -> Iterator[httpx.Client]:
-    """Give a client of another tenant."""
+    """Return a client of another tenant."""
     with api.client(api.key("other")) as client:
         yield client
 
 
 @pytest.fixture
 def anybody(api: ApiServer) -> Iterator[httpx.Client]:
-    """Give a client without a key."""
+    """Return a client without a key."""
     with api.client(None) as client:
         yield client
 
 
 @pytest.fixture
 def run(acme: httpx.Client) -> str:
-    """Give a new run of tenant acme."""
+    """Return a new run of tenant acme."""
     made: str = acme.post("/v1/runs", json={"agent": "refund", "input": INPUT}).json()["runId"]
     return made
 
 
 @pytest.fixture(scope="module")
 def same_secret() -> Iterator[None]:
-    """Have this process make the tokens that the API would."""
+    """Use the API's secret in this process, so that it makes the same tokens."""
     with with_secret():
         yield
 
 
 @pytest.fixture
 def nothing_stored(api: ApiServer, acme: httpx.Client) -> Iterator[None]:
-    """Check that a test leaves as many rows as there were."""
+    """Check that a test leaves the number of rows unchanged."""
     before = api.rows()
     yield
     assert api.rows() == before

@@ -1,4 +1,4 @@
-"""What tests of authorizations share: a run that asks, its link, and how a refusal looks to a program and to a person."""
+"""Support for tests of authorizations: a run that asks, its link, and a refusal as a program and as a person sees it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR = 3_600_000
 
 @contextmanager
 def knowing_itself(database_url: str, redis_url: str, folder: Path, settings: dict[str, str]) -> Iterator[ApiServer]:
-    """Give an API whose public address is its own, and which may call providers on loopback; it ends without a fault."""
+    """Run an API whose public address is its own, and which may call providers on loopback; it must end without a fault."""
     settings["TAXIWAY_PRIVATE_PROVIDERS"] = "true"
     server = ApiServer(database_url, redis_url, folder / "api.log", settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
@@ -62,7 +62,7 @@ class Asking:
 
 
 def refused(address: str, code: str, status: int) -> httpx.Response:
-    """Look at a refusal as a program and as a person; give the page."""
+    """Check a refusal as a program and as a person; return the page."""
     answer = browser.get(address, headers={"accept": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     page = browser.get(address, headers={"accept": "text/html"})

@@ -1,20 +1,20 @@
-"""What is checked of an answer beyond the generator's own checks, in terms of the API's problem codes."""
+"""Checks of an answer beyond the generator's own, in terms of the API's problem codes."""
 
 from __future__ import annotations
 
 import schemathesis
 from schemathesis.core.failures import Failure
 
-# Refusals of a request that fits the document: they depend on what there is. (`payload_too_large`: on a setting.)
+# Refusals of a request that fits the document: they depend on the existing rows. (`payload_too_large`: on a setting.)
 STATES = {
     "forbidden", "not_found", "run_not_found", "token_unknown", "run_finished", "illegal_move", "idempotency_mismatch",
     "wait_closed", "conflict", "token_used", "token_expired", "unknown_agent", "unknown_queue", "unknown_window",
     "unknown_provider", "invalid_input", "invalid_answer", "invalid_cursor", "payload_too_large", "provider_failed",
 }  # fmt: skip
-# Likewise, of single fields: relations to the clock, to other fields and to what was recorded, which no schema can say.
+# Likewise of single fields: relations to the clock, to other fields and to records, which no schema can express.
 RELATIONS = {
     ("POST", "/v1/windows/{name}/override", "until"): "in the future",
-    ("PUT", "/v1/schedules/{name}", "cron"): "is missing",  # of a schedule that there is not yet
+    ("PUT", "/v1/schedules/{name}", "cron"): "is missing",  # of a schedule that does not exist yet
     ("PUT", "/v1/schedules/{name}", "timezone"): "is missing",
     ("PUT", "/v1/schedules/{name}", "run"): "is missing",
     ("PUT", "/v1/providers/{name}", "tokenUrl"): "private address",
@@ -24,14 +24,14 @@ RELATIONS = {
     ("POST", "/v1/runs/batch", "expiresIn"): "ends before notBefore",
     ("POST", "/v1/runs/{runId}/retry", "fromStep"): "is neither key nor name",
 }
-SCOPES = "x-scopes-of-the-key"  # sent along for this check, and read by nobody else
+SCOPES = "x-scopes-of-the-key"  # sent for this check, and not read by the API
 
 
 @schemathesis.check
 def takes_what_it_documents(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
 ) -> None:
-    """A request that fits the document is answered, or refused for what there is; never for what it says."""
+    """A request that fits the document is answered, or refused because of existing rows; never because of its content."""
     meta = case.meta
     if meta is None or not meta.generation.mode.is_positive or response.status_code < 400 or _is_probe(case):
         return
@@ -83,7 +83,7 @@ def _is_relation(case: schemathesis.Case, error: dict[str, str]) -> bool:
 
 
 def _is_probe(case: schemathesis.Case) -> bool:
-    """Whether the method, or the type of the body, is another one than the call's."""
+    """Return whether the method, or the type of the body, differs from the call's."""
     from schemathesis.specs.openapi.checks import is_unexpected_http_status_case  # noqa: PLC0415
 
     return is_unexpected_http_status_case(case)

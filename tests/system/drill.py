@@ -1,4 +1,4 @@
-"""A whole system whose parts are hit on purpose, at the size that the tests or a person ask for.
+"""A whole system whose parts fail on purpose, at the size that the tests or a person choose.
 
 `DRILLS=full make test ARGS='-k drill'` takes each drill at its full size, some minutes altogether.
 """
@@ -27,12 +27,12 @@ BATCH = 1000
 
 
 def size(full: int, short: int) -> int:
-    """Choose how much of a drill is done."""
+    """Choose the size of a drill."""
     return full if FULL else short
 
 
 class Drill(Live):
-    """Two workers of four slots, two schedulers, an API; each reaches the servers by ways that can be blocked."""
+    """Two workers of four slots, two schedulers, an API; each reaches the servers by links that can be blocked."""
 
     def __init__(self, base: Path) -> None:
         self.cluster = Cluster(base, Size(lease=15.0 if FULL else 5.0), Journal())
@@ -49,7 +49,7 @@ class Drill(Live):
         return self.cluster.size.lease
 
     def sequences(self, count: int, *, steps: int, millis: int, queue: str | None = None) -> list[str]:
-        """Enqueue runs whose steps, one after the other, take so long each."""
+        """Enqueue runs of so many consecutive steps, each of `millis`."""
         one = {"agent": "sequence", "input": {"steps": steps, "millis": millis, "secret": SECRET}}
         more = {} if queue is None else {"queue": queue}
         runs: list[str] = []
@@ -84,7 +84,7 @@ class Drill(Live):
         assert child.wait(10)
 
     def all_succeed(self, runs: list[str], seconds: float) -> None:
-        """Wait for the end of all; each has the result that its steps give."""
+        """Wait for the end of all; each must have the result of its steps."""
         self.until(lambda: not self.going(runs), f"{len(runs)} runs ended", seconds, lambda: self.going(runs)[:5])
         ended = self.rows(
             "SELECT status, reason, count(*) AS n FROM run WHERE id = ANY(%s::uuid[]) GROUP BY status, reason", runs
@@ -120,7 +120,7 @@ class Drill(Live):
         return [one["at"] for one in found]
 
     def report(self, name: str, **facts: Any) -> None:
-        """Keep what was measured, for whoever asks how long things took, in `build/drills.jsonl`."""
+        """Append the measurements to `build/drills.jsonl`, for later comparison."""
         file = ROOT / "build" / "drills.jsonl"
         file.parent.mkdir(exist_ok=True)
         with file.open("a") as lines:
@@ -128,5 +128,5 @@ class Drill(Live):
 
 
 def wait(seconds: float) -> None:
-    """Let a fault last."""
+    """Keep a fault for some time."""
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Plays the worker: takes runs and writes what an activation would, by the law's own functions and without a process."""
+"""A played worker: takes runs and writes what an activation would, by the functions of the law and without a process."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class FakeWorker:
         assert row is not None
 
     def ask(self, run: str, *waits: NewWait, wake: str = "all") -> list[UUID]:
-        """Take a run and park it for these waits; gives their ids."""
+        """Take a run and park it for these waits; return their ids."""
         fence = self.take(run)
         row = self.connection.execute("SELECT inbox FROM run WHERE id = %s", [fence.run]).fetchone()
         assert row is not None
@@ -119,7 +119,7 @@ class FakeWorker:
         return [wait.id for wait in waits]
 
     def open(self, fence: Fence, *waits: NewWait) -> None:
-        """Have the agent of an executing run await these while it executes."""
+        """Open these waits of an executing run, as its agent would."""
         self.n += 1
         with self.connection.transaction():
             assert opening(fence, self.n, waits, LIMITS, None).one(self.connection)

@@ -1,4 +1,4 @@
-"""Follows runs by their streams, as clients do that look at every line."""
+"""Runs followed by their streams, as by clients that read every line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def enqueue(client: httpx.Client) -> str:
 
 
 class Frame(dict[str, str]):
-    """One server-sent event: its `id`, `event` and `data`, as they stood there."""
+    """One server-sent event: its `id`, `event` and `data`, as received."""
 
     @property
     def json(self) -> Any:
@@ -51,7 +51,7 @@ def follow(client: httpx.Client, run: str, last: str | None = None, **params: st
 
 @contextmanager
 def followed(client: httpx.Client, run: str) -> Iterator[list[Frame]]:
-    """Follow a run in a thread; the list fills while the body of the `with` goes on, and is whole after it."""
+    """Follow a run in a thread; the list fills while the block executes, and is complete after it."""
     told: list[Frame] = []
     opened = threading.Event()
 

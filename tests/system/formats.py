@@ -15,7 +15,7 @@ _HOUR = st.one_of(st.just("*"), st.integers(0, 23).map(str), st.just("8-17"))
 _DAY = st.one_of(st.just("*"), st.integers(1, 28).map(str), st.just("L"))
 _MONTH = st.one_of(st.just("*"), st.integers(1, 12).map(str), st.just("JAN-MAR"))
 _WEEKDAY = st.one_of(st.just("*"), st.integers(0, 7).map(str), st.just("1-5"), st.just("MON#2"))
-# Within the bounds of every duration that there is: what a number may be is in the document, of a text no schema says it.
+# Within the bounds of every duration: the document has the bounds of a number, but no schema expresses those of a text.
 _DURATION = st.one_of(
     st.integers(1, 3600).map("PT{}S".format),
     st.integers(1, 60).map("PT{}M".format),
@@ -24,7 +24,7 @@ _DURATION = st.one_of(
 
 
 def register() -> None:
-    """Have the generator make values of these formats."""
+    """Register these formats with the generator."""
     printed = st.text(_PRINTED, min_size=1, max_size=128)
     schemathesis.openapi.format("name", printed.filter(is_name))
     schemathesis.openapi.format("printable", printed.filter(str.isprintable))

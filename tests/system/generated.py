@@ -1,6 +1,6 @@
-"""Sends what a generator makes of the OpenAPI document to a running API, and tells what it found.
+"""Requests that a generator makes from the OpenAPI document, sent to a running API, and its findings.
 
-Each failure is told with the command that repeats its request.
+Each failure is reported with the command that repeats its request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Change = Callable[[schemathesis.Case], None]
 
 @dataclass
 class Found:
-    """What one key met."""
+    """The results of one key."""
 
     failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -46,12 +46,12 @@ class Found:
                     self.failures.setdefault(name, f"{failure.message}\n{said}\n{check.failure_info.code_sample}")
 
     def unmet(self, document: dict[str, Any]) -> set[str]:
-        """Name the calls of the document that nothing was sent to."""
+        """Return the calls of the document that received no request."""
         calls = {f"{method.upper()} {path}" for path, calls in document["paths"].items() for method in calls}
         return calls - {call for call, _ in self.answers}
 
     def table(self) -> str:
-        """Show how each call answered, so that one sees how deep the requests went."""
+        """Return a table of the answers to each call, which shows how deep the requests went."""
         calls: dict[str, list[str]] = {}
         for (call, status), times in sorted(self.answers.items()):
             calls.setdefault(call, []).append(f"{status}: {times}")
@@ -67,7 +67,7 @@ def _field(said: str) -> str:
 
 
 def settings_of(url: str, key: str, scopes: str, seconds: int, seed: int) -> SchemathesisConfig:
-    """Say how requests are made, as the generator's own file of settings would."""
+    """Return the settings of requests, as the generator's own file of settings would have them."""
     return SchemathesisConfig.from_dict(
         {
             "seed": seed,

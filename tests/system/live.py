@@ -1,4 +1,4 @@
-"""A running stack as its users see it: enqueue, follow, wait; and a look at its tables and logs when a test fails."""
+"""A running stack as its users see it: enqueue, follow, wait; with its tables and logs when a test fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOK_EVERY = 0.02
 
 
 class ComesAgain(httpx.HTTPTransport):
-    """Asks again when the API says so: on a busy machine many readers with one key are asked to come back in a second."""
+    """Repeats a request when the API asks for it: a busy machine postpones many concurrent reads of one key by a second."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         for _ in range(60):
@@ -105,7 +105,7 @@ class Live:
         return {run: self.run(run) for run in runs}
 
     def going(self, runs: list[str]) -> list[dict[str, Any]]:
-        """Return what the table says about those of these runs that have not ended."""
+        """Return the table's rows of those of these runs that have not ended."""
         with self.connect() as connection:
             return connection.execute(
                 "SELECT id::text, status, epoch, ticket_at, ticket_n, lease_worker, blocked_on, crashes, losses"
@@ -151,14 +151,14 @@ class Live:
         seconds: float = 30,
         instead: Callable[[], object] = lambda: "",
     ) -> None:
-        """Wait for a fact; say what was the case instead, and what the processes logged, when it never happens."""
+        """Wait for a fact; if it never happens, show the last value and the logs of the processes."""
         deadline = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}; {instead()}\n{self.words()}"
-            time.sleep(LOOK_EVERY)  # the fact is another process's; there is nothing to wait on
+            time.sleep(LOOK_EVERY)  # the fact belongs to another process; no signal to wait on
 
     def words(self, lines: int = 15) -> str:
-        """Return the last words of every process."""
+        """Return the last output of every process."""
         logs = sorted(self.stack.logs.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{tail(log, lines)}" for log in logs if "api" not in log.name)
 
@@ -166,8 +166,8 @@ class Live:
 def recorded_then_executed_again(live: Live, run: str, effects: list[dict[str, Any]]) -> set[str]:
     """Return the steps that an activation executed although an earlier one had recorded them as succeeded.
 
-    By the event log: an activation begins at its `start` or `continue`, and every step recorded before that is known to
-    it. `effects` are the lines that the steps wrote outside the system (see `agents/effects.py`).
+    By the event log: an activation begins at its `start` or `continue`, and knows every step recorded before that.
+    `effects` are the lines that the steps wrote outside the system (see `agents/effects.py`).
     """
     known: set[str] = set()
     known_to: dict[int, set[str]] = {}
@@ -187,7 +187,7 @@ def effects_in(log: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the lines of an effect log by run."""
     found: dict[str, list[dict[str, Any]]] = {}
     text = log.read_text() if log.exists() else ""
-    for line in text[: text.rfind("\n") + 1].splitlines():  # what stands behind it is being written just now
+    for line in text[: text.rfind("\n") + 1].splitlines():  # the text after it is being written just now
         effect = json.loads(line)
         found.setdefault(effect["run"], []).append(effect)
     return found

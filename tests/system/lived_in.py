@@ -1,4 +1,4 @@
-"""An installation in which there is something of everything, so that generated requests meet more than nothing."""
+"""An installation with rows of every kind, so that generated requests meet existing ones."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ PROVIDER = {"authorizeUrl": "https://a.example.com/go", "tokenUrl": "http://127.
 
 @dataclass
 class LivedIn:
-    """The values that exist, by the name of the parameter or field; some are put in the places of generated ones."""
+    """The existing values, by the name of the parameter or field; some replace generated ones."""
 
     values: dict[str, list[str]]
     spared: frozenset[str]
 
     def change(self, case: schemathesis.Case) -> None:
-        """Have a request meet what there is, four times in five; and leave alone what the test itself stands on."""
+        """Use existing values in four requests of five; leave alone what the test itself needs."""
         place = case.operation.path.split("/")[2] if case.operation.path.count("/") > 1 else ""
         for name, given in list((case.path_parameters or {}).items()):
             known = self.values.get(f"{place}.{name}") or self.values.get(name)
@@ -86,7 +86,7 @@ class LivedIn:
 
 
 def _valid(case: schemathesis.Case, place: str) -> bool:
-    """Whether what stands there was made to fit the document, in a request that leads to no other."""
+    """Return whether the value was made to fit the document, in a request that leads to no other."""
     meta = case.meta
     if meta is None or meta.phase.name.value == "stateful":
         return False
@@ -103,7 +103,7 @@ def _one(known: list[str], given: Any) -> str:
 
 @contextmanager
 def lived_in(database_url: str, redis_url: str, folder: Path) -> Iterator[tuple[ApiServer, LivedIn, dict[str, str]]]:
-    """Give a server, what lives there, and two keys: one that may do everything, and one that may only read."""
+    """Return a server, its existing values, and two keys: one that may do everything, and one that may only read."""
     with Fleet(database_url, redis_url, folder) as fleet:
         fleet.serve(AGENTS)
         fleet.scheduler()
@@ -157,7 +157,7 @@ def _made(client: httpx.Client, method: str, path: str, body: dict[str, Any]) ->
 
 
 def _victim(fleet: Fleet) -> str:
-    """Register a worker that is nobody, for a request to drain."""
+    """Register a worker without a process, for a request to drain."""
     worker = new_id()
     workers.register(
         worker,

@@ -1,4 +1,4 @@
-"""What becomes of each mistake of `agents/mistakes.py`: the same on a worker and in `taxiway.testing.play`."""
+"""Results of each mistake of `agents/mistakes.py`: the same on a worker and in `taxiway.testing.play`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.system.agents import mistakes
 class Failure:
     """How an agent with a mistake ends: `says` is a part of its message, `at` the place that this names.
 
-    `done` are the effects of steps that came before. Nobody is asked anything.
+    `done` are the effects of earlier steps. No question is asked.
     """
 
     code: str
@@ -25,7 +25,7 @@ class Failure:
 
 
 def place(function: Callable[..., Any], text: str | None = None) -> str:
-    """Return file and line where a function begins, or of its line with this text."""
+    """Return file and line of the beginning of a function, or of its line with this text."""
     lines, first = inspect.getsourcelines(inspect.unwrap(function))
     number = first if text is None else first + next(n for n, line in enumerate(lines) if text in line)
     return f"{mistakes.__file__}:{number}"

@@ -1,4 +1,4 @@
-"""What people are asked in the tests, and the tokens that only the API could make."""
+"""Questions to people in the tests, and the tokens that only the API could make."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def with_secret(secret: str = SECRET) -> Iterator[None]:
 
 
 def asks(key: str = "approval#1", due_ms: int | None = HOUR, on_due: str | None = "denied", **more: Any) -> NewWait:
-    """Make a question that is approved or denied."""
+    """Return a question that is approved or denied."""
     return question(key, {**ASKED, **more}, due_ms, on_due)
 
 
 def wants(schema: Any) -> NewWait:
-    """Make a question that is answered."""
+    """Return a question that is answered."""
     return question("ask#1", {"prompt": "Where to?", "answer": schema}, HOUR, "timeout")
 
 
@@ -50,20 +50,20 @@ def decide(client: httpx.Client, wait: NewWait, decision: str = "approve", **mor
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
-    """Give the status and the code of a problem document."""
+    """Return the status and the code of a problem document."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return answer.status_code, answer.json()["code"]
 
 
 def run_state(fake_worker: FakeWorker, run: str) -> tuple[str, str | None]:
-    """Read the status of a run and why it has it."""
+    """Read the status of a run and its reason."""
     row = fake_worker.connection.execute("SELECT status, reason FROM run WHERE id = %s", [run]).fetchone()
     assert row
     return row["status"], row["reason"]
 
 
 def kept(fake_worker: FakeWorker, wait: NewWait) -> dict[str, Any]:
-    """Read what was decided about a wait."""
+    """Read the decision of a wait."""
     sql = "SELECT outcome, answer::text AS answer, decided_by, comment FROM wait WHERE id = %s"
     row = fake_worker.connection.execute(sql, [wait.id]).fetchone()
     assert row

@@ -1,4 +1,4 @@
-"""What every refusal of the API has in common."""
+"""The common form of every refusal of the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GOOD = {"agent": "refund", "input": INPUT}
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """Check that a request was refused so, in the form that all refusals have; give what it says."""
+    """Check that a request was refused with this, in the form of all refusals; return the problem document."""
     assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""Brings runs into every status as their users see it, by the API and a worker played by hand."""
+"""Runs in every status as their users see it, made by the API and a worker played by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.system.people import HOUR, asks
 
 @dataclass
 class Stands:
-    """A run in some status, with the right of its worker or the wait that it is parked for, where there is one."""
+    """A run in some status, with the right of its worker or the wait on which it is parked, if any."""
 
     run: str
     fence: Fence | None = None
@@ -63,7 +63,7 @@ def executing_and_asking(client: httpx.Client, fake_worker: FakeWorker) -> Stand
 
 
 def executing_and_pausing(client: httpx.Client, fake_worker: FakeWorker) -> Stands:
-    """Its agent awaits that a person ends its own pause, and executes meanwhile."""
+    """Create a run whose agent awaits the end of its own pause by a person, and executes."""
     return _awaiting(client, fake_worker, NewWait("pause#1", "user", {"reason": "look at this"}, HOUR, "timeout"))
 
 
@@ -72,7 +72,7 @@ def executing_and_listening(client: httpx.Client, fake_worker: FakeWorker) -> St
 
 
 def ready(client: httpx.Client, fake_worker: FakeWorker) -> Stands:
-    """Started, and waiting for a slot to go on."""
+    """Create a run that has started, and waits for a slot to resume."""
     run_state = executing(client, fake_worker)
     assert run_state.fence
     at = (run_state.fence.run, run_state.fence.epoch, run_state.fence.worker)
@@ -81,7 +81,7 @@ def ready(client: httpx.Client, fake_worker: FakeWorker) -> Stands:
 
 
 def auth_required(client: httpx.Client, fake_worker: FakeWorker) -> Stands:
-    """An authorization that another system carries out."""
+    """Create a run with an authorization that another system carries out."""
     request = {
         "provider": "ours", "subject": "ann", "scopes": ["mail"], "onDeny": "fail", "url": "https://ours.example.com/consent",
     }  # fmt: skip
@@ -107,7 +107,7 @@ def sleeping(client: httpx.Client, fake_worker: FakeWorker) -> Stands:
 
 
 def paused_itself(client: httpx.Client, fake_worker: FakeWorker) -> Stands:
-    """Its agent has asked for a pause that a person ends."""
+    """Create a run whose agent has requested a pause that a person ends."""
     return _parked(client, fake_worker, NewWait("pause#1", "user", {"reason": "look at this"}, HOUR, "timeout"))
 
 

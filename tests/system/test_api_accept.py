@@ -1,4 +1,4 @@
-"""What is accepted is stored whole, once, and shown as it was asked for."""
+"""An accepted run is stored completely, once, and shown as it was requested."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_input_comes_back_as_it_went_in(acme: httpx.Client) -> None:
 
 
 def test_what_is_answered_is_what_was_stored(acme: httpx.Client) -> None:
-    """The answer is not read from the tables; it shows all the same what they show."""
+    """The answer is not read from the tables; it still shows the same as they do."""
     body = {
         **GOOD,
         "priority": -3,

@@ -1,4 +1,4 @@
-"""A decision that does not fit what was asked is refused in words, and the run does not wake."""
+"""A decision that does not fit its question is refused in words, and the run does not wake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many runs at once: which are meant is said exactly, counted before, and never guessed; the scheduler does the rest."""
+"""Bulk operations: the filter is exact, its runs are counted before, and never guessed; the scheduler does the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BULK = "/v1/runs/bulk"
 
 @pytest.fixture
 def tag() -> str:
-    """Give a tag that only the runs of this test have."""
+    """Return a tag that only the runs of this test have."""
     return f"t-{uuid.uuid4().hex[:8]}"
 
 

@@ -1,4 +1,4 @@
-"""A cancel ends what nobody executes at once, asks the worker otherwise, and never undoes an end."""
+"""A cancel ends an idle run immediately, asks the worker of an executing one, and never undoes an end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to a provider and back: nothing changes by a link or a state that is wrong, old, used or somebody else's."""
+"""The way to a provider and back: a link or a state that is wrong, old, used or another user's changes nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def provider() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """Give an API that knows its own address, and logs all that it can."""
+    """Return an API that knows its own address, with its most detailed log."""
     settings = {"TAXIWAY_SECRET_KEY": SECRET_KEY, "TAXIWAY_LOG_LEVEL": "debug"}
     folder = tmp_path_factory.mktemp("api")
     with knowing_itself(api_database, servers.broker(0), folder, settings) as api:

@@ -1,4 +1,4 @@
-"""What users may do to a run in each of its statuses, as one table: the answer, and where the run stands then."""
+"""The control of a run in each of its statuses, as one table: the answer, and the state of the run after it."""
 
 from __future__ import annotations
 

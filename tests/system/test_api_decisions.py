@@ -1,4 +1,4 @@
-"""People decide by a link: one decision wins, everybody else is told which, and nothing else decides."""
+"""People decide by a link: one decision wins, all others receive it, and nothing else decides."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def led(api: ApiServer) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def free(fake_worker: FakeWorker) -> None:
-    """Have the worker offer slots, as many as all tests together may take."""
+    """Offer slots of the worker, as many as all tests together may take."""
     fake_worker.connection.execute(
         "UPDATE worker SET consuming_at = now(), slots = 1000 WHERE id = %s", [fake_worker.worker]
     )
@@ -206,7 +206,7 @@ def test_nothing_is_told_of_another_tenants_runs(
     missing = acme.get(f"/v1/runs/{uuid4()}/explain")
     assert (refused.status_code, refused.json()) == (404, missing.json())
     assert refused.json()["code"] == "run_not_found"
-    # A wait for a child cannot name another tenant's run; if it did, nothing would be told of that.
+    # A wait for a child cannot name another tenant's run; if it did, nothing of that run would be shown.
     [blocker] = _parked(acme, fake_worker, NewWait("c", "child", {"signal": "x", "run": foreign, "agent": "a"}))[
         "blockers"
     ]

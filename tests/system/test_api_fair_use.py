@@ -1,4 +1,4 @@
-"""Calls that read take turns: a key with many under way is told so, and nobody who enqueues waits behind them."""
+"""Calls that read take turns: a key with too many in progress is refused, and no enqueue waits behind them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def api_settings() -> dict[str, str]:
 
 @contextmanager
 def nothing_reads(api: ApiServer, table: str) -> Iterator[None]:
-    """Keep a table from all others, as a change of it does."""
+    """Lock a table against all reads, as a change of its schema does."""
     with api.connect() as connection, connection.transaction(force_rollback=True):
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         yield

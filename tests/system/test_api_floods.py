@@ -21,7 +21,7 @@ from tests.system.following import enqueue, followed
 
 LOUD = "loud"
 """A tenant of this test's own: other tests hear what Redis says of theirs."""
-# Whatever can reach Redis can publish this fast; workers do not.
+# Any client of Redis can publish this fast; workers do not.
 FLOOD = """
 import json, sys, time, redis
 url, channel = sys.argv[1:]
@@ -64,11 +64,11 @@ def until(fact: Any, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline
-        time.sleep(0.002)  # between two looks
+        time.sleep(0.002)  # between two polls
 
 
 def _delays(bus: Bus, run: str, told: list[Any], times: int) -> list[float]:
-    """Say something live of a run again and again; return how long each took to its client, in milliseconds."""
+    """Publish live messages of a run repeatedly; return how long each took to its client, in milliseconds."""
     delays = []
     for n in range(times):
         known = len(told)
@@ -95,7 +95,7 @@ def test_other_streams_get_their_live_events_by_hints_all_the_while(
         until(lambda: len(told) == 2)
         with loud.stream("GET", "/v1/events/sse") as tenant, flooded(api, channel):
             assert tenant.status_code == 200, tenant.read()
-            time.sleep(0.5)  # the flood is well under way
+            time.sleep(0.5)  # the flood is in full progress
             delays = _delays(bus, other, told, 100)
             began = time.monotonic()
             assert acme.get("/health").status_code == 200

@@ -1,4 +1,4 @@
-"""Connections that only hold a place are closed, and nobody else waits for that."""
+"""Connections that only hold a place are closed, and no other client waits for that."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _sockets() -> int:
 
 @contextmanager
 def connections(api: ApiServer, openings: list[bytes]) -> Iterator[list[socket.socket]]:
-    """Open a connection for each of these, and send so much of a request on it."""
+    """Open a connection for each of these, and send that part of a request on it."""
     made = []
     try:
         for said in openings:
@@ -47,7 +47,7 @@ def connections(api: ApiServer, openings: list[bytes]) -> Iterator[list[socket.s
 
 
 def _is_closed(one: socket.socket) -> bool:
-    """Return whether the other end has closed a connection; an answer that came first is passed over."""
+    """Return whether the other end has closed a connection; skip an answer before that."""
     while True:
         try:
             if not one.recv(65536, socket.MSG_DONTWAIT):
@@ -76,7 +76,7 @@ def test_many_half_sent_requests_are_gone_within_the_time_limit_and_others_are_s
                     one.send(b"a")
             assert acme.get("/health").status_code == 200
             enqueue(acme)
-            time.sleep(0.5)  # as one that drips does
+            time.sleep(0.5)  # like a client that sends byte by byte
             open_ = [one for one in open_ if not _is_closed(one)]
 
 
@@ -97,7 +97,7 @@ def test_a_quiet_stream_is_held_longer_than_any_limit(acme: httpx.Client) -> Non
     with acme.stream("GET", f"/v1/runs/{run}/sse", timeout=60) as response:
         lines = response.iter_lines()
         assert next(lines)
-        time.sleep(HEADER_SECONDS + 2 * SWEEP_SECONDS)  # the limit is one of time
+        time.sleep(HEADER_SECONDS + 2 * SWEEP_SECONDS)  # the limit is a time limit
         assert acme.post(f"/v1/runs/{run}/cancel").status_code == 200
         assert "event: end" in list(lines)
 
@@ -131,6 +131,6 @@ def test_one_address_has_its_share_unless_it_is_a_trusted_proxy(
             deadline = time.monotonic() + 5
             while sum(map(_is_closed, held)) < 7:
                 assert time.monotonic() < deadline
-                time.sleep(0.01)  # between two looks
+                time.sleep(0.01)  # between two polls
     finally:
         server.stop()

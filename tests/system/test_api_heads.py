@@ -1,4 +1,4 @@
-"""What a connection says before and beside a request's body is bounded, and one that wants another protocol keeps no place."""
+"""The part of a request before and beside its body is bounded, and a request for another protocol keeps no place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENDLESS = {
 
 @pytest.fixture(scope="module")
 def api_settings() -> dict[str, str]:
-    """Give settings under which this machine is no proxy, and has few connections."""
+    """Return settings under which this machine is not a proxy, and has few connections."""
     return {"FORWARDED_ALLOW_IPS": "192.0.2.1", "TAXIWAY_HTTP_CONNECTIONS_PER_PEER": str(PER_PEER)}
 
 
@@ -42,7 +42,7 @@ def line(api: ApiServer) -> Iterator[socket.socket]:
 
 
 def _rest(line: socket.socket) -> bytes:
-    """Return what comes until the other end closes the connection."""
+    """Return everything until the other end closes the connection."""
     came = b""
     with suppress(ConnectionResetError):
         while piece := line.recv(65536):

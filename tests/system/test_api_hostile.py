@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is an answer: never a 500, and always JSON of the documented shape."""
+"""Every request gets an answer: never a 500, and always JSON of the documented shape."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ names = st.sampled_from(NAMES) | texts
 bodies = st.dictionaries(names, values | st.sampled_from(["refund", "echo", "PT5S"]), max_size=6)
 
 
-NOT_HTTP = "Invalid HTTP request received."  # uvicorn's word on what is no HTTP: no application ever sees it
+NOT_HTTP = "Invalid HTTP request received."  # uvicorn's answer to what is not HTTP: no application ever sees it
 
 
 def checked(answer: httpx.Response) -> None:
@@ -139,4 +139,4 @@ def test_any_header(acme: httpx.Client, value: bytes) -> None:
         checked(acme.send(request))
         checked(acme.get("/v1/agents", headers={"x-api-key": value}))
     except (httpx.LocalProtocolError, httpx.RemoteProtocolError):
-        pass  # no header could carry it
+        pass  # no header can contain it

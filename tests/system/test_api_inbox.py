@@ -1,4 +1,4 @@
-"""Keys list and decide what their tenant is asked, in their own name and as far as their scopes and roles go."""
+"""Keys list and decide the questions of their tenant, in their own name and within their scopes and roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are made, listed and revoked, by command and by call; a secret is seen once."""
+"""Keys are created, listed and revoked, by command and by call; a secret is shown once."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_key_over_the_installation_is_given_and_revoked_by_one_alone(api: ApiS
 
 
 def test_a_key_that_was_revoked_elsewhere_leaves_no_other_behind(api: ApiServer) -> None:
-    """This process knows it for some seconds more."""
+    """This process trusts it for some more seconds."""
     first, second = (api.key("leaving", SCOPES, name=name) for name in ("leaving", "staying"))
     with api.client(first) as leaving, api.client(second) as staying:
         ids = {key["name"]: key["id"] for key in leaving.get("/v1/keys").json()["keys"]}

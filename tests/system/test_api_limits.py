@@ -1,4 +1,4 @@
-"""Limits by HTTP: what is said of a queue or an agent is stored whole, shown as it was said, and refused by its field."""
+"""Limits by HTTP: settings of a queue or an agent are stored completely, shown unchanged, and refused by field."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def queue(api: ApiServer, acme: httpx.Client) -> Iterator[None]:
 
 
 def changes(api: ApiServer) -> int:
-    """Count how often the leading scheduler is asked to look at the queue's lines."""
+    """Count how often the leading scheduler is asked to recheck the queue's lines."""
     with api.connect() as connection:
         return len(connection.execute("SELECT FROM place_change WHERE queue = 'limited'").fetchall())
 
@@ -138,7 +138,7 @@ def test_weights_are_replaced_as_a_whole(api: ApiServer, acme: httpx.Client) -> 
 
 
 def test_weights_may_be_put_while_everybody_enqueues(api: ApiServer, acme: httpx.Client) -> None:
-    """Who changes a queue takes the shares of its tenants, who enqueues into several takes theirs: nobody waits in a ring."""
+    """A change of a queue locks the shares of its tenants, an enqueue into several queues locks theirs: no deadlock."""
     keys = [api.key(f"tenant{n}") for n in range(4)]
     run = {"agent": "refund", "input": INPUT}
     batch = {"runs": [{**run, "queue": queue} for queue in ("limited", "default", "limited", "default")]}

@@ -1,4 +1,4 @@
-"""Links are given to who may decide and to who made the run, wherever a question is told; they are kept nowhere."""
+"""Links are shown to approvers and to the user who made the run, wherever a question is shown; they are stored nowhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def api_settings() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def viewers(api: ApiServer, fake_worker: FakeWorker) -> Iterator[dict[str, httpx.Client]]:
-    """Give a client for each kind of viewer: who made the run, who may decide, who may read."""
+    """Return a client for each kind of viewer: the user who made the run, one who may decide, one who may read."""
     keys = {
         "maker": api.key(scopes=("enqueue", "read")),
         "decider": api.key(scopes=FULL),
@@ -51,7 +51,7 @@ def enqueue(client: httpx.Client, **more: Any) -> str:
 
 
 def streamed(client: httpx.Client, run: str, event: str) -> dict[str, Any]:
-    """Give the first event of a kind that a stream from the beginning delivers."""
+    """Return the first event of a kind that a stream from the beginning delivers."""
     with client.stream("GET", f"/v1/runs/{run}/sse") as response:
         assert response.headers["referrer-policy"] == "no-referrer"
         lines = response.iter_lines()
@@ -63,7 +63,7 @@ def streamed(client: httpx.Client, run: str, event: str) -> dict[str, Any]:
 
 
 def told(client: httpx.Client, run: str, event: str) -> list[dict[str, Any]]:
-    """Give the first event of a kind by each way in which it is told."""
+    """Return the first event of a kind from each of its sources."""
     ways = [
         client.get(f"/v1/runs/{run}/events").json()["events"],
         client.get(f"/v1/runs/{run}", params={"includeEvents": True}).json()["events"],
@@ -72,7 +72,7 @@ def told(client: httpx.Client, run: str, event: str) -> list[dict[str, Any]]:
 
 
 def links(client: httpx.Client, run: str, name: str = "approvalUrl", event: str = "run_approval") -> set[str | None]:
-    """Give the links that a client sees of a run with one question, wherever it is told."""
+    """Return the links that a client sees of a run with one question, in each place."""
     shown = client.get(f"/v1/runs/{run}").json()["pause"]["waits"][0]
     listed = next(item for item in client.get("/v1/runs").json()["runs"] if item["runId"] == run)["pause"]["waits"][0]
     waited = client.get(f"/v1/runs/{run}/wait").json()["pause"]["waits"][0]
@@ -158,7 +158,7 @@ def test_a_start_is_told_with_the_agent_and_its_input_unless_it_is_large(
 
 
 class Overheard:
-    """Everything that is said on the bus while it listens."""
+    """Everything that is published on the bus while it listens."""
 
     def __init__(self, url: str) -> None:
         self.texts: list[str] = []
@@ -192,7 +192,7 @@ class Overheard:
 
 
 def everything(fake_worker: FakeWorker) -> str:
-    """Write down every row of every table."""
+    """Return every row of every table as text."""
     names = fake_worker.connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     rows = [
         fake_worker.connection.execute(f'SELECT t::text AS t FROM "{name["tablename"]}" AS t').fetchall()

@@ -1,4 +1,4 @@
-"""Capacity for people and gauges for autoscalers say the same, of queues alone."""
+"""Capacity for people and gauges for autoscalers show the same, of queues only."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NAMES = {
 
 @pytest.fixture
 def busy(api: ApiServer, acme: httpx.Client) -> Iterator[str]:
-    """Give a queue of three slots: one run executes, two are ready, one waits for its place, one for its time."""
-    queue = f"busy-{uuid.uuid4().hex[:8]}"  # readings of the second before know nothing of it
+    """Return a queue of three slots: one run executes, two are ready, one waits for its place, one for its time."""
+    queue = f"busy-{uuid.uuid4().hex[:8]}"  # readings of the second before do not contain it
     with api.connect() as connection:
         fake_worker = FakeWorker(connection, queue=queue, slots=3)
         fake_worker.take(enqueue(acme, queue))
@@ -40,7 +40,7 @@ def enqueue(client: httpx.Client, queue: str, **more: Any) -> str:
 
 
 def capacity(client: httpx.Client, queue: str, **says: Any) -> dict[str, Any]:
-    """Ask until the reading is a new one: for a moment the last one serves."""
+    """Poll until the reading is new: the last one is reused for a moment."""
     for _ in range(10_000):
         for shown in client.get("/v1/capacity").json()["queues"]:
             if shown["queue"] == queue and says.items() <= shown.items():
@@ -99,7 +99,7 @@ def test_metrics_are_open_and_name_nothing_but_queues(
 
 
 def until_fresh(client: httpx.Client, queue: str, name: str, value: float) -> None:
-    """Ask until the reading is a new one: it may be that of the second before."""
+    """Poll until the reading is new: it may be that of the second before."""
     for _ in range(10_000):
         if gauges(client, queue).get(name) == value:
             return

@@ -1,4 +1,4 @@
-"""A name is one segment of a path, whatever is in it; every route that has a name in it reaches everything that may be one."""
+"""A name is one segment of a path, whatever its characters; every route with a name reaches everything of that name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DECLARED_BY_OPS = (
     "windows",
     "schedules",
     "providers",
-)  # whose names are narrower: letters, digits, dots, dashes, underscores
+)  # their names are narrower: letters, digits, dots, dashes, underscores
 ROUTES = [
     (method, path)
     for path, calls in build().openapi()["paths"].items()
@@ -52,7 +52,7 @@ BODIES: dict[str, Any] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def agents(api: ApiServer, fake_worker: object) -> None:
-    """Make agents, and a queue for each, of all these names."""
+    """Create agents, and a queue for each, of all these names."""
     with api.connect() as connection:
         for name in HARD:
             connection.execute("INSERT INTO queue (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
@@ -75,7 +75,7 @@ def test_every_route_with_a_name_in_it_reads_the_name_as_it_is(acme: httpx.Clien
         said = answer.json() if answer.content else {}
         kind = path.split("/")[2]
         if kind in DECLARED_BY_OPS:
-            # Refused where it is declared; elsewhere the call was reached, and knows no such thing.
+            # Refused where it is declared; elsewhere the call was reached, and found no such thing.
             assert said["code"] in ("invalid_request", "not_found"), (method, path, said)
             assert "no address" not in said["detail"], (method, path, said)
             assert "There is nothing at this address" not in said["detail"], (method, path, said)

@@ -1,4 +1,4 @@
-"""A run asks people while it executes: it lists what it awaits, they decide by every way, and its worker is woken at once."""
+"""A run asks people while it executes: it lists its waits, all ways to decide work, and its worker is woken immediately."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Woken = Callable[[], int]
 
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """Give an API that knows its own address: a provider sends people back to it."""
+    """Return an API that knows its own address: a provider redirects people to it."""
     settings = {**SETTINGS, "TAXIWAY_PRIVATE_PROVIDERS": "true"}
     server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log", settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
@@ -57,7 +57,7 @@ def secret() -> Iterator[None]:
 
 @pytest.fixture
 def woken(api: ApiServer, fake_worker: FakeWorker) -> Iterator[Woken]:
-    """Listen to the channel of the worker; gives how often it was woken since it was asked last."""
+    """Listen to the channel of the worker; return how often it was woken since the last call."""
     broker = redis.Redis.from_url(api.redis_url)
     heard = broker.pubsub(ignore_subscribe_messages=True)
     heard.subscribe(worker_channel(fake_worker.worker), "sync")

@@ -1,4 +1,4 @@
-"""What the API says and does while something that it needs is missing."""
+"""The API's answers and its recovery while a dependency is missing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_when_the_database_goes_and_comes_back_calls_and_streams_go_on(
             assert acme.get("/health").status_code == 200
             assert acme.get("/ready").status_code == 503
             assert ask_all(acme) == {(503, "unavailable")}
-            time.sleep(2.5)  # a poll of the open stream fails meanwhile
+            time.sleep(2.5)  # a poll of the open stream fails during this time
         finally:
             server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert acme.get("/ready").status_code == 200

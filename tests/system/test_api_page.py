@@ -1,4 +1,4 @@
-"""The approval page as it goes over the wire: for whom, with which headers, and what a submitted form does."""
+"""The approval page on the wire: its viewers, its headers, and the effect of a submitted form."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def api_settings() -> dict[str, str]:
 
 @pytest.fixture
 def anybody(api: ApiServer) -> Iterator[httpx.Client]:
-    """Give a client without a key, as a browser is one."""
+    """Return a client without a key, like a browser."""
     with httpx.Client(base_url=api.url, headers=BROWSER, timeout=30, trust_env=False) as client:
         yield client
 
 
 def asked(fake_worker: FakeWorker, run: str, on_due: str = "denied", **request: Any) -> tuple[NewWait, str]:
-    """Have the run ask; gives the wait and the token of its link."""
+    """Ask a question of the run; return the wait and the token of its link."""
     wait = question("q", {"prompt": "Refund A7?", "onDeny": "cancel", **request}, HOUR, on_due)
     fake_worker.ask(run, wait)
     return wait, token_of(wait)
@@ -78,7 +78,7 @@ def test_whoever_does_not_ask_for_json_is_shown_a_page_that_runs_nothing_and_tha
         assert part in POLICY
     assert "unsafe" not in POLICY
     assert re.findall(r"<script|<link|<img|<iframe|javascript:|\son\w+=|\sstyle=", page.text) == []
-    # The token stands where the form needs it and nowhere else.
+    # The form contains the token, and nothing else does.
     assert page.text.count(secret) == page.text.count(f'name="token" value="{secret}"') == 1
     assert outcome(fake_worker, wait) == (None, None, None)
 

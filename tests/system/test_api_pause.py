@@ -1,4 +1,4 @@
-"""A pause is taken of every run that has not ended; what it does depends on what the run does at the moment."""
+"""Every run that has not ended accepts a pause; the effect depends on its state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _verbs(acme: httpx.Client, run: str) -> list[str]:
 
 
 def _park(fake_worker: FakeWorker, run: str) -> None:
-    """Have the run wait for somebody to mend its code."""
+    """Park the run until its code is fixed."""
     fence = fake_worker.take(run)
     row = moves.park(
         Verb.PAUSE_BY_AGENT, fence.run, fence.epoch, fence.worker, inbox=0, active_ms=1, reason=Reason.CODE_MISMATCH,

@@ -1,4 +1,4 @@
-"""Runs are found, paged and shown as the law says they stand."""
+"""Runs are found, paged and shown in the state that the law gives them."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_capacity_counts_slots_leases_and_those_who_wait(api: ApiServer, acme: h
 
 
 def counted(client: httpx.Client, **says: int) -> dict[str, Any]:
-    """Ask until the reading is a new one: for a moment the last one serves."""
+    """Poll until the reading is new: the last one is reused for a moment."""
     for _ in range(10_000):
         for queue in client.get("/v1/capacity").json()["queues"]:
             if queue["queue"] == "counted" and says.items() <= queue.items():

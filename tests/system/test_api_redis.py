@@ -1,4 +1,4 @@
-"""When Redis goes away and comes back, hints flow again by themselves."""
+"""After an outage of Redis, hints arrive again without any intervention."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.system.fake_worker import INPUT, FakeWorker
 
 
 class Cable:
-    """A way to Redis that can be cut and mended."""
+    """A link to Redis that can be cut and repaired."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
@@ -58,7 +58,7 @@ class Cable:
     def cut(self) -> None:
         self.whole = False
         for end in self.ends:
-            with suppress(OSError):  # closed by the thread that carries
+            with suppress(OSError):  # closed by the thread that forwards
                 end.shutdown(socket.SHUT_RDWR)
         self.ends = []
 
@@ -79,7 +79,7 @@ def until(fact: Any, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)  # between two polls
 
 
 def test_live_messages_arrive_again_after_redis_was_away(
@@ -97,7 +97,7 @@ def test_live_messages_arrive_again_after_redis_was_away(
     def say_until_heard(count: int) -> None:
         def heard() -> bool:
             bus.publish_event("acme", public_event.live(run, "RUNNING", "progress", {"done": 1}))
-            time.sleep(0.05)  # so that the bus is not flooded while nobody hears it
+            time.sleep(0.05)  # so that the bus is not flooded while it has no subscriber
             return told.count("event: progress") >= count
 
         until(heard)

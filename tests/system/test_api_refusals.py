@@ -86,7 +86,7 @@ def test_a_bad_request_names_the_field_and_stores_nothing(
 ) -> None:
     document = problem(acme.post("/v1/runs", content=json.dumps(body), headers=JSON), status, code)
     assert fields(document) == named
-    # The same run inside a batch takes the whole batch down, and is named by its place.
+    # The same run inside a batch makes the whole batch fail, and is named by its place.
     batch = json.dumps({"runs": [GOOD, body]})
     document = problem(acme.post("/v1/runs/batch", content=batch, headers=JSON), status, code)
     assert fields(document) == {f"runs[1].{name}" for name in named or ()}

@@ -1,4 +1,4 @@
-"""What is open for a key ends when the key is revoked, wherever that is done; what others have open goes on."""
+"""Connections of a key end when it is revoked, by whichever process; those of other keys continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every call needs a key with the scope for it, and shows nothing of another tenant."""
+"""Every call needs a key with its scope, and shows nothing of another tenant."""
 
 from __future__ import annotations
 

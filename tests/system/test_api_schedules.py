@@ -1,4 +1,4 @@
-"""Schedules by HTTP: made, changed in part, paused, run by hand and deleted; each tenant sees its own."""
+"""Schedules by HTTP: created, partly changed, paused, run by hand and deleted; each tenant sees its own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_schedule_gives_its_runs_a_key_and_a_time_to_begin_in(api: ApiServer, 
     lasts = datetime.fromisoformat(run["expiresAt"]) - datetime.fromisoformat(run["createdAt"])
     assert lasts.total_seconds() == 3600
     with api.connect() as connection:
-        # As a schedule was stored before its runs could have these.
+        # As a schedule was stored before its runs could have these fields.
         connection.execute("""UPDATE schedule SET request = json_build_object('given', request -> 'given', 'run',
             (request::jsonb -> 'run') - 'expires_in_ms' - 'concurrency_key' - 'on_conflict')""")
     run = acme.post(f"{PATH}/run").json()

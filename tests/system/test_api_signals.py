@@ -1,4 +1,4 @@
-"""A signal is stored before it is answered, wakes who waits for it, and is refused in words when it cannot be taken."""
+"""A signal is stored before its answer, wakes the run that waits for it, and is refused in words if it cannot be taken."""
 
 from __future__ import annotations
 

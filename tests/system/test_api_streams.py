@@ -1,4 +1,4 @@
-"""A stream delivers every stored event once, in order, whatever becomes of clients and hints."""
+"""A stream delivers every stored event once, in order, whatever happens to clients and hints."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def until(fact: Any, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)  # between two polls
 
 
 def test_a_hint_brings_an_event_at_once(acme: httpx.Client, fake_worker: FakeWorker, bus: Bus) -> None:
@@ -188,7 +188,7 @@ def write_events(url: str, runs: list[str], bus: Bus) -> None:
                 hints.append(public_event.public(connection.execute(wanted, [fence.run]).fetchone()))
             for hint in chance.sample(hints, len(hints) // 2):
                 bus.publish_event("acme", hint)
-            time.sleep(0.01)  # so that the clients see the run while it goes on
+            time.sleep(0.01)  # so that the clients see the run while it executes
         for fake_worker, fence in zip(hands, fences, strict=True):
             fake_worker.succeed(fence)
 
@@ -294,7 +294,7 @@ def test_open_streams_and_waits_do_not_hold_up_a_stop(
         with followed(client, run) as told:
             waiting = threading.Thread(target=client.get, args=(f"/v1/runs/{run}/wait",))
             waiting.start()
-            time.sleep(0.3)  # the wait is a request like any other: nothing outside shows that it has arrived
+            time.sleep(0.3)  # the wait is a request like any other: nothing shows from outside that it has arrived
             assert server.stop() < 5
         waiting.join(5)
         assert not waiting.is_alive()

@@ -1,4 +1,4 @@
-"""A wait for a run answers when that has ended, and in time when it has not."""
+"""A wait for a run answers when the run has ended, or at its time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tenant's live stream: what happens to its runs from now on, and the e-mails that a notifier makes of it."""
+"""A tenant's live stream: the events of its runs from now on, and the e-mails that a notifier makes of them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _enqueue(client: httpx.Client, agent: str = "refund") -> str:
 
 
 def _ask(api: ApiServer, fake_worker: FakeWorker, bus: Bus, run: str, prompt: str) -> None:
-    """Park the run at a question, and say so on the bus as its worker would."""
+    """Park the run at a question, and publish that as its worker would."""
     fake_worker.ask(run, question("q", {"prompt": prompt, "details": {"n": 7}, "onDeny": "cancel"}, None, None))
     with psycopg.connect(api.database_url, row_factory=dict_row) as connection:
         row = connection.execute("SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC", [UUID(run)]).fetchone()
@@ -77,7 +77,7 @@ def test_what_happens_to_the_tenants_runs_comes_without_ids_from_the_first_keepa
         foreign = _enqueue(other)
         run = _enqueue(mine)
         heard = [next(coming)]
-        while heard[-1].json["runId"] != run:  # a hint of an earlier test's may still have been under way
+        while heard[-1].json["runId"] != run:  # a hint of an earlier test may still have been on its way
             heard.append(next(coming))
     assert (heard[-1]["event"], heard[-1].json["seq"]) == ("status", 1)
     assert not any("id" in frame or frame.json["runId"] == foreign for frame in heard)
@@ -151,7 +151,7 @@ def test_a_client_listens_from_the_beginning_of_its_block(api: ApiServer, mine: 
 
 
 class _Received(Mailbox):
-    """Hands e-mails over to the test; `subjects` are those that it has taken."""
+    """Passes e-mails to the test; `subjects` are those that it has taken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ def test_the_notifier_mails_what_was_asked_before_it_came_and_what_is_asked_then
 
 
 def _about(received: _Received, prompt: str) -> Message:
-    """Wait for the e-mail with this subject; other tests have left questions open too."""
+    """Wait for the e-mail with this subject; other tests have left open questions too."""
     while True:
         message = received.mails.get(timeout=PATIENCE)
         received.subjects.append(str(message["Subject"]))

@@ -1,4 +1,4 @@
-"""Windows by HTTP: made, shown, overridden and deleted; what is wrong with one is said by the name of its field."""
+"""Windows by HTTP: created, shown, overridden and deleted; a fault is reported with the name of its field."""
 
 from __future__ import annotations
 

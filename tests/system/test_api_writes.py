@@ -1,4 +1,4 @@
-"""While the database takes no writes the API says so and why, is not ready, and continues by itself afterwards."""
+"""While the database takes no writes the API reports that with its reason, is not ready, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def until(fact: Any, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline
-        time.sleep(0.05)  # between two looks
+        time.sleep(0.05)  # between two polls
 
 
 def refusal(client: httpx.Client) -> str:
-    """Enqueue a run, which is refused; return why."""
+    """Enqueue a run, which is refused; return the reason."""
     answer = client.post("/v1/runs", json=GOOD)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
     return str(answer.json()["detail"])
@@ -74,7 +74,7 @@ def small_disk(owner: int, folder: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def on_small_disk(servers: Any, template_database: str, tmp_path: Path) -> Iterator[tuple[ApiServer, Path]]:
-    """Give an API whose database lies on a small disk of its own."""
+    """Return an API whose database is on a small disk of its own."""
     with psycopg.connect(servers.postgres, autocommit=True) as connection:
         row = connection.execute("SHOW data_directory").fetchone()
         assert row is not None
@@ -108,7 +108,7 @@ def test_a_full_disk_is_named_loses_nothing_accepted_and_is_over_when_there_is_s
                     pass
             except OSError:
                 pass
-        while (answer := client.post("/v1/runs", json=GOOD)).status_code == 201:  # in what room the tables have
+        while (answer := client.post("/v1/runs", json=GOOD)).status_code == 201:  # in the free space of the tables
             accepted.append(answer.json()["runId"])
             assert len(accepted) < 5_000
         assert "disk of the database is full" in refusal(client)

@@ -1,4 +1,4 @@
-"""People decide in a browser: at a desk and on a phone, with the keyboard alone, and without any JavaScript."""
+"""People decide in a browser: at a desk and on a phone, with only the keyboard, and without any JavaScript."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def api_settings() -> dict[str, str]:
 
 @pytest.fixture
 def ask(api: ApiServer, fake_worker: FakeWorker, run: str) -> Ask:
-    """Give a function that has the run ask, and gives the link."""
+    """Return a function that asks a question of the run, and returns the link."""
 
     def link(wait: NewWait | None = None, *, due_ms: int = HOUR, on_due: str = "denied", **request: Any) -> str:
         asked = {"prompt": "Refund order A7?", "onDeny": "cancel", **request}
@@ -110,7 +110,7 @@ def ask(api: ApiServer, fake_worker: FakeWorker, run: str) -> Ask:
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def somebody(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """Give a person at a desk, and one with a phone that is set to dark; neither has JavaScript."""
+    """Return a person at a desk, and one with a phone that is set to dark; neither has JavaScript."""
     scheme = "light" if request.param == DESKTOP else "dark"
     with person(browser, request.param, color_scheme=scheme) as one:
         yield one

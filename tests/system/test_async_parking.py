@@ -1,4 +1,4 @@
-"""The run of an async agent that only waits is parked whatever its loop holds, and its deadlines outlive that and its hosts."""
+"""The run of an async agent that only waits is parked whatever its loop holds, and its deadlines outlive parks and hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An async agent awaits people beside whatever else its loop has: they are asked immediately, and it hears them."""
+"""An async agent awaits people beside the other content of its loop: they are asked immediately, and it receives the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While Redis is away, what people decide still reaches an agent that executes: by the next renewal of its lease."""
+"""While Redis is away, decisions of people still reach an executing agent: by the next renewal of its lease."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes of beginners, live: each ends in a sentence with file and line, and nothing that nobody approved is done."""
+"""Mistakes of beginners, live: each ends in a sentence with file and line, and no unapproved step executes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def live(stack: Any) -> Iterator[Live]:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Give the file of effects."""
+    """Return the path of the file of effects."""
     (tmp_path / "log").touch()
     return tmp_path / "log"
 

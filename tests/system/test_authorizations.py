@@ -1,4 +1,4 @@
-"""Runs that act for people: authorized once, woken at once, and never with a token that is of no use."""
+"""Runs that act for people: authorized once, woken immediately, and never with a useless token."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def as_at_the_start(provider: Loopback) -> Iterator[None]:
 
 
 def link(live: Live, run: str) -> str:
-    """Wait until the run asks, and return the link out of its newest event that asks."""
+    """Wait until the run asks, and return the link from its newest question."""
     live.until(lambda: live.run(run)["status"] == "AUTH_REQUIRED", "the run asks", instead=lambda: live.run(run))
     asking = [event for event in live.events(run) if event["event"] == "authentication" and "authUrl" in event]
     return str(asking[-1]["authUrl"])
 
 
 def end(live: Live, run: str) -> dict[str, Any]:
-    """Wait until the run has ended; parked again is not ended."""
+    """Wait until the run has ended; parked again does not count."""
     live.end_all([run], 30)
     return live.run(run)
 
@@ -142,7 +142,7 @@ def test_a_grant_that_was_revoked_here_is_asked_for_anew(live: Live, provider: L
 def test_a_run_that_found_a_grant_and_went_past_is_not_held_up_when_it_is_revoked(
     live: Live, provider: Loopback
 ) -> None:
-    """It never waited there, and recorded a step behind it: to wait there now would look like code that has changed."""
+    """It never waited there, and recorded a step after it: waiting there now would look like changed code."""
     first = live.enqueue("reader", {"url": provider.url}, userId="past")
     consent(link(live, first))
     end(live, first)
@@ -219,7 +219,7 @@ def test_a_consent_to_less_wakes_only_those_that_need_no_more(live: Live, provid
     link(live, notes)
     asked = link(live, mail)
     provider.conduct(withhold=["read:mail"])
-    # The person is sent by the run that needs mail; the provider adds notes, which its operator always asks for.
+    # The run that needs mail sends the person; the provider adds notes, which its operator always requests.
     live.http.put(f"/v1/providers/{NAME}", json=provider.settings(scopes=["read:notes"]))
 
     page = consent(asked)

@@ -1,4 +1,4 @@
-"""Values that nobody can record: a clear error for who made them, no harm for anybody else."""
+"""Values that cannot be recorded: a clear error for their run, no harm for any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many runs at once on a whole system: the scheduler does it beside its other work, the client and the command line follow it."""
+"""Bulk operations on a whole system: the scheduler does them beside its other work, client and command line follow them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_command_line_holds_lets_go_and_cancels_and_others_run_meanwhile(liv
     mended = tmp_path / "mended"
     mended.touch()
     assert live.http.put("/v1/agents/tidy", json={"paused": True}).status_code == 200
-    time.sleep(2 * FRESH_SECONDS)  # the leader reads what was said that often, and nothing tells when it has
+    time.sleep(2 * FRESH_SECONDS)  # the leader reads the settings at this interval, and nothing shows that it did
     runs = _runs(live, "crowd", 300, str(mended))
     counted = _bulk(live, "pause", "--tag", "crowd", "--dry-run")
     assert (counted.returncode, counted.stdout, counted.stderr) == (0, "300 runs would be paused.\n", "")

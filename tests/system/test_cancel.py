@@ -20,7 +20,7 @@ GRACE = 1.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A way of being stuck, and how it must come to its end."""
+    """A way of being stuck, and its expected end."""
 
     agent: str
     how: str | None
@@ -158,7 +158,7 @@ def test_a_run_that_finishes_before_its_cancel_arrives_succeeds_and_says_that_it
     run = live.enqueue("until_there", {"log": str(log), "file": str(tmp_path / "go")})
     host_of(live, log, run)
     with live.connect() as connection, ThreadPoolExecutor(1) as pool:
-        # Whoever holds the row decides the order: the agent returns, then the cancel is asked for, then both are written.
+        # The lock of the row decides the order: the agent returns, then the cancel is requested, then both are written.
         with connection.transaction():
             connection.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [run])
             (tmp_path / "go").touch()
@@ -178,7 +178,7 @@ def waiters(live: Live, words: str = "") -> int:
 
 
 def front(live: Live, words: str) -> bool:
-    """Say whether of two waiting statements the one with these words came first."""
+    """Return whether, of two waiting statements, the one with these words came first."""
     both = waiting(live, "")
     return len(both) == 2 and words in both[0]
 

@@ -1,4 +1,4 @@
-"""A deploy that no longer fits what a run recorded parks the run; it goes on when the code is mended."""
+"""A deploy that no longer fits the records of a run parks the run; it resumes when the code is fixed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def live(stack: Any) -> Iterator[Live]:
 
 @pytest.fixture
 def parked(live: Live, tmp_path: Path) -> str:
-    """Give a run that is parked because its code was replaced between two activations."""
+    """Return a run that is parked because its code was replaced between two activations."""
     files = {name: str(tmp_path / name) for name in ("log", "broken", "door")}
     run = live.enqueue("mended", files)
     live.until(lambda: live.run(run)["stepInFlight"], "the second step is in flight")

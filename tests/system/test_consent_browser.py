@@ -1,4 +1,4 @@
-"""An authorization ends where it began: in the browser that opened the link, at the provider that it was sent to."""
+"""An authorization ends where it began: in the browser that opened the link, at the provider to which it was sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def provider() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """Give an API that knows its own address."""
+    """Return an API that knows its own address."""
     folder = tmp_path_factory.mktemp("api")
     with knowing_itself(api_database, servers.broker(0), folder, dict(SETTINGS)) as api:
         yield api
@@ -141,7 +141,7 @@ def test_a_person_authorizes_in_a_real_browser_and_is_told_in_another_what_to_do
 
 
 def _moved(callback: str, place: str) -> str:
-    """Bring an answer to another address of return."""
+    """Change an answer to another callback address."""
     head, _, query = callback.partition("?")
     return f"{head.partition(CALLBACK)[0]}{CALLBACK}{place}?{query}"
 

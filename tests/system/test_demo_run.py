@@ -1,4 +1,4 @@
-"""The sample agent over HTTP: what `make demo` shows, seen by a client."""
+"""The sample agent over HTTP: the content of `make demo`, seen by a client."""
 
 from __future__ import annotations
 

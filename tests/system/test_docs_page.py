@@ -1,4 +1,4 @@
-"""The page at /docs shows every call in a browser, and asks nobody but the server for anything."""
+"""The page at /docs shows every call in a browser, and requests everything from the server only."""
 
 from __future__ import annotations
 

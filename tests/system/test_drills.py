@@ -1,4 +1,4 @@
-"""One kind of trouble at a time, as much of it as operations will ever see: nothing is lost, nothing is done twice."""
+"""One kind of trouble at a time, as severe as operations will ever see: nothing is lost, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def {name}(run: Run, n: int) -> int:
 
 @pytest.fixture(scope="module")
 def drill(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
-    """Give the system; asking for `stack` keeps other whole systems from running meanwhile."""
+    """Return the system; the use of `stack` keeps other whole systems from running concurrently."""
     drill = Drill(tmp_path_factory.mktemp("drills") / "run")
     yield drill
     drill.close()
@@ -239,7 +239,7 @@ def test_a_worker_that_dies_with_all_its_slots_busy_again_and_again_costs_no_run
         return child
 
     child = live()
-    drill.cluster.take(name)  # nobody else starts it anew
+    drill.cluster.take(name)  # no supervisor starts it again
     drill.until(lambda: drill.rows("SELECT FROM queue WHERE name = %s", MORTAL), "its queue is known")
     runs = drill.sequences(8, steps=10 * deaths, millis=300, queue=MORTAL)
     for _ in range(deaths):

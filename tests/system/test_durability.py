@@ -1,4 +1,4 @@
-"""What was accepted survives: the death of everything of ours, tickets doubled, the broker emptied."""
+"""What was accepted survives: the death of every process of ours, duplicate tickets, an emptied broker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def assert_finished(live: Live, runs: list[str], log: Path, seconds: float) -> None:
-    """Wait until all have succeeded, and compare what was executed with what had been recorded."""
+    """Wait until all have succeeded, and compare the executed steps with the recorded ones."""
     ended = live.end_all(runs, seconds)
     assert {run["status"] for run in ended.values()} == {"SUCCESS"}
     assert {run["result"] for run in ended.values()} == {3}
@@ -49,7 +49,7 @@ def assert_finished(live: Live, runs: list[str], log: Path, seconds: float) -> N
 
 
 def assert_executed_once(live: Live, runs: list[str], log: Path) -> None:
-    """Nothing died, so each step was executed once, by the run's only activation."""
+    """No process died, so each step was executed once, by the run's only activation."""
     for run, lines in effects_in(log).items():
         assert [line["what"] for line in lines] == ["begin", "end"] * 3, run
         assert [event["event"] for event in live.events(run)] == ["status", "start", "step", "step", "step", "end"]
@@ -83,7 +83,7 @@ def test_all_accepted_runs_finish_after_the_sudden_death_of_every_process_of_our
 
 
 class Doubler(threading.Thread):
-    """Publishes every ticket of some runs a second time, as soon as it sees that it was made."""
+    """Publishes every ticket of some runs a second time, as soon as it sees it."""
 
     def __init__(self, live: Live, runs: list[str]) -> None:
         super().__init__(daemon=True)
@@ -123,10 +123,10 @@ def test_emptying_the_broker_while_every_ticket_comes_twice_loses_and_repeats_no
     doubler = Doubler(live, runs)
     doubler.start()
     with redis.Redis.from_url(live.stack.redis_url) as client:
-        for done in (0, 60, 120):  # each time some are executing, some have a ticket out, the others wait
+        for done in (0, 60, 120):  # each time some are executing, some have a published ticket, the others wait
             live.until(lambda done=done: len(runs) - len(live.going(runs)) >= done, f"{done} runs are done", 30)
             assert len(live.going(runs)) > 8
-            client.flushdb()  # all that this stack has there; other databases of the server are other tests'
+            client.flushdb()  # everything of this stack there; other databases of the server are other tests'
     assert_finished(live, runs, log, 90)
     doubler.enough.set()
     doubler.join()

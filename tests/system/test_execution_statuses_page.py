@@ -51,19 +51,19 @@ def api_settings() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def runs(acme: httpx.Client, fake_worker: FakeWorker) -> dict[str, str]:
-    """Give one run in each situation."""
+    """Return one run in each situation."""
     return {situation: SITUATIONS[situation](acme, fake_worker).run for situation in WORDS}
 
 
 def _leads(word: str) -> set[str]:
-    """Say, by the law, where a status leads: moves within it (recovery, going on) are no transition."""
+    """Return the successors of a status by the law: moves within it (recovery, resuming) are no transition."""
     states = {state for state in STATES if execution_status(state) == word}
     targets: set[State] = {move.target for move in MOVES.values() if move.sources & states}
     return {execution_status(target) for target in targets} - {word}
 
 
 def _told(acme: httpx.Client, run: str) -> list[tuple[str, str]]:
-    """Read which statuses a run had, and by which events, from its log, which has no gap and ends where the run stands."""
+    """Read the statuses of a run, and their events, from its log, which has no gap and ends in the run's state."""
     events = acme.get(f"/v1/runs/{run}/events").json()["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[-1]["runStatus"] == acme.get(f"/v1/runs/{run}").json()["status"]
@@ -155,7 +155,7 @@ def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, fake_worker: Fak
         over = waits.resolve_due(run_state.id).all(fake_worker.connection)
         assert [wait["outcome"] for wait in over] == ["timeout"]
         waits.wake(fake_worker.connection, row, over)
-    fence = fake_worker.take(run_state.run)  # its agent is told that nobody came, and lets the error out
+    fence = fake_worker.take(run_state.run)  # its agent receives the time-out, and does not catch the error
     fake_worker.fail(fence)
     assert acme.get(f"/v1/runs/{run_state.run}").json()["executionStatus"] == "failed"
 

@@ -1,7 +1,7 @@
-"""Explain is right: what it names holds the run, and nothing else does. Whoever removes just that sees the run go.
+"""An explanation is right: its blockers hold the run, and nothing else does. Removing just them starts the run.
 
-Each run is held by one thing, in a working system. While it is, explain names that alone, and a run beside it that is not held
-goes on. Then that one thing is removed, by the call that is there for it or in its row, and the run ends well.
+Each run is held by one thing, in a working system. Then explain names only that, and a run beside it that is not held
+continues. After the removal of that one thing, by its call or in its row, the run succeeds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "there"
 
 
-# --------------------------------------------------------------------------------------------- what somebody did to the run
+# ----------------------------------------------------------------------------------------- what people did to the run
 def test_a_run_that_was_held(live: Live) -> None:
     closing(live, "queues/default", paused=True)
     run = live.enqueue("quick")

@@ -1,4 +1,4 @@
-"""Explain is right about limits, workers and the scheduler: what it names holds the run, and who removes just that sees it go."""
+"""An explanation is right about limits, workers and the scheduler: removing its blockers starts the run."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_run_of_a_queue_without_workers(live: Live) -> None:
 
 
 def test_a_run_whose_agent_is_served_elsewhere(live: Live) -> None:
-    """A worker that serves other agents is no worker for it."""
+    """A worker that serves other agents does not count for it."""
     others = {"TAXIWAY_AGENTS": str(AGENTS / "short.py")}
     wrong = live.stack.fleet.start_worker(3, queue="others", slots=1, env=others)
     live.until(lambda: serving(live, "others"), "the worker serves other agents")
@@ -166,7 +166,7 @@ def frozen(child: Child) -> Iterator[None]:
 
 
 def test_a_run_that_nothing_holds_is_about_to_be_promoted_or_given_its_place(live: Live) -> None:
-    """A leader that does nothing: the lock is held, and nobody works."""
+    """A leader that does nothing: the lock is held, and no duty is done."""
     _stop_scheduler(live)
     with live.connect() as leader:
         leader.execute("SELECT pg_advisory_lock(%s)", [LEADER])
@@ -196,7 +196,7 @@ def test_a_run_without_a_scheduler(live: Live) -> None:
 
 
 def test_a_run_whose_worker_was_killed(live: Live, file: Path) -> None:
-    """Without a scheduler nobody recovers it; a new one waits for a whole lease before it judges, and says so."""
+    """Without a scheduler it is not recovered; a new one judges after a whole lease, and the explanation shows that."""
     doomed = live.stack.fleet.start_worker(5, queue="doomed", slots=1)
     live.until(lambda: serving(live, "doomed"), "the worker is there")
     run = live.enqueue("held", {"until": str(file)}, queue="doomed")
@@ -217,7 +217,7 @@ def test_a_run_whose_worker_was_killed(live: Live, file: Path) -> None:
 
 
 def test_all_that_holds_a_run_is_named_in_the_order_in_which_to_remove_it(live: Live, file: Path) -> None:
-    """And each removal takes away just one of them."""
+    """And each removal removes just one of them."""
     closing(live, "windows/never", **ALWAYS, kind="blackout")
     put(live, "queues/crowded", paused=True, cordoned=True, window="never")
     put(live, "agents/quick", paused=True)
@@ -234,5 +234,5 @@ def test_all_that_holds_a_run_is_named_in_the_order_in_which_to_remove_it(live: 
     while ways:
         assert kinds(live, run) == list(ways)
         ways.pop(next(iter(ways)))()
-        time.sleep(0.05)  # nothing is awaited: a removal is seen by the next answer, but a worker takes its time
+        time.sleep(0.05)  # nothing to wait for: a removal is seen by the next answer, but a worker is slower
     goes(live, run)

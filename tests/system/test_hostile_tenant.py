@@ -1,9 +1,9 @@
 """Two tenants share a worker, and one of them is hostile: it reads nothing of the other, and the other's runs all succeed.
 
-The hostile tenant patches what frames pass through, leaves daemons that read every descriptor, memory, environment and file they
-can, traces, signals and limits the worker and its hosts, ends its own host, and fouls its channel. It has words of its own
-where it looks for those of the other, and finds them: it does look. One run of each kind of harm is in the queue before the first
-good one, and each begins. `DRILLS=full` takes 500 runs.
+The hostile tenant patches the functions that frames pass through, leaves daemons that read every descriptor, memory,
+environment and file they can, traces, signals and limits the worker and its hosts, ends its own host, and fouls its
+channel. It has words of its own in the same places, and finds them: this proves that it searches. One run of each kind of
+harm is in the queue before the first good one, and each begins. `DRILLS=full` takes 500 runs.
 
     accounts       each host has an account (TAXIWAY_HOST_USER): nothing of the good tenant is found anywhere
     one account    memory, environment, descriptors and life of a process are shielded by the domain of each host. Its files are
@@ -46,7 +46,7 @@ ENDED = ("SUCCESS", "FAILED", "CANCELED")
 
 
 class Scene:
-    """A worker, the words of the good tenant, and what the hostile one has found."""
+    """A worker, the words of the good tenant, and the findings of the hostile one."""
 
     def __init__(self, fleet: Fleet, folder: Path, *, accounts: bool) -> None:
         self.fleet, self.loot, self.accounts = fleet, folder / "loot", accounts
@@ -61,7 +61,7 @@ class Scene:
         return self.fleet.enqueue("good", tenant="good", words=words, keep_files=self.accounts), words
 
     def do_harm(self) -> None:
-        """Have as many hostile runs in the queue as good ones."""
+        """Keep as many hostile runs in the queue as good ones."""
         open_ones = [run for run in self.harm if self.fleet.run(run)["status"] not in ENDED]
         self._enqueue_harm(TOGETHER - len(open_ones))
 
@@ -71,7 +71,7 @@ class Scene:
             self.harm.append(self.fleet.enqueue("hostile", tenant="bad", **given))
 
     def play(self) -> None:
-        """Take all runs of the good tenant through, a few at a time, and check what came of each."""
+        """Execute all runs of the good tenant, a few at a time, and check the result of each."""
         self._enqueue_harm(KINDS)
         waiting: list[tuple[UUID, list[str]]] = []
         for n in range(RUNS + TOGETHER):
@@ -90,7 +90,7 @@ class Scene:
         return int(row["n"]) if row else 0
 
     def found(self) -> str:
-        """Return all that the hostile tenant has written down."""
+        """Return everything that the hostile tenant has written down."""
         return "\n".join(file.read_text(errors="replace") for file in self.loot.iterdir())
 
 
@@ -105,7 +105,7 @@ def _fleet(servers: Servers, template: str, shared: Path, folder: Path, **enviro
 
 
 def _opened(url: str, folder: Path) -> str:
-    """Have PostgreSQL's socket, which lies in a closed folder, in an open one too; return the address by that."""
+    """Link PostgreSQL's socket, which is in a closed folder, into an open one; return the address by that."""
     address, _, sockets = url.partition("?host=")
     for socket in Path(sockets).glob(".s.PGSQL.*"):
         if socket.is_socket():

@@ -40,7 +40,7 @@ _AT_WORK = "SELECT FROM run JOIN worker ON worker.id = lease_worker WHERE worker
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of a run."""
+    """The requested limits and keys of a run."""
 
     tenant: str
     key: str
@@ -86,7 +86,7 @@ def _enqueue(live: Live, tenants: dict[str, httpx.Client], dice: random.Random, 
 
 
 def _stretches_begun(live: Live, runs: Iterable[str]) -> list[bool]:
-    """Return of each run of which something is told whether it was promoted."""
+    """Return for each run with events whether it was promoted."""
     return [any(event["promoted_at"] for event in told) for told in _events(live, runs).values()]
 
 
@@ -101,7 +101,7 @@ def _request(dice: random.Random, *, longer: bool) -> dict[str, Any]:
 def _limit(live: Live, key_limit: int) -> None:
     limits = {"limit": LIMIT, "tenantLimit": TENANT_LIMIT, "keyLimit": key_limit}
     assert live.http.put("/v1/queues/default", json=limits).status_code == 200
-    time.sleep(2 * FRESH_SECONDS)  # the leader reads what was said that often, and nothing tells when it has
+    time.sleep(2 * FRESH_SECONDS)  # the leader reads the settings at this interval, and nothing shows that it did
 
 
 def _kill_a_worker(live: Live, number: int) -> None:
@@ -138,12 +138,12 @@ def _stretches(events: Iterable[dict[str, Any]]) -> list[Stretch]:
 
 
 def _ms(at: datetime) -> int:
-    """Round down, as what tells of promotions does."""
+    """Round down, as the reports of promotions do."""
     return int(at.timestamp()) * 1000 + at.microsecond // 1000
 
 
 def _most(stretches: Iterable[Stretch]) -> int:
-    """Count how many there were at once at most; who begins when another ends does not meet it."""
+    """Count the most concurrent ones; one that begins when another ends does not overlap it."""
     steps = sorted(step for since, until in stretches for step in ((since, 1), (max(since, until), -1)))
     now = most = 0
     for _, change in steps:

@@ -1,4 +1,4 @@
-"""What the addresses of links refuse: a page for a browser, a problem document for a program, and the document says both."""
+"""Refusals of links: a page for a browser, a problem document for a program, and the document describes both."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def api_settings() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def away(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """Give an API whose database is not there."""
+    """Return an API whose database is missing."""
     log = tmp_path_factory.mktemp("away") / "api.log"
     server = ApiServer(f"postgresql://postgres@127.0.0.1:{free_port()}/x", servers.broker(0), log, SETTINGS).start()
     yield server
@@ -47,7 +47,7 @@ def said(status: int, method: str, path: str) -> set[str]:
 
 
 def refuses(client: httpx.Client, status: int, code: str, method: str, path: str, **call: Any) -> None:
-    """Ask as a browser and as a program; each is refused in its form, and the document says so."""
+    """Request as a browser and as a program; each is refused in its form, and the document describes it."""
     address = path.replace("{waitId}", "0198a000-0000-7000-8000-000000000000")
     headers = call.pop("headers", {})
     page = client.request(method, address, headers=BROWSER | headers, **call)

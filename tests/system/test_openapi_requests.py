@@ -1,4 +1,4 @@
-"""What the document allows is taken, what it forbids is refused, and every answer is one that it names."""
+"""Requests that the document allows are taken, those that it forbids are refused, and every answer is documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many runs that wait at once: they hold nothing, newcomers are as quick as before, and every one goes on exactly once."""
+"""Many runs that wait together: they hold nothing, newcomers are as quick as before, and each resumes exactly once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATE_BY = 1.0
 
 @pytest.fixture(scope="module")
 def drill(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
-    """Give the system; asking for `stack` keeps other whole systems from running meanwhile."""
+    """Return the system; the use of `stack` keeps other whole systems from running concurrently."""
     drill = Drill(tmp_path_factory.mktemp("parked") / "run")
     yield drill
     drill.close()
@@ -55,7 +55,7 @@ def _approve_all(drill: Drill, waits: list[str]) -> None:
 
 
 def _newcomers(drill: Drill) -> list[float]:
-    """Return the seconds from acceptance to the start of runs that come one by one."""
+    """Return the seconds from acceptance to the start of runs that are enqueued one by one."""
     runs = []
     for _ in range(NEWCOMERS):
         runs += drill.sequences(1, steps=1, millis=0)
@@ -104,7 +104,7 @@ def test_a_newcomer_starts_soon_beside_any_number_of_pollers(drill: Drill) -> No
 
 @pytest.mark.timeout(300)
 def test_when_everything_was_killed_all_can_be_decided_and_sleepers_wake_in_time(drill: Drill) -> None:
-    nap = size(40_000, 24_000)  # longer than a slow machine needs to start everything and to carry out what is approved
+    nap = size(40_000, 24_000)  # longer than a slow machine needs to start everything and to execute what is approved
     sleepers = _enqueue(drill, "napping", 50, naps=1, millis=nap)
     askers = _enqueue(drill, "asking", 50, questions=1)
     _all_parked(drill, [*sleepers, *askers], 60)

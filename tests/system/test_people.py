@@ -1,4 +1,4 @@
-"""People decide about real runs: by the link, from Python and from the terminal, and the run goes on with it."""
+"""People decide about real runs: by the link, from Python and from the terminal, and the run resumes with the decision."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def client(live: Live) -> Iterator[Client]:
 
 
 def link_of(client: Client, run: str) -> str:
-    """Wait for the run's question as a notifier does, and give its link."""
+    """Wait for the run's question as a notifier does, and return its link."""
     event = next(event for event in client.run(run).events() if event.type == "run_approval")
     return str(event.data["approvalUrl"])
 

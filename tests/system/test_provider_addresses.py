@@ -1,4 +1,4 @@
-"""A server that calls public addresses alone refuses others where they are written, and where a name leads inside."""
+"""A server that calls only public addresses refuses others when they are stored, and when a name leads inside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BODY = {"authorizeUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"
 
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """Give an API that knows its own address, and has no setting about those of others."""
+    """Return an API that knows its own address, and has no setting about those of others."""
     settings = {"TAXIWAY_SECRET_KEY": "k" * 40}
     server = ApiServer(api_database, servers.broker(0), tmp_path_factory.mktemp("api") / "api.log", settings)
     settings["TAXIWAY_PUBLIC_URL"] = server.url
@@ -49,7 +49,7 @@ def test_people_may_be_sent_to_a_private_address_but_not_without_tls(acme: httpx
 
 
 def test_a_name_that_leads_inside_is_not_called(acme: httpx.Client, api: ApiServer, fake_worker: FakeWorker) -> None:
-    """As after a change of the name's addresses: what was stored was public when it was written."""
+    """As after a change of the name's addresses: the stored name was public when it was written."""
     assert acme.put("/v1/providers/moved", json=BODY).status_code == 201
     with socket.create_server(("127.0.0.1", 0)) as inside, api.connect() as connection:
         there = f"https://localhost:{inside.getsockname()[1]}/t"

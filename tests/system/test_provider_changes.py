@@ -1,4 +1,4 @@
-"""A provider that becomes another one gets nothing that was kept for the one before: no secret, no code and no token."""
+"""A provider that is replaced by another one gets nothing kept for the earlier one: no secret, no code and no token."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def provider() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def api(servers: Any, api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """Give an API that knows its own address."""
+    """Return an API that knows its own address."""
     folder = tmp_path_factory.mktemp("api")
     with knowing_itself(api_database, servers.broker(0), folder, {"TAXIWAY_SECRET_KEY": "k" * 40}) as api:
         yield api
@@ -51,7 +51,7 @@ def as_at_the_start(http: httpx.Client, provider: Loopback) -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[str]:
-    """Give the address of a server that nobody should connect to."""
+    """Return the address of a server that must receive no connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         assert select.select([server], [], [], 0)[0] == [], "something was on its way there"
@@ -151,7 +151,7 @@ def test_a_grant_is_revoked_at_its_giver_or_only_here(
 def test_what_the_provider_of_before_gave_is_not_asked_for_again(
     http: httpx.Client, fake_worker: FakeWorker, provider: Loopback
 ) -> None:
-    """A new consent asks for what the grant had, so that others keep it: not for what it had of another provider."""
+    """A new consent requests the grant's scopes, so that other runs keep them, but no scopes of another provider."""
     consent(Asking(http, fake_worker, "scopes", scopes=["read:mail"]).link)
     http.put(f"/v1/providers/{NAME}", json=provider.settings(clientId="another"))
     assert "read%3Amail" not in set_out(Asking(http, fake_worker, "scopes").link)

@@ -1,4 +1,4 @@
-"""A run that has ended is tried again: what went well is not done twice, what went wrong is tried, nothing else happens."""
+"""An ended run is retried: what succeeded is not repeated, what failed is, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _end(live: Live, run: str) -> dict[str, Any]:
 
 
 def _did(files: Files, run: str) -> list[str]:
-    """What the run did outside of Taxiway."""
+    """Return the effects of the run outside of Taxiway."""
     lines = map(json.loads, Path(files["log"]).read_text().splitlines())
     return [line["what"] for line in lines if line["run"] == run]
 
@@ -63,7 +63,7 @@ def _signal(live: Live, run: str, name: str, payload: object) -> None:
 
 @pytest.fixture
 def failed(live: Live, files: Files) -> str:
-    """Give a run that was approved, heard a signal, caught one failure and ended by another."""
+    """Return a run that was approved, received a signal, caught one failure and ended by another."""
     run = live.enqueue("order", files, metadata={"team": "a"}, tags=["x"], priority=5, userId="u", timeout="PT2M")
     _decide(live, run, "approve", choice="later")
     _signal(live, run, "unused", 9)

@@ -31,7 +31,7 @@ def _run(acme: httpx.Client, run_state: Stands) -> dict[str, Any]:
 
 
 def _streamed(acme: httpx.Client, run: str, count: int) -> list[dict[str, Any]]:
-    """Give the first events of the run's stream, which goes on."""
+    """Return the first events of the run's stream, which continues."""
     with acme.stream("GET", f"/v1/runs/{run}/sse") as response:
         coming = frames(response)
         return [

@@ -1,4 +1,4 @@
-"""What agents are given and say is seen by their tenant alone: by no dashboard, no broker, no log, no other tenant."""
+"""Inputs and words of agents are seen by their tenant only: by no dashboard, no broker, no log, no other tenant."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ OUTCOMES = {
 
 
 def forms(secret: str) -> list[bytes]:
-    """Return how a text may appear in bytes: as it is, and inside of Base64 wherever it begins."""
+    """Return how a text may appear in bytes: as it is, and inside of Base64 at every offset."""
     encoded = []
     for shift in range(3):
         whole = base64.b64encode(b"\0" * shift + secret.encode())
-        first = (8 * shift + 5) // 6  # letters that depend on what stands before
+        first = (8 * shift + 5) // 6  # letters that depend on the bytes before
         encoded.append(whole[first : -4 if whole.endswith(b"=") else None])
     return [secret.encode(), *encoded]
 
 
 class Monitor(threading.Thread):
-    """Reads everything that anybody says to the broker."""
+    """Reads every command to the broker."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -56,7 +56,7 @@ class Monitor(threading.Thread):
                 self.said.append(line)
 
     def stop(self) -> list[bytes]:
-        """Return all that was said until now."""
+        """Return all commands until now."""
         self.client.ping()
         self.client.echo(self.mark)
         self.join(10)
@@ -67,7 +67,7 @@ class Monitor(threading.Thread):
 
 @dataclass
 class Scene:
-    """The runs of one tenant, what is known about their secret from outside, and who else asks."""
+    """The runs of one tenant, their secret, and everything that was sent to the broker."""
 
     live: Live
     secret: str
@@ -93,7 +93,7 @@ def scene(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scen
 
 
 def play(scene: Scene, folder: Path) -> None:
-    """Have runs of every outcome, with the secret wherever a run may have one; also send what is refused."""
+    """Execute runs of every outcome, with the secret in every possible place of a run; also send refused requests."""
     live, secret = scene.live, scene.secret
     more = {"userId": secret, "metadata": {"note": secret}, "tags": [secret]}
     for agent in OUTCOMES:
@@ -146,10 +146,10 @@ def test_what_a_run_printed_is_in_its_own_log_also_when_its_last_line_has_no_end
 
 # ------------------------------------------------------------------------------------------------------------ the broker
 def carries_agent_data(line: bytes) -> bool:
-    """Say whether a command is one of our own events that must carry what the agent or its user said.
+    """Return whether a command is one of our own events that must carry words of the agent or its user.
 
-    The channels of a run and of a tenant feed the streams of whoever may read that run. `progress`, `log` and `agent`
-    are an agent's own words, and the `end` of a canceled run has the comment of who canceled it. Nothing else may.
+    The channels of a run and of a tenant feed the streams of users who may read that run. `progress`, `log` and `agent`
+    are an agent's own words, and the `end` of a canceled run has the comment of the cancel. Nothing else may.
     """
     published = re.search(rb'"PUBLISH" "taxiway:(?:run|tenant):[^"]*" (".*")$', line)
     if not published:
@@ -183,7 +183,7 @@ def test_no_key_of_the_broker_holds_the_secret(scene: Scene) -> None:
 # ------------------------------------------------------------------------------------------------------------- dashboards
 @pytest.fixture(scope="module")
 def flower(scene: Scene) -> Iterator[httpx.Client]:
-    """Give a client of Flower's pages and API, once it has seen all runs."""
+    """Return a client of Flower's pages and API, once it has seen all runs."""
     stack = scene.live.stack
     user, _, password = stack.flower_auth.partition(":")
     with httpx.Client(base_url=stack.flower_url, auth=(user, password), timeout=20, trust_env=False) as client:

@@ -1,4 +1,4 @@
-"""No token of a link, no state, no code and no access token lies about in the clear: in no table, log, frame, key or message."""
+"""No token of a link, no state, no code and no access token is stored in the clear: in no table, log, frame, key or message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.oauth import NAME, Loopback, come_back, decide, loopback, params, set
 from tests.system.live import AGENTS, Live
 from tests.system.test_secrecy import Monitor, forms
 
-# Stands for the interpreter of agent hosts, and writes down every frame that a host sends and gets.
+# Takes the place of the interpreter of agent hosts, and records every frame that a host sends and gets.
 TAP = """#!{python} -I
 import runpy, sys
 from taxiway import frames
@@ -41,7 +41,7 @@ runpy.run_module("taxiway.host", run_name="__main__", alter_sys=True)
 
 @dataclass
 class Scene:
-    """What was said, by kind of secret; `said` is what the broker heard."""
+    """Everything that was written, by kind of secret; `said` are the commands to the broker."""
 
     live: Live
     frames: Path
@@ -49,7 +49,7 @@ class Scene:
     said: list[bytes] = field(default_factory=list)
 
     def leaks(self, data: bytes) -> set[str]:
-        """Name the kinds of secrets that are in there."""
+        """Return the kinds of secrets that are in this text."""
         return {
             kind for kind, found in self.secrets.items() for text in found if any(form in data for form in forms(text))
         }
@@ -74,7 +74,7 @@ def scene(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scen
 
 
 def play(scene: Scene, provider: Loopback) -> None:
-    """Have people approve and authorize, a token renewed, a grant lost and revoked, and somebody try in vain."""
+    """Approve and authorize, renew a token, lose and revoke a grant, and try some of it in vain."""
     live, client_secret = scene.live, f"client-{secrets.token_hex(12)}"
     assert live.http.put("/v1/providers/other", json=provider.settings(clientSecret=client_secret)).status_code == 201
     assert live.http.put(f"/v1/providers/{NAME}", json=provider.settings()).status_code == 201

@@ -1,4 +1,4 @@
-"""What a page shows of an agent's text, by what a browser draws: nothing is invisible, turned around, or over its neighbour."""
+"""An agent's text on a page, as a browser draws it: nothing is invisible, reversed, or over its neighbour."""
 
 from __future__ import annotations
 

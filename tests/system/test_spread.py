@@ -1,4 +1,4 @@
-"""Who gets the runs: the idle worker, at once, and never more than there are slots."""
+"""Runs go to the idle worker, immediately, and never more than there are slots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def live(stack: Any) -> Iterator[Live]:
 
 
 class Sampler(threading.Thread):
-    """Looks again and again at how many tickets and leases there are, each time in one snapshot."""
+    """Counts tickets and leases repeatedly, each time in one snapshot."""
 
     def __init__(self, live: Live) -> None:
         super().__init__(daemon=True)
@@ -59,13 +59,13 @@ def start_of(live: Live, run: str) -> dict[str, Any]:
 
 
 def late(start: dict[str, Any]) -> float:
-    """Return the seconds between a promotion and the start that came of it."""
+    """Return the seconds between a promotion and the start that follows it."""
     promoted, started = (datetime.fromisoformat(start[name]) for name in ("promotedAt", "timestamp"))
     return (started - promoted).total_seconds()
 
 
 def warm(live: Live) -> bool:
-    """Say whether the second worker has all its agent hosts."""
+    """Return whether the second worker has all its agent hosts."""
     children = psutil.Process(live.stack.workers[1].pid).children()
     return sum("taxiway.host" in child.cmdline() for child in children) == SLOTS + 1
 

@@ -1,4 +1,4 @@
-"""Following runs: by streams that are torn and taken up again, and by the command line."""
+"""Following runs: by streams that break and are resumed, and by the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def live(stack: Any) -> Iterator[Live]:
 
 # ------------------------------------------------------------------------------------------------------------ the stream
 class Follower:
-    """A client that reads a few events, tears the connection, and comes back with the last id it saw."""
+    """A client that reads a few events, breaks the connection, and reconnects with the last id it saw."""
 
     def __init__(self, live: Live, run: str, seed: int, *, steady: bool = False) -> None:
         self.live, self.run, self.random, self.steady = live, run, random.Random(seed), steady
@@ -42,7 +42,7 @@ class Follower:
         while not self.stored or self.stored[-1][1]["event"] != "end":
             assert time.monotonic() < deadline, f"saw {len(self.stored)} events by {self.connections} connections"
             self._connect()
-            time.sleep(self.random.uniform(0, 0.2))  # what happens meanwhile is what must not be missed
+            time.sleep(self.random.uniform(0, 0.2))  # the events during this time must not be missed
         return self
 
     def _connect(self) -> None:
@@ -69,7 +69,7 @@ def test_clients_that_disconnect_at_random_see_every_event_once_in_order_also_wh
     with ThreadPoolExecutor(len(followers)) as pool, redis.Redis.from_url(live.stack.redis_url) as valkey:
         following = [pool.submit(follower.follow) for follower in followers]
         live.until(lambda: live.run(runs[0])["stepsTotal"] >= PARTS // 2, "half of the work is done", 60)
-        valkey.flushdb()  # all that this stack has there; other databases of the server are other tests'
+        valkey.flushdb()  # everything of this stack there; other databases of the server are other tests'
         assert live.run(runs[0])["status"] == "RUNNING"
         for follower in following:
             follower.result(90)

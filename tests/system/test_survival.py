@@ -1,4 +1,4 @@
-"""Hosts killed at random points: every run goes on from what it had recorded."""
+"""Hosts killed at random points: every run resumes from its records."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Killer:
         self.killed: set[str] = set()
 
     def step(self) -> bool:
-        """Kill what is due; say whether all were killed."""
+        """Kill the hosts that are due; return whether all were killed."""
         now = time.monotonic()
         for run, lines in effects_in(self.log).items():
             if run not in self.due:

@@ -1,4 +1,4 @@
-"""Agents that live in a world of their own: modules named like ours beside them, another virtual environment."""
+"""Agents in an environment of their own: modules named like ours beside them, another virtual environment."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def elsewhere(run: Run, names: list[str]) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an agents file with modules named like ours beside it."""
+    """Return an agents file with modules named like ours beside it."""
     folder = tmp_path_factory.mktemp("beside")
     for name in OWN:
         (folder / f"{name}.py").write_text("WHOSE = 'the user'\n")
@@ -70,7 +70,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the interpreter of a virtual environment that has `taxiway`, built from our sources, and nothing else."""
+    """Return the interpreter of a virtual environment that has only `taxiway`, built from our sources."""
     folder = tmp_path_factory.mktemp("environment")
     # Built beside a copy: pip leaves its traces in the folder that it builds from.
     sources = shutil.copytree(ROOT / "sdk", folder / "sdk", ignore=shutil.ignore_patterns("build", "*.egg-info"))

@@ -1,4 +1,4 @@
-"""Commands about agents: `agents` lists them, `agents put` says how many runs of one go, and when."""
+"""Commands about agents: `agents` lists them, `agents put` limits one."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from taxiway.cli.fleet import show_rows
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 # The members that fit a screen; --json prints them all.
 _COLUMNS = ("name", "queue", "workers", "slots", "limit", "paused", "window", "timeout", "description")
-app = group("agents", _COLUMNS, Client.agents, "Show and limit the agents that workers serve or have served.")
+app = group("agents", _COLUMNS, Client.agents, "List and limit the agents that workers serve or have served.")
 
 
 @app.command()
@@ -27,7 +27,7 @@ def put(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Limit or pause an agent, or have a window gate its runs; what is not given stays, 'none' takes it away."""
+    """Limit or pause an agent, or gate its runs by a window. A missing option stays as it is, 'none' removes it."""
     with options.connect(url, api_key) as client:
         agent = client.put_agent(
             name,

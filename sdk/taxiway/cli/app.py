@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands, its version, and the one place where errors become sentences."""
+"""The `taxiway` command line: its commands, its version, and the conversion of errors into sentences."""
 
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ class Shell(TyperGroup):
     """Runs a command; an error of the client ends it with a sentence on stderr and its exit code, never a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except TaxiwayError as error:
@@ -42,7 +42,7 @@ class Shell(TyperGroup):
             raise typer.Exit(exits.of_error(error)) from error
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Remember what was typed: an error may come before a command has told how it prints."""
+        """Keep the arguments: an error may come before the command has parsed `--json`."""
         self._arguments = list(args)
         return super().parse_args(ctx, args)
 

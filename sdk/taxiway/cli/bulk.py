@@ -1,4 +1,4 @@
-"""`taxiway bulk`: cancel, pause, resume or retry all runs that meet some criteria, after showing how many these are."""
+"""`taxiway bulk`: cancels, pauses, resumes or retries all runs of a filter, after showing their number."""
 
 import sys
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from taxiway.cli import exits, inputs, options
 from taxiway.cli.output import Output
 from taxiway.client import BulkView, Client
 
-# Shorter than the client's own: somebody sits in front of it.
+# Shorter than the client's default: a person waits for the command.
 PATIENCE = 60.0
 _TRIED = {"cancel": "canceled", "pause": "paused", "resume": "resumed", "retry": "retried"}
 
@@ -28,7 +28,7 @@ def bulk(
     metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE")] = None,
     user_id: Annotated[str | None, typer.Option("--user", "--user-id", show_default=False)] = None,
     parent: Annotated[
-        str | None, typer.Option("--parent", metavar="RUN", help="Those that this run started.", show_default=False)
+        str | None, typer.Option("--parent", metavar="RUN", help="Only children of this run.", show_default=False)
     ] = None,
     created_after: Annotated[
         str | None, typer.Option("--created-after", metavar="TIME", help="RFC 3339.", show_default=False)
@@ -37,13 +37,13 @@ def bulk(
         str | None, typer.Option("--created-before", metavar="TIME", help="RFC 3339.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the runs.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done; the server goes on anyway.")] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end; the server continues either way.")] = True,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
-    """Cancel, pause, resume or retry every run that meets all criteria and exists now; one criterion at least is needed."""
+    """Cancel, pause, resume or retry every run that exists now and meets all criteria. At least one criterion is needed."""
     where: dict[str, Any] = {
         "status": [name.upper() for name in status] if status else None, "category": category, "agent": agent, "queue": queue,
         "tag": tag or None, "metadata": inputs.read_metadata(metadata or ()), "user_id": user_id, "parent_run_id": parent,
@@ -55,7 +55,7 @@ def bulk(
         if dry_run or (not counted.matched and counted.counted_all):
             output.say(counted.raw, _count(counted))
             return
-        if not yes and _somebody_is_there():
+        if not yes and _is_interactive():
             _ask(counted)
         _report(output, _done(client, client.bulk(action, **where), output, wait=wait))
 
@@ -63,24 +63,24 @@ def bulk(
 def _count(counted: BulkView) -> str:
     runs = f"{counted.matched:,} run{'' if counted.matched == 1 else 's'}"
     said = f"{runs} would be {_TRIED.get(counted.action, counted.action)}."
-    return said if counted.counted_all else f"At least {said} There are more than the server looks at to count them."
+    return said if counted.counted_all else f"At least {said} There are more runs than the server counts."
 
 
-def _somebody_is_there() -> bool:
+def _is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _ask(counted: BulkView) -> None:
     try:
-        meant = typer.confirm(f"{_count(counted)} Go on?", err=True)
+        confirmed = typer.confirm(f"{_count(counted)} Continue?", err=True)
     except typer.Abort:
-        meant = False
-    if not meant:
+        confirmed = False
+    if not confirmed:
         raise typer.Exit(exits.Exit.INTERRUPTED)
 
 
 def _done(client: Client, begun: BulkView, output: Output, *, wait: bool) -> BulkView:
-    """Give the operation as it is in the end, showing meanwhile how far it has come."""
+    """Return the ended operation, showing its progress until then."""
     if not wait or begun.id is None:
         return begun
     try:
@@ -88,7 +88,7 @@ def _done(client: Client, begun: BulkView, output: Output, *, wait: bool) -> Bul
             for seen in client.bulk_progress(begun.id, patience=PATIENCE):
                 shown.update(_progress(seen))
     except KeyboardInterrupt:
-        output.note(f"\nStopped waiting; the server goes on with {begun.id}.")
+        output.note(f"\nStopped waiting; the server continues {begun.id}.")
         raise typer.Exit(exits.Exit.INTERRUPTED) from None
     return seen
 
@@ -99,9 +99,9 @@ def _progress(seen: BulkView) -> str:
 
 
 def _report(output: Output, seen: BulkView) -> None:
-    """Say what came of it, and leave with an exit code that says whether any run failed of it."""
+    """Print the result; exit with 1 if the operation failed on any run."""
     if not seen.finished:
-        output.say(seen.raw, f"Operation {seen.id} is under way: {_progress(seen)}.")
+        output.say(seen.raw, f"Operation {seen.id} is in progress: {_progress(seen)}.")
         return
     parts: Mapping[str, int] = {
         _TRIED.get(seen.action, seen.action): seen.done, "skipped": seen.skipped, "failed": seen.failed,

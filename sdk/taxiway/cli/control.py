@@ -1,4 +1,4 @@
-"""Commands that change what becomes of a run: `cancel`, `pause`, `resume`, `signal`."""
+"""Commands that control a run: `cancel`, `pause`, `resume`, `signal`."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from taxiway.cli import inputs, options
 from taxiway.cli.output import Output
 from taxiway.client import RunView
 
-Reason = Annotated[str | None, typer.Option("--reason", help="Kept with the run.", show_default=False)]
+Reason = Annotated[str | None, typer.Option("--reason", help="Stored with the run.", show_default=False)]
 
 
 def cancel(
@@ -16,7 +16,7 @@ def cancel(
     *,
     reason: Reason = None,
     grace: Annotated[
-        float | None, options.duration_option("--grace", "How long executing code may take to stop, such as 5s.")
+        float | None, options.duration_option("--grace", "Time for executing code to stop, such as 5s.")
     ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
@@ -37,14 +37,14 @@ def pause(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Let a run stand still until it is resumed; what it did so far is kept."""
+    """Pause a run until it is resumed; its finished steps are kept."""
     with options.connect(url, api_key) as client:
         seen = client.run(run).pause(reason)
     when = {
         "QUEUED": "is held: it does not start until it is resumed.",
-        "RUNNING": "pauses at the edge of its next step.",
-    }.get(seen.status, "stays paused when what it waits for has come.")
-    _say(as_json, seen, f"Run {seen.id} {when} Go on with: taxiway resume {seen.id}", over=seen.paused_by_user)
+        "RUNNING": "pauses at its next step.",
+    }.get(seen.status, "stays paused when its wait ends.")
+    _say(as_json, seen, f"Run {seen.id} {when} Resume it with: taxiway resume {seen.id}", over=seen.paused_by_user)
 
 
 def resume(
@@ -54,7 +54,7 @@ def resume(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Let a run go on that was paused, or whose code was mended."""
+    """Resume a run that was paused, or whose code was fixed."""
     with options.connect(url, api_key) as client:
         seen = client.run(run).resume()
     _say(as_json, seen, "", over=True)
@@ -62,22 +62,20 @@ def resume(
 
 def signal(
     run: options.RunId,
-    name: Annotated[str, typer.Argument(help="What the agent waits for by this name.", show_default=False)],
-    payload: Annotated[
-        str | None, typer.Argument(help="JSON, or text that stands for itself.", show_default=False)
-    ] = None,
+    name: Annotated[str, typer.Argument(help="The name that the agent waits for.", show_default=False)],
+    payload: Annotated[str | None, typer.Argument(help="JSON, or plain text.", show_default=False)] = None,
     *,
     pairs: options.Pairs = None,
     signal_id: Annotated[
-        str | None, typer.Option("--id", help="Sent again with the same id, it counts once.", show_default=False)
+        str | None, typer.Option("--id", help="Signals with the same id count once.", show_default=False)
     ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Send a run a message, kept until its agent waits for it."""
+    """Send a run a message, stored until its agent waits for it."""
     if payload is not None and pairs:
-        raise typer.BadParameter("give one PAYLOAD, or members with -i key=value", param_hint="PAYLOAD")
+        raise typer.BadParameter("pass one PAYLOAD, or members with -i key=value", param_hint="PAYLOAD")
     value = inputs.read_input(None, pairs) if pairs else None if payload is None else inputs.value(payload)
     with options.connect(url, api_key) as client:
         seen = client.run(run).signal(name, value, id=signal_id)
@@ -85,7 +83,7 @@ def signal(
 
 
 def _say(as_json: bool, seen: RunView, to_come: str, *, over: bool) -> None:
-    """Show the run as it is now, or what will become of it."""
+    """Print the run's status, or what will happen to it."""
     output = Output(as_json)
     if as_json:
         output.document(dict(seen.raw))

@@ -1,4 +1,4 @@
-"""`taxiway enqueue`: hand a run to the server, and follow it where asked."""
+"""`taxiway enqueue`: enqueues a run, and follows it on request."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,38 +13,36 @@ from taxiway.client import RunHandle
 
 IdempotencyKey = Annotated[
     str | None,
-    typer.Option("--idempotency-key", help="The same key and request make one run only.", show_default=False),
+    typer.Option("--idempotency-key", help="Equal requests with one key make one run.", show_default=False),
 ]
 Window = Annotated[
-    str | None, typer.Option("--window", help="Go on only while this window is open.", show_default=False)
+    str | None, typer.Option("--window", help="Execute only while this window is open.", show_default=False)
 ]
 Priority = Annotated[
     int | None, typer.Option("--priority", min=-100, max=100, help="Higher goes first.", show_default=False)
 ]
-Timeout = Annotated[
-    float | None, options.duration_option("--timeout", "How long the run may be active, such as 90s or 15m.")
-]
-NotBefore = Annotated[datetime | None, options.moment_option("--not-before", "Begin then at the earliest.")]
+Timeout = Annotated[float | None, options.duration_option("--timeout", "Limit of active time, such as 90s or 15m.")]
+NotBefore = Annotated[datetime | None, options.moment_option("--not-before", "The earliest start.")]
 ExpiresIn = Annotated[
-    float | None, options.duration_option("--expires-in", "Fail when it has not begun by then, such as 1h.")
+    float | None, options.duration_option("--expires-in", "Fail if it has not started after, such as 1h.")
 ]
 Key = Annotated[
-    str | None, typer.Option("--key", help="Of runs with the same key one executes at a time.", show_default=False)
+    str | None, typer.Option("--key", help="Runs with the same key execute one at a time.", show_default=False)
 ]
 OnConflict = Annotated[
     Literal["queue", "skip", "cancel_running"] | None,
     typer.Option(
-        "--on-conflict", help="While another run has the key: wait, be skipped, or cancel it.", show_default=False
+        "--on-conflict", help="If another run has the key: wait, be skipped, or cancel it.", show_default=False
     ),
 ]
-UserId = Annotated[str | None, typer.Option("--user-id", help="On whose behalf the run acts.", show_default=False)]
+UserId = Annotated[str | None, typer.Option("--user-id", help="The user for whom the run acts.", show_default=False)]
 Metadata = Annotated[
     list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="A label to find the run by.")
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag to find the run by.")]
 Strategy = Annotated[
     Literal["NONE", "ON_START", "ON_TOOL_CALL"] | None,
-    typer.Option("--approval-strategy", help="Whom to ask: nobody, before it begins, or before each call of a tool."),
+    typer.Option("--approval-strategy", help="Ask for approval never, before the start, or before each tool call."),
 ]
 
 
@@ -72,7 +70,7 @@ def enqueue(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Enqueue a run of AGENT. Prints its id; --watch (or --save) follows it to its end."""
+    """Enqueue a run of AGENT and print its id; --watch (or --save) follows it to its end."""
     given = inputs.read_input(document, pairs or ())
     labels = inputs.read_metadata(metadata or ())
     results.prepare(save)
@@ -90,14 +88,14 @@ def enqueue(
 
 
 def _follow(output: Output, agent: str, handle: RunHandle, save: Path | None) -> None:
-    """Say which run was made, and show it to its end; leaves with its exit code (by typer.Exit)."""
+    """Print the id of the run, and show it to its end; raise typer.Exit with its exit code."""
     if not output.as_json:
         output.line(f"{_made(handle)} {agent} {handle.id}")
     follow(handle, agent, output, save)
 
 
 def report(output: Output, agent: str, handle: RunHandle) -> None:
-    """Say which run was made."""
+    """Print the run's document or id."""
     if output.as_json:
         assert handle.accepted is not None  # enqueue() always sets it
         output.document(dict(handle.accepted.run.raw))

@@ -1,4 +1,4 @@
-"""What the process's exit code says, and the sentence that goes with each error."""
+"""Exit codes of the process, and the sentence of each error."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Exit(IntEnum):
 
 
 def of_status(status: str) -> Exit:
-    """The exit code of a command that saw its run end."""
+    """Return the exit code of a command that followed its run to this status."""
     return {"SUCCESS": Exit.DONE, "CANCELED": Exit.RUN_CANCELED}.get(status, Exit.RUN_FAILED)
 
 
 def of_error(error: TaxiwayError) -> Exit:
-    """The exit code of a command that could not do what was asked: is it the server, or the request?"""
+    """Return the exit code of a failed command: the server is the cause, or the request."""
     if isinstance(error, NotReachable | ServerFault | Unavailable | RateLimited):
         return Exit.NOT_REACHABLE
     return Exit.USAGE
 
 
 def sentence(error: TaxiwayError) -> str:
-    """One or a few lines for people: what is wrong, and where known what to do about it."""
+    """Return one or a few lines for people: the error, and its remedy if known."""
     if isinstance(error, Unauthenticated):
         return f"{_stop(str(error))} Use a key of this server: set TAXIWAY_API_KEY or pass --api-key."
     if isinstance(error, Refused):
@@ -49,7 +49,7 @@ def sentence(error: TaxiwayError) -> str:
 
 
 def document(error: TaxiwayError) -> dict[str, object]:
-    """The same for machines: the problem document, or one in its shape."""
+    """Return the error for machines: the problem document, or one in its shape."""
     if isinstance(error, Refused):
         return {"error": dict(error.problem.raw) or {"code": error.code, "title": error.title, "status": error.status}}
     return {

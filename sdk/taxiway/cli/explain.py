@@ -1,4 +1,4 @@
-"""The command that says why a run is not executing, or what it awaits while it does: `explain`."""
+"""`taxiway explain`: explains why a run is not executing, or what it awaits while it executes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WIDTH = 80
 _INDENT = " " * 4
 _ASKED = {
     "cancel": "It was asked to stop.",
-    "pause": "It pauses at the edge of its next step.",
-    "window": "Its window closed: it pauses at the edge of its next step.",
+    "pause": "It pauses at its next step.",
+    "window": "Its window closed: it pauses at its next step.",
 }
 
 
@@ -27,7 +27,7 @@ def explain(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say why a run is not executing: all that holds it, in the order in which to remove it."""
+    """Explain why a run is not executing: every blocker, in the order in which to remove it."""
     output = Output(as_json)
     with options.connect(url, api_key) as client:
         found = client.run(run).explain()
@@ -38,11 +38,11 @@ def explain(
     for number, blocker in enumerate(found.blockers, start=1):
         _show(output, number, blocker, found)
     if found.omitted:
-        output.line(f"… and {found.omitted:,} more that it waits for")
+        output.line(f"… and {found.omitted:,} more waits")
 
 
 def _standing(found: Explanation) -> str:
-    """Where the run stands, in a sentence or two."""
+    """Return the state of the run, in one or more sentences."""
     why = f" ({found.reason})" if found.reason else ""
     if found.status in TERMINAL:
         ended = f" at {local_time(found.since)}" if found.since else ""
@@ -68,7 +68,7 @@ def _show(output: Output, number: int, blocker: BlockerView, found: Explanation)
 
 
 def _command(blocker: BlockerView, run: str) -> str:
-    """The command with which whoever may ends it, where there is one for this run alone."""
+    """Return the command that ends this blocker for this run alone; empty if there is no such command."""
     wait = blocker.raw.get("waitId")
     match blocker.kind:
         case "held" | "pause" | "code_mismatch":
@@ -88,7 +88,7 @@ def _distance(at: datetime | None, moment: datetime) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A span as people say it, in its two largest units."""
+    """Return a span in its two largest units."""
     if seconds < 3600:
         return lines.took(seconds * 1000)
     minutes = round(seconds / 60)
@@ -98,7 +98,7 @@ def _span(seconds: float) -> str:
 
 
 def _paragraph(output: Output, text: str, indent: str = "") -> None:
-    """Print a text that is read: broken at blanks, so that a narrow terminal does not break it within words."""
+    """Print prose, broken at blanks so that a narrow terminal does not break it within words."""
     wrapper = textwrap.TextWrapper(WIDTH, indent, indent, break_long_words=False, break_on_hyphens=False)
     for line in wrapper.wrap(text):
         output.line(line)

@@ -1,4 +1,4 @@
-"""Values typed with `-i`, read by the input schema of their agent: its types, constants and alternatives alone."""
+"""Values of `-i`, read by the input schema of their agent: by its types, constants and alternatives only."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"
 
 
 def fitted(client: Client, agent: str, given: dict[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
-    """Return an input in which a field that takes text has what was typed, also where that could be read as JSON.
+    """Return the input with text in fields that take text, even if the text could be read as JSON.
 
-    The server is asked only when there is such a value; nothing changes where it knows no such agent or the key may not read.
+    Asks the server only if there is such a value. Changes nothing if the server does not know the agent or the key may
+    not read agents.
     """
     doubtful = {name: text for name, text in inputs.split(pairs) if not isinstance(given[name], str)}
     schema = _schema_of(client, agent) if doubtful else None
@@ -33,7 +34,7 @@ def fitted(client: Client, agent: str, given: dict[str, Any], pairs: Sequence[st
 
 @contextmanager
 def explained(given: Mapping[str, Any], pairs: Sequence[str]) -> Iterator[None]:
-    """Say how the values were read, on stderr, when the server refuses one that was typed with `-i`."""
+    """Print on stderr how the values of `-i` were read if the server refuses one of them."""
     try:
         yield
     except Invalid as problem:
@@ -48,9 +49,9 @@ def explained(given: Mapping[str, Any], pairs: Sequence[str]) -> Iterator[None]:
 
 def _how_read(name: str, text: str, value: Any) -> str:
     if isinstance(value, str):
-        return f"-i {name}=… was read as text, which is no other JSON; write for example -i {name}=3 or -i {name}='[\"a\"]'."
+        return f"-i {name}=… was read as text, not as JSON; write for example -i {name}=3 or -i {name}='[\"a\"]'."
     quoted = shlex.quote(json.dumps(text, ensure_ascii=False))
-    return f"-i {name}={text} was read as JSON; as a text it is -i {name}={quoted}."
+    return f"-i {name}={text} was read as JSON; for text, write -i {name}={quoted}."
 
 
 def _means_text(schema: Schema, name: str, value: Any, text: str) -> bool:
@@ -67,7 +68,7 @@ def _schema_of(client: Client, agent: str) -> Schema | None:
 
 
 def fits(part: Any, value: Any, root: Schema, deepest: int = _DEEPEST) -> bool:
-    """Return whether a value may stand there; what is not understood takes anything."""
+    """Return whether a value fits this part of a schema; unknown keywords fit every value."""
     if not isinstance(part, Mapping) or deepest == 0:
         return part is not False
     if "$ref" in part:
@@ -79,7 +80,7 @@ def fits(part: Any, value: Any, root: Schema, deepest: int = _DEEPEST) -> bool:
         return all(fits(each, value, root, deepest - 1) for each in part["allOf"])
     constants = [part["const"]] if "const" in part else part.get("enum")
     if constants is not None:
-        # 1 and true are equal in Python, and are not the same value.
+        # 1 and true are equal in Python, but different JSON values.
         return json.dumps(value) in map(json.dumps, constants)
     wanted = part.get("type")
     if wanted is None:

@@ -21,7 +21,7 @@ def workers(url: options.Url = None, api_key: options.ApiKey = None, as_json: op
 
 
 def capacity(url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False) -> None:
-    """Show per queue: slots, runs in flight, queued, blocked and parked, and what holds the queue back."""
+    """Show each queue: slots, runs in flight, queued, blocked and parked, and what holds the queue back."""
     with options.connect(url, api_key) as client:
         queues = client.capacity()
     shown = queues if as_json else [{**queue, "state": _state(queue)} for queue in queues]
@@ -29,7 +29,7 @@ def capacity(url: options.Url = None, api_key: options.ApiKey = None, as_json: o
 
 
 def show_rows(output: Output, member: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print a list that came in one piece: what fits a screen, or with --json everything."""
+    """Print a list of one page: the columns that fit a screen, or everything with --json."""
     if output.as_json:
         output.document({member: [dict(row) for row in rows]})
         return
@@ -50,7 +50,7 @@ def _state(queue: Mapping[str, Any]) -> str:
 
 def _cell(value: Any) -> object:
     if isinstance(value, Mapping):
-        # A rate, or each one's weight.
+        # A rate, or the weights of tenants.
         rate = f"{value.get('limit')}/{value.get('per')}"
         return rate if "per" in value else ", ".join(f"{name}={number:g}" for name, number in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A group of commands about one kind of thing: called without a command, it lists them."""
+"""Group of commands about one kind of thing; without a command, it lists them."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from taxiway.client.views import Json
 
 
 def group(name: str, columns: Sequence[str], fetch: Callable[[Client], list[Json]], text: str) -> typer.Typer:
-    """Make the group `name`, whose list is what `fetch` gives; `text` is its help."""
+    """Return the group `name`, which lists the rows of `fetch`; `text` is its help."""
     app = typer.Typer(help=text, invoke_without_command=True, no_args_is_help=False)
 
     @app.callback()

@@ -1,4 +1,4 @@
-"""From what somebody typed to a run's input, metadata and files."""
+"""Parsing of arguments into a run's input, metadata and files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 
 def read_input(document: str | None, pairs: Sequence[str]) -> dict[str, Any]:
-    """Build a run's input: `--input` (JSON, `@file`, or `@-` for stdin) with the `-i key=value` pairs laid over it."""
+    """Return a run's input: `--input` (JSON, `@file`, or `@-` for stdin), overridden by the `-i key=value` pairs."""
     given: dict[str, Any] = {}
     if document is not None:
         written = text(document, "--input")
@@ -29,7 +29,7 @@ def read_input(document: str | None, pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def value(typed: str) -> Any:
-    """Read a value as JSON where it is JSON (`3`, `true`, `["a"]`, `"3"`), else as the text itself."""
+    """Return a value read as JSON if it is JSON (`3`, `true`, `["a"]`, `"3"`), otherwise the text."""
     try:
         return json.loads(typed, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -37,7 +37,7 @@ def value(typed: str) -> Any:
 
 
 def read_metadata(pairs: Sequence[str]) -> dict[str, str] | None:
-    """Read `key=value` pairs whose values stay text; None where there are none."""
+    """Return `key=value` pairs whose values stay text; None without pairs."""
     return dict(split(pairs, "--metadata")) or None
 
 
@@ -53,7 +53,7 @@ def split(pairs: Sequence[str], option: str = "-i") -> list[tuple[str, str]]:
 
 
 def text(document: str, option: str) -> str:
-    """Give what was typed, or what is in the file that `@file` names, or on stdin for `@-`."""
+    """Return the argument, or the content of its `@file`, or stdin for `@-`."""
     if not document.startswith("@"):
         return document
     try:
@@ -63,5 +63,5 @@ def text(document: str, option: str) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    # NaN and Infinity are Python's, not JSON's: as an input they stay the words that were typed.
+    # NaN and Infinity belong to Python, not to JSON: as an input they stay text.
     raise ValueError(name)

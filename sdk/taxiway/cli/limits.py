@@ -1,4 +1,4 @@
-"""From what somebody typed to how many, how fast and in whose favour. Nothing, or `none`, takes a limit away."""
+"""Parsing of limits, rates and weights; an empty argument or `none` removes one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import typer
 
 from taxiway.cli.options import read_duration
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 _NONE = ("", "none")
 
 
 def read_limit(typed: str | None, option: str) -> Any:
-    """Read a whole number from 1; None where it is to be taken away, KEEP where nothing was typed."""
+    """Return a whole number from 1; None to remove the limit, KEEP without an argument."""
     if typed is None:
         return KEEP
     if typed in _NONE:
@@ -25,23 +25,23 @@ def read_limit(typed: str | None, option: str) -> Any:
 
 
 def read_name(typed: str) -> str | None:
-    """Read the name of what is to limit; None where it is to be taken away."""
+    """Return the name of a window; None to remove it."""
     return None if typed in _NONE else typed
 
 
 def read_rate(typed: str | None) -> Any:
-    """Read `100/1m`: how many, in how long."""
+    """Return the rate of `100/1m`: a number of starts, and their span."""
     if typed is None or typed in _NONE:
         return KEEP if typed is None else None
     count, slash, span = typed.partition("/")
     if not slash:
-        raise typer.BadParameter("must look like 100/1m: how many, in how long", param_hint="--rate")
+        raise typer.BadParameter("must look like 100/1m: a number and a duration", param_hint="--rate")
     limit = read_limit(count or "0", "--rate")
     return {"limit": limit, "per": read_duration(span)}
 
 
 def read_weights(typed: Sequence[str] | None) -> Any:
-    """Read `tenant=2`, as often as it was typed; a single `none` takes all weights away."""
+    """Return the weights of all `tenant=2`; a single `none` removes all weights."""
     if not typed:
         return KEEP
     if len(typed) == 1 and typed[0] in _NONE:

@@ -1,4 +1,4 @@
-"""What one event of a run says to a person, in one line; a question in a few."""
+"""Text of one event for people: one line, or a few for a question."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Line:
 
 
 def describe(event: Event) -> Line | None:
-    """Return the line for an event; None for progress and end, which the views show in their own way."""
+    """Return the line for an event; None for progress and end, which each view shows in its own way."""
     if event.type in ("progress", "end"):
         return None
     describe_it = _BY_TYPE.get(event.type)
@@ -35,30 +35,30 @@ def describe(event: Event) -> Line | None:
 
 
 def clock(event: Event) -> str:
-    """When the event happened, as the local time of day."""
+    """Return the event's local time of day."""
     at = moment(event.data.get("timestamp"))
     return f"{at.astimezone():%H:%M:%S}" if at else "--:--:--"
 
 
 def at(event: Event, line: Line) -> str:
-    """The line behind its time; what an agent breaks into more lines stands under it, so that none looks like another event."""
+    """Return the time and the line; further lines of the text are indented, so that none looks like another event."""
     return f"{clock(event)}  {under(line.text)}"
 
 
 def under(text: str, indent: str = INDENT) -> str:
-    """A text whose further lines are indented."""
+    """Return the text with its second and further lines indented."""
     return f"\n{indent}".join(text.split("\n"))
 
 
 def amount(data: Mapping[str, Any]) -> str:
-    """A progress event in words: `3/64 certifi`."""
+    """Return a progress event as text: `3/64 certifi`."""
     done, total, note = data.get("done"), data.get("total"), data.get("note")
     count = f"{done or 0}/{total}" if total is not None else f"{done}" if done is not None else ""
     return f"{count} {note or ''}".strip()
 
 
 def took(duration_ms: float | None) -> str:
-    """A duration as people say it: `12 ms`, `3.4 s`, `2 min 5 s`."""
+    """Return a duration for people: `12 ms`, `3.4 s`, `2 min 5 s`."""
     if duration_ms is None:
         return ""
     if duration_ms < 1000:
@@ -113,7 +113,7 @@ def _where(data: Mapping[str, Any], link: str) -> str:
 
 
 def _asks(data: Mapping[str, Any]) -> Line:
-    """Say what is asked, and under it the link and the commands that decide."""
+    """Return the question, with the link and the commands that decide below it."""
     wait, choices = data.get("waitId") or "WAIT", data.get("choices") or ()
     lines = [f"waits for {under(str(data.get('prompt') or 'approval'), '  ')}{_where(data, 'approvalUrl')}"]
     if data.get("details") is not None:
@@ -127,7 +127,7 @@ def _asks(data: Mapping[str, Any]) -> Line:
     return Line("\n".join(lines), "bold yellow")
 
 
-_UNDECIDED = {"expire": "nobody decided in time", "withdrawn": "the agent no longer asks"}
+_UNDECIDED = {"expire": "not decided in time", "withdrawn": "the agent no longer asks"}
 
 
 def _decided(data: Mapping[str, Any]) -> Line:

@@ -1,4 +1,4 @@
-"""The options that commands share, declared once."""
+"""Options that commands share."""
 
 from datetime import datetime
 from typing import Annotated
@@ -23,7 +23,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines in
 Pairs = Annotated[
     list[str] | None,
     typer.Option(
-        "-i", metavar="KEY=VALUE", help="One input; the value is read as JSON where it is JSON and no text is wanted."
+        "-i",
+        metavar="KEY=VALUE",
+        help="One input; the value is read as JSON if it is JSON and the agent does not take text.",
     ),
 ]
 Document = Annotated[
@@ -32,20 +34,20 @@ Document = Annotated[
         "--input", metavar="JSON", help="The input object as JSON, @file, or @- for stdin.", show_default=False
     ),
 ]
-Queue = Annotated[str | None, typer.Option("--queue", help="Default: the agent's own.", show_default=False)]
+Queue = Annotated[str | None, typer.Option("--queue", help="Default: the agent's queue.", show_default=False)]
 RunLimit = Annotated[
     str | None,
-    typer.Option("--limit", metavar="N", help="Runs in flight at once; 'none' for no limit.", show_default=False),
+    typer.Option("--limit", metavar="N", help="Most runs in flight; 'none' for no limit.", show_default=False),
 ]
 Paused = Annotated[bool | None, typer.Option("--paused/--running", help="Whether its runs are held back.")]
 GateWindow = Annotated[
-    str | None, typer.Option("--window", help="The window that gates its runs; 'none'.", show_default=False)
+    str | None, typer.Option("--window", help="The window that gates its runs, or 'none'.", show_default=False)
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="The most to show.")]
 
 
 def read_duration(text: str) -> float:
-    """Read a duration in seconds; a bare number is seconds already."""
+    """Return a duration in seconds; a bare number is in seconds."""
     try:
         return seconds(float(text) if text.replace(".", "", 1).isdecimal() else text)
     except ValueError as error:
@@ -53,7 +55,7 @@ def read_duration(text: str) -> float:
 
 
 def duration_option(name: str, text: str) -> typer.models.OptionInfo:
-    """An option that takes a duration such as 90, 90s, 15m, 1h30m or PT15M."""
+    """Return an option that takes a duration such as 90, 90s, 15m, 1h30m or PT15M."""
     option: typer.models.OptionInfo = typer.Option(
         name, help=text, metavar="DURATION", parser=read_duration, show_default=False
     )
@@ -61,18 +63,18 @@ def duration_option(name: str, text: str) -> typer.models.OptionInfo:
 
 
 def read_moment(text: str) -> datetime:
-    """Read a moment that says which one it is: RFC 3339, with an offset."""
+    """Return an RFC 3339 time, which must have an offset."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-03-01T09:30:00Z") from None
+        raise typer.BadParameter(f"{text!r} is not a time such as 2026-03-01T09:30:00Z") from None
     if at.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} needs its offset, such as {text}Z or {text}+01:00")
+        raise typer.BadParameter(f"{text!r} needs an offset, such as {text}Z or {text}+01:00")
     return at
 
 
 def moment_option(name: str, text: str) -> typer.models.OptionInfo:
-    """An option that takes a moment such as 2026-03-01T09:30:00Z."""
+    """Return an option that takes a time such as 2026-03-01T09:30:00Z."""
     option: typer.models.OptionInfo = typer.Option(
         name, help=text, metavar="TIME", parser=read_moment, show_default=False
     )
@@ -80,5 +82,5 @@ def moment_option(name: str, text: str) -> typer.models.OptionInfo:
 
 
 def connect(url: str | None, api_key: str | None) -> Client:
-    """The client that a command talks through."""
+    """Return the client of a command."""
     return Client(url, api_key)

@@ -1,4 +1,4 @@
-"""Where a command's words go: one JSON document for machines, tables for terminals, plain lines for pipes."""
+"""Output of a command: one JSON document for machines, tables for terminals, plain lines for pipes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from taxiway.legible import isolated, legible
 
 
 def clean(text: str) -> str:
-    """Make text from elsewhere safe to print: it steers no terminal, hides nothing, and turns nothing beside it around."""
+    """Return foreign text safe to print: it controls no terminal, hides nothing, and reverses no text beside it."""
     return isolated(legible(text))
 
 
 def local_time(at: datetime | None) -> str | None:
-    """A moment as the clock on the wall shows it."""
+    """Return a time in the local zone."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else None
 
 
 class Output:
-    """What one command prints."""
+    """Prints the output of one command."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -35,7 +35,7 @@ class Output:
 
     @property
     def is_live(self) -> bool:
-        """Whether a person looks at a terminal."""
+        """Whether the output goes to a terminal, for a person."""
         return self.console.is_terminal and not self.as_json
 
     def document(self, value: Any) -> None:
@@ -43,7 +43,7 @@ class Output:
         typer.echo(json.dumps(value))
 
     def say(self, document: Mapping[str, Any], sentence: str) -> None:
-        """Print one answer: the document for machines, or the sentence for people."""
+        """Print one answer: its document for machines, or its sentence for people."""
         if self.as_json:
             self.document(dict(document))
         else:
@@ -54,7 +54,7 @@ class Output:
         self.console.print(Text(clean(text), style=style), soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Print a line for people beside the command's real output, on stderr."""
+        """Print a line for people on stderr, beside the command's output."""
         self.errors.print(Text(clean(text)), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

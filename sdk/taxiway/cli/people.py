@@ -1,4 +1,4 @@
-"""Commands for people who decide: `approvals`, `approve`, `deny`, `answer`."""
+"""Commands for approvers: `approvals`, `approve`, `deny`, `answer`."""
 
 from typing import Annotated, Any
 
@@ -15,25 +15,23 @@ _DONE = {"approved": "Approved", "denied": "Denied", "answered": "Answered"}
 
 def approvals(
     *,
-    decided: Annotated[
-        bool, typer.Option("--decided", help="Those that are over, rather than those that are open.")
-    ] = False,
+    decided: Annotated[bool, typer.Option("--decided", help="List decided questions instead of open ones.")] = False,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="Of this run alone.", show_default=False)
+        str | None, typer.Option("--run", metavar="RUN", help="Only questions of this run.", show_default=False)
     ] = None,
     limit: options.Limit = 20,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List what runs ask people, newest first."""
+    """List the questions of runs to people, newest first."""
     output = Output(as_json)
     with options.connect(url, api_key) as client:
         found = list(client.approvals("decided" if decided else "open", run_id=run, limit=limit))
     if as_json:
         output.document({"approvals": [dict(question.raw) for question in found]})
     elif not found:
-        output.note("Nothing was decided yet." if decided else "Nobody is asked anything at the moment.")
+        output.note("Nothing has been decided yet." if decided else "No run asks a question at the moment.")
     elif decided:
         output.table(("wait", "agent", "asked", "outcome", "by", "at"), map(_decided_row, found))
     else:
@@ -45,14 +43,14 @@ def approve(
     target: Target,
     *,
     choice: Annotated[
-        str | None, typer.Option("--choice", help="Which one, where there are choices.", show_default=False)
+        str | None, typer.Option("--choice", help="One of the question's choices.", show_default=False)
     ] = None,
     comment: Comment = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Approve what a run asks."""
+    """Approve the question of a run."""
     with options.connect(url, api_key) as client:
         _say(as_json, client.approve(target, choice=choice, comment=comment))
 
@@ -65,7 +63,7 @@ def deny(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Deny what a run asks."""
+    """Deny the question of a run."""
     with options.connect(url, api_key) as client:
         _say(as_json, client.deny(target, comment=comment))
 
@@ -74,18 +72,18 @@ def answer(
     target: Target,
     value: Annotated[
         str | None,
-        typer.Argument(help="JSON, or text that stands for itself; @file, or @- for stdin.", show_default=False),
+        typer.Argument(help="JSON or plain text; @file, or @- for stdin.", show_default=False),
     ] = None,
     *,
     pairs: Annotated[
-        list[str] | None, typer.Option("-i", metavar="KEY=VALUE", help="One member of an answer that is an object.")
+        list[str] | None, typer.Option("-i", metavar="KEY=VALUE", help="One member of an object as answer.")
     ] = None,
     comment: Comment = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Answer what a run asks."""
+    """Answer the question of a run."""
     given = _answer(value, pairs)
     with options.connect(url, api_key) as client:
         _say(as_json, client.answer(target, given, comment=comment))
@@ -93,7 +91,7 @@ def answer(
 
 def _answer(value: str | None, pairs: list[str] | None) -> Any:
     if (value is None) == (not pairs):
-        raise typer.BadParameter("give the answer as one VALUE, or as members with -i key=value", param_hint="VALUE")
+        raise typer.BadParameter("pass the answer as one VALUE, or as members with -i key=value", param_hint="VALUE")
     if pairs:
         return inputs.read_input(None, pairs)
     assert value is not None

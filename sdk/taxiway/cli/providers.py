@@ -1,4 +1,4 @@
-"""Commands about authorizations: `providers` lists OAuth providers; `put`, `delete`, `grants` and `revoke` go further."""
+"""Commands about authorizations: `providers` lists OAuth providers; `put` and `delete` change them, `revoke` ends grants."""
 
 import os
 from typing import Annotated, Literal
@@ -10,14 +10,14 @@ from taxiway.cli.fleet import show_rows
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 _COLUMNS = ("name", "clientId", "clientAuth", "authorizeUrl", "scopes")
-app = group("providers", _COLUMNS, Client.providers, "OAuth providers, and what people authorized.")
+app = group("providers", _COLUMNS, Client.providers, "List and change OAuth providers and their grants.")
 
 _GRANTS = ("id", "provider", "subject", "scopes", "refreshable", "expiresAt", "revokedAt")
 VARIABLE = "TAXIWAY_CLIENT_SECRET"
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, as agents write it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, as agents use it.")]
 
 
 @app.command()
@@ -26,31 +26,34 @@ def put(
     *,
     authorize_url: Annotated[str, typer.Option("--authorize-url", help="Where people authorize.")],
     token_url: Annotated[str, typer.Option("--token-url", help="Where codes are exchanged for tokens.")],
-    client_id: Annotated[str, typer.Option("--client-id", help="As whom this installation is registered.")],
+    client_id: Annotated[str, typer.Option("--client-id", help="The client id of this installation at the provider.")],
     client_secret: Annotated[
         str | None,
-        typer.Option("--client-secret", help=f"Default: {VARIABLE}; without both it stays.", show_default=False),
+        typer.Option(
+            "--client-secret", help=f"Default: {VARIABLE}; without either it stays as it is.", show_default=False
+        ),
     ] = None,
     client_auth: Annotated[
         Literal["basic", "post"], typer.Option("--client-auth", help="How the secret is sent.")
     ] = "basic",
     revocation_url: Annotated[str | None, typer.Option("--revocation-url", show_default=False)] = None,
-    scope: Annotated[list[str] | None, typer.Option("--scope", help="Always asked for; may be repeated.")] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="Always requested; may be repeated.")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", metavar="KEY=VALUE", help="Added to the address.")
     ] = None,
     issuer: Annotated[
-        str | None, typer.Option("--issuer", help="What it must say of itself (RFC 9207).", show_default=False)
+        str | None,
+        typer.Option("--issuer", help="The issuer that its answers must name (RFC 9207).", show_default=False),
     ] = None,
     callback: Annotated[
         Literal["own", "shared"] | None,
-        typer.Option("--callback", help="Its own address of return, or the one of before; stays when left out."),
+        typer.Option("--callback", help="Its own callback address, or the shared one. Default: stays as it is."),
     ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Introduce a provider, or change it; its client secret is never shown again."""
+    """Create or replace a provider; its client secret is never shown again."""
     secret = client_secret or os.environ.get(VARIABLE) or KEEP
     with options.connect(url, api_key) as client:
         made = client.put_provider(
@@ -59,30 +62,32 @@ def put(
             parameters=inputs.read_metadata(parameter or ()), issuer=issuer, callback=callback,
         )  # fmt: skip
     there = made.get("callbackUrl") or f"{client.address.url}/v1/auth/callback"
-    Output(as_json).say(made, f"Provider {name} is introduced. Register {there} there for redirects.")
+    Output(as_json).say(made, f"Provider {name} is stored. Register the callback address {there} there.")
 
 
 @app.command()
 def delete(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Forget a provider."""
+    """Delete a provider."""
     with options.connect(url, api_key) as client:
         client.delete_provider(name)
-    Output(as_json).say({"name": name, "deleted": True}, f"Provider {name} is forgotten.")
+    Output(as_json).say({"name": name, "deleted": True}, f"Provider {name} is deleted.")
 
 
 @app.command()
 def grants(
     *,
     provider: Annotated[str | None, typer.Option("--provider", show_default=False)] = None,
-    subject: Annotated[str | None, typer.Option("--subject", help="Whose.", show_default=False)] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="The user who authorized.", show_default=False)
+    ] = None,
     limit: options.Limit = 50,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List what people have authorized, newest first."""
+    """List grants, newest first."""
     with options.connect(url, api_key) as client:
         found = list(client.grants(provider=provider, subject=subject, limit=limit))
     show_rows(Output(as_json), "grants", found, _GRANTS)
@@ -90,7 +95,7 @@ def grants(
 
 @app.command()
 def revoke(
-    grant: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id, as `grants` shows it.")],
+    grant: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id; `grants` lists them.")],
     *,
     url: options.Url = None,
     api_key: options.ApiKey = None,

@@ -1,4 +1,4 @@
-"""Commands about queues: `queues` lists them, `queues put` says how many of its runs go, how fast, for whom and when."""
+"""Commands about queues: `queues` lists them, `queues put` sets their limits, rates, weights and windows."""
 
 from typing import Annotated
 
@@ -9,19 +9,22 @@ from taxiway.cli.fleet import show_rows
 from taxiway.cli.group import group
 from taxiway.cli.output import Output
 from taxiway.client import Client
-from taxiway.client.operations import KEEP
+from taxiway.client.options import KEEP
 
 # The members that fit a screen; --json prints them all.
 _COLUMNS = ("name", "limit", "tenantLimit", "keyLimit", "rate", "weights", "cordoned", "paused", "window")
-app = group("queues", _COLUMNS, Client.queues, "Show and change queues.")
+app = group("queues", _COLUMNS, Client.queues, "List and change queues.")
 
 TenantLimit = Annotated[
-    str | None, typer.Option("--tenant-limit", metavar="N", help="The same, of one tenant.", show_default=False)
+    str | None,
+    typer.Option(
+        "--tenant-limit", metavar="N", help="Most runs of one tenant in flight, or 'none'.", show_default=False
+    ),
 ]
 KeyLimit = Annotated[
     str | None,
     typer.Option(
-        "--key-limit", metavar="N", help="Runs of one concurrency key at once; 'none': 1.", show_default=False
+        "--key-limit", metavar="N", help="Most runs of one concurrency key in flight; 'none': 1.", show_default=False
     ),
 ]
 HoldKeys = Annotated[
@@ -30,12 +33,14 @@ HoldKeys = Annotated[
 Rate = Annotated[
     str | None,
     typer.Option(
-        "--rate", metavar="N/DURATION", help="New runs that start, such as 100/1m; 'none'.", show_default=False
+        "--rate", metavar="N/DURATION", help="Most new runs that start, such as 100/1m, or 'none'.", show_default=False
     ),
 ]
 Weights = Annotated[
     list[str] | None,
-    typer.Option("--weight", metavar="TENANT=N", help="Its share; may be repeated, and replaces all. 'none': all 1."),
+    typer.Option(
+        "--weight", metavar="TENANT=N", help="A tenant's share; may be repeated. Replaces all shares; 'none': all 1."
+    ),
 ]
 Cordoned = Annotated[bool | None, typer.Option("--cordon/--uncordon", help="Whether new runs are held back.")]
 
@@ -57,8 +62,7 @@ def put(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Limit a queue, cordon or pause it, or have a window gate its runs; what is not given stays, 'none' takes it away."""
-    said = {"hold_keys": hold_keys, "cordoned": cordoned, "paused": paused}
+    """Limit, cordon or pause a queue, or gate its runs by a window. A missing option stays as it is, 'none' removes it."""
     with options.connect(url, api_key) as client:
         queue = client.put_queue(
             name,
@@ -67,8 +71,10 @@ def put(
             key_limit=limits.read_limit(key_limit, "--key-limit"),
             rate=limits.read_rate(rate),
             weights=limits.read_weights(weight),
+            hold_keys=KEEP if hold_keys is None else hold_keys,
+            cordoned=KEEP if cordoned is None else cordoned,
+            paused=KEEP if paused is None else paused,
             window=KEEP if window is None else limits.read_name(window),
-            **{option: value for option, value in said.items() if value is not None},
         )
     output = Output(as_json)
     if as_json:

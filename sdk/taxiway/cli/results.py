@@ -1,4 +1,4 @@
-"""How a run's result is shown and saved: Markdown as Markdown, everything else as JSON."""
+"""Printing and saving of a run's result: Markdown as Markdown, everything else as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = 20_000
 
 
 class _LeftHeading(Heading):
-    """A heading that starts where the text starts: Rich centres the first level."""
+    """A left-aligned heading: Rich centres the first level."""
 
     LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = {}
 
@@ -27,13 +27,13 @@ class _CompactMarkdown(Markdown):
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _LeftHeading}
 
     def __init__(self, markdown: str) -> None:
-        # hyperlinks=False prints addresses, so that a link cannot pretend to lead elsewhere.
+        # hyperlinks=False prints addresses, so that a link cannot hide where it leads.
         super().__init__(markdown, hyperlinks=False)
         _clean(self.parsed)
 
 
 def _clean(tokens: Iterable[Token]) -> None:
-    """Clean what is printed only once it is parsed: `&#x202E;` in Markdown becomes the character itself."""
+    """Clean the text after parsing, because `&#x202E;` in Markdown becomes the character itself."""
     for token in tokens:
         token.content = clean(token.content)
         token.attrs = {name: clean(given) if isinstance(given, str) else given for name, given in token.attrs.items()}
@@ -41,7 +41,7 @@ def _clean(tokens: Iterable[Token]) -> None:
 
 
 def show(output: Output, result: Any) -> None:
-    """Print a result for people: its `markdown` member where it has one, else indented JSON."""
+    """Print a result for people: its `markdown` member if it has one, otherwise indented JSON."""
     if result is None:
         return
     markdown = result.get("markdown") if isinstance(result, dict) else None
@@ -59,17 +59,17 @@ def show(output: Output, result: Any) -> None:
 
 
 def prepare(folder: Path | None) -> None:
-    """Make the folder to save into before anything runs, so that a wrong one is noticed first."""
+    """Create the folder for the result before anything runs, so that a wrong one fails first."""
     if folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise typer.BadParameter(f"cannot make {folder}: {error.strerror}", param_hint="--save") from error
+        raise typer.BadParameter(f"cannot create {folder}: {error.strerror}", param_hint="--save") from error
 
 
 def save(result: Any, folder: Path) -> list[Path]:
-    """Write a result into a folder: report.md and report.json where it has these members, else result.json."""
+    """Write a result into a folder: report.md and report.json if it has these members, otherwise result.json."""
     written = []
     try:
         for name, text in _files(result):

@@ -1,4 +1,4 @@
-"""`taxiway retry`: try a run that has ended again, and follow the new one where asked."""
+"""`taxiway retry`: retries an ended run, and follows the new one on request."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ def retry(
     document: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="JSON", help="Another input, as JSON, @file, or @- for stdin; nothing is kept then.",
+            "--input", metavar="JSON", help="Another input, as JSON, @file, or @- for stdin; then no step is kept.",
             show_default=False,
         ),
     ] = None,
@@ -28,13 +28,13 @@ def retry(
     save: Save = None,
     idempotency_key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", help="The same key and request make one run only.", show_default=False),
+        typer.Option("--idempotency-key", help="Equal requests with one key make one run.", show_default=False),
     ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
-    """Try RUN again as a new run, which keeps what went well. Prints its id; --watch follows it to its end."""
+    """Retry RUN as a new run that keeps its successful steps. Prints the new id; --watch follows the run to its end."""
     given = None if document is None else inputs.read_input(document, ())
     results.prepare(save)
     output = Output(as_json)

@@ -27,7 +27,7 @@ def runs(
     metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE")] = None,
     user_id: Annotated[str | None, typer.Option("--user-id", show_default=False)] = None,
     parent: Annotated[
-        str | None, typer.Option("--parent", metavar="RUN", help="Those that this run started.", show_default=False)
+        str | None, typer.Option("--parent", metavar="RUN", help="Only children of this run.", show_default=False)
     ] = None,
     created_after: Annotated[
         str | None, typer.Option("--created-after", metavar="TIME", help="RFC 3339.", show_default=False)
@@ -71,7 +71,7 @@ def show(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one run: where it stands, its error or result."""
+    """Show one run with its status, and its error or result."""
     output = Output(as_json)
     with options.connect(url, api_key) as client:
         seen = client.run(run).get()
@@ -89,7 +89,7 @@ def show(
 def steps(
     run: options.RunId,
     *,
-    outputs: Annotated[bool, typer.Option("--outputs", help="With --json: include what the steps returned.")] = False,
+    outputs: Annotated[bool, typer.Option("--outputs", help="With --json: include the results of steps.")] = False,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
@@ -111,7 +111,7 @@ def logs(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print what a run has logged so far."""
+    """Print the log of a run."""
     output = Output(as_json)
     with options.connect(url, api_key) as client:
         found = client.run(run).logs()
@@ -125,15 +125,15 @@ def logs(
 
 @contextmanager
 def _patience(output: Output) -> Iterator[None]:
-    """Say to whoever sits before it why a search takes long."""
-    said = Timer(PATIENCE_SECONDS, output.note, ["Few runs fit: searching further back. Ctrl-C stops."])
-    said.daemon = True
+    """Explain a slow search to a person at the terminal."""
+    note = Timer(PATIENCE_SECONDS, output.note, ["Few runs match: searching further back. Ctrl-C stops."])
+    note.daemon = True
     if output.is_live:
-        said.start()
+        note.start()
     try:
         yield
     finally:
-        said.cancel()
+        note.cancel()
 
 
 def _row(run: RunView) -> tuple[object, ...]:
@@ -147,7 +147,7 @@ def _step_row(step: StepView) -> tuple[object, ...]:
 
 
 def _awaited(wait: Mapping[str, Any]) -> str:
-    """Say what a run waits for: what is asked and where it is decided, or the signal that is to come."""
+    """Return what a run waits for: the question and its link, or the awaited signal or child."""
     child = f"{wait['agent']} {wait['childRunId']}" if wait.get("childRunId") else None
     what = child or wait.get("prompt") or wait.get("provider") or wait.get("signal")
     what = what or wait.get("reason") or wait.get("message")
@@ -157,7 +157,7 @@ def _awaited(wait: Mapping[str, Any]) -> str:
 
 
 _MOST_AWAITED = 20
-_RELATIVES = {"parent": "parentRunId", "retry of": "retryOf", "goes on as": "continuedAs"}
+_RELATIVES = {"parent": "parentRunId", "retry of": "retryOf", "successor": "continuedAs"}
 
 
 def _facts(run: RunView) -> list[tuple[str, object]]:

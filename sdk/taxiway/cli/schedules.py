@@ -11,7 +11,7 @@ from taxiway.cli.output import Output
 from taxiway.client import Client
 
 _COLUMNS = ("name", "agent", "cron", "timezone", "paused", "nextAt", "lastAt")
-app = group("schedules", _COLUMNS, Client.schedules, "Show and change recurring runs.")
+app = group("schedules", _COLUMNS, Client.schedules, "List and change recurring runs.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 
@@ -20,7 +20,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name."
 def show(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Show when a schedule fires next, and what its newest firings came to."""
+    """Show when a schedule fires next, and the results of its newest firings."""
     with options.connect(url, api_key) as client:
         _show(Output(as_json), client.schedule(name))
 
@@ -29,36 +29,43 @@ def show(
 def put(
     name: Name,
     agent: Annotated[
-        str | None, typer.Argument(metavar="[AGENT]", help="Who does it; needed at first.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[AGENT]", help="The agent to run; a new schedule needs it.", show_default=False),
     ] = None,
     *,
     cron: Annotated[
         str | None, typer.Option("--cron", help="When it fires, such as '0 6 * * 1-5'.", show_default=False)
     ] = None,
     timezone: Annotated[
-        str | None, typer.Option("--timezone", help="The zone of the clock, such as Europe/Berlin.", show_default=False)
+        str | None,
+        typer.Option("--timezone", help="The time zone of --cron, such as Europe/Berlin.", show_default=False),
     ] = None,
     pairs: options.Pairs = None,
     document: options.Document = None,
     queue: options.Queue = None,
     window: Annotated[
-        str | None, typer.Option("--window", help="Its runs go on only while this window is open.", show_default=False)
+        str | None,
+        typer.Option("--window", help="Its runs execute only while this window is open.", show_default=False),
     ] = None,
     overlap: Annotated[
         Literal["skip", "queue"] | None,
-        typer.Option("--overlap", help="While an earlier run goes on: fire not at all, or wait.", show_default=False),
+        typer.Option(
+            "--overlap",
+            help="While an earlier run has not ended: skip, or wait.",
+            show_default=False,
+        ),
     ] = None,
     catch_up: Annotated[
         Literal["none", "last"] | None,
-        typer.Option("--catch-up", help="Of missed firings make none, or the last.", show_default=False),
+        typer.Option("--catch-up", help="Make up for no missed firing, or for the last.", show_default=False),
     ] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a schedule, or change what is given of one that there is. With AGENT, its run is another from now on."""
+    """Create a schedule, or change the given options of an existing one. AGENT replaces the run that it enqueues."""
     if agent is None and (pairs or document or queue or window):
-        raise typer.BadParameter("what the run is like needs its AGENT too")
+        raise typer.BadParameter("options of the run need its AGENT too")
     given = {} if agent is None else inputs.read_input(document, pairs or ())
     with options.connect(url, api_key) as client:
         run = None
@@ -73,7 +80,7 @@ def put(
 def pause(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Let a schedule stand still; its runs go on."""
+    """Pause a schedule; its runs continue."""
     with options.connect(url, api_key) as client:
         _show(Output(as_json), client.put_schedule(name, paused=True))
 
@@ -82,7 +89,7 @@ def pause(
 def resume(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Let a schedule fire again, from now on."""
+    """Resume a schedule: it fires again from now on."""
     with options.connect(url, api_key) as client:
         _show(Output(as_json), client.put_schedule(name, paused=False))
 
@@ -91,7 +98,7 @@ def resume(
 def run(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Make a schedule's run at once. Prints its id."""
+    """Enqueue a schedule's run immediately and print its id."""
     with options.connect(url, api_key) as client:
         handle = client.run_schedule(name)
     assert handle.accepted is not None  # run_schedule() always sets it
@@ -102,7 +109,7 @@ def run(
 def delete(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Delete a schedule; the runs that it made go on."""
+    """Delete a schedule; its runs continue."""
     with options.connect(url, api_key) as client:
         client.delete_schedule(name)
     Output(as_json).say({"name": name, "deleted": True}, f"Schedule {name} is deleted.")

@@ -1,4 +1,4 @@
-"""How a run looks while it is watched: a progress bar in a terminal, lines in a pipe, NDJSON for machines."""
+"""Views of a watched run: a progress bar in a terminal, lines in a pipe, NDJSON for machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from taxiway.client import Event
 
 
 class View(Protocol):
-    """Shows the events of one run; a context manager around the time of watching."""
+    """Shows the events of one run; a context manager that lasts as long as the watching."""
 
     def __enter__(self) -> Self: ...
 
@@ -47,7 +47,7 @@ class NdjsonView:
 
 
 class PlainView:
-    """One line per event with its time; of progress at most one line per second."""
+    """One line per event with its time; at most one line of progress per second."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -75,7 +75,7 @@ class PlainView:
 
 
 class LiveView:
-    """A progress bar at the bottom, everything else scrolling above it."""
+    """A progress bar at the bottom; everything else scrolls above it."""
 
     def __init__(self, output: Output, title: str) -> None:
         self._title = clean(title)
@@ -114,7 +114,7 @@ class LiveView:
 
 
 def view(output: Output, title: str) -> View:
-    """The view that fits where the output goes."""
+    """Return the view for this output."""
     if output.as_json:
         return NdjsonView(output)
     return LiveView(output, title) if output.is_live else PlainView(output)

@@ -1,4 +1,4 @@
-"""Watching a run until it ends, then its outcome: what it says and the exit code it gives."""
+"""`taxiway watch`: shows a run until it ends, then its result; the exit code is the run's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from taxiway.cli.output import Output
 from taxiway.cli.views import view
 from taxiway.client import RunError, RunHandle
 
-# Shorter than the client's own: somebody sits in front of it.
+# Shorter than the client's default: a person waits for the command.
 PATIENCE = 60.0
 
 Save = Annotated[
@@ -35,7 +35,7 @@ def watch(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Follow a run live until it ends; the exit code tells how it ended. Ctrl-C stops watching, not the run."""
+    """Follow a run live until it ends; the exit code is its outcome. Ctrl-C stops watching, not the run."""
     results.prepare(save)
     output = Output(as_json)
     with options.connect(url, api_key) as client:
@@ -44,7 +44,7 @@ def watch(
 
 
 def follow(handle: RunHandle, title: str, output: Output, save: Path | None) -> None:
-    """Show a run until it ends and leave with its exit code (by typer.Exit)."""
+    """Show a run until it ends; raise typer.Exit with its exit code."""
     end: Mapping[str, Any] = {}
     try:
         with view(output, title) as shown:
@@ -54,7 +54,7 @@ def follow(handle: RunHandle, title: str, output: Output, save: Path | None) -> 
                     end = event.data
     except KeyboardInterrupt:
         output.note(
-            f"\nStopped watching; the run goes on.\n"
+            f"\nStopped watching; the run continues.\n"
             f"  continue: taxiway watch {handle.id}\n  cancel:   taxiway cancel {handle.id}"
         )
         raise typer.Exit(exits.Exit.INTERRUPTED) from None
@@ -90,7 +90,7 @@ def _say(output: Output, status: str, end: Mapping[str, Any]) -> None:
 
 
 def explain(error: RunError) -> str:
-    """An error in one phrase: code, step, and what was raised."""
+    """Return an error as one phrase: code, step, and the exception."""
     where = f" in step {error.step}" if error.step else ""
     tries = f" after {error.attempts} attempts" if error.attempts and error.attempts > 1 else ""
     kind = f"{error.type}: " if error.type else ""

@@ -12,7 +12,7 @@ from taxiway.cli.output import Output
 from taxiway.client import Client
 
 _COLUMNS = ("name", "open", "until", "kind", "cron", "duration", "timezone", "onClose")
-app = group("windows", _COLUMNS, Client.windows, "Show and change when runs may go.")
+app = group("windows", _COLUMNS, Client.windows, "List and change the times in which runs may execute.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The window's name.")]
 
@@ -37,16 +37,16 @@ def put(
     *,
     cron: Annotated[str, typer.Option("--cron", help="When it begins, such as '0 22 * * 1-5'.")],
     duration: Annotated[float, options.duration_option("--duration", "How long it lasts, such as 8h; 7 days at most.")],
-    timezone: Annotated[str, typer.Option("--timezone", help="The zone of the clock, such as Europe/Berlin.")],
-    blackout: Annotated[bool, typer.Option("--blackout", help="Closed within these times, not outside them.")] = False,
+    timezone: Annotated[str, typer.Option("--timezone", help="The time zone of --cron, such as Europe/Berlin.")],
+    blackout: Annotated[bool, typer.Option("--blackout", help="Closed within these times, open outside them.")] = False,
     on_close: Annotated[
-        Literal["finish", "pause"], typer.Option("--on-close", help="What becomes of runs that execute when it closes.")
+        Literal["finish", "pause"], typer.Option("--on-close", help="What executing runs do when it closes.")
     ] = "finish",
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a window, or make it another."""
+    """Create or replace a window."""
     kind = "blackout" if blackout else "window"
     with options.connect(url, api_key) as client:
         made = client.put_window(name, cron=cron, duration=duration, timezone=timezone, kind=kind, on_close=on_close)
@@ -57,7 +57,7 @@ def put(
 def delete(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """Delete a window that nothing needs any more."""
+    """Delete a window that nothing uses any more."""
     with options.connect(url, api_key) as client:
         client.delete_window(name)
     Output(as_json).say({"name": name, "deleted": True}, f"Window {name} is deleted.")
@@ -66,23 +66,27 @@ def delete(
 @app.command()
 def override(
     name: Name,
-    state: Annotated[Literal["open", "closed"], typer.Argument(help="How it stands meanwhile.")],
+    state: Annotated[Literal["open", "closed"], typer.Argument(help="Its state until the override ends.")],
     *,
-    lasting: Annotated[float | None, options.duration_option("--for", "How long, such as 2h.")] = None,
+    lasting: Annotated[
+        float | None, options.duration_option("--for", "How long the override lasts, such as 2h.")
+    ] = None,
     until: Annotated[
         datetime | None,
         typer.Option(
-            "--until", help="Until when, instead of --for; UTC.", formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]
+            "--until",
+            help="When the override ends, instead of --for; UTC.",
+            formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"],
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the window.", show_default=False)] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Stored with the window.", show_default=False)] = None,
     url: options.Url = None,
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Hold a window open or closed for a time, whatever its timetable says."""
+    """Hold a window open or closed for a time, against its timetable."""
     if (lasting is None) == (until is None):
-        raise typer.BadParameter("give --for or --until")
+        raise typer.BadParameter("pass either --for or --until")
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC) + timedelta(seconds=lasting or 0)
     with options.connect(url, api_key) as client:
         _show(Output(as_json), client.override_window(name, state, until=end, reason=reason))
@@ -92,7 +96,7 @@ def override(
 def release(
     name: Name, *, url: options.Url = None, api_key: options.ApiKey = None, as_json: options.AsJson = False
 ) -> None:
-    """End an override: the timetable decides again."""
+    """End an override: the window follows its timetable again."""
     with options.connect(url, api_key) as client:
         _show(Output(as_json), client.end_override(name))
 

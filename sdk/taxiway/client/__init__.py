@@ -1,4 +1,4 @@
-"""The client of a Taxiway server: enqueue runs, follow them, read and cancel them, decide what they ask."""
+"""Client of a Taxiway server: enqueues, follows, reads and cancels runs, and decides their questions."""
 
 from taxiway.client.aio import AsyncClient
 from taxiway.client.aio_run_handle import AsyncRunHandle

@@ -1,4 +1,4 @@
-"""Where the server is and which key opens it: arguments, then environment, then `.taxiway/up.env`."""
+"""Address and API key of the server: from arguments, then from the environment, then from `.taxiway/up.env`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Address:
-    """A server's base URL and the key to use there."""
+    """A server's base URL and its API key."""
 
     url: str
     api_key: str = field(repr=False)
 
     @property
     def is_local(self) -> bool:
-        """Whether the server runs on this machine, where a proxy must not come between."""
+        """Whether the server runs on this machine, so that requests must not use a proxy."""
         return httpx.URL(self.url).host in LOOPBACK
 
 
@@ -35,9 +35,9 @@ def find_address(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Address:
-    """Settle the address. `environ` and `folder` default to the process's own.
+    """Return the address. `environ` and `folder` default to those of the process.
 
-    Raises NotConfigured where either part is missing or unusable.
+    Raises NotConfigured if either part is missing or unusable.
     """
     environ = os.environ if environ is None else environ
     up = read_up_env(folder or Path.cwd())
@@ -48,7 +48,7 @@ def find_address(
         )
     chosen = _checked_url(chosen)
     key = api_key or environ.get("TAXIWAY_API_KEY")
-    # The key in up.env belongs to the server named beside it: it is never sent anywhere else.
+    # The key in up.env belongs to the server in the same file: it is never sent to another one.
     if not key and up.get("TAXIWAY_URL", "").rstrip("/") == chosen:
         key = up.get("TAXIWAY_API_KEY")
     if not key:
@@ -57,7 +57,7 @@ def find_address(
 
 
 def read_up_env(folder: Path) -> dict[str, str]:
-    """Read the nearest `.taxiway/up.env` of this folder or one above it; empty where there is none that can be read."""
+    """Read the nearest `.taxiway/up.env` in this folder or above; return an empty dict if it is missing or unreadable."""
     for place in (folder, *folder.parents):
         try:
             return parse_env((place / UP_ENV).read_text("utf-8"))
@@ -69,7 +69,7 @@ def read_up_env(folder: Path) -> dict[str, str]:
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """Read KEY=VALUE lines: `#` comments, an `export` in front and quotes around the value are understood."""
+    """Parse KEY=VALUE lines, with `#` comments, a leading `export`, and quotes around the value."""
     values = {}
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
@@ -96,6 +96,6 @@ def _checked_key(text: str) -> str:
     key = text.strip()
     if not key or not key.isascii() or not key.isprintable():
         raise NotConfigured(
-            "The API key holds characters that no key has; copy it again (TAXIWAY_API_KEY or --api-key)."
+            "The API key contains characters that no key has; copy it again (TAXIWAY_API_KEY or --api-key)."
         )
     return key

@@ -1,4 +1,4 @@
-"""What is done to many runs at once, as calls of the asyncio client."""
+"""Calls for bulk operations on runs, awaited."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ from taxiway.errors import TaxiwayError
 
 
 class AsyncBulkCalls(AsyncConnection):
-    """The part of a client that cancels, pauses, resumes or tries again all runs that are meant; see Bulking."""
+    """Calls of the asyncio client that cancel, pause, resume or retry every run of a filter."""
 
     async def bulk(self, action: str, *, dry_run: bool = False, **where: Unpack[Filter]) -> BulkView:
-        """Have something done to every run that meets all criteria and exists now; see Client.bulk."""
+        """Start a `"cancel"`, `"pause"`, `"resume"` or `"retry"` of every run that exists now and meets all criteria.
+
+        `where` is the filter of runs(), with at least one criterion. With `dry_run` the server only counts the runs
+        (`matched`). Otherwise the server completes the operation by itself: see bulk_progress().
+        """
         return await self.send(bulk.start(action, where, dry_run=dry_run))
 
     async def bulk_operation(self, bulk_id: str) -> BulkView:
-        """Fetch how far an operation has come."""
+        """Fetch the progress of an operation."""
         return await self.send(bulk.look(bulk_id))
 
     async def bulk_progress(self, bulk_id: str, *, patience: float | None = wire.PATIENCE) -> AsyncIterator[BulkView]:
-        """Follow an operation: iterate over how far it has come, until it has ended; see Client.bulk_progress."""
+        """Yield the progress of an operation until it has ended.
+
+        Waits for an unreachable server, up to `patience` seconds in a row (None: without limit).
+        """
         backoff = Backoff(patience)
         while True:
             try:

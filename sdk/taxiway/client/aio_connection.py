@@ -1,4 +1,4 @@
-"""One connection to a server, for asyncio: sends a call, walks a list, opens an event stream."""
+"""Connection to one server with asyncio: sends a call, walks a list, opens an event stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AsyncConnection:
-    """The HTTP client that every call goes through; see Connection."""
+    """The HTTP client of every call, and the only place that sends one; see AsyncClient for the arguments."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class AsyncConnection:
         return answers.read(call, response)
 
     async def _walk(self, walk: Pages[T]) -> AsyncIterator[T]:
-        """Give out a list page by page; see Connection."""
+        """Yield a list page by page; wait when the server limits such calls."""
         while not walk.over:
             backoff = Backoff(PATIENCE)
             while True:
@@ -70,7 +70,7 @@ class AsyncConnection:
 
     @asynccontextmanager
     async def _stream(self, request: Request) -> AsyncIterator[httpx.Response]:
-        """Open an event stream; see Connection."""
+        """Open an event stream. A connection that breaks inside the block also raises NotReachable."""
         try:
             response = await self._http.send(wire.build(self._http, request, self._timeout), stream=True)
             async with aclosing(response):

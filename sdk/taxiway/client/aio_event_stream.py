@@ -1,4 +1,4 @@
-"""Hears a tenant's events with asyncio: nothing is handed out before the stream has begun."""
+"""Live events of a tenant, read with asyncio; see `taxiway.client.event_stream`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import httpx
 
-from taxiway.client.event_reading import Listening
+from taxiway.client.event_stream import Listening
 from taxiway.client.views import Event
 
 
 async def heard(pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """Wait for the beginning of what is heard; see `taxiway.client.event_stream`."""
+    """Wait until the stream has begun; return its events, which end with the connection, even a broken one."""
     listening = Listening()
     first: list[Event] = []
     while not listening.begun:

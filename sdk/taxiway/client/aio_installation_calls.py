@@ -1,20 +1,18 @@
-"""What ops steer an installation with, as calls of the asyncio client: agents, workers, queues, windows, schedules."""
+"""Calls that show and configure the installation, awaited: agents, workers, queues, windows, schedules."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Unpack
 
 from taxiway.client import calls, operations
 from taxiway.client.aio_connection import AsyncConnection
-from taxiway.client.calls import NewRun
+from taxiway.client.options import AgentOptions, QueueOptions, ScheduleOptions, WindowOptions
 from taxiway.client.views import Json
-from taxiway.durations import Duration
 
 
 class AsyncInstallationCalls(AsyncConnection):
-    """The part of a client that shows what serves runs, and says when they may go; see Operating."""
+    """Calls of the asyncio client on agents, workers, queues, windows and schedules."""
 
     async def agents(self) -> list[Json]:
         """List the agents that workers serve or have served."""
@@ -29,103 +27,68 @@ class AsyncInstallationCalls(AsyncConnection):
         return await self.send(calls.listing("/v1/capacity", "queues"))
 
     async def windows(self) -> list[Json]:
-        """List the windows, and whether each is open now."""
+        """List the windows, with whether each is open now."""
         return await self.send(calls.listing("/v1/windows", "windows"))
 
     async def window(self, name: str, *, following: int = 5) -> Json:
-        """Show a window with its next periods, what it gates, and who changed it."""
+        """Fetch a window with its next periods, what it gates, and the author of its last change."""
         return await self.send(operations.window(name, following))
 
-    async def put_window(
-        self,
-        name: str,
-        *,
-        cron: str,
-        duration: Duration,
-        timezone: str,
-        kind: str = "window",
-        on_close: str = "finish",
-    ) -> Json:
-        """Make or change a window; see Client.put_window."""
-        return await self.send(
-            operations.put_window(name, cron=cron, duration=duration, timezone=timezone, kind=kind, on_close=on_close)
-        )
+    async def put_window(self, name: str, **options: Unpack[WindowOptions]) -> Json:
+        """Create or replace a window, which begins by `cron` in `timezone` and lasts for `duration` (7 days at most).
+
+        `kind="blackout"` closes within these times instead of outside them; `on_close` is "finish" or "pause".
+        WindowOptions documents each option. Raises Invalid with the field and the reason.
+        """
+        return await self.send(operations.put_window(name, options))
 
     async def delete_window(self, name: str) -> None:
         """Delete a window. Raises Conflict while a queue, an agent or a run that has not ended needs it."""
         await self.send(operations.delete_window(name))
 
     async def override_window(self, name: str, state: str, *, until: datetime, reason: str | None = None) -> Json:
-        """Hold a window "open" or "closed" until a moment, whatever its timetable says."""
+        """Hold a window "open" or "closed" until a time, against its timetable."""
         return await self.send(operations.override_window(name, state, until, reason))
 
     async def end_override(self, name: str) -> Json:
-        """Let a window's timetable decide again."""
+        """End an override: the window follows its timetable again."""
         return await self.send(operations.end_override(name))
 
     async def queues(self) -> list[Json]:
-        """List the queues, and what ops said of each."""
+        """List the queues with their settings."""
         return await self.send(calls.listing("/v1/queues", "queues"))
 
-    async def put_queue(
-        self,
-        name: str,
-        *,
-        limit: int | None = operations.KEEP,
-        tenant_limit: int | None = operations.KEEP,
-        key_limit: int | None = operations.KEEP,
-        hold_keys: bool = operations.KEEP,
-        rate: Mapping[str, Any] | None = operations.KEEP,
-        weights: Mapping[str, float] | None = operations.KEEP,
-        cordoned: bool = operations.KEEP,
-        paused: bool = operations.KEEP,
-        window: str | None = operations.KEEP,
-    ) -> Json:
-        """Limit a queue, pause or cordon it, or have a window gate its runs; see Client.put_queue."""
-        return await self.send(
-            operations.put_queue(
-                name, limit=limit, tenant_limit=tenant_limit, key_limit=key_limit, hold_keys=hold_keys, rate=rate,
-                weights=weights, cordoned=cordoned, paused=paused, window=window,
-            )
-        )  # fmt: skip
+    async def put_queue(self, name: str, **options: Unpack[QueueOptions]) -> Json:
+        """Limit, pause or cordon a queue, or let a window gate its runs; a missing option stays, None removes it.
 
-    async def put_agent(
-        self,
-        name: str,
-        *,
-        limit: int | None = operations.KEEP,
-        paused: bool = operations.KEEP,
-        window: str | None = operations.KEEP,
-    ) -> Json:
-        """Limit or pause an agent, or have a window gate its runs; what is not given stays, None takes it away."""
-        return await self.send(operations.put_agent(name, limit=limit, paused=paused, window=window))
+        The options are limit, tenant_limit, key_limit, hold_keys, rate, weights, cordoned, paused and window.
+        QueueOptions documents each.
+        """
+        return await self.send(operations.put_queue(name, options))
+
+    async def put_agent(self, name: str, **options: Unpack[AgentOptions]) -> Json:
+        """Limit or pause an agent, or let a window gate its runs; a missing option stays, None removes it.
+
+        The options are limit, paused and window.
+        """
+        return await self.send(operations.put_agent(name, options))
 
     async def schedules(self) -> list[Json]:
         """List the tenant's schedules."""
         return await self.send(calls.listing("/v1/schedules", "schedules"))
 
     async def schedule(self, name: str) -> Json:
-        """Show a schedule: what it enqueues, when it fires next, and what its newest firings came to."""
+        """Fetch a schedule: what it enqueues, when it fires next, and the results of its newest firings."""
         return await self.send(operations.schedule(name))
 
-    async def put_schedule(
-        self,
-        name: str,
-        *,
-        cron: str | None = None,
-        timezone: str | None = None,
-        run: NewRun | Mapping[str, Any] | None = None,
-        overlap: str | None = None,
-        catch_up: str | None = None,
-        paused: bool | None = None,
-    ) -> Json:
-        """Make or change a schedule; see Client.put_schedule."""
-        return await self.send(
-            operations.put_schedule(
-                name, cron=cron, timezone=timezone, run=run, overlap=overlap, catch_up=catch_up, paused=paused
-            )
-        )
+    async def put_schedule(self, name: str, **options: Unpack[ScheduleOptions]) -> Json:
+        """Create a schedule (needs `cron`, `timezone` and `run`), or change the given options of an existing one.
+
+        While an earlier run has not ended, a firing is left out (`overlap="skip"`) or its run waits (`"queue"`). Of
+        firings missed by more than a minute, none is made up for (`catch_up="none"`) or the last one (`"last"`).
+        """
+        return await self.send(operations.put_schedule(name, options))
 
     async def delete_schedule(self, name: str) -> None:
-        """Delete a schedule; the runs that it made go on."""
+        """Delete a schedule; its runs continue."""
         await self.send(operations.delete_schedule(name))

@@ -1,4 +1,4 @@
-"""From an HTTP answer to what it means: a decoded value, or the error that fits. No I/O."""
+"""Reading of HTTP answers: a decoded value, or the matching error. No I/O."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _BY_STATUS: dict[int, type[Refused]] = {
 
 
 def read(call: Call[T], response: httpx.Response) -> T:
-    """Read a whole answer as its call asks, or raise what it says went wrong."""
+    """Return the answer as its call reads it, or raise the answer's error."""
     if not response.is_success:
         refuse(response)
     try:
@@ -58,7 +58,7 @@ def read(call: Call[T], response: httpx.Response) -> T:
 
 
 def expect_stream(response: httpx.Response) -> None:
-    """Raise unless this answer is an event stream (its body must have been read where it is an error)."""
+    """Raise unless this answer is an event stream; the body of an error must have been read before."""
     if not response.is_success:
         refuse(response)
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -66,12 +66,12 @@ def expect_stream(response: httpx.Response) -> None:
 
 
 def refuse(response: httpx.Response) -> NoReturn:
-    """Raise the error of an answer that is not a success."""
+    """Raise the error of an unsuccessful answer."""
     kind = _BY_STATUS.get(response.status_code)
     raw = _document(response)
     if kind is None and raw is not None and 400 <= response.status_code < 500:
         kind = Refused
-    # A proxy's own 502, 503 or 504 carries no problem document and still means "later"; others without one are faults.
+    # A proxy's 502, 503 or 504 has no problem document and still means "later"; any other answer without one is a fault.
     if kind is None or (raw is None and kind is not Unavailable):
         raise _not_ours(response)
     problem = _problem(response, raw or {})
@@ -85,7 +85,7 @@ def refuse(response: httpx.Response) -> NoReturn:
 
 
 def not_reachable(url: str, error: httpx.RequestError) -> TaxiwayError:
-    """The sentence for a server that gave no answer, or none that can be decoded."""
+    """Return the error for a missing answer, or for one that cannot be decoded."""
     if isinstance(error, httpx.DecodingError):
         return ServerFault(f"The answer of {url} cannot be decoded: {error}.")
     if isinstance(error, httpx.LocalProtocolError):
@@ -139,6 +139,6 @@ def _not_ours(response: httpx.Response) -> ServerFault:
     server = request.url.netloc.decode("ascii")
     kind = response.headers.get("content-type", "no content type").partition(";")[0]
     return ServerFault(
-        f"{request.method} {request.url.path} at {server} answered {response.status_code} ({kind}), which is no answer "
-        "of Taxiway's API. Check the address; if it is right, this is a fault of the server: see its log."
+        f"{request.method} {request.url.path} at {server} answered {response.status_code} ({kind}), which is not an answer "
+        "of Taxiway's API. Check the address; if it is right, the server has a fault: see its log."
     )

@@ -1,4 +1,4 @@
-"""What people are asked and what they decide, as calls of the blocking client."""
+"""Calls for questions to people and their decisions, blocking."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from taxiway.client.people import ApprovalView
 
 
 class ApprovalCalls(Connection):
-    """The part of a client that people use who are asked; a decision may name the wait, or the run that asks."""
+    """Calls of the client for approvers; a decision names the wait, or the run that asks."""
 
     def approvals(
         self, status: str = "open", *, run_id: str | None = None, limit: int | None = None
     ) -> Iterator[ApprovalView]:
-        """Iterate over what people are asked (`open`) or were asked (`decided`), newest first; needs the scope `decide`."""
+        """Iterate over the `open` or the `decided` questions to people, newest first; needs the scope `decide`."""
         return self._walk(people.inbox(status, run_id, limit))
 
     def approve(self, wait_or_run: str, *, choice: str | None = None, comment: str | None = None) -> ApprovalView:
-        """Approve, by the id of the wait or of the run that asks; `choice` is needed where there are some.
+        """Approve, by the id of the wait or of the run that asks; a question with choices needs a `choice`.
 
-        Raises Conflict where somebody decided first, Invalid where the decision does not fit, and NoOneQuestion where a run
-        asks nothing, or more than one question.
+        Raises Conflict if another decision came first, Invalid if the decision does not fit, and NoOneQuestion if the run
+        asks no question or more than one.
         """
         return self._decide(wait_or_run, people.approval(choice, comment))
 
     def deny(self, wait_or_run: str, *, comment: str | None = None) -> ApprovalView:
-        """Deny; see approve()."""
+        """Deny, by the id of the wait or of the run that asks; raises the errors of approve()."""
         return self._decide(wait_or_run, people.denial(comment))
 
     def answer(self, wait_or_run: str, answer: Any, *, comment: str | None = None) -> ApprovalView:
-        """Answer with a JSON value that fits what is asked for; see approve()."""
+        """Answer with a JSON value that fits the question's schema; raises the errors of approve()."""
         return self._decide(wait_or_run, people.reply(answer, comment))
 
     def _decide(self, wait_or_run: str, decision: people.Decision) -> ApprovalView:

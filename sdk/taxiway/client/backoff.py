@@ -1,4 +1,4 @@
-"""How long to wait before asking again, and when to stop asking. No I/O."""
+"""Delays between repeated calls, and the time after which they stop. No I/O."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LONGEST = 10.0
 
 @dataclass
 class Backoff:
-    """Waits of 0.25 s, doubling to 10 s, each shortened at random by up to half so that clients do not return in step.
+    """Delays of 0.25 s, doubling to 10 s, each shortened at random by up to half so that clients do not return together.
 
-    `patience` is how many seconds in a row a server may be away (None: for ever). `clock` is monotonic.
+    `patience` limits how many seconds in a row a server may be unreachable (None: no limit). `clock` is monotonic.
     """
 
     patience: float | None
@@ -28,7 +28,7 @@ class Backoff:
     away_since: float | None = field(default=None, init=False)
 
     def after(self, error: TaxiwayError) -> float:
-        """Return the seconds to wait after this error; raise the error itself where waiting cannot help any more."""
+        """Return the seconds to wait after this error; raise the error itself if waiting no longer helps."""
         if not isinstance(error, NotReachable | Unavailable | RateLimited):
             raise error
         now = self.clock()
@@ -41,10 +41,10 @@ class Backoff:
         return max(asked or 0.0, longest * random.uniform(0.5, 1.0))
 
     def heard(self) -> None:
-        """The server gave a sign of life: patience starts afresh, the length of the waits does not."""
+        """Restart the patience, not the delays: the server has sent something."""
         self.away_since = None
 
     def reset(self) -> None:
-        """The server did what was asked of it: start afresh."""
+        """Restart patience and delays: the server has answered successfully."""
         self.failures = 0
         self.away_since = None

@@ -1,4 +1,4 @@
-"""What is done to many runs at once: the calls for it, and how far it has come. No I/O."""
+"""Bulk operations on runs: their calls, and their progress as a typed value. No I/O."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from taxiway.client.pages import Filter, spelling
 from taxiway.client.views import Json, moment
 
 LOOK_SECONDS = 0.5
-"""Between two looks at how far an operation has come."""
+"""Seconds between two requests for the progress of an operation."""
 
 
 @dataclass(frozen=True)
 class BulkView:
-    """An action on many runs as the server saw it at one moment. `id` is None when the runs were only counted.
+    """The progress of a bulk operation at one moment. `id` is None if the runs were only counted.
 
-    The action applied to `matched` runs at the time of the call. It was `done` to so many since; `skipped` are those to which it
-    did not apply any more, `failed` those on which the server failed. Where `counted_all` is False there may be more than
-    `matched`: the server looks at a bounded number of runs to count.
+    `matched` is the number of runs to which the action applied at the time of the call. Since then it was `done` to some;
+    `skipped` counts runs to which it no longer applied, `failed` those on which the server failed. With `counted_all`
+    False there may be more than `matched`, because the server counts a bounded number of runs.
     """
 
     id: str | None
@@ -37,7 +37,7 @@ class BulkView:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is going to be done."""
+        """Whether the operation has ended."""
         return self.id is None or self.finished_at is not None
 
     @classmethod

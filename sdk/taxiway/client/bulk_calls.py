@@ -1,4 +1,4 @@
-"""What is done to many runs at once, as calls of the blocking client."""
+"""Calls for bulk operations on runs, blocking."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from taxiway.errors import TaxiwayError
 
 
 class BulkCalls(Connection):
-    """The part of a client that cancels, pauses, resumes or tries again all runs that are meant."""
+    """Calls of the client that cancel, pause, resume or retry every run of a filter."""
 
     def bulk(self, action: str, *, dry_run: bool = False, **where: Unpack[Filter]) -> BulkView:
-        """Have `"cancel"`, `"pause"`, `"resume"` or `"retry"` done to every run that meets all criteria and exists now.
+        """Start a `"cancel"`, `"pause"`, `"resume"` or `"retry"` of every run that exists now and meets all criteria.
 
-        `where` is as for runs(), and names one criterion at least. With `dry_run` the runs are only counted (`matched`).
-        Otherwise the server goes on with it by itself: see bulk_progress().
+        `where` is the filter of runs(), with at least one criterion. With `dry_run` the server only counts the runs
+        (`matched`). Otherwise the server completes the operation by itself: see bulk_progress().
         """
         return self.send(bulk.start(action, where, dry_run=dry_run))
 
     def bulk_operation(self, bulk_id: str) -> BulkView:
-        """Fetch how far an operation has come."""
+        """Fetch the progress of an operation."""
         return self.send(bulk.look(bulk_id))
 
     def bulk_progress(self, bulk_id: str, *, patience: float | None = wire.PATIENCE) -> Iterator[BulkView]:
-        """Follow an operation: iterate over how far it has come, until it has ended.
+        """Yield the progress of an operation until it has ended.
 
-        A server that is away is waited for, up to `patience` seconds in a row (None: for ever).
+        Waits for an unreachable server, up to `patience` seconds in a row (None: without limit).
         """
         backoff = Backoff(patience)
         while True:

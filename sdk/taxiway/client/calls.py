@@ -1,11 +1,11 @@
-"""Every call of the API that this client makes, as a value: what to send, and how to read the answer. No I/O."""
+"""Calls of the API as values: what to send, and how to read the answer. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -24,7 +24,7 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. `wait` is how many seconds the server may think before it answers."""
+    """One HTTP request. `wait` is the number of seconds for which the server may hold its answer back."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request together with the reading of its answer."""
+    """A request, and the function that reads its answer."""
 
     request: Request
     read: Callable[[Answer], T]
@@ -53,15 +53,9 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be enqueued; the server fills in what is None. `agent` is a name, or the function that was declared one.
+    """A run to be enqueued; the server fills in what is None.
 
-    `timeout` counts active time: seconds, a timedelta, `"15m"` or `"PT15M"`. `approval_strategy` says what people are asked
-    beside what the agent asks: `NONE`, `ON_START` (whether it may begin) or `ON_TOOL_CALL` (each call of a tool).
-
-    It begins at `not_before` at the earliest (a datetime with its zone, or RFC 3339), and fails as `expired` when it has not
-    begun within `expires_in`. Of runs with the same `concurrency_key` only so many execute at once as the queue says, which is
-    one; `on_conflict` says what happens when there is no place: `queue` (it waits), `skip` (it is canceled) or `cancel_running`
-    (earlier ones are canceled).
+    `agent` is the agent's name or its declared function. NewRunOptions documents the other fields.
     """
 
     agent: AnyAgent
@@ -81,11 +75,11 @@ class NewRun:
 
     @property
     def shape(self) -> Shape | None:
-        """The shape of its result: known where the agent's function was given."""
+        """The shape of its result; None if the agent was given by name."""
         return None if isinstance(self.agent, str) else refer_to(self.agent).shape
 
     def body(self) -> dict[str, Any]:
-        """The body of POST /v1/runs, with only what was given."""
+        """Return the body of POST /v1/runs, without what is None."""
         given = {
             "agent": self.agent if isinstance(self.agent, str) else refer_to(self.agent).name,
             "input": self.input,
@@ -107,27 +101,9 @@ class NewRun:
         return {name: value for name, value in given.items() if value is not None}
 
 
-class Enqueuing(TypedDict, total=False):
-    """The options of `Client.enqueue`; they are described there."""
-
-    idempotency_key: str | None
-    user_id: str | None
-    queue: str | None
-    window: str | None
-    priority: int | None
-    timeout: Duration | None
-    metadata: Mapping[str, str] | None
-    tags: Iterable[str] | None
-    approval_strategy: str | None
-    not_before: datetime | str | None
-    expires_in: Duration | None
-    concurrency_key: str | None
-    on_conflict: str | None
-
-
 @dataclass(frozen=True)
 class Accepted:
-    """What came of an enqueue: the run, and whether the same request had already made it."""
+    """Result of an enqueue: the run, and whether an earlier, equal request had already created it."""
 
     run: RunView
     replayed: bool
@@ -142,13 +118,13 @@ def retry(
     run_id: str, from_step: str | None, given: Mapping[str, Any] | None, idempotency_key: str | UUID | None
 ) -> Call[Accepted]:
     """POST /v1/runs/{runId}/retry."""
-    said = {"fromStep": from_step, "input": given}
-    body = {name: value for name, value in said.items() if value is not None}
+    options = {"fromStep": from_step, "input": given}
+    body = {name: value for name, value in options.items() if value is not None}
     return Call(post(run_path(run_id, "retry"), body, idempotency_key), _read_accepted)
 
 
 def new_runs(given: Iterable[NewRun | Mapping[str, Any]]) -> list[NewRun]:
-    """Return the runs that were given; mappings hold the keyword arguments of enqueue()."""
+    """Return the given runs as NewRuns; mappings hold the keyword arguments of enqueue()."""
     return [new if isinstance(new, NewRun) else NewRun(**new) for new in given]
 
 
@@ -199,32 +175,32 @@ def signal(run_id: str, name: str, payload: object, signal_id: str | None) -> Ca
 
 
 def listing(path: str, name: str) -> Call[list[Json]]:
-    """GET a list that comes in one piece: /v1/agents, /v1/workers, /v1/capacity."""
+    """GET a list that has one page: /v1/agents, /v1/workers, /v1/capacity."""
     return Call(Request("GET", path), lambda answer: list(answer.json[name]))
 
 
 def zoned(at: datetime, name: str) -> str:
-    """Write a moment for the API; raises ValueError where nobody can know which moment it is."""
+    """Return a time as the API reads it; raise ValueError if it has no zone."""
     if at.tzinfo is None:
         raise ValueError(f"{name} needs a time zone, such as datetime.now(UTC) has")
     return at.isoformat()
 
 
 def run_path(run_id: str, *more: str) -> str:
-    """The path of a run; the id is quoted, so that no id can name another resource."""
+    """Return the path of a run; the id is quoted, so that no id can name another resource."""
     if not run_id or run_id in (".", ".."):
         raise ValueError(f"{run_id!r} is not a run id")
     return "/".join(("/v1/runs", segment(run_id), *more))
 
 
 def segment(name: str) -> str:
-    """Quote a name as one segment of a path, also one with a slash in it; raises NotSendable."""
+    """Quote a name, slashes included, as one segment of a path; raise NotSendable for one that cannot be a segment."""
     if not name or name in (".", ".."):
-        raise NotSendable(f"{name!r} is not a name: no address can hold it")
+        raise NotSendable(f"{name!r} cannot be a name: it does not fit into an address")
     try:
         return quote(name, safe="")
     except UnicodeEncodeError:
-        raise NotSendable("a name holds half of a surrogate pair, which is not Unicode") from None
+        raise NotSendable("a name contains half of a surrogate pair, which is not Unicode") from None
 
 
 def _read_accepted(answer: Answer) -> Accepted:
@@ -236,13 +212,13 @@ def _read_run(answer: Answer) -> RunView:
 
 
 def post(path: str, body: Mapping[str, Any], idempotency_key: str | UUID | None = None) -> Request:
-    """A POST that carries JSON."""
+    """Return a POST that carries JSON."""
     headers = {} if idempotency_key is None else {"idempotency-key": _header(str(idempotency_key))}
     return with_body("POST", path, body, headers)
 
 
 def with_body(method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Request:
-    """A request that carries JSON: what steps may return may be sent. Raises NotSendable with the path to what may not."""
+    """Return a request that carries JSON, by the rules of step results; raise NotSendable with the path of a bad value."""
     try:
         text = json_text(body)
     except InvalidValue as error:
@@ -253,7 +229,7 @@ def with_body(method: str, path: str, body: Mapping[str, Any], headers: Mapping[
 def _header(key: str) -> str:
     if not key.isascii() or not key.isprintable() or key != key.strip():
         raise NotSendable(
-            f"The idempotency key {key!r:.80} cannot be sent: it goes as a header of HTTP, which takes printable ASCII without "
-            "spaces around it. Write it as urllib.parse.quote(key), or give its SHA-256."
+            f"The idempotency key {key!r:.80} cannot be sent: it is an HTTP header, which takes printable ASCII without "
+            "spaces around it. Pass urllib.parse.quote(key) or its SHA-256 instead."
         )
     return key

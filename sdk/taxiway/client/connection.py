@@ -1,4 +1,4 @@
-"""One connection to a server, blocking: sends a call, walks a list, opens an event stream."""
+"""Connection to one server, blocking: sends a call, walks a list, opens an event stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Connection:
-    """The HTTP client that every call goes through, and the only place where one is sent; see Client for the arguments."""
+    """The HTTP client of every call, and the only place that sends one; see Client for the arguments."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Connection:
         return answers.read(call, response)
 
     def _walk(self, walk: Pages[T]) -> Iterator[T]:
-        """Give out a list page by page; where the server wants fewer of these calls at once, wait as it says."""
+        """Yield a list page by page; wait when the server limits such calls."""
         while not walk.over:
             backoff = Backoff(PATIENCE)
             while True:
@@ -69,7 +69,7 @@ class Connection:
 
     @contextmanager
     def _stream(self, request: Request) -> Iterator[httpx.Response]:
-        """Open an event stream. A connection that breaks inside the block raises NotReachable too."""
+        """Open an event stream. A connection that breaks inside the block also raises NotReachable."""
         try:
             with closing(self._http.send(wire.build(self._http, request, self._timeout), stream=True)) as response:
                 if not response.is_success:

@@ -1,23 +1,23 @@
-"""What can go wrong between a caller and a Taxiway server: one class per decision that the caller takes.
+"""Errors between a caller and a Taxiway server: one class for each decision of the caller.
 
 TaxiwayError                 (the root of the whole package, see taxiway.errors)
-├── NotConfigured            no usable server address or key was given: fix the settings
-├── NotSendable              what was given cannot be sent: correct it; also a ValueError
+├── NotConfigured            no usable server address or key: fix the settings
+├── NotSendable              a value cannot be sent: correct it; also a ValueError
 ├── NotReachable             no answer arrived: start the server, or wait for it
-├── ServerFault              an answer arrived that no Taxiway server should give: report it
-├── Refused                  the server understood and said no; carries its problem document
+├── ServerFault              an answer arrived that does not follow Taxiway's API: report it
+├── Refused                  the server refused the request; carries its problem document
 │   ├── Unauthenticated      401: use another key
 │   ├── Forbidden            403: ask for a scope
-│   ├── NotFound             404: there is no such thing for this key
-│   ├── Conflict             409, 410: somebody else decided first
-│   │   └── RunFinished      the run had already ended; `run` is what it ended as
+│   ├── NotFound             404: no such thing exists for this key
+│   ├── Conflict             409, 410: another request came first
+│   │   └── RunFinished      the run had already ended; `run` is the ended run
 │   ├── Invalid              400, 413, 415, 422: correct the request; `errors` names each field
-│   ├── RateLimited          429: slow down; `retry_after` says for how long
+│   ├── RateLimited          429: slow down; `retry_after` is in seconds
 │   └── Unavailable          502, 503, 504: the same request may succeed later
-├── NoOneQuestion            a run was to be decided about that asks nothing, or more than one question: name a wait
+├── NoOneQuestion            the run to decide about asks no question, or more than one: name a wait
 ├── RunFailed                result() of a run that ended FAILED
 ├── RunCanceled              result() of a run that ended CANCELED
-└── NotFinished              result(timeout=…) gave up waiting; also a TimeoutError. The run goes on
+└── NotFinished              result(timeout=…) stopped waiting; also a TimeoutError. The run continues
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class NotConfigured(TaxiwayError):
 
 
 class NotSendable(TaxiwayError, ValueError):
-    """What was given cannot be sent; nothing was."""
+    """A value cannot be sent; no request was sent."""
 
 
 class NotReachable(TaxiwayError):
@@ -50,7 +50,7 @@ class ServerFault(TaxiwayError):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field that the server refused, and why."""
+    """One field that the server refused, with the reason."""
 
     field: str
     detail: str
@@ -69,7 +69,7 @@ class Problem:
 
 
 class Refused(TaxiwayError):
-    """The server understood the request and said no."""
+    """The server understood the request and refused it."""
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         self.problem = problem
@@ -96,15 +96,15 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """404: there is no such thing, or it belongs to another tenant."""
+    """404: it does not exist, or belongs to another tenant."""
 
 
 class Conflict(Refused):
-    """409 or 410: somebody else decided first."""
+    """409 or 410: another request came first."""
 
 
 class RunFinished(Conflict):
-    """The run had already ended, so it can no longer be changed. `run` is what it ended as, where the server said."""
+    """The run had already ended, so it can no longer be changed. `run` is the ended run if the server sent it."""
 
     run: RunView | None = None
 
@@ -114,7 +114,7 @@ class Invalid(Refused):
 
 
 class RateLimited(Refused):
-    """429: too many requests; `retry_after` is in seconds, where the server said."""
+    """429: too many requests; `retry_after` is in seconds, None if the server did not send it."""
 
 
 class Unavailable(Refused):
@@ -122,11 +122,11 @@ class Unavailable(Refused):
 
 
 class NoOneQuestion(TaxiwayError):
-    """A run was to be decided about that asks nobody at the moment, or more than one question."""
+    """The run to decide about asks no question at the moment, or more than one."""
 
 
 class RunFailed(TaxiwayError):
-    """The run ended FAILED. `code` and `message` say why, `step` says where (None: outside any step)."""
+    """The run ended FAILED. `code` and `message` are the reason, `step` is where it failed (None: outside any step)."""
 
     def __init__(self, run: RunView) -> None:
         self.run = run
@@ -138,7 +138,7 @@ class RunFailed(TaxiwayError):
 
 
 class RunCanceled(TaxiwayError):
-    """The run ended CANCELED. `code` is the recorded reason; `step` was in flight, where one was."""
+    """The run ended CANCELED. `code` is the recorded reason, `step` the step in flight, if any."""
 
     def __init__(self, run: RunView) -> None:
         self.run = run
@@ -149,8 +149,8 @@ class RunCanceled(TaxiwayError):
 
 
 class NotFinished(TaxiwayError, TimeoutError):
-    """result(timeout=…) gave up waiting. `run` is the last that was seen of it; the run goes on."""
+    """result(timeout=…) stopped waiting. `run` is the run when last read; it continues."""
 
     def __init__(self, run: RunView, timeout: float) -> None:
         self.run = run
-        super().__init__(f"Run {run.id} was still {run.status} after {timeout:g} seconds; it goes on")
+        super().__init__(f"Run {run.id} was still {run.status} after {timeout:g} seconds; it continues")

@@ -1,4 +1,4 @@
-"""Why a run is not executing, or what it awaits meanwhile, as typed values and as a call. No I/O."""
+"""Reasons why a run is not executing, or what it awaits while it executes, as typed values and a call. No I/O."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from taxiway.client.views import Json, moment
 
 @dataclass(frozen=True)
 class BlockerView:
-    """One thing that keeps a run from executing, or that its agent awaits while it does.
+    """One thing that keeps a run from executing, or that its agent awaits while it executes.
 
-    `kind` is a stable name, and `raw` has the facts that belong to it. `detail` is a sentence for people. `since` and `until`
-    are None where they are not known.
+    `kind` is a stable name, and `raw` has its facts. `detail` is a sentence for people. `since` and `until` are None if
+    unknown.
     """
 
     kind: str
@@ -37,11 +37,11 @@ class BlockerView:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a run stands, and what keeps it from executing, in the order in which to remove it.
+    """The state of a run, and what keeps it from executing, in the order in which to remove it.
 
-    One that executes has its `worker` (a label) and `step_in_flight`; its blockers are what its agent awaits meanwhile, and what
-    keeps its slot although the agent only waits (`slot_held`). One that has ended has its status and reason, and no blockers.
-    `omitted` is the number of further waits that are not among them.
+    An executing run has its `worker` (a label) and `step_in_flight`; its blockers are what its agent awaits, and what
+    keeps its slot although the agent only waits (`slot_held`). An ended run has its status and reason, and no blockers.
+    `omitted` is the number of further waits that are not listed.
     """
 
     run_id: str

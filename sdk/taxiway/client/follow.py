@@ -1,7 +1,7 @@
-"""Following one run's event stream over any number of connections: each event once, in order, until `end`. No I/O.
+"""Event stream of one run over any number of connections: each event once, in order, until `end`. No I/O.
 
-A driver opens `request()`, hands every piece of the body to `feed()`, and tells how the connection ended: `closed()` or
-`lost(error)`, which answer how many seconds to wait before the next one, or raise.
+A driver opens `request()`, passes every piece of the body to `feed()`, and reports the end of the connection with
+`closed()` or `lost(error)`. These return the seconds to wait before the next connection, or raise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SILENCE = 60.0
 
 
 class Follow:
-    """The state of one subscription. `over` is true once `end` was given out."""
+    """The state of one subscription. `over` is true after `end` was yielded."""
 
     def __init__(self, run_id: str, after: int | None, backoff: Backoff) -> None:
         self.over = False
@@ -31,7 +31,7 @@ class Follow:
         self._decoder = Decoder()
 
     def request(self) -> Request:
-        """The request for the next connection; it continues after the last event that was given out."""
+        """Return the request for the next connection, which continues after the last yielded event."""
         self._decoder = Decoder()
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
         if self._last is not None:
@@ -54,16 +54,16 @@ class Follow:
             yield event
 
     def closed(self) -> float:
-        """The server ended the connection in good order: before `end` this means that it is going away."""
+        """Return the wait as lost() does: a server that closes a connection before `end` is shutting down."""
         return self.lost(NotReachable("The server closes the event stream before the run has ended."))
 
     def lost(self, error: TaxiwayError) -> float:
-        """Return the seconds to wait before the next connection, or raise where another one cannot help."""
+        """Return the seconds to wait before the next connection, or raise if another one cannot help."""
         return self._backoff.after(error)
 
 
 def _event(frame: Frame) -> Event | None:
-    """Read a frame; None for keepalives and for what is no JSON object."""
+    """Return the event of a frame; None for a keepalive and for anything but a JSON object."""
     try:
         data = json.loads(frame.data)
     except ValueError:

@@ -1,16 +1,22 @@
-"""The calls with which ops steer the installation: windows, queues, agents, schedules, providers. No I/O."""
+"""Calls that configure the installation: windows, queues, agents, schedules, providers. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from taxiway.client.calls import Accepted, Answer, Call, NewRun, Request, post, segment, with_body, zoned
+from taxiway.client.options import (
+    AgentOptions,
+    ProviderOptions,
+    QueueOptions,
+    ScheduleOptions,
+    WindowOptions,
+    as_body,
+)
 from taxiway.client.views import Json, RunView
-from taxiway.durations import Duration, seconds
-
-KEEP: Any = object()  # stands for what stays as it is
+from taxiway.durations import seconds
 
 
 def window(name: str, following: int) -> Call[Json]:
@@ -18,10 +24,10 @@ def window(name: str, following: int) -> Call[Json]:
     return Call(Request("GET", _path("windows", name), (("next", str(following)),)), _document)
 
 
-def put_window(name: str, *, cron: str, duration: Duration, timezone: str, kind: str, on_close: str) -> Call[Json]:
+def put_window(name: str, options: WindowOptions) -> Call[Json]:
     """PUT /v1/windows/{name}."""
-    body = {"cron": cron, "duration": seconds(duration), "timezone": timezone, "kind": kind, "onClose": on_close}
-    return Call(with_body("PUT", _path("windows", name), body), _document)
+    body = {"kind": "window", "onClose": "finish", **as_body(options, WindowOptions)}
+    return _put("windows", name, {**body, "duration": seconds(body["duration"])})
 
 
 def delete_window(name: str) -> Call[None]:
@@ -40,42 +46,19 @@ def end_override(name: str) -> Call[Json]:
     return Call(Request("DELETE", _path("windows", name, "override")), _document)
 
 
-def put_queue(
-    name: str,
-    *,
-    limit: int | None,
-    tenant_limit: int | None,
-    key_limit: int | None,
-    hold_keys: bool,
-    rate: Mapping[str, Any] | None,
-    weights: Mapping[str, float] | None,
-    cordoned: bool,
-    paused: bool,
-    window: str | None,
-) -> Call[Json]:
-    """PUT /v1/queues/{name}, with what is not KEEP."""
-    body = {
-        "limit": limit, "tenantLimit": tenant_limit, "keyLimit": key_limit, "holdKeys": hold_keys, "rate": _rate(rate),
-        "weights": dict(weights) if weights is not KEEP and weights is not None else weights,
-        "cordoned": cordoned, "paused": paused, "window": window,
-    }  # fmt: skip
-    return _put_gate("queues", name, body)
+def put_queue(name: str, options: QueueOptions) -> Call[Json]:
+    """PUT /v1/queues/{name}."""
+    body = as_body(options, QueueOptions)
+    if (rate := body.get("rate")) is not None and "per" in rate:
+        body["rate"] = {**rate, "per": seconds(rate["per"])}
+    if (weights := body.get("weights")) is not None:
+        body["weights"] = dict(weights)
+    return _put("queues", name, body)
 
 
-def put_agent(name: str, *, limit: int | None, paused: bool, window: str | None) -> Call[Json]:
-    """PUT /v1/agents/{name}, with what is not KEEP."""
-    return _put_gate("agents", name, {"limit": limit, "paused": paused, "window": window})
-
-
-def _put_gate(kind: str, name: str, body: Mapping[str, Any]) -> Call[Json]:
-    given = {field: value for field, value in body.items() if value is not KEEP}
-    return Call(with_body("PUT", _path(kind, name), given), _document)
-
-
-def _rate(rate: Mapping[str, Any] | None) -> Any:
-    if rate is KEEP or rate is None or "per" not in rate:
-        return rate
-    return {**rate, "per": seconds(rate["per"])}
+def put_agent(name: str, options: AgentOptions) -> Call[Json]:
+    """PUT /v1/agents/{name}."""
+    return _put("agents", name, as_body(options, AgentOptions))
 
 
 def schedule(name: str) -> Call[Json]:
@@ -83,22 +66,12 @@ def schedule(name: str) -> Call[Json]:
     return Call(Request("GET", _path("schedules", name)), _document)
 
 
-def put_schedule(
-    name: str,
-    *,
-    cron: str | None,
-    timezone: str | None,
-    run: NewRun | Mapping[str, Any] | None,
-    overlap: str | None,
-    catch_up: str | None,
-    paused: bool | None,
-) -> Call[Json]:
-    """PUT /v1/schedules/{name}, with what is not None; a mapping holds the keyword arguments of enqueue()."""
-    new = NewRun(**run) if isinstance(run, Mapping) else run
-    said = {"cron": cron, "timezone": timezone, "overlap": overlap, "catchUp": catch_up, "paused": paused}
-    body = {**said, "run": None if new is None else new.body()}
-    given = {field: value for field, value in body.items() if value is not None}
-    return Call(with_body("PUT", _path("schedules", name), given), _document)
+def put_schedule(name: str, options: ScheduleOptions) -> Call[Json]:
+    """PUT /v1/schedules/{name}, without what is None."""
+    body = {field: value for field, value in as_body(options, ScheduleOptions).items() if value is not None}
+    if (run := body.get("run")) is not None:
+        body["run"] = (NewRun(**run) if isinstance(run, Mapping) else run).body()
+    return _put("schedules", name, body)
 
 
 def delete_schedule(name: str) -> Call[None]:
@@ -120,28 +93,12 @@ def provider(name: str) -> Call[Json]:
     return Call(Request("GET", _path("providers", name)), _document)
 
 
-def put_provider(
-    name: str,
-    *,
-    authorize_url: str,
-    token_url: str,
-    client_id: str,
-    client_secret: str | None,
-    client_auth: str,
-    revocation_url: str | None,
-    scopes: Iterable[str],
-    parameters: Mapping[str, str] | None,
-    issuer: str | None,
-    callback: str | None,
-) -> Call[Json]:
-    """PUT /v1/providers/{name}; a client secret of KEEP stays as it is."""
-    body = {
-        "authorizeUrl": authorize_url, "tokenUrl": token_url, "revocationUrl": revocation_url, "clientId": client_id,
-        "clientSecret": client_secret, "clientAuth": client_auth, "scopes": list(scopes), "parameters": dict(parameters or {}),
-        "issuer": KEEP if issuer is None else issuer, "callback": KEEP if callback is None else callback,
-    }  # fmt: skip
-    given = {field: value for field, value in body.items() if value is not KEEP}
-    return Call(with_body("PUT", _path("providers", name), given), _document)
+def put_provider(name: str, options: ProviderOptions) -> Call[Json]:
+    """PUT /v1/providers/{name}, without an issuer or a callback that is None."""
+    given = {"clientAuth": "basic", "revocationUrl": None, **as_body(options, ProviderOptions)}
+    body = {field: value for field, value in given.items() if value is not None or field not in ("issuer", "callback")}
+    body |= {"scopes": list(given.get("scopes", ())), "parameters": dict(given.get("parameters") or {})}
+    return _put("providers", name, body)
 
 
 def delete_provider(name: str) -> Call[None]:
@@ -152,6 +109,10 @@ def delete_provider(name: str) -> Call[None]:
 def revoke_grant(grant_id: str) -> Call[None]:
     """DELETE /v1/grants/{id}."""
     return Call(Request("DELETE", _path("grants", grant_id)), _nothing)
+
+
+def _put(kind: str, name: str, body: Mapping[str, Any]) -> Call[Json]:
+    return Call(with_body("PUT", _path(kind, name), body), _document)
 
 
 def _path(kind: str, name: str, *more: str) -> str:

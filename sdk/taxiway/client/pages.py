@@ -1,4 +1,4 @@
-"""Lists that the server hands out page by page, walked as one. No I/O: a driver sends each call."""
+"""Lists in pages, walked as one. No I/O: a driver sends each call."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from datetime import datetime
 from typing import Generic, TypedDict, TypeVar
 
 from taxiway.client.calls import PAGE, Answer, Call, Request, run_path
+from taxiway.client.options import api_name
 from taxiway.client.views import Json, LogLine, RunView, StepView
 
 T = TypeVar("T")
 PATIENCE = 60.0
-"""Seconds for which a walk waits where the server says that too many of its calls are under way."""
+"""Seconds for which a walk waits while the server answers that too many such calls are in progress."""
 
 
 @dataclass
 class Pages(Generic[T]):
-    """A walk through the pages of one list, at most `limit` items long; a page may be empty and not the last."""
+    """A walk through the pages of one list, at most `limit` items long; an empty page need not be the last."""
 
     path: str
     member: str
@@ -28,7 +29,7 @@ class Pages(Generic[T]):
     over: bool = False
 
     def call(self) -> Call[list[T]]:
-        """The call for the next page; its reading moves the walk on."""
+        """Return the call for the next page; reading its answer advances the walk."""
         size = PAGE if self.limit is None else min(self.limit, PAGE)
         params = (*self.params, ("limit", str(size)))
         if self.cursor is not None:
@@ -41,14 +42,14 @@ class Pages(Generic[T]):
             items = items[: self.limit]
             self.limit -= len(items)
         cursor = answer.json.get("nextCursor")
-        # A cursor that repeats itself would walk the same page for ever.
+        # A cursor that repeats itself would walk the same page forever.
         self.over = not cursor or cursor == self.cursor or self.limit == 0
         self.cursor = cursor
         return items
 
 
 class Filter(TypedDict, total=False):
-    """Which runs to list; what is left out or None leaves a criterion open."""
+    """Filter of runs; a criterion that is missing or None matches every run."""
 
     status: str | Iterable[str] | None
     category: str | None
@@ -62,23 +63,15 @@ class Filter(TypedDict, total=False):
     created_before: datetime | str | None
 
 
-_NAMES = {
-    "user_id": "userId",
-    "parent_run_id": "parentRunId",
-    "created_after": "createdAfter",
-    "created_before": "createdBefore",
-}
-
-
 def spelling(name: str) -> str:
-    """Give a criterion's name as the API spells it. Raises TypeError for what is none."""
+    """Return a criterion's name as the API spells it; raise TypeError for an unknown one."""
     if name not in Filter.__annotations__:
-        raise TypeError(f"{name} is no criterion; these are: {', '.join(Filter.__annotations__)}")
-    return _NAMES.get(name, name)
+        raise TypeError(f"{name} is not a criterion; the criteria are: {', '.join(Filter.__annotations__)}")
+    return api_name(name)
 
 
 def runs(where: Filter, limit: int | None) -> Pages[RunView]:
-    """GET /v1/runs, newest first; `limit` is the most runs to give out, over all pages."""
+    """GET /v1/runs, newest first; `limit` is the maximum over all pages."""
     if limit is not None and limit < 1:
         raise ValueError("limit must be at least 1")
     return Pages("/v1/runs", "runs", RunView.read, tuple(_query(where)), limit)

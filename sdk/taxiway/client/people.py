@@ -1,4 +1,4 @@
-"""What people are asked and what they decide, as typed values and as calls. No I/O."""
+"""Questions to people and their decisions, as typed values and calls. No I/O."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from taxiway.client.views import Json, moment
 
 @dataclass(frozen=True)
 class OutcomeView:
-    """What became of a question: `approved`, `denied`, `answered`, `expired`, `timeout`, or `withdrawn`.
+    """The outcome of a question: `approved`, `denied`, `answered`, `expired`, `timeout`, or `withdrawn`.
 
-    Withdrawn is what the end of the run left open, or what its agent gave up.
+    A question is withdrawn if the run ended before its decision, or if the agent gave it up.
     """
 
     outcome: str
@@ -44,7 +44,7 @@ class OutcomeView:
 
 @dataclass(frozen=True)
 class ApprovalView:
-    """What people are asked. `answer_schema` is set where an answer is wanted, `url` where this key may have the link."""
+    """A question to people. `answer_schema` is set if it wants an answer, `url` if this key may have the link."""
 
     id: str
     run_id: str
@@ -86,7 +86,7 @@ class ApprovalView:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be decided, as the body of the call has it."""
+    """A decision, as in the body of its call."""
 
     decision: str
     more: tuple[tuple[str, Any], ...] = ()
@@ -100,22 +100,22 @@ class Decision:
 
 
 def approval(choice: str | None, comment: str | None) -> Decision:
-    """Approve; one of the choices is needed where there are some."""
+    """Return an approval; a question with choices needs one of them."""
     return Decision("approve", _given(choice=choice, comment=comment))
 
 
 def denial(comment: str | None) -> Decision:
-    """Deny."""
+    """Return a denial."""
     return Decision("deny", _given(comment=comment))
 
 
 def reply(answer: Any, comment: str | None) -> Decision:
-    """Answer."""
+    """Return an answer."""
     return Decision("answer", (("answer", answer), *_given(comment=comment)))
 
 
 def inbox(status: str, run_id: str | None, limit: int | None) -> Pages[ApprovalView]:
-    """GET /v1/approvals, newest first; `limit` is the most to give out, over all pages."""
+    """GET /v1/approvals, newest first; `limit` is the maximum over all pages."""
     if limit is not None and limit < 1:
         raise ValueError("limit must be at least 1")
     params = (("status", status), *((("runId", run_id),) if run_id is not None else ()))
@@ -123,13 +123,13 @@ def inbox(status: str, run_id: str | None, limit: int | None) -> Pages[ApprovalV
 
 
 def the_one(found: Sequence[ApprovalView], run_id: str) -> str:
-    """Return the id of the only question that a run asks; raise NoOneQuestion where there is none, or more than one."""
+    """Return the id of the run's only question; raise NoOneQuestion if it asks none or more than one."""
     if len(found) == 1:
         return found[0].id
     if not found:
-        raise NoOneQuestion(f"Run {run_id} asks nobody at the moment.")
+        raise NoOneQuestion(f"Run {run_id} asks no question at the moment.")
     listed = "".join(f"\n  {question.id}  {question.prompt}" for question in found)
-    raise NoOneQuestion(f"Run {run_id} asks more than one question; name the one that you mean:{listed}")
+    raise NoOneQuestion(f"Run {run_id} asks more than one question; name the one to decide:{listed}")
 
 
 def _given(**members: str | None) -> tuple[tuple[str, Any], ...]:

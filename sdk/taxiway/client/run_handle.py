@@ -1,4 +1,4 @@
-"""What can be done with one run, blocking: read it, follow it, wait for its result, change what becomes of it."""
+"""Handle on one run, blocking: reads, follows, awaits and controls it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RunHandle(Generic[R_co]):
-    """One run, by its id; its result is an R_co. `accepted` is set on handles that enqueue() returned."""
+    """One run, by its id; its result is an R_co. enqueue() sets `accepted` on the handles that it returns."""
 
     def __init__(
         self, client: Client, run_id: str, accepted: Accepted | None = None, shape: Shape | None = None
@@ -38,11 +38,11 @@ class RunHandle(Generic[R_co]):
         return f"RunHandle({self.id!r})"
 
     def get(self, *, outputs: bool = False) -> RunView:
-        """Fetch the run as it stands, with its newest 200 steps (`outputs`: and what they returned)."""
+        """Fetch the run with its newest 200 steps; `outputs` adds their results."""
         return self._client.send(calls.run(self.id, outputs=outputs))
 
     def explain(self) -> Explanation:
-        """Say why the run is not executing: all that holds it now, in the order in which to remove it."""
+        """Explain why the run is not executing: every blocker, in the order in which to remove it."""
         return self._client.send(explaining.explain(self.id))
 
     def steps(self, *, outputs: bool = False) -> Iterator[StepView]:
@@ -54,10 +54,10 @@ class RunHandle(Generic[R_co]):
         return self._client._walk(pages.logs(self.id))
 
     def events(self, *, after: int | None = None, patience: float | None = wire.PATIENCE) -> Iterator[Event]:
-        """Follow the run from its first event (or the one after `after`) until `end`.
+        """Yield the run's events from the first one (or the one after `after`) to `end`.
 
-        Reconnects by itself and repeats no event. Gives up with NotReachable or Unavailable once the server was away
-        for `patience` seconds in a row (None: never).
+        Reconnects by itself and repeats no event. Raises NotReachable or Unavailable if the server is unreachable for
+        `patience` seconds in a row (None: never).
         """
         follow = Follow(self.id, after, Backoff(patience))
         while not follow.over:
@@ -71,30 +71,30 @@ class RunHandle(Generic[R_co]):
     def result(self, timeout: float | None = None, *, patience: float | None = wire.PATIENCE) -> R_co:
         """Wait until the run has ended and return its result.
 
-        It is a value of JSON, or of the type that the agent returns where the run was enqueued by its function. Raises
-        RunFailed, RunCanceled, or NotFinished (a TimeoutError) after `timeout` seconds; the run goes on then.
-        A server that is away is waited for, up to `patience` seconds in a row.
+        The result is a JSON value; of a run enqueued by its agent's function, it has the type that the agent returns.
+        Raises RunFailed, RunCanceled, or NotFinished (a TimeoutError) after `timeout` seconds; the run then continues.
+        Waits for an unreachable server, up to `patience` seconds in a row.
         """
         run = _driven(self._client, waiting.until_finished(self.id, timeout, Backoff(patience)))
         result: R_co = waiting.outcome(run, self._shape)
         return result
 
     def cancel(self, reason: str | None = None, grace: Duration | None = None) -> RunView:
-        """Cancel the run and return it: CANCELED at once unless it is executing, then it ends within `grace`.
+        """Cancel the run and return it: CANCELED immediately, or within `grace` if it is executing.
 
-        Raises RunFinished where the run had already ended.
+        Raises RunFinished if the run had already ended.
         """
         return self._client.send(calls.cancel(self.id, reason, grace))
 
     def pause(self, reason: str | None = None) -> RunView:
-        """Let the run stand still until it is resumed: at once, or from the edge of its next step on.
+        """Pause the run until it is resumed: immediately, or at its next step if it is executing.
 
-        Raises RunFinished where the run had already ended.
+        Raises RunFinished if the run had already ended.
         """
         return self._client.send(calls.pause(self.id, reason))
 
     def resume(self) -> RunView:
-        """End a pause of a user's or of the agent's own, or one for code that was mended meanwhile."""
+        """End a pause by a user or by the agent, or one for code that has been fixed since."""
         return self._client.send(calls.resume(self.id))
 
     def retry(
@@ -104,37 +104,37 @@ class RunHandle(Generic[R_co]):
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
         idempotency_key: str | UUID | None = None,
     ) -> RunHandle[R_co]:
-        """Try a run that has ended again, as a new run that is returned.
+        """Retry an ended run as a new run, and return the new one.
 
-        It keeps what went well: succeeded steps, failures that the agent caught, decisions of people. `from_step` (key or name)
-        keeps what was recorded before that step; with another `input` nothing is kept. Raises Conflict where the run has
-        not ended.
+        The new run keeps succeeded steps, failures that the agent caught, and decisions of people. With `from_step` (key or
+        name) it keeps what was recorded before that step; with another `input` it keeps nothing. Raises Conflict if the
+        run has not ended.
         """
         made = self._client.send(calls.retry(self.id, from_step, input, idempotency_key))
         return self._client._handle(made, self._shape)
 
     def signal(self, name: str, payload: object = None, *, id: str | None = None) -> RunView:  # noqa: A002 - as the API says
-        """Send the run a message, kept until its agent waits for one of this name; with the same `id` it counts once.
+        """Send the run a message, stored until its agent waits for this name; several with the same `id` count once.
 
-        Raises RunFinished where the run had already ended.
+        Raises RunFinished if the run had already ended.
         """
         return self._client.send(calls.signal(self.id, name, payload, id))
 
     def approve(self, *, choice: str | None = None, comment: str | None = None) -> ApprovalView:
-        """Approve what the run asks; see Client.approve."""
+        """Approve the run's only question; raises the errors of Client.approve."""
         return self._client.approve(self.id, choice=choice, comment=comment)
 
     def deny(self, *, comment: str | None = None) -> ApprovalView:
-        """Deny what the run asks; see Client.approve."""
+        """Deny the run's only question; raises the errors of Client.approve."""
         return self._client.deny(self.id, comment=comment)
 
     def answer(self, answer: Any, *, comment: str | None = None) -> ApprovalView:
-        """Answer what the run asks; see Client.approve."""
+        """Answer the run's only question; raises the errors of Client.approve."""
         return self._client.answer(self.id, answer, comment=comment)
 
 
 def _connected(client: Client, follow: Follow) -> Iterator[Event]:
-    """Yield the events of one connection, to its end."""
+    """Yield the events of one connection until its end."""
     with client._stream(follow.request()) as response:
         for piece in response.iter_bytes():
             yield from follow.feed(piece)

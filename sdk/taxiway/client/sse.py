@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes that arrive in any pieces (WHATWG HTML, section 9.2.6). No I/O."""
+"""Decoder of server-sent events from bytes in any pieces (WHATWG HTML, section 9.2.6). No I/O."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# A carriage return at the very end may be half of CR LF, so it is left for the next piece.
+# A carriage return at the end of a piece may be half of CR LF, so it stays for the next piece.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One event as it stood in the stream, before anybody looked at its data."""
+    """One event as received, its data not decoded."""
 
     event: str
     data: str
@@ -20,7 +20,7 @@ class Frame:
 
 
 class Decoder:
-    """Decodes one connection. What was left unfinished when a connection broke is no event: use a new decoder."""
+    """Decodes one connection. An event that is incomplete when a connection breaks is lost: use a new decoder."""
 
     def __init__(self) -> None:
         self._rest = b""

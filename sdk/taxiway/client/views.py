@@ -1,4 +1,4 @@
-"""What the server says about runs, steps, log lines and events, as typed values; `raw` keeps the whole JSON."""
+"""Runs, steps, log lines and events of the server as typed values; `raw` keeps the whole JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARKED = frozenset({"AUTH_REQUIRED", "PAUSED"})
 
 
 def moment(text: object) -> datetime | None:
-    """Read an RFC 3339 time; None where it is missing or unreadable (a newer server must not break an older client)."""
+    """Return an RFC 3339 time; None if missing or unreadable (a newer server must not break an older client)."""
     try:
         return datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -34,7 +34,7 @@ class RunError:
 
     @classmethod
     def read(cls, raw: object) -> RunError | None:
-        """Build from JSON; None where there is no error."""
+        """Build from JSON; None without an error."""
         if not isinstance(raw, Mapping):
             return None
         return cls(
@@ -49,7 +49,7 @@ class RunError:
 
 @dataclass(frozen=True)
 class StepView:
-    """One step of a run. `output` is None unless outputs were asked for."""
+    """One step of a run. `output` is None unless outputs were requested."""
 
     key: str
     name: str
@@ -79,9 +79,9 @@ class StepView:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as the server saw it at one moment. Lists of runs leave out `input`, `result` and `steps`.
+    """A run at one moment. Lists of runs leave out `input`, `result` and `steps`.
 
-    `open_waits` are what it awaits while it executes; what a parked run waits for is in `pause`.
+    `open_waits` are the waits of an executing run; those of a parked run are in `pause`.
     """
 
     id: str
@@ -117,22 +117,22 @@ class RunView:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has ended, for good."""
+        """Whether the run has ended."""
         return self.status in TERMINAL
 
     @property
     def parked(self) -> bool:
-        """Whether the run waits for somebody or something."""
+        """Whether the run is parked on a wait or a pause."""
         return self.status in PARKED
 
     @property
     def awaits(self) -> tuple[Json, ...]:
-        """What the run waits for, parked or executing, as the API shows it: 100 waits at most, those of people first."""
+        """The waits of the run, parked or executing, as the API shows them: 100 at most, those for people first."""
         return (*((self.pause or {}).get("waits") or ()), *self.open_waits)
 
     @property
     def paused_by_user(self) -> bool:
-        """Whether the run stands still because somebody asked for it."""
+        """Whether a user paused the run."""
         return self.pause is not None and self.pause.get("kind") == "user"
 
     @classmethod
@@ -196,7 +196,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a run's stream. `id` is None for live-only ones, which are neither stored nor repeated."""
+    """One event of a run's stream. `id` is None for a live-only event, which is neither stored nor repeated."""
 
     type: str
     id: int | None

@@ -1,6 +1,6 @@
-"""Waiting for a run's result by long polling: which call comes next, how long to pause, when to give up. No I/O.
+"""Long polling for a run's result: the next call, the length of a pause, the time to give up. No I/O.
 
-`until_finished` is a plan: a generator that yields calls and pauses, is sent the answers (or thrown the errors) and
+`until_finished` is a plan: a generator that yields calls and pauses, receives the answers (or the errors, thrown) and
 returns the finished run. The sync and the async client each drive it with their own I/O.
 """
 
@@ -21,14 +21,14 @@ from taxiway.errors import TaxiwayError
 from taxiway.shapes import Shape
 
 LONG_POLL = 25
-# A parked run answers a long poll at once; without a pause the client would ask in a tight loop.
+# The server answers a long poll on a parked run immediately; without a pause the client would poll in a tight loop.
 AT_ONCE = 0.4
 PAUSES = (0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Do nothing for these seconds."""
+    """Wait for these seconds."""
 
     seconds: float
 
@@ -65,7 +65,7 @@ def until_finished(
 
 
 def outcome(run: RunView, shape: Shape | None = None) -> Any:
-    """The result of a finished run, in the form of `shape`; raises RunFailed or RunCanceled where it has none."""
+    """Return the result of a finished run, in the form of `shape`; raise RunFailed or RunCanceled if it has none."""
     if run.status == "FAILED":
         raise RunFailed(run)
     if run.status == "CANCELED":

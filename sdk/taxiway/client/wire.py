@@ -1,4 +1,4 @@
-"""How both clients speak HTTP: the httpx settings and requests that they share. No I/O."""
+"""HTTP settings and requests of both clients, for httpx. No I/O."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from taxiway.client.calls import Request
 from taxiway.client.errors import NotSendable
 
 CONNECT = 5.0
-# How long past its own `wait` a server may take to send an answer.
+# Seconds that a server may take to answer, beside the request's own `wait`.
 TIMEOUT = 30.0
-# How long events() and result() go on while the server is away: longer than a deployment, shorter than a lunch break.
+# Seconds for which events() and result() wait for an unreachable server: longer than a deployment takes.
 PATIENCE = 300.0
 
 
 def sdk_version() -> str:
-    """The installed version of this package."""
+    """Return the installed version of this package."""
     try:
         return version("taxiway")
     except PackageNotFoundError:
@@ -27,7 +27,7 @@ def sdk_version() -> str:
 
 
 def settings(address: Address) -> dict[str, Any]:
-    """The arguments that httpx.Client and httpx.AsyncClient are made with."""
+    """Return the arguments of httpx.Client and httpx.AsyncClient."""
     return {
         "base_url": address.url,
         "headers": {
@@ -35,14 +35,14 @@ def settings(address: Address) -> dict[str, Any]:
             "accept": "application/json",
             "user-agent": f"taxiway-python/{sdk_version()}",
         },
-        # A proxy of the environment is for the world outside: it cannot reach this machine's loopback.
+        # A proxy from the environment cannot reach this machine's loopback.
         "trust_env": not address.is_local,
         "follow_redirects": False,
     }
 
 
 def build(http: httpx.Client | httpx.AsyncClient, request: Request, timeout: float) -> httpx.Request:
-    """The request as httpx sends it; raises NotSendable where a part of it fits into no address and no header."""
+    """Return the request as httpx sends it; raise NotSendable if a part of it fits into no address or header."""
     try:
         return http.build_request(**_arguments(request, timeout))
     except (httpx.InvalidURL, ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Run agents in tests without any server: waits are skipped on a clock of the test's own, decisions are given up front.
+"""Agents in tests without a server: waits are skipped on a clock of the test, decisions are given in advance.
 
     from taxiway.testing import answer, approve, play, signal
 
@@ -8,7 +8,7 @@
         assert outcome.result == "paid"
         assert outcome.prompts == ["Refund 120.0?"]
 
-An agent is carried by the same code as on a worker: it starts over from what it recorded after each wait.
+The code of the worker executes the agent: after each wait it starts again from its records.
 """
 
 from taxiway.testing.errors import Endless, Refused, Unanswered, Undetermined, Unused

@@ -1,4 +1,4 @@
-"""Ends the waits of a played run in the order of their times, and says what follows: the run goes on, or is over."""
+"""Waits of a played run: ends them in the order of their times, and decides whether the run continues."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from taxiway.waits import Settled, Wish
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a run ended."""
+    """The end of a run."""
 
     status: str
     reason: str | None = None
@@ -30,7 +30,7 @@ class Verdict:
     next_input: Any = None
 
 
-# At the same moment: who had come before, the end of the wait's time, who comes only now.
+# The order at the same moment: what had arrived before, then the time-out of the wait, then what arrives now.
 _EARLY, _DUE, _LATE = -1, 0, 1
 
 
@@ -44,7 +44,7 @@ class _Coming:
 
 
 class Desk:
-    """Where decisions and signals come in; it stands for people, other systems, the server and its clock."""
+    """Receives decisions and signals; takes the place of people, other systems, the server and its clock."""
 
     def __init__(self, clock: Clock, left: list[Given], family: Family, grants: Grants) -> None:
         self._clock = clock
@@ -57,15 +57,15 @@ class Desk:
         self._park = 0
 
     def settled(self) -> list[Settled]:
-        """Return what the next activation is told of all waits: those that are over first, in the order of their ends."""
+        """Return all waits as the next activation receives them: ended ones first, in the order of their ends."""
         return [wait.settled() for wait in (*self._over, *self._open.values())]
 
     def asked(self) -> list[Asked]:
-        """Return what people were asked, in order."""
+        """Return the questions to people, in order."""
         return [wait.asked() for wait in self._waits if wait.kind in (APPROVAL, AUTHORIZATION)]
 
     def park(self, waits: Iterable[Mapping[str, Any]], wake: str, wishes: Mapping[str, Wish]) -> Verdict | None:
-        """Let time pass until `all` or `any` of these are over. Returns how the run ended, if a refusal ended it.
+        """Advance the time until `all` or `any` of these waits have ended. Returns a verdict if a refusal ended the run.
 
         Raises Unanswered, or Refused.
         """
@@ -76,28 +76,28 @@ class Desk:
         while True:
             wait = self._end_next()
             if wait.park != self._park:
-                continue  # an older one, which the run does not wait for now
+                continue  # a wait of an earlier park, which does not wake the run now
             if (verdict := _verdict(wait)) is not None:
                 return verdict
             if not self._still_parked(wake):
                 return None
 
     def withdraw(self) -> None:
-        """The run is over: nobody need answer any more."""
+        """Withdraw all open waits: the run has ended."""
         self.give_up(list(self._open))
 
     def give_up(self, keys: Iterable[str]) -> None:
-        """The agent has given up these waits: nobody need answer them any more."""
+        """Withdraw these waits: the agent has given them up."""
         for key in keys:
             if (wait := self._open.pop(key, None)) is not None:
                 wait.tell(Answer("withdrawn"), self._clock.text())
 
     def waited(self) -> list[str]:
-        """Return what was waited for that something given could have ended."""
+        """Return the titles of the waits that something given could have ended."""
         return [wait.title for wait in self._waits if wait.takes]
 
     def _open_one(self, item: dict[str, Any], wish: Wish | None) -> None:
-        """Open a wait; one that is open already stays as it is, and the run waits for it again."""
+        """Open a wait; one that is already open stays as it is, and wakes this park too."""
         known = self._open.get(item["key"])
         if known is not None:
             known.park = self._park
@@ -109,7 +109,7 @@ class Desk:
         return wake == "all" and any(wait.park == self._park for wait in self._open.values())
 
     def _end_next(self) -> Waiting:
-        """Move the clock to what comes next, and end the wait that it is for."""
+        """Advance the clock to the next arrival, and end its wait."""
         coming = [*self._given(), *self._ends(), *self._due()]
         if not coming:
             raise self._unanswered(next(wait for wait in self._open.values() if wait.park == self._park))
@@ -158,7 +158,7 @@ def _overdue(wait: Waiting) -> Answer:
 
 
 def _verdict(wait: Waiting) -> Verdict | None:
-    """Say how the outcome of a wait ends the run at once; None when the run goes on."""
+    """Return the verdict if the outcome of a wait ends the run immediately; None if the run continues."""
     policy = wait.request.get("onDeny")
     if wait.told.outcome not in ("denied", "failed") or policy not in ("cancel", "fail"):
         return None

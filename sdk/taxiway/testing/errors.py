@@ -1,12 +1,12 @@
-"""What is wrong with a test that plays an agent; each is an AssertionError, so that it reads as a failed test.
+"""Errors of a test that plays an agent; each is an AssertionError, so that the test fails.
 
 AssertionError
-└─ Misplayed       `outcome` is how far the run came
-   ├─ Unanswered   the run waits for somebody, and nothing that was given answers
-   ├─ Unused       something was given that nothing ever waited for
+└─ Misplayed       `outcome` is the run up to the error
+   ├─ Unanswered   the run waits, and nothing given answers
+   ├─ Unused       something was given that no wait took
    ├─ Refused      something was given that a server would refuse
-   ├─ Undetermined the agent goes another way when it is replayed
-   └─ Endless      the run waits again and again, and does not come to an end
+   ├─ Undetermined the agent takes another path when it is replayed
+   └─ Endless      the run waits again and again, and does not end
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from taxiway.testing.outcome import Outcome
 
 
 class Misplayed(AssertionError):
-    """What was given and what the agent does are at odds."""
+    """What was given does not match what the agent does."""
 
     outcome: Outcome
 
 
 class Unanswered(Misplayed):
-    """The run waits for somebody, and nothing that was given answers."""
+    """The run waits, and nothing given answers."""
 
 
 class Unused(Misplayed):
-    """Something was given that nothing ever waited for."""
+    """Something was given that no wait took."""
 
 
 class Refused(Misplayed):
@@ -33,7 +33,7 @@ class Refused(Misplayed):
 
 
 class Undetermined(Misplayed):
-    """The agent goes another way when it is replayed: what differs each time is in no step."""
+    """The agent takes another path when it is replayed: something that differs each time is outside of its steps."""
 
 
 class Endless(Misplayed):

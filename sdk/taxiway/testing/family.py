@@ -1,7 +1,7 @@
-"""Brings up the children of a played run: each is played to its end as soon as its parent waits, or comes to what was given.
+"""Children of a played run: each is played to its end as soon as its parent waits, or ends as given.
 
-A child lives on a clock of its own that begins when it is started. What is given is shared by the whole family, and is used by
-whoever first waits for it as the runs are played: a child before its parent, an elder child before a younger.
+A child has its own clock, which begins at its start. The whole family shares what is given; the first wait that it fits
+uses it, in the order in which runs are played: a child before its parent, an elder child before a younger.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Born:
 
 
 class Family:
-    """The children of one run of `parent`. `play` plays a run with this agent, input and id on a clock to its end."""
+    """The children of one run of `parent`. `play` plays a run to its end, with this agent, input, id and clock."""
 
     def __init__(
         self, parent: Agent, clock: Clock, left: list[Given], play: Callable[[Agent, str, str, Clock], Outcome]
@@ -50,7 +50,7 @@ class Family:
         return json.dumps([child.run_id for child in born])
 
     def bring_up(self) -> None:
-        """Play all that were not played yet."""
+        """Play all children that were not played yet."""
         for child in self._born.values():
             if child.outcome is None and child.stuck is None:
                 try:
@@ -59,14 +59,14 @@ class Family:
                     child.stuck = stuck
 
     def end(self, wait: Waiting) -> float | None:
-        """Return when the child ends that this waits for; None when it does not."""
+        """Return when the awaited child ends; None if it does not."""
         child = self._whose(wait)
         if child is None or child.outcome is None:
             return None
         return max(child.began + child.outcome.slept, wait.opened)
 
     def answer(self, wait: Waiting) -> Answer:
-        """Return how the child has ended that this waits for."""
+        """Return the end of the awaited child."""
         child = self._whose(wait)
         assert child is not None
         assert child.outcome is not None
@@ -75,12 +75,12 @@ class Family:
         return Answer("received", json.dumps(told))
 
     def stuck(self, wait: Waiting) -> Unanswered | None:
-        """Return why the child does not end that this waits for."""
+        """Return why the awaited child does not end; None if it does."""
         child = self._whose(wait)
         return None if child is None else child.stuck
 
     def children(self) -> list[Child]:
-        """Return them, for the test to look at."""
+        """Return the children for the test."""
         return [Child(child.agent, json.loads(child.text), child.outcome) for child in self._born.values()]
 
     def _whose(self, wait: Waiting) -> _Born | None:
@@ -94,7 +94,7 @@ class Family:
         agent = self._declared(child.agent)
         if agent is None:
             give = f"child({child.agent!r}, result=…)"
-            raise Unanswered(f"nobody said what agent {child.agent!r} comes to; give {give}, or import its module")
+            raise Unanswered(f"no end is given for agent {child.agent!r}; give {give}, or import its module")
         try:
             agent.read_input(child.text)
         except InvalidValue as problem:
@@ -103,13 +103,13 @@ class Family:
         return self._to_the_last(agent, child)
 
     def _declared(self, name: str) -> Agent | None:
-        """Find an agent, first among those of the parent's module: tests declare many, and may call them the same."""
+        """Return an agent, preferably one of the parent's module: tests may declare several of the same name."""
         found = [one for one in reversed(DECLARED) if one.name == name]
         near = [one for one in found if one.function.__module__ == self._module]
         return next(iter(near + found), None)
 
     def _to_the_last(self, agent: Agent, child: _Born) -> Outcome:
-        """Play the child, and whoever takes over from it when it begins anew: its parent hears of the last one alone."""
+        """Play the child and the successors of its restarts; its parent receives only the last outcome."""
 
         def play(text: str, run_id: str, clock: Clock) -> Outcome:
             return self._play(agent, text, run_id, clock)

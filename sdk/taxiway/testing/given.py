@@ -1,6 +1,6 @@
-"""What a test gives a run up front: decisions, answers, signals. Each is used once, for the first wait that it fits.
+"""Decisions, answers and signals that a test gives a run in advance. Each is used once, for the first wait that it fits.
 
-A pattern is matched as by a shell (`*` and `?`), against the prompt, the name of the signal or the reason of the pause.
+A pattern matches as in a shell (`*` and `?`), against the prompt, the name of the signal or the reason of the pause.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from taxiway.testing.waits import Answer, Waiting
 
 @dataclass(frozen=True)
 class Given:
-    """Something given up front; `said` is how the test wrote it."""
+    """Something given in advance; `said` is its text in the test."""
 
     said: str
     pattern: str
@@ -28,23 +28,23 @@ class Given:
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is kept until somebody waits for it."""
+        """Whether it is kept until the run waits for it."""
         return False
 
     def fits(self, wait: Waiting) -> bool:
-        """Say whether this is for that wait."""
+        """Return whether this is for that wait."""
         raise NotImplementedError
 
     def when(self, wait: Waiting) -> float:
-        """Return when it comes: so long after it was asked for."""
+        """Return when it arrives: `after` the wait was opened."""
         return wait.opened + self.after
 
     def is_in_time(self, wait: Waiting) -> bool:  # noqa: ARG002 - signals look at it
-        """Say whether it counts even when the wait's time is over at that very moment."""
+        """Return whether it counts even if the wait times out at the same moment."""
         return False
 
     def answer(self, wait: Waiting) -> Answer:
-        """Return what comes of the wait; raise Refused for what a server would refuse."""
+        """Return the outcome of the wait; raise Refused for what a server would refuse."""
         raise NotImplementedError
 
 
@@ -63,7 +63,7 @@ class _Decision(Given):
 
 
 class Approval(_Decision):
-    """Somebody who approves, with one of the choices where there are some."""
+    """An approval, with one of the question's choices if it has any."""
 
     def answer(self, wait: Waiting) -> Answer:
         choices: Sequence[str] = wait.request.get("choices") or ()
@@ -77,7 +77,7 @@ class Approval(_Decision):
 
 
 class Denial(_Decision):
-    """Somebody who denies."""
+    """A denial."""
 
     def fits(self, wait: Waiting) -> bool:
         asks = wait.takes == "authorization" and self.step is None
@@ -89,29 +89,29 @@ class Denial(_Decision):
 
 @dataclass(frozen=True)
 class Authorization(Given):
-    """Somebody who authorizes: when the run asks for it, or (`held`) before it began, so that nobody is asked."""
+    """An authorization: given when the run asks for it, or (`held`) before the run began, so that nobody is asked."""
 
     token: str | None = None
     subject: str | None = None
     held: bool = False
 
     def fits(self, wait: Waiting) -> bool:
-        """Say whether this is for that wait."""
+        """Return whether this is for that wait."""
         whose, where = wait.request.get("subject"), wait.request.get("provider")
         return wait.takes == "authorization" and not self.held and self.is_for(str(where), str(whose))
 
     def is_for(self, provider: str, subject: str) -> bool:
-        """Say whether it is at this provider, for this subject."""
+        """Return whether it is at this provider, for this subject."""
         return self.subject in (None, subject) and _matches(provider, self.pattern)
 
-    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - all that is asked for is given
-        """Say that it is given."""
+    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - every request is granted
+        """Return that it is authorized."""
         return Answer("authorized")
 
 
 @dataclass(frozen=True)
 class Reply(Given):
-    """Somebody who answers a question."""
+    """An answer to a question."""
 
     value: Any = None
     by: str = "test"
@@ -126,7 +126,7 @@ class Reply(Given):
 
 @dataclass(frozen=True)
 class Signal(Given):
-    """A message to the run, kept until it waits for it."""
+    """A message to the run, kept until the run waits for it."""
 
     payload: Any = None
 
@@ -138,82 +138,82 @@ class Signal(Given):
         return wait.takes == "signal" and wait.title == self.pattern
 
     def when(self, wait: Waiting) -> float:
-        """Return when it is received: it comes so long after the run began, and is kept until somebody waits for it."""
+        """Return when it is received: `after` the run began, or later, when the run waits for it."""
         return max(self.after, wait.opened)
 
     def is_in_time(self, wait: Waiting) -> bool:
         return self.after <= wait.opened
 
     def answer(self, wait: Waiting) -> Answer:
-        # The server checks what is waited for already; of what came earlier it did not know what it should be.
+        # The server checks a signal only against an open wait; an earlier signal has no type to be checked against.
         payload = self.payload if self.after <= wait.opened else _checked(self, wait, self.payload)
         return Answer("received", json.dumps(payload))
 
 
 @dataclass(frozen=True)
 class Resumption(Given):
-    """Somebody who ends the agent's own pause."""
+    """The end of a pause that the agent made."""
 
     by: str = "test"
 
     def fits(self, wait: Waiting) -> bool:
         return wait.takes == "resume" and _matches(wait.title, self.pattern)
 
-    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - a person says no more
+    def answer(self, wait: Waiting) -> Answer:  # noqa: ARG002 - the same for every pause
         return Answer("resumed", None, self.by)
 
 
 @dataclass(frozen=True)
 class ChildEnd(Given):
-    """What a child comes to, instead of being played; it is for the child itself, not for whoever waits for it."""
+    """The end of a child that is not played; it is for the child itself, not for a wait on it."""
 
     result: Any = None
     error: Error | None = None
     status: str = "SUCCESS"
 
-    def fits(self, wait: Waiting) -> bool:  # noqa: ARG002 - as said
-        """Say that it is for no wait."""
+    def fits(self, wait: Waiting) -> bool:  # noqa: ARG002 - the same for every wait
+        """Return False: it is for no wait."""
         return False
 
     def is_for(self, agent: str) -> bool:
-        """Say whether it is for a child with this agent."""
+        """Return whether it is for a child with this agent."""
         return _matches(agent, self.pattern)
 
     def outcome(self) -> Outcome:
-        """Return what the child comes to."""
+        """Return the outcome of the child."""
         reason = self.error.code if self.error else "by_user" if self.status == "CANCELED" else None
         return Outcome(self.status, reason, self.result, self.error, slept=self.after)
 
 
 @dataclass(frozen=True)
 class Expiry(Given):
-    """Somebody who does not come: the wait's time runs out, also where that takes its default of days."""
+    """A time-out of the wait, even if it takes the default of several days."""
 
     def fits(self, wait: Waiting) -> bool:
-        """Say whether this is for that wait."""
+        """Return whether this is for that wait."""
         return wait.due is not None and wait.takes is not None and _matches(wait.title, self.pattern)
 
     def when(self, wait: Waiting) -> float:
-        """Return when its time is over."""
+        """Return when the wait times out."""
         assert wait.due is not None
         return wait.due
 
     def is_in_time(self, wait: Waiting) -> bool:  # noqa: ARG002 - it is that time itself
-        """Say that it counts."""
+        """Return True: it is the time-out."""
         return True
 
     def answer(self, wait: Waiting) -> Answer:
-        """Return what its time-out means."""
+        """Return the wait's outcome on time-out."""
         return Answer(wait.on_due)
 
 
 def take(left: list[Given], given: Given) -> None:
-    """Take away this very one: the same may have been given several times."""
+    """Remove this object; equal ones may have been given."""
     del left[next(place for place, one in enumerate(left) if one is given)]
 
 
 def _matches(title: str, pattern: str) -> bool:
-    return title == pattern or fnmatchcase(title, pattern)  # the first for titles that hold a `[`
+    return title == pattern or fnmatchcase(title, pattern)  # equality is for titles with a `[`
 
 
 def _checked(given: Given, wait: Waiting, value: Any) -> Any:
@@ -222,5 +222,5 @@ def _checked(given: Given, wait: Waiting, value: Any) -> Any:
     try:
         decode(wait.shape, value)
     except InvalidValue as problem:
-        raise Refused(f"{given.said} is no answer to {wait.title!r}: {problem}") from None
+        raise Refused(f"{given.said} is not an answer to {wait.title!r}: {problem}") from None
     return value

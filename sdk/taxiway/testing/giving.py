@@ -1,4 +1,4 @@
-"""The words in which a test gives something up front: `approve("Refund*", choice="card")`."""
+"""Functions with which a test gives something in advance: `approve("Refund*", choice="card")`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def approve(
     by: str = "test",
     after: Duration = 0,
 ) -> Given:
-    """Have somebody approve what is asked with this prompt, or before this step; `after` counts from when it is asked."""
+    """Approve the question with this prompt, or before this step; `after` counts from the question."""
     said = _said("approve", prompt, step=step, choice=choice)
     return Approval(said, prompt, seconds(after), step, choice, comment, by)
 
@@ -29,7 +29,7 @@ def approve(
 def deny(
     prompt: str = "*", *, step: str | None = None, comment: str | None = None, by: str = "test", after: Duration = 0
 ) -> Given:
-    """Have somebody deny what is asked with this prompt, before this step, or at this provider."""
+    """Deny the question with this prompt, before this step, or at this provider."""
     return Denial(_said("deny", prompt, step=step), prompt, seconds(after), step, None, comment, by)
 
 
@@ -41,37 +41,37 @@ def grant(
     held: bool = False,
     after: Duration = 0,
 ) -> Given:
-    """Have somebody authorize what is asked for at this provider; steps then get the token, or a text that stands for it.
+    """Authorize the request at this provider; steps then get the token, by default a made-up text.
 
-    One that is `held` was given before the run began: nobody is asked. A step that loses its authorization asks anew, and takes
-    the next one.
+    A `held` one was given before the run began: nobody is asked. A step that loses its authorization asks again, and
+    takes the next one.
     """
     said = _said("grant", provider, token=token, subject=subject, held=held or None)
     return Authorization(said, provider, seconds(after), token, subject, held)
 
 
 def answer(prompt: str, value: object, *, by: str = "test", after: Duration = 0) -> Given:
-    """Have somebody answer the question with this prompt; `value` is checked against the type that it asks for."""
+    """Answer the question with this prompt; `value` is checked against the type that the question asks for."""
     return Reply(_said("answer", prompt, value), prompt, seconds(after), plain(value), by)
 
 
 def signal(name: str, payload: object = None, *, after: Duration = 0) -> Given:
-    """Send a signal so long after the run began; one that comes before the run waits for it is kept."""
+    """Send a signal `after` the run began; it is kept until the run waits for it."""
     return Signal(_said("signal", name, payload), name, seconds(after), plain(payload))
 
 
 def resume(reason: str = "*", *, by: str = "test", after: Duration = 0) -> Given:
-    """Have somebody end the pause that the agent made for this reason."""
+    """End the pause that the agent made for this reason."""
     return Resumption(_said("resume", reason), reason, seconds(after), by)
 
 
 def child(
     agent: AnyAgent, result: object = None, *, error: str | None = None, status: str | None = None, after: Duration = 0
 ) -> Given:
-    """Have a child with this agent end so long after its start, with a result, an error, or as CANCELED (`status`).
+    """End a child with this agent `after` its start, with a result, an error, or as CANCELED (`status`).
 
-    `agent` is a pattern of names, or an agent's function; then Refused is raised for a result that it does not return. A
-    child for which nothing is given is played, if its agent is declared.
+    `agent` is a pattern of names, or an agent's function; with a function, a result that it does not return raises
+    Refused. A child for which nothing is given is played, if its agent is declared.
     """
     status = status or ("SUCCESS" if error is None else "FAILED")
     if status not in ("SUCCESS", "FAILED", "CANCELED") or (error is None) == (status == "FAILED"):
@@ -84,12 +84,12 @@ def child(
         try:
             decode(reference.shape, value)
         except InvalidValue as problem:
-            raise Refused(f"{said} is no result of agent {name!r}: {problem}") from None
+            raise Refused(f"{said} is not a result of agent {name!r}: {problem}") from None
     return ChildEnd(said, name, seconds(after), value, failed, status)
 
 
 def expire(pattern: str) -> Given:
-    """Have nobody come: the wait's time runs out. A time-out that the agent gave itself needs no such thing."""
+    """End the wait by its time-out. A time-out that the agent set itself needs no expire()."""
     return Expiry(_said("expire", pattern), pattern)
 
 

@@ -1,4 +1,4 @@
-"""What was authorized in a played family of runs, and the tokens that their steps get."""
+"""Grants of a played family of runs, and the tokens of their steps."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class _Stored:
 
 
 class Grants:
-    """Stands for the server's grants: those that are given while the runs are played, and those that were held before."""
+    """Takes the place of the server's grants: those given while the runs are played, and those held before."""
 
     def __init__(self, left: list[Given]) -> None:
         self._left = left
         self._stored: dict[tuple[str, str], _Stored] = {}
 
     def give(self, request: dict[str, Any], given: Authorization) -> None:
-        """Somebody authorized what a wait asked for; what another system carries out is stored nowhere."""
+        """Store the authorization of a wait; one that another system carries out is not stored."""
         if request.get("url") is None:
             self._store(Grant(request["provider"], request["subject"], tuple(request["scopes"])), given)
 
     def answer(self, want: str, grant: Grant) -> Granted:
-        """Answer as a worker does; a grant that was `lost` is there no more."""
+        """Return the answer of a worker; `lost` removes the grant."""
         holder = (grant.provider, grant.subject)
         if want == "lost":
             self._stored.pop(holder, None)

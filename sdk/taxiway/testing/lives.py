@@ -1,4 +1,4 @@
-"""A run that begins anew is played to the last of the runs that take over, one after another on one clock."""
+"""Restarts of a played run: its successors are played one after another, on one clock, to the last."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def to_the_last(
     whose: str,
     restarts: int | None = None,
 ) -> Outcome:
-    """Return the outcome of the last run, with the earlier ones and the time that all of them slept.
+    """Return the outcome of the last run, with the earlier outcomes and the time that all runs slept.
 
     `play` plays one run with this input and id to its end. At most `restarts` are followed; None follows all, and raises
-    Endless when there is no end.
+    Endless after 300.
     """
     earlier: list[Outcome] = []
     slept = 0.0
@@ -49,8 +49,8 @@ def to_the_last(
 
 def _endless(outcome: Outcome, earlier: tuple[Outcome, ...], whose: str) -> Endless:
     endless = Endless(
-        f"{whose} began anew {MOST_LIVES} times and goes on, now with {outcome.next_input!r:.200}; "
-        "play(…, restarts=0) plays the first run alone"
+        f"{whose} restarted {MOST_LIVES} times and continues, now with {outcome.next_input!r:.200}; "
+        "play(…, restarts=0) plays only the first run"
     )
     endless.outcome = replace(outcome, earlier=earlier[:-1])
     return endless

@@ -1,4 +1,4 @@
-"""The outcomes of the runs that were played last, for the pytest plugin to show when a test fails."""
+"""Outcomes of the last played runs, which the pytest plugin shows when a test fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a run that was played: how it ended, and all that it did on the way."""
+"""Outcome of a played run: how it ended, and everything that it did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FRAME: Final = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
 
 @dataclass(frozen=True)
 class Error:
-    """Why a run failed, or why a step did; `code` is `agent_error`, `step_error`, `denied`, `timeout` …"""
+    """Why a run or a step failed; `code` is `agent_error`, `step_error`, `denied`, `timeout` …"""
 
     code: str
     type: str
@@ -25,7 +25,7 @@ class Error:
 
     @property
     def place(self) -> str | None:
-        """File and line of the agent's code that raised it, below the current folder without that."""
+        """File and line of the agent's code that raised it; relative if below the current folder."""
         frames = _FRAME.findall(self.traceback or "")
         if not frames:
             return None
@@ -34,7 +34,7 @@ class Error:
 
     @property
     def where(self) -> str:
-        """The step, its attempts and the place, as they follow the error in a sentence; empty where nothing is known."""
+        """The step, its attempts and the place, to follow the error in a sentence; empty if nothing is known."""
         attempts = f" after {self.attempts} attempts" if self.attempts and self.attempts > 1 else ""
         step = f", in step {self.step!r}{attempts}" if self.step else ""
         return step + (f", at {self.place}" if self.place else "")
@@ -42,7 +42,7 @@ class Error:
 
 @dataclass(frozen=True)
 class Step:
-    """A step as it is recorded; `status` is succeeded, failed, retrying or intended, `value` what it returned, as JSON has it."""
+    """A recorded step; `status` is succeeded, failed, retrying or intended, `value` is its result as JSON."""
 
     name: str
     status: str
@@ -55,9 +55,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Asked:
-    """Something that people were asked; `outcome` is None while nobody has answered, `answer` is what they chose or said.
+    """A question to people; `outcome` is None until it is answered, `answer` is the choice or the answer.
 
-    The prompt of an authorization is its provider; whose, and what for, is in its details.
+    The prompt of an authorization is its provider; subject and scopes are in its details.
     """
 
     prompt: str
@@ -73,7 +73,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the agent or a step emitted; progress is an event too."""
+    """An event that the agent or a step emitted; progress is an event too."""
 
     type: str
     data: Any
@@ -83,10 +83,10 @@ class Event:
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
-    """How a run ended. `returned` is what the agent returned, as JSON has it; `slept` are the seconds that nobody had to wait.
+    """How a run ended. `returned` is the agent's result as JSON; `slept` are the seconds that were skipped.
 
-    Of a run that began anew this is the last one: `earlier` are those before it, whose `next_input` is what the next began
-    with; `slept` counts all of them. `unused` is what was given in vain.
+    Of a restarted run this is the last one: `earlier` are the runs before it, whose `next_input` is the input of the next;
+    `slept` counts all of them. `unused` is what was given and not used.
     """
 
     status: str
@@ -106,12 +106,12 @@ class Outcome:
 
     @property
     def runs(self) -> list[Outcome]:
-        """The runs that took over one from another, this one last."""
+        """The run and its successors, this one last."""
         return [*self.earlier, self]
 
     @property
     def result(self) -> Any:
-        """What the agent returned, as JSON has it; raise AssertionError, which says why, when the run did not succeed."""
+        """The agent's result as JSON; raises AssertionError with the reason if the run did not succeed."""
         if self.status != "SUCCESS":
             traceback = self.error.traceback if self.error else None
             where = self.error.where if self.error else ""
@@ -122,23 +122,23 @@ class Outcome:
 
     @property
     def prompts(self) -> list[str]:
-        """What people were asked, in order."""
+        """The prompts of all questions to people, in order."""
         return [asked.prompt for asked in self.asked]
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return status, reason and error as one line."""
         why = f" ({self.reason})" if self.reason else ""
         error = f": {self.error.type}: {self.error.message}" if self.error else ""
         return f"{self.status}{why}{error}"
 
     def __repr__(self) -> str:
-        """Say it in a line that a failing assert shows."""
+        """Return the line that a failing assert shows."""
         return f"<Outcome {in_a_line(self)}>"
 
 
 @dataclass(frozen=True)
 class Child:
-    """A run that the run started; `outcome` is None where it did not come to an end."""
+    """A child of the run; `outcome` is None if it did not end."""
 
     agent: str
     input: Any

@@ -1,4 +1,4 @@
-"""Plays a run from its beginning to its end, without a server."""
+"""Entry point of tests: plays a run from its beginning to its end, without a server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def play(
     *,
     given: Iterable[Given] = (),
     stub: Stubs | None = None,
-    input: Mapping[str, Any] | None = None,  # noqa: A002 - it is called so
+    input: Mapping[str, Any] | None = None,  # noqa: A002 - the API's own word
     user_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
     approval_strategy: str = "NONE",
@@ -39,18 +39,18 @@ def play(
     crash_after_each_step: bool = False,
     **inputs: Any,
 ) -> Outcome:
-    """Run an agent to its end and return how that came, as a worker would have it; its waits take no time.
+    """Run an agent to its end as a worker would, and return the outcome; its waits take no time.
 
-    Keywords are the agent's input; those with a name of an option here go into `input`. `given` are decisions, answers and
-    signals, each used once. `stub` replaces steps, by their functions or names: by a function, a value, or an exception.
-    A run that begins anew (`run.restart`) is followed to the last one, or as often as `restarts` says.
+    Keywords are the agent's input; an input with the name of an option here goes into `input`. `given` are decisions,
+    answers and signals, each used once. `stub` replaces steps, named by function or name: with a function, a value, or an
+    exception. A restarted run (`run.restart`) is followed to its last successor, or for `restarts` restarts.
 
-    With `crash_after_each_step` the host dies each time a step is recorded, and the agent starts over from what is recorded: what
-    it does outside of steps it then does again, and what differs each time is found (Undetermined).
+    With `crash_after_each_step` the host dies after each recorded step, and the agent starts again from its records. Code
+    outside of steps then runs again; if it differs each time, Undetermined is raised.
 
-    Raises Unanswered when the run waits for somebody who is not given and no time-out was set by the agent, Unused when
-    something was given in vain, Refused when a server would refuse it (all of them AssertionErrors), InvalidValue when the
-    agent does not take this input, and TypeError.
+    Raises Unanswered if the run waits for something that is not given and the agent set no time-out, Unused if something
+    given was not used, Refused if a server would refuse it (all of them AssertionErrors), InvalidValue if the agent does
+    not take this input, and TypeError.
     """
     __tracebackhide__ = True  # pytest shows the line of the test
     if approval_strategy not in STRATEGIES:
@@ -74,7 +74,7 @@ def play(
 
 
 def _noted(work: Callable[[], Outcome]) -> Outcome:
-    """Return the outcome, which a failing test shows; also that of a run that was played wrongly."""
+    """Return the outcome and keep it for a failing test to show; that of a Misplayed error is kept too."""
     __tracebackhide__ = True
     try:
         outcome = _beside_any_loop(work)
@@ -86,17 +86,17 @@ def _noted(work: Callable[[], Outcome]) -> Outcome:
 
 
 def _accepted(agent: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Agent, str]:
-    """Return an agent and its input as text; raise what a worker or the door would refuse."""
+    """Return an agent and its input as text; raise the errors of the server and of a worker."""
     __tracebackhide__ = True
     declared = _declared(agent)
-    declared.result  # noqa: B018 - a worker refuses an agent whose result cannot be carried
+    declared.result  # noqa: B018 - a worker refuses an agent whose result type is not supported
     text = declared.write_input(inputs)
-    declared.read_input(text)  # a run with an input that does not fit is not even accepted
+    declared.read_input(text)  # the server refuses a run whose input does not fit
     return declared, text
 
 
 def _in_their_order(given: Iterable[Given]) -> list[Given]:
-    """Return what is given: equal signals are received in the order of their times, all else is used as it was given."""
+    """Return what is given: signals in the order of their times, so that equal ones are received in it; others first."""
     them = list(given)
     if wrong := [one for one in them if not isinstance(one, Given)]:
         raise TypeError(f"given takes approve(…), answer(…), signal(…) and the like, not {wrong[0]!r:.80}")
@@ -107,11 +107,11 @@ def _declared(function: Callable[..., Any]) -> Agent:
     for agent in reversed(DECLARED):
         if agent.function is function:
             return agent
-    raise TypeError(f"{getattr(function, '__qualname__', function)!r} is no agent; declare it with @taxiway.agent")
+    raise TypeError(f"{getattr(function, '__qualname__', function)!r} is not an agent; declare it with @taxiway.agent")
 
 
 def _beside_any_loop(work: Callable[[], Outcome]) -> Outcome:
-    """Do it here, or where an event loop runs here already (in an `async def` test) in a thread beside it."""
+    """Do the work in this thread, or in another one if an event loop runs here (in an `async def` test)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Plays one run: activation after activation, and between them what people, other runs and the clock do."""
+"""One played run: its activations, and between them the acts of people, other runs and the clock."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MOST_ACTIVATIONS: Final = 300
 
 @dataclass(frozen=True)
 class Shared:
-    """What a run shares with its family: what is left of what was given, stubs, what was authorized, what was waited for.
+    """What a run shares with its family: what is given and not yet used, stubs, grants, and the titles of its waits.
 
-    `dies` says whether hosts die after each step.
+    With `dies`, hosts die after each step.
     """
 
     given: list[Given]
@@ -41,7 +41,7 @@ class Shared:
 
 
 class Playing:
-    """One run."""
+    """One played run."""
 
     def __init__(self, agent: Agent, order: Order, clock: Clock, shared: Shared) -> None:
         self._agent = agent
@@ -55,11 +55,11 @@ class Playing:
         self._number = 0
 
     def to_the_end(self) -> Outcome:
-        """Play it to its end; raise Unanswered, Refused or Endless."""
+        """Play the run to its end; raise Unanswered, Refused or Endless."""
         try:
             verdict = self._let_begin() or self._activated()
         except Misplayed as problem:
-            # That of a child tells more of what is wrong, but the test asked for this run.
+            # The outcome of a child may explain more, but the test plays this run.
             problem.outcome = self._outcome(Verdict("PAUSED", "waiting"))
             raise
         self._shared.waited.extend(self._desk.waited())
@@ -76,7 +76,7 @@ class Playing:
         return Playing(agent, order, clock, self._shared).to_the_end()
 
     def _let_begin(self) -> Verdict | None:
-        """Ask whether the run may begin at all, where it was enqueued so."""
+        """Ask for approval of the start if the run was enqueued with ON_START."""
         if self._order.approval_strategy != "ON_START":
             return None
         details = {"agent": self._agent.name, "input": json.loads(self._order.input)}
@@ -85,7 +85,7 @@ class Playing:
         return self._desk.park([Wait(START, wish).as_frame()], "all", {START: wish})
 
     def _activated(self) -> Verdict:
-        """Carry activation after activation, until one of them ends the run or a refusal does."""
+        """Execute activations until one of them or a refusal ends the run."""
         parks = 0
         while parks < MOST_ACTIVATIONS:
             activation = self._activation(dies=self._shared.dies)
@@ -96,7 +96,7 @@ class Playing:
                 if self._shared.dies:
                     self._check_replay(activation)
                 return verdict
-        raise Endless(f"the run was parked {MOST_ACTIVATIONS} times and goes on")
+        raise Endless(f"the run was parked {MOST_ACTIVATIONS} times and continues")
 
     def _activation(self, *, dies: bool) -> Rehearsal:
         self._number += 1
@@ -109,27 +109,27 @@ class Playing:
         return activation
 
     def _check_replay(self, last: Rehearsal) -> None:
-        """Raise Undetermined when the agent has gone another way at its end than before, or goes one in another replay."""
+        """Raise Undetermined if the agent took another path at its end than before, or takes one in another replay."""
         end = self._records.end
         if end["frame"] == Kind.FAIL and end["error"]["code"] == CODE_MISMATCH:
             raise Undetermined(end["error"]["message"])
         if end["frame"] not in (Kind.FINISH, Kind.RESTART):
             return
         if left := last.ledger.unmatched_names():
-            raise Undetermined(f"the agent came to its end without what is recorded: {', '.join(left)}")
+            raise Undetermined(f"the agent ended without using recorded steps: {', '.join(left)}")
         told = len(self._records.events), len(self._records.logs)
         number, again = self._number, self._activation(dies=True)
         other, self._records.end, self._number = self._records.end, end, number
         del self._records.events[told[0] :], self._records.logs[told[1] :]
         if again.dead:
-            raise Undetermined("a replay of all that is recorded executed something new")
+            raise Undetermined("a replay of all records executed something new")
         if _said(other) != _said(end):
             raise Undetermined(
-                f"a replay of all that is recorded came to {_said(other)}, the run had come to {_said(end)}"
+                f"a replay of all records ended with {_said(other)}, the run had ended with {_said(end)}"
             )
 
     def _followed(self, activation: Rehearsal) -> Verdict | None:
-        """Do what a worker does with the frame that ended an activation; None when there is another one."""
+        """Do what a worker does with the frame that ended an activation; return None if another one follows."""
         end = self._records.end
         match end["frame"]:
             case Kind.FINISH:
@@ -154,5 +154,5 @@ class Playing:
 
 
 def _said(end: Frame) -> str:
-    """Return what an activation ended with, for people."""
+    """Return the frame that ended an activation, as text."""
     return f"{end['frame']} {end.get('value') or end.get('input') or end.get('error', {}).get('message') or ''}"

@@ -1,4 +1,4 @@
-"""Keeps what an activation says, as a worker would record it, and gives it to the next one."""
+"""Records of a played run, as a worker would write them; the next activation receives them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from taxiway.ledger import Recorded, Status, StepError, Turn
 from taxiway.testing.outcome import Error, Event, Step
 
 LARGE: Final = 32 * 1024
-"""Bytes of a value from which on it is not handed to the next activation, but recalled."""
+"""Bytes above which the next activation must recall a value instead of receiving it."""
 
 
 class Records:
-    """The memory of one run; `start` starts children of it: by the key of a call, their agent, and an input for each."""
+    """The records of one run; `start` starts its children: from the key of a call, their agent, and an input for each."""
 
     def __init__(self, start: Callable[[str, str, Sequence[str]], str]) -> None:
         self._start = start
@@ -31,7 +31,7 @@ class Records:
         """The frame with which the newest activation ended."""
 
     def take(self, frame: Frame) -> str | None:
-        """Record what a frame says; return what the acknowledgement of it carries."""
+        """Record a frame; return the value of its acknowledgement."""
         match frame["frame"]:
             case Kind.SPAWN:
                 return self._spawn(frame)
@@ -55,7 +55,7 @@ class Records:
         return None
 
     def recorded(self) -> list[Recorded]:
-        """Return what the next activation is given."""
+        """Return the records for the next activation."""
         return [_recorded(item) for item in self._steps.values()]
 
     def value(self, key: str) -> str:
@@ -64,11 +64,11 @@ class Records:
         return text
 
     def steps(self) -> list[Step]:
-        """Return the steps, for the test to look at."""
+        """Return the steps for the test."""
         return [_step(item) for item in self._steps.values()]
 
     def _spawn(self, frame: Frame) -> str | None:
-        """Start children, once all of their inputs have come; the ids of their runs are the value of a step."""
+        """Start children once all of their inputs have arrived; return their ids, the value of a step."""
         inputs = self._inputs.setdefault(frame["key"], [])
         inputs += frame["inputs"]
         if frame["more"]:
@@ -85,7 +85,7 @@ class Records:
 
 
 def _event(frame: Frame) -> Event:
-    """Read an event; those of the agent's own are called what it called them."""
+    """Return the event of a frame; an event that the agent emitted keeps its type."""
     data = json.loads(frame["data"])
     own = frame["type"] == "agent"
     kind, what = (data["type"], data["data"]) if own else (frame["type"], data)

@@ -1,4 +1,4 @@
-"""Decides what a played run does when its code waits: it is parked at once, and time that only passes is skipped."""
+"""Parking of a played run: when its code waits, the run is parked immediately, and sleeps are skipped."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from taxiway.testing.clock import Clock
 
 
 class Resting(Parking):
-    """The parking of a played run. What its background tasks set while it rests does not wake it."""
+    """The parking of a played run. Events that its background tasks set while it waits do not wake it."""
 
     background: float = math.inf
     clock: Clock | None = None
-    """The run's clock, of which skipped time is a part."""
+    """The run's clock, which includes skipped time."""
 
     def unwind(self) -> None:
-        """Have the next timer fire at once, in no time."""
+        """Fire the next timer immediately."""
         if (first := self._loop.run_timers.first()) is not None:
             self._loop.run_clock.skip(max(0.0, first.when - self._loop.run_clock.real()))
             self._loop.call_ours(self._turns.look)
@@ -35,4 +35,4 @@ class Resting(Parking):
         self._loop.run_clock.skip(left)
         if self.clock is not None:
             self.clock.pass_by(left)
-        self._loop.call_ours(self._turns.look)  # not now: it is looked at just now
+        self._loop.call_ours(self._turns.look)  # not directly: turns are being looked at now

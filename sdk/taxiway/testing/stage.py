@@ -1,7 +1,7 @@
-"""Carries one activation of a played run, by the very players that carry it on a worker.
+"""Execution of one activation of a played run, by the players of a worker.
 
-What differs from a worker: it is recorded in memory and at once, stubs may take the place of steps, and nobody waits between
-two attempts.
+It differs from a worker: records are written to memory immediately, stubs may replace steps, and attempts follow each
+other without a delay.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _OF_STEPS = frozenset({Kind.STEP, Kind.STEP_FAILED, Kind.SPAWN})
 
 
 class Rehearsal(Activation):
-    """An activation whose worker records in memory; `wishes` are the waits that it came to, by their keys.
+    """An activation whose worker records in memory; `wishes` are the waits that it reached, by their keys.
 
-    With `dies` its host dies as soon as a step is recorded, and it is `dead` then.
+    With `dies` its host dies as soon as a step is recorded; then it is `dead`.
     """
 
     def __init__(
@@ -64,36 +64,36 @@ class Rehearsal(Activation):
         self._said: list[tuple[int, str | None]] = []
 
     def left(self, waits: Sequence[Wait], wake: str) -> list[Wait]:
-        """Return what must be waited for, and remember what was wished for."""
+        """Return the waits that have not ended, and keep their wishes."""
         left = super().left(waits, wake)
         self.wishes.update((wait.key, wait.wish) for wait in left)
         return left
 
     def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
-        """Have an item recorded; it is before this returns, if it does."""
+        """Record an item before this returns; raise if the host dies after it."""
         future = self._answered_at_once(super().commit(kind, fields))
         if self._dies and kind in _OF_STEPS:
             self.dead = True
-            death = self.stop(Park(()))  # which ends the agent's code as a park does, wherever it is
+            death = self.stop(Park(()))  # ends the agent's code as a park does, at any point
             self.end()
             raise death
         return future
 
     def recall(self, key: str) -> Future[str]:
-        """Ask for a large recorded value; it is there before this returns."""
+        """Request a large recorded value, which is delivered before this returns."""
         future = super().recall(key)
         self.deliver(key, self._records.value(key))
         return future
 
     def ask(self, want: str, grant: Grant) -> Future[Granted]:
-        """Ask for a grant; it is told before this returns."""
+        """Request a grant, which is answered before this returns."""
         self.check()
         future: Future[Granted] = Future()
         future.set_result(self._grants.answer(want, grant))
         return future
 
     def conclude(self, outcome: Outcome) -> Future[None]:
-        """Record how it ended."""
+        """Record the end of the activation."""
         return self._answered_at_once(super().conclude(outcome))
 
     def _say(self, frame: Frame) -> None:
@@ -102,24 +102,24 @@ class Rehearsal(Activation):
             self._said.append((frame["n"], value))
 
     def _answered_at_once(self, future: Future[Any]) -> Future[Any]:
-        # Not where the frame is written: the activation's lock is held there, which answers take too.
+        # Not inside _say: the activation's lock is held there, and acknowledge() takes it too.
         while self._said:
             self.acknowledge(*self._said.pop())
         return future
 
 
 class Stage:
-    """What surrounds the activations of one run: its stubs and its clock."""
+    """Stubs and clock of the activations of one run."""
 
     def __init__(self, clock: Clock, stubs: Stubs) -> None:
         self.clock = clock
         self.busy = 0.0
-        """Seconds for which the run's async code has executed: a part of the time that it sees, but of none that is slept."""
+        """Seconds for which the run's async code has executed: part of the time that it sees, but not of `slept`."""
         self._stubs = stubs
         self._broken: BaseException | None = None
 
     def carry(self, agent: Agent, activation: Rehearsal) -> None:
-        """Execute the agent until it ends or waits; raise what ends the test rather than the run."""
+        """Execute the agent until it ends or waits; raise an error that ends the test rather than the run."""
         activation.agent_retry, activation.in_order = agent.retry, not agent.is_async
         activation.write_input, activation.check_input = agent.write_input, agent.read_input
         interrupts = _Interrupts(_watch())
@@ -134,13 +134,13 @@ class Stage:
             raise self._broken
 
     def direct(self, script: Script) -> Script:
-        """Pass on a script's commands as they are carried out here."""
+        """Yield a script's commands, changed to stubs and skipped sleeps."""
         try:
             command = next(script)
             while True:
                 try:
                     answer = yield self._here(command)
-                except BaseException as error:  # noqa: BLE001 - thrown in, where it is decided upon
+                except BaseException as error:  # noqa: BLE001 - thrown into the script, which decides about it
                     command = script.throw(error)
                 else:
                     if isinstance(answer, Attempt) and answer.error is not None:
@@ -165,7 +165,7 @@ class Stage:
         return function
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Have nothing escape unseen that is to end the test."""
+        """Return the function, wrapped so that an error that must end the test is noted."""
 
         @wraps(function)
         def carried(*args: Any, **kwargs: Any) -> Any:
@@ -186,7 +186,7 @@ class Stage:
         return awaited if inspect.iscoroutinefunction(function) else carried
 
     def _look_at(self, error: BaseException) -> None:
-        """Note what no agent raises by itself: Ctrl-C, `pytest.fail` …"""
+        """Keep an error that no agent raises by itself: Ctrl-C, `pytest.fail` …"""
         if isinstance(error, BaseExceptionGroup):
             for one in error.exceptions:
                 self._look_at(one)
@@ -208,7 +208,7 @@ class _Loop(AsyncAgentPlayer):
     def __init__(self, stage: Stage, activation: Rehearsal, interrupts: Interrupts) -> None:
         super().__init__(activation, interrupts, _watch())
         self._stage = stage
-        assert isinstance(self._parking, Resting), "made above"
+        assert isinstance(self._parking, Resting), "see _new_parking"
         self._parking.clock = stage.clock
 
     @property
@@ -224,11 +224,11 @@ class _Loop(AsyncAgentPlayer):
 
 
 class _Interrupts(Interrupts):
-    """Interrupts steps that take too long where it can, in the main thread; elsewhere that is found out when they are over."""
+    """Interrupts overdue steps in the main thread; in another thread they are detected when they end."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Take the signal for the time being, unless somebody has it who could not be given it back."""
+        """Handle the signal within the block, unless its handler could not be restored afterwards."""
         before = getsignal(SIGUSR1)
         if before is None or threading.current_thread() is not threading.main_thread():
             yield

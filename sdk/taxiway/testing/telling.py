@@ -1,4 +1,4 @@
-"""An outcome in one line: what a failing assert shows of it, what matters first."""
+"""Text of an outcome in one line, as a failing assert shows it: the most important first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST: Final = 120
 
 
 def in_a_line(outcome: Outcome) -> str:
-    """Return how the run ended, why and where, and then what it did on the way."""
+    """Return how the run ended, why and where, and then what it did."""
     return "; ".join(_told(outcome))
 
 
@@ -33,12 +33,12 @@ def _told(outcome: Outcome) -> Iterator[str]:
     if outcome.slept:
         yield f"slept {outcome.slept:g} s"
     if outcome.earlier:
-        yield f"took over after {len(outcome.earlier)} runs"
+        yield f"successor of {len(outcome.earlier)} runs"
 
 
 def _result(outcome: Outcome) -> str:
     if outcome.next_input is not None:
-        return f", began anew with {outcome.next_input!r:.{_LONGEST}}"
+        return f", restarted with {outcome.next_input!r:.{_LONGEST}}"
     return f": {outcome.returned!r:.{_LONGEST}}" if outcome.status == "SUCCESS" else ""
 
 

@@ -1,4 +1,4 @@
-"""What was given in vain: the test fails, and says first why the run failed where it did."""
+"""Check that everything given was used; the error names first why the run failed, if it did."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from taxiway.testing.outcome import Outcome
 
 
 def check_all_used(left: Sequence[Given], waited: Sequence[str], outcome: Outcome) -> None:
-    """Raise Unused when something is left of what was given."""
+    """Raise Unused if something given is left."""
     if not left:
         return
     unused = tuple(one.said for one in left)
-    titles = ", ".join(map(repr, waited)) or "nobody"
-    sentence = f"nothing that the run waited for took {', '.join(unused)}; it waited for {titles}"
+    titles = ", ".join(map(repr, waited)) or "nothing"
+    sentence = f"no wait of the run took {', '.join(unused)}; it waited for {titles}"
     if outcome.error is None:
         problem = Unused(f"{sentence}, and is {outcome.status}")
     else:
-        # What was not used is a consequence: the run ended before it came to that.
+        # What was not used is a consequence: the run ended before it reached that wait.
         traceback = f"\n\n{outcome.error.traceback}" if outcome.error.traceback else ""
         problem = Unused(f"the run is {outcome}{outcome.error.where}; so {sentence}{traceback}")
     problem.outcome = replace(outcome, unused=unused)

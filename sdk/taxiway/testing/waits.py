@@ -1,4 +1,4 @@
-"""What a played run waits for, and the table of who ends which kind of wait."""
+"""Waits of a played run, and the table of what ends each kind of wait."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HINTS: Final = {
     "resume": "resume({0!r})",
     "child": "child({0!r}, result=…)",
 }
-"""What a test gives to end a wait, by what the wait takes. One that takes nothing ends by itself."""
+"""The call that ends a wait, by what the wait takes. A wait that takes nothing ends by itself."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a wait; `text` is the answer as JSON text."""
+    """The outcome of a wait; `text` is the answer as JSON text."""
 
     outcome: str | None
     text: str | None = None
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Waiting:
-    """A wait that a park opened: `opened` and `due` by the run's clock, `park` the number of the newest that waits for it."""
+    """A wait that a park opened: `opened` and `due` by the run's clock, `park` is the number of the newest park on it."""
 
     key: str
     kind: str
@@ -61,7 +61,7 @@ class Waiting:
 
     @property
     def title(self) -> str:
-        """What people call it: its prompt, provider, the name of its signal, the reason of its pause, the child's agent."""
+        """Its name for people: its prompt, provider, the name of its signal, the reason of its pause, the child's agent."""
         if self.agent is not None:
             return self.agent
         return str(
@@ -73,7 +73,7 @@ class Waiting:
 
     @property
     def takes(self) -> str | None:
-        """What ends it, as `HINTS` names it; None when it ends by itself."""
+        """What ends it, as a key of `HINTS`; None if it ends by itself."""
         if self.kind == APPROVAL:
             return "answer" if "answer" in self.request else "approval"
         ends = {AUTHORIZATION: "authorization", SIGNAL: "signal", USER: "resume", CHILD: "child", TIMER: None}
@@ -81,27 +81,27 @@ class Waiting:
 
     @property
     def is_left_to_default(self) -> bool:
-        """Whether nobody said how long to wait: a test that gives nothing has forgotten it, rather than meant these days."""
+        """Whether no time-out was set: a test that gives nothing has forgotten it, rather than meant the default of days."""
         default = authorizations.LONGEST if self.kind == AUTHORIZATION else LONGEST
         return self.takes is not None and self.due is not None and self.due - self.opened == default
 
     @property
     def ended_by(self) -> str | None:
-        """The child whose end it is for: the call that started it, and its place among them."""
+        """The child whose end it awaits: the key of the call that started it, and its place in that call."""
         return str(self.request["signal"]).partition("/")[2] if self.kind == CHILD else None
 
     def tell(self, answer: Answer, at: str) -> None:
-        """Give the wait its one outcome."""
+        """Set the wait's only outcome."""
         self.told, self.told_at = answer, at
 
     def settled(self) -> Settled:
-        """Return what the next activation is told of it."""
+        """Return the wait as the next activation receives it."""
         told = self.told
         title = None if self.title == self.key else self.title[:60]
         return Settled(self.key, told.outcome, told.text, told.by, told.comment, self.told_at, title=title)
 
     def asked(self) -> Asked:
-        """Return what people were asked, for the test to look at."""
+        """Return the question for the test."""
         request, told = self.request, self.told
         answer = None if told.text is None else json.loads(told.text)
         details = request.get("details")

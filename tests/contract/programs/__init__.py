@@ -1,1 +1,1 @@
-"""Writes async agents at random, and executes each undisturbed and with every crash and park that it may meet."""
+"""Random async agents, each executed undisturbed and with every crash and park that it may meet."""

@@ -1,6 +1,6 @@
-"""Carries out a program as the body of an async agent; what it comes to holds the order in which everything came.
+"""Execution of a program as the body of an async agent; its result contains the order of everything it received.
 
-It is imported by real agent hosts too, and so by nothing but the standard library, the SDK and its neighbours.
+Real agent hosts import it too, so it imports only the standard library, the SDK and its neighbours.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ LIKE_ERRORS = (StepFailed, WaitTimeout, ChildFailed)
 
 
 class Outside(Protocol):
-    """What surrounds an execution."""
+    """The surroundings of an execution."""
 
     async def reach(self) -> None:
-        """Return when the step that calls it may have its effect, which it has then."""
+        """Return when the calling step may have its effect, which it then has."""
 
     def reach_in_thread(self) -> None:
         """Do the same for a step in a thread."""
 
     def log(self, label: str, what: Any) -> None:
-        """Take down what the agent's code has come to."""
+        """Record a result of the agent's code."""
 
 
 class Swapped(AssertionError):
-    """A call was given another call's value."""
+    """A call received another call's value."""
 
 
 scale = 1.0
@@ -41,13 +41,13 @@ outside: Outside = None  # type: ignore[assignment] # set before anything is exe
 
 
 async def fetch(label: str, arg: Any, fails: int) -> list[str]:
-    """Do something in the loop."""
+    """Run a step in the loop."""
     await outside.reach()
     return _done(label, arg, fails)
 
 
 def store(label: str, arg: Any, fails: int) -> list[str]:
-    """Do something in a thread."""
+    """Run a step in a thread."""
     outside.reach_in_thread()
     return _done(label, arg, fails)
 
@@ -59,18 +59,18 @@ def _done(label: str, arg: Any, fails: int) -> list[str]:
 
 
 def number(value: Any) -> int:
-    """Return a number that depends on a value, the same in every process."""
+    """Return a number that depends on a value and is the same in every process."""
     return zlib.crc32(repr(value).encode())
 
 
 def seconds(node: Node) -> Any:
-    """Return the seconds of a part; None where it has as many as it wants."""
+    """Return the seconds of a part; None if it has no limit."""
     said = node.options["seconds"]
     return None if said is None else said * scale
 
 
 def own(label: str, value: Any) -> Any:
-    """Return a value that names whom it is for; raise Swapped when that is another one."""
+    """Return a value that names its call; raise Swapped for the value of another call."""
     if value["to"] != label:
         raise Swapped(f"{label} was given what {value['to']} was to get")
     return value["what"]
@@ -83,8 +83,8 @@ class Program:
         self.run = run
 
     async def go(self, node: Node) -> Any:
-        """Carry out a part, and take down what it came to."""
-        from . import waits, weaving  # noqa: PLC0415 - they need this module
+        """Execute a part, and record its result."""
+        from . import waits, weaving  # noqa: PLC0415 - they import this module
 
         carry = getattr(self, f"_{node.kind}", None) or getattr(weaving, node.kind, None) or getattr(waits, node.kind)
         try:

@@ -1,4 +1,4 @@
-"""What must hold of every execution of a program."""
+"""Properties of every execution of a program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAYS = ("stay", "park", "mixed")
 
 @dataclass
 class Figures:
-    """How much was executed."""
+    """Numbers of executions."""
 
     programs: int = 0
     executions: int = 0
@@ -71,7 +71,7 @@ def check_any_part(program: Node, seed: int, figures: Figures) -> None:
 
 
 def _check_dying(program: Node, seed: int, way: str, result: Any, figures: Figures) -> None:
-    """Have the host die after every single record."""
+    """Execute it with a host that dies after every single record."""
     died = execute(
         World(program, seed, way), dies_after=lambda frame: frame["frame"] not in (Kind.OPEN, Kind.EVENT, Kind.PARK)
     )
@@ -81,7 +81,7 @@ def _check_dying(program: Node, seed: int, way: str, result: Any, figures: Figur
 
 
 def _check_replay(whole: Execution, figures: Figures) -> None:
-    """Replay the whole run: nothing new happens."""
+    """Replay the whole run: nothing new may happen."""
     assert whole.world is not None
     world = whole.world.copy()
     replayed = execute(world, seen=whole.seen)

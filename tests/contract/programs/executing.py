@@ -1,4 +1,4 @@
-"""Executes a program to its end: undisturbed, or with deaths of its host."""
+"""Execution of a program to its end: undisturbed, or with deaths of its host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_ACTIVATIONS = 400
 
 @dataclass
 class Snapshot:
-    """What was there right after something was recorded, or done; `seen` is what the code had come to."""
+    """The state right after a record or an effect; `seen` are the results of the code so far."""
 
     world: World
     seen: list[Any]
@@ -28,7 +28,7 @@ class Snapshot:
 
 @dataclass
 class Execution:
-    """One execution: what it came to, and what was there on the way."""
+    """One execution: its results, and the states on the way."""
 
     end: Frame = field(default_factory=dict)
     seen: list[Any] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Execution:
 
     @property
     def result(self) -> Any:
-        """What the run came to: its result, or its error without the traceback."""
+        """Return the result of the run, or its error without the traceback."""
         if self.end["frame"] == Kind.FINISH:
             return json.loads(self.end["value"])
         return {name: self.end["error"][name] for name in ("code", "type", "message")}
@@ -51,14 +51,14 @@ def execute(
     dies_after: Callable[[Frame], bool] = lambda frame: False,
     seen: list[Any] | None = None,
 ) -> Execution:
-    """Lead a run to its end. Each activation must come again to what the one before it had `seen`."""
+    """Execute a run to its end. Each activation must reach again what the one before it had `seen`."""
     done, seen = Execution(world=world), list(seen or [])
     while done.activations < MOST_ACTIVATIONS:
         done.activations += 1
         world.activation += 1
         stage = _activated(world, done if snapshots else None, dies_after)
         now = stage.trace
-        come = min(len(seen), len(now)) if stage.staged.is_dead else len(seen)  # it may have died before it came so far
+        come = min(len(seen), len(now)) if stage.staged.is_dead else len(seen)  # it may have died before it got so far
         assert now[:come] == seen[:come], _diverged(seen, now)
         seen = max(seen, now, key=len)
         end = world.records.end
@@ -90,12 +90,12 @@ def _activated(world: World, notes: Execution | None, dies_after: Callable[[Fram
 
 
 def _decides(frame: Frame) -> bool:
-    """A crash makes an end of a back-off that was not begun, and an event is told again: then other things may come first."""
+    """Return whether a record fixes the order: after a back-off or an event, a replay may meet other things first."""
     return not frame.get("retryInMs") and frame["frame"] != Kind.EVENT
 
 
 def _until_woken(world: World, park: Frame) -> None:
-    """Let happen what wakes a parked run."""
+    """Advance until a parked run is woken."""
     awaited = [item["key"] for item in park["waits"]]
     alarm = next((key for key in awaited if key.startswith("alarm@")), None)
     while left := [key for key in awaited if key in world.waits]:

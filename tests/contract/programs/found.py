@@ -1,4 +1,4 @@
-"""Programs, each with its seed, that found something once; the reason stands above each."""
+"""Programs, each with its seed, that found a fault once; its comment names the fault."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _step(**said: Any) -> Node:
 
 
 FOUND: Final[list[tuple[Node, int]]] = [
-    # The past was handed out before the agent's first step had asked for any of it.
+    # The past was handed out before the agent's first step had requested any of it.
     (_part("gather", _step(arg="bytes"), _step(arg="bytes")), 0),
-    # Coroutines came out of a set in the order of their addresses.
+    # A set yielded coroutines in the order of their addresses.
     (_part("as_completed", _step(pinned=True), _part("approve", seconds=None)), 0),
-    # Two steps were given up by time-outs of one moment, which stood behind that of their records.
+    # Two steps were given up by simultaneous time-outs, recorded behind their records.
     (_part("gather", *(_part("timeout", _step(), seconds=2, how="wait_for", rounds=0) for _ in range(2))), 0),
     # Beats before an outcome were not counted again in a replay, which jumped to it.
     (_part("beside_beats", _part("approve", seconds=None), seconds=1), 0),
@@ -38,7 +38,7 @@ FOUND: Final[list[tuple[Node, int]]] = [
         ),
         127,
     ),
-    # An alarm was over when the run was parked for the same moment once more.
+    # An alarm had passed when the run was parked again for the same moment.
     (
         _part(
             "seq",

@@ -1,4 +1,4 @@
-"""The agents file of a real host that carries programs: what a program comes to, and the effects of its steps, go into files."""
+"""Agents file of a real host that executes programs; results and effects of steps go into files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ carrying.scale = 0.02
 
 
 class Files:
-    """Takes everything down in a folder."""
+    """Records everything in a folder."""
 
     def __init__(self, folder: Path, activation: int) -> None:
         self._trace = (folder / f"trace-{activation}").open("w", buffering=1)
@@ -30,7 +30,7 @@ class Files:
         self.trace: list[Any] = []
 
     async def reach(self) -> None:
-        """Take some time, another one in each activation."""
+        """Take some time, a different one in each activation."""
         await asyncio.sleep(self._begin())
         self._end()
 
@@ -40,7 +40,7 @@ class Files:
         self._end()
 
     def log(self, label: str, what: Any) -> None:
-        """Take down what the agent's code has come to."""
+        """Record a result of the agent's code."""
         self.trace.append([label, what])
         self._trace.write(json.dumps([label, what]) + "\n")
 
@@ -54,7 +54,7 @@ class Files:
 
 @agent
 async def main(run: AsyncRun, program: str, folder: str) -> Any:
-    """Carry out a program."""
+    """Execute a program."""
     files = Files(Path(folder), run.activation)
     carrying.outside = files
     value = await carrying.Program(run).go(eval(program, {"Node": Node}))

@@ -1,4 +1,4 @@
-"""One part of a program: what it does, with which options, and the parts that it is made of."""
+"""One part of a program: its kind, its options, and its own parts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Node:
     label: str = ""
 
     def labelled(self, label: str = "0") -> Node:
-        """Return the same with the labels of all parts."""
+        """Return the same part with the labels of all parts."""
         parts = tuple(part.labelled(f"{label}.{place}") for place, part in enumerate(self.parts))
         return replace(self, label=label, parts=parts)
 
     def count(self) -> int:
-        """Return how many parts it has, itself included."""
+        """Return the number of its parts, itself included."""
         return 1 + sum(part.count() for part in self.parts)

@@ -1,4 +1,4 @@
-"""Executes one activation of a program by the very players of a host, beside a world that is scripted."""
+"""Execution of one activation of a program by the players of a host, in a scripted world."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ SOON = 0.0002
 
 
 class Hung(AssertionError):
-    """Nothing can happen any more, or there is no end of it."""
+    """Nothing can happen any more, or it never ends."""
 
 
 class Died(SystemExit):
-    """The host is no more."""
+    """The host has died."""
 
 
 class Staged(Activation):
-    """An activation whose worker records in a world. `on_record` is called with each frame that was recorded."""
+    """An activation whose worker records in a world. `on_record` is called with each recorded frame."""
 
     def __init__(self, world: World, on_record: Callable[[Frame], None]) -> None:
         name = f"run.{world.activation}"
@@ -57,19 +57,19 @@ class Staged(Activation):
         self._said: list[tuple[int, str | None]] = []
 
     def commit(self, kind: Kind, fields: dict[str, Any]) -> Future[Any]:
-        """Have an item recorded, which it is before this returns."""
+        """Record an item before this returns."""
         future = super().commit(kind, fields)
         self._answer()
         return future
 
     def conclude(self, outcome: Outcome) -> Future[None]:
-        """Record how it ended."""
+        """Record the end of the activation."""
         future = super().conclude(outcome)
         self._answer()
         return future
 
     def die(self) -> None:
-        """Say nothing from here on, and answer nothing."""
+        """Send nothing from now on, and answer nothing."""
         self.is_dead = True
         self.stop(Canceled("the host is no more"))
 
@@ -158,10 +158,10 @@ class Stage(AsyncAgentPlayer):
         super().__init__(activation, _interrupts(), _watch())
         self._loop.set_exception_handler(lambda *_: None)
 
-    # What the program's steps and parts call.
+    # Called by the program's steps and parts.
 
     async def reach(self) -> None:
-        """Return when the step's time has come."""
+        """Return when the time of the step has come."""
         key, opened = self._here(), asyncio.get_running_loop().create_future()
         self._gates[key] = lambda: None if opened.done() else opened.set_result(None)
         try:
@@ -179,14 +179,14 @@ class Stage(AsyncAgentPlayer):
             raise Died
 
     def log(self, label: str, what: Any) -> None:
-        """Take down what the agent's code has come to, unless it was made to end."""
+        """Record a result of the agent's code, unless the code was made to end."""
         if not self.staged.is_stopped and not self._ended:
             self.trace.append([label, what])
 
-    # What happens next.
+    # The next occurrences.
 
     def go_on(self) -> None:
-        """Let the next thing happen: a timer of the run, the effect of a step, an outcome."""
+        """Cause the next occurrence: a timer of the run, the effect of a step, an outcome."""
         if self._root is None or self._root.done():
             return
         if self.under - self._gates.keys() or self.backing:
@@ -220,22 +220,22 @@ class Stage(AsyncAgentPlayer):
         self.die()
 
     def die(self) -> None:
-        """Have the host die, now."""
+        """Kill the host now."""
         self.staged.die()
         self._loop.call_soon_threadsafe(self._die)
 
     def _die(self) -> None:
-        self._turns._under_way = self._turns._held = 0  # what is unanswered now ever will be
+        self._turns._under_way = self._turns._held = 0  # what is unanswered now will always be
         if not self._ended:
             raise Died
 
     def close(self) -> None:
-        """Let go of what still waits."""
+        """Close everything that still waits."""
         for opened in self._zombies:
             opened.set()
         self._attempts.threads.shutdown(wait=True)
 
-    # What is observed of the player.
+    # Observations of the player.
 
     def _new_loop(self) -> AgentLoop:
         clock, paths = _Clock(self.staged.world), TaskPaths()

@@ -1,4 +1,4 @@
-"""Arguments of steps, of all the types that agents hand to them: equal in type, different in value."""
+"""Arguments of steps, of all types that agents pass: equal in type, different in value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uuid import UUID
 
 @dataclass
 class Order:
-    """An order of so much."""
+    """An order of a quantity."""
 
     number: int
     total: Decimal
@@ -28,7 +28,7 @@ class Colour(enum.Enum):
 
 
 class Client:
-    """Something that has no value of its own."""
+    """An object without a value of its own."""
 
 
 MAKERS: Final[dict[str, Callable[[int], Any]]] = {

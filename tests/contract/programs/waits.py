@@ -1,4 +1,4 @@
-"""The parts of a program in which the run waits: for people, signals, times and other runs."""
+"""Parts of a program in which the run waits: for people, signals, times and other runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .node import Node
 
 
 async def approve(program: Program, node: Node) -> Any:
-    """Ask people."""
+    """Ask people for approval."""
     decision = await program.run.approve(node.label, on_deny="return", timeout=seconds(node))
     return [decision.approved, own(node.label, {"to": decision.comment or node.label, "what": decision.by})]
 
@@ -24,12 +24,12 @@ async def signal(program: Program, node: Node) -> Any:
 
 
 async def sleep(program: Program, node: Node) -> Any:
-    """Let the run sleep."""
+    """Sleep."""
     return await program.run.sleep(seconds(node))
 
 
 async def pause(program: Program, node: Node) -> Any:
-    """Stand still until a person resumes it."""
+    """Pause until a person resumes the run."""
     return await program.run.pause(node.label, timeout=seconds(node))
 
 
@@ -40,7 +40,7 @@ async def spawn(program: Program, node: Node) -> Any:
 
 
 async def fan(program: Program, node: Node) -> Any:
-    """Start several other runs, and take them as they come or all together."""
+    """Start several other runs, and await them one by one or all together."""
     children = await program.run.map("other", [{"label": f"{node.label}/{n}"} for n in range(node.options["many"])])
     if not node.options["as_they_come"]:
         ends = await program.run.gather(*children, return_errors=True)
@@ -56,7 +56,7 @@ async def fan(program: Program, node: Node) -> Any:
 
 
 async def together(program: Program, node: Node) -> Any:
-    """Wait for several things at once: all of them."""
+    """Wait for several things together: all of them."""
     ends = await program.run.gather(*_several(program, node), return_errors=True)
     return [_end(f"{node.label}/{place}", end) for place, end in enumerate(ends)]
 

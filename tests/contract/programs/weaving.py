@@ -1,4 +1,4 @@
-"""The parts of a program that weave others together, by what asyncio and anyio have for that."""
+"""Parts of a program that combine others, with the means of asyncio and anyio."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from .node import Node
 
 
 async def seq(program: Program, node: Node) -> Any:
-    """One after the other."""
+    """Execute the parts one after the other."""
     return [await program.go(part) for part in node.parts]
 
 
 async def branch(program: Program, node: Node) -> Any:
-    """One of two, as the value of another decides."""
+    """Execute one of two parts, chosen by the value of another."""
     decides, *ways = node.parts
     return await program.go(ways[number(await program.go(decides)) % len(ways)])
 
 
 async def gather(program: Program, node: Node) -> Any:
-    """All at once."""
+    """Execute the parts concurrently."""
     return list(await asyncio.gather(*map(program.go, node.parts)))
 
 
 async def group(program: Program, node: Node) -> Any:
-    """All at once, as children of a task group."""
+    """Execute the parts concurrently, as children of a task group."""
     async with asyncio.TaskGroup() as tasks:
         made = [tasks.create_task(program.go(part)) for part in node.parts]
     return [task.result() for task in made]
 
 
 async def as_completed(program: Program, node: Node) -> Any:
-    """All at once, in the order in which they come."""
+    """Execute the parts concurrently, and take them in the order of their ends."""
     return [await end for end in asyncio.as_completed([_with_place(program, part) for part in node.parts])]
 
 
 async def race(program: Program, node: Node) -> Any:
-    """Whichever is first; the others are given up, or taken later."""
+    """Take the first part that ends; the others are given up, or taken later."""
     tasks = [asyncio.create_task(_with_place(program, part)) for part in node.parts]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     won = sorted(repr(task.result()) for task in done)
@@ -54,7 +54,7 @@ async def race(program: Program, node: Node) -> Any:
 
 
 async def timeout(program: Program, node: Node) -> Any:
-    """In so many seconds, or not at all."""
+    """Execute a part with a time limit."""
     most, how, (part,) = seconds(node), node.options["how"], node.parts
     try:
         if how == "timeout":
@@ -76,7 +76,7 @@ async def timeout(program: Program, node: Node) -> Any:
 
 
 async def shield(program: Program, node: Node) -> Any:
-    """Given up, and taken after all."""
+    """Stop waiting for a part after a time limit, and take it after all."""
     task = asyncio.create_task(program.go(node.parts[0]))
     try:
         return await asyncio.wait_for(asyncio.shield(task), seconds(node))
@@ -87,7 +87,7 @@ async def shield(program: Program, node: Node) -> Any:
 
 
 async def give_up(program: Program, node: Node) -> Any:
-    """One, given up when another has come."""
+    """Cancel a part when another one has ended."""
     task = asyncio.create_task(program.go(node.parts[0]))
     came = await program.go(node.parts[1])
     task.cancel()
@@ -95,7 +95,7 @@ async def give_up(program: Program, node: Node) -> Any:
 
 
 async def tidy(program: Program, node: Node) -> Any:
-    """One within a time, and another one whatever came of it."""
+    """Execute a part with a time limit, and another part after any outcome of it."""
     try:
         async with asyncio.timeout(seconds(node)):
             return await program.go(node.parts[0])
@@ -106,7 +106,7 @@ async def tidy(program: Program, node: Node) -> Any:
 
 
 async def queue(program: Program, node: Node) -> Any:
-    """Through a queue, in the order in which they come."""
+    """Pass the values through a queue, in the order of the ends."""
     items: asyncio.Queue[Any] = asyncio.Queue(node.options["size"])
 
     async def put(part: Node) -> None:
@@ -119,7 +119,7 @@ async def queue(program: Program, node: Node) -> Any:
 
 
 async def locked(program: Program, node: Node) -> Any:
-    """So many at a time."""
+    """Execute a limited number of parts at a time."""
     lock = asyncio.Lock() if node.options["many"] == 1 else asyncio.Semaphore(node.options["many"])
 
     async def one(part: Node) -> Any:
@@ -130,7 +130,7 @@ async def locked(program: Program, node: Node) -> Any:
 
 
 async def event(program: Program, node: Node) -> Any:
-    """The first, and behind it the others."""
+    """Execute the first part, and then the others behind an event."""
     came, (before, *behind) = asyncio.Event(), node.parts
 
     async def one(part: Node) -> Any:
@@ -144,7 +144,7 @@ async def event(program: Program, node: Node) -> Any:
 
 
 async def condition(program: Program, node: Node) -> Any:
-    """All at once; whoever looks sees them in the order in which they come."""
+    """Execute the parts concurrently; each observer sees them in the order of their ends."""
     changed, there = asyncio.Condition(), list[Any]()
 
     async def one(part: Node) -> None:
@@ -162,7 +162,7 @@ async def condition(program: Program, node: Node) -> Any:
 
 
 async def future(program: Program, node: Node) -> Any:
-    """By a plain future and a callback."""
+    """Execute a part with a plain future and a callback."""
     loop = asyncio.get_running_loop()
     plain: asyncio.Future[Any] = loop.create_future()
     task = asyncio.create_task(program.go(node.parts[0]))
@@ -185,7 +185,7 @@ async def future(program: Program, node: Node) -> Any:
 
 
 async def anyio_group(program: Program, node: Node) -> Any:
-    """All at once by anyio, in the order in which they come, and perhaps no longer than so many seconds."""
+    """Execute the parts concurrently with anyio, take them in the order of their ends, perhaps with a time limit."""
     came: list[Any] = []
 
     async def one(part: Node) -> None:
@@ -199,7 +199,7 @@ async def anyio_group(program: Program, node: Node) -> Any:
 
 
 async def beside_beats(program: Program, node: Node) -> Any:
-    """Beside a heartbeat, of which the beats are counted."""
+    """Execute a part beside a heartbeat whose beats are counted."""
     beats = 0
 
     async def beat() -> None:

@@ -1,7 +1,7 @@
-"""What a database and the outside world know of one run: records, open waits, effects, and what happens next.
+"""The database and the outside world of one run: records, open waits, effects, and the next occurrence.
 
-What happens next is a function of what has happened, so that an execution that is broken off and begun anew goes on as the
-undisturbed one does. Time passes only here.
+The next occurrence is a function of the earlier ones, so that an execution that was interrupted and started again
+continues as the undisturbed one does. Time passes only here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHOWN = frozenset({Kind.STEP, Kind.STEP_FAILED, Kind.SPAWN})
 
 @dataclass
 class Open:
-    """A wait; `due` is the moment at which it ends by itself."""
+    """A wait; `due` is the time at which it ends by itself."""
 
     key: str
     kind: str
@@ -39,7 +39,7 @@ class Open:
 
 @dataclass
 class World:
-    """The state of one run. A copy of it is what a new activation finds after a crash."""
+    """The state of one run. After a crash, a new activation receives a copy of it."""
 
     program: Node
     seed: int
@@ -62,7 +62,7 @@ class World:
         self.records = Records(self.start)
 
     def copy(self) -> World:
-        """Return the same state, to go on from."""
+        """Return a copy of the state, to continue from."""
         mine = World(self.program, self.seed, self.way, self.now, self.activation, self.taken, self.history)
         mine.waits = {key: Open(**vars(wait)) for key, wait in self.waits.items()}
         mine.over, mine.effects = list(self.over), self.effects.copy()
@@ -78,7 +78,7 @@ class World:
         return json.dumps([f"{key}/{place}" for place in range(len(inputs))])
 
     def take(self, frame: Frame) -> str | None:
-        """Record what a frame says; return what the answer to it carries."""
+        """Record a frame; return the value of its answer."""
         kind = frame["frame"]
         self.taken += kind in RECORDED
         self.history += kind in SHOWN
@@ -92,15 +92,15 @@ class World:
         return self.records.take(frame)
 
     def settled(self) -> list[Settled]:
-        """Return what a new activation is told of the waits."""
+        """Return the waits as a new activation receives them."""
         return [*self.over, *(Settled(key, None) for key in self.waits)]
 
     def draw(self, *about: Any) -> int:
-        """Return a number that depends on the seed, on what has been recorded, and on what it is about."""
+        """Return a number that depends on the seed, on the records, and on its subject."""
         return zlib.crc32(repr((self.seed, self.history, about)).encode())
 
     def next(self, steps: Iterable[str], awaited: Iterable[str]) -> tuple[str | None, float]:
-        """Return which of these steps and waits ends next, and when."""
+        """Return the next of these steps and waits to end, and its time."""
         mine = [key for key in awaited if key in self.waits and not key.startswith("alarm@")]
         candidates = sorted([*steps, *mine], key=lambda one: (self.draw(one), one))
         if not candidates:
@@ -122,14 +122,14 @@ class World:
         return self.way == "park" or (self.way == "mixed" and self.draw("park") % 2 == 0)
 
     def settle(self, key: str) -> Settled:
-        """End a wait; return what came of it."""
+        """End a wait; return its outcome."""
         wait = self.waits.pop(key)
         settled = self._outcome(wait, late=self.draw(key, "late") % 6 == 0)
         self.over.append(settled)
         return settled
 
     def effect(self, key: str, attempt: int) -> None:
-        """An attempt of a step does what it is there for."""
+        """Apply the effect of an attempt of a step."""
         self.effects[f"{key} {attempt}"] += 1
 
     def _open(self, item: dict[str, Any]) -> None:

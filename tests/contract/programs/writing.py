@@ -1,4 +1,4 @@
-"""Writes programs at random."""
+"""Random generation of programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def programs(max_leaves: int = 7) -> st.SearchStrategy[Node]:
 
 
 def chains(max_leaves: int = 9) -> st.SearchStrategy[Node]:
-    """Return programs whose values do not depend on the order in which anything comes."""
+    """Return programs whose values do not depend on any order of arrival."""
 
     def woven(part: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         some = st.lists(part, min_size=2, max_size=4).map(tuple)

@@ -1,1 +1,1 @@
-"""Fields of queues, workers and runs on which time passes as a test says, led by the real duties of the scheduler."""
+"""Fields of queues, workers and runs on which a test sets the time, led by the real duties of the scheduler."""

@@ -1,4 +1,4 @@
-"""What happens on a field between the turns of its leader: each action chooses by dice among what there is, or does nothing."""
+"""Actions on a field between the turns of its leader: each chooses a random target, or does nothing without one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Action = Callable[[Field, Random], None]
 
 # ----------------------------------------------------------------------------------------------------- what people do
 def accept(field: Field, dice: Random) -> None:
-    """A tenant enqueues some runs at once."""
+    """A tenant enqueues some runs together."""
     tenant, queue = field.real(dice.choice(field.layout.tenants)), dice.choice(field.queues)
     runs = [_new(field, dice, queue) for _ in range(dice.choice((1, 1, 1, 2, 3, 6)))]
     with field.connection.transaction():
@@ -72,7 +72,7 @@ def resume(field: Field, dice: Random) -> None:
 
 
 def wake(field: Field, dice: Random) -> None:
-    """What parked runs wait for comes."""
+    """The waits of parked runs end."""
     for run in field.some(dice, [run for run in field.runs() if run["pause_kind"] == "agent"], 4):
         signal(field, run)
 
@@ -109,13 +109,13 @@ def time_passes(field: Field, dice: Random) -> None:
 
 # --------------------------------------------------------------------------------------------------- what workers do
 def claim(field: Field, dice: Random) -> None:
-    """Workers that have a free slot are handed tickets."""
+    """Workers with a free slot receive tickets."""
     for ticket in field.some(dice, [run for run in field.runs() if run["ticket_at"]], 8):
         take(field, dice, ticket)
 
 
 def take(field: Field, dice: Random, ticket: Row) -> Row | None:
-    """Some worker of the queue that still consumes takes a ticket, or declines it; gives the run that it executes now."""
+    """A consuming worker of the queue takes a ticket, or declines it; return the run that it executes now."""
     leased = [run["lease_worker"] for run in field.runs()]
     alive = field.connection.execute(
         "SELECT * FROM worker WHERE queue = %s AND dead_at IS NULL ORDER BY id", [ticket["queue"]]
@@ -136,7 +136,7 @@ def take(field: Field, dice: Random, ticket: Row) -> Row | None:
 
 
 def work(field: Field, dice: Random) -> None:
-    """Some of what executes comes to an edge."""
+    """Some executing runs reach an edge."""
     for run in field.some(dice, [run for run in field.runs() if run["lease_worker"]], 6):
         at = (run["id"], run["epoch"], run["lease_worker"])
         if run["control_request"]:
@@ -163,7 +163,7 @@ def finish(field: Field, run: Row) -> None:
 
 
 def answer(field: Field, run: Row) -> None:
-    """Do what was asked of an executing run."""
+    """Carry out the request on an executing run."""
     at, asked = (run["id"], run["epoch"], run["lease_worker"]), run["control_request"]
     if asked == "cancel":
         moves.cancel_executing(*at, active_ms=1, in_flight=None, stopped="edge").one(field.connection)
@@ -188,14 +188,14 @@ def start_worker(field: Field, dice: Random) -> None:
 
 
 def lose_worker(field: Field, dice: Random) -> None:
-    """A worker is declared dead; the leader will recover what it held."""
+    """A worker is declared dead; the leader will recover its runs."""
     for worker in field.some(dice, field.offering()):
         workers.leave(worker["id"]).one(field.connection)
         field.tell("a worker dies")
 
 
 def cut_off(field: Field, dice: Random) -> None:
-    """A worker renews its lease no more, or again."""
+    """A worker stops renewing its lease, or starts again."""
     known = sorted(field.workers)
     worker = dice.choice(known) if known else None
     if worker:
@@ -204,7 +204,7 @@ def cut_off(field: Field, dice: Random) -> None:
 
 
 def drain(field: Field, dice: Random) -> None:
-    """A worker takes nothing new and hands back what it has."""
+    """A worker takes nothing new and hands back its runs."""
     for worker in field.some(dice, field.offering()):
         workers.drain(worker["id"]).one(field.connection)
         field.tell("a worker drains")
@@ -215,7 +215,7 @@ def drain(field: Field, dice: Random) -> None:
 
 
 def end(field: Field, run: Row) -> None:
-    """Cancel a run that nobody executes."""
+    """Cancel a run that is not executing."""
     idle_ends.cancel_idle(field.connection, run["id"], run["tenant"], reason=Reason.BY_USER, by="ann", comment=None)
 
 

@@ -1,4 +1,4 @@
-"""The field of one simulation: its rows in a database, and what is known of them beside it. Fields follow one another."""
+"""The field of one simulation: its rows in a database, and the facts kept beside it. Fields follow one another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FORGET = (
 
 
 class Field:
-    """All names carry a mark of this field: `q0` is `q0.<mark>` in the database, and `q0` in what is told."""
+    """All names carry a mark of this field: `q0` is `q0.<mark>` in the database, and `q0` in the story."""
 
     def __init__(self, connection: psycopg.Connection[Row], clock: Clock, layout: Layout) -> None:
         self.connection, self.clock, self.layout = connection, clock, layout
@@ -83,7 +83,7 @@ class Field:
         return f"{name}.{self.mark}"
 
     def tell(self, text: str, *runs: UUID) -> None:
-        """Go on with the story; a run is told of by a number."""
+        """Add a line to the story; runs are named by numbers."""
         for run in runs:
             self.short.setdefault(run, f"r{len(self.short)}")
         named = " ".join(self.short[run] for run in runs)
@@ -116,7 +116,7 @@ class Field:
         self.tell(f"{window} is held {state} for {seconds} s")
 
     def is_open(self, window: str | None) -> bool:
-        """Say whether a window lets runs go now, by what was said of it and not by the database."""
+        """Return whether a window lets runs start now, by its settings and not by the database."""
         if not window:
             return True
         state, until = self.overrides.get(window, (False, datetime.min.replace(tzinfo=UTC)))
@@ -124,7 +124,7 @@ class Field:
 
     # ---------------------------------------------------------------------------------------------------------- workers
     def start(self, of: WorkerOf) -> UUID:
-        """Have a worker register and say what it serves."""
+        """Register a worker with what it serves."""
         worker, queue = new_id(), self.real(of.queue)
         workers.register(
             worker, name="w", host="h", pid=1, queue=queue, slots=of.slots, liveness_key=1, lease_s=LEASE_S
@@ -136,38 +136,38 @@ class Field:
         return worker
 
     def renew(self) -> None:
-        """Have all workers prolong their leases that nothing keeps from it."""
+        """Renew the leases of all workers, except those that are cut off."""
         self.connection.execute(_RENEW, [LEASE_S, [*self.workers.keys() - self.silent]])
 
     def offering(self) -> list[Row]:
-        """The workers that take runs now."""
+        """Return the workers that take runs now."""
         sql = """SELECT * FROM worker WHERE queue = ANY(%s) AND dead_at IS NULL AND NOT draining
             AND lease_until > %s AND consuming_at > %s ORDER BY id"""
         long_ago = self.clock.now - timedelta(seconds=10)
         return self.connection.execute(sql, [self.queues, self.clock.now, long_ago]).fetchall()
 
     def passes(self, seconds: float) -> None:
-        """Let time pass, in which the workers renew their leases."""
+        """Advance the time; the workers renew their leases in it."""
         self.clock.passes(seconds)
         self.renew()
 
     # ------------------------------------------------------------------------------------------------------------- runs
     def runs(self) -> list[Row]:
-        """All runs that have not ended."""
+        """Return all runs that have not ended."""
         return self.connection.execute(_RUNS, [self.queues]).fetchall()
 
     def has_changes(self) -> bool:
-        """Whether there are changes that the leader has not looked at."""
+        """Return whether there are changes that the leader has not read."""
         return self.connection.execute("SELECT FROM place_change LIMIT 1").fetchone() is not None
 
     def some(self, dice: Random, runs: Iterable[Row], most: int = 1) -> list[Row]:
-        """A few of these runs."""
+        """Return a few of these runs."""
         known = list(runs)
         return dice.sample(known, min(len(known), dice.randint(1, most)))
 
     @contextmanager
     def held_rows(self, runs: Iterable[Row]) -> Iterator[None]:
-        """Have somebody else decide about these runs meanwhile, and then leave them as they are."""
+        """Lock these runs in another connection for the duration of the block, and leave them unchanged."""
         with psycopg.connect(self.connection.info.dsn, row_factory=dict_row) as other:
             ids = [run["id"] for run in runs]
             other.execute("SELECT FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [ids])
@@ -175,7 +175,7 @@ class Field:
             other.rollback()
 
     def forget(self) -> None:
-        """Leave nothing behind that the duties would look at."""
+        """Leave nothing behind that the duties would read."""
         named = {"queues": self.queues, "agents": list(self.agents), "windows": list(self.windows)}
         for sql in _FORGET:
             self.connection.execute(sql, named)

@@ -1,4 +1,4 @@
-"""What there is in a simulation: queues, agents, tenants, keys, windows and workers, and what is said of them at first."""
+"""Layout of a simulation: queues, agents, tenants, keys, windows and workers, with their first settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZONES = {"UTC": 0, "Asia/Kathmandu": 345}
 
 @dataclass(frozen=True)
 class WindowOf:
-    """Each `every` minutes it begins, for `minutes`; the hour is a multiple of the one, and more than the other."""
+    """It begins every `every` minutes, for `minutes`; the hour is a multiple of the one, and more than the other."""
 
     every: int
     minutes: int
@@ -25,7 +25,7 @@ class WindowOf:
     on_close: str
 
     def open(self, at: datetime) -> bool:
-        """Say whether runs may go, by arithmetic of minutes alone."""
+        """Return whether runs may start, by arithmetic of minutes only."""
         into = (at.timestamp() + 60 * ZONES[self.zone]) % (60 * self.every)
         return (into < 60 * self.minutes) == (self.kind == "window")
 
@@ -39,7 +39,7 @@ class WorkerOf:
 
 @dataclass(frozen=True)
 class Layout:
-    """Names stand for things of one simulation alone; see `Field`."""
+    """Names belong to one simulation only; see `Field`."""
 
     queues: Mapping[str, Mapping[str, Any]]
     agents: Mapping[str, Mapping[str, Any]]
@@ -53,7 +53,7 @@ class Layout:
 
 
 def draw(dice: Random) -> Layout:
-    """Draw some of everything; what is not drawn is not there, so that few things meet often."""
+    """Draw some of everything; what is not drawn does not exist, so that few things meet often."""
     windows = {f"w{n}": _window(dice) for n in range(dice.choice((0, 0, 1, 2)))}
     keys = tuple(f"k{n}" for n in range(dice.choice((0, 1, 1, 2, 3))))
     said = frozenset(dice.sample(sorted(QUEUE_SAYS), dice.randint(0, 5)))
@@ -93,7 +93,7 @@ QUEUE_SAYS = {
 
 
 def queue_says(dice: Random, said: frozenset[str], windows: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw what is said of a queue anew: of each word that matters in this layout, with some luck."""
+    """Draw new settings of a queue: each one that matters in this layout, with some probability."""
     asked = {word: QUEUE_SAYS[word](dice) for word in sorted(said) if dice.random() < 0.6}
     if windows and dice.random() < 0.2:
         asked["window"] = dice.choice((None, *windows))
@@ -101,7 +101,7 @@ def queue_says(dice: Random, said: frozenset[str], windows: Mapping[str, Any]) -
 
 
 def agent_says(dice: Random, said: frozenset[str], windows: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw what is said of an agent anew."""
+    """Draw new settings of an agent."""
     asked: dict[str, Any] = {}
     if "limit" in said and dice.random() < 0.5:
         asked["limit"] = dice.choice((None, 1, 2))

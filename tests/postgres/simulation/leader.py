@@ -1,4 +1,4 @@
-"""The leader of a simulation: the duties of the scheduler in their order, each looked at when it is done."""
+"""The leader of a simulation: the duties of the scheduler in their order, each checked after it is done."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Leader:
         self.take_over()
 
     def take_over(self) -> None:
-        """Be another leader, who remembers nothing."""
+        """Replace the leader by another one without memory."""
         bus: Any = Deaf()
         gates = GateReader()
         self.duties: dict[str, Any] = {
             "places": Places(bus, 5, gates), "promotion": Promotion(self.published, gates, fill_s=0),
             "closing": Closing(gates, bus),
             "timers": Timers(bus), "lifting": Lifting(bus), "expiry": Expiry(bus),
-            "recovery": Recovery(bus, FOR_EVER),  # it declares nobody dead: that happens on the field
+            "recovery": Recovery(bus, FOR_EVER),  # it declares no worker dead: that happens on the field
         }  # fmt: skip
 
     def turn(self, dice: Random) -> None:
-        """Most duties are done once, and sometimes while somebody decides about some runs."""
+        """Do most duties once, sometimes while another connection holds some runs."""
         Clock.turns += 1
         if dice.random() < 0.03:
             self.take_over()
@@ -61,13 +61,13 @@ class Leader:
                 self.do(duty)
 
     def whole_turn(self) -> None:
-        """All duties are done once."""
+        """Do all duties once."""
         Clock.turns += 1
         for duty in self.duties:
             self.do(duty)
 
     def do(self, duty: str, *, undisturbed: bool = True) -> None:
-        """Do one duty, and look at what it did."""
+        """Do one duty, and check its results."""
         if duty == "places":
             self._give_places(undisturbed)
         elif duty == "promotion":
@@ -76,12 +76,12 @@ class Leader:
             self.duties[duty].step(self.field.connection)
 
     def _give_places(self, undisturbed: bool) -> None:
-        """Until nothing is left to be looked at, unless somebody keeps it from that."""
+        """Assign places until no recheck is left, unless another connection prevents it."""
         for _ in range(50 if undisturbed else 1):
             changed = self.field.has_changes()
             waits = self.duties["places"].step(self.field.connection)
             self.lookout.skipped()
-            if waits > SOON_SECONDS and not changed:  # after a change of a queue it looks for lines in its next step
+            if waits > SOON_SECONDS and not changed:  # after a change of a queue it searches for lines in its next step
                 break
         self.lookout.placed(undisturbed=undisturbed)
 

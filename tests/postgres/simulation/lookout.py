@@ -1,6 +1,6 @@
-"""What must hold on a field: read from its rows after each duty that gives or promotes, and from its event log at the end.
+"""Invariants of a field: read from its rows after each duty that assigns or promotes, and from its event log at the end.
 
-It knows of limits and gates what people said (see `Field`), counts by itself, and asks the duties for nothing.
+It knows the limits and gates that were set (see `Field`), counts by itself, and does not call the duties.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.postgres.simulation.field import QUIET, SEEN, Field
 
 
 class Broken(AssertionError):
-    """Something that must hold does not."""
+    """An invariant does not hold."""
 
 
 def must(holds: bool, what: str, *said: object) -> None:
@@ -46,7 +46,7 @@ def held(run: Row) -> bool:
 
 
 def _lines(places: Iterable[Row]) -> dict[str, set[UUID]]:
-    """Who holds places, by their lines."""
+    """Return the holders of places, by their lines."""
     found: dict[str, set[UUID]] = {}
     for place in places:
         found.setdefault(place["line"], set()).add(place["run_id"])
@@ -54,7 +54,7 @@ def _lines(places: Iterable[Row]) -> dict[str, set[UUID]]:
 
 
 class Lookout:
-    """Looks at one field."""
+    """Checks one field."""
 
     def __init__(self, field: Field) -> None:
         self.field = field
@@ -67,7 +67,7 @@ class Lookout:
 
     # ------------------------------------------------------------------------------------------------- after a promotion
     def promoted(self, before: dict[UUID, Row], runs: list[UUID]) -> None:
-        """Check what has tickets now against what was said and against the rows as they were."""
+        """Check the new tickets against the settings and against the earlier rows."""
         after = {run["id"]: run for run in self.field.runs()}
         must(len(runs) == len(set(runs)), "a run is promoted once in a turn")
         offering = self.field.offering()
@@ -130,14 +130,14 @@ class Lookout:
             rule, limit = self.field.rules[run["queue"]], self.seen[run["queue"]]["tenant_limit"]
             count = tenants[tenant_line(run)]
             must(count <= (limit or count), "a tenant has never more in flight than its limit", count)
-            # Who held its key while it was parked goes on, however few places the key has by now.
+            # A run that held its key while it was parked continues, however few places the key has by now.
             if run["concurrency_key"] and not (rule["hold_keys"] and run["resumed"]):
                 count = keys[key_line(run)]
                 must(count <= rule["key_limit"], "a key has never more in flight than its limit", count)
 
     # ----------------------------------------------------------------------------------------------- after places are given
     def placed(self, *, undisturbed: bool) -> None:
-        """Check the places; a turn in which somebody else decided about runs may leave things for the next."""
+        """Check the places; a turn in which another connection held runs may leave rechecks for the next."""
         if not undisturbed:
             for queue, rule in self.field.rules.items():
                 seen = self.seen[queue]
@@ -177,7 +177,7 @@ class Lookout:
                 must(tenant_line(run) in holding.get(run["id"], ()), "what is in flight holds a place of its tenant")
 
     def _are_kept(self, runs: list[Row], places: list[Row], since_before: set[str]) -> None:
-        """Check that who held its key when it was looked at last has it still, where keys are held since then."""
+        """Check that each earlier holder of a key still has it, if the queue holds keys since then."""
         holders = {place["run_id"] for place in places if place["line"].startswith("key:")}
         for run in [run for run in runs if run["id"] in self.holders and parked(run)]:
             kept = run["queue"] in since_before and self.seen[run["queue"]]["hold_keys"]
@@ -189,7 +189,7 @@ class Lookout:
         self.holders = holders
 
     def _none_comes_to_a_crowd(self, runs: list[Row], places: list[Row]) -> None:
-        """Check that nobody was given a place beyond the limit; what was in flight already is given one all the same."""
+        """Check that no place was given beyond the limit, except to runs that were already in flight."""
         before, flying = self.lines, {run["id"] for run in runs if in_flight(run)}
         self.lines = _lines(places)
         for line, holders in self.lines.items():
@@ -215,7 +215,7 @@ class Lookout:
         return self.seen[queue]["key_limit" if line.startswith("key:") else "tenant_limit"]
 
     def skipped(self) -> None:
-        """Check who was skipped in this step: whoever ended in it keeps its places until the next."""
+        """Check the skipped runs of this step: a run that ended in it keeps its places until the next."""
         if "skip" not in self.field.layout.conflicts:
             return
         sql = "SELECT * FROM run WHERE queue = ANY(%s) AND reason IN ('skipped', 'superseded') AND id <> ALL(%s)"
@@ -231,7 +231,7 @@ class Lookout:
 
     # ---------------------------------------------------------------------------------------------------------- at the end
     def over(self) -> None:
-        """Check that all has ended, as its events tell, and that nothing is left behind."""
+        """Check that all runs have ended, that their events agree, and that nothing is left behind."""
         must(not self.field.runs(), "everything that was accepted ends")
         must(not self._places(), "nobody holds a place in the end")
         sql = """SELECT event.*, run.seq AS last FROM event JOIN run ON run.id = event.run_id

@@ -1,4 +1,4 @@
-"""A simulation as a list of what happens, drawn from a seed; played on a new field, and made shorter when something broke."""
+"""A simulation as a list of actions, drawn from a seed; played on a new field, and shortened after a failure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Plan:
 
 
 def draw(seed: int) -> Plan:
-    """Draw a plan: between two turns happen a few things."""
+    """Draw a plan: a few actions between two turns."""
     dice = Random(seed)
     of = layout.draw(dice)
     names, often = list(ACTIONS), [often for _, often in ACTIONS.values()]
@@ -46,7 +46,7 @@ def draw(seed: int) -> Plan:
 
 
 def play(connection: Connection, plan: Plan) -> tuple[Broken | None, list[str]]:
-    """Play a plan to its end; gives what broke, and the story."""
+    """Play a plan to its end; return the failure, and the story."""
     with capture_logs():
         return _play(connection, plan)
 
@@ -69,7 +69,7 @@ def _play(connection: Connection, plan: Plan) -> tuple[Broken | None, list[str]]
 
 
 def _end(field: Field, leader: Leader) -> None:
-    """Lift all gates and keep all limits: in each turn all tickets are taken, and all that executes is done."""
+    """Lift all gates and keep all limits: in each turn all tickets are taken, and all executing runs end."""
     field.tell("the gates are lifted")
     field.silent = set()
     period = max((rule["rate"]["per_ms"] / 1000 for rule in field.rules.values() if rule["rate"]), default=0.0)
@@ -89,12 +89,12 @@ def _end(field: Field, leader: Leader) -> None:
         leader.whole_turn()
         left, most = field.runs(), most - 1
     must(not left, "nobody is forgotten", [(field.short[run["id"]], run["status"], run["blocked_on"]) for run in left])
-    leader.whole_turn()  # who ended last keeps its places until somebody looks
+    leader.whole_turn()  # a run that ended last keeps its places until the next recheck
     leader.lookout.over()
 
 
 def _go_on(field: Field, dice: Random) -> None:
-    """Everybody does what is to be done."""
+    """Carry out all work of workers and waits."""
     for run in field.runs():
         if run["ticket_at"] and (taken := take(field, dice, run)):
             finish(field, taken)
@@ -111,7 +111,7 @@ def _go_on(field: Field, dice: Random) -> None:
 
 
 def shorten(connection: Connection, plan: Plan, broken: Broken, seconds: float = 60) -> tuple[Plan, Broken, list[str]]:
-    """Leave out what is not needed for the same thing to break; gives the shortest plan found, what broke, and its story."""
+    """Leave out what the same failure does not need; return the shortest plan found, its failure, and its story."""
     deadline, size = time.monotonic() + seconds, max(1, len(plan.steps) // 2)
     story = play(connection, plan)[1]
     while size and time.monotonic() < deadline:

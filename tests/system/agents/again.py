@@ -1,4 +1,4 @@
-"""Agents that go wrong until a file exists, and tell in an effect log what they do: for runs that are tried again."""
+"""Agents that fail until a file exists, and log their effects: for runs that are retried."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pay(log: str, run: str, mended: str) -> str:
 
 @agent
 def order(run: Run, log: str, mended: str) -> list[Any]:
-    """Ask, be refused by a step that is caught, clean up, and fail in the end."""
+    """Ask, get a refusal from a step and catch it, clean up, and fail at the end."""
     first = run.using(name="first").step(did, log, run.id, "first")
     decision = run.approve("Go on?", choices=["now", "later"])
     sent = run.wait_for("sent")
@@ -55,7 +55,7 @@ def order(run: Run, log: str, mended: str) -> list[Any]:
 
 @agent
 def tidy(run: Run, log: str, mended: str) -> str:
-    """Clean up after what it fails of, and fail of it."""
+    """Clean up after a failure, and fail of it."""
     run.using(name="first").step(did, log, run.id, "first")
     try:
         return run.using(name="works").step(works, log, run.id, mended)
@@ -66,7 +66,7 @@ def tidy(run: Run, log: str, mended: str) -> str:
 
 @agent
 def asking(run: Run, log: str, on_deny: str = "cancel") -> bool:
-    """Begin only with somebody's leave, and ask for more."""
+    """Begin only with approval, and ask for more."""
     run.using(name="first").step(did, log, run.id, "first")
     return bool(run.approve("Really?", on_deny=on_deny))
 
@@ -80,7 +80,7 @@ def paying(run: Run, log: str, mended: str) -> str:
 
 @agent
 def child(run: Run, log: str, mended: str, n: int) -> int:
-    """Work, except for the last, which works when it is mended."""
+    """Work, except for the last child, which works after a repair."""
     if n == 2:
         run.using(name="works").step(works, log, run.id, mended)
     return n
@@ -88,7 +88,7 @@ def child(run: Run, log: str, mended: str, n: int) -> int:
 
 @agent
 def family(run: Run, log: str, mended: str, catch: bool = False) -> list[Any]:
-    """Have children, of which one fails; then fail of something else, where it is caught."""
+    """Start children, of which one fails and is caught; then fail of something else."""
     run.using(name="first").step(did, log, run.id, "first")
     good = run.map("child", [{"log": log, "mended": mended, "n": 10 + n} for n in range(2)])
     got = run.gather(*good)
@@ -102,7 +102,7 @@ def family(run: Run, log: str, mended: str, catch: bool = False) -> list[Any]:
 
 @agent
 async def beside(run: AsyncRun, log: str, mended: str) -> list[str]:
-    """Do several things at once, one of which fails."""
+    """Do several things concurrently, one of which fails."""
     one = run.using(name="one").step(did, log, run.id, "one")
     two = run.using(name="two").step(did, log, run.id, "two")
     done = await asyncio.gather(one, two)

@@ -15,7 +15,7 @@ class Address:
 
 @agent
 def ship(run: Run, order_id: str) -> list[str | None]:
-    """Ask whether and how, then return what was chosen, by whom and why."""
+    """Ask whether and how, then return the choice, its author and the reason."""
     decision = run.approve(f"Ship {order_id}?", details={"order": order_id}, choices=["air", "sea"])
     return [decision.choice, decision.by, decision.comment]
 

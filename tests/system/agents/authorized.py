@@ -1,4 +1,4 @@
-"""Agents that act for people at the loopback provider, whose address each is given."""
+"""Agents that act for people at the loopback provider, whose address is an input of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fetch(url: str, token: str) -> Any:
 
 @step
 def read(grant: Grant, url: str, thing: str) -> Any:
-    """Read a thing with the grant; what the API does not take is lost."""
+    """Read a thing with the grant; a refusal by the API makes the grant lost."""
     try:
         return fetch(f"{url}/api/{thing}", grant.token())[thing]
     except urllib.error.HTTPError as error:
@@ -43,7 +43,7 @@ def nothing() -> None:
 
 @agent
 def reader(run: Run, url: str, thing: str = "notes", on_deny: str = "fail", hold: bool = False) -> Any:
-    """Read a thing for somebody; with `hold` wait for a signal before."""
+    """Read a thing for a person; with `hold` wait for a signal before."""
     grant = run.authorize("loopback", scopes=[f"read:{thing}"], on_deny=on_deny)
     if grant is None:
         return "nobody"
@@ -55,7 +55,7 @@ def reader(run: Run, url: str, thing: str = "notes", on_deny: str = "fail", hold
 
 @agent
 def waiting(run: Run, url: str, thing: str = "notes", timeout: float = 60) -> str:
-    """Wait for an authorization and say what came."""
+    """Wait for an authorization and return its outcome."""
     try:
         run.authorize("loopback", scopes=[f"read:{thing}"], timeout=timeout, on_deny="raise")
     except taxiway.AuthorizationDenied as denied:
@@ -65,7 +65,7 @@ def waiting(run: Run, url: str, thing: str = "notes", timeout: float = 60) -> st
 
 @agent
 def counting(run: Run, subject: str) -> dict[str, Any]:
-    """Look at a token from outside of what is recorded."""
+    """Read a token outside of the recorded steps."""
     grant = run.authorize("loopback", scopes=["read:notes"], subject=subject)
     again = run.step(pass_on, grant)
     return {"same": again == grant, "kind": type(again).__name__, "length": run.step(length, again)}
@@ -73,7 +73,7 @@ def counting(run: Run, subject: str) -> dict[str, Any]:
 
 @agent
 async def both(run: AsyncRun, url: str) -> list[Any]:
-    """Read two things at once, each with an authorization of its own."""
+    """Read two things concurrently, each with an authorization of its own."""
 
     async def one(thing: str) -> Any:
         grant = await run.authorize("loopback", scopes=[f"read:{thing}"])
@@ -92,18 +92,18 @@ async def read_soon(grant: Grant, url: str, thing: str) -> Any:
 
 @agent
 def outside(run: Run, url: str) -> str:
-    """Have another system carry it out."""
+    """Request an authorization that another system carries out."""
     grant = run.authorize("bank", url=url, on_deny="raise")
     return f"{grant.provider} {grant.subject}"
 
 
 @agent
 def nowhere(run: Run) -> None:
-    """Ask a provider that nobody knows."""
+    """Ask an unknown provider."""
     run.authorize("nowhere")
 
 
 @agent
 def asker(run: Run) -> str:
-    """Ask somebody to approve."""
+    """Ask a person to approve."""
     return "approved" if run.approve("May I?") else "denied"

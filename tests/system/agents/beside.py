@@ -1,4 +1,4 @@
-"""Async agents that wait beside what an event loop usually has in it: shields, futures, groups, heartbeats, sockets, timers."""
+"""Async agents that wait beside the usual content of an event loop: shields, futures, groups, heartbeats, sockets, timers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEAT = 0.1
 
 
 def awaits(run: AsyncRun, log: str) -> None:
-    """Note the moment of an await that follows."""
+    """Note the time of the await that follows."""
     note(log, "awaits", run.id, run.activation, at=time.time())
 
 
@@ -89,7 +89,7 @@ async def beside_socket(run: AsyncRun, log: str) -> bool:
 
 @agent
 async def in_time(run: AsyncRun, log: str, seconds: float, beats: bool = False) -> str:
-    """Ask, and give it up after some time; say when the time was over by a step."""
+    """Ask, and give up after some time; record the time-out in a step."""
     try:
         async with asyncio.timeout(seconds):
             if not beats:
@@ -117,7 +117,7 @@ def fallback() -> str:
 
 @agent
 async def with_fallback(run: AsyncRun, log: str) -> str:
-    """Give a step up, then another thing is done; a question keeps the run from its end."""
+    """Abandon a step and do something else; a question keeps the run from its end."""
     try:
         async with asyncio.timeout(0.3):
             return await run.step(endless, run.id, log)
@@ -128,7 +128,7 @@ async def with_fallback(run: AsyncRun, log: str) -> str:
 
 @agent
 async def working(run: AsyncRun, log: str, gate: str) -> str:
-    """Ask beside a step that takes until a file is there; a heartbeat goes on all the while."""
+    """Ask beside a step that lasts until a file exists; a heartbeat continues all the time."""
     async with heartbeat():
         asked = asyncio.create_task(approved(run, log, "While it works?"))
         await run.step(wait_for_file, gate)
@@ -136,5 +136,5 @@ async def working(run: AsyncRun, log: str, gate: str) -> str:
 
 
 async def wait_for_file(gate: str) -> None:
-    while not Path(gate).exists():  # noqa: ASYNC110, ASYNC240 - there is nothing to wait on
+    while not Path(gate).exists():  # noqa: ASYNC110, ASYNC240 - no signal to wait on
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Agents that book something, and release it in a `finally` however they end."""
+"""Agents that book something, and release it in a `finally` after every end."""
 
 from __future__ import annotations
 

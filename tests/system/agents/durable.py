@@ -8,7 +8,7 @@ from typing import Any
 from effects import note
 from taxiway import Run, agent, step_info
 
-# No argument of the steps, because arguments are what a replay matches steps by.
+# Not an argument of the steps, because a replay matches steps by their arguments.
 here: dict[str, Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""An effect log outside of the system: one line for each thing that agent code did, appended at once."""
+"""An effect log outside of the system: one line for each effect of agent code, appended immediately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that wait in every way there is, and others that hold a slot until a file appears."""
+"""Agents that wait in every possible way, and others that hold a slot until a file exists."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from taxiway import Run, agent
 
 @agent
 def quick(run: Run) -> str:
-    """Return at once."""
+    """Return immediately."""
     return "done"
 
 
 @agent
 def held(run: Run, until: str) -> None:
-    """Hold a slot until the file is there."""
+    """Hold a slot until the file exists."""
     while not Path(until).exists():
         time.sleep(0.02)
 
@@ -28,7 +28,7 @@ def tick() -> None:
 
 @agent
 def stepping(run: Run, until: str) -> None:
-    """Make small steps until the file is there."""
+    """Make small steps until the file exists."""
     while not Path(until).exists():
         run.step(tick)
 
@@ -58,6 +58,6 @@ def parent(run: Run, until: str) -> Any:
 
 @agent
 def changed(run: Run, code: str) -> None:
-    """Make a step with the name that stands in a file, then wait: another name is other code."""
+    """Make a step with the name from a file, then wait: another name means other code."""
     run.using(name=Path(code).read_text()).step(tick)
     run.wait_for("paid")

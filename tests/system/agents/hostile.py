@@ -1,4 +1,4 @@
-"""A tenant that wants what another one has, and the other one. What the first finds it writes into the folder `loot`.
+"""A tenant that tries to get the data of another one, and the other one. It writes its findings into the folder `loot`.
 
 It signals and limits only its worker and what that has started, so that no other process of the machine is in danger.
 """
@@ -43,7 +43,7 @@ def work(words: list[str]) -> list[str]:
 
 @agent
 def good(run: Run, words: list[str], keep_files: bool) -> dict[str, Any]:
-    """Have every word in memory, in a step's value, in a file and in the environment of a child."""
+    """Keep every word in memory, in a step's value, in a file and in the environment of a child."""
     turned = run.step(work, words)
     kept = tempfile.NamedTemporaryFile("w", delete=False)  # noqa: SIM115 - it stays until the host ends
     if keep_files:
@@ -58,7 +58,7 @@ def good(run: Run, words: list[str], keep_files: bool) -> dict[str, Any]:
 
 # ---------------------------------------------------------------------------------------------------- the hostile tenant
 def keep(data: bytes | str, where: str) -> None:
-    """Write every word down that looks like the other tenant's."""
+    """Write down every word that looks like the other tenant's."""
     found = set(WORD.findall(data if isinstance(data, bytes) else data.encode(errors="replace")))
     if found and LOOT is not None:
         with (LOOT / f"{os.getpid()}-{random.getrandbits(64)}").open("wb") as loot:
@@ -66,7 +66,7 @@ def keep(data: bytes | str, where: str) -> None:
 
 
 def hook() -> None:
-    """Hear all that passes through this process."""
+    """Intercept everything that passes through this process."""
     decode, loads = taxiway.frames.decode, json.loads
 
     def hear(body: Any) -> Any:
@@ -94,7 +94,7 @@ def others() -> list[int]:
 
 
 def family() -> list[int]:
-    """Return the worker and what it has started, but not this process and its host."""
+    """Return the worker and the processes that it has started, except this process and its host."""
     found = [WORKER]
     for process in others():
         with suppress(OSError):
@@ -133,7 +133,7 @@ def spy() -> None:
 
 
 def search() -> None:
-    """Read every file that this account may read where files are kept for a while."""
+    """Read every file that this account may read in folders of temporary and runtime files."""
     places = {"/tmp", "/var/tmp", "/dev/shm", "/run/user", tempfile.gettempdir()}
     for place in places:
         for folder, inner, names in os.walk(place):
@@ -148,7 +148,7 @@ def search() -> None:
 
 
 def attack() -> None:
-    """Stop and kill the worker and its hosts, and take their means away."""
+    """Stop and kill the worker and its hosts, and remove their resources."""
     for process in family():
         for what in (signal.SIGSTOP, signal.SIGTERM, signal.SIGKILL):
             with suppress(OSError):
@@ -173,7 +173,7 @@ def channels() -> list[int]:
 
 
 def steal() -> None:
-    """Read whatever comes through inherited descriptors."""
+    """Read everything that arrives through inherited descriptors."""
     for descriptor in range(256):
         with suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_NONBLOCK)
@@ -181,7 +181,7 @@ def steal() -> None:
 
 
 def daemon() -> None:
-    """Live on, detached, and look for words until somebody ends it."""
+    """Stay alive, detached, and search for words until it is killed."""
     if os.fork():
         return
     os.setsid()
@@ -192,11 +192,11 @@ def daemon() -> None:
     while True:
         with suppress(Exception):
             steal(), spy(), search(), attack()
-        time.sleep(0.05)  # the machine has other tests to carry, too
+        time.sleep(0.05)  # the machine has to execute other tests, too
 
 
 def foul(how: int) -> None:
-    """Write to the worker what is no frame, half a frame, too much, or descriptors."""
+    """Write to the worker what is not a frame, half a frame, too much, or descriptors."""
     for descriptor in channels():
         with suppress(OSError):
             channel = socket.socket(fileno=os.dup(descriptor))

@@ -1,4 +1,4 @@
-"""Short runs that compete for places; some sleep in between, and hold nothing meanwhile."""
+"""Short runs that compete for places; some sleep in between, and hold nothing during that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent whose code changes under its runs: while a file exists, it asks for a step that was never recorded."""
+"""An agent whose code changes under its runs: while a file exists, it calls a step that was never recorded."""
 
 from __future__ import annotations
 

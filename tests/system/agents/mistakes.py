@@ -1,4 +1,4 @@
-"""Agents as beginners write them, with one mistake each, or what would be one elsewhere; steps note their effects in a file."""
+"""Agents as beginners write them, each with one mistake, or with code that only looks like one; steps log their effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that put what they are given into every place where agents may put something, and end in every way."""
+"""Agents that put their input into every place that agents can write to, and end in every way."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def secret_agent_error(run: Run, secret: str) -> None:
 
 @agent
 def secret_bad_value(run: Run, secret: str) -> None:
-    """Fail by a value that cannot be recorded."""
+    """Fail with a value that cannot be recorded."""
     tell(run, secret)
     run.using(name="bad value").step(lambda: {secret: {secret}})
 
 
 @agent
 def secret_wait(run: Run, secret: str, file: str) -> None:
-    """Wait to be canceled."""
+    """Wait until the cancel."""
     tell(run, secret)
     Path(file).touch()
     time.sleep(3600)
@@ -80,6 +80,6 @@ def secret_crash(run: Run, secret: str, file: str) -> None:
 
 @agent
 def secret_unfinished(run: Run, secret: str) -> None:
-    """Print lines that have no end."""
+    """Print lines without an end."""
     print(f"begun on stdout: {secret}", end="")  # noqa: T201 - what agents do
     print(f"begun on stderr: {secret}", end="", file=sys.stderr)  # noqa: T201 - what agents do

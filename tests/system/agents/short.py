@@ -20,6 +20,6 @@ def short(run: Run, number: int) -> int:
 
 @agent
 def long(run: Run, until: str) -> None:
-    """Return when the file is there."""
+    """Return when the file exists."""
     while not Path(until).exists():
         time.sleep(0.05)

@@ -35,7 +35,7 @@ def block(log: str, run: str) -> None:
 
 def hog(log: str, run: str) -> None:
     here(log, run)
-    deque(itertools.repeat(None), maxlen=0)  # for ever in C, and no other thread of the host gets a turn
+    deque(itertools.repeat(None), maxlen=0)  # forever in C, and no other thread of the host gets a turn
 
 
 def swallow(log: str, run: str) -> None:
@@ -79,7 +79,7 @@ async def stuck_loop(run: AsyncRun, log: str, how: str) -> None:
 
 @agent
 def stuck_outside(run: Run, log: str) -> None:
-    """Get stuck outside of any step, swallowing whatever comes."""
+    """Hang outside of any step, swallowing every exception."""
     note(log, "begin", run.id, 1, key=None)
     while True:
         try:
@@ -91,7 +91,7 @@ def stuck_outside(run: Run, log: str) -> None:
 
 @agent
 def until_there(run: Run, log: str, file: str) -> str:
-    """Return when the file is there."""
+    """Return when the file exists."""
     note(log, "begin", run.id, 1, key=None)
     while not Path(file).exists():
         time.sleep(0.01)
@@ -100,5 +100,5 @@ def until_there(run: Run, log: str, file: str) -> str:
 
 @agent
 def quick(run: Run) -> str:
-    """Return at once."""
+    """Return immediately."""
     return "done"

@@ -10,7 +10,7 @@ from effects import note
 from taxiway import AsyncRun, agent, step_info
 
 SLOWEST = 0.25
-# What the steps write into their lines; no argument of theirs, because arguments are what a replay matches steps by.
+# What the steps write into their lines; not an argument, because a replay matches steps by their arguments.
 here: dict[str, Any] = {}
 
 
@@ -26,7 +26,7 @@ async def second(doubled: int) -> int:
 
 @agent
 async def survivor(run: AsyncRun, log: str, items: int) -> list[int]:
-    """Chain two steps over the items, all at once."""
+    """Chain two steps over all items concurrently."""
     here.update(log=log, run=run.id, activation=run.activation)
     note(**here, what="agent")
 

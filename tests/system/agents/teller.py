@@ -1,4 +1,4 @@
-"""An agent that tells its run's stream things for a while, and others that end in every way."""
+"""An agent that emits events to its run's stream for a while, and others that end in every way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def work(number: int, seconds: float) -> int:
 
 @agent
 def teller(run: Run, parts: int, seconds: float = 0.05) -> int:
-    """Work in parts; say so durably after each."""
+    """Work in parts; emit a durable event after each."""
     for number in range(parts):
         run.progress(number, parts)
         run.step(work, number, seconds)
@@ -32,6 +32,6 @@ def failing(run: Run) -> None:
 
 @agent
 def waiting(run: Run, file: str) -> None:
-    """Say by a file that it executes, then wait for ever."""
+    """Report by a file that it executes, then wait forever."""
     Path(file).touch()
     time.sleep(3600)

@@ -1,4 +1,4 @@
-"""Agents whose steps return what nobody can record."""
+"""Agents whose steps return values that cannot be recorded."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def produce(what: str) -> Any:
 
 @agent
 def produces(run: Run, what: str) -> str:
-    """Fail at a step that returns something bad."""
+    """Fail at a step that returns a value that cannot be recorded."""
     run.step(produce, what)
     return "unreachable"
 
 
 @agent
 def catches(run: Run, what: str) -> str:
-    """Go another way when the step failed."""
+    """Take another path after the step has failed."""
     try:
         run.step(produce, what)
-    except Exception as error:  # noqa: BLE001 - shown to whoever asks
+    except Exception as error:  # noqa: BLE001 - returned as the result
         return f"{type(error).__name__}: {error}"
     return "unreachable"
 
 
 @agent
 def returns(run: Run, what: str) -> Any:
-    """Return something bad."""
+    """Return a value that cannot be recorded."""
     return VALUES[what]
 
 
