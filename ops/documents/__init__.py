@@ -1,1 +1,1 @@
-"""Documents that are written by a program from the code, so that they cannot say anything else than it."""
+"""Documents that are written from the code, so that they cannot contradict it."""

@@ -1,4 +1,4 @@
-"""Writes `docs/lifecycle.md`, picture and tables, from `models.lifecycle`."""
+"""Writer of `docs/lifecycle.md`, picture and tables, from `models.lifecycle`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Generated from `models/lifecycle.py`, which alone decides what is legal.
 
 """
 AFTER_PICTURE = """
-A run that is RUNNING may also be *continued*, *recovered* or *handed back*: it stays RUNNING and goes on elsewhere or
+A run that is RUNNING may also be *continued*, *recovered* or *handed back*: it stays RUNNING and continues elsewhere or
 later, from what it has recorded. A status drawn as an end never changes again.
 
 """

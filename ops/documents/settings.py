@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from `models.runtime.settings`."""
+"""Writer of `docs/settings.md`, from `models.runtime.settings`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.runtime.settings import Settings
 HEAD = """# Settings
 
 Environment variables, read once at the start of each process and checked before the first connection. A wrong one ends
-the process with one sentence that names it. The same variables serve every kind of process.
+the process with one sentence that names it. Every kind of process reads the same variables.
 
 | variable | values | default | what it decides |
 |---|---|---|---|
