@@ -33,7 +33,7 @@ check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated f
 
 docs: $(VENV)/.for-development ## Build the pages of docs/ as a site, and check their links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file ops/mkdocs.yaml
-	@echo "docs: open build/docs/index.html"
+	@echo "docs: open build/docs/index.html, or with search: $(BIN)/python -m http.server -d build/docs"
 
 audit: $(VENV)/.for-development ## Ask whether the pinned versions have known vulnerabilities
 	@exec $(BIN)/python -m ops.audit $(ARGS)

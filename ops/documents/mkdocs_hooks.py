@@ -1,4 +1,4 @@
-"""Hooks of the site that mkdocs builds from `docs/`: the list of decisions, and links that lead out of the folder.
+"""Hooks of the site that mkdocs builds from `docs/`: two pages from elsewhere, the list of decisions, links to source files.
 
 On a site there are no source files, so a link to one becomes its text and its path; in the repository it stays a link.
 """
@@ -7,33 +7,51 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-_LINK = re.compile(r"\[([^\]\n]+)\]\((\.\./[^)\s]+)\)")
-DECISIONS = "decisions/"
+ROOT: Final = Path(__file__).resolve().parents[2]
+GUESTS: Final = {"README.md": "about.md", "sdk/README.md": "sdk.md"}
+"""Pages outside of `docs/` that are on the site too, with the names that they have there."""
+DECISIONS: Final = "decisions/"
+STYLE: Final = Path(__file__).with_name("site.css")
+_PARTS: Final = re.compile(
+    r"^```.*?^```|`[^`\n]+`|\[(?P<text>[^\]\n]+)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)",
+    re.MULTILINE | re.DOTALL,
+)
+"""Code, in which nothing is a link, and links; whichever begins first."""
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the decisions to the navigation, in their order."""
+    """Add the guests and the style sheet, and the decisions to the navigation, in their order."""
+    from mkdocs.structure.files import File  # noqa: PLC0415  the hooks are read without mkdocs, too
+
+    for path, name in GUESTS.items():
+        files.append(File.generated(config, name, content=(ROOT / path).read_text()))
+    files.append(File.generated(config, STYLE.name, content=STYLE.read_text()))
     pages = sorted(file.src_uri for file in files.documentation_pages() if file.src_uri.startswith(DECISIONS))
     config.nav = [*config.nav, {"Decisions": pages}]
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Return the page with links out of the folder as text and path."""
-    folder = posixpath.dirname(page.file.src_uri)
-    return outside_as_code(markdown, folder)
+    """Return the page as it is on the site."""
+    name = page.file.src_uri
+    origin = next((path for path, guest in GUESTS.items() if guest == name), f"docs/{name}")
+    return linked(markdown, origin, name)
 
 
-def outside_as_code(markdown: str, folder: str) -> str:
-    """Replace links that lead out of `docs/`; `folder` is that of the page, below `docs/`."""
+def linked(markdown: str, origin: str, name: str) -> str:
+    """Return a page with its links as the site needs them; `origin` is its path from the root, `name` its path on the site."""
+    return _PARTS.sub(lambda found: _link(found, origin, name), markdown)
 
-    def replaced(found: re.Match[str]) -> str:
-        text, target = found.groups()
-        path = posixpath.normpath(posixpath.join("docs", folder, target.partition("#")[0]))
-        if path.startswith("docs/"):
-            return found.group()
+
+def _link(found: re.Match[str], origin: str, name: str) -> str:
+    text, target, anchor = found["text"], found["target"], found["anchor"] or ""
+    if not target or ":" in target:
+        return found.group()
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+    there = GUESTS.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)
+    if there is None or not posixpath.splitext(there)[1]:
         return text if text.strip("`") == path else f"{text} (`{path}`)"
-
-    return _LINK.sub(replaced, markdown)
+    return f"[{text}]({posixpath.relpath(there, posixpath.dirname(name) or '.')}{anchor})"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.documents.mkdocs_hooks import outside_as_code
+from ops.documents.mkdocs_hooks import linked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,11 +53,18 @@ def test_a_page_fetches_nothing_from_elsewhere(site: Path) -> None:
         assert not re.search(r"url\(\"?(?:https?:)?//", style.read_text()), style
 
 
-def test_a_link_out_of_the_folder_becomes_text_and_path() -> None:
+def test_a_link_to_a_source_file_becomes_text_and_path() -> None:
     text = (
-        "See [the moves](../models/moves.py#L1), [`ops/up.py`](../ops/up.py), [a page](limits.md), [up](../limits.md)."
+        "[moves](../models/moves.py#L1), [`ops/up.py`](../ops/up.py), [a page](limits.md#a), `[x](../y)`, [top](#top)"
     )
-    assert outside_as_code(text, "") == (
-        "See the moves (`models/moves.py`), `ops/up.py`, [a page](limits.md), up (`limits.md`)."
+    assert linked(text, "docs/order.md", "order.md") == (
+        "moves (`models/moves.py`), `ops/up.py`, [a page](limits.md#a), `[x](../y)`, [top](#top)"
     )
-    assert outside_as_code("[up](../limits.md)", "decisions") == "[up](../limits.md)"
+
+
+def test_pages_from_elsewhere_are_linked_where_they_are_on_the_site() -> None:
+    assert linked("[up](../limits.md)", "docs/decisions/0001.md", "decisions/0001.md") == "[up](../limits.md)"
+    assert linked("[sdk](../sdk/README.md#values)", "docs/order.md", "order.md") == "[sdk](sdk.md#values)"
+    assert linked("[pages](docs/order.md), [all](sdk/examples)", "README.md", "about.md") == (
+        "[pages](order.md), all (`sdk/examples`)"
+    )
