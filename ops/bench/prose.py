@@ -57,27 +57,27 @@ METHOD = f"""## Method
   until the event of the claim; the parked runs beside them are copies of one that was really parked. The size is what
   the tables and their indexes grew by, for each copy.
 - Decision while the agent executes: {LONG.decisions} runs of an async agent that asks beside a task that beats each second,
-  from before the request that approves until the agent has the decision, by its own clock. None of them may park.
+  from before the request that approves until the agent has the decision, by its own clock. None of them may have parked.
 - At work: runs of a step that sleeps, {LONG.busy_seconds:g} s of them for each slot; of the time between the first and the last
   start, the share for which the slots executed a step, by the agent's clock.
 - Promotion: a scheduler, and a pretended worker that consumes nothing. {LONG.portions} times {LONG.portion:,} slots are
-  offered: the median of the times from each offer until so many tickets are in Valkey's queue (PostgreSQL must agree with the
-  number). For the throughput {LONG.slots:,} slots are offered together, while so many runs wait. A backlog is small with
+  offered: the median of the times from each offer until so many tickets lie in Valkey's queue (PostgreSQL must agree with the
+  number). For the throughput {LONG.slots:,} slots are offered at once, where so many runs wait. A backlog is small with
   {LONG.small:,} runs of one tenant, large with {LONG.large:,} of {promoting.LARGE_TENANTS}, huge with {LONG.huge:,} of
-  {promoting.HUGE_TENANTS:,} (those behind a key: of one). Tenants have enqueued in turns or, “tenant after tenant”, each
-  all together. Runs that cannot be promoted, behind a window or a key or without a worker, stand beside
+  {promoting.HUGE_TENANTS:,} (those behind a key: of one). Tenants have enqueued by turns or, “tenant after tenant”, each
+  all at once. Runs that cannot be promoted, behind a window or a key or without a worker, stand beside
   {promoting.few(LONG):,} that can.
 - Enqueue: with no worker running, by one client on one connection.
 - A long history: {LONG.huge:,} runs of {searching.TENANTS} tenants that have ended, one each second, with labels, users and
-  results. Each list is asked for {LONG.searches} times by one client; a page may stop early and say where to continue.
-  The {searching.READERS} readers, of one API key, ask for an agent without runs: the most that a page reads.
+  results. Each list is asked for {LONG.searches} times by one client; a page may stop before its end and say where to go on.
+  The {searching.READERS} readers, of one API key, ask for an agent that no run is of: the most that a page reads.
 - Beside a huge backlog: {LONG.huge:,} runs of {taxiway.TENANTS:,} tenants in the same queue, of an agent that no worker
   serves, with their inputs and events. All backlogs are written as rows, vacuumed, analyzed and followed by a checkpoint, in
   the first {LONG.crowded_repetitions} repetitions only.
 - Cancel: {LONG.cancels} runs stuck in `while True: pass`, and {LONG.blocked} inside a C call that looks at no signal
   (grace 5 s), from the request until the client knows the end. The next one starts only when all slots are free again.
 - Kills: `SIGKILL` to the agent's process or to its worker, until the first line of the same step runs again. Scheduler
-  and server have been up for longer than a lease, before which no worker is declared dead.
+  and server have been up for longer than a lease, before which nobody is declared dead.
 - A p50 or p99 is taken within each repetition; the table shows the median, least and greatest of those. The times to
   recover and of a cancel in C are taken one by one, and judged by the greatest.
 """

@@ -12,11 +12,11 @@ from ops.chaos.sampler import Sampler
 
 HEAD = """# Faults, and what they cost
 
-`make chaos SEED=7` starts two workers, two schedulers and an API on servers of their own, connects every process to
-PostgreSQL and Valkey through proxies that can be blocked, enqueues a mixed load by a seed, and causes faults by the same
-seed. Then all faults are healed, everything that was accepted must end, and every promise is checked, from
-the tables and from a log that the steps write outside of the system. The same seed means the same load and the same
-faults; how processes interleave depends on the machine.
+`make chaos SEED=7` starts two workers, two schedulers and an API on servers of their own, lets every process reach
+PostgreSQL and Valkey through ways that can be blocked, enqueues a mixed load by a seed, and strikes faults by the same
+seed all the while. Then everything is healed, everything that was accepted must end, and every promise is checked, from
+the tables and from a log that the steps write outside of the system. The same seed gives the same load and the same
+faults; how processes interleave is up to the machine.
 
 This page was written by `python -m ops.chaos --seed {seed} --seconds {seconds:.0f} --write-docs`: {accepted} runs were
 accepted, {faults} faults struck, **{violations} promises were broken**.

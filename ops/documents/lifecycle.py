@@ -1,4 +1,4 @@
-"""Writer of `docs/lifecycle.md`, picture and tables, from `models.lifecycle`."""
+"""Writes `docs/lifecycle.md`, diagram and tables, from `models.lifecycle`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from models.lifecycle import MOVES, STATES, TERMINAL, Move, State, category, exe
 
 HEAD = """# The life of a run
 
-Generated from `models/lifecycle.py`, which alone decides what is legal.
+Generated from `models/lifecycle.py`, which defines all legal moves.
 
 """
 AFTER_PICTURE = """
-A run that is RUNNING may also be *continued*, *recovered* or *handed back*: it stays RUNNING and continues elsewhere or
-later, from what it has recorded. A status drawn as an end never changes again.
+A RUNNING run may also be *continued*, *recovered* or *handed back*: it stays RUNNING and continues elsewhere or later, from
+its recorded steps. A status drawn as an end never changes again.
 
 """
 
 
 def text() -> str:
-    """Return the whole document."""
+    """Return the document."""
     return HEAD + _picture() + AFTER_PICTURE + _moves() + "\n" + _states()
 
 

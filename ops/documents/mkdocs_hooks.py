@@ -1,4 +1,4 @@
-"""Hooks of the site that mkdocs builds from `docs/`: two pages from elsewhere, the list of decisions, links to source files.
+"""Hooks of the site that mkdocs builds from `docs/`: two pages from elsewhere, whole folders, links to source files.
 
 On a site there are no source files, so a link to one becomes its text and its path; in the repository it stays a link.
 """
@@ -13,7 +13,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 GUESTS: Final = {"README.md": "about.md", "sdk/README.md": "sdk.md"}
 """Pages outside of `docs/` that are on the site too, with the names that they have there."""
-DECISIONS: Final = "decisions/"
+FOLDERS: Final = {"sql/": "Statements", "decisions/": "Decisions"}
+"""Folders whose pages are all in the navigation, in the order of their names."""
 STYLE: Final = Path(__file__).with_name("site.css")
 _PARTS: Final = re.compile(
     r"^```.*?^```|`[^`\n]+`|\[(?P<text>[^\]\n]+)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)",
@@ -23,14 +24,16 @@ _PARTS: Final = re.compile(
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the guests and the style sheet, and the decisions to the navigation, in their order."""
+    """Add the guests and the style sheet, and whole folders to the navigation."""
     from mkdocs.structure.files import File  # noqa: PLC0415  the hooks are read without mkdocs, too
 
     for path, name in GUESTS.items():
         files.append(File.generated(config, name, content=(ROOT / path).read_text()))
     files.append(File.generated(config, STYLE.name, content=STYLE.read_text()))
-    pages = sorted(file.src_uri for file in files.documentation_pages() if file.src_uri.startswith(DECISIONS))
-    config.nav = [*config.nav, {"Decisions": pages}]
+    pages = sorted(file.src_uri for file in files.documentation_pages())
+    for folder, title in FOLDERS.items():
+        if found := [page for page in pages if page.startswith(folder)]:
+            config.nav = [*config.nav, {title: found}]
     return files
 
 

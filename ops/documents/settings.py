@@ -1,4 +1,4 @@
-"""Writer of `docs/settings.md`, from `models.runtime.settings`."""
+"""Writes `docs/settings.md` from `models.runtime.settings`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from models.runtime.settings import Settings
 
 HEAD = """# Settings
 
-Environment variables, read once at the start of each process and checked before the first connection. A wrong one ends
-the process with one sentence that names it. Every kind of process reads the same variables.
+Environment variables, read once at the start of each process and checked before the first connection. An invalid value ends the
+process with a sentence that names the variable. All kinds of processes use the same variables.
 
-| variable | values | default | what it decides |
+| variable | values | default | meaning |
 |---|---|---|---|
 """
 
 
 def text() -> str:
-    """Return the whole document."""
+    """Return the document."""
     prefix = Settings.model_config.get("env_prefix", "")
     rows = (_row(f"{prefix}{name}".upper(), field) for name, field in Settings.model_fields.items())
     return HEAD + "".join(f"{row}\n" for row in rows)
@@ -49,7 +49,7 @@ def _kind_name(kind: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """Return `, 3 to 300`, where the field has bounds."""
+    """Return the bounds of a field, like `, 3 to 300`."""
     bounds: dict[str, Any] = {}
     for rule in field.metadata:
         for side in ("ge", "le"):

@@ -47,7 +47,7 @@ class HoleBroker(Fault):
     name, weight = "hole_broker", 0.4
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (0.7, 2.5)
-    costs = "Time: runs that execute continue, accepted runs wait; afterwards nothing has to be restarted."
+    costs = "Time: runs that execute go on, accepted runs wait; afterwards nothing has to be restarted."
     kinds: ClassVar[tuple[str, ...]] = ("api", "scheduler", "worker")
 
     def strike(self, world: World) -> Incident | None:

@@ -19,7 +19,7 @@ class RestartDatabase(Fault):
     """A fast shutdown: connections are ended, data is written."""
 
     name, weight = "restart_database", 1
-    costs = "Time: all processes wait; nothing is counted as crash or loss."
+    costs = "Time: everybody waits; nothing is counted as crash or loss."
     lasts: ClassVar[tuple[float, float]] = (0, 3)
     number: ClassVar[signal.Signals] = signal.SIGINT
 
@@ -66,7 +66,7 @@ class ExhaustDatabase(Fault):
 
     name, weight = "exhaust_database", 0.7
     lasts: ClassVar[tuple[float, float]] = (2, 4)
-    costs = "Time: all processes wait for a connection, and log it once."
+    costs = "Time: everybody waits for a connection, and says so once."
 
     def __init__(self) -> None:
         self._held: list[psycopg.Connection[Any]] = []
@@ -90,7 +90,7 @@ class StallDatabase(Fault):
     name, weight = "stall_database", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (0.15, 0.5)
-    costs = "Time: all processes wait; nothing is counted, nothing runs twice."
+    costs = "Time: everybody waits; nothing is counted, nothing runs twice."
 
     def strike(self, world: World) -> Incident | None:
         names = world.cluster.links.names()
@@ -108,7 +108,7 @@ class HoleDatabase(Fault):
     name, weight = "hole_database", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (1.1, 2)
-    costs = "It kills its hosts before its lease ends; its runs continue elsewhere; one loss is counted for each."
+    costs = "It kills its hosts before its lease ends; its runs go on elsewhere; one loss is counted for each."
 
     def strike(self, world: World) -> Incident | None:
         spare = world.cluster.spare("worker")

@@ -18,7 +18,7 @@ class FreezeWorker(Fault):
     name, weight = "freeze_worker", 1
     lane: ClassVar[Lane] = "slow"
     leases: ClassVar[tuple[float, float]] = (1.1, 1.6)
-    costs = "Its hosts end themselves; its runs continue elsewhere after a lease; one loss is counted for each."
+    costs = "Its hosts end themselves; its runs go on elsewhere after a lease; one loss is counted for each."
     with_hosts: ClassVar[bool] = False
 
     def strike(self, world: World) -> Incident | None:

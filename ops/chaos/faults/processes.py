@@ -70,9 +70,7 @@ def _holds_still(world: World, one: InFlight, pid: int) -> bool:
 
 class KillWorker(Fault):
     name, weight = "kill_worker", 4
-    costs = (
-        "Its runs continue elsewhere from their last recorded step, a few seconds later; one loss is counted for each."
-    )
+    costs = "Its runs go on elsewhere from their last recorded step, a few seconds later; one loss is counted for each."
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):
@@ -120,7 +118,7 @@ class KillApi(Fault):
 class DrainWorker(Fault):
     name, weight = "drain_worker", 2.5
     lane: ClassVar[Lane] = "slow"
-    costs = "Steps reach their end, then the runs continue elsewhere; nothing is counted."
+    costs = "Steps reach their end, then the runs go on elsewhere; nothing is counted."
 
     def strike(self, world: World) -> Incident | None:
         for name, runs in busy_workers(world):

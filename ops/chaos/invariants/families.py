@@ -37,7 +37,7 @@ def ends_together(facts: Facts) -> None:
 
 
 def reaches_everybody(facts: Facts) -> None:
-    """6: when all is at rest, no effect on another run is pending."""
+    """6: when all is at rest, no effect on another run is still on its way."""
     for effect in facts.unfolded:
         facts.book.complain("6 children", effect["run"], f"never reached by {effect['effect']}")
 

@@ -10,7 +10,7 @@ _OUTCOMES = {"approve": "approved", "deny": "denied"}
 
 
 def decides_once(facts: Facts) -> None:
-    """7: of all answers to a question one is accepted, it is the outcome, and one event records it."""
+    """7: one of those who answer a question is told that it counts, that is the outcome, and one event tells of it."""
     told = Counter(decided.wait for decided in facts.book.decided)
     for question, times in told.items():
         if times > 1:
@@ -40,7 +40,7 @@ def cancel_comes_first(facts: Facts) -> None:
 
 
 def leaves_no_question_open(facts: Facts) -> None:
-    """5: a run that has ended has no open wait: people are asked nothing in vain."""
+    """5: nothing of a run that has ended waits any more: nobody is asked for what nobody needs."""
     ended = {run["id"] for run in facts.runs if run["status"] in ("SUCCESS", "FAILED", "CANCELED")}
     for wait in facts.waits:
         if wait["open"] and wait["run"] in ended:
