@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constr
 PINS   := pyproject.toml sdk/pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check audit bench chaos
+.PHONY: help demo up test check docs audit bench chaos
 .SUFFIXES:
 
 help: ## Show this list
@@ -30,6 +30,10 @@ check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated f
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m ops.generated --check
 	@echo "check: all is well"
+
+docs: $(VENV)/.for-development ## Build the pages of docs/ as a site, and check their links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file ops/mkdocs.yaml
+	@echo "docs: open build/docs/index.html, or with search: $(BIN)/python -m http.server -d build/docs"
 
 audit: $(VENV)/.for-development ## Ask whether the pinned versions have known vulnerabilities
 	@exec $(BIN)/python -m ops.audit $(ARGS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from api.build import build
-from ops.documents import lifecycle, reasons, settings
+from ops.documents import architecture, facts, lifecycle, reasons, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 _LEGIBLE = ROOT / "sdk" / "taxiway" / "legible.py"
@@ -26,6 +26,8 @@ def legible() -> str:
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/architecture.md": architecture.text,
+    "docs/facts.md": facts.text,
     "docs/lifecycle.md": lifecycle.text,
     "docs/openapi.json": openapi,
     "docs/reasons.md": reasons.text,
