@@ -10,9 +10,6 @@ from models.lifecycle import MOVES, State, Verb
 # A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
 NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
 CLEAR_REQUEST = "control_request = NULL, control_reason = NULL, control_at = NULL"
-# `coalesce` keeps the planner on the run's key: by the index of what is in flight it would read, while an old snapshot
-# is open, every run that the worker ever held (measured: 50,000 of them make a step ten times slower).
-FENCE = "epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
 NOT_LEASED = "lease_worker IS NULL"
 ACTIVE_UNTIL_NOW = (
     "active_ms + CASE WHEN lease_worker IS NULL THEN 0 ELSE (extract(epoch FROM now() - claimed_at) * 1000)::bigint END"

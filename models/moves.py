@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 from models.control_requests import WHY_CANCELED
-from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.move_sql import (
@@ -23,7 +22,6 @@ from models.move_sql import (
     CLEAR_REQUEST,
     END,
     END_DATA,
-    FENCE,
     NOT_LEASED,
     NOTHING_ASKED,
     NOTIFY_RELATIVES,
@@ -35,6 +33,8 @@ from models.move_sql import (
     sources,
     statement,
 )
+from models.sql.events import question_json, rfc3339
+from models.sql.fence import FENCE
 from models.statement import Statement
 
 CRASH_LIMIT = 3

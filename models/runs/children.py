@@ -17,6 +17,7 @@ from models.runs.effects import EffectResult
 from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence, Limits, StepRecord
 from models.runtime.database import Row
+from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
 from models.waiting import waits
 
@@ -25,11 +26,9 @@ RESERVED = "taxiway."
 CHILD = f"{RESERVED}child/"
 CANCELED_AT_ONCE = 100
 
-# `coalesce` keeps the planner on the run's key; see `models.moves`.
-_EXPECT = """
+_EXPECT = f"""
     UPDATE run SET children = children + %(count)s
-    WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)
-        AND children + %(count)s <= %(most)s
+    WHERE {UNDER_FENCE} AND children + %(count)s <= %(most)s
     RETURNING tenant, user_id, priority, created_by, approval_strategy,
         ARRAY(SELECT name FROM label WHERE run_id = id AND kind = 'tag' ORDER BY name) AS tags
     """

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
 
 
@@ -57,9 +58,6 @@ class LogLine:
     step: str | None = None
     attempt: int | None = None
 
-
-# `coalesce` keeps the planner on the run's key; see `models.moves`.
-UNDER_FENCE = "id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
 
 _STEP = f"""
     WITH fenced AS (

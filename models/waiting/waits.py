@@ -20,11 +20,11 @@ import psycopg
 
 from models import control_requests, idle_ends, moves
 from models.authorization import grants
-from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import Reason
 from models.moves import NewWait
 from models.runtime.database import Row
+from models.sql.events import question_json, rfc3339
 from models.statement import Statement
 
 _KNOCK = """
