@@ -6,6 +6,7 @@ from uuid import UUID
 
 from models.blocked_on import NOT_BEFORE, OVERLAP, PLACE
 from models.lifecycle import Reason
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 _SUPERSEDED = "taxiway.run/"
@@ -45,34 +46,28 @@ _TAKE_PAUSE_BACK = f"""
     SELECT id, status, queue FROM forgotten
     """
 
+_LEASED = "coalesce(lease_worker IS NOT NULL, FALSE)"
 # Several runs at once: each is locked first, in the order of their ids; one that somebody decides about comes next time. They
 # are found by the index of what is in flight and looked up by their keys, whatever the planner thinks of the number of runs:
 # hence `MATERIALIZED`, `LATERAL` and `ANY (ARRAY[…])`, which can be no join with all runs.
-_ASK_FOR_WINDOWS = """
+_ASK_FOR_WINDOWS = f"""
     WITH gated AS MATERIALIZED (
         SELECT id, CASE WHEN window_name = ANY(%(windows)s::text[]) THEN window_name
             ELSE coalesce(%(queues)s::json ->> queue, %(agents)s::json ->> agent) END AS closed
         FROM run WHERE lease_worker IS NOT NULL AND control_request IS NULL
     ), chosen AS (
-        SELECT locked.id, wanted.closed
-        FROM (SELECT * FROM (SELECT id, closed FROM gated WHERE closed IS NOT NULL LIMIT 500) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(lease_worker IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT * FROM gated WHERE closed IS NOT NULL LIMIT 500", _LEASED, keep=["closed"])}
     )
     UPDATE run SET control_request = 'window', control_by = NULL, control_reason = chosen.closed, control_at = now()
-    FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(lease_worker IS NOT NULL, FALSE) AND control_request IS NULL
+    FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_LEASED} AND control_request IS NULL
     RETURNING run.id, lease_worker
     """
-_TAKE_WINDOWS_BACK = """
+_TAKE_WINDOWS_BACK = f"""
     WITH asked AS MATERIALIZED (
         SELECT id FROM run WHERE lease_worker IS NOT NULL AND control_request = 'window'
             AND control_reason <> ALL(%(windows)s::text[])
     ), chosen AS (
-        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM asked LIMIT 500) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(lease_worker IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT id FROM asked LIMIT 500", _LEASED)}
     )
     UPDATE run SET control_request = NULL, control_reason = NULL, control_at = NULL
     FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND control_request = 'window'

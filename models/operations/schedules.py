@@ -20,6 +20,7 @@ from models.operations.firing_times import due
 from models.runs.enqueue import DEFAULT_TIMEOUT_MS, NewRun, enqueue
 from models.runs.public_event import timestamp
 from models.runtime.database import Row
+from models.sql.locking import locked_first
 from models.statement import Statement
 
 MOST_OPEN = 100
@@ -48,6 +49,8 @@ _KEEP_OPEN = """
 _STOP = "UPDATE schedule SET next_at = NULL WHERE tenant = %(tenant)s AND name = %(name)s AND next_at = %(seen)s RETURNING name"
 _AGENT = "SELECT queue, timeout_ms FROM agent WHERE name = %(name)s"
 _HOLD_BACK = f"UPDATE run SET blocked_on = '{OVERLAP}' WHERE id = %(run)s RETURNING id"
+_MAY_GO = f"""SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM heads) OR NOT EXISTS (
+            SELECT FROM schedule WHERE schedule.tenant = run.tenant AND run.id = ANY(open_runs)))"""
 # A run is let go when those before it have ended, or when its schedule is there no more.
 _LET_GO = f"""
     WITH heads AS (
@@ -55,9 +58,7 @@ _LET_GO = f"""
             WHERE finished_at IS NULL ORDER BY n LIMIT 1) AS id
         FROM schedule WHERE cardinality(open_runs) > 1
     ), due AS (
-        SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM heads) OR NOT EXISTS (
-            SELECT FROM schedule WHERE schedule.tenant = run.tenant AND run.id = ANY(open_runs)))
-        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+        {locked_first(_MAY_GO, 500)}
     ), freed AS (
         UPDATE run SET blocked_on = CASE WHEN lined THEN '{PLACE}' END
         FROM due WHERE run.id = due.id AND blocked_on = '{OVERLAP}'

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 BATCH = 500
@@ -29,9 +30,7 @@ _EARLIER = f"""
 _UNASKED = "finished_at IS NULL AND control_request IS DISTINCT FROM 'cancel'"
 _RIVALS = f"""
     WITH earlier AS ({_EARLIER})
-    SELECT locked.* FROM (SELECT id FROM earlier ORDER BY id) AS wanted CROSS JOIN LATERAL (
-        SELECT id, tenant, lease_worker FROM run WHERE run.id = wanted.id AND {_UNASKED} FOR UPDATE SKIP LOCKED
-    ) AS locked
+    {locked_in_order("SELECT id FROM earlier", _UNASKED, columns="id, tenant, lease_worker")}
     """
 _ANY_RIVAL = f"""
     WITH earlier AS ({_EARLIER})

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from models.blocked_on import PLACE, TENANT_LINE
 from models.promotion.places import BATCH, given_up
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 # By the index of what is in flight, whatever the planner thinks of the number of runs.
@@ -20,10 +21,7 @@ _UNCOUNTED = f"""flying AS MATERIALIZED (
     )"""
 _COUNT_IN = f"""
     WITH {_UNCOUNTED}, chosen AS (
-        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM uncounted LIMIT {BATCH}) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order(f"SELECT id FROM uncounted LIMIT {BATCH}")}
     ), counted AS (
         UPDATE run SET lined = TRUE FROM chosen
         WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(ticket_at IS NOT NULL OR lease_worker IS NOT NULL, FALSE)
@@ -55,9 +53,7 @@ _TAKE_BACK = f"""
     ), surplus AS (
         SELECT id, queue, line FROM ranked WHERE n <= over
     ), chosen AS (
-        SELECT locked.id FROM (SELECT DISTINCT id FROM surplus ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT DISTINCT id FROM surplus", _IDLE)}
     ), asking AS (
         UPDATE run SET blocked_on = '{PLACE}', blocked_until = NULL
         FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL, KEY_LINE, PLACE, TENANT_LINE
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 BATCH = 500
@@ -34,11 +35,7 @@ def given_up(line: str) -> str:
 
 
 _CHANGES = f"SELECT id, run_id, queue FROM place_change ORDER BY id LIMIT {BATCH}"
-_LOCK = """
-    SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
-        SELECT id FROM run WHERE run.id = wanted.id FOR UPDATE SKIP LOCKED
-    ) AS locked
-    """
+_LOCK = locked_in_order("SELECT id FROM unnest(%(runs)s::uuid[]) AS id")
 # A change of a run that somebody decides about at the moment stays for the next turn.
 _DONE = """
     DELETE FROM place_change AS change WHERE id = ANY(%(changes)s::bigint[]) AND (queue IS NOT NULL
@@ -88,9 +85,7 @@ _ADMIT = f"""
             LIMIT least({BATCH}, greatest(0, asked.most - (SELECT count(*) FROM place WHERE place.line = asked.line)))
         ) AS head
     ), chosen AS (
-        SELECT locked.*, wanted.line FROM (SELECT * FROM heads ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id, tenant FROM run WHERE run.id = wanted.id AND blocked_on = wanted.line FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT * FROM heads", "blocked_on = to_lock.line", columns="id, tenant", keep=["line"])}
     ), given AS (
         INSERT INTO place (line, run_id, tenant) SELECT line, id, tenant FROM chosen ON CONFLICT DO NOTHING
     ), admitted AS (
@@ -110,9 +105,7 @@ _GIVE_WAY = f"""
         WHERE asked.most <= (SELECT count(*) FROM place WHERE place.line = asked.line) AND {_IDLE}
             AND (status = 'QUEUED' AND run.priority < head.priority OR NOT ({_MAY_GO}))
     ), chosen AS (
-        SELECT locked.id, wanted.line FROM (SELECT * FROM weak ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT * FROM weak", _IDLE, keep=["line"])}
     ), back AS (
         UPDATE run SET blocked_on = chosen.line FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
         RETURNING run.id, chosen.line
@@ -129,9 +122,7 @@ _STRAYS = f"""
     """
 _LINE_UP = f"""
     WITH chosen AS (
-        SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT id FROM unnest(%(runs)s::uuid[]) AS id", _IDLE)}
     ), asking AS (
         UPDATE run SET lined = TRUE, blocked_on = '{PLACE}' FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
         RETURNING run.id

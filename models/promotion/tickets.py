@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL, DECLINED, NOT_BEFORE, PLACE
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 # `coalesce` hides from the planner that the ready index holds just these rows. Without it, it may read the whole backlog
@@ -23,13 +24,10 @@ _SLOT_END = "to_timestamp(ceil(extract(epoch FROM now())::float8 / %(slot_s)s::f
 # The virtual time moves on to the tag of a promoted run, so that new tenants start where the others stand. A run
 # that had started before pays for this activation with its next tag: else the youngest of many that wake again and again
 # would never have its turn.
+_REQUESTED = "SELECT * FROM unnest(%(runs)s::uuid[], %(tags)s::float8[]) AS requested (id, next_tag)"
 _PROMOTE = f"""
     WITH chosen AS (
-        SELECT locked.id, locked.tag, wanted.next_tag
-        FROM (SELECT id, next_tag FROM unnest(%(runs)s::uuid[], %(tags)s::float8[]) AS asked (id, next_tag) ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id, fair_tag AS tag FROM run WHERE run.id = wanted.id AND {_WAITING} FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order(_REQUESTED, _WAITING, columns="id, fair_tag AS tag", keep=["next_tag"])}
     ), promoted AS (
         UPDATE run SET ticket_at = now(), ticket_n = 1, promoted_at = now(), epoch = epoch + 1,
             fair_tag = CASE WHEN resumed THEN coalesce(chosen.next_tag, fair_tag) ELSE fair_tag END
@@ -49,15 +47,13 @@ _PROMOTE = f"""
 # What is in flight is found by the index that holds it and looked up by its keys, whatever the planner thinks of the number of
 # runs: hence `MATERIALIZED`, `LATERAL` and `ANY (ARRAY[…])`, which can be no join with all runs.
 # The exponent is bounded: a ticket that nobody claims for a day would otherwise overflow it, for its whole queue.
-_REPUBLISH = """
+_OUT = "coalesce(ticket_at IS NOT NULL, FALSE)"
+_REPUBLISH = f"""
     WITH unclaimed AS MATERIALIZED (
         SELECT id FROM run WHERE lease_worker IS NULL AND queue = %(queue)s AND ticket_at IS NOT NULL
             AND ticket_at + least(60, 5 * power(2, least(ticket_n, 5) - 1)) * interval '1 s' < now()
     ), chosen AS (
-        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM unclaimed LIMIT 500) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(ticket_at IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT id FROM unclaimed LIMIT 500", _OUT)}
     )
     UPDATE run SET ticket_n = ticket_n + 1, ticket_at = now()
     FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND ticket_at IS NOT NULL
@@ -70,15 +66,12 @@ _DECLINE = """
     RETURNING id
     """
 _TIMED = f"blocked_on IN ('{DECLINED}', '{NOT_BEFORE}')"
+_DUE = f"""(SELECT id FROM run WHERE blocked_on = '{DECLINED}' AND {BLOCKED_UNTIL} < now() LIMIT 500)
+            UNION ALL (SELECT id FROM run WHERE blocked_on = '{NOT_BEFORE}' AND {BLOCKED_UNTIL} <= now() LIMIT 500)"""
 # A run that may begin now asks for its places, if it competes for any; one that was declined holds them.
 _LIFT = f"""
     WITH due AS (
-        SELECT locked.id FROM (SELECT id FROM (
-            (SELECT id FROM run WHERE blocked_on = '{DECLINED}' AND {BLOCKED_UNTIL} < now() LIMIT 500)
-            UNION ALL (SELECT id FROM run WHERE blocked_on = '{NOT_BEFORE}' AND {BLOCKED_UNTIL} <= now() LIMIT 500)
-        ) AS over ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_TIMED} FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order(_DUE, _TIMED)}
     ), lifted AS (
         UPDATE run SET blocked_on = CASE WHEN lined AND blocked_on = '{NOT_BEFORE}' THEN '{PLACE}' END, blocked_until = NULL
         FROM due WHERE run.id = ANY (ARRAY[due.id]) AND {_TIMED}
@@ -95,15 +88,12 @@ _NEXT_LIFT = f"""
     ) - now())::float AS seconds
     """
 # A run that was claimed meanwhile is not touched.
-_WITHDRAW = """
+_WITHDRAW = f"""
     WITH gated AS MATERIALIZED (
         SELECT id FROM run WHERE lease_worker IS NULL AND ticket_at IS NOT NULL
             AND (window_name = ANY(%(windows)s::text[]) OR queue = ANY(%(queues)s::text[]) OR agent = ANY(%(agents)s::text[]))
     ), chosen AS (
-        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM gated LIMIT 500) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(ticket_at IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
-        ) AS locked
+        {locked_in_order("SELECT id FROM gated LIMIT 500", _OUT)}
     )
     UPDATE run SET ticket_at = NULL FROM chosen
     WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(ticket_at IS NOT NULL AND lease_worker IS NULL, FALSE)

@@ -18,6 +18,7 @@ from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence, Limits, StepRecord
 from models.runtime.database import Row
 from models.sql.fence import UNDER_FENCE
+from models.sql.locking import locked_first
 from models.statement import Statement
 from models.waiting import waits
 
@@ -52,11 +53,11 @@ _KEEP_ENDS = f"""
 # In words that no partial index has: a plan that is made while few runs are unfinished would read all of them later.
 _UNFINISHED = "coalesce(finished_at, 'infinity') = 'infinity'"
 # Locks the runs in the order of their ids; one that somebody is deciding about comes next time.
-_TO_CANCEL = f"""
-    SELECT id, tenant, lease_worker FROM run
-    WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel'
-    ORDER BY id LIMIT {CANCELED_AT_ONCE} FOR UPDATE SKIP LOCKED
-    """
+_TO_CANCEL = locked_first(
+    f"""SELECT id, tenant, lease_worker FROM run
+    WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel'""",
+    CANCELED_AT_ONCE,
+)
 # A statement of its own, after the others: a child that was ending when they looked may have been continued meanwhile.
 _ANY_LEFT = f"""
     SELECT id FROM run
