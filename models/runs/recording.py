@@ -59,6 +59,11 @@ class LogLine:
     attempt: int | None = None
 
 
+STEP_FINISHED = "TX001"
+"""The SQLSTATE by which a statement refuses to record a step that has an outcome already."""
+
+# Decides whether the step may be recorded, and counts it against the run's limits. A step with an outcome keeps no row in `kept`:
+# the function of migration 0016 then raises STEP_FINISHED, and takes the whole transaction with it.
 _STEP = f"""
     WITH fenced AS (
         UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_count = step_count + %(finished)s,
@@ -85,8 +90,8 @@ _STEP = f"""
             'durationMs', %(duration_ms)s::bigint, 'approval', %(approval)s::text)))
         FROM fenced, kept RETURNING *
     )
-    -- A step that had been finished before keeps no row here: the division fails and takes the whole transaction with it.
-    SELECT noted.*, 1 / (SELECT count(*) FROM kept) AS kept FROM fenced LEFT JOIN noted ON TRUE
+    SELECT noted.*, CASE WHEN noted.run_id IS NULL THEN step_was_finished() ELSE TRUE END AS kept
+    FROM fenced LEFT JOIN noted ON TRUE
     """
 # What is recorded of the step may be looked up here: only this activation writes it, and its items are committed in order.
 _ABANDONED = f"""
@@ -158,7 +163,7 @@ def _fenced(fence: Fence) -> dict[str, object]:
 def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: str | None) -> Statement:
     """Record a step's outcome or a failed attempt. No row: the fence is passed, or one of the run's limits is reached.
 
-    Raises psycopg.errors.DivisionByZero when the step had been finished before: a finished step is never overwritten.
+    Raises psycopg.DatabaseError with STEP_FINISHED when the step had an outcome already: a finished step is never overwritten.
     """
     size = _bytes(record.value or "") + _bytes(record.error or "")
     finished = int(record.status in ("succeeded", "failed"))
