@@ -23,7 +23,7 @@ from models.move_sql import (
     END,
     END_DATA,
     NOT_LEASED,
-    NOTHING_ASKED,
+    NOTHING_REQUESTED,
     NOTIFY_RELATIVES,
     PARK,
     READY,
@@ -42,7 +42,7 @@ LOSS_LIMIT = 11
 MOST_SHOWN = 20  # waits that the event of a park lists
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
-# A run that nobody has executed yet has no past to look for, unless it goes on from another one.
+# A run that no worker has executed yet has no records to look for, unless it is a retry of another run.
 _HAS = (
     "CASE WHEN moved.activations > 1 OR moved.retry_of IS NOT NULL THEN EXISTS (SELECT FROM {0} WHERE run_id = moved.id)"
     " ELSE FALSE END AS has_{0}s"
@@ -54,6 +54,7 @@ _TAKEN = f"""moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.us
         {_HAS.format("step")}, {_HAS.format("wait")}, {_HAS.format("turn")},
         (extract(epoch FROM now()) * 1000)::float8 AS now_ms, (extract(epoch FROM moved.created_at) * 1000)::float8 AS created_ms,
         (extract(epoch FROM moved.started_at) * 1000)::float8 AS started_ms"""
+# Decides which worker executes the run: one whose claim names the epoch of the ticket, as long as the ticket is out.
 _CLAIM = f"""
     WITH moved AS (
         UPDATE run SET status_was = status, status = 'RUNNING', reason = NULL, lease_worker = %(worker)s, ticket_at = NULL,
@@ -65,7 +66,7 @@ _CLAIM = f"""
             AND agent = ANY(%(served)s::text[])
             AND (status <> 'QUEUED' OR expires_at IS NULL OR expires_at > now())
         RETURNING *
-    ), noted AS (
+    ), new_event AS (
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, data)
         SELECT id, seq, tenant, updated_at,
             CASE status_was WHEN 'QUEUED' THEN '{MOVES[Verb.START].event}' ELSE '{MOVES[Verb.CONTINUE].event}' END,
@@ -74,9 +75,10 @@ _CLAIM = f"""
                 'promotedAt', to_char(promoted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
         FROM moved RETURNING *
     )
-    SELECT noted.*, {_TAKEN} FROM noted JOIN moved ON moved.id = noted.run_id JOIN payload ON payload.run_id = moved.id
+    SELECT new_event.*, {_TAKEN}
+    FROM new_event JOIN moved ON moved.id = new_event.run_id JOIN payload ON payload.run_id = moved.id
     """
-# What `claim` gave, for a worker whose claim was committed although its acknowledgement was lost.
+# Reads the claim again for a worker whose claim was committed although its acknowledgement was lost.
 CLAIMED = f"""
     SELECT moved.id AS run_id, moved.tenant, moved.status, {_TAKEN} FROM run AS moved JOIN payload ON payload.run_id = moved.id
     WHERE moved.id = %(run)s AND moved.epoch = %(epoch)s AND moved.lease_worker = %(worker)s
@@ -94,26 +96,24 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
 
 
 # ------------------------------------------------------------------------------------------- an activation ends its run
-_SUCCEED = move(
-    Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
-    data=END_DATA, payload="result = %(result)s::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
-)  # fmt: skip
-# A restart is no finish: it gives way to a cancel and to a pause.
+_STOPPED = f"{END}, active_ms = active_ms + %(active_ms)s"
+_FINISHED = f"{_STOPPED}, recorded_n = %(n)s"
+_END_PARTS = NOTIFY_RELATIVES + WITHDRAW_WAITS
+# Finishes the run with its result. A finish that comes before the worker knew of a cancel wins over it.
+_SUCCEED = move(Verb.SUCCEED, _FINISHED, FENCE, data=END_DATA, payload="result = %(result)s::json", then=_END_PARTS)
+# Ends the run in favour of its successor. Unlike a finish, a restart yields to a cancel and to a pause.
 _RESTART = move(
-    Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
-    f"{FENCE} AND {NOTHING_ASKED}", data=END_DATA, payload="result = 'null'::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
-)  # fmt: skip
-_FAIL = move(
-    Verb.FAIL, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
-    data=END_DATA, payload="error = %(error)s::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
-)  # fmt: skip
-_CANCEL = move(
-    Verb.CANCEL,
-    f"{END}, active_ms = active_ms + %(active_ms)s",
-    FENCE,
+    Verb.SUCCEED,
+    f"{_FINISHED}, continued_as = %(successor)s",
+    f"{FENCE} AND {NOTHING_REQUESTED}",
     data=END_DATA,
-    then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
+    payload="result = 'null'::json",
+    then=_END_PARTS,
 )
+# Finishes the run with its error, as `succeed` does with its result.
+_FAIL = move(Verb.FAIL, _FINISHED, FENCE, data=END_DATA, payload="error = %(error)s::json", then=_END_PARTS)
+# Ends a run whose worker has stopped its code because of a cancel.
+_CANCEL = move(Verb.CANCEL, _STOPPED, FENCE, data=END_DATA, then=_END_PARTS)
 
 
 def _ended(**params: Any) -> dict[str, Any]:
@@ -162,21 +162,25 @@ def _names(steps: Sequence[str]) -> str | None:
 
 
 # --------------------------------------------------------------------------------- an activation ends without an outcome
-# One statement for hand-back and recovery, because what is pending on the row decides: cancel beats pause beats going on,
-# and a run that crashed or lost its worker too often fails.
+# The row decides the status after a release, so hand-back and recovery are one statement: first a requested cancel, then the
+# limit of crashes and losses, then a requested pause; otherwise the run is ready again.
 _WORN_OUT = "(crashes + %(crash)s >= %(crash_limit)s OR losses + %(loss)s >= %(loss_limit)s)"
 _RELEASED = f"""CASE WHEN control_request = 'cancel' THEN '{MOVES[Verb.CANCEL].target.status}'
-            WHEN %(crash)s + %(loss)s > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
-            WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
-_ASKED = f"CASE control_request WHEN 'cancel' THEN {WHY_CANCELED} ELSE '{Reason.BY_USER}' END"
+                WHEN %(crash)s::int + %(loss)s::int > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
+                WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
+_REQUESTED = f"CASE control_request WHEN 'cancel' THEN {WHY_CANCELED} ELSE '{Reason.BY_USER}' END"
 _BY_OUTCOME = "CASE status WHEN 'CANCELED' THEN {} WHEN 'FAILED' THEN {} WHEN 'PAUSED' THEN {} ELSE {} END"
+# Releases the run from its worker. The status is decided in a subquery of the row that is updated: a CTE before the update would
+# decide by the old row if the update has to wait for the row's lock.
 _RELEASE = statement(
-    f"""status = {_RELEASED},
-            pause_kind = CASE {_RELEASED} WHEN 'PAUSED' THEN 'user' END,
-            reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_ASKED} END,
-            finished_at = CASE WHEN {_RELEASED} IN ('CANCELED', 'FAILED') THEN now() END,
-            ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
-            control_request = CASE WHEN {_RELEASED} IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END,
+    f"""(status, pause_kind, reason, finished_at, ready_at, control_request) = (
+            SELECT decided.status, CASE decided.status WHEN 'PAUSED' THEN 'user' END,
+                CASE decided.status WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_REQUESTED} END,
+                CASE WHEN decided.status IN ('CANCELED', 'FAILED') THEN now() END,
+                CASE decided.status WHEN 'RUNNING' THEN now() END,
+                CASE WHEN decided.status IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END
+            FROM (SELECT {_RELEASED} AS status) AS decided
+        ),
             control_reason = CASE WHEN control_request = 'window' THEN NULL ELSE control_reason END,
             {RELEASE_WORKER}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
             active_ms = {ACTIVE_UNTIL_NOW}""",
@@ -184,11 +188,11 @@ _RELEASE = statement(
     event=_BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
     verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
     data="""json_strip_nulls(json_build_object(
-            'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
-            'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
-            'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
+                'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
+                'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
+                'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
-    then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
+    then=_END_PARTS,
 )
 
 
@@ -221,19 +225,30 @@ def release(
     )  # fmt: skip
 
 
-# ----------------------------------------------------------------------------------------- somebody outside ends the run
+# ---------------------------------------------------------------------------------------- an end that no worker executes
+_OVERDUE = "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()"
+_ERROR = "error = %(error)s::json"
+# Cancels a run that no worker leases; its ticket, if one is out, can no longer be claimed.
 _CANCEL_IDLE = move(Verb.CANCEL, END, f"tenant = %(tenant)s AND {NOT_LEASED}", data=END_DATA, then=NOTIFY_RELATIVES)
+# Cancels a run whose worker let the grace pass. The next epoch fences that worker.
 _CANCEL_OVERDUE = move(
-    Verb.CANCEL, f"{END}, epoch = epoch + 1, active_ms = {ACTIVE_UNTIL_NOW}",
-    "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=END_DATA,
+    Verb.CANCEL,
+    f"{END}, epoch = epoch + 1, active_ms = {ACTIVE_UNTIL_NOW}",
+    _OVERDUE,
+    data=END_DATA,
     then=NOTIFY_RELATIVES,
-)  # fmt: skip
-_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload="error = %(error)s::json", then=NOTIFY_RELATIVES)
-
+)
+# Fails a run that no worker leases, because a person or an authorization refused what it waits for.
+_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload=_ERROR, then=NOTIFY_RELATIVES)
+# Fails a run that is still queued after its time to begin is over.
 _EXPIRE = move(
-    Verb.FAIL, END, f"{NOT_LEASED} AND status = 'QUEUED' AND expires_at <= now()", data=END_DATA,
-    payload="error = %(error)s::json", then=NOTIFY_RELATIVES,
-)  # fmt: skip
+    Verb.FAIL,
+    END,
+    f"{NOT_LEASED} AND status = 'QUEUED' AND expires_at <= now()",
+    data=END_DATA,
+    payload=_ERROR,
+    then=NOTIFY_RELATIVES,
+)
 
 
 def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
@@ -258,10 +273,9 @@ def expire(run: UUID, *, error: str) -> Statement:
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
 _PARKED = f"{PARK}, {CLEAR_REQUEST}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
-_UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_ASKED}"
-# The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
-# what a person is asked (never a token: links are made when it is delivered), or until when the run waits. A wait that this
-# activation opened and the park does not list is awaited no longer: it must not wake a run that is parked for something else.
+_UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_REQUESTED}"
+# The statement that parks the run also inserts its waits: a run is never parked without what it waits for. A wait that this
+# activation opened and the park does not list is not awaited any longer: it must not wake a run that is parked on another.
 _WITH_WAITS = """, opened AS (
         INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
         SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,
@@ -270,37 +284,51 @@ _WITH_WAITS = """, opened AS (
             on_due text, nonce text, digest text, grant_key text)
         ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
         RETURNING *
-    ), left_alone AS (
+    ), not_awaited AS (
         UPDATE wait SET epoch = wait.epoch - 1 FROM moved
         WHERE wait.run_id = moved.id AND wait.epoch = moved.epoch AND wait.resolved_at IS NULL
             AND wait.key NOT IN (SELECT key FROM json_to_recordset(%(waits)s::json) AS listed (key text))
     )"""
 _FIRST = "(SELECT {} FROM opened WHERE kind = '{}' ORDER BY id LIMIT 1)"
-_SAID = {
+# The event has the first question for people (never a token: links are made when it is delivered), or the time of each wait.
+_PARK_DATA = {
     Verb.REQUIRE_AUTHORIZATION: _FIRST.format(question_json("opened"), "authorization"),
     Verb.AWAIT_APPROVAL: _FIRST.format(question_json("opened"), "approval"),
     Verb.PAUSE_BY_AGENT: f"""json_build_object('waits', (SELECT json_agg(json_build_object('waitId', id, 'kind', kind,
-        'expiresAt', {rfc3339("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
+        'expiresAt', {rfc3339("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS shown))""",
 }
-_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
-# Nobody but the scheduler ends this wait, and it takes back what it asked first: no inbox needs to be guarded.
+# Parks the run, unless a signal or a request reached it after its activation read the inbox.
+_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=data, first=_WITH_WAITS) for verb, data in _PARK_DATA.items()}
+# Parks the run on its closed window. Only the scheduler ends this wait, and it clears the request first: no guard on the inbox.
 _PARK_FOR_WINDOW = move(
-    Verb.PAUSE_BY_AGENT, _PARKED, f"{FENCE} AND control_request = 'window'", data=_SAID[Verb.PAUSE_BY_AGENT],
+    Verb.PAUSE_BY_AGENT,
+    _PARKED,
+    f"{FENCE} AND control_request = 'window'",
+    data=_PARK_DATA[Verb.PAUSE_BY_AGENT],
     first=_WITH_WAITS,
-)  # fmt: skip
-_WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
+)
+_REQUESTED_BY = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
+# Parks an executing run for the pause that a user requested.
 _PAUSE_EXECUTING = move(
-    Verb.PAUSE_BY_USER, f"{PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
-    f"{FENCE} AND control_request = 'pause'", data=_WHO,
-)  # fmt: skip
+    Verb.PAUSE_BY_USER,
+    f"{PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
+    f"{FENCE} AND control_request = 'pause'",
+    data=_REQUESTED_BY,
+)
+# Parks a started run that no worker leases; there is no request to wait for.
 _PAUSE_IDLE = move(
-    Verb.PAUSE_BY_USER, f"{PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s", NOT_LEASED,
-    data=_WHO,
-)  # fmt: skip
+    Verb.PAUSE_BY_USER,
+    f"{PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s",
+    NOT_LEASED,
+    data=_REQUESTED_BY,
+)
+# Makes a parked run ready, unless a cancel or a pause is requested of it.
 _RESUME = move(
-    Verb.RESUME, f"{READY}, pending_waits = 0, control_by = NULL, control_reason = NULL", "control_request IS NULL",
+    Verb.RESUME,
+    f"{READY}, pending_waits = 0, control_by = NULL, control_reason = NULL",
+    "control_request IS NULL",
     data="json_strip_nulls(json_build_object('by', %(by)s::text))",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

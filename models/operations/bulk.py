@@ -39,7 +39,7 @@ _PAUSES_ITSELF = """(status IN ('PAUSED', 'AUTH_REQUIRED')
         AND EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.epoch = run.epoch AND wait.resolved_at IS NULL
             AND wait.kind IN ('code', 'user') OFFSET 0)"""
 _TO_RESUME = f"pause_kind = 'user' OR control_request = 'pause' OR ({_PAUSES_ITSELF})"
-# To which runs an action applies as they stand: where the call for one of them would do something.
+# The runs to which an action applies in their present state: those on which the call for one run would have an effect.
 _APPLIES = {
     Action.CANCEL: "finished_at IS NULL",
     Action.PAUSE: """finished_at IS NULL AND pause_kind IS DISTINCT FROM 'user'
@@ -47,10 +47,11 @@ _APPLIES = {
     Action.RESUME: f"finished_at IS NULL AND ({_TO_RESUME})",
     Action.RETRY: "status IN ('FAILED', 'CANCELED')",
 }
-# The statuses that a run may have then: only these are read to count them, whatever else there is.
+# The statuses that such a run may have. The count reads only these.
 _AMONG = {action: frozenset(Status) - TERMINAL for action in Action} | {
     Action.RETRY: frozenset({Status.FAILED, Status.CANCELED})
 }
+# Accepts an operation on the tenant's runs of this moment, unless too many of its operations are under way.
 _START = f"""
     INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, counted_all, reached, until)
     SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(counted_all)s, %(first)s,
@@ -58,6 +59,7 @@ _START = f"""
     WHERE (SELECT count(*) FROM bulk WHERE tenant = %(tenant)s AND finished_at IS NULL) < {MOST_OPEN}
     RETURNING *
     """
+# Stores how far an operation has come. The version decides between two leaders: the later one finds no row.
 _MOVE_ON = """
     UPDATE bulk SET reached = %(reached)s, behind = %(behind)s::uuid[], done = done + %(done)s, skipped = skipped + %(skipped)s,
         failed = failed + %(failed)s, version = version + 1, finished_at = CASE WHEN %(over)s THEN now() END

@@ -25,48 +25,55 @@ from models.statement import Statement
 
 MOST_OPEN = 100
 
-# The schedule's row comes first, its runs after it. Whoever else fires waits here, and finds another time.
+# Locks the schedule: first its row, then its runs. Another transaction that fires waits here, and finds another time.
 _LOCK = """
     SELECT *, now() AS now FROM schedule
     WHERE tenant = %(tenant)s AND name = %(name)s AND (%(seen)s::timestamptz IS NULL OR (next_at = %(seen)s AND NOT paused))
     FOR UPDATE
     """
+# Finds the runs of the schedule that have not ended, in the order in which they were made.
 _OPEN = """
     SELECT run.id FROM unnest(%(runs)s::uuid[]) WITH ORDINALITY AS made (id, n) JOIN run USING (id)
     WHERE finished_at IS NULL ORDER BY n
     """
+# Records the firing. The primary key decides that one time has one firing.
 _NOTE = """
     INSERT INTO firing (tenant, schedule, at, outcome, run_id)
     VALUES (%(tenant)s, %(name)s, %(at)s, %(outcome)s, %(run)s) ON CONFLICT DO NOTHING RETURNING at
     """
+# Sets the schedule to its next time.
 _MOVE_ON = """
     UPDATE schedule SET next_at = %(next_at)s, last_at = coalesce(%(at)s, last_at), open_runs = %(open)s::uuid[]
     WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name
     """
+# Adds a run that a user made by hand to those that later firings look at.
 _KEEP_OPEN = """
     UPDATE schedule SET open_runs = %(open)s::uuid[] WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name
     """
+# Stops the schedule at a time that this machine cannot advance.
 _STOP = "UPDATE schedule SET next_at = NULL WHERE tenant = %(tenant)s AND name = %(name)s AND next_at = %(seen)s RETURNING name"
+# Reads the defaults of the agent.
 _AGENT = "SELECT queue, timeout_ms FROM agent WHERE name = %(name)s"
+# Holds a run until those before it have ended.
 _HOLD_BACK = f"UPDATE run SET blocked_on = '{OVERLAP}' WHERE id = %(run)s RETURNING id"
-_MAY_GO = f"""SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM heads) OR NOT EXISTS (
+_MAY_GO = f"""SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM first_open) OR NOT EXISTS (
             SELECT FROM schedule WHERE schedule.tenant = run.tenant AND run.id = ANY(open_runs)))"""
-# A run is let go when those before it have ended, or when its schedule is there no more.
+# Releases runs whose predecessors have ended, or whose schedule was deleted.
 _LET_GO = f"""
-    WITH heads AS (
+    WITH first_open AS (
         SELECT (SELECT run.id FROM unnest(open_runs) WITH ORDINALITY AS made (id, n) JOIN run USING (id)
             WHERE finished_at IS NULL ORDER BY n LIMIT 1) AS id
         FROM schedule WHERE cardinality(open_runs) > 1
     ), due AS (
         {locked_first(_MAY_GO, 500)}
-    ), freed AS (
+    ), released AS (
         UPDATE run SET blocked_on = CASE WHEN lined THEN '{PLACE}' END
         FROM due WHERE run.id = due.id AND blocked_on = '{OVERLAP}'
         RETURNING run.id, run.queue, run.blocked_on
-    ), asking AS (
-        INSERT INTO place_change (run_id) SELECT id FROM freed WHERE blocked_on = '{PLACE}'
+    ), place_checks AS (
+        INSERT INTO place_change (run_id) SELECT id FROM released WHERE blocked_on = '{PLACE}'
     )
-    SELECT queue FROM freed
+    SELECT queue FROM released
     """
 
 
@@ -78,6 +85,7 @@ class Fired:
     event: Row | None
 
 
+# Makes or replaces the schedule.
 _PUT = """
     INSERT INTO schedule (tenant, name, cron, timezone, agent, request, overlap, catch_up, paused, next_at, created_by)
     VALUES (%(tenant)s, %(name)s, %(cron)s, %(timezone)s, %(agent)s, %(request)s::json, %(overlap)s, %(catch_up)s, %(paused)s,
@@ -87,6 +95,7 @@ _PUT = """
         next_at = excluded.next_at, created_by = excluded.created_by
     RETURNING name
     """
+# Deletes the schedule; the runs that it made continue.
 _DELETE = "DELETE FROM schedule WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name"
 
 

@@ -27,38 +27,41 @@ RESERVED = "taxiway."
 CHILD = f"{RESERVED}child/"
 CANCELED_AT_ONCE = 100
 
+# Decides whether the run may start so many children more, and reads what they inherit.
 _EXPECT = f"""
     UPDATE run SET children = children + %(count)s
     WHERE {UNDER_FENCE} AND children + %(count)s <= %(most)s
     RETURNING tenant, user_id, priority, created_by, approval_strategy,
         ARRAY(SELECT name FROM label WHERE run_id = id AND kind = 'tag' ORDER BY name) AS tags
     """
-# Whose child a run is never changes, so this may be read of other rows. A run that began anew counts once.
+# Decides whether the run is too deep in its family. Its ancestors may be read without their locks: the parent of a run never
+# changes. A run that restarted counts once.
 _LEVEL = """
-    WITH RECURSIVE line AS (
+    WITH RECURSIVE ancestors AS (
         SELECT parent_run_id, 1 AS level FROM run WHERE id = %(run)s
-        UNION ALL SELECT above.parent_run_id, level + 1 FROM line CROSS JOIN LATERAL (
-            SELECT run.parent_run_id FROM run WHERE run.id = line.parent_run_id LIMIT 1  -- one by its key, never a join of all
-        ) AS above WHERE level <= %(most)s
+        UNION ALL SELECT parent.parent_run_id, level + 1 FROM ancestors CROSS JOIN LATERAL (
+            SELECT run.parent_run_id FROM run WHERE run.id = ancestors.parent_run_id LIMIT 1  -- by its key, never a join
+        ) AS parent WHERE level <= %(most)s
     )
-    SELECT max(level) AS level FROM line HAVING max(level) <= %(most)s
+    SELECT max(level) AS level FROM ancestors HAVING max(level) <= %(most)s
     """
-# A row of the outbox becomes the signal, with the same id: folded twice, it would still be one signal.
+# Keeps the ends of children as signals. Each has the id of its row in the outbox: folded twice, it would still be one signal.
 _KEEP_ENDS = f"""
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
     SELECT id, target_run_id, tenant, '{CHILD}' || (data ->> 'key'), data ->> 'run', data
     FROM outbox WHERE target_run_id = %(run)s AND id = ANY(%(rows)s)
     ON CONFLICT DO NOTHING RETURNING id
     """
-# In words that no partial index has: a plan that is made while few runs are unfinished would read all of them later.
+# No partial index has this expression as its predicate: a plan made while few runs are unfinished would later read them all.
 _UNFINISHED = "coalesce(finished_at, 'infinity') = 'infinity'"
-# Locks the runs in the order of their ids; one that somebody is deciding about comes next time.
+# Locks the next children to cancel. A child that another transaction has locked is found again in the next turn.
 _TO_CANCEL = locked_first(
     f"""SELECT id, tenant, lease_worker FROM run
     WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel'""",
     CANCELED_AT_ONCE,
 )
-# A statement of its own, after the others: a child that was ending when they looked may have been continued meanwhile.
+# Finds out whether a child is left. A statement of its own, after the others: a child that was ending when they looked may have
+# been continued since.
 _ANY_LEFT = f"""
     SELECT id FROM run
     WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel' LIMIT 1

@@ -62,8 +62,8 @@ class LogLine:
 STEP_FINISHED = "TX001"
 """The SQLSTATE by which a statement refuses to record a step that has an outcome already."""
 
-# Decides whether the step may be recorded, and counts it against the run's limits. A step with an outcome keeps no row in `kept`:
-# the function of migration 0016 then raises STEP_FINISHED, and takes the whole transaction with it.
+# Decides whether the step may be recorded, and counts it against the run's limits. A step with an outcome gets no row in
+# `stored_step`: then the function of migration 0016 raises STEP_FINISHED, which rolls the whole transaction back.
 _STEP = f"""
     WITH fenced AS (
         UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_count = step_count + %(finished)s,
@@ -71,7 +71,7 @@ _STEP = f"""
         WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + %(finished)s <= %(max_steps)s
             AND recorded_bytes + %(bytes)s <= %(max_bytes)s
         RETURNING id, tenant, seq, status
-    ), kept AS (
+    ), stored_step AS (
         INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, duration_ms, started_at,
             finished_at, value, error, at_ms)
         SELECT id, %(key)s, tenant, seq, %(name)s, %(digest)s, %(occurrence)s, %(status)s, %(attempts)s, %(duration_ms)s,
@@ -83,62 +83,66 @@ _STEP = f"""
             error = excluded.error, at_ms = excluded.at_ms
             WHERE step.status IN ('retrying', 'intended')
         RETURNING key
-    ), noted AS (
+    ), new_event AS (
         INSERT INTO event (run_id, seq, tenant, type, status, data)
         SELECT id, seq, tenant, 'step', status, json_build_object('step', json_strip_nulls(json_build_object(
             'key', key, 'name', %(name)s::text, 'status', %(status)s::text, 'attempts', %(attempts)s::int,
             'durationMs', %(duration_ms)s::bigint, 'approval', %(approval)s::text)))
-        FROM fenced, kept RETURNING *
+        FROM fenced, stored_step RETURNING *
     )
-    SELECT noted.*, CASE WHEN noted.run_id IS NULL THEN step_was_finished() ELSE TRUE END AS kept
-    FROM fenced LEFT JOIN noted ON TRUE
+    SELECT new_event.*, CASE WHEN new_event.run_id IS NULL THEN step_was_finished() ELSE TRUE END AS kept
+    FROM fenced LEFT JOIN new_event ON TRUE
     """
-# What is recorded of the step may be looked up here: only this activation writes it, and its items are committed in order.
+# Records that the agent gave the step up, unless it has an outcome. The record may be read here without its lock: only this
+# activation writes it, and its items are committed in order.
 _ABANDONED = f"""
-    WITH given_up AS (
+    WITH unfinished AS (
         SELECT (NOT EXISTS (
             SELECT FROM step WHERE run_id = %(run)s AND key = %(key)s AND status NOT IN ('retrying', 'intended')
-        ))::int AS now
+        ))::int AS n
     ), fenced AS (
-        UPDATE run SET seq = seq + (SELECT now FROM given_up), recorded_n = %(n)s,
-            step_count = step_count + (SELECT now FROM given_up), step_in_flight = %(in_flight)s, updated_at = now()
-        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + (SELECT now FROM given_up) <= %(max_steps)s
+        UPDATE run SET seq = seq + (SELECT n FROM unfinished), recorded_n = %(n)s,
+            step_count = step_count + (SELECT n FROM unfinished), step_in_flight = %(in_flight)s, updated_at = now()
+        WHERE {UNDER_FENCE} AND recorded_n < %(n)s AND step_count + (SELECT n FROM unfinished) <= %(max_steps)s
         RETURNING id, tenant, seq, status
-    ), kept AS (
+    ), stored_step AS (
         INSERT INTO step (run_id, key, tenant, seq, name, digest, occurrence, status, attempts, duration_ms, started_at,
             finished_at, at_ms)
         SELECT id, %(key)s, tenant, seq, %(name)s, %(digest)s, %(occurrence)s, 'abandoned', %(attempts)s, %(duration_ms)s,
             now() - coalesce(%(duration_ms)s::bigint, 0) * interval '1 ms', now(), %(at_ms)s
-        FROM fenced, given_up WHERE given_up.now = 1
+        FROM fenced, unfinished WHERE unfinished.n = 1
         ON CONFLICT (run_id, key) DO UPDATE SET seq = excluded.seq, status = excluded.status, attempts = excluded.attempts,
             duration_ms = excluded.duration_ms, finished_at = excluded.finished_at, at_ms = excluded.at_ms
         RETURNING key
-    ), noted AS (
+    ), new_event AS (
         INSERT INTO event (run_id, seq, tenant, type, status, data)
         SELECT id, seq, tenant, 'step', status, json_build_object('step', json_strip_nulls(json_build_object(
             'key', key, 'name', %(name)s::text, 'status', 'abandoned', 'attempts', %(attempts)s::int,
             'durationMs', %(duration_ms)s::bigint)))
-        FROM fenced, kept RETURNING *
+        FROM fenced, stored_step RETURNING *
     )
-    SELECT noted.* FROM fenced LEFT JOIN noted ON TRUE
+    SELECT new_event.* FROM fenced LEFT JOIN new_event ON TRUE
     """
+# Records an event of the agent, once for its number.
 _EVENT = f"""
     WITH fenced AS (
         UPDATE run SET seq = seq + 1, recorded_n = %(n)s, step_in_flight = %(in_flight)s, updated_at = now()
         WHERE {UNDER_FENCE} AND recorded_n < %(n)s
         RETURNING id, tenant, seq, status
-    ), noted AS (
+    ), new_event AS (
         INSERT INTO event (run_id, seq, tenant, type, status, data)
         SELECT id, seq, tenant, %(type)s, status, %(data)s::json FROM fenced RETURNING *
     )
-    SELECT * FROM noted
+    SELECT * FROM new_event
     """
+# Notes the step that executes now. It has no number: the last of several wins.
 _IN_FLIGHT = f"UPDATE run SET step_in_flight = %(in_flight)s, updated_at = now() WHERE {UNDER_FENCE} RETURNING id"
+# Appends log lines, numbered behind those that the run has.
 _LOG = f"""
     WITH fenced AS (
         UPDATE run SET log_lines = log_lines + %(count)s, log_bytes = log_bytes + %(bytes)s WHERE {UNDER_FENCE}
         RETURNING id, tenant, log_lines - %(count)s AS base
-    ), kept AS (
+    ), new_lines AS (
         INSERT INTO log (run_id, n, tenant, source, level, step, attempt, message)
         SELECT id, base + line.n, tenant, line.source, line.level, line.step, line.attempt, line.message
         FROM fenced, unnest(%(sources)s::text[], %(levels)s::text[], %(steps)s::text[], %(attempts)s::int[],
@@ -146,6 +150,7 @@ _LOG = f"""
     )
     SELECT id FROM fenced
     """
+# Reads the row that tells an activation why an item was not recorded, or that it was.
 FENCED = """
     SELECT epoch, lease_worker, recorded_n, status, inbox, control_request, control_by, control_reason
     FROM run WHERE id = %(run)s

@@ -16,12 +16,14 @@ def locked_in_order(source: str, condition: str | None = None, *, columns: str =
     The planner may prefer to join the source with all runs, or to read a partial index whole, because it misjudges the number
     of rows; such a plan is kept while the tables grow. So the run is looked up by a `LATERAL` query with a lock, which can be
     no other join. The rest is the caller's part: write a condition that is the predicate of an index as `coalesce(…, FALSE)`;
-    read the source from such an index in a `MATERIALIZED` CTE; change the locked runs by `id = ANY (ARRAY[chosen.id])`, which
+    read the source from such an index in a `MATERIALIZED` CTE; change the locked runs by `id = ANY (ARRAY[locked.id])`, which
     can be no join with all runs either.
     """
     selected = ", ".join(["locked.*", *(f"to_lock.{name}" for name in keep)])
     guard = "" if condition is None else f" AND {condition}"
-    return f"""SELECT {selected} FROM (SELECT * FROM ({source}) AS batch ORDER BY id) AS to_lock CROSS JOIN LATERAL (
+    return f"""SELECT {selected}
+        FROM (SELECT * FROM ({source}) AS batch ORDER BY id) AS to_lock
+        CROSS JOIN LATERAL (
             SELECT {columns} FROM run WHERE run.id = to_lock.id{guard} FOR UPDATE SKIP LOCKED
         ) AS locked"""
 
@@ -34,7 +36,8 @@ def locked_first(query: str, limit: int | None = None, *, key: str = "id", of: s
     """
     most = "" if limit is None else f" LIMIT {limit}"
     table = "" if of is None else f" OF {of}"
-    return f"{query} ORDER BY {key}{most} FOR UPDATE{table} SKIP LOCKED"
+    return f"""{query}
+    ORDER BY {key}{most} FOR UPDATE{table} SKIP LOCKED"""
 
 
 def locked_one(columns: str, condition: str | None = None, *, mode: str = "UPDATE") -> str:
