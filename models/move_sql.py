@@ -44,6 +44,21 @@ WITHDRAW_WAITS = """, withdrawn AS (
         UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
         FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL
     )"""
+# The statement that parks the run also inserts its waits: a run is never parked without what it waits for. A wait that this
+# activation opened and the park does not list is not awaited any longer: it must not wake a run that is parked on another.
+OPEN_WAITS = """, opened AS (
+        INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
+        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,
+            now() + new.due_ms * interval '1 ms', new.on_due, new.nonce, new.digest, new.grant_key
+        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint,
+            on_due text, nonce text, digest text, grant_key text)
+        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
+        RETURNING *
+    ), not_awaited AS (
+        UPDATE wait SET epoch = wait.epoch - 1 FROM moved
+        WHERE wait.run_id = moved.id AND wait.epoch = moved.epoch AND wait.resolved_at IS NULL
+            AND wait.key NOT IN (SELECT key FROM json_to_recordset(%(waits)s::json) AS listed (key text))
+    )"""
 
 # A run that parks or ends may free places, a run that continues asks for them: the scheduler checks it.
 REQUEST_PLACE_CHECK = """place_check AS (
@@ -81,16 +96,8 @@ def move(
     status = f"status = '{to.target.status}', pause_kind = {_literal(to.target.pause_kind)}, reason = %(reason)s"
     where = f"{sources(verb)} AND {guard}"
     event, named = f"'{to.event}'", f"'{verb}'"
-    return statement(
-        f"{status},\n            {sets}",
-        where,
-        event=event,
-        verb=named,
-        data=data,
-        payload=payload,
-        first=first,
-        then=then,
-    )
+    changes = f"{status},\n            {sets}"
+    return statement(changes, where, event=event, verb=named, data=data, payload=payload, first=first, then=then)
 
 
 def statement(

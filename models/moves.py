@@ -1,11 +1,11 @@
 """The moves of a run: the only place that writes `status`.
 
-A move is one guarded statement: it names the statuses from which it may begin (taken from the lifecycle table) and, when
-a worker makes it, the epoch and the lease under which it may. It changes the run row, takes the run's next `seq` and
-writes the event, all or nothing. No row back means that somebody else decided first: re-read and decide again.
+A move is one guarded statement. Its guard names the statuses from which it may begin (from the lifecycle table) and, for a
+worker's move, the epoch and the lease. It changes the run row, takes the run's next `seq` and writes the event, all or
+nothing. It returns no row if another transaction decided first: read the run again and decide again.
 
 A guard reads only columns of the run row that it updates. A statement that waited for the row's lock still sees its old
-snapshot of every other table, so a guard over one of these would lose what was committed meanwhile.
+snapshot of every other table, so a guard on another table would miss what was committed while it waited.
 """
 
 import json
@@ -25,6 +25,7 @@ from models.move_sql import (
     NOT_LEASED,
     NOTHING_REQUESTED,
     NOTIFY_RELATIVES,
+    OPEN_WAITS,
     PARK,
     READY,
     RELEASE_WORKER,
@@ -86,9 +87,9 @@ CLAIMED = f"""
 
 
 def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, served: list[str]) -> Statement:
-    """`start` or `continue`: take the run whose ticket carries this epoch; an epoch is claimed at most once, ever.
+    """`start` or `continue`: lease the run whose ticket has this epoch; an epoch is claimed at most once, ever.
 
-    `versions` is a JSON object of agent name to code digest. The row carries all that an activation needs.
+    `versions` is a JSON object of agent name to code digest. The row has all data that an activation needs.
     """
     return Statement(
         _CLAIM, {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served}
@@ -126,32 +127,50 @@ def _effects() -> dict[str, Any]:
 
 
 def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement:
-    """Finish the run with its result (JSON text). A cancel that is pending came too late, and the event says so."""
+    """Finish the run with its result (JSON text). A pending cancel is too late, and the event records that."""
     return Statement(_SUCCEED, _ended(run=run, epoch=epoch, worker=worker, n=n, result=result, active_ms=active_ms))
 
 
 def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, successor: UUID) -> Statement:
-    """Finish the run without a result, because another takes over from it; see `models.runs.successors`."""
+    """Finish the run without a result, because its successor continues its work; see `models.runs.successors`."""
     at = _ended(run=run, epoch=epoch, worker=worker, n=n, active_ms=active_ms)
     return Statement(_RESTART, {**at, "successor": successor})
 
 
 def fail(
-    run: UUID, epoch: int, worker: UUID, *, n: int, reason: str, error: str, active_ms: int,
-    in_flight: str | None = None, stopped: str | None = None, cleanup: Sequence[str] = (),
-) -> Statement:  # fmt: skip
-    """Finish the run with its error (JSON text); `cleanup` names the steps with which its code undid something at the end."""
+    run: UUID,
+    epoch: int,
+    worker: UUID,
+    *,
+    n: int,
+    reason: str,
+    error: str,
+    active_ms: int,
+    in_flight: str | None = None,
+    stopped: str | None = None,
+    cleanup: Sequence[str] = (),
+) -> Statement:
+    """Finish the run with its error (JSON text). `cleanup` names the steps with which its code undid something at the end."""
     params = _ended(run=run, epoch=epoch, worker=worker, n=n, error=error, active_ms=active_ms, cleanup=_names(cleanup))
     return Statement(_FAIL, {**params, "reason": reason, "in_flight": in_flight, "stopped": stopped})
 
 
 def cancel_executing(
-    run: UUID, epoch: int, worker: UUID, *, active_ms: int, in_flight: str | None, stopped: str,
-    by: str | None = None, comment: str | None = None, reason: Reason = Reason.BY_USER, cleanup: Sequence[str] = (),
-) -> Statement:  # fmt: skip
+    run: UUID,
+    epoch: int,
+    worker: UUID,
+    *,
+    active_ms: int,
+    in_flight: str | None,
+    stopped: str,
+    by: str | None = None,
+    comment: str | None = None,
+    reason: Reason = Reason.BY_USER,
+    cleanup: Sequence[str] = (),
+) -> Statement:
     """Complete a cancel on the worker that executed the run.
 
-    `stopped` says how its code was brought to an end, `cleanup` names the steps with which it undid something before.
+    `stopped` is how its code ended; `cleanup` names the steps with which it undid something before.
     """
     params = _ended(run=run, epoch=epoch, worker=worker, active_ms=active_ms, in_flight=in_flight, stopped=stopped)
     return Statement(_CANCEL, {**params, "reason": reason, "by": by, "comment": comment, "cleanup": _names(cleanup)})
@@ -209,20 +228,16 @@ def release(
 ) -> Statement:
     """`recover` or `hand_back`: make the run ready again, unless a request or a limit decides otherwise.
 
-    A recovery counts: HOST_LOST a crash, WORKER_LOST a loss; the run FAILS at the third crash or the eleventh loss with
-    `error`. A hand-back counts nothing. `in_flight` names the step for the event, where the row may not show it yet.
+    A recovery counts a crash (HOST_LOST) or a loss (WORKER_LOST). At the third crash or the eleventh loss the run FAILS with
+    `error`. A hand-back counts nothing. `in_flight` names the step for the event if the row may not have it yet.
     """
     lost_host = verb is Verb.RECOVER and reason is Reason.HOST_LOST
     lost_worker = verb is Verb.RECOVER and reason is Reason.WORKER_LOST
-    return Statement(
-        _RELEASE,
-        {
-            "run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error,
-            "in_flight": in_flight, "stopped": stopped, "crash": int(lost_host), "loss": int(lost_worker),
-            "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT, "worn_out": Reason.CRASHED if lost_host else Reason.WORKER_LOST,
-            **_effects(),
-        },
-    )  # fmt: skip
+    at = {"run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error}
+    code = {"in_flight": in_flight, "stopped": stopped}
+    counts = {"crash": int(lost_host), "loss": int(lost_worker), "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT}
+    worn_out = Reason.CRASHED if lost_host else Reason.WORKER_LOST
+    return Statement(_RELEASE, {**at, **code, **counts, "worn_out": worn_out, **_effects()})
 
 
 # ---------------------------------------------------------------------------------------- an end that no worker executes
@@ -252,43 +267,28 @@ _EXPIRE = move(
 
 
 def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
-    """Cancel a run that no worker executes: at once, its ticket withdrawn."""
+    """Cancel a run that no worker executes, immediately, and withdraw its ticket."""
     return Statement(_CANCEL_IDLE, {**_ended(run=run, by=by, comment=comment), "tenant": tenant, "reason": reason})
 
 
 def cancel_overdue(run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER) -> Statement:
-    """Complete a cancel that its worker did not answer within the grace and five seconds; fences that worker."""
+    """Complete a cancel that the worker did not answer within the grace and five seconds, and fence that worker."""
     return Statement(_CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": reason})
 
 
 def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None) -> Statement:
-    """Fail a run that no worker executes: somebody refused what it waits for."""
+    """Fail a run that no worker executes, because a person or a provider refused what it waits for."""
     return Statement(_FAIL_IDLE, {**_ended(run=run, by=by, comment=comment), "reason": reason, "error": error})
 
 
 def expire(run: UUID, *, error: str) -> Statement:
-    """Fail a run that is still queued although its time for that is over. No row: it began in time, or has ended."""
+    """Fail a run that is still queued after `expiresIn`. Returns no row if it began in time or has ended."""
     return Statement(_EXPIRE, {**_ended(run=run), "reason": Reason.EXPIRED, "error": error})
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
 _PARKED = f"{PARK}, {CLEAR_REQUEST}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
 _UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_REQUESTED}"
-# The statement that parks the run also inserts its waits: a run is never parked without what it waits for. A wait that this
-# activation opened and the park does not list is not awaited any longer: it must not wake a run that is parked on another.
-_WITH_WAITS = """, opened AS (
-        INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
-        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,
-            now() + new.due_ms * interval '1 ms', new.on_due, new.nonce, new.digest, new.grant_key
-        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint,
-            on_due text, nonce text, digest text, grant_key text)
-        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
-        RETURNING *
-    ), not_awaited AS (
-        UPDATE wait SET epoch = wait.epoch - 1 FROM moved
-        WHERE wait.run_id = moved.id AND wait.epoch = moved.epoch AND wait.resolved_at IS NULL
-            AND wait.key NOT IN (SELECT key FROM json_to_recordset(%(waits)s::json) AS listed (key text))
-    )"""
 _FIRST = "(SELECT {} FROM opened WHERE kind = '{}' ORDER BY id LIMIT 1)"
 # The event has the first question for people (never a token: links are made when it is delivered), or the time of each wait.
 _PARK_DATA = {
@@ -298,14 +298,14 @@ _PARK_DATA = {
         'expiresAt', {rfc3339("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS shown))""",
 }
 # Parks the run, unless a signal or a request reached it after its activation read the inbox.
-_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=data, first=_WITH_WAITS) for verb, data in _PARK_DATA.items()}
+_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=data, first=OPEN_WAITS) for verb, data in _PARK_DATA.items()}
 # Parks the run on its closed window. Only the scheduler ends this wait, and it clears the request first: no guard on the inbox.
 _PARK_FOR_WINDOW = move(
     Verb.PAUSE_BY_AGENT,
     _PARKED,
     f"{FENCE} AND control_request = 'window'",
     data=_PARK_DATA[Verb.PAUSE_BY_AGENT],
-    first=_WITH_WAITS,
+    first=OPEN_WAITS,
 )
 _REQUESTED_BY = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
 # Parks an executing run for the pause that a user requested.
@@ -333,10 +333,10 @@ _RESUME = move(
 
 @dataclass(frozen=True, slots=True)
 class NewWait:
-    """A wait that a park opens; `request` is what whoever answers it is shown.
+    """A wait that a park opens; `request` is shown to the people who answer it.
 
-    When `due_ms` milliseconds from its opening have passed, `on_due` is its outcome. `digest` is that of what a person is
-    shown, `nonce` what the token of the link is derived from, `grant_key` the grant that an authorization waits for.
+    `due_ms` milliseconds after its opening, its outcome is `on_due`. `digest` is the digest of what a person is shown, `nonce`
+    the source of the link's token, `grant_key` the grant that an authorization waits for.
     """
 
     key: str
@@ -362,9 +362,9 @@ def park(
     waits: Sequence[NewWait] = (),
     wake: str = "all",
 ) -> Statement:
-    """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read.
+    """Park the run on its waits. Returns no row if a signal or a request reached it after `inbox` was read.
 
-    The run wakes when `all` or `any` of its waits are over. A wait that is open already stays as it is.
+    The run resumes when `all` or `any` of its waits are over. A wait that is already open stays unchanged.
     """
     pending = len(waits) if wake == "all" else 1
     at = {"run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "active_ms": active_ms, "reason": reason}
@@ -372,7 +372,7 @@ def park(
 
 
 def park_for_window(run: UUID, epoch: int, worker: UUID, *, active_ms: int, window: str) -> Statement:
-    """Park the run at a step edge because its window closed. No row: that is not asked for, or no more."""
+    """Park the run at a step edge because its window closed. Returns no row if no window requests that any longer."""
     at = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.WINDOW_CLOSED}
     opened = _opened([NewWait("window", "window", {"window": window})])
     return Statement(_PARK_FOR_WINDOW, {**at, "wake": "all", "pending": 1, "waits": opened})
@@ -383,16 +383,16 @@ def _opened(waits: Sequence[NewWait]) -> str:
 
 
 def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> Statement:
-    """Park the run at a step edge because a user asked for a pause."""
+    """Park the run at a step edge because a user requested a pause."""
     params = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.BY_USER}
     return Statement(_PAUSE_EXECUTING, params)
 
 
 def pause_idle(run: UUID, *, by: str | None = None, comment: str | None = None) -> Statement:
-    """Park a started run that no worker executes because a user asked for a pause."""
+    """Park a started run that no worker executes, because a user requested a pause."""
     return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER, "by": by, "comment": comment})
 
 
 def resume(run: UUID, *, reason: Reason, by: str | None = None) -> Statement:
-    """Make a parked run ready again; belongs into the transaction that satisfies its wait."""
+    """Make a parked run ready again, in the transaction that ends its wait."""
     return Statement(_RESUME, {"run": run, "reason": reason, "by": by})

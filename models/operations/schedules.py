@@ -1,8 +1,8 @@
-"""A schedule's firings: each makes its run, or is skipped, exactly once, whoever dies meanwhile.
+"""Firings of schedules: each makes its run, or is skipped, exactly once, even if a scheduler dies.
 
-One transaction locks the schedule where it still wants to fire at the time that was seen, makes the run, notes the firing
-and moves on to the next time. So either all of it happened or nothing did; who comes second finds another time, and a
-firing that is noted already is never made again.
+One transaction locks the schedule if it is still due at the time that the scheduler read, makes the run, records the firing and
+sets the next time. All of it happens or nothing does: a second scheduler finds another time, and a recorded firing is never
+made again.
 """
 
 import json
@@ -79,7 +79,7 @@ _LET_GO = f"""
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What a firing came to: the time, and the new run's first event unless it was skipped."""
+    """Result of a firing: its time, and the new run's first event unless it was skipped."""
 
     at: datetime | None
     event: Row | None
@@ -100,7 +100,7 @@ _DELETE = "DELETE FROM schedule WHERE tenant = %(tenant)s AND name = %(name)s RE
 
 
 def current(tenant: str, name: str) -> Statement:
-    """Lock a schedule and read it, with `now`: whoever puts it keeps it from firing meanwhile. No row: there is none."""
+    """Lock a schedule and read it, with `now`; it cannot fire while it is put. Returns no row if it is missing."""
     return Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None})
 
 
@@ -118,21 +118,21 @@ def put(
     next_at: datetime | None,
     by: UUID | None,
 ) -> Statement:
-    """Make or replace a schedule (`request` is JSON text from `request`), to fire at `next_at` unless it is paused."""
+    """Make or replace a schedule that fires at `next_at` unless paused; `request` is JSON text of the function `request`."""
     given = {"cron": cron, "timezone": timezone, "agent": agent, "request": request, "overlap": overlap}
     then = {"catch_up": catch_up, "paused": paused, "next_at": next_at, "by": by}
     return Statement(_PUT, {"tenant": tenant, "name": name, **given, **then})
 
 
 def delete(tenant: str, name: str) -> Statement:
-    """Forget a schedule; runs that it made go on. No row: there is none."""
+    """Delete a schedule; the runs that it made continue. Returns no row if it is missing."""
     return Statement(_DELETE, {"tenant": tenant, "name": name})
 
 
 def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: datetime) -> Fired | None:
-    """Fire for the time that was seen to have come; None when somebody else did, or the schedule was changed.
+    """Fire for the due time that the scheduler read. Return None if another scheduler fired or the schedule changed.
 
-    Raises ValueError when the schedule's zone is not known on this machine.
+    Raises ValueError if this machine does not know the schedule's time zone.
     """
     with connection.transaction():
         row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": seen}).one(connection)
@@ -149,7 +149,7 @@ def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: date
 
 
 def run_now(connection: psycopg.Connection[Any], tenant: str, name: str) -> Row | None:
-    """Make a run at once in the caller's transaction, whatever else is running; its first event. None: no such schedule."""
+    """Make a run immediately in the caller's transaction, whatever runs. Return its first event. None: no such schedule."""
     row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None}).one(connection)
     if row is None:
         return None
@@ -162,19 +162,19 @@ def run_now(connection: psycopg.Connection[Any], tenant: str, name: str) -> Row 
 
 
 def stop(tenant: str, name: str, seen: datetime) -> Statement:
-    """Fire no more, because this machine cannot say when; putting the schedule again makes it fire again."""
+    """Stop a schedule whose next time this machine cannot compute; putting the schedule again starts it again."""
     return Statement(_STOP, {"tenant": tenant, "name": name, "seen": seen})
 
 
 def let_go() -> Statement:
-    """Let runs go that waited for the one before them. Rows: their queues."""
+    """Release runs that waited for the one before them. The rows are their queues."""
     return Statement(_LET_GO, {})
 
 
 def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: datetime) -> NewRun:
-    """Give the run that a schedule makes: on its agent's own queue and with its own time limit where nothing else was said.
+    """Return the run that a schedule makes, with its agent's own queue and time limit unless the schedule has others.
 
-    Its metadata say which schedule made it, and for which time, unless they say something else of these names.
+    Its metadata name the schedule and the time, unless they have these names already.
     """
     asked = row["request"]["run"]
     agent = Statement(_AGENT, {"name": row["agent"]}).one(connection) or {"queue": "default", "timeout_ms": None}
@@ -190,7 +190,7 @@ def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: dat
         tags=asked["tags"],
         approval_strategy=asked["approval_strategy"],
         window=asked["window"],
-        # Missing in what was stored before runs had them.
+        # Missing in schedules that were stored before runs had these.
         expires_in_ms=asked.get("expires_in_ms"),
         concurrency_key=asked.get("concurrency_key"),
         on_conflict=asked.get("on_conflict", "queue"),
@@ -199,7 +199,7 @@ def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: dat
 
 
 def _make(connection: psycopg.Connection[Any], row: Row, at: datetime, running: list[UUID]) -> Row | None:
-    """Make the run of a firing, or note that it was skipped; gives the run's first event."""
+    """Make the run of a firing and return its first event, or record that it was skipped."""
     if running and (row["overlap"] == "skip" or len(running) >= MOST_OPEN):
         _note(connection, row, at, "skipped", None)
         return None
@@ -222,14 +222,22 @@ def _running(connection: psycopg.Connection[Any], row: Row) -> list[UUID]:
 
 
 def request(run: NewRun, given: Mapping[str, Any], *, queue: str | None, timeout_ms: int | None) -> str:
-    """Write what a schedule keeps of a run: as it was `given` (without its input), and ready to be enqueued.
+    """Return the JSON text that a schedule keeps of a run: as it was `given` (without its input), and ready to enqueue.
 
-    `queue` and `timeout_ms` are what was asked for; where nothing was, the agent's own at each firing are taken.
+    `queue` and `timeout_ms` are those of the request; None takes the agent's own at each firing.
     """
     ready = {
-        "queue": queue, "input": run.input, "priority": run.priority, "timeout_ms": timeout_ms, "user_id": run.user_id,
-        "metadata": dict(run.metadata), "tags": list(run.tags), "approval_strategy": run.approval_strategy,
-        "window": run.window, "expires_in_ms": run.expires_in_ms, "concurrency_key": run.concurrency_key,
+        "queue": queue,
+        "input": run.input,
+        "priority": run.priority,
+        "timeout_ms": timeout_ms,
+        "user_id": run.user_id,
+        "metadata": dict(run.metadata),
+        "tags": list(run.tags),
+        "approval_strategy": run.approval_strategy,
+        "window": run.window,
+        "expires_in_ms": run.expires_in_ms,
+        "concurrency_key": run.concurrency_key,
         "on_conflict": run.on_conflict,
-    }  # fmt: skip
+    }
     return json.dumps({"given": {name: value for name, value in given.items() if name != "input"}, "run": ready})

@@ -1,6 +1,7 @@
-"""What runs and the runs that they started mean to each other: they are started with the record of it, a child's end reaches
-its parent, a parent's cancel its children. The latter two are folded from the outbox, in the transaction that deletes the row,
-so that each happens once.
+"""Children of runs: a step starts them, their ends reach the parent, and the parent's cancel reaches them.
+
+The parent starts its children in the transaction that records the step. Ends and cancels are rows of the outbox, and take effect
+in the transaction that deletes the row, so each takes effect once.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from models.statement import Statement
 from models.waiting import waits
 
 RESERVED = "taxiway."
-"""What the names of signals begin with that no user may send."""
+"""Prefix of the signal names that no user may send."""
 CHILD = f"{RESERVED}child/"
 CANCELED_AT_ONCE = 100
 
@@ -70,10 +71,10 @@ _ANY_LEFT = f"""
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start children and record it as a step, whose value are their ids: both or neither, under the parent's fence.
+    """Start children, and record a step whose value is their ids: both or neither, under the parent's fence.
 
-    They inherit tenant, user, tags, and priority unless `own_priority`; and where people approve the parent's calls of tools,
-    they approve those of its children too: nobody gets past them by starting somebody else.
+    The children inherit tenant, user, tags, and (unless `own_priority`) priority. If people approve the parent's calls of tools,
+    they also approve those of its children: an agent cannot evade the approval by a child.
     """
 
     fence: Fence
@@ -87,9 +88,9 @@ class Spawn:
     own_priority: bool = False
 
     def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction. No row: the fence is passed, or one of the run's limits is reached.
+        """Execute it in the caller's transaction. Returns no row if the fence has passed or a limit of the run is reached.
 
-        The row's `more` are the children's first events.
+        The row's `more` has the children's first events.
         """
         at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker}
         parent = Statement(_EXPECT, {**at, "count": len(self.children), "most": self.most_children}).one(connection)
@@ -98,7 +99,7 @@ class Spawn:
         row = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight).one(connection)
         level = Statement(_LEVEL, {"run": self.fence.run, "most": self.most_levels}).one(connection)
         if row is None or level is None:
-            raise psycopg.Rollback  # the caller's transaction comes to nothing, and that is its answer
+            raise psycopg.Rollback  # rolls the caller's transaction back: its answer is no row
         return {
             **row,
             "more": enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children]),
@@ -107,16 +108,20 @@ class Spawn:
     def _born(self, child: NewRun, parent: Row) -> NewRun:
         asks = parent["approval_strategy"] == "ON_TOOL_CALL"
         return replace(
-            child, user_id=parent["user_id"], tags=parent["tags"], parent_run_id=self.fence.run, created_by=parent["created_by"],
+            child,
+            user_id=parent["user_id"],
+            tags=parent["tags"],
+            parent_run_id=self.fence.run,
+            created_by=parent["created_by"],
             priority=child.priority if self.own_priority else parent["priority"],
             approval_strategy="ON_TOOL_CALL" if asks else "NONE",
-        )  # fmt: skip
+        )
 
 
 def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> EffectResult:
-    """Tell a run that children of it have ended: it goes on if it waits for that, else it is kept until it does.
+    """Deliver the ends of children to their parent: it resumes if it waits for them, otherwise the ends are kept until it does.
 
-    `parent` is the locked run row. A parent that has ended itself hears nothing any more.
+    `parent` is the locked run row. A parent that has ended itself gets nothing.
     """
     if parent["finished_at"] is not None:
         return EffectResult()
@@ -128,10 +133,10 @@ def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) 
 
 
 def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> EffectResult:
-    """Cancel the children of a run that was canceled, some at a time; theirs follow by rows that their ends write.
+    """Cancel children of a canceled run, CANCELED_AT_ONCE at a time. Their ends write the rows that cancel their own children.
 
-    None is missed: children are inserted under the lock of their parent's row and under its fence, so that each of them was
-    committed before the cancel, and with it before the row that is folded here; none can come after it.
+    No child is missed: children are inserted under the lock of the parent's row and under its fence. So each child was committed
+    before the cancel, and with it before the row that is folded here; none can follow.
     """
     events: list[Row] = []
     workers: list[UUID] = []

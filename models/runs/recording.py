@@ -1,8 +1,8 @@
-"""What an activation writes while it goes on: steps, attempts, events, log lines, the step in flight.
+"""Records of an activation: steps, attempts, events, log lines, the step in flight.
 
-Every statement is fenced by epoch and lease. Items that change more than the step in flight carry their number `n`
-within the activation; the run row keeps the last one committed, so an item retried after a lost acknowledgement is
-recognised and never written twice.
+Every statement is fenced by epoch and lease. Items that change more than the step in flight carry their number `n` within the
+activation. The run row keeps the last committed number, so an item that is retried after a lost acknowledgement is recognised
+and never written twice.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from models.statement import Statement
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The right under which an activation writes."""
+    """The right of an activation to write its run; see `models.sql.fence`."""
 
     run: UUID
     epoch: int
@@ -37,7 +37,7 @@ class StepRecord:
     error: str | None = None
     approval: str | None = None
     at_ms: float | None = None
-    """When an async agent saw it, in milliseconds of the run's clock."""
+    """When an async agent saw the outcome, in milliseconds of the run's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,24 +166,22 @@ def _fenced(fence: Fence) -> dict[str, object]:
 
 
 def step(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: str | None) -> Statement:
-    """Record a step's outcome or a failed attempt. No row: the fence is passed, or one of the run's limits is reached.
+    """Record a step's outcome or a failed attempt. Returns no row if the fence has passed or a limit of the run is reached.
 
-    Raises psycopg.DatabaseError with STEP_FINISHED when the step had an outcome already: a finished step is never overwritten.
+    Raises psycopg.DatabaseError with STEP_FINISHED if the step has an outcome already: a finished step is never overwritten.
     """
     size = _bytes(record.value or "") + _bytes(record.error or "")
     finished = int(record.status in ("succeeded", "failed"))
-    fields = {
-        **_about(record), "status": record.status, "value": record.value, "error": record.error, "approval": record.approval,
-        "bytes": size, "finished": finished, "in_flight": in_flight, "n": n, "max_steps": limits.steps,
-        "max_bytes": limits.recorded_bytes,
-    }  # fmt: skip
-    return Statement(_STEP, {**_fenced(fence), **fields})
+    outcome = {"status": record.status, "value": record.value, "error": record.error, "approval": record.approval}
+    counted = {"bytes": size, "finished": finished, "max_steps": limits.steps, "max_bytes": limits.recorded_bytes}
+    at = {**_fenced(fence), "n": n, "in_flight": in_flight}
+    return Statement(_STEP, {**at, **_about(record), **outcome, **counted})
 
 
 def abandoned(fence: Fence, n: int, record: StepRecord, limits: Limits, in_flight: str | None) -> Statement:
-    """Record that the agent itself gave a step up. One that is finished stays as it is, and the row holds nothing then.
+    """Record that the agent gave a step up. A finished step stays unchanged, and the row is empty then.
 
-    No row: the fence is passed, or one of the run's limits is reached.
+    Returns no row if the fence has passed or a limit of the run is reached.
     """
     fields = {**_about(record), "in_flight": in_flight, "n": n, "max_steps": limits.steps}
     return Statement(_ABANDONED, {**_fenced(fence), **fields})
@@ -191,23 +189,28 @@ def abandoned(fence: Fence, n: int, record: StepRecord, limits: Limits, in_fligh
 
 def _about(record: StepRecord) -> dict[str, object]:
     return {
-        "key": record.key, "name": record.name, "digest": record.digest, "occurrence": record.occurrence,
-        "attempts": record.attempts, "duration_ms": record.duration_ms, "at_ms": record.at_ms,
-    }  # fmt: skip
+        "key": record.key,
+        "name": record.name,
+        "digest": record.digest,
+        "occurrence": record.occurrence,
+        "attempts": record.attempts,
+        "duration_ms": record.duration_ms,
+        "at_ms": record.at_ms,
+    }
 
 
 def event(fence: Fence, n: int, kind: str, data: str, in_flight: str | None) -> Statement:
-    """Record a durable event of the agent; `data` is a JSON text."""
+    """Record a durable event of the agent (`data` is JSON text). Returns no row if the fence has passed."""
     return Statement(_EVENT, {**_fenced(fence), "n": n, "type": kind, "data": data, "in_flight": in_flight})
 
 
 def in_flight(fence: Fence, step_key: str | None) -> Statement:
-    """Say which step executes now."""
+    """Write which step executes now. Returns no row if the fence has passed."""
     return Statement(_IN_FLIGHT, {**_fenced(fence), "in_flight": step_key})
 
 
 def log(fence: Fence, lines: Sequence[LogLine]) -> Statement:
-    """Append log lines; the caller keeps within the run's log budget."""
+    """Append log lines. The caller keeps within the run's log budget."""
     return Statement(
         _LOG,
         {
