@@ -2,6 +2,7 @@
 
 ExecutorError
 ├── Refused         an item cannot be recorded: tell the host which and why
+├── StepFinished    a step that is recorded again has its outcome already: tell the host
 ├── HostGone        the agent host died, hung or spoke nonsense: its activation ends here
 └── CannotServe     no host can be started: the worker says why and stops
 """
@@ -17,6 +18,10 @@ class Refused(ExecutorError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class StepFinished(ExecutorError):
+    """The step has an outcome already; nothing of its transaction was committed."""
 
 
 class HostGone(ExecutorError):

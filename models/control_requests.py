@@ -1,4 +1,4 @@
-"""Requests that wait for their moment: recorded on the run row, they change no status."""
+"""Pending pause and cancel requests on the run row; they change no status."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,113 +6,109 @@ from uuid import UUID
 
 from models.blocked_on import NOT_BEFORE, OVERLAP, PLACE
 from models.lifecycle import Reason
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 _SUPERSEDED = "taxiway.run/"
-# The same as `why_canceled`, over the columns of a run.
+# `why_canceled` as SQL over the columns of a run.
 WHY_CANCELED = f"""CASE WHEN control_by IS NULL THEN '{Reason.BY_PARENT}'
             WHEN starts_with(control_by, '{_SUPERSEDED}') THEN '{Reason.SUPERSEDED}' ELSE '{Reason.BY_USER}' END"""
+# Requests a cancel of a run that a worker executes. A repeated request keeps the time of the first.
 _REQUEST_CANCEL = """
     UPDATE run SET control_request = 'cancel', control_by = %(by)s, control_reason = %(comment)s, updated_at = now(),
         control_at = CASE control_request WHEN 'cancel' THEN control_at ELSE now() END, control_grace_ms = %(grace_ms)s
     WHERE id = %(run)s AND tenant = %(tenant)s AND lease_worker IS NOT NULL
     RETURNING id, lease_worker, epoch
     """
-# Cancel beats pause, and pause beats a window that closed: each is recorded only where nothing is that beats it.
-# A queued run is held from now on; its ticket is withdrawn, and it keeps no place from others meanwhile.
-_ASKS = f"(status = 'QUEUED' AND lined AND coalesce(blocked_on, '') NOT IN ('{NOT_BEFORE}', '{OVERLAP}'))"
+_FREES = f"(status = 'QUEUED' AND lined AND coalesce(blocked_on, '') NOT IN ('{NOT_BEFORE}', '{OVERLAP}'))"
+# Requests a pause. A cancel beats a pause, and a pause beats a closed window: each is recorded only where no stronger one is.
+# A queued run is held from now on: its ticket is withdrawn, and it frees its places.
 _REQUEST_PAUSE = f"""
-    WITH asked AS (
+    WITH requested AS (
         UPDATE run SET control_request = 'pause', control_by = %(by)s, control_reason = %(comment)s, control_at = now(),
-            updated_at = now(), ticket_at = NULL, blocked_on = CASE WHEN {_ASKS} THEN '{PLACE}' ELSE blocked_on END,
-            blocked_until = CASE WHEN NOT {_ASKS} THEN blocked_until END
+            updated_at = now(), ticket_at = NULL, blocked_on = CASE WHEN {_FREES} THEN '{PLACE}' ELSE blocked_on END,
+            blocked_until = CASE WHEN NOT {_FREES} THEN blocked_until END
         WHERE id = %(run)s AND (control_request IS NULL OR control_request = 'window') AND finished_at IS NULL AND
             (lease_worker IS NOT NULL OR status IN ('QUEUED', 'AUTH_REQUIRED') OR (status = 'PAUSED' AND pause_kind <> 'user'))
         RETURNING id, status, lease_worker, epoch, blocked_on
-    ), freed AS (
-        INSERT INTO place_change (run_id) SELECT id FROM asked WHERE blocked_on = '{PLACE}'
+    ), place_checks AS (
+        INSERT INTO place_change (run_id) SELECT id FROM requested WHERE blocked_on = '{PLACE}'
     )
-    SELECT id, status, lease_worker, epoch FROM asked
+    SELECT id, status, lease_worker, epoch FROM requested
     """
+# Clears a requested pause. A queued run that was held asks for its places again.
 _TAKE_PAUSE_BACK = f"""
-    WITH forgotten AS (
+    WITH cleared AS (
         UPDATE run SET control_request = NULL, control_by = NULL, control_reason = NULL, control_at = NULL, updated_at = now()
         WHERE id = %(run)s AND control_request = 'pause' AND finished_at IS NULL
         RETURNING id, status, queue, blocked_on
-    ), asking AS (
-        INSERT INTO place_change (run_id) SELECT id FROM forgotten WHERE blocked_on = '{PLACE}'
+    ), place_checks AS (
+        INSERT INTO place_change (run_id) SELECT id FROM cleared WHERE blocked_on = '{PLACE}'
     )
-    SELECT id, status, queue FROM forgotten
+    SELECT id, status, queue FROM cleared
     """
 
-# Several runs at once: each is locked first, in the order of their ids; one that somebody decides about comes next time. They
-# are found by the index of what is in flight and looked up by their keys, whatever the planner thinks of the number of runs:
-# hence `MATERIALIZED`, `LATERAL` and `ANY (ARRAY[…])`, which can be no join with all runs.
-_ASK_FOR_WINDOWS = """
+_LEASED = "coalesce(lease_worker IS NOT NULL, FALSE)"
+# Requests parks of executing runs whose window closed. `closed` is the window that gates the run: its own, or that of its queue
+# or agent.
+_ASK_FOR_WINDOWS = f"""
     WITH gated AS MATERIALIZED (
         SELECT id, CASE WHEN window_name = ANY(%(windows)s::text[]) THEN window_name
             ELSE coalesce(%(queues)s::json ->> queue, %(agents)s::json ->> agent) END AS closed
         FROM run WHERE lease_worker IS NOT NULL AND control_request IS NULL
-    ), chosen AS (
-        SELECT locked.id, wanted.closed
-        FROM (SELECT * FROM (SELECT id, closed FROM gated WHERE closed IS NOT NULL LIMIT 500) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(lease_worker IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
-        ) AS locked
+    ), locked AS (
+        {locked_in_order("SELECT * FROM gated WHERE closed IS NOT NULL LIMIT 500", _LEASED, keep=["closed"])}
     )
-    UPDATE run SET control_request = 'window', control_by = NULL, control_reason = chosen.closed, control_at = now()
-    FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(lease_worker IS NOT NULL, FALSE) AND control_request IS NULL
+    UPDATE run SET control_request = 'window', control_by = NULL, control_reason = locked.closed, control_at = now()
+    FROM locked WHERE run.id = ANY (ARRAY[locked.id]) AND {_LEASED} AND control_request IS NULL
     RETURNING run.id, lease_worker
     """
-_TAKE_WINDOWS_BACK = """
-    WITH asked AS MATERIALIZED (
+# Clears requests for windows that are not closed any longer.
+_TAKE_WINDOWS_BACK = f"""
+    WITH requested AS MATERIALIZED (
         SELECT id FROM run WHERE lease_worker IS NOT NULL AND control_request = 'window'
             AND control_reason <> ALL(%(windows)s::text[])
-    ), chosen AS (
-        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM asked LIMIT 500) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND coalesce(lease_worker IS NOT NULL, FALSE) FOR UPDATE SKIP LOCKED
-        ) AS locked
+    ), locked AS (
+        {locked_in_order("SELECT id FROM requested LIMIT 500", _LEASED)}
     )
     UPDATE run SET control_request = NULL, control_reason = NULL, control_at = NULL
-    FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND control_request = 'window'
+    FROM locked WHERE run.id = ANY (ARRAY[locked.id]) AND control_request = 'window'
         AND control_reason <> ALL(%(windows)s::text[])
     RETURNING run.id
     """
 
 
 def superseded_by(run: UUID) -> str:
-    """Say, as who asked for a cancel, that a later run with the same concurrency key did."""
+    """Return the requester of a cancel that a later run with the same concurrency key caused."""
     return f"{_SUPERSEDED}{run}"
 
 
 def why_canceled(by: str | None) -> Reason:
-    """Give the reason of a cancel that was asked for by a person, by a later run, or (None) because of the run's parent."""
+    """Return the reason of a cancel that a user, a later run, or (None) the run's parent requested."""
     if by is None:
         return Reason.BY_PARENT
     return Reason.SUPERSEDED if by.startswith(_SUPERSEDED) else Reason.BY_USER
 
 
 def ask_for_windows(*, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]) -> Statement:
-    """Ask the workers of runs whose window closed to park them at their next step edge; rows name the workers to wake.
+    """Request that workers park runs behind a closed window at their next step edge. Rows name the workers to wake.
 
-    `windows` closed and are to pause what they gate; `queues` and `agents` name the one of these that gates them.
+    `windows` are closed and pause the runs that they gate; `queues` and `agents` map those that they gate to their window.
     """
-    told = {"queues": json.dumps(queues), "agents": json.dumps(agents)}
-    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **told})
+    gated = {"queues": json.dumps(queues), "agents": json.dumps(agents)}
+    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **gated})
 
 
 def take_windows_back(*, windows: Sequence[str]) -> Statement:
-    """Forget what was asked for other windows than these: they are open again."""
+    """Clear the requests for all windows but these: the others are open again."""
     return Statement(_TAKE_WINDOWS_BACK, {"windows": list(windows)})
 
 
 def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement:
-    """Ask the worker that executes the run to stop it: cancel beats a pause that was asked for before.
+    """Request a cancel from the worker that executes the run; it replaces a requested pause.
 
-    `by` is None when the run's parent was canceled; see `why_canceled`.
-
-    No row: no worker executes it. The row names the worker to wake.
+    `by` is None if the run's parent was canceled; see `why_canceled`. The row names the worker to wake. Returns no row if no
+    worker executes the run.
     """
     return Statement(
         _REQUEST_CANCEL, {"run": run, "tenant": tenant, "by": by, "comment": comment, "grace_ms": grace_ms}
@@ -120,13 +116,13 @@ def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | Non
 
 
 def request_pause(run: UUID, *, by: str | None, comment: str | None) -> Statement:
-    """Record that somebody wants the run to pause: at its next step edge, when its wait is over, or before it starts.
+    """Request a pause: the run pauses at its next step edge, when its wait is over, or before it starts.
 
-    No row: something is recorded already, or the run can be paused at once (`moves.pause_idle`).
+    Returns no row if a request is recorded already, or if the run can be paused immediately (`moves.pause_idle`).
     """
     return Statement(_REQUEST_PAUSE, {"run": run, "by": by, "comment": comment})
 
 
 def take_pause_back(run: UUID) -> Statement:
-    """Forget a recorded pause. No row: none is recorded."""
+    """Clear a requested pause. Returns no row if none is recorded."""
     return Statement(_TAKE_PAUSE_BACK, {"run": run})

@@ -1,4 +1,4 @@
-"""Ends of a run that no worker makes: the move, and behind it in the same transaction the end of what the run waited for."""
+"""Ends of a run that no worker executes: the move, then in the same transaction the end of the run's waits."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,8 @@ from models.lifecycle import Reason
 from models.runtime.database import Row
 from models.statement import Statement
 
-# A statement of its own: the end may have waited for a park that opened waits meanwhile, and would not see them.
+# Withdraws the run's open waits. A statement of its own: the end may have waited for a park that opened waits, and its own
+# snapshot would not show them.
 _CLOSE = """
     UPDATE wait SET resolved_at = now(), outcome = 'withdrawn' WHERE run_id = %(run)s AND resolved_at IS NULL RETURNING id
     """
@@ -19,14 +20,14 @@ _CLOSE = """
 def cancel_idle(
     connection: psycopg.Connection[Any], run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None
 ) -> Row | None:
-    """Cancel a run that no worker executes; gives its last event, or None when somebody decided first."""
+    """Cancel a run that no worker executes. Return its last event, or None if another transaction decided first."""
     return _ended(connection, moves.cancel_idle(run, tenant, reason=reason, by=by, comment=comment))
 
 
 def cancel_overdue(
     connection: psycopg.Connection[Any], run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER
 ) -> Row | None:
-    """Complete a cancel that its worker did not answer; gives the last event, or None."""
+    """Complete a cancel that the worker did not answer in time. Return the last event, or None."""
     return _ended(connection, moves.cancel_overdue(run, in_flight=in_flight, reason=reason))
 
 
@@ -39,7 +40,7 @@ def fail_idle(
     by: str | None = None,
     comment: str | None = None,
 ) -> Row | None:
-    """Fail a run that no worker executes; gives its last event, or None."""
+    """Fail a run that no worker executes. Return its last event, or None."""
     return _ended(connection, moves.fail_idle(run, reason=reason, error=error, by=by, comment=comment))
 
 

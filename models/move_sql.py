@@ -1,38 +1,36 @@
-"""How a move is written: one statement over the run row, its event, and what else must be true when it has happened.
+"""Statement of a move: one change of the run row, its event, and everything else that must be true when it has happened.
 
-A statement has the changes of the row, the guard under which they may be made, and further parts over `moved`, the row as
-it is afterwards. `models.moves` says which moves there are; nobody else writes any.
+A statement has the changes of the row, the guard under which they may be made, and further parts over `moved`, which is the row
+after the change. `models.moves` defines the moves; no other module writes one.
 """
 
 from models.blocked_on import PLACE
 from models.lifecycle import MOVES, State, Verb
 
-# A window that closed asks for a park at the next step edge; whatever else ends the activation serves it as well.
-NOTHING_ASKED = "(control_request IS NULL OR control_request = 'window')"
+# A closed window requests a park at the next step edge. Any other end of the activation fulfils that request too.
+NOTHING_REQUESTED = "(control_request IS NULL OR control_request = 'window')"
 CLEAR_REQUEST = "control_request = NULL, control_reason = NULL, control_at = NULL"
-# `coalesce` keeps the planner on the run's key: by the index of what is in flight it would read, while an old snapshot
-# is open, every run that the worker ever held (measured: 50,000 of them make a step ten times slower).
-FENCE = "epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)"
 NOT_LEASED = "lease_worker IS NULL"
 ACTIVE_UNTIL_NOW = (
     "active_ms + CASE WHEN lease_worker IS NULL THEN 0 ELSE (extract(epoch FROM now() - claimed_at) * 1000)::bigint END"
 )
 RELEASE_WORKER = "lease_worker = NULL, ticket_at = NULL, blocked_on = NULL, blocked_until = NULL"
-# Who competes for places asks for them again: it may have given them up when it parked.
+# A run that competes for places asks for them again: it may have freed them when it parked.
 READY = f"""lease_worker = NULL, ticket_at = NULL, blocked_on = CASE WHEN lined THEN '{PLACE}' END, blocked_until = NULL,
             ready_at = now(), resumed = TRUE"""
 PARK = f"{RELEASE_WORKER}, ready_at = NULL"
 END = f"{PARK}, finished_at = now()"
-END_DATA = """json_strip_nulls(json_build_object(
-    'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text, 'cleanup', %(cleanup)s::json,
-    'by', coalesce(%(by)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_by END),
-    'comment', coalesce(%(comment)s::text, CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN control_reason END),
-    'continuedAs', continued_as,
-    'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
+_BY_REQUEST = "CASE WHEN status = 'CANCELED' AND control_request = 'cancel' THEN {} END"
+END_DATA = f"""json_strip_nulls(json_build_object(
+                'stepInFlight', %(in_flight)s::text, 'stopped', %(stopped)s::text, 'cleanup', %(cleanup)s::json,
+                'by', coalesce(%(by)s::text, {_BY_REQUEST.format("control_by")}),
+                'comment', coalesce(%(comment)s::text, {_BY_REQUEST.format("control_reason")}),
+                'continuedAs', continued_as,
+                'cancelTooLate', CASE WHEN status <> 'CANCELED' AND control_request = 'cancel' THEN TRUE END))"""
 
-# What the end of a run means to its parent and to its children is told by the scheduler; nothing but the run's own row is
-# read for it, so that it holds for every end.
-NOTIFY_RELATIVES = """, told AS (
+# The scheduler brings the end of a run to its parent and to its children. This part reads the run's own row alone, so that it
+# holds for every end.
+NOTIFY_RELATIVES = """, effects AS (
         INSERT INTO outbox (id, tenant, target_run_id, effect, data)
         SELECT %(to_parent)s::uuid, tenant, parent_run_id, 'child_ended',
             json_build_object('run', id, 'key', parent_key, 'status', status)
@@ -40,15 +38,32 @@ NOTIFY_RELATIVES = """, told AS (
         UNION ALL SELECT %(to_children)s::uuid, tenant, id, 'parent_canceled', NULL
         FROM moved WHERE status = 'CANCELED' AND children > 0
     )"""
-# While a run is leased its own activation alone opens waits of it, each before its end begins, so that its worker's statement
-# sees them all. For other ends see `models.idle_ends`.
-WITHDRAW_WAITS = """, closed AS (
+# Only the activation that leases the run opens waits, each before its end begins, so its worker's statement sees every open wait.
+# `models.idle_ends` withdraws the waits for other ends.
+WITHDRAW_WAITS = """, withdrawn AS (
         UPDATE wait SET resolved_at = now(), outcome = 'withdrawn'
         FROM moved WHERE wait.run_id = moved.id AND wait.resolved_at IS NULL AND moved.finished_at IS NOT NULL
     )"""
+# The statement that parks the run also inserts its waits: a run is never parked without what it waits for. A wait that this
+# activation opened and the park does not list is not awaited any longer: it must not wake a run that is parked on another.
+OPEN_WAITS = """, opened AS (
+        INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
+        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,
+            now() + new.due_ms * interval '1 ms', new.on_due, new.nonce, new.digest, new.grant_key
+        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint,
+            on_due text, nonce text, digest text, grant_key text)
+        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
+        RETURNING *
+    ), not_awaited AS (
+        UPDATE wait SET epoch = wait.epoch - 1 FROM moved
+        WHERE wait.run_id = moved.id AND wait.epoch = moved.epoch AND wait.resolved_at IS NULL
+            AND wait.key NOT IN (SELECT key FROM json_to_recordset(%(waits)s::json) AS listed (key text))
+    )"""
 
-# Whoever parks or ends may free places, who goes on asks for them: the scheduler looks.
-REQUEST_PLACE_CHECK = """, lined AS (INSERT INTO place_change (run_id) SELECT id FROM moved WHERE lined)"""
+# A run that parks or ends may free places, a run that continues asks for them: the scheduler checks it.
+REQUEST_PLACE_CHECK = """place_check AS (
+        INSERT INTO place_change (run_id) SELECT id FROM moved WHERE lined
+    )"""
 
 
 def _is(state: State) -> str:
@@ -57,7 +72,7 @@ def _is(state: State) -> str:
 
 
 def sources(*verbs: Verb) -> str:
-    """Say, as a condition on the run row, that one of the verbs may begin from where the run is."""
+    """Return the condition on the run row that one of the verbs may begin from its state."""
     states = sorted({_is(state) for verb in verbs for state in MOVES[verb].sources})
     return f"({' OR '.join(states)})"
 
@@ -76,33 +91,36 @@ def move(
     first: str = "",
     then: str = "",
 ) -> str:
-    """Write the statement of a move with one verb."""
+    """Return the statement of a move with one verb; see `statement`."""
     to = MOVES[verb]
-    changes = (
-        f"status = '{to.target.status}', pause_kind = {_literal(to.target.pause_kind)}, reason = %(reason)s, {sets}"
-    )
+    status = f"status = '{to.target.status}', pause_kind = {_literal(to.target.pause_kind)}, reason = %(reason)s"
     where = f"{sources(verb)} AND {guard}"
     event, named = f"'{to.event}'", f"'{verb}'"
+    changes = f"{status},\n            {sets}"
     return statement(changes, where, event=event, verb=named, data=data, payload=payload, first=first, then=then)
 
 
 def statement(
     changes: str, where: str, *, event: str, verb: str, data: str, payload: str | None, first: str = "", then: str = ""
 ) -> str:
-    """Write a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row.
+    """Return the statement of a move: `changes` and `where` on the run, `event`, `verb` and `data` over the changed row.
 
     `first` and `then` are further parts over `moved`, before and after the event, each beginning with a comma.
     """
-    paid = f", paid AS (UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id)" if payload else ""
+    stored = f"""stored AS (
+        UPDATE payload SET {payload} FROM moved WHERE payload.run_id = moved.id
+    ), """
     return f"""
     WITH moved AS (
-        UPDATE run SET status_was = status, {changes}, seq = seq + 1, updated_at = now()
+        UPDATE run SET status_was = status, {changes},
+            seq = seq + 1, updated_at = now()
         WHERE id = %(run)s AND {where}
         RETURNING *
-    ){first}, noted AS (
+    ){first}, new_event AS (
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, reason, data)
-        SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data} FROM moved
-        RETURNING *
-    ){paid}{REQUEST_PLACE_CHECK}{then}
-    SELECT noted.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker FROM noted JOIN moved ON moved.id = noted.run_id
+        SELECT id, seq, tenant, updated_at, {event}, {verb}, status, status_was, reason, {data}
+        FROM moved RETURNING *
+    ), {stored if payload else ""}{REQUEST_PLACE_CHECK}{then}
+    SELECT new_event.*, moved.queue, moved.agent, moved.epoch, moved.lease_worker
+    FROM new_event JOIN moved ON moved.id = new_event.run_id
     """

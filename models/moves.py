@@ -1,11 +1,11 @@
 """The moves of a run: the only place that writes `status`.
 
-A move is one guarded statement: it names the statuses from which it may begin (taken from the lifecycle table) and, when
-a worker makes it, the epoch and the lease under which it may. It changes the run row, takes the run's next `seq` and
-writes the event, all or nothing. No row back means that somebody else decided first: re-read and decide again.
+A move is one guarded statement. Its guard names the statuses from which it may begin (from the lifecycle table) and, for a
+worker's move, the epoch and the lease. It changes the run row, takes the run's next `seq` and writes the event, all or
+nothing. It returns no row if another transaction decided first: read the run again and decide again.
 
 A guard reads only columns of the run row that it updates. A statement that waited for the row's lock still sees its old
-snapshot of every other table, so a guard over one of these would lose what was committed meanwhile.
+snapshot of every other table, so a guard on another table would miss what was committed while it waited.
 """
 
 import json
@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 from models.control_requests import WHY_CANCELED
-from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import MOVES, Reason, Verb
 from models.move_sql import (
@@ -23,10 +22,10 @@ from models.move_sql import (
     CLEAR_REQUEST,
     END,
     END_DATA,
-    FENCE,
     NOT_LEASED,
-    NOTHING_ASKED,
+    NOTHING_REQUESTED,
     NOTIFY_RELATIVES,
+    OPEN_WAITS,
     PARK,
     READY,
     RELEASE_WORKER,
@@ -35,6 +34,8 @@ from models.move_sql import (
     sources,
     statement,
 )
+from models.sql.events import question_json, rfc3339
+from models.sql.fence import FENCE
 from models.statement import Statement
 
 CRASH_LIMIT = 3
@@ -42,7 +43,7 @@ LOSS_LIMIT = 11
 MOST_SHOWN = 20  # waits that the event of a park lists
 
 # ------------------------------------------------------------------------------------------------ a worker takes a run
-# A run that nobody has executed yet has no past to look for, unless it goes on from another one.
+# A run that no worker has executed yet has no records to look for, unless it is a retry of another run.
 _HAS = (
     "CASE WHEN moved.activations > 1 OR moved.retry_of IS NOT NULL THEN EXISTS (SELECT FROM {0} WHERE run_id = moved.id)"
     " ELSE FALSE END AS has_{0}s"
@@ -54,6 +55,7 @@ _TAKEN = f"""moved.queue, moved.agent, moved.epoch, moved.lease_worker, moved.us
         {_HAS.format("step")}, {_HAS.format("wait")}, {_HAS.format("turn")},
         (extract(epoch FROM now()) * 1000)::float8 AS now_ms, (extract(epoch FROM moved.created_at) * 1000)::float8 AS created_ms,
         (extract(epoch FROM moved.started_at) * 1000)::float8 AS started_ms"""
+# Decides which worker executes the run: one whose claim names the epoch of the ticket, as long as the ticket is out.
 _CLAIM = f"""
     WITH moved AS (
         UPDATE run SET status_was = status, status = 'RUNNING', reason = NULL, lease_worker = %(worker)s, ticket_at = NULL,
@@ -65,7 +67,7 @@ _CLAIM = f"""
             AND agent = ANY(%(served)s::text[])
             AND (status <> 'QUEUED' OR expires_at IS NULL OR expires_at > now())
         RETURNING *
-    ), noted AS (
+    ), new_event AS (
         INSERT INTO event (run_id, seq, tenant, at, type, verb, status, status_was, data)
         SELECT id, seq, tenant, updated_at,
             CASE status_was WHEN 'QUEUED' THEN '{MOVES[Verb.START].event}' ELSE '{MOVES[Verb.CONTINUE].event}' END,
@@ -74,9 +76,10 @@ _CLAIM = f"""
                 'promotedAt', to_char(promoted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
         FROM moved RETURNING *
     )
-    SELECT noted.*, {_TAKEN} FROM noted JOIN moved ON moved.id = noted.run_id JOIN payload ON payload.run_id = moved.id
+    SELECT new_event.*, {_TAKEN}
+    FROM new_event JOIN moved ON moved.id = new_event.run_id JOIN payload ON payload.run_id = moved.id
     """
-# What `claim` gave, for a worker whose claim was committed although its acknowledgement was lost.
+# Reads the claim again for a worker whose claim was committed although its acknowledgement was lost.
 CLAIMED = f"""
     SELECT moved.id AS run_id, moved.tenant, moved.status, {_TAKEN} FROM run AS moved JOIN payload ON payload.run_id = moved.id
     WHERE moved.id = %(run)s AND moved.epoch = %(epoch)s AND moved.lease_worker = %(worker)s
@@ -84,9 +87,9 @@ CLAIMED = f"""
 
 
 def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, served: list[str]) -> Statement:
-    """`start` or `continue`: take the run whose ticket carries this epoch; an epoch is claimed at most once, ever.
+    """`start` or `continue`: lease the run whose ticket has this epoch; an epoch is claimed at most once, ever.
 
-    `versions` is a JSON object of agent name to code digest. The row carries all that an activation needs.
+    `versions` is a JSON object of agent name to code digest. The row has all data that an activation needs.
     """
     return Statement(
         _CLAIM, {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served}
@@ -94,26 +97,24 @@ def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, ser
 
 
 # ------------------------------------------------------------------------------------------- an activation ends its run
-_SUCCEED = move(
-    Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
-    data=END_DATA, payload="result = %(result)s::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
-)  # fmt: skip
-# A restart is no finish: it gives way to a cancel and to a pause.
+_STOPPED = f"{END}, active_ms = active_ms + %(active_ms)s"
+_FINISHED = f"{_STOPPED}, recorded_n = %(n)s"
+_END_PARTS = NOTIFY_RELATIVES + WITHDRAW_WAITS
+# Finishes the run with its result. A finish that comes before the worker knew of a cancel wins over it.
+_SUCCEED = move(Verb.SUCCEED, _FINISHED, FENCE, data=END_DATA, payload="result = %(result)s::json", then=_END_PARTS)
+# Ends the run in favour of its successor. Unlike a finish, a restart yields to a cancel and to a pause.
 _RESTART = move(
-    Verb.SUCCEED, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s, continued_as = %(successor)s",
-    f"{FENCE} AND {NOTHING_ASKED}", data=END_DATA, payload="result = 'null'::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
-)  # fmt: skip
-_FAIL = move(
-    Verb.FAIL, f"{END}, recorded_n = %(n)s, active_ms = active_ms + %(active_ms)s", FENCE,
-    data=END_DATA, payload="error = %(error)s::json", then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
-)  # fmt: skip
-_CANCEL = move(
-    Verb.CANCEL,
-    f"{END}, active_ms = active_ms + %(active_ms)s",
-    FENCE,
+    Verb.SUCCEED,
+    f"{_FINISHED}, continued_as = %(successor)s",
+    f"{FENCE} AND {NOTHING_REQUESTED}",
     data=END_DATA,
-    then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
+    payload="result = 'null'::json",
+    then=_END_PARTS,
 )
+# Finishes the run with its error, as `succeed` does with its result.
+_FAIL = move(Verb.FAIL, _FINISHED, FENCE, data=END_DATA, payload="error = %(error)s::json", then=_END_PARTS)
+# Ends a run whose worker has stopped its code because of a cancel.
+_CANCEL = move(Verb.CANCEL, _STOPPED, FENCE, data=END_DATA, then=_END_PARTS)
 
 
 def _ended(**params: Any) -> dict[str, Any]:
@@ -126,32 +127,50 @@ def _effects() -> dict[str, Any]:
 
 
 def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement:
-    """Finish the run with its result (JSON text). A cancel that is pending came too late, and the event says so."""
+    """Finish the run with its result (JSON text). A pending cancel is too late, and the event records that."""
     return Statement(_SUCCEED, _ended(run=run, epoch=epoch, worker=worker, n=n, result=result, active_ms=active_ms))
 
 
 def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, successor: UUID) -> Statement:
-    """Finish the run without a result, because another takes over from it; see `models.runs.successors`."""
+    """Finish the run without a result, because its successor continues its work; see `models.runs.successors`."""
     at = _ended(run=run, epoch=epoch, worker=worker, n=n, active_ms=active_ms)
     return Statement(_RESTART, {**at, "successor": successor})
 
 
 def fail(
-    run: UUID, epoch: int, worker: UUID, *, n: int, reason: str, error: str, active_ms: int,
-    in_flight: str | None = None, stopped: str | None = None, cleanup: Sequence[str] = (),
-) -> Statement:  # fmt: skip
-    """Finish the run with its error (JSON text); `cleanup` names the steps with which its code undid something at the end."""
+    run: UUID,
+    epoch: int,
+    worker: UUID,
+    *,
+    n: int,
+    reason: str,
+    error: str,
+    active_ms: int,
+    in_flight: str | None = None,
+    stopped: str | None = None,
+    cleanup: Sequence[str] = (),
+) -> Statement:
+    """Finish the run with its error (JSON text). `cleanup` names the steps with which its code undid something at the end."""
     params = _ended(run=run, epoch=epoch, worker=worker, n=n, error=error, active_ms=active_ms, cleanup=_names(cleanup))
     return Statement(_FAIL, {**params, "reason": reason, "in_flight": in_flight, "stopped": stopped})
 
 
 def cancel_executing(
-    run: UUID, epoch: int, worker: UUID, *, active_ms: int, in_flight: str | None, stopped: str,
-    by: str | None = None, comment: str | None = None, reason: Reason = Reason.BY_USER, cleanup: Sequence[str] = (),
-) -> Statement:  # fmt: skip
+    run: UUID,
+    epoch: int,
+    worker: UUID,
+    *,
+    active_ms: int,
+    in_flight: str | None,
+    stopped: str,
+    by: str | None = None,
+    comment: str | None = None,
+    reason: Reason = Reason.BY_USER,
+    cleanup: Sequence[str] = (),
+) -> Statement:
     """Complete a cancel on the worker that executed the run.
 
-    `stopped` says how its code was brought to an end, `cleanup` names the steps with which it undid something before.
+    `stopped` is how its code ended; `cleanup` names the steps with which it undid something before.
     """
     params = _ended(run=run, epoch=epoch, worker=worker, active_ms=active_ms, in_flight=in_flight, stopped=stopped)
     return Statement(_CANCEL, {**params, "reason": reason, "by": by, "comment": comment, "cleanup": _names(cleanup)})
@@ -162,21 +181,25 @@ def _names(steps: Sequence[str]) -> str | None:
 
 
 # --------------------------------------------------------------------------------- an activation ends without an outcome
-# One statement for hand-back and recovery, because what is pending on the row decides: cancel beats pause beats going on,
-# and a run that crashed or lost its worker too often fails.
+# The row decides the status after a release, so hand-back and recovery are one statement: first a requested cancel, then the
+# limit of crashes and losses, then a requested pause; otherwise the run is ready again.
 _WORN_OUT = "(crashes + %(crash)s >= %(crash_limit)s OR losses + %(loss)s >= %(loss_limit)s)"
 _RELEASED = f"""CASE WHEN control_request = 'cancel' THEN '{MOVES[Verb.CANCEL].target.status}'
-            WHEN %(crash)s + %(loss)s > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
-            WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
-_ASKED = f"CASE control_request WHEN 'cancel' THEN {WHY_CANCELED} ELSE '{Reason.BY_USER}' END"
+                WHEN %(crash)s::int + %(loss)s::int > 0 AND {_WORN_OUT} THEN '{MOVES[Verb.FAIL].target.status}'
+                WHEN control_request = 'pause' THEN '{MOVES[Verb.PAUSE_BY_USER].target.status}' ELSE 'RUNNING' END"""
+_REQUESTED = f"CASE control_request WHEN 'cancel' THEN {WHY_CANCELED} ELSE '{Reason.BY_USER}' END"
 _BY_OUTCOME = "CASE status WHEN 'CANCELED' THEN {} WHEN 'FAILED' THEN {} WHEN 'PAUSED' THEN {} ELSE {} END"
+# Releases the run from its worker. The status is decided in a subquery of the row that is updated: a CTE before the update would
+# decide by the old row if the update has to wait for the row's lock.
 _RELEASE = statement(
-    f"""status = {_RELEASED},
-            pause_kind = CASE {_RELEASED} WHEN 'PAUSED' THEN 'user' END,
-            reason = CASE {_RELEASED} WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_ASKED} END,
-            finished_at = CASE WHEN {_RELEASED} IN ('CANCELED', 'FAILED') THEN now() END,
-            ready_at = CASE {_RELEASED} WHEN 'RUNNING' THEN now() END,
-            control_request = CASE WHEN {_RELEASED} IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END,
+    f"""(status, pause_kind, reason, finished_at, ready_at, control_request) = (
+            SELECT decided.status, CASE decided.status WHEN 'PAUSED' THEN 'user' END,
+                CASE decided.status WHEN 'RUNNING' THEN %(reason)s WHEN 'FAILED' THEN %(worn_out)s ELSE {_REQUESTED} END,
+                CASE WHEN decided.status IN ('CANCELED', 'FAILED') THEN now() END,
+                CASE decided.status WHEN 'RUNNING' THEN now() END,
+                CASE WHEN decided.status IN ('PAUSED', 'RUNNING') THEN NULL ELSE control_request END
+            FROM (SELECT {_RELEASED} AS status) AS decided
+        ),
             control_reason = CASE WHEN control_request = 'window' THEN NULL ELSE control_reason END,
             {RELEASE_WORKER}, resumed = TRUE, epoch = epoch + 1, crashes = crashes + %(crash)s, losses = losses + %(loss)s,
             active_ms = {ACTIVE_UNTIL_NOW}""",
@@ -184,11 +207,11 @@ _RELEASE = statement(
     event=_BY_OUTCOME.format("'end'", "'end'", "'status'", "'status'"),
     verb=_BY_OUTCOME.format("'cancel'", "'fail'", "'pause_by_user'", "%(verb)s"),
     data="""json_strip_nulls(json_build_object(
-            'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
-            'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
-            'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
+                'stepInFlight', coalesce(%(in_flight)s::text, step_in_flight), 'stopped', %(stopped)s::text,
+                'by', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_by END,
+                'comment', CASE WHEN status IN ('CANCELED', 'PAUSED') THEN control_reason END, 'cause', %(reason)s::text))""",
     payload="error = CASE moved.status WHEN 'FAILED' THEN %(error)s::json END",
-    then=NOTIFY_RELATIVES + WITHDRAW_WAITS,
+    then=_END_PARTS,
 )
 
 
@@ -205,110 +228,115 @@ def release(
 ) -> Statement:
     """`recover` or `hand_back`: make the run ready again, unless a request or a limit decides otherwise.
 
-    A recovery counts: HOST_LOST a crash, WORKER_LOST a loss; the run FAILS at the third crash or the eleventh loss with
-    `error`. A hand-back counts nothing. `in_flight` names the step for the event, where the row may not show it yet.
+    A recovery counts a crash (HOST_LOST) or a loss (WORKER_LOST). At the third crash or the eleventh loss the run FAILS with
+    `error`. A hand-back counts nothing. `in_flight` names the step for the event if the row may not have it yet.
     """
     lost_host = verb is Verb.RECOVER and reason is Reason.HOST_LOST
     lost_worker = verb is Verb.RECOVER and reason is Reason.WORKER_LOST
-    return Statement(
-        _RELEASE,
-        {
-            "run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error,
-            "in_flight": in_flight, "stopped": stopped, "crash": int(lost_host), "loss": int(lost_worker),
-            "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT, "worn_out": Reason.CRASHED if lost_host else Reason.WORKER_LOST,
-            **_effects(),
-        },
-    )  # fmt: skip
+    at = {"run": run, "epoch": epoch, "worker": worker, "verb": verb, "reason": reason, "error": error}
+    code = {"in_flight": in_flight, "stopped": stopped}
+    counts = {"crash": int(lost_host), "loss": int(lost_worker), "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT}
+    worn_out = Reason.CRASHED if lost_host else Reason.WORKER_LOST
+    return Statement(_RELEASE, {**at, **code, **counts, "worn_out": worn_out, **_effects()})
 
 
-# ----------------------------------------------------------------------------------------- somebody outside ends the run
+# ---------------------------------------------------------------------------------------- an end that no worker executes
+_OVERDUE = "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()"
+_ERROR = "error = %(error)s::json"
+# Cancels a run that no worker leases; its ticket, if one is out, can no longer be claimed.
 _CANCEL_IDLE = move(Verb.CANCEL, END, f"tenant = %(tenant)s AND {NOT_LEASED}", data=END_DATA, then=NOTIFY_RELATIVES)
+# Cancels a run whose worker let the grace pass. The next epoch fences that worker.
 _CANCEL_OVERDUE = move(
-    Verb.CANCEL, f"{END}, epoch = epoch + 1, active_ms = {ACTIVE_UNTIL_NOW}",
-    "control_request = 'cancel' AND control_at + (control_grace_ms + 5000) * interval '1 ms' < now()", data=END_DATA,
+    Verb.CANCEL,
+    f"{END}, epoch = epoch + 1, active_ms = {ACTIVE_UNTIL_NOW}",
+    _OVERDUE,
+    data=END_DATA,
     then=NOTIFY_RELATIVES,
-)  # fmt: skip
-_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload="error = %(error)s::json", then=NOTIFY_RELATIVES)
-
+)
+# Fails a run that no worker leases, because a person or an authorization refused what it waits for.
+_FAIL_IDLE = move(Verb.FAIL, END, NOT_LEASED, data=END_DATA, payload=_ERROR, then=NOTIFY_RELATIVES)
+# Fails a run that is still queued after its time to begin is over.
 _EXPIRE = move(
-    Verb.FAIL, END, f"{NOT_LEASED} AND status = 'QUEUED' AND expires_at <= now()", data=END_DATA,
-    payload="error = %(error)s::json", then=NOTIFY_RELATIVES,
-)  # fmt: skip
+    Verb.FAIL,
+    END,
+    f"{NOT_LEASED} AND status = 'QUEUED' AND expires_at <= now()",
+    data=END_DATA,
+    payload=_ERROR,
+    then=NOTIFY_RELATIVES,
+)
 
 
 def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
-    """Cancel a run that no worker executes: at once, its ticket withdrawn."""
+    """Cancel a run that no worker executes, immediately, and withdraw its ticket."""
     return Statement(_CANCEL_IDLE, {**_ended(run=run, by=by, comment=comment), "tenant": tenant, "reason": reason})
 
 
 def cancel_overdue(run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER) -> Statement:
-    """Complete a cancel that its worker did not answer within the grace and five seconds; fences that worker."""
+    """Complete a cancel that the worker did not answer within the grace and five seconds, and fence that worker."""
     return Statement(_CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": reason})
 
 
 def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None) -> Statement:
-    """Fail a run that no worker executes: somebody refused what it waits for."""
+    """Fail a run that no worker executes, because a person or a provider refused what it waits for."""
     return Statement(_FAIL_IDLE, {**_ended(run=run, by=by, comment=comment), "reason": reason, "error": error})
 
 
 def expire(run: UUID, *, error: str) -> Statement:
-    """Fail a run that is still queued although its time for that is over. No row: it began in time, or has ended."""
+    """Fail a run that is still queued after `expiresIn`. Returns no row if it began in time or has ended."""
     return Statement(_EXPIRE, {**_ended(run=run), "reason": Reason.EXPIRED, "error": error})
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
 _PARKED = f"{PARK}, {CLEAR_REQUEST}, pending_waits = %(pending)s, active_ms = active_ms + %(active_ms)s"
-_UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_ASKED}"
-# The waits are inserted by the statement that parks the run: a run is never parked without what it waits for. The event says
-# what a person is asked (never a token: links are made when it is delivered), or until when the run waits. A wait that this
-# activation opened and the park does not list is awaited no longer: it must not wake a run that is parked for something else.
-_WITH_WAITS = """, opened AS (
-        INSERT INTO wait (id, run_id, tenant, key, kind, wake, epoch, request, due_at, on_due, nonce, digest, grant_key)
-        SELECT new.id, moved.id, moved.tenant, new.key, new.kind, %(wake)s, moved.epoch, new.request,
-            now() + new.due_ms * interval '1 ms', new.on_due, new.nonce, new.digest, new.grant_key
-        FROM moved, json_to_recordset(%(waits)s::json) AS new (id uuid, key text, kind text, request json, due_ms bigint,
-            on_due text, nonce text, digest text, grant_key text)
-        ON CONFLICT (run_id, key) WHERE resolved_at IS NULL DO UPDATE SET wake = excluded.wake, epoch = excluded.epoch
-        RETURNING *
-    ), left_alone AS (
-        UPDATE wait SET epoch = wait.epoch - 1 FROM moved
-        WHERE wait.run_id = moved.id AND wait.epoch = moved.epoch AND wait.resolved_at IS NULL
-            AND wait.key NOT IN (SELECT key FROM json_to_recordset(%(waits)s::json) AS listed (key text))
-    )"""
+_UNDISTURBED = f"{FENCE} AND inbox = %(inbox)s AND {NOTHING_REQUESTED}"
 _FIRST = "(SELECT {} FROM opened WHERE kind = '{}' ORDER BY id LIMIT 1)"
-_SAID = {
+# The event has the first question for people (never a token: links are made when it is delivered), or the time of each wait.
+_PARK_DATA = {
     Verb.REQUIRE_AUTHORIZATION: _FIRST.format(question_json("opened"), "authorization"),
     Verb.AWAIT_APPROVAL: _FIRST.format(question_json("opened"), "approval"),
     Verb.PAUSE_BY_AGENT: f"""json_build_object('waits', (SELECT json_agg(json_build_object('waitId', id, 'kind', kind,
-        'expiresAt', {rfc3339("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS few))""",
+        'expiresAt', {rfc3339("due_at")}) ORDER BY id) FROM (SELECT * FROM opened ORDER BY id LIMIT {MOST_SHOWN}) AS shown))""",
 }
-_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=said, first=_WITH_WAITS) for verb, said in _SAID.items()}
-# Nobody but the scheduler ends this wait, and it takes back what it asked first: no inbox needs to be guarded.
+# Parks the run, unless a signal or a request reached it after its activation read the inbox.
+_PARKS = {verb: move(verb, _PARKED, _UNDISTURBED, data=data, first=OPEN_WAITS) for verb, data in _PARK_DATA.items()}
+# Parks the run on its closed window. Only the scheduler ends this wait, and it clears the request first: no guard on the inbox.
 _PARK_FOR_WINDOW = move(
-    Verb.PAUSE_BY_AGENT, _PARKED, f"{FENCE} AND control_request = 'window'", data=_SAID[Verb.PAUSE_BY_AGENT],
-    first=_WITH_WAITS,
-)  # fmt: skip
-_WHO = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
+    Verb.PAUSE_BY_AGENT,
+    _PARKED,
+    f"{FENCE} AND control_request = 'window'",
+    data=_PARK_DATA[Verb.PAUSE_BY_AGENT],
+    first=OPEN_WAITS,
+)
+_REQUESTED_BY = "json_strip_nulls(json_build_object('by', control_by, 'comment', control_reason))"
+# Parks an executing run for the pause that a user requested.
 _PAUSE_EXECUTING = move(
-    Verb.PAUSE_BY_USER, f"{PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
-    f"{FENCE} AND control_request = 'pause'", data=_WHO,
-)  # fmt: skip
+    Verb.PAUSE_BY_USER,
+    f"{PARK}, control_request = NULL, active_ms = active_ms + %(active_ms)s",
+    f"{FENCE} AND control_request = 'pause'",
+    data=_REQUESTED_BY,
+)
+# Parks a started run that no worker leases; there is no request to wait for.
 _PAUSE_IDLE = move(
-    Verb.PAUSE_BY_USER, f"{PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s", NOT_LEASED,
-    data=_WHO,
-)  # fmt: skip
+    Verb.PAUSE_BY_USER,
+    f"{PARK}, control_request = NULL, control_by = %(by)s, control_reason = %(comment)s",
+    NOT_LEASED,
+    data=_REQUESTED_BY,
+)
+# Makes a parked run ready, unless a cancel or a pause is requested of it.
 _RESUME = move(
-    Verb.RESUME, f"{READY}, pending_waits = 0, control_by = NULL, control_reason = NULL", "control_request IS NULL",
+    Verb.RESUME,
+    f"{READY}, pending_waits = 0, control_by = NULL, control_reason = NULL",
+    "control_request IS NULL",
     data="json_strip_nulls(json_build_object('by', %(by)s::text))",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
 class NewWait:
-    """A wait that a park opens; `request` is what whoever answers it is shown.
+    """A wait that a park opens; `request` is shown to the people who answer it.
 
-    When `due_ms` milliseconds from its opening have passed, `on_due` is its outcome. `digest` is that of what a person is
-    shown, `nonce` what the token of the link is derived from, `grant_key` the grant that an authorization waits for.
+    `due_ms` milliseconds after its opening, its outcome is `on_due`. `digest` is the digest of what a person is shown, `nonce`
+    the source of the link's token, `grant_key` the grant that an authorization waits for.
     """
 
     key: str
@@ -334,9 +362,9 @@ def park(
     waits: Sequence[NewWait] = (),
     wake: str = "all",
 ) -> Statement:
-    """End the activation because the run waits; nothing happens when a signal or a request came since `inbox` was read.
+    """Park the run on its waits. Returns no row if a signal or a request reached it after `inbox` was read.
 
-    The run wakes when `all` or `any` of its waits are over. A wait that is open already stays as it is.
+    The run resumes when `all` or `any` of its waits are over. A wait that is already open stays unchanged.
     """
     pending = len(waits) if wake == "all" else 1
     at = {"run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "active_ms": active_ms, "reason": reason}
@@ -344,7 +372,7 @@ def park(
 
 
 def park_for_window(run: UUID, epoch: int, worker: UUID, *, active_ms: int, window: str) -> Statement:
-    """Park the run at a step edge because its window closed. No row: that is not asked for, or no more."""
+    """Park the run at a step edge because its window closed. Returns no row if no window requests that any longer."""
     at = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.WINDOW_CLOSED}
     opened = _opened([NewWait("window", "window", {"window": window})])
     return Statement(_PARK_FOR_WINDOW, {**at, "wake": "all", "pending": 1, "waits": opened})
@@ -355,16 +383,16 @@ def _opened(waits: Sequence[NewWait]) -> str:
 
 
 def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> Statement:
-    """Park the run at a step edge because a user asked for a pause."""
+    """Park the run at a step edge because a user requested a pause."""
     params = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.BY_USER}
     return Statement(_PAUSE_EXECUTING, params)
 
 
 def pause_idle(run: UUID, *, by: str | None = None, comment: str | None = None) -> Statement:
-    """Park a started run that no worker executes because a user asked for a pause."""
+    """Park a started run that no worker executes, because a user requested a pause."""
     return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER, "by": by, "comment": comment})
 
 
 def resume(run: UUID, *, reason: Reason, by: str | None = None) -> Statement:
-    """Make a parked run ready again; belongs into the transaction that satisfies its wait."""
+    """Make a parked run ready again, in the transaction that ends its wait."""
     return Statement(_RESUME, {"run": run, "reason": reason, "by": by})

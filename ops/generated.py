@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from api.build import build
-from ops.documents import architecture, facts, lifecycle, reasons, settings
+from ops.documents import architecture, facts, lifecycle, reasons, settings, sql
 
 ROOT = Path(__file__).resolve().parent.parent
 _LEGIBLE = ROOT / "sdk" / "taxiway" / "legible.py"
@@ -32,6 +32,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/openapi.json": openapi,
     "docs/reasons.md": reasons.text,
     "docs/settings.md": settings.text,
+    **sql.documents(),
     "models/runtime/legible.py": legible,
 }
 

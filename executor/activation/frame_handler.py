@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-import psycopg
 from taxiway.frames import Frame, Kind
 
 from executor.activation.async_frames import Openings
@@ -33,7 +32,7 @@ from executor.activation.steps_in_flight import StepsInFlight
 from executor.activation.unanswered import Unanswered
 from executor.activation.wait_lookups import Looking
 from executor.activation.wait_outcomes import Outcomes
-from executor.errors import HostGone, Refused
+from executor.errors import HostGone, Refused, StepFinished
 from executor.hosts import Host
 from executor.recorder.connection import Decision
 from executor.recorder.group_commit import Answer, Settled
@@ -287,7 +286,7 @@ class FrameHandler:
                     ack()
                 else:
                     self.tell({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
-            case psycopg.errors.DivisionByZero():
+            case StepFinished():
                 self._fault()
                 self._refuse(n, "invalid_output", "this step was finished before")
             case error:

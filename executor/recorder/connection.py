@@ -8,13 +8,20 @@ from typing import Protocol
 
 import psycopg
 
+from executor.errors import StepFinished
 from models.errors import DatabaseAway
+from models.runs.recording import STEP_FINISHED
 from models.runtime.database import Connection, Row, connect
 from models.runtime.facts import fact
 from models.statement import Statement
 
 LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+
+
+def refusal(error: Exception) -> Exception:
+    """Return what an SQLSTATE of ours means to the caller, or the error itself if it is PostgreSQL's."""
+    return StepFinished() if getattr(error, "sqlstate", None) == STEP_FINISHED else error
 
 
 class Decision(Protocol):

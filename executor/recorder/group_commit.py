@@ -19,7 +19,7 @@ from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
 
-from executor.recorder.connection import LOCK_TIMEOUT_MS, Decision, Session
+from executor.recorder.connection import LOCK_TIMEOUT_MS, Decision, Session, refusal
 from models.runtime.database import Connection, Row
 from models.statement import Statement
 
@@ -194,7 +194,7 @@ class GroupCommitter:
                 raise
             except Exception as error:  # noqa: BLE001  it is the answer
                 if not self._session.is_lost(error):
-                    return error
+                    return refusal(error)
                 self._session.reconnect(error)
                 item.unsure = True
 

@@ -1,12 +1,12 @@
-"""An action on many runs: accepted as one row, and carried out run by run, each once, whoever dies meanwhile.
+"""Bulk operations: an action on many runs, stored as one row and executed run by run, once for each, even if a leader dies.
 
-The transaction that acts on a run also moves the row on, guarded by the row's version: either both happened or neither. So a
-leader that comes after another goes on where that one was, and of two at once the later finds the row moved.
+The transaction that acts on a run also advances the row, guarded by the row's version: both happen or neither. So a new leader
+resumes at the stored position; of two concurrent leaders, one fails the version check.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -22,11 +22,11 @@ from models.statement import Statement
 MOST_OPEN = 10
 """Operations of one tenant that may be under way at the same time."""
 STRETCHES = 10
-"""Stretches of a search that are looked at to count the runs that are meant; nothing is done by this count."""
+"""Stretches of a search that the count reads; no action depends on the count."""
 
 
 class Action(StrEnum):
-    """What may be done to many runs."""
+    """An action on many runs."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -39,7 +39,7 @@ _PAUSES_ITSELF = """(status IN ('PAUSED', 'AUTH_REQUIRED')
         AND EXISTS (SELECT FROM wait WHERE wait.run_id = run.id AND wait.epoch = run.epoch AND wait.resolved_at IS NULL
             AND wait.kind IN ('code', 'user') OFFSET 0)"""
 _TO_RESUME = f"pause_kind = 'user' OR control_request = 'pause' OR ({_PAUSES_ITSELF})"
-# To which runs an action applies as they stand: where the call for one of them would do something.
+# The runs to which an action applies in their present state: those on which the call for one run would have an effect.
 _APPLIES = {
     Action.CANCEL: "finished_at IS NULL",
     Action.PAUSE: """finished_at IS NULL AND pause_kind IS DISTINCT FROM 'user'
@@ -47,10 +47,11 @@ _APPLIES = {
     Action.RESUME: f"finished_at IS NULL AND ({_TO_RESUME})",
     Action.RETRY: "status IN ('FAILED', 'CANCELED')",
 }
-# The statuses that a run may have then: only these are read to count them, whatever else there is.
+# The statuses that such a run may have. The count reads only these.
 _AMONG = {action: frozenset(Status) - TERMINAL for action in Action} | {
     Action.RETRY: frozenset({Status.FAILED, Status.CANCELED})
 }
+# Accepts an operation on the tenant's runs of this moment, unless too many of its operations are under way.
 _START = f"""
     INSERT INTO bulk (id, tenant, action, filter, by, created_by, matched, counted_all, reached, until)
     SELECT %(id)s, %(tenant)s, %(action)s, %(filter)s::json, %(by)s, %(created_by)s, %(matched)s, %(counted_all)s, %(first)s,
@@ -58,6 +59,7 @@ _START = f"""
     WHERE (SELECT count(*) FROM bulk WHERE tenant = %(tenant)s AND finished_at IS NULL) < {MOST_OPEN}
     RETURNING *
     """
+# Stores how far an operation has come. The version decides between two leaders: the later one finds no row.
 _MOVE_ON = """
     UPDATE bulk SET reached = %(reached)s, behind = %(behind)s::uuid[], done = done + %(done)s, skipped = skipped + %(skipped)s,
         failed = failed + %(failed)s, version = version + 1, finished_at = CASE WHEN %(over)s THEN now() END
@@ -67,14 +69,14 @@ _MOVE_ON = """
 
 
 def fits(action: Action, wanted: RunFilter, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
-    """Write, as a condition on a row of `run`, that it is meant and that the action applies to it as it stands."""
+    """Return the condition that a row of `run` meets the filter and that the action applies to its present state."""
     sql, params = wanted.condition(one_by_one=one_by_one)
     return f"({sql}\n    AND {_APPLIES[action]})", params
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many runs the action would apply to now; `whole`: none were left uncounted."""
+    """How many runs the action would apply to now; `whole` is true if the count left none out."""
 
     matched: int
     whole: bool
@@ -95,26 +97,26 @@ def count(connection: psycopg.Connection[Any], action: Action, wanted: RunFilter
 
 
 def counting(action: Action, search: Search) -> Statement:
-    """Write the count in what a search reads."""
+    """Return the statement that counts in what a search reads."""
     return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
 
 
 def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, counted: Counted) -> Statement:
-    """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
+    """Accept the action on the present runs. Returns no row if too many operations of the tenant are under way."""
     first, last = wanted.bounds()
-    asked: dict[str, Any] = {
+    requested: dict[str, Any] = {
         "action": action,
         "filter": json.dumps(wanted.document()),
         "by": by,
         "created_by": created_by,
     }
-    asked |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
-    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **asked})
+    requested |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
+    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **requested})
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How an operation moves on: up to which run, which were left behind, and what came of those since."""
+    """Progress of an operation: the last run reached, the runs left behind, and the results since the last progress."""
 
     reached: UUID
     behind: Sequence[UUID] = ()
@@ -125,9 +127,5 @@ class Progress:
 
 
 def move_on(bulk: UUID, version: int, progress: Progress) -> Statement:
-    """Note how far it has come, as seen at this version. No row: somebody else has moved it on."""
-    moved = {
-        "reached": progress.reached, "behind": list(progress.behind), "done": progress.done, "skipped": progress.skipped,
-        "failed": progress.failed, "over": progress.over,
-    }  # fmt: skip
-    return Statement(_MOVE_ON, {"id": bulk, "version": version, **moved})
+    """Store the progress, as read at this version. Returns no row if another leader has advanced the operation."""
+    return Statement(_MOVE_ON, {"id": bulk, "version": version, **asdict(progress), "behind": list(progress.behind)})

@@ -1,7 +1,7 @@
-"""What a user does to a run: cancel it, pause it, let it go on, try it again.
+"""Commands of users on one run: cancel, pause, resume, retry.
 
-Each is done in the caller's transaction, on one run, whoever carries it out: the call for this run, or the scheduler for one
-of many. What is to be told of it is told by the caller, after the commit.
+A command runs in the caller's transaction: that of the API's call for this run, or that of the scheduler for one of many runs.
+The caller publishes the result after the commit.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ from models.waiting import waits
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What came of it: the `events` of what was done at once, or what was `asked` of the run's worker or recorded for later.
+    """Result of a command: the `events` of what was done, or the request (`asked`) that was recorded for the worker or for later.
 
-    `run_state` is the run as it was found, where that was looked at; `over` are the waits that ended.
+    `run_state` is the run as the command found it, if it read the run; `over` has the waits that ended.
     """
 
     events: Sequence[Row] = ()
@@ -36,12 +36,12 @@ class CommandResult:
 
     @property
     def did(self) -> bool:
-        """Whether anything changed."""
+        """Return whether anything changed."""
         return bool(self.events or self.asked or self.over)
 
     @property
     def worker(self) -> UUID | None:
-        """The worker that is to be woken, because something was asked of it or a wait of the run that it executes is over."""
+        """Return the worker to wake, because of a request or because a wait of the run that it executes is over."""
         if self.over and self.run_state and self.run_state["lease_worker"]:
             return UUID(str(self.run_state["lease_worker"]))
         return self.asked.get("lease_worker") if self.asked else None
@@ -50,7 +50,7 @@ class CommandResult:
 def cancel(
     connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None, grace_ms: int
 ) -> CommandResult:
-    """Cancel a run that no worker executes, or ask the worker that does. Nothing: it has ended, or changed hands meanwhile."""
+    """Cancel a run, or request the cancel from the worker that executes it. Empty if it has ended or was just claimed."""
     event = idle_ends.cancel_idle(connection, run, tenant, reason=Reason.BY_USER, by=by, comment=comment)
     if event is not None:
         return CommandResult([event])
@@ -61,7 +61,7 @@ def cancel(
 def pause(
     connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str, comment: str | None
 ) -> CommandResult | None:
-    """Pause a run, or record that it is to. Nothing: it has ended, is paused, or is to pause anyway. None: no such run."""
+    """Pause a run, or request the pause. Empty if it has ended, is paused, or will pause anyway. None: no such run."""
     run_state = waits.lock_run(run, tenant).one(connection)
     if run_state is None:
         return None
@@ -76,9 +76,9 @@ def pause(
 
 
 def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: str) -> CommandResult | None:
-    """End a user's pause, one that is only recorded too, the agent's own, or one for its code; its other waits stay.
+    """End a user's pause (a requested one too), the agent's own pause, or one for its code; the run's other waits stay open.
 
-    Nothing: there was no such pause; the transaction is to be rolled back then. None: no such run.
+    Empty if there was no such pause: the caller rolls the transaction back then. None: no such run.
     """
     # The run row first, the wait after it: see `models.waiting.waits`.
     run_state = waits.lock_run(run, tenant).one(connection)
@@ -95,10 +95,10 @@ def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: s
 
 
 def _end_pauses(connection: psycopg.Connection[Any], run_state: Row, by: str) -> list[Row]:
-    """End the agent's own pause, or one for the run's code; gives the waits that are over.
+    """End the agent's own pause, or one for the run's code. Return the waits that are over.
 
-    A run that executes keeps its status: its agent learns that the pause is over. So one call ends a pause that is recorded
-    and the agent's own together, whether the run has parked by then or not. A cancel that is requested beats both.
+    An executing run keeps its status: its agent receives the end of the pause. So one call ends a requested pause together with
+    the agent's own, whether or not the run has parked by then. A requested cancel beats both.
     """
     parked = run_state["status"] in (Status.PAUSED, Status.AUTH_REQUIRED)
     executes = run_state["lease_worker"] is not None and run_state["control_request"] != "cancel"
@@ -110,9 +110,9 @@ def _end_pauses(connection: psycopg.Connection[Any], run_state: Row, by: str) ->
 
 
 def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> CommandResult:
-    """Make a new run that keeps what went well in one that has ended; `events` are the new run's.
+    """Make a new run that keeps the successful records of an ended run; `events` are the new run's.
 
-    Nothing: it has not ended, its window is gone, or nobody knows what a step did that is executed once at most.
+    Empty if the run has not ended, its window was deleted, or the outcome of a step that executes at most once is unknown.
     """
     row = successors.whole(run).one(connection)
     if row is None or row["tenant"] != tenant or row["status"] not in TERMINAL:

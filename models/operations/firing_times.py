@@ -1,4 +1,4 @@
-"""Which time a schedule fires for now, and when it fires next: a rule over values, without I/O."""
+"""Firing times of schedules: the time to fire for now, and the next one. A rule over values, without I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Literal
 
 from models.calendar.recurrence import Recurrence
 
-# A firing that comes later than this was missed: nobody was there to make it. Whoever takes over in time makes good for all.
+# A later firing was missed: no scheduler was there to make it. A scheduler that takes over within this time makes every firing.
 LATE = timedelta(minutes=1)
 _TICK = timedelta(microseconds=1)
 
@@ -20,10 +20,9 @@ class Due:
 
 
 def due(rule: Recurrence, wanted: datetime, now: datetime, catch_up: Literal["none", "last"]) -> Due:
-    """Say what to do for a schedule that was to fire at `wanted`, which is not after `now`.
+    """Return what to do for a schedule that was due at `wanted`, which is not after `now`.
 
-    Within a minute every firing is made, one after the other. Of those that were missed none is made, or with `last` the
-    last one.
+    Within a minute every firing is made, one after the other. Of the missed firings none is made, or with `last` the last one.
     """
     if now - wanted <= LATE:
         return Due(wanted, rule.after(wanted))

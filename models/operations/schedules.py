@@ -1,8 +1,8 @@
-"""A schedule's firings: each makes its run, or is skipped, exactly once, whoever dies meanwhile.
+"""Firings of schedules: each makes its run, or is skipped, exactly once, even if a scheduler dies.
 
-One transaction locks the schedule where it still wants to fire at the time that was seen, makes the run, notes the firing
-and moves on to the next time. So either all of it happened or nothing did; who comes second finds another time, and a
-firing that is noted already is never made again.
+One transaction locks the schedule if it is still due at the time that the scheduler read, makes the run, records the firing and
+sets the next time. All of it happens or nothing does: a second scheduler finds another time, and a recorded firing is never
+made again.
 """
 
 import json
@@ -20,63 +20,72 @@ from models.operations.firing_times import due
 from models.runs.enqueue import DEFAULT_TIMEOUT_MS, NewRun, enqueue
 from models.runs.public_event import timestamp
 from models.runtime.database import Row
+from models.sql.locking import locked_first
 from models.statement import Statement
 
 MOST_OPEN = 100
 
-# The schedule's row comes first, its runs after it. Whoever else fires waits here, and finds another time.
+# Locks the schedule: first its row, then its runs. Another transaction that fires waits here, and finds another time.
 _LOCK = """
     SELECT *, now() AS now FROM schedule
     WHERE tenant = %(tenant)s AND name = %(name)s AND (%(seen)s::timestamptz IS NULL OR (next_at = %(seen)s AND NOT paused))
     FOR UPDATE
     """
+# Finds the runs of the schedule that have not ended, in the order in which they were made.
 _OPEN = """
     SELECT run.id FROM unnest(%(runs)s::uuid[]) WITH ORDINALITY AS made (id, n) JOIN run USING (id)
     WHERE finished_at IS NULL ORDER BY n
     """
+# Records the firing. The primary key decides that one time has one firing.
 _NOTE = """
     INSERT INTO firing (tenant, schedule, at, outcome, run_id)
     VALUES (%(tenant)s, %(name)s, %(at)s, %(outcome)s, %(run)s) ON CONFLICT DO NOTHING RETURNING at
     """
+# Sets the schedule to its next time.
 _MOVE_ON = """
     UPDATE schedule SET next_at = %(next_at)s, last_at = coalesce(%(at)s, last_at), open_runs = %(open)s::uuid[]
     WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name
     """
+# Adds a run that a user made by hand to those that later firings look at.
 _KEEP_OPEN = """
     UPDATE schedule SET open_runs = %(open)s::uuid[] WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name
     """
+# Stops the schedule at a time that this machine cannot advance.
 _STOP = "UPDATE schedule SET next_at = NULL WHERE tenant = %(tenant)s AND name = %(name)s AND next_at = %(seen)s RETURNING name"
+# Reads the defaults of the agent.
 _AGENT = "SELECT queue, timeout_ms FROM agent WHERE name = %(name)s"
+# Holds a run until those before it have ended.
 _HOLD_BACK = f"UPDATE run SET blocked_on = '{OVERLAP}' WHERE id = %(run)s RETURNING id"
-# A run is let go when those before it have ended, or when its schedule is there no more.
+_MAY_GO = f"""SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM first_open) OR NOT EXISTS (
+            SELECT FROM schedule WHERE schedule.tenant = run.tenant AND run.id = ANY(open_runs)))"""
+# Releases runs whose predecessors have ended, or whose schedule was deleted.
 _LET_GO = f"""
-    WITH heads AS (
+    WITH first_open AS (
         SELECT (SELECT run.id FROM unnest(open_runs) WITH ORDINALITY AS made (id, n) JOIN run USING (id)
             WHERE finished_at IS NULL ORDER BY n LIMIT 1) AS id
         FROM schedule WHERE cardinality(open_runs) > 1
     ), due AS (
-        SELECT id FROM run WHERE blocked_on = '{OVERLAP}' AND (id IN (SELECT id FROM heads) OR NOT EXISTS (
-            SELECT FROM schedule WHERE schedule.tenant = run.tenant AND run.id = ANY(open_runs)))
-        ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
-    ), freed AS (
+        {locked_first(_MAY_GO, 500)}
+    ), released AS (
         UPDATE run SET blocked_on = CASE WHEN lined THEN '{PLACE}' END
         FROM due WHERE run.id = due.id AND blocked_on = '{OVERLAP}'
         RETURNING run.id, run.queue, run.blocked_on
-    ), asking AS (
-        INSERT INTO place_change (run_id) SELECT id FROM freed WHERE blocked_on = '{PLACE}'
+    ), place_checks AS (
+        INSERT INTO place_change (run_id) SELECT id FROM released WHERE blocked_on = '{PLACE}'
     )
-    SELECT queue FROM freed
+    SELECT queue FROM released
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What a firing came to: the time, and the new run's first event unless it was skipped."""
+    """Result of a firing: its time, and the new run's first event unless it was skipped."""
 
     at: datetime | None
     event: Row | None
 
 
+# Makes or replaces the schedule.
 _PUT = """
     INSERT INTO schedule (tenant, name, cron, timezone, agent, request, overlap, catch_up, paused, next_at, created_by)
     VALUES (%(tenant)s, %(name)s, %(cron)s, %(timezone)s, %(agent)s, %(request)s::json, %(overlap)s, %(catch_up)s, %(paused)s,
@@ -86,11 +95,12 @@ _PUT = """
         next_at = excluded.next_at, created_by = excluded.created_by
     RETURNING name
     """
+# Deletes the schedule; the runs that it made continue.
 _DELETE = "DELETE FROM schedule WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name"
 
 
 def current(tenant: str, name: str) -> Statement:
-    """Lock a schedule and read it, with `now`: whoever puts it keeps it from firing meanwhile. No row: there is none."""
+    """Lock a schedule and read it, with `now`; it cannot fire while it is put. Returns no row if it is missing."""
     return Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None})
 
 
@@ -108,21 +118,21 @@ def put(
     next_at: datetime | None,
     by: UUID | None,
 ) -> Statement:
-    """Make or replace a schedule (`request` is JSON text from `request`), to fire at `next_at` unless it is paused."""
+    """Make or replace a schedule that fires at `next_at` unless paused; `request` is JSON text of the function `request`."""
     given = {"cron": cron, "timezone": timezone, "agent": agent, "request": request, "overlap": overlap}
     then = {"catch_up": catch_up, "paused": paused, "next_at": next_at, "by": by}
     return Statement(_PUT, {"tenant": tenant, "name": name, **given, **then})
 
 
 def delete(tenant: str, name: str) -> Statement:
-    """Forget a schedule; runs that it made go on. No row: there is none."""
+    """Delete a schedule; the runs that it made continue. Returns no row if it is missing."""
     return Statement(_DELETE, {"tenant": tenant, "name": name})
 
 
 def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: datetime) -> Fired | None:
-    """Fire for the time that was seen to have come; None when somebody else did, or the schedule was changed.
+    """Fire for the due time that the scheduler read. Return None if another scheduler fired or the schedule changed.
 
-    Raises ValueError when the schedule's zone is not known on this machine.
+    Raises ValueError if this machine does not know the schedule's time zone.
     """
     with connection.transaction():
         row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": seen}).one(connection)
@@ -139,7 +149,7 @@ def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: date
 
 
 def run_now(connection: psycopg.Connection[Any], tenant: str, name: str) -> Row | None:
-    """Make a run at once in the caller's transaction, whatever else is running; its first event. None: no such schedule."""
+    """Make a run immediately in the caller's transaction, whatever runs. Return its first event. None: no such schedule."""
     row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None}).one(connection)
     if row is None:
         return None
@@ -152,19 +162,19 @@ def run_now(connection: psycopg.Connection[Any], tenant: str, name: str) -> Row 
 
 
 def stop(tenant: str, name: str, seen: datetime) -> Statement:
-    """Fire no more, because this machine cannot say when; putting the schedule again makes it fire again."""
+    """Stop a schedule whose next time this machine cannot compute; putting the schedule again starts it again."""
     return Statement(_STOP, {"tenant": tenant, "name": name, "seen": seen})
 
 
 def let_go() -> Statement:
-    """Let runs go that waited for the one before them. Rows: their queues."""
+    """Release runs that waited for the one before them. The rows are their queues."""
     return Statement(_LET_GO, {})
 
 
 def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: datetime) -> NewRun:
-    """Give the run that a schedule makes: on its agent's own queue and with its own time limit where nothing else was said.
+    """Return the run that a schedule makes, with its agent's own queue and time limit unless the schedule has others.
 
-    Its metadata say which schedule made it, and for which time, unless they say something else of these names.
+    Its metadata name the schedule and the time, unless they have these names already.
     """
     asked = row["request"]["run"]
     agent = Statement(_AGENT, {"name": row["agent"]}).one(connection) or {"queue": "default", "timeout_ms": None}
@@ -180,7 +190,7 @@ def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: dat
         tags=asked["tags"],
         approval_strategy=asked["approval_strategy"],
         window=asked["window"],
-        # Missing in what was stored before runs had them.
+        # Missing in schedules that were stored before runs had these.
         expires_in_ms=asked.get("expires_in_ms"),
         concurrency_key=asked.get("concurrency_key"),
         on_conflict=asked.get("on_conflict", "queue"),
@@ -189,7 +199,7 @@ def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: dat
 
 
 def _make(connection: psycopg.Connection[Any], row: Row, at: datetime, running: list[UUID]) -> Row | None:
-    """Make the run of a firing, or note that it was skipped; gives the run's first event."""
+    """Make the run of a firing and return its first event, or record that it was skipped."""
     if running and (row["overlap"] == "skip" or len(running) >= MOST_OPEN):
         _note(connection, row, at, "skipped", None)
         return None
@@ -212,14 +222,22 @@ def _running(connection: psycopg.Connection[Any], row: Row) -> list[UUID]:
 
 
 def request(run: NewRun, given: Mapping[str, Any], *, queue: str | None, timeout_ms: int | None) -> str:
-    """Write what a schedule keeps of a run: as it was `given` (without its input), and ready to be enqueued.
+    """Return the JSON text that a schedule keeps of a run: as it was `given` (without its input), and ready to enqueue.
 
-    `queue` and `timeout_ms` are what was asked for; where nothing was, the agent's own at each firing are taken.
+    `queue` and `timeout_ms` are those of the request; None takes the agent's own at each firing.
     """
     ready = {
-        "queue": queue, "input": run.input, "priority": run.priority, "timeout_ms": timeout_ms, "user_id": run.user_id,
-        "metadata": dict(run.metadata), "tags": list(run.tags), "approval_strategy": run.approval_strategy,
-        "window": run.window, "expires_in_ms": run.expires_in_ms, "concurrency_key": run.concurrency_key,
+        "queue": queue,
+        "input": run.input,
+        "priority": run.priority,
+        "timeout_ms": timeout_ms,
+        "user_id": run.user_id,
+        "metadata": dict(run.metadata),
+        "tags": list(run.tags),
+        "approval_strategy": run.approval_strategy,
+        "window": run.window,
+        "expires_in_ms": run.expires_in_ms,
+        "concurrency_key": run.concurrency_key,
         "on_conflict": run.on_conflict,
-    }  # fmt: skip
+    }
     return json.dumps({"given": {name: value for name, value in given.items() if name != "input"}, "run": ready})

@@ -1,7 +1,7 @@
-"""What becomes of places when people change how many there are, or what keeps them.
+"""Places after people changed a limit or `hold_keys` of a queue.
 
-What is in flight goes on, and counts. What has a place beyond the limit and does not execute yet asks for it again before it
-is promoted, so that no promotion exceeds what was said last, whatever had a ticket or a worker when it was said.
+Runs in flight continue, and count. A run that has a place beyond the limit and does not execute yet asks for it again before it
+is promoted. So no promotion exceeds the newest limit, whichever runs had a ticket or a worker when the limit changed.
 """
 
 from collections.abc import Sequence
@@ -9,68 +9,67 @@ from uuid import UUID
 
 from models.blocked_on import PLACE, TENANT_LINE
 from models.promotion.places import BATCH, given_up
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
-# By the index of what is in flight, whatever the planner thinks of the number of runs.
-_UNCOUNTED = f"""flying AS MATERIALIZED (
+# `MATERIALIZED` keeps the planner on the index of runs in flight, however many runs it expects.
+_UNCOUNTED = f"""in_flight AS MATERIALIZED (
         SELECT id, queue, tenant FROM run WHERE (ticket_at IS NOT NULL OR lease_worker IS NOT NULL) AND queue = %(queue)s
     ), uncounted AS (
-        SELECT id FROM flying AS run
+        SELECT id FROM in_flight AS run
         WHERE NOT EXISTS (SELECT FROM place WHERE place.run_id = run.id AND place.line = {TENANT_LINE})
     )"""
+# Counts runs in flight that were promoted before their queue limited tenants: each gets its place, whatever the limit.
 _COUNT_IN = f"""
-    WITH {_UNCOUNTED}, chosen AS (
-        SELECT locked.id FROM (SELECT * FROM (SELECT id FROM uncounted LIMIT {BATCH}) AS few ORDER BY id) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id FOR UPDATE SKIP LOCKED
-        ) AS locked
+    WITH {_UNCOUNTED}, locked AS (
+        {locked_in_order(f"SELECT id FROM uncounted LIMIT {BATCH}")}
     ), counted AS (
-        UPDATE run SET lined = TRUE FROM chosen
-        WHERE run.id = ANY (ARRAY[chosen.id]) AND coalesce(ticket_at IS NOT NULL OR lease_worker IS NOT NULL, FALSE)
+        UPDATE run SET lined = TRUE FROM locked
+        WHERE run.id = ANY (ARRAY[locked.id]) AND coalesce(ticket_at IS NOT NULL OR lease_worker IS NOT NULL, FALSE)
         RETURNING run.*
     )
     INSERT INTO place (line, run_id, tenant) SELECT {TENANT_LINE}, id, tenant FROM counted AS run
     ON CONFLICT DO NOTHING RETURNING run_id
     """
+# Requests another check of the queue if such a run is left.
 _COUNT_LATER = f"""
     WITH {_UNCOUNTED}
     INSERT INTO place_change (queue) SELECT %(queue)s WHERE EXISTS (SELECT FROM uncounted) RETURNING id
     """
 _MOST = "CASE WHEN starts_with(place.line, 'key:') THEN queue.key_limit ELSE queue.tenant_limit END"
 _IDLE = "coalesce(ready_at IS NOT NULL AND ticket_at IS NULL, FALSE)"
-# Of the lines in which these runs hold places. Those that never began give theirs first, the last in the order of promotion
-# before the others; who was parked with its key keeps it.
+# Takes back places beyond the limit in the lines of these runs. Runs that never began lose theirs first, the last in the order
+# of promotion before the others. A run that was parked with its key keeps it.
 _TAKE_BACK = f"""
     WITH crowded AS (
-        SELECT held.line, count(*) - {_MOST} AS over, queue.hold_keys AND starts_with(held.line, 'key:') AS kept
+        SELECT held.line, count(*) - {_MOST} AS excess, queue.hold_keys AND starts_with(held.line, 'key:') AS kept
         FROM (SELECT DISTINCT line, run.queue FROM place JOIN run ON run.id = place.run_id
             WHERE place.run_id = ANY(%(runs)s::uuid[])) AS held
         JOIN queue ON queue.name = held.queue JOIN place ON place.line = held.line
         GROUP BY held.line, place.line, key_limit, tenant_limit, hold_keys HAVING count(*) > {_MOST}
     ), ranked AS (
-        SELECT run.id, run.queue, crowded.line, over,
+        SELECT run.id, run.queue, crowded.line, excess,
             row_number() OVER (PARTITION BY crowded.line ORDER BY resumed, priority, fair_tag DESC, run.id DESC) AS n
         FROM crowded JOIN place ON place.line = crowded.line JOIN run ON run.id = place.run_id
         WHERE {_IDLE} AND NOT (resumed AND kept)
     ), surplus AS (
-        SELECT id, queue, line FROM ranked WHERE n <= over
-    ), chosen AS (
-        SELECT locked.id FROM (SELECT DISTINCT id FROM surplus ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
-        ) AS locked
+        SELECT id, queue, line FROM ranked WHERE n <= excess
+    ), locked AS (
+        {locked_in_order("SELECT DISTINCT id FROM surplus", _IDLE)}
     ), asking AS (
         UPDATE run SET blocked_on = '{PLACE}', blocked_until = NULL
-        FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
+        FROM locked WHERE run.id = ANY (ARRAY[locked.id]) AND {_IDLE}
         RETURNING run.id
     ), taken AS (
         DELETE FROM place USING surplus JOIN asking USING (id)
         WHERE place.run_id = surplus.id AND {given_up("surplus.line")}
-    ), looked_at AS (
+    ), place_checks AS (
         INSERT INTO place_change (run_id, queue)
         SELECT id, NULL FROM asking UNION ALL (SELECT DISTINCT NULL::uuid, queue FROM surplus)
     )
     SELECT DISTINCT id FROM surplus
     """
+# Requests a check of the parked runs that hold their keys, once their queue does not let them hold keys any longer.
 _LET_GO = """
     INSERT INTO place_change (run_id) SELECT DISTINCT place.run_id
     FROM place JOIN run ON run.id = place.run_id JOIN queue ON queue.name = run.queue
@@ -80,23 +79,23 @@ _LET_GO = """
 
 
 def count_in(queue: str) -> Statement:
-    """Give places, whatever the limit, to runs in flight that were promoted before their queue limited tenants."""
+    """Assign places, beyond the limit too, to runs in flight that were promoted before their queue limited tenants."""
     return Statement(_COUNT_IN, {"queue": queue})
 
 
 def count_later(queue: str) -> Statement:
-    """Have the queue looked at again if such a run is left. No row: none is."""
+    """Queue another check of the queue if such a run is left. Returns no row if none is left."""
     return Statement(_COUNT_LATER, {"queue": queue})
 
 
 def take_back(runs: Sequence[UUID]) -> Statement:
-    """Take places beyond their limits in the lines of these runs back from such as do not execute yet.
+    """Take places beyond the limit back in the lines of these runs, from runs that do not execute yet.
 
-    They ask again, and the lines of their queue are looked at. Rows: all that have one too many, these runs or others.
+    Those runs ask again, and the lines of their queue are checked. The rows are all runs with a place too many, these or others.
     """
     return Statement(_TAKE_BACK, {"runs": list(runs)})
 
 
 def let_go(queue: str) -> Statement:
-    """Have parked runs looked at that hold their keys, if their queue lets them no more. Rows: these runs."""
+    """Recheck parked runs that hold keys after `hold_keys` was switched off. The rows are these runs."""
     return Statement(_LET_GO, {"queue": queue})

@@ -1,17 +1,16 @@
 """Places: the right of a run to be promoted although others compete with it, by a concurrency key or by their tenant.
 
-A line is what runs with one key wait in, or the runs of one tenant in a queue that limits tenants. It has so many places; who
-asks for one waits in the line, in the order of promotion, until one is free. A run takes its places before it may be promoted,
-keeps them while it is ready or executes, and frees them when it ends or parks (that of its key only when it ends, where its
-queue says so).
+A line has the waiting runs of one key, or of one tenant in a queue that limits tenants, and a number of places. A run that asks
+for a place waits in the line, in the order of promotion, until one is free. It takes its places before it may be promoted, keeps
+them while it is ready or executes, and frees them when it ends or parks. Where its queue has `hold_keys`, it frees the place of
+its key only when it ends.
 
     asks (blocked_on = place) ──► waits (blocked_on = the line) ──► holds (a row of `place`, ready) ──► executes
             ▲                                                                                            │
-            └──────────────────────── goes on ◄──────── parked, its places freed ◄───────────────────────┘
+            └──────────────────────── resumes ◄──────── parked, its places freed ◄───────────────────────┘
 
-Whoever makes a run ask or free something writes a `place_change` in the same transaction; only the leading scheduler gives and
-takes places, so that no two ever count the same place. It locks the runs first, in the order of their ids, and changes them by
-their keys (`ANY (ARRAY[…])` can be no join with all runs, whatever the planner thinks of their number).
+A transaction that makes a run ask for places or free them also writes a `place_change`. Only the leading scheduler gives and
+takes places, so that no two transactions count the same place. It locks the runs first, as `models.sql.locking` describes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL, KEY_LINE, PLACE, TENANT_LINE
+from models.sql.locking import locked_in_order
 from models.statement import Statement
 
 BATCH = 500
@@ -26,38 +26,39 @@ LOOKED_AT = 1000
 
 
 def given_up(line: str) -> str:
-    """Say, as a condition on a place of a run that gives up its place in a line, that it loses this one.
+    """Return the condition that a run which gives up its place in `line` also loses the place of the row.
 
-    With that of its key it loses that of its tenant: else it would wait for its key while who took that waits for its tenant.
+    With the place of its key a run loses that of its tenant: otherwise it would wait for its key, while the run that took the
+    key waits for the tenant's place.
     """
     return f"(place.line = {line} OR starts_with({line}, 'key:'))"
 
 
+# Reads the changes that need a check, the oldest first.
 _CHANGES = f"SELECT id, run_id, queue FROM place_change ORDER BY id LIMIT {BATCH}"
-_LOCK = """
-    SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
-        SELECT id FROM run WHERE run.id = wanted.id FOR UPDATE SKIP LOCKED
-    ) AS locked
-    """
-# A change of a run that somebody decides about at the moment stays for the next turn.
+# Locks the runs to check. A run that another transaction has locked is checked in the next turn.
+_LOCK = locked_in_order("SELECT id FROM unnest(%(runs)s::uuid[]) AS id")
+# Deletes the changes that were checked: of queues, of missing runs, and of locked runs. The others stay for the next turn.
 _DONE = """
     DELETE FROM place_change AS change WHERE id = ANY(%(changes)s::bigint[]) AND (queue IS NOT NULL
         OR run_id = ANY(%(locked)s::uuid[]) OR (SELECT id FROM run WHERE run.id = change.run_id) IS NULL)
     RETURNING id
     """
-_OVER = "(finished_at IS NOT NULL OR status = 'QUEUED' AND control_request = 'pause')"
+_ENDED_OR_HELD = "(finished_at IS NOT NULL OR status = 'QUEUED' AND control_request = 'pause')"
 _PARKED = "(ready_at IS NULL AND lease_worker IS NULL)"
+# Frees the places of runs that ended, parked or are held. A parked run keeps the place of its key where its queue says so.
 _FREE = f"""
     WITH idle AS (
-        SELECT run.id, {_OVER} OR NOT coalesce(hold_keys, FALSE) AS frees_keys
-        FROM unnest(%(runs)s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-            SELECT * FROM run WHERE run.id = wanted.id AND ({_OVER} OR {_PARKED}) LIMIT 1
+        SELECT run.id, {_ENDED_OR_HELD} OR NOT coalesce(hold_keys, FALSE) AS frees_keys
+        FROM unnest(%(runs)s::uuid[]) AS checked (id) CROSS JOIN LATERAL (
+            SELECT * FROM run WHERE run.id = checked.id AND ({_ENDED_OR_HELD} OR {_PARKED}) LIMIT 1
         ) AS run LEFT JOIN queue ON queue.name = run.queue
     )
     DELETE FROM place USING idle WHERE place.run_id = ANY (ARRAY[idle.id]) AND (frees_keys OR NOT starts_with(line, 'key:'))
     RETURNING line
     """
-# First the line of its key, then that of its tenant; who holds all that it needs is ready.
+# Sends runs that ask for places to the next line: first that of the key, then that of the tenant. A run that holds all places
+# that it needs is ready.
 _SEND = f"""
     WITH asking AS (
         SELECT run.id, CASE
@@ -65,75 +66,74 @@ _SEND = f"""
                 THEN {KEY_LINE}
             WHEN queue.tenant_limit IS NOT NULL AND NOT EXISTS (SELECT FROM place WHERE run_id = run.id AND line = {TENANT_LINE})
                 THEN {TENANT_LINE} END AS line
-        FROM unnest(%(runs)s::uuid[]) AS wanted (id) JOIN run ON run.id = wanted.id LEFT JOIN queue ON queue.name = run.queue
+        FROM unnest(%(runs)s::uuid[]) AS checked (id) JOIN run ON run.id = checked.id LEFT JOIN queue ON queue.name = run.queue
         WHERE blocked_on = '{PLACE}' AND control_request IS NULL
     )
     UPDATE run SET blocked_on = asking.line FROM asking
     WHERE run.id = ANY (ARRAY[asking.id]) AND blocked_on = '{PLACE}' AND control_request IS NULL
     RETURNING run.id, run.queue, run.blocked_on AS line
     """
-_IN_LINE = f"blocked_on = asked.line AND {BLOCKED_UNTIL} = '-infinity'"
+_IN_LINE = f"blocked_on = requested.line AND {BLOCKED_UNTIL} = '-infinity'"
 _IN_ORDER = "ORDER BY priority DESC, fair_tag, id"
-_ASKED = "unnest(%(lines)s::text[], %(limits)s::int[]) AS asked (line, most)"
-# Of a line whose first runs may not go because their window is closed or their agent is paused, so many are looked at.
+_REQUESTED = "unnest(%(lines)s::text[], %(limits)s::int[]) AS requested (line, most)"
+# The first runs of a line may be behind a closed window or a paused agent. LOOKED_AT bounds how many of them are read.
 _MAY_GO = "window_name <> ALL(%(closed)s::text[]) AND agent <> ALL(%(paused)s::text[])"
 _MAY_GO_IN_LINE = f"""(
             SELECT id, priority, fair_tag FROM (
                 SELECT * FROM run WHERE {_IN_LINE} {_IN_ORDER} LIMIT {LOOKED_AT}
-            ) AS first WHERE {_MAY_GO} {_IN_ORDER}"""
-# A head that somebody decides about at the moment is passed over; `left_out` says that the line must be looked at again.
+            ) AS in_line WHERE {_MAY_GO} {_IN_ORDER}"""
+# Gives the free places of lines to their heads. A head that another transaction has locked is skipped; `left_out` tells the
+# scheduler to check the line again.
 _ADMIT = f"""
     WITH heads AS (
-        SELECT asked.line, head.id FROM {_ASKED} CROSS JOIN LATERAL {_MAY_GO_IN_LINE}
-            LIMIT least({BATCH}, greatest(0, asked.most - (SELECT count(*) FROM place WHERE place.line = asked.line)))
+        SELECT requested.line, head.id FROM {_REQUESTED} CROSS JOIN LATERAL {_MAY_GO_IN_LINE}
+            LIMIT least({BATCH}, greatest(0, requested.most - (SELECT count(*) FROM place WHERE place.line = requested.line)))
         ) AS head
-    ), chosen AS (
-        SELECT locked.*, wanted.line FROM (SELECT * FROM heads ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id, tenant FROM run WHERE run.id = wanted.id AND blocked_on = wanted.line FOR UPDATE SKIP LOCKED
-        ) AS locked
+    ), locked AS (
+        {locked_in_order("SELECT * FROM heads", "blocked_on = to_lock.line", columns="id, tenant", keep=["line"])}
     ), given AS (
-        INSERT INTO place (line, run_id, tenant) SELECT line, id, tenant FROM chosen ON CONFLICT DO NOTHING
+        INSERT INTO place (line, run_id, tenant) SELECT line, id, tenant FROM locked ON CONFLICT DO NOTHING
     ), admitted AS (
-        UPDATE run SET blocked_on = '{PLACE}' FROM chosen WHERE run.id = ANY (ARRAY[chosen.id])
-            AND coalesce(blocked_on = chosen.line, FALSE)
-        RETURNING run.id, chosen.line
+        UPDATE run SET blocked_on = '{PLACE}' FROM locked WHERE run.id = ANY (ARRAY[locked.id])
+            AND coalesce(blocked_on = locked.line, FALSE)
+        RETURNING run.id, locked.line
     )
     SELECT heads.id, heads.line, admitted.id IS NULL AS left_out FROM heads LEFT JOIN admitted ON admitted.id = heads.id
     """
-# Who holds a place, but neither executes nor has a ticket, gives way to the head of the line if it may not go itself, or if
-# it never began and the head has a higher priority.
 _IDLE = "coalesce(ready_at IS NOT NULL AND ticket_at IS NULL AND blocked_on IS NULL, FALSE)"
+# Takes places of full lines back for their heads. A run that holds a place but neither executes nor has a ticket gives way if it
+# may not go itself, or if it never began and the head has a higher priority.
 _GIVE_WAY = f"""
-    WITH weak AS (
-        SELECT run.id, place.line FROM {_ASKED} CROSS JOIN LATERAL {_MAY_GO_IN_LINE} LIMIT 1
-        ) AS head JOIN place ON place.line = asked.line JOIN run ON run.id = place.run_id
-        WHERE asked.most <= (SELECT count(*) FROM place WHERE place.line = asked.line) AND {_IDLE}
+    WITH outranked AS (
+        SELECT run.id, place.line FROM {_REQUESTED} CROSS JOIN LATERAL {_MAY_GO_IN_LINE} LIMIT 1
+        ) AS head JOIN place ON place.line = requested.line JOIN run ON run.id = place.run_id
+        WHERE requested.most <= (SELECT count(*) FROM place WHERE place.line = requested.line) AND {_IDLE}
             AND (status = 'QUEUED' AND run.priority < head.priority OR NOT ({_MAY_GO}))
-    ), chosen AS (
-        SELECT locked.id, wanted.line FROM (SELECT * FROM weak ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
-        ) AS locked
-    ), back AS (
-        UPDATE run SET blocked_on = chosen.line FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
-        RETURNING run.id, chosen.line
+    ), locked AS (
+        {locked_in_order("SELECT * FROM outranked", _IDLE, keep=["line"])}
+    ), sent_back AS (
+        UPDATE run SET blocked_on = locked.line FROM locked WHERE run.id = ANY (ARRAY[locked.id]) AND {_IDLE}
+        RETURNING run.id, locked.line
     )
-    DELETE FROM place USING back WHERE place.run_id = back.id AND {given_up("back.line")} RETURNING place.line
+    DELETE FROM place USING sent_back WHERE place.run_id = sent_back.id AND {given_up("sent_back.line")} RETURNING place.line
     """
+# Reads how many places the lines of each queue have.
 _LIMITS = "SELECT name, key_limit, tenant_limit FROM queue"
-# The next line after another, however many wait in each: by the index alone.
+# Finds the next line after another by the index alone, however many runs wait in each.
 _NEXT_LINE = "SELECT blocked_on AS line FROM run WHERE blocked_on > %(after)s ORDER BY blocked_on LIMIT 1"
+# Requests another check of a run.
 _AGAIN = "INSERT INTO place_change (run_id) VALUES (%(run)s) RETURNING id"
+# Finds runs without a place of their tenant, because they became ready before their queue limited tenants.
 _STRAYS = f"""
     SELECT id FROM run WHERE id = ANY(%(runs)s::uuid[])
         AND NOT EXISTS (SELECT FROM place WHERE place.run_id = run.id AND place.line = {TENANT_LINE})
     """
+# Makes such runs ask for the places that they lack, unless they have a ticket or execute by now.
 _LINE_UP = f"""
-    WITH chosen AS (
-        SELECT locked.id FROM (SELECT id FROM unnest(%(runs)s::uuid[]) AS id ORDER BY id) AS wanted CROSS JOIN LATERAL (
-            SELECT id FROM run WHERE run.id = wanted.id AND {_IDLE} FOR UPDATE SKIP LOCKED
-        ) AS locked
+    WITH locked AS (
+        {locked_in_order("SELECT id FROM unnest(%(runs)s::uuid[]) AS id", _IDLE)}
     ), asking AS (
-        UPDATE run SET lined = TRUE, blocked_on = '{PLACE}' FROM chosen WHERE run.id = ANY (ARRAY[chosen.id]) AND {_IDLE}
+        UPDATE run SET lined = TRUE, blocked_on = '{PLACE}' FROM locked WHERE run.id = ANY (ARRAY[locked.id]) AND {_IDLE}
         RETURNING run.id
     )
     INSERT INTO place_change (run_id) SELECT id FROM asking RETURNING run_id
@@ -141,22 +141,22 @@ _LINE_UP = f"""
 
 
 def changes() -> Statement:
-    """Read what is to be looked at, the oldest first."""
+    """Read the changes that need a check, the oldest first."""
     return Statement(_CHANGES, {})
 
 
 def lock(runs: Sequence[UUID]) -> Statement:
-    """Lock runs, in the order of their ids; one that somebody decides about at the moment is left out."""
+    """Lock runs in the order of their ids. The rows leave out runs that another transaction has locked."""
     return Statement(_LOCK, {"runs": list(runs)})
 
 
 def done(changes: Sequence[int], locked: Sequence[UUID]) -> Statement:
-    """Forget changes of these locked runs, of runs that are gone, and of queues."""
+    """Delete changes of these locked runs, of deleted runs, and of queues."""
     return Statement(_DONE, {"changes": list(changes), "locked": list(locked)})
 
 
 def free(runs: Sequence[UUID]) -> Statement:
-    """Take the places of locked runs that ended, parked or are held. Rows: their lines."""
+    """Free the places of locked runs that ended, parked or are held. The rows are their lines."""
     return Statement(_FREE, {"runs": list(runs)})
 
 
@@ -167,19 +167,19 @@ def send(runs: Sequence[UUID]) -> Statement:
 
 @dataclass(frozen=True, slots=True)
 class ClosedGates:
-    """The windows that are closed and the agents that stand still: their runs get no places, and keep none from others."""
+    """Closed windows and paused agents: their runs get no places, and keep none from others."""
 
     windows: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
 
 
 def admit(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
-    """Give the free places of these lines to their heads, which ask for the next place then; a limit of None is none."""
+    """Assign the free places of these lines to their heads, which then ask for the next place. A limit of None is no limit."""
     return Statement(_ADMIT, _lines(limits, shut))
 
 
 def give_way(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
-    """Take places of these full lines back from runs that must let the head go first. Rows: the lines in which one is free."""
+    """Take places of these full lines back from runs that must yield to the head. The rows are lines with a free place."""
     return Statement(_GIVE_WAY, _lines(limits, shut))
 
 
@@ -189,17 +189,17 @@ def limits() -> Statement:
 
 
 def next_line(after: str) -> Statement:
-    """Read the next gate or line that any run waits for."""
+    """Read the next line (or other gate) after this one that a run waits for."""
     return Statement(_NEXT_LINE, {"after": after})
 
 
 def again(run: UUID) -> Statement:
-    """Have a run looked at once more."""
+    """Queue the run for another placement check."""
     return Statement(_AGAIN, {"run": run})
 
 
 def strays(runs: Sequence[UUID]) -> Statement:
-    """Find those of these runs that became ready before their queue limited tenants: they hold no place of theirs."""
+    """Find those of these runs that became ready before their queue limited tenants: they hold no place of their tenant."""
     return Statement(_STRAYS, {"runs": list(runs)})
 
 

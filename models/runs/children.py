@@ -1,6 +1,7 @@
-"""What runs and the runs that they started mean to each other: they are started with the record of it, a child's end reaches
-its parent, a parent's cancel its children. The latter two are folded from the outbox, in the transaction that deletes the row,
-so that each happens once.
+"""Children of runs: a step starts them, their ends reach the parent, and the parent's cancel reaches them.
+
+The parent starts its children in the transaction that records the step. Ends and cancels are rows of the outbox, and take effect
+in the transaction that deletes the row, so each takes effect once.
 """
 
 from collections.abc import Sequence
@@ -17,48 +18,51 @@ from models.runs.effects import EffectResult
 from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence, Limits, StepRecord
 from models.runtime.database import Row
+from models.sql.fence import UNDER_FENCE
+from models.sql.locking import locked_first
 from models.statement import Statement
 from models.waiting import waits
 
 RESERVED = "taxiway."
-"""What the names of signals begin with that no user may send."""
+"""Prefix of the signal names that no user may send."""
 CHILD = f"{RESERVED}child/"
 CANCELED_AT_ONCE = 100
 
-# `coalesce` keeps the planner on the run's key; see `models.moves`.
-_EXPECT = """
+# Decides whether the run may start so many children more, and reads what they inherit.
+_EXPECT = f"""
     UPDATE run SET children = children + %(count)s
-    WHERE id = %(run)s AND epoch = %(epoch)s AND coalesce(lease_worker = %(worker)s, FALSE)
-        AND children + %(count)s <= %(most)s
+    WHERE {UNDER_FENCE} AND children + %(count)s <= %(most)s
     RETURNING tenant, user_id, priority, created_by, approval_strategy,
         ARRAY(SELECT name FROM label WHERE run_id = id AND kind = 'tag' ORDER BY name) AS tags
     """
-# Whose child a run is never changes, so this may be read of other rows. A run that began anew counts once.
+# Decides whether the run is too deep in its family. Its ancestors may be read without their locks: the parent of a run never
+# changes. A run that restarted counts once.
 _LEVEL = """
-    WITH RECURSIVE line AS (
+    WITH RECURSIVE ancestors AS (
         SELECT parent_run_id, 1 AS level FROM run WHERE id = %(run)s
-        UNION ALL SELECT above.parent_run_id, level + 1 FROM line CROSS JOIN LATERAL (
-            SELECT run.parent_run_id FROM run WHERE run.id = line.parent_run_id LIMIT 1  -- one by its key, never a join of all
-        ) AS above WHERE level <= %(most)s
+        UNION ALL SELECT parent.parent_run_id, level + 1 FROM ancestors CROSS JOIN LATERAL (
+            SELECT run.parent_run_id FROM run WHERE run.id = ancestors.parent_run_id LIMIT 1  -- by its key, never a join
+        ) AS parent WHERE level <= %(most)s
     )
-    SELECT max(level) AS level FROM line HAVING max(level) <= %(most)s
+    SELECT max(level) AS level FROM ancestors HAVING max(level) <= %(most)s
     """
-# A row of the outbox becomes the signal, with the same id: folded twice, it would still be one signal.
+# Keeps the ends of children as signals. Each has the id of its row in the outbox: folded twice, it would still be one signal.
 _KEEP_ENDS = f"""
     INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
     SELECT id, target_run_id, tenant, '{CHILD}' || (data ->> 'key'), data ->> 'run', data
     FROM outbox WHERE target_run_id = %(run)s AND id = ANY(%(rows)s)
     ON CONFLICT DO NOTHING RETURNING id
     """
-# In words that no partial index has: a plan that is made while few runs are unfinished would read all of them later.
+# No partial index has this expression as its predicate: a plan made while few runs are unfinished would later read them all.
 _UNFINISHED = "coalesce(finished_at, 'infinity') = 'infinity'"
-# Locks the runs in the order of their ids; one that somebody is deciding about comes next time.
-_TO_CANCEL = f"""
-    SELECT id, tenant, lease_worker FROM run
-    WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel'
-    ORDER BY id LIMIT {CANCELED_AT_ONCE} FOR UPDATE SKIP LOCKED
-    """
-# A statement of its own, after the others: a child that was ending when they looked may have been continued meanwhile.
+# Locks the next children to cancel. A child that another transaction has locked is found again in the next turn.
+_TO_CANCEL = locked_first(
+    f"""SELECT id, tenant, lease_worker FROM run
+    WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel'""",
+    CANCELED_AT_ONCE,
+)
+# Finds out whether a child is left. A statement of its own, after the others: a child that was ending when they looked may have
+# been continued since.
 _ANY_LEFT = f"""
     SELECT id FROM run
     WHERE parent_run_id = %(run)s AND {_UNFINISHED} AND control_request IS DISTINCT FROM 'cancel' LIMIT 1
@@ -67,10 +71,10 @@ _ANY_LEFT = f"""
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start children and record it as a step, whose value are their ids: both or neither, under the parent's fence.
+    """Start children, and record a step whose value is their ids: both or neither, under the parent's fence.
 
-    They inherit tenant, user, tags, and priority unless `own_priority`; and where people approve the parent's calls of tools,
-    they approve those of its children too: nobody gets past them by starting somebody else.
+    The children inherit tenant, user, tags, and (unless `own_priority`) priority. If people approve the parent's calls of tools,
+    they also approve those of its children: an agent cannot evade the approval by a child.
     """
 
     fence: Fence
@@ -84,9 +88,9 @@ class Spawn:
     own_priority: bool = False
 
     def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction. No row: the fence is passed, or one of the run's limits is reached.
+        """Execute it in the caller's transaction. Returns no row if the fence has passed or a limit of the run is reached.
 
-        The row's `more` are the children's first events.
+        The row's `more` has the children's first events.
         """
         at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker}
         parent = Statement(_EXPECT, {**at, "count": len(self.children), "most": self.most_children}).one(connection)
@@ -95,7 +99,7 @@ class Spawn:
         row = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight).one(connection)
         level = Statement(_LEVEL, {"run": self.fence.run, "most": self.most_levels}).one(connection)
         if row is None or level is None:
-            raise psycopg.Rollback  # the caller's transaction comes to nothing, and that is its answer
+            raise psycopg.Rollback  # rolls the caller's transaction back: its answer is no row
         return {
             **row,
             "more": enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children]),
@@ -104,16 +108,20 @@ class Spawn:
     def _born(self, child: NewRun, parent: Row) -> NewRun:
         asks = parent["approval_strategy"] == "ON_TOOL_CALL"
         return replace(
-            child, user_id=parent["user_id"], tags=parent["tags"], parent_run_id=self.fence.run, created_by=parent["created_by"],
+            child,
+            user_id=parent["user_id"],
+            tags=parent["tags"],
+            parent_run_id=self.fence.run,
+            created_by=parent["created_by"],
             priority=child.priority if self.own_priority else parent["priority"],
             approval_strategy="ON_TOOL_CALL" if asks else "NONE",
-        )  # fmt: skip
+        )
 
 
 def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> EffectResult:
-    """Tell a run that children of it have ended: it goes on if it waits for that, else it is kept until it does.
+    """Deliver the ends of children to their parent: it resumes if it waits for them, otherwise the ends are kept until it does.
 
-    `parent` is the locked run row. A parent that has ended itself hears nothing any more.
+    `parent` is the locked run row. A parent that has ended itself gets nothing.
     """
     if parent["finished_at"] is not None:
         return EffectResult()
@@ -125,10 +133,10 @@ def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) 
 
 
 def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> EffectResult:
-    """Cancel the children of a run that was canceled, some at a time; theirs follow by rows that their ends write.
+    """Cancel children of a canceled run, CANCELED_AT_ONCE at a time. Their ends write the rows that cancel their own children.
 
-    None is missed: children are inserted under the lock of their parent's row and under its fence, so that each of them was
-    committed before the cancel, and with it before the row that is folded here; none can come after it.
+    No child is missed: children are inserted under the lock of the parent's row and under its fence. So each child was committed
+    before the cancel, and with it before the row that is folded here; none can follow.
     """
     events: list[Row] = []
     workers: list[UUID] = []

@@ -6,15 +6,14 @@ from uuid import UUID
 
 import psycopg
 
+from models.sql.locking import locked_first
 from models.statement import Statement
 
 BELONGING = ("label", "payload", "step", "event", "log", "wait", "signal", "place", "expiry", "turn", "held")
 """Tables whose rows belong to the run that `run_id` names, and are found by it."""
 
 # Whoever is deciding about a run, or trying it again, keeps it. Locked in the order of their ids.
-_LOCK = """
-    SELECT id FROM run WHERE id = ANY(%(runs)s) AND finished_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
-    """
+_LOCK = locked_first("SELECT id FROM run WHERE id = ANY(%(runs)s) AND finished_at IS NOT NULL")
 # By the key of `delivery`, which begins with the webhook.
 _DELIVERIES = """
     DELETE FROM delivery USING run, webhook

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.runs.recording import UNDER_FENCE, Fence
+from models.runs.recording import Fence
+from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
 
 _HELD = f"""

@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 
 from models.authorization import grants
-from models.event_sql import question_json
 from models.moves import NewWait
-from models.runs.recording import UNDER_FENCE, Fence, Limits
+from models.runs.recording import Fence, Limits
 from models.runtime.database import Row
+from models.sql.events import question_json
+from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
 from models.waiting import waits
 

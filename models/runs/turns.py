@@ -11,8 +11,9 @@ from typing import Any
 
 import psycopg
 
-from models.runs.recording import UNDER_FENCE, Fence, Limits
+from models.runs.recording import Fence, Limits
 from models.runtime.database import Row
+from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
 from models.waiting import waits
 

@@ -20,11 +20,11 @@ import psycopg
 
 from models import control_requests, idle_ends, moves
 from models.authorization import grants
-from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import Reason
 from models.moves import NewWait
 from models.runtime.database import Row
+from models.sql.events import question_json, rfc3339
 from models.statement import Statement
 
 _KNOCK = """
@@ -94,6 +94,7 @@ _AUTHORIZE = f"""
         AND {grants.SATISFIES}
     RETURNING {_OVER}
     """
+# Notes how many waits of the run are still open.
 _COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
 # One event beside the moves: what a person decided, or that the time for it was over.
 _NOTE = """
@@ -152,11 +153,13 @@ SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
 OVER = """
     SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
     """
+# Reads one wait, and whether its time is over.
 LOOK = """
     SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at, outcome,
         decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
     FROM wait WHERE id = %(wait)s
     """
+# Locks the run's row, and reads its inbox.
 _HOLD = "SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE"
 _NEXT_FOR_SIGNAL = f"""
     SELECT request -> 'schema' AS schema

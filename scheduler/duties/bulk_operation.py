@@ -20,6 +20,7 @@ from models.operations.commands import CommandResult
 from models.runs.run_filter import RunFilter
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
+from models.sql.locking import locked_one
 from models.statement import Statement
 
 PAGE = 500
@@ -37,8 +38,6 @@ _OF_LABEL = f"""
             AND run_id > %(reached)s AND run_id <= %(until)s ORDER BY run_id LIMIT {PAGE}
     ) AS labelled JOIN run ON run.id = labelled.run_id ORDER BY run.id
     """
-# A run that has ended is only held: whoever tries it again by hand holds it as well, and other things before it.
-_LOCK = "SELECT id FROM run WHERE id = %(run)s AND {fits} ORDER BY id FOR {lock} SKIP LOCKED"
 _STILL = "SELECT id FROM run WHERE id = %(run)s AND {fits}"
 _EXISTED = " AND created_at <= %(asked_at)s"
 
@@ -63,7 +62,8 @@ class BulkOperation:
         self._params |= {"asked_at": row["created_at"]}
         fits = f"({fits}{_EXISTED})"
         self._page = (_OF_LABEL if wanted.labels else _OF_TENANT).format(fits=fits)
-        self._lock = _LOCK.format(fits=fits, lock="SHARE" if self._action is Action.RETRY else "UPDATE")
+        # A run that has ended is locked in share mode: a user's retry of it takes the same lock, after other locks.
+        self._lock = locked_one("id", fits, mode="SHARE" if self._action is Action.RETRY else "UPDATE")
         self._still = _STILL.format(fits=fits)
 
     def go_on(self, connection: Connection, row: Row, until: float) -> bool:

@@ -21,6 +21,7 @@ from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
+from models.sql.locking import locked_one
 
 Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], EffectResult]
 
@@ -36,7 +37,7 @@ TARGETS, BATCH = 100, 500  # rows that a turn looks at, and that it folds of one
 _TARGETS = f"""
     SELECT target_run_id, tenant FROM outbox WHERE target_run_id <> ALL(%(aside)s::uuid[]) ORDER BY id LIMIT {TARGETS}
     """
-_LOCK = "SELECT id, tenant, finished_at FROM run WHERE id = %(run)s ORDER BY id FOR UPDATE SKIP LOCKED"
+_LOCK = locked_one("id, tenant, finished_at")
 _EXISTS = "SELECT id FROM run WHERE id = %(run)s"
 _ROWS = f"SELECT * FROM outbox WHERE target_run_id = %(run)s ORDER BY id LIMIT {BATCH}"
 _DELETE = "DELETE FROM outbox WHERE target_run_id = %(run)s AND id = ANY(%(rows)s)"

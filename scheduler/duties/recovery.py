@@ -17,6 +17,7 @@ from models.runtime.bus import PROMOTE, Bus
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
 from models.runtime.session_locks import held
+from models.sql.locking import locked_first
 from models.statement import Statement
 
 LOCK_FREE_SECONDS = 2.0
@@ -28,11 +29,13 @@ _WATCHED = f"""
     """
 _SERVER_AGE = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float AS seconds"
 # Locks run rows in the order of their ids; a row that somebody is deciding about comes in the next tick.
-_ORPHANS = f"""
-    SELECT run.id, run.epoch, run.lease_worker, run.step_in_flight, run.claimed_at > worker.dead_at AS claimed_late
-    FROM run JOIN worker ON worker.id = run.lease_worker
-    WHERE worker.dead_at IS NOT NULL ORDER BY run.id LIMIT {BATCH} FOR UPDATE OF run SKIP LOCKED
-    """
+_ORPHANS = locked_first(
+    """SELECT run.id, run.epoch, run.lease_worker, run.step_in_flight, run.claimed_at > worker.dead_at AS claimed_late
+    FROM run JOIN worker ON worker.id = run.lease_worker WHERE worker.dead_at IS NOT NULL""",
+    BATCH,
+    key="run.id",
+    of="run",
+)
 
 
 class Recovery:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from executor.errors import StepFinished
 from executor.recorder.group_commit import Answer, Settled
 from executor.recorder.recorder import Recorder
 from models import moves
@@ -122,6 +123,14 @@ def test_what_is_refused_is_answered_so(world: World, recorder: Recorder) -> Non
     writer = Writer(recorder, made, Statement("SELECT 1 / 0", {})).written()
     assert isinstance(writer.answer, psycopg.errors.DivisionByZero)
     assert isinstance(Writer(recorder, made, _finish(made)).written().answer, dict)
+
+
+def test_a_step_that_was_finished_before_is_answered_by_an_error_of_ours(world: World, recorder: Recorder) -> None:
+    made = world.run("executing")
+    assert isinstance(Writer(recorder, made, step(made, 1)).written().answer, dict)
+    again = Statement(step(made, 1).sql, {**step(made, 1).params, "n": 2})
+    assert isinstance(Writer(recorder, made, again, n=2).written().answer, StepFinished)
+    assert (recorded(world, made), gapless(world, made)) == (["s1##1"], True)
 
 
 def test_one_whose_run_is_locked_holds_up_no_other(world: World, recorder: Recorder, connect: Connect) -> None:

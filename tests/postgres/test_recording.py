@@ -6,7 +6,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
 
 from models import moves
 from models.lifecycle import Reason, Verb
@@ -119,8 +118,9 @@ def test_a_finished_step_is_never_overwritten(world: World, made: Made, finished
     assert _record(world, made, 1, record(status=finished)) is not None
     before = world.whole(made.id)
 
-    with pytest.raises(errors.DivisionByZero):
+    with pytest.raises(psycopg.DatabaseError, match="finished before") as refused:
         _record(world, made, 2, record(status=later, name="other"))
+    assert refused.value.sqlstate == recording.STEP_FINISHED
     assert world.whole(made.id) == before
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from executor.activation import host_outbox
 from executor.activation.frame_handler import FrameHandler
+from executor.errors import StepFinished
 from models.runs.recording import Fence
 from models.runtime.settings import Settings
 
@@ -124,6 +125,22 @@ def test_a_step_is_acknowledged_only_after_its_commit(
 
     done({"seq": 4})
     assert [(frame["frame"], frame["n"]) for frame in host.told] == [("ack", 1)]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StepFinished(), "this step was finished before"),
+        (psycopg.errors.UniqueViolation(), "it cannot be stored (SQLSTATE 23505)"),
+    ],
+)
+def test_a_host_is_told_why_its_step_was_not_recorded(
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, error: Exception, said: str
+) -> None:
+    intake.take(_step(1))
+    worker.recorder.put_in[0][1](error)
+    [refused] = host.told
+    assert (refused["frame"], refused["code"], refused["message"]) == ("refused", "invalid_output", said)
 
 
 def test_a_draining_worker_lets_no_agent_past_a_step(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from models.sql import locking
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("models", "scheduler", "executor", "api", "ops", "sdk")
@@ -71,14 +74,42 @@ def test_no_value_of_an_agent_is_kept_as_jsonb() -> None:
 
 def test_whoever_skips_locked_runs_locks_them_in_the_order_of_their_ids() -> None:
     """Two schedulers that lock several runs in different orders would wait for one another."""
+    skipping = [path for path, text in _sources() if re.search(r"\bFOR\b[^\n]*SKIP\s+LOCKED", text, re.IGNORECASE)]
+
+    assert skipping == ["models/sql/locking.py"]
+    for sql in (
+        locking.locked_first("SELECT id FROM run"),
+        locking.locked_first("SELECT run.id FROM run JOIN worker ON TRUE", 7, key="run.id", of="run"),
+    ):
+        assert re.search(r"ORDER BY (run\.)?id( LIMIT 7)? FOR UPDATE( OF run)? SKIP LOCKED$", sql)
+    one_by_one = (
+        r"ORDER BY id\) AS to_lock\s+CROSS JOIN LATERAL \(\s+SELECT id\b[^\n]+ FOR UPDATE SKIP LOCKED\n *\) AS locked$"
+    )
+    assert re.search(
+        one_by_one, locking.locked_in_order("SELECT id FROM batch", "resumed", columns="id, seq", keep=["n"])
+    )
+    assert " WHERE id = %(run)s FOR SHARE SKIP LOCKED" in locking.locked_one("id", mode="SHARE")
+
+
+def test_no_statement_of_the_law_locks_several_runs_in_another_order() -> None:
+    """A run that is locked by its key alone needs no order; what locks more says it."""
     before = [
-        (path, text[max(0, found.start() - 240) : found.start()])
-        for path, text in _sources()
-        for found in re.finditer(r"FOR\s+(?:NO\s+KEY\s+)?UPDATE[^\"]*?SKIP\s+LOCKED", text, re.IGNORECASE)
+        (path, text[: found.start()])
+        for path, text in _rendered()
+        for found in re.finditer(r" FOR (?:NO KEY )?UPDATE[^\n]* SKIP LOCKED", text)
     ]
 
-    assert len(before) >= 3
-    for path, sql in before:
-        at_once = re.search(r"ORDER BY (run\.)?id( LIMIT [^\n]+)? *$", sql)
-        one_by_one = re.search(r"ORDER BY id\) AS wanted\s+CROSS JOIN LATERAL \(\s+SELECT id\b[^\n]+ *$", sql)
-        assert at_once or one_by_one, (path, sql)
+    assert len(before) >= 15
+    for name, sql in before:
+        first = re.search(r"ORDER BY (run\.)?id( LIMIT \d+)?$", sql)
+        one_by_one = re.search(r"ORDER BY id\) AS to_lock\s+CROSS JOIN LATERAL \(\s+SELECT id\b[^\n]+$", sql)
+        alone = re.search(r"FROM run WHERE id = %\(run\)s$", sql)
+        assert first or one_by_one or alone, (name, sql)
+
+
+def _rendered() -> Iterator[tuple[str, str]]:
+    """Yield the statements that modules keep as constants, as they are sent."""
+    for path, text in _sources():
+        if "models.sql.locking" in text and path.startswith(("models/", "scheduler/")):
+            module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            yield from ((f"{path}:{name}", sql) for name, sql in vars(module).items() if isinstance(sql, str))

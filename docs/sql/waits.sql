@@ -1,0 +1,184 @@
+-- Generated from models/waiting/waits.py; README.md tells how to EXPLAIN a statement.
+
+-- knock
+-- Open a transaction that touches the run's waits; the row says where the run stands. No row: no such run.
+UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
+RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
+    lease_worker, queue;
+
+-- resolve
+-- Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
+UPDATE wait SET resolved_at = statement_timestamp(), outcome = %(outcome)s, decided_by = %(by)s
+WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND epoch = %(epoch)s AND resolved_at IS NULL
+RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+wait.request ->> 'onDeny' AS on_deny;
+
+-- decide
+-- Give one wait its outcome (`answer` is JSON text). No row: it has one already, or its time is over.
+UPDATE wait SET resolved_at = statement_timestamp(), outcome = %(outcome)s, answer = %(answer)s::json,
+    decided_by = %(by)s,
+    comment = %(comment)s
+WHERE id = %(wait)s AND run_id = %(run)s AND resolved_at IS NULL AND (due_at IS NULL OR due_at > now())
+RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+wait.request ->> 'onDeny' AS on_deny;
+
+-- resolve_due
+-- Give the run's open waits whose time has come the outcome that they then have.
+WITH late AS (
+    UPDATE wait SET resolved_at = statement_timestamp(), outcome = on_due
+    WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
+    RETURNING *
+)
+SELECT wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+wait.request ->> 'onDeny' AS on_deny FROM late AS wait ORDER BY due_at, id;
+
+-- withdraw
+-- End open waits of these keys because the run's agent gave them up; one that is over stays as it is.
+UPDATE wait SET resolved_at = statement_timestamp(), outcome = 'withdrawn'
+WHERE run_id = %(run)s AND key = ANY(%(keys)s::text[]) AND resolved_at IS NULL
+RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+wait.request ->> 'onDeny' AS on_deny;
+
+-- keep_signal
+-- Store a signal (`payload` is JSON text) until a wait consumes it. No row: one of this `sender` id came before.
+INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
+SELECT %(id)s, id, tenant, %(name)s, %(sender)s, %(payload)s::json FROM run WHERE id = %(run)s
+ON CONFLICT DO NOTHING RETURNING id;
+
+-- deliver
+-- The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
+-- one that is awaited takes a signal: one that the agent went on without would take it away from the next.
+WITH open AS (
+    SELECT wait.id AS wait, request ->> 'signal' AS name,
+        row_number() OVER (PARTITION BY request ->> 'signal' ORDER BY opened_at, wait.id) AS place
+    FROM wait JOIN run ON run.id = wait.run_id
+    WHERE run_id = %(run)s AND resolved_at IS NULL AND (kind = 'child' OR kind = 'signal'
+        AND wait.epoch = run.epoch AND (run.lease_worker IS NOT NULL OR run.status IN ('PAUSED', 'AUTH_REQUIRED')
+        AND run.pause_kind IS DISTINCT FROM 'user'))
+), kept AS (
+    SELECT id AS signal, name, payload, row_number() OVER (PARTITION BY name ORDER BY id) AS place
+    FROM signal WHERE run_id = %(run)s AND consumed_by IS NULL
+), met AS (
+    SELECT wait, signal, payload FROM open JOIN kept USING (name, place)
+), consumed AS (
+    UPDATE signal SET consumed_by = met.wait FROM met WHERE signal.id = met.signal
+)
+UPDATE wait SET resolved_at = statement_timestamp(), outcome = 'received', answer = met.payload
+FROM met
+    WHERE wait.id = met.wait RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome,
+    wait.decided_by, wait.comment,
+wait.request ->> 'onDeny' AS on_deny;
+
+-- authorize
+-- The grant is read in a later statement than the one that took the run's row: what was committed meanwhile is seen.
+UPDATE wait SET resolved_at = statement_timestamp(), outcome = 'authorized' FROM "grant" AS held
+WHERE wait.run_id = %(run)s AND wait.kind = 'authorization' AND wait.grant_key IS NOT NULL AND wait.resolved_at IS NULL
+    AND held.tenant = wait.tenant AND held.subject = wait.request ->> 'subject'
+AND held.provider = wait.request ->> 'provider' AND held.revoked_at IS NULL AND (held.refreshable
+    OR held.expires_at IS NULL OR held.expires_at > now())
+AND EXISTS (SELECT FROM provider AS giver WHERE giver.name = held.provider
+AND giver.token_url = held.token_url AND giver.client_id = held.client_id)
+AND held.scopes @> ARRAY(SELECT json_array_elements_text(wait.request -> 'scopes'))
+RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
+wait.request ->> 'onDeny' AS on_deny;
+
+-- count_down
+-- Notes how many waits of the run are still open.
+UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id;
+
+-- note
+-- One event beside the moves: what a person decided, or that the time for it was over.
+WITH noted AS (
+    UPDATE run SET seq = seq + 1, updated_at = now()
+        WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
+), said AS (
+    INSERT INTO event (run_id, seq, tenant, at, type, status, data)
+    SELECT noted.id, noted.seq, noted.tenant, noted.updated_at,
+        CASE kind WHEN 'approval' THEN 'run_action' ELSE 'authentication' END, noted.status,
+        CASE kind WHEN 'approval' THEN json_strip_nulls(json_build_object('waitId', wait.id,
+            'decision', CASE WHEN outcome = 'withdrawn' THEN 'withdrawn' WHEN decided_by IS NULL THEN 'expire'
+                WHEN outcome = 'approved' THEN 'approve'
+                WHEN outcome = 'denied' THEN 'deny' ELSE 'answer' END,
+            'choice', answer ->> 'choice', 'by', decided_by, 'comment', comment, 'digest', digest))
+        ELSE json_strip_nulls(json_build_object('waitId', wait.id, 'outcome', outcome, 'provider',
+            request ->> 'provider',
+            'by', decided_by, 'comment', comment)) END
+    FROM noted, wait WHERE wait.id = %(wait)s
+    RETURNING *
+)
+SELECT said.*, noted.queue FROM said, noted;
+
+-- tell_others
+-- A park has one event, which tells of its first question; each further one that it opens is told by an event of its own.
+WITH asked AS (
+    SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
+    WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND kind IN ('approval', 'authorization')
+), opened AS (
+    SELECT *, row_number() OVER (ORDER BY place) AS nth FROM asked WHERE place > 1 AND opened_at = now()
+), noted AS (
+    UPDATE run SET seq = seq + (SELECT count(*) FROM opened) WHERE id = %(run)s RETURNING *
+), said AS (
+    INSERT INTO event (run_id, seq, tenant, at, type, status, data)
+    SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
+        CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status,
+        (SELECT json_object_agg(key, value) FROM json_each(json_build_object('waitId', opened.id,
+    'expiresAt', to_char(opened.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'digest', opened.digest,
+        'prompt', opened.request -> 'prompt', 'details', opened.request -> 'details', 'choices',
+        opened.request -> 'choices', 'approvers', opened.request -> 'approvers', 'answer', opened.request -> 'answer',
+        'step', opened.request -> 'step', 'provider', opened.request -> 'provider', 'scopes',
+        opened.request -> 'scopes', 'subject', opened.request -> 'subject')) WHERE value::text <> 'null')
+    FROM noted, opened
+    RETURNING *
+)
+SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq;
+
+-- settled
+SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, to_char(resolved_at AT TIME ZONE 'UTC',
+    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
+    (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
+        coalesce(request ->> 'prompt', request ->> 'provider', request ->> 'signal', request ->> 'reason'),
+            60) END AS title,
+    CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
+        'status', answer -> 'status', 'result', child.result, 'error', child.error)::text
+            ELSE answer::text END AS answer
+FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
+WHERE wait.run_id = %(run)s ORDER BY resolved_at, due_at, wait.id;
+
+-- settled_since
+-- The outcomes that came since one that is known, and those of the same moment; what an agent gave up, it knows itself.
+SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, to_char(resolved_at AT TIME ZONE 'UTC',
+    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
+    (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
+        coalesce(request ->> 'prompt', request ->> 'provider', request ->> 'signal', request ->> 'reason'),
+            60) END AS title,
+    CASE WHEN wait.kind = 'child' AND outcome = 'received' THEN json_build_object('run', answer -> 'run',
+        'status', answer -> 'status', 'result', child.result, 'error', child.error)::text
+            ELSE answer::text END AS answer
+FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
+WHERE wait.run_id = %(run)s AND outcome <> 'withdrawn'
+    AND resolved_at >= to_timestamp(%(since)s::float8 / 1000) - interval '1 ms' ORDER BY resolved_at, due_at, wait.id;
+
+-- over
+-- A run may be parked for its code again and again; what else it waits for is over once and for all.
+SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL
+    AND kind <> 'code' LIMIT 1;
+
+-- look
+-- Reads one wait, and whether its time is over.
+SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at,
+    outcome,
+    decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
+FROM wait WHERE id = %(wait)s;
+
+-- hold
+-- Locks the run's row, and reads its inbox.
+SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE;
+
+-- next_for_signal
+-- Read what the next open wait for a signal of this name asks of its payload.
+SELECT request -> 'schema' AS schema
+FROM wait JOIN run ON run.id = wait.run_id
+WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL
+    AND wait.epoch = run.epoch AND (run.lease_worker IS NOT NULL OR run.status IN ('PAUSED', 'AUTH_REQUIRED')
+        AND run.pause_kind IS DISTINCT FROM 'user')
+ORDER BY opened_at, wait.id LIMIT 1;

@@ -1,0 +1,1 @@
+"""SQL parts: conditions and queries that several statements share."""
