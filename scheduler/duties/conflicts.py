@@ -1,4 +1,4 @@
-"""Settles conflicts of runs that do not want to wait for a place of their key: they end, or those before them do."""
+"""Settlement of conflicts: a run that does not wait for a place of its key ends, or the runs before it end."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,7 +11,10 @@ from models.runtime.database import Connection, Row
 
 
 def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> EffectResult:
-    """Skip or prefer those of the runs that wait for a place of their key, as each of them said; `done` when all of it is."""
+    """Skip or prefer those of the runs that wait for a place of their key, as their `on_conflict` says.
+
+    The result is `done` when no conflict is left.
+    """
     events: list[Row] = []
     workers: list[UUID] = []
     done = True
@@ -28,7 +31,7 @@ def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Effec
 
 
 def _supersede(connection: Connection, run: Row, grace_ms: int) -> EffectResult:
-    """End the earlier runs of its key, at once or through their workers."""
+    """End the earlier runs of its key, immediately or through their workers."""
     by, events, workers = control_requests.superseded_by(run["id"]), [], []
     for rival in conflicts.rivals(run["id"], run["line"]).all(connection):
         whose = (rival["id"], rival["tenant"])

@@ -120,4 +120,4 @@ def promotion(published: Published) -> Promotion:
 def setup(own_world: World, monkeypatch: pytest.MonkeyPatch) -> DatabaseSetup:
     """Give a queue with eight slots and its duties, over an empty database of this test's own."""
     monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
-    return DatabaseSetup(own_world, Deaf())
+    return DatabaseSetup(own_world)
