@@ -32,7 +32,7 @@ RETRY_SECONDS = 0.5
 GAP_SECONDS = 0.01  # between two renewals that were asked for: many decisions a second cost a hundred renewals at most
 
 
-class Holder(Protocol):
+class LeaseHolder(Protocol):
     """What the keeper keeps the lease for."""
 
     @property
@@ -48,7 +48,7 @@ class Holder(Protocol):
 class LeaseKeeper:
     """Renews every third of a lease, and at once when woken."""
 
-    def __init__(self, holder: Holder, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, holder: LeaseHolder, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._holder = holder
         self._lease_s = lease_s
         self._clock = clock

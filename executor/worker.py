@@ -143,7 +143,7 @@ class Worker:
             for attempt in (1, 2):
                 try:
                     if self._reader is None or self._reader.closed:
-                        self._reader = self._connect_patiently("reader")
+                        self._reader = self._connect_with_retry("reader")
                     return self._reader.execute(sql, params).fetchall()
                 except psycopg.OperationalError:
                     if attempt == 2:
@@ -153,7 +153,7 @@ class Worker:
     def soon(self, job: Callable[[], None]) -> None:
         """Do a small job in the thread for that: neither the lease nor a slot waits for its reads."""
         with suppress(RuntimeError):  # the worker leaves
-            self._outcomes.submit(_surviving, job)
+            self._outcomes.submit(_tolerating_outage, job)
 
     # ------------------------------------------------------------------------------------------------ what the lease brings
     def consuming_ago(self) -> float | None:
@@ -206,7 +206,7 @@ class Worker:
                 host.kill(why)
 
     def _register(self) -> None:
-        with self._connect_patiently("register") as connection, connection.transaction():
+        with self._connect_with_retry("register") as connection, connection.transaction():
             workers.register(
                 self.worker_id, name=self.name, host=socket.gethostname(), pid=os.getpid(), queue=self.queue, slots=self.slots,
                 liveness_key=liveness_key(self.worker_id), lease_s=self.settings.lease_seconds,
@@ -214,10 +214,10 @@ class Worker:
             for agent in sorted(
                 self._agents, key=lambda agent: agent.name
             ):  # in one order, so that workers never deadlock
-                _know(agent).one(connection)
+                _register_agent(agent).one(connection)
             workers.serve(self.worker_id, self.served).one(connection)
 
-    def _connect_patiently(self, name: str) -> Connection:
+    def _connect_with_retry(self, name: str) -> Connection:
         wait = 0.1
         while True:
             try:
@@ -229,14 +229,14 @@ class Worker:
                 wait = min(2 * wait, 2.0)
 
 
-def _surviving(job: Callable[[], None]) -> None:
+def _tolerating_outage(job: Callable[[], None]) -> None:
     try:
         job()
     except (DatabaseAway, psycopg.Error) as error:  # the next renewal asks for it again
         fact("outcomes.not_read", level="warning", error=type(error).__name__)
 
 
-def _know(agent: ServedAgent) -> Any:
+def _register_agent(agent: ServedAgent) -> Any:
     return workers.know_agent(
         agent.name, queue=agent.queue, version=agent.version, description=agent.description,
         schema=json.dumps(agent.schema), timeout_ms=agent.timeout_ms,

@@ -18,7 +18,7 @@ from models.runtime.redis_client import check_kind
 from models.runtime.settings import settings
 
 TICK_SECONDS = 2.0
-DEAF_SECONDS = 4.0
+BROKER_ANSWER_SECONDS = 4.0
 EXIT_CANNOT_START = 3
 _current: Worker | None = None
 
@@ -48,7 +48,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
         self.timer = parent.timer.call_repeatedly(TICK_SECONDS, self._tick, (parent,))
 
     def _tick(self, parent: Any) -> None:
-        if not is_deaf(parent.task_consumer):
+        if not owes_answer(parent.task_consumer):
             current().tick()
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002  Celery passes it
@@ -57,14 +57,16 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
             timer.cancel()
 
 
-def is_deaf(consumer: Any) -> bool:
+def owes_answer(consumer: Any) -> bool:
     """Say whether the broker owes the consumer an answer: a waiting BRPOP is answered every second, with a ticket or without.
 
     Only Redis transports tell when they asked (`_brpop_sent_at`, a monotonic time); others are taken at their word.
     """
     channel = getattr(consumer, "channel", None)
     asked = getattr(channel, "_brpop_sent_at", None)
-    return bool(getattr(channel, "_in_poll", None) and asked is not None and time.monotonic() - asked > DEAF_SECONDS)
+    return bool(
+        getattr(channel, "_in_poll", None) and asked is not None and time.monotonic() - asked > BROKER_ANSWER_SECONDS
+    )
 
 
 def attach(app: Celery) -> None:

@@ -41,7 +41,7 @@ _TRIES = 100
 """Few are ever needed: each but the first gives way to a request, or parks behind the lock of the run's row."""
 
 
-class Office(Protocol):
+class FinishServices(Protocol):
     """What recording an end needs of the worker."""
 
     recorder: Recorder
@@ -51,19 +51,19 @@ class Office(Protocol):
 
 
 def record(
-    office: Office, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
+    office: FinishServices, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
 ) -> str:
     """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
     recorded = _decided(office, fence, claim, outcome, active_ms)
     if host is not None and 0 < n < NO_ITEM:
-        host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
+        host.try_send({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
     name = flower_label(recorded)
     fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
     return name
 
 
-def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
+def _decided(office: FinishServices, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
     """Try the outcome's move; while somebody else decides first, decide again by what the run row says now."""
     inbox = claim["inbox"]
     for attempt in range(_TRIES):
@@ -80,17 +80,17 @@ def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_
         if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (fence.epoch, fence.worker):
             return Dropped("fenced")
         inbox = rows[0]["inbox"]
-        outcome = _given_way(outcome, rows[0])
+        outcome = _after_request(outcome, rows[0])
         if isinstance(outcome, Parked) and _is_over(office, fence, outcome):
             outcome = HandedBack(Reason.WAIT_OVER, None)  # what it would wait for came while it was on its way
     return Dropped("undecided")
 
 
-def _is_over(office: Office, fence: Fence, parked: Parked) -> bool:
+def _is_over(office: FinishServices, fence: Fence, parked: Parked) -> bool:
     return bool(office.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
 
 
-def _write(office: Office, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
+def _write(office: FinishServices, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
     """Write the move, and hint at it before all else: a slot is about to be free."""
     only_freed = isinstance(outcome, Succeeded | Failed) and not claim["matters_to_others"]
     channel = FREED if only_freed else PROMOTE
@@ -118,7 +118,7 @@ def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
     )
 
 
-def _given_way(outcome: Outcome, row: Row) -> Outcome:
+def _after_request(outcome: Outcome, row: Row) -> Outcome:
     """What is no end gives way to a request that came meanwhile: cancel beats pause beats window. Any other is tried again."""
     if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "cancel":
         n = 0 if isinstance(outcome, Paused) else outcome.n

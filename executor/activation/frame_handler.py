@@ -51,7 +51,7 @@ MOST_FAULTS = 10
 """Items that the database refuses, before their host is ended: each breaks a group of everybody's items."""
 
 
-class Surroundings(Protocol):
+class ActivationServices(Protocol):
     """What an activation needs of its worker."""
 
     settings: Settings
@@ -69,28 +69,28 @@ class Surroundings(Protocol):
 class FrameHandler:
     """The items of one activation between its host and the recorder."""
 
-    def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
+    def __init__(self, worker: ActivationServices, claim: Row, host: Host, fence: Fence) -> None:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
         self.activation = f"{fence.run}.{fence.epoch}"
         self.outbox = HostOutbox(host, self.activation)
-        self.tell = self.outbox.tell
+        self.send = self.outbox.send
         self.steps = StepsInFlight()
         self._unanswered = Unanswered()
         self._questions = Questions(
             worker, host, fence, self._tenant,
-            activation=self.activation, unanswered=self._unanswered, tell=self.tell,
+            activation=self.activation, unanswered=self._unanswered, send=self.send,
         )  # fmt: skip
         self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
         self.notes = LogBuffer(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
-        self._nursery = SpawnRequests(worker.read, worker.settings.max_input_bytes)
+        self._spawns = SpawnRequests(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
-        self.outcomes = Outcomes(worker, fence, self.tell, claim.get("inbox", 0))
+        self.outcomes = Outcomes(worker, fence, self.send, claim.get("inbox", 0))
         self._openings = Openings(
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
         self._looking = Looking(
             worker, fence, self._tenant, self._limits, put=self._put, soon=self._questions.soon, outcomes=self.outcomes,
-            tell=self.tell, is_leaving=lambda: self._holds or worker.draining,
+            send=self.send, is_leaving=lambda: self._holds or worker.draining,
         )  # fmt: skip
         self._unrecorded: deque[int] = deque()
         self._faults = 0
@@ -200,7 +200,7 @@ class FrameHandler:
         self._put(n, statement, len(record.value or "") + 500, edge=edge)
 
     def _spawn(self, frame: Frame) -> None:
-        taken = self._nursery.take(frame)
+        taken = self._spawns.take(frame)
         if taken is None:
             return
         record, born = taken
@@ -264,9 +264,9 @@ class FrameHandler:
                 then(answer)
 
         alone = not isinstance(item, Statement)
-        here = not self.steps  # else the slot's thread has steps to look after, and their items go together
+        inline = not self.steps  # else the slot's thread has steps to look after, and their items go together
         self._worker.recorder.put(
-            self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone, here=here
+            self._fence.run, item, done, size=size, fence=self._fence, n=n, alone=alone, inline=inline
         )
 
     def _recorded(
@@ -286,7 +286,7 @@ class FrameHandler:
                 elif ack is not None:
                     ack()
                 else:
-                    self.tell({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
+                    self.send({"frame": Kind.ACK, "n": n} | ({} if value is None else {"value": value}))
             case psycopg.errors.DivisionByZero():
                 self._fault()
                 self._refuse(n, "invalid_output", "this step was finished before")
@@ -300,7 +300,7 @@ class FrameHandler:
             self._host.kill("faults")
 
     def _refuse(self, n: Any, code: str, message: str) -> None:
-        self.tell({"frame": Kind.REFUSED, "n": n, "code": code, "message": message})
+        self.send({"frame": Kind.REFUSED, "n": n, "code": code, "message": message})
 
     def _write_log(self, lines: list[LogLine]) -> None:
         size = sum(len(line.message) for line in lines)

@@ -16,7 +16,7 @@ from models.runs.recording import Fence
 from models.runtime.database import Row
 
 
-class Answering(Protocol):
+class QuestionServices(Protocol):
     """What answers take of a worker."""
 
     authorizations: Authorizations
@@ -30,17 +30,17 @@ class Questions:
 
     def __init__(
         self,
-        worker: Answering,
+        worker: QuestionServices,
         host: Host,
         fence: Fence,
         tenant: str,
         *,
         activation: str,
         unanswered: Unanswered,
-        tell: Callable[[Frame], None],
+        send: Callable[[Frame], None],
     ) -> None:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, tenant
-        self._activation, self._unanswered, self._tell = activation, unanswered, tell
+        self._activation, self._unanswered, self._send = activation, unanswered, send
 
     def take(self, frame: Frame) -> None:
         """Take in a `grant` or a `recall` frame; raises HostGone for a value that was never recorded."""
@@ -64,7 +64,7 @@ class Questions:
             place = f"{self._activation}/{ask}"
             sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
             said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
-            self._tell({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
+            self._send({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
 
         self._unanswered.add()
         self._worker.authorizations.ask(about, answer)

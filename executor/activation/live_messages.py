@@ -22,22 +22,24 @@ BYTES: Final = 512 * 1024.0
 BYTES_AT_ONCE: Final = 2 * 1024 * 1024.0
 FRAMES: Final = 2_000.0
 FRAMES_AT_ONCE: Final = 4_000.0
-TOLD_SECONDS: Final = 5.0
-LONGEST_BREATH: Final = 0.05
+WARN_SECONDS: Final = 5.0
+LONGEST_PAUSE: Final = 0.05
 
 _ANSWERED: Final = frozenset({
     Kind.STEP, Kind.STEP_FAILED, Kind.STEP_ABANDONED, Kind.SPAWN, Kind.RECALL, Kind.GRANT, Kind.OPEN, Kind.TURN, Kind.LOOK,
 })  # fmt: skip
 _ANSWERED_WITH: Final[Mapping[str, str]] = {Kind.EVENT: "durable", Kind.STEP_STARTED: "once"}
 
-Say = Callable[[str, dict[str, Any]], None]
+Publish = Callable[[str, dict[str, Any]], None]
 
 
 class Live:
     """Says the live messages of one activation; any thread may use it, `breath` is the slot's thread's."""
 
-    def __init__(self, say: Say, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._tell, self._clock = say, tell, clock
+    def __init__(
+        self, publish: Publish, warn: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._publish, self._warn, self._clock = publish, warn, clock
         now = clock()
         self._messages = Budget(MESSAGES, MESSAGES_AT_ONCE, now)
         self._bytes = Budget(BYTES, BYTES_AT_ONCE, now)
@@ -45,7 +47,7 @@ class Live:
         self._progress: dict[object, dict[str, Any]] = {}
         self._progress_at = now
         self._dropped = 0
-        self._told_at = now - TOLD_SECONDS
+        self._warned_at = now - WARN_SECONDS
         self._lock = threading.Lock()  # protects everything above but `_frames`, and keeps messages in their order
 
     def progress(self, data: dict[str, Any]) -> None:
@@ -65,7 +67,7 @@ class Live:
                 return
             self._messages.spend(1)
             self._bytes.spend(size)
-            self._say(kind, data)
+            self._publish(kind, data)
 
     def settle(self) -> None:
         """Say the progress that waits: something durable follows."""
@@ -77,13 +79,13 @@ class Live:
         with self._lock:
             now = self._clock()
             self._flush(now, anyway=last)
-            dropped = self._dropped if last or now >= self._told_at + TOLD_SECONDS else 0
+            dropped = self._dropped if last or now >= self._warned_at + WARN_SECONDS else 0
             if dropped:
-                self._dropped, self._told_at = 0, now
+                self._dropped, self._warned_at = 0, now
         if dropped:
-            self._tell(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
+            self._warn(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
 
-    def breath(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
+    def read_pause(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
         """Return for how long the host is not read after this frame: seconds, none while it says little.
 
         What its agent waits for an answer to is paced by the answers, but not what names another activation than `ours`.
@@ -93,7 +95,7 @@ class Live:
             return 0.0
         left = self._frames.refill(self._clock())
         self._frames.spend(1)
-        return min(LONGEST_BREATH, max(0.0, (1 - left) / FRAMES))
+        return min(LONGEST_PAUSE, max(0.0, (1 - left) / FRAMES))
 
     def _flush(self, now: float, *, anyway: bool = False) -> None:
         if not self._progress or not (anyway or now >= self._progress_at):
@@ -101,4 +103,4 @@ class Live:
         self._progress_at = now + PROGRESS_SECONDS
         waiting, self._progress = self._progress, {}
         for data in waiting.values():
-            self._say("progress", data)
+            self._publish("progress", data)

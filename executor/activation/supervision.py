@@ -12,7 +12,7 @@ from taxiway.frames import Frame, Kind
 
 from executor.activation import replay, run_clock
 from executor.activation.frame_fields import bounded_text, error_object, input_text, new_wait
-from executor.activation.frame_handler import MOST_FAULTS, FrameHandler, Surroundings
+from executor.activation.frame_handler import MOST_FAULTS, ActivationServices, FrameHandler
 from executor.activation.json_limits import checked
 from executor.activation.outcome import (
     Canceled,
@@ -49,9 +49,9 @@ _REASONS = frozenset(Reason)
 class Supervision:
     """One activation."""
 
-    def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
+    def __init__(self, worker: ActivationServices, claim: Row, host: Host, fence: Fence) -> None:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
-        self._intake = FrameHandler(worker, claim, host, fence)
+        self._frames = FrameHandler(worker, claim, host, fence)
         self._switch = StopSwitch()
         self._pausing = False
         self._window: str | None = None
@@ -71,13 +71,13 @@ class Supervision:
         self._window = window
         if not self._pausing:
             self._pausing = True
-            self._intake.hold()
-            self._intake.tell({"frame": Kind.PAUSE})
+            self._frames.hold()
+            self._frames.send({"frame": Kind.PAUSE})
             fact("run.pausing", run=self._fence.run, epoch=self._fence.epoch)
 
     def news(self, inbox: int) -> None:
         """Tell the agent what came of its waits, if the run's inbox has changed; safe from any thread."""
-        self._intake.outcomes.notice(inbox)
+        self._frames.outcomes.notice(inbox)
 
     def active_ms(self) -> int:
         """Give the active time of this activation so far, by the worker's monotonic clock."""
@@ -85,7 +85,7 @@ class Supervision:
 
     def supervise(self) -> Outcome:
         """Run the agent on the host until it ends, one way or another."""
-        self._host.on_output = lambda stream, line: self._intake.notes.add(stream, "info", line)
+        self._host.on_output = lambda stream, line: self._frames.notes.add(stream, "info", line)
         try:
             self._activate()
             while True:
@@ -93,29 +93,29 @@ class Supervision:
                 outcome = self._handled(frame) if frame else None
                 if outcome is not None:
                     return outcome
-                if frame and (breath := self._intake.live.breath(frame, ours=self._is_ours(frame))):
-                    time.sleep(breath)
+                if frame and (pause := self._frames.live.read_pause(frame, ours=self._is_ours(frame))):
+                    time.sleep(pause)
                 self._tick()
         except HostGone as gone:
             return self._without_host(str(gone))
         finally:
             self._host.settle_output()
             self._host.on_output = None
-            self._intake.live.tick(last=True)
-            self._intake.notes.flush()
+            self._frames.live.tick(last=True)
+            self._frames.notes.flush()
 
     # ----------------------------------------------------------------------------------------------------------- beginning
     def _activate(self) -> None:
         claim, settings = self._claim, self._worker.settings
-        self._host.begin(self._intake.activation)
+        self._host.begin(self._frames.activation)
         params = replay.recorded_params(self._fence.run)
         steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
         settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
         seen = self._worker.read(turns.TURNS, {"run": self._fence.run}) if claim["has_turns"] else []
-        self._intake.outcomes.recorded(settled)
+        self._frames.outcomes.recorded(settled)
         frame = {
             "frame": Kind.ACTIVATE,
-            "activation": self._intake.activation,
+            "activation": self._frames.activation,
             "runId": str(self._fence.run),
             "epoch": self._fence.epoch,
             "number": claim["activations"],
@@ -136,15 +136,15 @@ class Supervision:
                 "input": settings.max_input_bytes,
             },
         }
-        first, *others = replay.recorded_frames(self._intake.activation, steps, settled, seen)
+        first, *others = replay.recorded_frames(self._frames.activation, steps, settled, seen)
         self._host.send(frame, first)  # all that most runs need, at once
         for part in others:
             self._host.send(part)
         stop = self._switch.stop
         if stop is not None:  # a host takes no cancel of an activation that it does not have yet
-            self._intake.tell({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
+            self._frames.send({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
         if self._pausing:
-            self._intake.tell({"frame": Kind.PAUSE})
+            self._frames.send({"frame": Kind.PAUSE})
 
     def _time_left(self) -> float:
         left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
@@ -153,8 +153,8 @@ class Supervision:
     # ----------------------------------------------------------------------------------------------------------- going on
     def _received(self) -> Frame | None:
         """Give the next frame, if one comes soon; raises HostGone."""
-        told = self._intake.outbox.say_again()
-        if self._intake.is_behind:
+        told = self._frames.outbox.flush()
+        if self._frames.is_behind:
             if self._host.exited():
                 raise HostGone(self._host.exit_summary("the agent host has ended"))
             time.sleep(BEHIND_SECONDS)
@@ -168,7 +168,7 @@ class Supervision:
         return frame
 
     def _is_ours(self, frame: Frame) -> bool:
-        return bool(frame.get("activation") == self._intake.activation)
+        return bool(frame.get("activation") == self._frames.activation)
 
     def _handled(self, frame: Frame) -> Outcome | None:
         if not self._is_ours(frame):
@@ -187,7 +187,7 @@ class Supervision:
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
                 case _:
-                    self._intake.take(frame)
+                    self._frames.take(frame)
                     return None
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise HostGone(f"the agent host sent a malformed {frame['frame'][:40]!r} frame") from error
@@ -197,10 +197,10 @@ class Supervision:
         if now < self._ticked + TICK_SECONDS / 2:
             return
         self._ticked = now
-        self._intake.live.tick()
-        self._intake.notes.flush()
-        self._intake.explain_unrecorded()
-        self._intake.show()
+        self._frames.live.tick()
+        self._frames.notes.flush()
+        self._frames.explain_unrecorded()
+        self._frames.show()
         self._watch_clocks(now)
 
     def _watch_clocks(self, now: float) -> None:
@@ -210,17 +210,17 @@ class Supervision:
                 self._host.kill(stop.kind)
         elif now > self._run_ends:
             self._stop("timeout", self._worker.settings.cancel_grace_seconds)
-        elif not self._intake.is_behind and (stuck := self._intake.steps.stuck()):  # else its end may stand unread
+        elif not self._frames.is_behind and (stuck := self._frames.steps.stuck()):  # else its end may stand unread
             self._host.kill("step_timeout")
-            self._intake.expire(stuck)
-        elif self._pausing and self._intake.at_edge and not self._intake.steps:
+            self._frames.expire(stuck)
+        elif self._pausing and self._frames.at_edge and not self._frames.steps:
             self._host.kill("paused")
-        elif self._worker.draining and self._worker.must_leave(len(self._intake.steps)):
+        elif self._worker.draining and self._worker.must_leave(len(self._frames.steps)):
             self._host.kill("drained")
 
     def _stop(self, kind: StopKind, grace_s: float, by: str | None = None, comment: str | None = None) -> None:
-        if self._switch.ask(kind, grace_s, self._intake.steps.oldest, by, comment):
-            self._intake.tell({"frame": Kind.CANCEL, "kind": kind, "graceMs": int(grace_s * 1000)})
+        if self._switch.ask(kind, grace_s, self._frames.steps.oldest, by, comment):
+            self._frames.send({"frame": Kind.CANCEL, "kind": kind, "graceMs": int(grace_s * 1000)})
 
     # ------------------------------------------------------------------------------------------------------------- the end
     def _finished(self, n: int, value: Any) -> Outcome:
@@ -242,12 +242,12 @@ class Supervision:
     def _failed(self, n: int, error: dict[str, Any]) -> Outcome:
         traceback = error.pop("traceback", None)
         if traceback:
-            self._intake.notes.add("agent", "error", traceback, error.get("step"))
+            self._frames.notes.add("agent", "error", traceback, error.get("step"))
         if not self._switch.finish():
             return self._stopped(n, "interrupted" if error["code"] in ("canceled", "timeout") else "returned")
         if error["code"] == Reason.CODE_MISMATCH:
             # A bad deploy must not kill a run that may have waited for weeks: it goes on when the code is right again.
-            self._intake.notes.add("agent", "error", str(error.get("message")), error.get("step"))
+            self._frames.notes.add("agent", "error", str(error.get("message")), error.get("step"))
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         if error["code"] == Reason.DENIED and error.get("type") == "Denied":
@@ -258,7 +258,7 @@ class Supervision:
 
     @property
     def _cleanup(self) -> tuple[str, ...]:
-        return tuple(self._intake.cleanup)
+        return tuple(self._frames.cleanup)
 
     def _parked(self, n: int, wake: str, items: Any) -> Outcome:
         try:
@@ -269,7 +269,7 @@ class Supervision:
             raise ValueError("a park without waits, or with one twice")
         if not self._switch.finish():
             return self._stopped(n, "returned")
-        return parked(n, opened, wake, behind_lock=self._intake.outcomes.came)
+        return parked(n, opened, wake, behind_lock=self._frames.outcomes.came)
 
     def _stopped(self, n: int, how: str) -> Outcome:
         stop = self._switch.stop
@@ -282,7 +282,7 @@ class Supervision:
         return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, self._cleanup)
 
     def _without_host(self, exit_summary: str) -> Outcome:
-        in_flight = self._intake.steps.oldest
+        in_flight = self._frames.steps.oldest
         self._host.kill("lost")
         if not self._switch.finish():
             return self._stopped(NO_ITEM, "killed" if self._host.killed in ("cancel", "timeout") else "died")

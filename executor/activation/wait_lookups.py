@@ -12,7 +12,7 @@ from taxiway.frames import Frame, Kind
 
 from executor.activation.async_frames import MOST_WAITS
 from executor.activation.frame_fields import new_wait
-from executor.activation.wait_outcomes import Outcomes, Reader
+from executor.activation.wait_outcomes import Outcomes, OutcomeServices
 from executor.recorder.connection import Decision
 from models.errors import DatabaseAway
 from models.moves import NewWait
@@ -34,7 +34,7 @@ class Looking:
 
     def __init__(
         self,
-        worker: Reader,
+        worker: OutcomeServices,
         fence: Fence,
         tenant: str,
         limits: Limits,
@@ -42,12 +42,12 @@ class Looking:
         put: Put,
         soon: Callable[[Callable[[], None]], None],
         outcomes: Outcomes,
-        tell: Callable[[Frame], None],
+        send: Callable[[Frame], None],
         is_leaving: Callable[[], bool],
     ) -> None:
         self._worker, self._fence, self._tenant, self._limits = worker, fence, tenant, limits
         self._put, self._soon = put, soon
-        self._outcomes, self._tell, self._is_leaving = outcomes, tell, is_leaving
+        self._outcomes, self._send, self._is_leaving = outcomes, send, is_leaving
 
     def take(self, frame: Frame, in_flight: str | None) -> None:
         """Take in a `look` frame; raises Refused for a request that no wait may have, ValueError for what is malformed."""
@@ -85,4 +85,4 @@ class Looking:
 
     def _answer(self, n: int, *, found: bool) -> None:
         said: dict[str, Any] = {"value": "found"} if found else {}
-        self._tell({"frame": Kind.ACK, "n": n, **said})
+        self._send({"frame": Kind.ACK, "n": n, **said})

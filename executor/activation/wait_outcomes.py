@@ -19,7 +19,7 @@ from models.runtime.database import Row
 from models.waiting import waits
 
 
-class Reader(Protocol):
+class OutcomeServices(Protocol):
     """What reading outcomes needs of the worker."""
 
     def read(self, sql: str, params: dict[str, object]) -> list[Row]: ...
@@ -29,8 +29,8 @@ class Reader(Protocol):
 class Outcomes:
     """What the host of one activation was told of its waits; any thread may use it."""
 
-    def __init__(self, worker: Reader, fence: Fence, tell: Callable[[Frame], None], inbox: int) -> None:
-        self._worker, self._fence, self._tell = worker, fence, tell
+    def __init__(self, worker: OutcomeServices, fence: Fence, send: Callable[[Frame], None], inbox: int) -> None:
+        self._worker, self._fence, self._send = worker, fence, send
         self._inbox = inbox
         self._awaits = False
         self._since = -inf
@@ -96,7 +96,7 @@ class Outcomes:
         new = [row for row in found if (row["key"], row["resolvedMs"]) not in self._told]
         self._remember(new)
         for part in replay.parts(new):
-            self._tell({"frame": Kind.SETTLED, "waits": part})
+            self._send({"frame": Kind.SETTLED, "waits": part})
         self._inbox = rows[0]["inbox"]
 
     def _remember(self, rows: list[Row]) -> None:

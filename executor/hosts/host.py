@@ -18,7 +18,7 @@ from executor.hosts.output import OutputDrain
 from executor.hosts.rooms import Room
 
 VALID: Frame = {"frame": "valid"}
-EPITAPH_SECONDS = 0.2
+EXIT_WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Host:
     drain: OutputDrain | None = None
     key: bytes = b""
     """What tokens are sealed with in the frames to this host; see `taxiway.envelope`."""
-    assured_at: float = field(default_factory=time.monotonic)
+    validity_sent_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, activation: str) -> None:
@@ -76,7 +76,7 @@ class Host:
         except (ChannelClosed, FrameError) as error:
             raise HostGone(str(error)) from error
 
-    def tell(self, frame: Frame) -> bool:
+    def try_send(self, frame: Frame) -> bool:
         """Write a frame only if that is possible at once; False when the host is gone or does not read."""
         try:
             return self.channel.try_send(frame)
@@ -85,12 +85,12 @@ class Host:
 
     def send_validity(self) -> None:
         """Tell the host that its worker's lease holds; without that it ends itself after a lease."""
-        if self.tell(VALID):
-            self.assured_at = time.monotonic()
+        if self.try_send(VALID):
+            self.validity_sent_at = time.monotonic()
 
     def has_given_up(self, lease_s: float) -> bool:
         """Say whether the host was told nothing of a lease for so long that it has ended itself."""
-        return time.monotonic() - self.assured_at >= lease_s
+        return time.monotonic() - self.validity_sent_at >= lease_s
 
     def receive(self, timeout: float) -> Frame | None:
         """Give the next frame, or None after `timeout` seconds; raises HostGone when the channel ended or was fouled."""
@@ -117,7 +117,7 @@ class Host:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.process.pid, signal.SIGKILL)
 
-    def bury(self) -> None:
+    def reap(self) -> None:
         """Kill what is left, reap it and close the channel."""
         self.kill(self.killed or "finished")
         self.process.wait()
@@ -131,7 +131,7 @@ class Host:
 
     def exit_summary(self, otherwise: str) -> str:
         """Say how the process ended, for the run's error."""
-        deadline = time.monotonic() + EPITAPH_SECONDS
+        deadline = time.monotonic() + EXIT_WAIT_SECONDS
         while (end := self._exit()) is None and time.monotonic() < deadline:
             time.sleep(0.005)
         if end is None:

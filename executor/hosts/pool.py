@@ -52,7 +52,7 @@ class HostPool:
         self._untidy: set[str] = set()
         self._stopping = False
         self._fault: CannotServe | None = None
-        self._told_confinement = False
+        self._logged_confinement = False
         self._agents: tuple[ServedAgent, ...] = ()
         self._thread = threading.Thread(target=self._run, name="spawner", daemon=True)
 
@@ -113,7 +113,7 @@ class HostPool:
         host.on_output = None
         host.busy_with = None
         if host.left_by is not None:
-            self._tell_once(host.left_by)
+            self._log_untidy_once(host.left_by)
         if host.killed or host.retired or is_worn(host, self._settings):
             self.discard(host)
             return
@@ -123,13 +123,13 @@ class HostPool:
 
     def discard(self, host: Host) -> None:
         """End a host that cannot be used again; another is started in its place."""
-        host.bury()
+        host.reap()
         with self._changed:
             if self._standing.remove(host):
                 self._rooms.leave(host.room)
             self._wanting.notify()
 
-    def _tell_once(self, agent: str) -> None:
+    def _log_untidy_once(self, agent: str) -> None:
         """Log the cost of an agent that leaves something behind; what it is stands in the log of each run."""
         with self._changed:
             new = agent not in self._untidy
@@ -187,7 +187,7 @@ class HostPool:
                 self._changed.notify_all()
                 self._wanting.wait_for(lambda: self._stopping, RETRY_SECONDS)
             return
-        self._tell_confinement(host)
+        self._log_confinement_once(host)
         with self._changed:
             self._fault = None
             self._agents = host.agents
@@ -205,11 +205,11 @@ class HostPool:
             self._rooms.leave(room)
             raise
 
-    def _tell_confinement(self, host: Host) -> None:
+    def _log_confinement_once(self, host: Host) -> None:
         """State once what hosts are kept from; a warning when the kernel keeps them from nothing and that was wanted."""
-        if self._told_confinement or not self._settings.host_confined:
+        if self._logged_confinement or not self._settings.host_confined:
             return
-        self._told_confinement = True
+        self._logged_confinement = True
         if host.confined is None:
             why = "there is no Landlock (it takes Linux 5.19): hosts can signal and trace processes of their account"
             fact("host.unconfined", level="warning", why=why)

@@ -20,7 +20,7 @@ from executor.hosts.rooms import Room
 from models.runtime.settings import Settings
 
 HELLO_SECONDS = 60.0
-DEAF_SECONDS = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use
+HOST_READ_TIMEOUT_S = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use
 
 
 def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain, room: Room) -> Host:
@@ -29,7 +29,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
     """
     ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", HOST_READ_TIMEOUT_S, 0))
     key = secrets.token_bytes(KEY_BYTES)
     key_pipe = _pipe_with(key)
     command = [
@@ -62,7 +62,7 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     try:
         return _greeted(host)
     except HostGone as error:
-        host.bury()
+        host.reap()
         host.settle_output()
         said = f" It said: {first_words[-1]}" if first_words else ""
         raise CannotServe(f"{error}.{said}") from error

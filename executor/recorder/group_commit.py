@@ -59,12 +59,12 @@ class GroupCommitter:
     def __init__(self, name: str, published: Callable[[Row], None]) -> None:
         self._published = published
         self._session = Session(name)
-        self._coming: SimpleQueue[Item | None] = SimpleQueue()
+        self._incoming: SimpleQueue[Item | None] = SimpleQueue()
         self._waiting: deque[Item] = deque()
         self._stopping = False
         self._locked: dict[UUID | None, deque[Item]] = {}
-        self._look_at = 0.0
-        self._turn = threading.Lock()  # held by whoever uses the session
+        self._retry_at = 0.0
+        self._session_lock = threading.Lock()  # held by whoever uses the session
         self._thread = threading.Thread(target=self._run, name=f"recorder-{name}", daemon=True)
 
     def start(self) -> None:
@@ -74,11 +74,11 @@ class GroupCommitter:
 
     def put(self, item: Item) -> None:
         """Queue an item; never blocks."""
-        self._coming.put(item)
+        self._incoming.put(item)
 
     def commit_inline(self, item: Item) -> bool:
         """Commit an item in the calling thread if nobody else commits; False when it is still to be put, whatever went wrong."""
-        if not isinstance(item.statement, Statement) or not self._turn.acquire(blocking=False):
+        if not isinstance(item.statement, Statement) or not self._session_lock.acquire(blocking=False):
             return False
         try:
             answers: list[Answer] = [*self._session.execute([item.statement])]
@@ -86,23 +86,23 @@ class GroupCommitter:
             item.unsure = item.alone = self._session.is_lost(error)
             return False
         finally:
-            self._turn.release()
+            self._session_lock.release()
         self._answer([item], answers)
         return True
 
     def stop(self, deadline: float) -> None:
         """Commit what waits, for `deadline` seconds at most."""
-        self._coming.put(None)
+        self._incoming.put(None)
         self._thread.join(deadline)
 
     def _run(self) -> None:
         while not self._stopping or self._waiting or self._locked:
             group = self._take()
-            with self._turn:
+            with self._session_lock:
                 if group:
                     self._commit(group)
-                if self._locked and time.monotonic() >= self._look_at:
-                    self._look_again()
+                if self._locked and time.monotonic() >= self._retry_at:
+                    self._retry_locked()
         self._session.close()
 
     def _take(self) -> list[Item]:
@@ -124,9 +124,9 @@ class GroupCommitter:
         """Wait until there is something to do, then take over all that has come."""
         try:
             if not self._waiting and not (self._stopping and not self._locked):
-                self._receive(self._coming.get(timeout=self._until_look()))
+                self._receive(self._incoming.get(timeout=self._until_retry()))
             while True:
-                self._receive(self._coming.get_nowait())
+                self._receive(self._incoming.get_nowait())
         except Empty:
             pass
 
@@ -136,8 +136,8 @@ class GroupCommitter:
         else:
             self._waiting.append(item)
 
-    def _until_look(self) -> float | None:
-        return max(0.0, self._look_at - time.monotonic()) if self._locked else None
+    def _until_retry(self) -> float | None:
+        return max(0.0, self._retry_at - time.monotonic()) if self._locked else None
 
     def _commit(self, group: list[Item]) -> None:
         if group[0].alone:
@@ -163,25 +163,25 @@ class GroupCommitter:
             self._locked[item.run].append(item)
             return
         try:
-            self._answer([item], [self._tried(item, LOCK_TIMEOUT_MS)])
+            self._answer([item], [self._executed(item, LOCK_TIMEOUT_MS)])
         except LockNotAvailable:
             self._locked[item.run] = deque([item])
-            self._look_at = time.monotonic() + LOCKED_SECONDS
+            self._retry_at = time.monotonic() + LOCKED_SECONDS
 
-    def _look_again(self) -> None:
+    def _retry_locked(self) -> None:
         """Try the first item of each locked run; what waits behind one that is committed comes next, before all others."""
         for run, items in list(self._locked.items()):
             try:
-                answer = self._tried(items[0], LOCKED_TIMEOUT_MS)
+                answer = self._executed(items[0], LOCKED_TIMEOUT_MS)
             except LockNotAvailable:
                 continue
             del self._locked[run]
             first = items.popleft()
             self._waiting.extendleft(reversed(items))
             self._answer([first], [answer])
-        self._look_at = time.monotonic() + LOCKED_SECONDS
+        self._retry_at = time.monotonic() + LOCKED_SECONDS
 
-    def _tried(self, item: Item, lock_timeout_ms: int) -> Answer:
+    def _executed(self, item: Item, lock_timeout_ms: int) -> Answer:
         """Give the item's answer, which may be an error; raises LockNotAvailable."""
         while True:
             try:

@@ -51,7 +51,7 @@ class Recorder:
         n: int = 0,
         settle: Callable[[Connection], bool] | None = None,
         alone: bool = False,
-        here: bool = False,
+        inline: bool = False,
     ) -> None:
         """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row.
 
@@ -59,11 +59,11 @@ class Recorder:
         """
         if fence and n:
             settle = lambda connection: committed(connection, fence, n)  # noqa: E731
-        item = Item(statement, self._leaving(run, done), size, settle, run, alone)
+        item = Item(statement, self._counted(run, done), size, settle, run, alone)
         with self._lock:
             lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
             self._under_way[run] = (lane, items + 1)
-            if items or not here:
+            if items or not inline:
                 lane.put(item)
                 return
         if not lane.commit_inline(item):
@@ -80,11 +80,11 @@ class Recorder:
                     then()
                 item.done(answer)
 
-            self.put(run, item.statement, done, here=True, **options)
+            self.put(run, item.statement, done, inline=True, **options)
 
         return wait_for(put, statement)
 
-    def _leaving(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
+    def _counted(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
         def finished(answer: Answer) -> None:
             with self._lock:
                 lane, items = self._under_way.pop(run)

@@ -25,7 +25,7 @@ class BusyHost:
         self.told: list[dict[str, Any]] = []
         self.killed: str | None = None
 
-    def tell(self, frame: dict[str, Any]) -> bool:
+    def try_send(self, frame: dict[str, Any]) -> bool:
         if self.open:
             self.told.append(frame)
         return self.open
@@ -71,19 +71,19 @@ def _begun(n: int) -> dict[str, Any]:
 
 
 def test_a_frame_is_told_at_once_with_the_activation_it_belongs_to(intake: FrameHandler, host: BusyHost) -> None:
-    intake.tell({"frame": "ack", "n": 1})
+    intake.send({"frame": "ack", "n": 1})
     assert host.told == [{"frame": "ack", "n": 1, "activation": f"{RUN}.3"}]
 
 
 def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: FrameHandler, host: BusyHost) -> None:
     host.open = False
-    intake.tell({"frame": "ack", "n": 1})
-    intake.tell({"frame": "ack", "n": 2})
-    assert intake.outbox.say_again() is False
+    intake.send({"frame": "ack", "n": 1})
+    intake.send({"frame": "ack", "n": 2})
+    assert intake.outbox.flush() is False
     host.open = True
-    intake.tell({"frame": "ack", "n": 3})
+    intake.send({"frame": "ack", "n": 3})
 
-    assert intake.outbox.say_again() is True
+    assert intake.outbox.flush() is True
     assert [frame["n"] for frame in host.told] == [1, 2, 3]
     assert host.killed is None
 
@@ -94,15 +94,15 @@ def test_a_host_that_takes_nothing_for_long_is_ended(
     now = [100.0]
     monkeypatch.setattr(host_outbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
     host.open = False
-    intake.tell({"frame": "ack", "n": 1})
-    now[0] += host_outbox.DEAF_SECONDS - 1
-    intake.tell({"frame": "ack", "n": 2})
-    intake.outbox.say_again()
+    intake.send({"frame": "ack", "n": 1})
+    now[0] += host_outbox.HOST_READ_TIMEOUT_S - 1
+    intake.send({"frame": "ack", "n": 2})
+    intake.outbox.flush()
     assert host.killed is None
 
     now[0] += 2
-    intake.outbox.say_again()
-    assert host.killed == "deaf"
+    intake.outbox.flush()
+    assert host.killed == "not_reading"
 
 
 def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
@@ -112,7 +112,7 @@ def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
         intake.take({"frame": "step_started", **_begun(n)})
     for n in (1, 2):
         intake.take(_step(n))
-    assert [options["here"] for *_, options in worker.recorder.put_in] == [False, True]
+    assert [options["inline"] for *_, options in worker.recorder.put_in] == [False, True]
 
 
 def test_a_step_is_acknowledged_only_after_its_commit(

@@ -74,8 +74,8 @@ def test_a_frame_that_no_host_of_ours_writes_ends_the_host(
 ) -> None:
     supervision = _supervision(worker, host)
     with pytest.raises(HostGone, match="malformed"):
-        supervision._handled({"activation": supervision._intake.activation, **frame})
-    supervision._intake.show()
+        supervision._handled({"activation": supervision._frames.activation, **frame})
+    supervision._frames.show()
     assert worker.recorder.put_in == []
 
 

@@ -79,7 +79,7 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
         heard.append((what, more))
         return [{"value": "1", "news": False}]
 
-    host = SimpleNamespace(tell=note, send=note, retire=note, kill=note)
+    host = SimpleNamespace(try_send=note, send=note, retire=note, kill=note)
     recorder, bus = SimpleNamespace(put=note), SimpleNamespace(say=note)
     settings, authorizations = Settings(secret_key="k" * 16), SimpleNamespace(ask=note)
     worker: Any = SimpleNamespace(
