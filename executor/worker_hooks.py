@@ -1,4 +1,4 @@
-"""Ties the worker process to Celery's own life: started before the first ticket, drained on SIGTERM, stopped last."""
+"""Celery signal hooks of the worker: started before the first ticket, drained on SIGTERM, stopped last."""
 
 import sys
 import time
@@ -24,14 +24,14 @@ _current: Worker | None = None
 
 
 def current() -> Worker:
-    """Give the process's worker; raises RuntimeError outside a started Celery worker."""
+    """Return the process's worker; raise RuntimeError outside a started Celery worker."""
     if _current is None:
         raise RuntimeError("executor.advance runs only in a Celery worker of this application")
     return _current
 
 
 def run_id(text: str) -> UUID:
-    """Read the run's id out of a ticket; raises ValueError without repeating what somebody put there."""
+    """Read the run's id from a ticket; raise ValueError without repeating the ticket's content."""
     try:
         return UUID(text)
     except (ValueError, AttributeError, TypeError):
@@ -39,7 +39,7 @@ def run_id(text: str) -> UUID:
 
 
 class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
-    """Notes that the consumer's hub turns and that its broker answers; otherwise the worker is offered no slots."""
+    """Records that the consumer's hub turns and its broker answers; otherwise the worker offers no slots."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -58,9 +58,9 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
 
 
 def owes_answer(consumer: Any) -> bool:
-    """Say whether the broker owes the consumer an answer: a waiting BRPOP is answered every second, with a ticket or without.
+    """Return whether the broker owes the consumer an answer: it answers a BRPOP every second, with a ticket or without.
 
-    Only Redis transports tell when they asked (`_brpop_sent_at`, a monotonic time); others are taken at their word.
+    Only Redis transports have the time of their request (`_brpop_sent_at`, monotonic); for others the answer is False.
     """
     channel = getattr(consumer, "channel", None)
     asked = getattr(channel, "_brpop_sent_at", None)
@@ -70,7 +70,7 @@ def owes_answer(consumer: Any) -> bool:
 
 
 def attach(app: Celery) -> None:
-    """Connect the worker process to the application's workers."""
+    """Connect these hooks to the application's workers."""
     app.steps["consumer"].add(Consuming)
     app.steps["consumer"].add(FlowerEventBatcher)
     signals.worker_init.connect(_check_options, weak=False)
@@ -110,7 +110,7 @@ def _give_up(sentence: str) -> NoReturn:
 
 
 def _drain(**_: Any) -> None:
-    """SIGTERM or SIGINT: drain; a second signal: at once."""
+    """SIGTERM or SIGINT: drain; a second signal: immediately."""
     if _current is not None:
         _current.drain(0 if _current.draining else settings().drain_seconds)
 

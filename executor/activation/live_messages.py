@@ -1,8 +1,8 @@
-"""Live messages of one activation, within a rate: what an agent shows is lost before it costs anybody else time.
+"""Live messages of one activation, within a rate: excess messages are dropped before they cost other runs time.
 
-Of progress the newest of each step is shown, ten times a second at most, and always before the run's next durable item and its
-end. Events and log lines have a budget of messages and bytes; what exceeds it is dropped, counted, and the count is told in the
-run's log. A host that says more than a worker reads in time is read slowly, so that its own agent waits and no neighbour does.
+The newest progress of each step is published ten times a second at most, and always before the run's next durable item and its
+end. Events and log lines have a budget of messages and bytes. Messages beyond it are dropped and counted, and the count is
+written to the run's log. A host that sends too many frames is read slowly, so that its own agent waits and no other.
 """
 
 import threading
@@ -34,7 +34,7 @@ Publish = Callable[[str, dict[str, Any]], None]
 
 
 class Live:
-    """Says the live messages of one activation; any thread may use it, `breath` is the slot's thread's."""
+    """Publishes the live messages of one activation. Any thread may use it; `read_pause` is for the slot's thread only."""
 
     def __init__(
         self, publish: Publish, warn: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -51,7 +51,7 @@ class Live:
         self._lock = threading.Lock()  # protects everything above but `_frames`, and keeps messages in their order
 
     def progress(self, data: dict[str, Any]) -> None:
-        """Show how far a step is, or the agent itself; until it may be said, the newest takes the place of the one before."""
+        """Publish the progress of a step or of the agent; until the rate allows it, a newer one replaces it."""
         with self._lock:
             step = data.get("step")
             if step in self._progress or len(self._progress) < MOST_STEPS:
@@ -59,23 +59,23 @@ class Live:
             self._flush(self._clock())
 
     def message(self, kind: str, data: dict[str, Any], size: int) -> None:
-        """Show an event or a log line, or drop it when the run has said too much."""
+        """Publish an event or a log line, or drop it when the budget is spent."""
         with self._lock:
             now = self._clock()
             if self._messages.refill(now) < 1 or self._bytes.refill(now) < size:
-                self._dropped += kind == "agent"  # a log line that is not shown is still in the log
+                self._dropped += kind == "agent"  # a log line that is not published is still in the log
                 return
             self._messages.spend(1)
             self._bytes.spend(size)
             self._publish(kind, data)
 
     def settle(self) -> None:
-        """Say the progress that waits: something durable follows."""
+        """Publish the waiting progress: a durable item follows."""
         with self._lock:
             self._flush(self._clock(), anyway=True)
 
     def tick(self, *, last: bool = False) -> None:
-        """Say what may be said now, and tell what was dropped; `last` at the end of the activation."""
+        """Publish what the rate allows now, and warn of dropped messages; `last` at the end of the activation."""
         with self._lock:
             now = self._clock()
             self._flush(now, anyway=last)
@@ -86,9 +86,9 @@ class Live:
             self._warn(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
 
     def read_pause(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
-        """Return for how long the host is not read after this frame: seconds, none while it says little.
+        """Return the seconds for which the host is not read after this frame; 0 while it sends few.
 
-        What its agent waits for an answer to is paced by the answers, but not what names another activation than `ours`.
+        Frames that the agent waits on are paced by their answers, unless they name another activation than `ours`.
         """
         kind = frame["frame"]
         if ours and (kind in _ANSWERED or (kind in _ANSWERED_WITH and frame.get(_ANSWERED_WITH[kind]))):

@@ -1,7 +1,7 @@
-"""Supervises one activation on its agent host, from the first frame to one outcome.
+"""Supervision of one activation on its agent host, from the first frame to one outcome.
 
 The slot's thread reads frames and watches the clocks: the run's time limit, a step's timeout, the grace of a stop, the
-drain of the worker. A stop may be asked for by any thread; whichever comes first, the agent's own end or the stop, holds.
+drain of the worker. Any thread may request a stop; the agent's own end or the stop holds, whichever comes first.
 """
 
 import time
@@ -12,7 +12,8 @@ from taxiway.frames import Frame, Kind
 
 from executor.activation import replay, run_clock
 from executor.activation.frame_fields import bounded_text, error_object, input_text, new_wait
-from executor.activation.frame_handler import MOST_FAULTS, ActivationServices, FrameHandler
+from executor.activation.frame_handler import FrameHandler
+from executor.activation.host_items import MOST_FAULTS
 from executor.activation.json_limits import checked
 from executor.activation.outcome import (
     Canceled,
@@ -28,6 +29,7 @@ from executor.activation.outcome import (
     canceled,
     parked,
 )
+from executor.activation.services import ActivationServices
 from executor.activation.stop_switch import Kind as StopKind
 from executor.activation.stop_switch import StopSwitch
 from executor.errors import HostGone, Refused
@@ -40,14 +42,14 @@ from models.runtime.database import Row
 from models.runtime.facts import fact
 from models.waiting import waits
 
-TICK_SECONDS = 0.2  # also how long a step runs before it is shown in flight without another item to ride on
-BUSY_SECONDS = 0.01  # until a host is told again what it could not take
-BEHIND_SECONDS = 0.002  # until it is seen whether a host that said too much at once has its answers
+TICK_SECONDS = 0.2  # also the time after which a running step is shown in flight even without another item
+BUSY_SECONDS = 0.01  # before queued frames are sent again
+BEHIND_SECONDS = 0.002  # before a host with too many unanswered frames is read again
 _REASONS = frozenset(Reason)
 
 
 class Supervision:
-    """One activation."""
+    """One activation. `supervise` is for the slot's thread; other methods say if they are safe from any thread."""
 
     def __init__(self, worker: ActivationServices, claim: Row, host: Host, fence: Fence) -> None:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
@@ -60,13 +62,13 @@ class Supervision:
         self._run_ends = inf if claim["timeout_ms"] is None else self._started + self._time_left()
 
     def cancel(self, grace_s: float, by: str | None, comment: str | None) -> None:
-        """Stop the agent because somebody asked for it; safe from any thread, again and again."""
+        """Stop the agent because of a request; safe from any thread, any number of times."""
         self._stop("cancel", grace_s, by, comment)
 
     def pause(self, window: str | None = None) -> None:
-        """Let the agent go as far as the edge of its next step; safe from any thread.
+        """Stop the agent at the edge of its next step; safe from any thread.
 
-        Because somebody asked for a pause or, where one is named, because its window closed.
+        The cause is a user's request or, if `window` is set, that window's close.
         """
         self._window = window
         if not self._pausing:
@@ -76,15 +78,15 @@ class Supervision:
             fact("run.pausing", run=self._fence.run, epoch=self._fence.epoch)
 
     def news(self, inbox: int) -> None:
-        """Tell the agent what came of its waits, if the run's inbox has changed; safe from any thread."""
+        """Send new outcomes of waits to the agent if the run's inbox has changed; safe from any thread."""
         self._frames.outcomes.notice(inbox)
 
     def active_ms(self) -> int:
-        """Give the active time of this activation so far, by the worker's monotonic clock."""
+        """Return the active time of this activation so far, by the worker's monotonic clock."""
         return int((time.monotonic() - self._started) * 1000)
 
     def supervise(self) -> Outcome:
-        """Run the agent on the host until it ends, one way or another."""
+        """Run the agent on the host until it ends in any way."""
         self._host.on_output = lambda stream, line: self._frames.notes.add(stream, "info", line)
         try:
             self._activate()
@@ -137,11 +139,11 @@ class Supervision:
             },
         }
         first, *others = replay.recorded_frames(self._frames.activation, steps, settled, seen)
-        self._host.send(frame, first)  # all that most runs need, at once
+        self._host.send(frame, first)  # one write is enough for most runs
         for part in others:
             self._host.send(part)
         stop = self._switch.stop
-        if stop is not None:  # a host takes no cancel of an activation that it does not have yet
+        if stop is not None:  # a host ignores a cancel of an activation that it does not have yet
             self._frames.send({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
         if self._pausing:
             self._frames.send({"frame": Kind.PAUSE})
@@ -150,18 +152,18 @@ class Supervision:
         left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
         return max(0, left) / 1000
 
-    # ----------------------------------------------------------------------------------------------------------- going on
+    # ------------------------------------------------------------------------------------------------------- frames, clocks
     def _received(self) -> Frame | None:
-        """Give the next frame, if one comes soon; raises HostGone."""
-        told = self._frames.outbox.flush()
+        """Return the next frame, if one arrives soon; raise HostGone."""
+        sent = self._frames.outbox.flush()
         if self._frames.is_behind:
             if self._host.exited():
                 raise HostGone(self._host.exit_summary("the agent host has ended"))
             time.sleep(BEHIND_SECONDS)
             return None
-        frame = self._host.receive(TICK_SECONDS if told else BUSY_SECONDS)
+        frame = self._host.receive(TICK_SECONDS if sent else BUSY_SECONDS)
         if frame is None and self._host.exited():
-            # A process that the agent started may hold the channel open; what the host wrote before its end comes first.
+            # A process that the agent started may hold the channel open. Read what the host wrote before its end first.
             frame = self._host.receive(0)
             if frame is None:
                 raise HostGone(self._host.exit_summary("the agent host has ended"))
@@ -172,7 +174,7 @@ class Supervision:
 
     def _handled(self, frame: Frame) -> Outcome | None:
         if not self._is_ours(frame):
-            return None  # the last words of the activation before this one
+            return None  # a late frame of the activation before this one
         try:
             match frame["frame"]:
                 case Kind.FINISH:
@@ -199,7 +201,7 @@ class Supervision:
         self._ticked = now
         self._frames.live.tick()
         self._frames.notes.flush()
-        self._frames.explain_unrecorded()
+        self._frames.items.explain_unrecorded()
         self._frames.show()
         self._watch_clocks(now)
 
@@ -210,10 +212,10 @@ class Supervision:
                 self._host.kill(stop.kind)
         elif now > self._run_ends:
             self._stop("timeout", self._worker.settings.cancel_grace_seconds)
-        elif not self._frames.is_behind and (stuck := self._frames.steps.stuck()):  # else its end may stand unread
+        elif not self._frames.is_behind and (stuck := self._frames.steps.stuck()):  # else its end may be unread
             self._host.kill("step_timeout")
             self._frames.expire(stuck)
-        elif self._pausing and self._frames.at_edge and not self._frames.steps:
+        elif self._pausing and self._frames.items.at_edge and not self._frames.steps:
             self._host.kill("paused")
         elif self._worker.draining and self._worker.must_leave(len(self._frames.steps)):
             self._host.kill("drained")
@@ -246,12 +248,12 @@ class Supervision:
         if not self._switch.finish():
             return self._stopped(n, "interrupted" if error["code"] in ("canceled", "timeout") else "returned")
         if error["code"] == Reason.CODE_MISMATCH:
-            # A bad deploy must not kill a run that may have waited for weeks: it goes on when the code is right again.
+            # A bad deploy must not kill a run that may have waited for weeks: it continues when the code is right again.
             self._frames.notes.add("agent", "error", str(error.get("message")), error.get("step"))
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         if error["code"] == Reason.DENIED and error.get("type") == "Denied":
-            # Somebody had denied what the agent came to wait for only now, and without which it is not to go on.
+            # The wait had been denied before the agent reached it, and without it the agent must not continue.
             return Canceled(n, None, "returned", None, error.get("message"), Reason.DENIED, self._cleanup)
         reason = error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR
         return Failed(n, reason, error, cleanup=self._cleanup)
@@ -298,7 +300,7 @@ class Supervision:
             case "step_timeout":
                 return HandedBack(Reason.TIMEOUT, in_flight)
             case _ if self._host.has_given_up(self._worker.settings.lease_seconds):
-                # The worker was frozen, or could not renew: the host did what it must, and that is no crash.
+                # The worker was frozen or could not renew: the host ended itself as it must, and that is no crash.
                 return HandedBack(Reason.WORKER_LOST, in_flight)
             case "faults":
                 return HostLost(
@@ -312,4 +314,4 @@ def _refused(n: int, named: str, refused: Refused) -> Failed:
     return Failed(n, refused.code, {"code": refused.code, "type": named, "message": str(refused)})
 
 
-NO_ITEM = 1 << 30  # an end that no host sent stands behind every item
+NO_ITEM = 1 << 30  # number of an end that no host sent: behind every item

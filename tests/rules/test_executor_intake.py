@@ -162,10 +162,13 @@ def test_a_frame_that_makes_no_sense_raises_what_a_supervision_takes_for_malform
     assert worker.recorder.put_in == []
 
 
-def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(intake: FrameHandler, host: BusyHost) -> None:
+def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
+) -> None:
     intake.take(_step(1))
-    intake._recorded(1, None)
-    intake.explain_unrecorded()  # the run row is another's, or gone
+    [(_, done, _)] = worker.recorder.put_in
+    done(None)
+    intake.items.explain_unrecorded()  # the run row is another's, or gone
     assert (host.killed, host.told) == ("fenced", [])
 
 
@@ -173,8 +176,10 @@ def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
     intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
 ) -> None:
     worker.read = lambda *_: [{"epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 0, "status": "RUNNING"}]
-    intake._recorded(5, None)
-    intake.explain_unrecorded()
+    intake.take(_step(5))
+    [(_, done, _)] = worker.recorder.put_in
+    done(None)
+    intake.items.explain_unrecorded()
     [refused] = host.told
     assert (refused["code"], refused["n"], host.killed) == ("history_limit", 5, None)
     assert "10,000 steps" in refused["message"]
@@ -187,7 +192,7 @@ def test_a_held_agent_waits_at_the_edge_of_its_step(
     _hold(intake, worker, held_by)
     intake.take(_step(1))
     worker.recorder.put_in[0][1]({"seq": 4})
-    assert (host.told, intake.at_edge) == ([], True)
+    assert (host.told, intake.items.at_edge) == ([], True)
 
 
 @pytest.mark.parametrize("held_by", ["a pause", "a drain"])
@@ -199,7 +204,7 @@ def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_ru
     intake.take(_step(1, frame="step_started", attempt=1, timeoutMs=None, once=True))
     worker.recorder.put_in[0][1]({"seq": 4})
     assert [frame["frame"] for frame in host.told] == ["ack"]
-    assert (intake.at_edge, len(intake.steps)) == (False, 1)
+    assert (intake.items.at_edge, len(intake.steps)) == (False, 1)
 
 
 def _hold(intake: FrameHandler, worker: SimpleNamespace, held_by: str) -> None:
@@ -226,7 +231,7 @@ def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
     intake.take({"frame": "look", "n": 2, "waits": [_WAIT]})
     assert [(frame["n"], "value" in frame) for frame in host.told] == [(2, False)]
     done({"over": True})
-    assert intake.at_edge, "held at the edge by the pause or the drain that came meanwhile"
+    assert intake.items.at_edge, "held at the edge by the pause or the drain that came meanwhile"
 
 
 def test_a_look_that_cannot_be_answered_lets_the_run_park(

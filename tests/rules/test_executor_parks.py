@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from executor.activation.frame_handler import ActivationServices
 from executor.activation.outcome import Canceled, Failed, Parked
+from executor.activation.services import ActivationServices
 from executor.activation.supervision import Supervision
 from executor.errors import HostGone
 from executor.hosts import Host
