@@ -44,7 +44,7 @@ def refuse_options(worker: Any) -> None:
         )
     if worker.app.conf.worker_disable_prefetch:
         raise CannotServe(
-            "--disable-prefetch slows the worker down: leave it out, a worker takes no more tickets than slots."
+            "--disable-prefetch slows the worker down: leave it out, a worker takes at most one ticket for each slot."
         )
     if worker.pool_start_method != "fork":
         raise CannotServe("--pool-start-method is for pools of processes: leave it out.")
