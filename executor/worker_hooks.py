@@ -48,7 +48,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
         self.timer = parent.timer.call_repeatedly(TICK_SECONDS, self._tick, (parent,))
 
     def _tick(self, parent: Any) -> None:
-        if not owes_answer(parent.task_consumer):
+        if not broker_is_late(parent.task_consumer):
             current().tick()
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002  Celery passes it
@@ -57,7 +57,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
             timer.cancel()
 
 
-def owes_answer(consumer: Any) -> bool:
+def broker_is_late(consumer: Any) -> bool:
     """Return whether the broker owes the consumer an answer: it answers a BRPOP every second, with a ticket or without.
 
     Only Redis transports have the time of their request (`_brpop_sent_at`, monotonic); for others the answer is False.

@@ -77,7 +77,7 @@ class Openings:
         n, record = int(frame["n"]), step_record(frame, "abandoned")
         self._put(HostItem(n, recording.abandoned(self._fence, n, record, self._limits, self._shown()), 500))
 
-    def show_held(self, recorder: Recorder, notes: LogBuffer) -> None:
+    def show_held(self, recorder: Recorder, log: LogBuffer) -> None:
         """Write the causes that keep the slot, if they have changed."""
         if self._held == self._held_shown:
             return
@@ -86,7 +86,7 @@ class Openings:
         if self._held:
             by = ", ".join(map(_describe, self._held))
             fact("run.slot_held", run=self._fence.run, epoch=self._fence.epoch, by=by)
-            notes.add("agent", "info", f"waits, but keeps its slot: {by}")
+            log.add("agent", "info", f"waits, but keeps its slot: {by}")
 
     def _opened(self, answer: Answer) -> None:
         # After a lost answer it is unknown whether some of the waits are resolved.

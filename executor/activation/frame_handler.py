@@ -58,8 +58,8 @@ class FrameHandler:
             worker, host, fence, self._tenant,
             activation=self.activation, unanswered=self._unanswered, send=self.send,
         )  # fmt: skip
-        self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
-        self.notes = LogBuffer(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
+        self.live = Live(self._show, lambda text: self.log.add("taxiway", "warning", text))
+        self.log = LogBuffer(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
         self._spawns = SpawnRequests(worker.read, worker.settings.max_input_bytes)
         self.outcomes = Outcomes(worker, fence, self.send, claim.get("inbox", 0))
         self._openings = Openings(
@@ -100,7 +100,7 @@ class FrameHandler:
 
     def show(self) -> None:
         """Write which step executes if no item of the run has carried it yet, and the causes that keep the slot."""
-        self._openings.show_held(self._worker.recorder, self.notes)
+        self._openings.show_held(self._worker.recorder, self.log)
         key = self.steps.oldest
         if key not in (None, self.steps.shown):
             self.steps.shown = key
@@ -125,7 +125,7 @@ class FrameHandler:
                 self._event(frame)
             case Kind.LOG:
                 step = optional_text(frame, "step")
-                self.notes.add("agent", bounded_text(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
+                self.log.add("agent", bounded_text(frame, "level"), str(frame["message"]), step, frame.get("attempt"))
             case Kind.GRANT | Kind.RECALL:
                 self._questions.take(frame)
             case Kind.LOOK:

@@ -63,8 +63,8 @@ class Questions:
             self._unanswered.remove()
             place = f"{self._activation}/{ask}"
             sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
-            said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
-            self._send({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
+            fields = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
+            self._send({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **fields})
 
         self._unanswered.add()
         self._worker.authorizations.ask(about, answer)

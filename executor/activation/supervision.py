@@ -87,7 +87,7 @@ class Supervision:
 
     def supervise(self) -> Outcome:
         """Run the agent on the host until it ends in any way."""
-        self._host.on_output = lambda stream, line: self._frames.notes.add(stream, "info", line)
+        self._host.on_output = lambda stream, line: self._frames.log.add(stream, "info", line)
         try:
             self._activate()
             while True:
@@ -104,7 +104,7 @@ class Supervision:
             self._host.settle_output()
             self._host.on_output = None
             self._frames.live.tick(last=True)
-            self._frames.notes.flush()
+            self._frames.log.flush()
 
     # ----------------------------------------------------------------------------------------------------------- beginning
     def _activate(self) -> None:
@@ -200,7 +200,7 @@ class Supervision:
             return
         self._ticked = now
         self._frames.live.tick()
-        self._frames.notes.flush()
+        self._frames.log.flush()
         self._frames.items.explain_unrecorded()
         self._frames.show()
         self._watch_clocks(now)
@@ -244,12 +244,12 @@ class Supervision:
     def _failed(self, n: int, error: dict[str, Any]) -> Outcome:
         traceback = error.pop("traceback", None)
         if traceback:
-            self._frames.notes.add("agent", "error", traceback, error.get("step"))
+            self._frames.log.add("agent", "error", traceback, error.get("step"))
         if not self._switch.finish():
             return self._stopped(n, "interrupted" if error["code"] in ("canceled", "timeout") else "returned")
         if error["code"] == Reason.CODE_MISMATCH:
             # A bad deploy must not kill a run that may have waited for weeks: it continues when the code is right again.
-            self._frames.notes.add("agent", "error", str(error.get("message")), error.get("step"))
+            self._frames.log.add("agent", "error", str(error.get("message")), error.get("step"))
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         if error["code"] == Reason.DENIED and error.get("type") == "Denied":
@@ -271,7 +271,7 @@ class Supervision:
             raise ValueError("a park without waits, or with one twice")
         if not self._switch.finish():
             return self._stopped(n, "returned")
-        return parked(n, opened, wake, behind_lock=self._frames.outcomes.came)
+        return parked(n, opened, wake, behind_lock=self._frames.outcomes.has_news)
 
     def _stopped(self, n: int, how: str) -> Outcome:
         stop = self._switch.stop

@@ -76,5 +76,5 @@ class Looking:
         return bool(rows and rows[0]["news"])
 
     def _answer(self, n: int, *, found: bool) -> None:
-        said: dict[str, Any] = {"value": "found"} if found else {}
-        self._send({"frame": Kind.ACK, "n": n, **said})
+        answer: dict[str, Any] = {"value": "found"} if found else {}
+        self._send({"frame": Kind.ACK, "n": n, **answer})

@@ -38,7 +38,7 @@ class Outcomes:
         self._lock = threading.Lock()
         self._looking = self._again = False
         self._then: list[Callable[[], None]] = []
-        self.came = False
+        self.has_news = False
         """Whether the inbox changed since the claim, so that a park must read the waits under the lock of the run's row."""
 
     def recorded(self, rows: list[Row]) -> None:
@@ -59,7 +59,7 @@ class Outcomes:
 
         `then` is called after the look that begins next, even if it could not read.
         """
-        self.came = True
+        self.has_news = True
         with self._lock:
             if then is not None:
                 self._then.append(then)

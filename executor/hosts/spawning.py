@@ -64,8 +64,8 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     except HostGone as error:
         host.reap()
         host.settle_output()
-        said = f" It said: {printed[-1]}" if printed else ""
-        raise CannotServe(f"{error}.{said}") from error
+        hint = f" It said: {printed[-1]}" if printed else ""
+        raise CannotServe(f"{error}.{hint}") from error
     finally:
         host.on_output = None
 

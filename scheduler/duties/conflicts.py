@@ -34,11 +34,11 @@ def _supersede(connection: Connection, run: Row, grace_ms: int) -> EffectResult:
     """End the earlier runs of its key, immediately or through their workers."""
     by, events, workers = control_requests.superseded_by(run["id"]), [], []
     for rival in conflicts.rivals(run["id"], run["line"]).all(connection):
-        whose = (rival["id"], rival["tenant"])
+        at = (rival["id"], rival["tenant"])
         if rival["lease_worker"] is None:
-            end = idle_ends.cancel_idle(connection, *whose, reason=Reason.SUPERSEDED, by=by, comment=None)
+            end = idle_ends.cancel_idle(connection, *at, reason=Reason.SUPERSEDED, by=by, comment=None)
             events += [end] if end else []
-        elif control_requests.request_cancel(*whose, by=by, comment=None, grace_ms=grace_ms).one(connection):
+        elif control_requests.request_cancel(*at, by=by, comment=None, grace_ms=grace_ms).one(connection):
             workers.append(rival["lease_worker"])
     left = conflicts.any_rival(run["id"], run["line"]).one(connection)
     if left:

@@ -136,7 +136,7 @@ def test_what_keeps_a_slot_is_written_when_it_changes_and_said_in_the_log(
         intake.show()
     said = [item.params.get("what") for item, *_ in worker.recorder.put_in]
     assert said == ['[{"kind": "timer", "what": "a timer of 1 s", "file": "agents.py", "line": 12}]', None]
-    intake.notes.flush()
+    intake.log.flush()
     lines = worker.recorder.put_in[-1][0].params["messages"]
     assert lines == ["waits, but keeps its slot: a timer of 1 s (agents.py:12)"]
 

@@ -64,5 +64,5 @@ def _consumer(**channel: Any) -> SimpleNamespace:
         (SimpleNamespace(), False),
     ],
 )
-def test_a_consumer_whose_broker_owes_it_an_answer_owes_answer(consumer: Any, deaf: bool) -> None:
-    assert worker_hooks.owes_answer(consumer) is deaf
+def test_a_consumer_whose_broker_owes_it_an_answer_is_deaf(consumer: Any, deaf: bool) -> None:
+    assert worker_hooks.broker_is_late(consumer) is deaf
