@@ -2,8 +2,8 @@
 
 from models.runs.announcing import Publisher
 from models.runs.public_event import public
+from models.runtime import facts
 from models.runtime.bus import PROMOTE, worker_channel
-from models.runtime.facts import fact
 from scheduler.duty import Done
 
 
@@ -22,4 +22,4 @@ class Announcer:
         for event in done.events:
             self._bus.publish_event(event["tenant"], public(event))
         for one in done.facts:
-            fact(one.name, level=one.level, **one.fields)
+            facts.fact(one.name, level=one.level, **one.fields)

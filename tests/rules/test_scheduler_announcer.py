@@ -35,8 +35,8 @@ def _event(seq: int, queue: str) -> dict[str, Any]:
 
 
 def test_wake_ups_go_first_once_each_and_events_follow_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts: list[Any] = []
-    monkeypatch.setattr(announcer, "fact", lambda name, **fields: facts.append((name, fields)))
+    written: list[Any] = []
+    monkeypatch.setattr(announcer.facts, "fact", lambda name, **fields: written.append((name, fields)))
     bus, worker = Taking(), new_id()
     moved = Done.of_moves(
         [_event(3, "b"), _event(1, "a"), _event(2, "b")],
@@ -47,7 +47,7 @@ def test_wake_ups_go_first_once_each_and_events_follow_in_their_order(monkeypatc
     assert bus.taken == [
         (worker_channel(worker), ""), (PROMOTE, "b"), (PROMOTE, "a"), ("acme", "r", 3), ("acme", "r", 1), ("acme", "r", 2),
     ]  # fmt: skip
-    assert facts == [("run.woken", {"level": "debug", "run": "r"})]
+    assert written == [("run.woken", {"level": "debug", "run": "r"})]
 
 
 @pytest.mark.parametrize("events", [[], [_event(1, "a")]])
