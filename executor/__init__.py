@@ -1,4 +1,4 @@
-"""Does the work: the Celery app, activations, agent-host supervision, leases and checkpoints."""
+"""Executes runs: the Celery app, activations, agent-host supervision, leases and checkpoints."""
 
 from executor.app import app
 

@@ -34,13 +34,13 @@ _settings, _broker = _read_settings()
 app = Celery("taxiway")
 app.conf.update(
     _broker,
-    task_acks_late=True,  # an unacked ticket is what keeps a full worker from taking another's; acks carry no meaning
-    task_reject_on_worker_lost=False,  # the epoch decides who goes on, not the broker
+    task_acks_late=True,  # an unacked ticket keeps a full worker from taking another ticket; acks have no other meaning
+    task_reject_on_worker_lost=False,  # the epoch decides which worker continues, not the broker
     worker_prefetch_multiplier=1,  # with late acks: never more tickets than slots
     worker_cancel_long_running_tasks_on_connection_loss=False,  # a broker blip must not end hours of work
-    worker_disable_rate_limits=True,  # limits are the scheduler's
+    worker_disable_rate_limits=True,  # the scheduler applies the limits
     worker_send_task_events=True,  # Flower shows the runs
-    task_send_sent_event=False,  # twice the events for nothing
+    task_send_sent_event=False,  # it would double the events without use
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_proc_alive_timeout=30.0,
@@ -58,7 +58,7 @@ def _logging(**_: Any) -> None:
 
 @app.task(name=TASK)
 def advance(run: str, epoch: int) -> str:
-    """Advance a run until it parks, ends or is let go; returns the outcome as a word."""
+    """Advance a run until it parks, ends or is handed back; return the outcome's Flower label."""
     return worker_hooks.current().execute(worker_hooks.run_id(run), int(epoch))
 
 

@@ -1,10 +1,10 @@
-"""The errors of the executor, one class per decision that a caller takes.
+"""Errors of the executor, one class per decision of the caller.
 
 ExecutorError
-├── Refused         an item cannot be recorded: tell the host which and why
-├── StepFinished    a step that is recorded again has its outcome already: tell the host
-├── HostGone        the agent host died, hung or spoke nonsense: its activation ends here
-└── CannotServe     no host can be started: the worker says why and stops
+├── Refused         an item cannot be recorded: the host receives its number and the reason
+├── StepFinished    a step that is recorded again has its outcome already: the host is informed
+├── HostGone        the agent host died, hung or sent malformed frames: its activation ends here
+└── CannotServe     no host can be started: the worker prints the reason and stops
 """
 
 
@@ -25,7 +25,7 @@ class StepFinished(ExecutorError):
 
 
 class HostGone(ExecutorError):
-    """The agent host is of no more use."""
+    """The agent host can no longer be used."""
 
 
 class CannotServe(ExecutorError):

@@ -1,12 +1,12 @@
-"""Keeps the worker's lease: one row renewed for any number of runs, in a thread that nothing else can hold up.
+"""The worker's lease: one row renewed for any number of runs, in a thread that nothing else can block.
 
-The renewal runs on the very connection that holds the liveness lock, so that the lock's end is the end of the renewals. The
-keeper listens on that connection between renewals: when the server ends it, the lock is taken again at once, long before
-its absence counts as a death.
-The monotonic clock is stamped before a renewal is sent: at stamp + lease - margin without a success nobody can know
-whether the worker still owns its runs, so its hosts are killed; a thread of its own watches that, because a renewal on a
-network that loses every packet does not even fail. Each renewal brings back the runs that the database
-says this worker leases, with what was asked of them; one that the worker does not hold is handed back.
+The renewal uses the same connection that holds the liveness lock, so renewals end when the lock ends. Between renewals the
+keeper listens on that connection: when the server ends it, the keeper takes the lock again immediately, long before its
+absence counts as a death.
+The monotonic clock is stamped before a renewal is sent. At stamp + lease - margin without a success the worker cannot know
+whether it still owns its runs, so its hosts are killed. A thread of its own watches that, because a renewal on a network
+that loses every packet does not even fail. Each renewal returns the runs that this worker leases according to the database,
+with their requests; a run that the worker does not hold is handed back.
 """
 
 import os
@@ -27,13 +27,13 @@ from models.ids import liveness_key
 from models.runtime.database import Connection, Row, connect
 from models.runtime.facts import fact
 
-MARGIN_SECONDS = 2.0  # at most; a short lease leaves a fifth of itself
+MARGIN_SECONDS = 2.0  # at most; a fifth of a short lease
 RETRY_SECONDS = 0.5
-GAP_SECONDS = 0.01  # between two renewals that were asked for: many decisions a second cost a hundred renewals at most
+GAP_SECONDS = 0.01  # between two requested renewals: many decisions a second cost a hundred renewals at most
 
 
-class Holder(Protocol):
-    """What the keeper keeps the lease for."""
+class LeaseHolder(Protocol):
+    """The worker that holds the lease, as the keeper uses it."""
 
     @property
     def worker_id(self) -> UUID: ...
@@ -46,9 +46,9 @@ class Holder(Protocol):
 
 
 class LeaseKeeper:
-    """Renews every third of a lease, and at once when woken."""
+    """Renews every third of a lease, and immediately when woken. `step` runs in the lease thread."""
 
-    def __init__(self, holder: Holder, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, holder: LeaseHolder, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._holder = holder
         self._lease_s = lease_s
         self._clock = clock
@@ -62,22 +62,22 @@ class LeaseKeeper:
         self._watch = threading.Thread(target=self._watch_clock, name="lease-watch", daemon=True)
 
     def start(self) -> None:
-        """Take the liveness lock and renew once; raises DatabaseAway."""
+        """Take the liveness lock and renew once; raise DatabaseAway."""
         self._open()
         self.step()
         self._thread.start()
         self._watch.start()
 
     def holds(self) -> bool:
-        """Say whether the lease holds for certain, by the last renewal that succeeded."""
+        """Return whether the lease certainly holds, by the last renewal that succeeded."""
         return self._clock() < self._stamp + self._lease_s - min(MARGIN_SECONDS, self._lease_s / 5)
 
     def wake(self) -> None:
-        """Renew now: something was asked of a run."""
+        """Renew now: a run has a new request."""
         os.write(self._wake_write, b"w")
 
     def stop(self) -> None:
-        """Stop renewing and let go of the liveness lock."""
+        """Stop renewing and release the liveness lock."""
         self._stopping = True
         self.wake()
         self._thread.join(5)
@@ -85,7 +85,7 @@ class LeaseKeeper:
             self._connection.close()
 
     def step(self) -> float:
-        """Renew once; gives the seconds to wait until the next try."""
+        """Renew once; return the seconds to wait until the next try."""
         sent = self._clock()
         try:
             rows = self._renew()
@@ -110,7 +110,7 @@ class LeaseKeeper:
                 wait = self._step()
 
     def _sleep(self, seconds: float) -> None:
-        """Wait until it is time, somebody wakes us, or the server ends the connection."""
+        """Wait until the time is over, `wake` is called, or the server ends the connection."""
         watched = select.poll()
         watched.register(self._wake_read, select.POLLIN)
         if self._connection is not None and not self._connection.closed:
@@ -122,7 +122,7 @@ class LeaseKeeper:
     def _step(self) -> float:
         try:
             return self.step()
-        except Exception:  # noqa: BLE001  the process's one broad except: whatever goes wrong here, the lease must be kept
+        except Exception:  # noqa: BLE001  the thread's one broad except: whatever fails here, the lease must be kept
             fact("lease.failed", level="exception")
             return RETRY_SECONDS
 
@@ -155,7 +155,7 @@ class LeaseKeeper:
             time.sleep(left if left > 0 else RETRY_SECONDS)
 
     def _cut_off(self) -> None:
-        """End the session under a renewal that hangs, so that the next one is tried on a new session."""
+        """End the session of a hanging renewal, so that the next renewal uses a new session."""
         connection = self._connection
         if connection is not None:
             with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as channel:
@@ -165,7 +165,7 @@ class LeaseKeeper:
         self._connection = connect("lease", direct=True)
         # A statement that hangs on a cut-off server must not hang this thread past the lease.
         self._connection.execute(f"SET statement_timeout = {int(self._lease_s * 1000 / 3)}")
-        # And a session that the network cut off must not keep the lock from the one that takes its place.
+        # A session that the network cut off must not keep the lock from its successor.
         self._connection.execute(f"SET idle_session_timeout = {int(self._lease_s * 1000)}")
         self._connection.execute("SELECT pg_advisory_lock(%s)", [liveness_key(self._holder.worker_id)])
 

@@ -1,20 +1,20 @@
-"""Keeps what Celery says about its broker to one line for each change: lost, still away, back."""
+"""Log filter of Celery's messages about its broker: one line for each change (lost, still away, back)."""
 
 import logging
 
 AWAY, BACK = "consumer: Cannot connect to", "Connected to"
-ADVICE = "CPendingDeprecationWarning"  # at each loss of the broker, of a setting that has been made
+ADVICE = "CPendingDeprecationWarning"  # logged at each loss of the broker, about a setting that is set already
 
 
 class OncePerOutage(logging.Filter):
-    """Lets the first failed attempt to connect through, and no other until one has succeeded."""
+    """Passes the first failed attempt to connect, and no other until an attempt has succeeded."""
 
     def __init__(self) -> None:
         super().__init__()
         self._away = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether the line is written; the texts are Celery's own."""
+        """Return whether the line is written; the texts are Celery's own."""
         text = str(record.msg)
         if record.name == "py.warnings" and ADVICE in record.getMessage():
             return False

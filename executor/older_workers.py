@@ -1,7 +1,7 @@
-"""A worker does not execute beside workers of its queue that do not know what it records.
+"""Older workers of a queue, with an earlier record format: a newer worker waits until they have left.
 
-They would execute recorded steps of its runs again. So it registers only when none of them is alive any more: once they were
-drained, or their leases have run out.
+They would execute recorded steps of its runs again. So the newer worker registers only when all older ones were drained or
+their leases have expired.
 """
 
 import time
@@ -11,18 +11,18 @@ from models.fleet import workers
 from models.runtime.database import Row
 from models.runtime.facts import fact
 
-_LOOK_AGAIN = 0.5
-_SAY_AGAIN = 10.0
+_POLL_SECONDS = 0.5
+_LOG_SECONDS = 10.0
 
 
 def wait_for_older(
     queue: str, read: Callable[[str, dict[str, object]], list[Row]], pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Return when no worker of an earlier record format serves the queue; say every ten seconds which ones do."""
-    said = -_SAY_AGAIN
+    """Return when no worker of an earlier record format serves the queue; log every ten seconds which ones still do."""
+    logged_at = -_LOG_SECONDS
     while names := [row["name"] for row in read(workers.OLDER, {"queue": queue})]:
-        if (now := time.monotonic()) - said >= _SAY_AGAIN:
-            said = now
+        if (now := time.monotonic()) - logged_at >= _LOG_SECONDS:
+            logged_at = now
             why = "they do not know what this version records: drain them; it begins when they have left"
             fact("worker.waits_for_older", level="warning", queue=queue, workers=",".join(names), why=why)
-        pause(_LOOK_AGAIN)
+        pause(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Options of Celery's worker that do nothing or break here: each is refused at the start, with what to do instead."""
+"""Options of Celery's worker that do nothing or break here: each is refused at the start, with its replacement."""
 
 import _thread
 import socket
@@ -21,13 +21,13 @@ _REFUSED = {
 
 
 def refuse_patched_process() -> None:
-    """Raise CannotServe when the process's threads or sockets are no real ones: hosts die with the thread that starts them."""
+    """Raise CannotServe if the process's threads or sockets are patched: hosts die with the thread that starts them."""
     if not isinstance(_thread.start_new_thread, BuiltinFunctionType) or socket.socket.__module__ != "socket":
         raise CannotServe(_GREEN)
 
 
 def refuse_options(worker: Any) -> None:
-    """Raise CannotServe for the first option that is refused. Call before the worker makes its pool: that may need gevent."""
+    """Raise CannotServe for the first refused option. Call before the worker makes its pool: that may need gevent."""
     pool = worker.pool_cls if isinstance(worker.pool_cls, str) else worker.pool_cls.__module__
     if "thread" not in pool:
         raise CannotServe(_POOL)
@@ -44,7 +44,7 @@ def refuse_options(worker: Any) -> None:
         )
     if worker.app.conf.worker_disable_prefetch:
         raise CannotServe(
-            "--disable-prefetch slows the worker down: leave it out, a worker takes no more tickets than slots."
+            "--disable-prefetch slows the worker down: leave it out, a worker takes at most one ticket for each slot."
         )
     if worker.pool_start_method != "fork":
         raise CannotServe("--pool-start-method is for pools of processes: leave it out.")

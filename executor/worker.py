@@ -1,7 +1,7 @@
-"""The worker process around Celery's pool: identity, lease, recorder, hosts and what executes now.
+"""The worker process around Celery's pool: identity, lease, recorder, hosts and current activations.
 
-Celery gives slots and tickets; this gives the right to use them. Start: connections, one host (whose `hello` names the
-agents), the row, the lease. A worker that was declared dead is never revived: it kills its hosts and registers anew.
+Celery provides slots and tickets; this class provides the right to use them. Start: connections, one host (whose `hello` names
+the agents), the row, the lease. A worker that was declared dead is never revived: it kills its hosts and registers again.
 """
 
 import json
@@ -70,7 +70,7 @@ class Worker:
 
     # ----------------------------------------------------------------------------------------------------------- life cycle
     def start(self) -> None:
-        """Be ready to take tickets; raises DatabaseAway or CannotServe."""
+        """Get ready to take tickets; raise DatabaseAway or CannotServe."""
         self.bus.start()
         self.recorder.start()
         self._agents = self.pool.start()
@@ -83,14 +83,14 @@ class Worker:
         fact("worker.started", worker=self.worker_id, queue=self.queue, slots=self.slots, agents=",".join(self.served))
 
     def drain(self, seconds: float) -> None:
-        """Take nothing new; let running steps reach their end for `seconds` at most, then hand the runs back."""
+        """Take no new tickets. Running steps may finish for `seconds` at most; then their runs are handed back."""
         until = time.monotonic() + seconds
         if self._drain_until is None or until < self._drain_until:
             self._drain_until = until
             self._keeper.wake()
 
     def stop(self) -> None:
-        """Leave: everything that was executing has been handed back by now."""
+        """Stop everything and leave; all runs have been handed back by now."""
         self._probe.stop()
         self._listener.stop()
         self._keeper.stop()
@@ -107,16 +107,16 @@ class Worker:
         fact("worker.stopped", worker=self.worker_id)
 
     def execute(self, run: UUID, epoch: int) -> str:
-        """Execute the run of a ticket in the calling thread; gives the outcome as a word."""
+        """Execute the run of a ticket in the calling thread; return the outcome's Flower label."""
         return advance(self, Ticket(run, epoch))
 
     def tick(self) -> None:
-        """Note that the consumer's hub turns; called by the hub."""
+        """Record that the consumer's hub turns; called by the hub."""
         first, self._consumed_at = self._consumed_at is None, time.monotonic()
         if first:
             self._keeper.wake()  # the slots are offered from now on
 
-    # ------------------------------------------------------------------------------------------------- what activations ask
+    # ------------------------------------------------------------------------------------------------ services of activations
     @property
     def draining(self) -> bool:
         return self._drain_until is not None
@@ -130,20 +130,20 @@ class Worker:
         return json.dumps({agent.name: agent.version for agent in self._agents})
 
     def must_leave(self, steps_in_flight: int) -> bool:
-        """Say whether a draining worker lets go of an activation now: at a step's edge, or when its time is over."""
+        """Return whether a draining worker hands an activation back now: at a step's edge, or when its time is over."""
         return self._drain_until is not None and (not steps_in_flight or time.monotonic() > self._drain_until)
 
     def may_execute(self, identity: UUID) -> bool:
-        """Say whether what was claimed under this identity may be executed: it is still ours, and its lease holds."""
+        """Return whether a claim under this identity may be executed: the identity is current, and its lease holds."""
         return identity == self.worker_id and self._keeper.holds()
 
     def read(self, sql: str, params: dict[str, Any]) -> list[Row]:
-        """Read on the worker's one reading connection, reopened when it was lost."""
+        """Read on the worker's one reading connection, reopened after a loss."""
         with self._read_lock:
             for attempt in (1, 2):
                 try:
                     if self._reader is None or self._reader.closed:
-                        self._reader = self._connect_patiently("reader")
+                        self._reader = self._connect_with_retry("reader")
                     return self._reader.execute(sql, params).fetchall()
                 except psycopg.OperationalError:
                     if attempt == 2:
@@ -151,22 +151,22 @@ class Worker:
         raise AssertionError("unreachable")
 
     def soon(self, job: Callable[[], None]) -> None:
-        """Do a small job in the thread for that: neither the lease nor a slot waits for its reads."""
-        with suppress(RuntimeError):  # the worker leaves
-            self._outcomes.submit(_surviving, job)
+        """Do a small job in the outcomes thread: neither the lease nor a slot waits for its reads."""
+        with suppress(RuntimeError):  # the worker is stopping
+            self._outcomes.submit(_tolerating_outage, job)
 
-    # ------------------------------------------------------------------------------------------------ what the lease brings
+    # ------------------------------------------------------------------------------------------------ calls of the lease keeper
     def consuming_ago(self) -> float | None:
         return None if self._consumed_at is None else time.monotonic() - self._consumed_at
 
     def renewed(self, rows: list[Row]) -> None:
-        """The lease holds: tell the hosts, pass requests on, hand back what is leased to us and executes nowhere here."""
+        """The lease holds: inform the hosts, forward requests, hand back leased runs that no slot of this worker executes."""
         self._renewed_at = time.monotonic()
         for host in self.pool.hosts():
             host.send_validity()
         if rows[0]["draining"] and not self.draining:
             fact("worker.drains", worker=self.worker_id)
-            self.drain(inf)  # asked for through the API: every step may take its time
+            self.drain(inf)  # requested through the API: steps may take any time
         leased = [row for row in rows if row["run_id"] is not None]
         forward_requests(self, leased, self.settings.cancel_grace_seconds)
         held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
@@ -176,11 +176,11 @@ class Worker:
         self._unheld = held
 
     def lease_in_doubt(self) -> None:
-        """Nobody can know any more whether the lease holds: no agent code of ours may go on."""
+        """The lease may have expired: no agent code of this worker may continue."""
         self._kill_busy("lease")
 
     def declared_dead(self) -> None:
-        """The scheduler gave our runs to others: end what executes and come back as a new worker."""
+        """The scheduler handed the runs to other workers: end all activations and register as a new worker."""
         fact("worker.declared_dead", level="error", worker=self.worker_id)
         self._kill_busy("fenced")
         self.worker_id = WorkerId(new_id())
@@ -188,7 +188,7 @@ class Worker:
 
     # --------------------------------------------------------------------------------------------------------------- probes
     def _alive(self) -> dict[str, bool]:
-        """A worker that cannot renew for ten leases is of no use any more: whoever probes may start it anew."""
+        """A worker that has not renewed for ten leases is useless: the prober may restart it."""
         return {"renewing": time.monotonic() - self._renewed_at < 10 * self.settings.lease_seconds}
 
     def _ready(self) -> dict[str, bool]:
@@ -206,7 +206,7 @@ class Worker:
                 host.kill(why)
 
     def _register(self) -> None:
-        with self._connect_patiently("register") as connection, connection.transaction():
+        with self._connect_with_retry("register") as connection, connection.transaction():
             workers.register(
                 self.worker_id, name=self.name, host=socket.gethostname(), pid=os.getpid(), queue=self.queue, slots=self.slots,
                 liveness_key=liveness_key(self.worker_id), lease_s=self.settings.lease_seconds,
@@ -214,10 +214,10 @@ class Worker:
             for agent in sorted(
                 self._agents, key=lambda agent: agent.name
             ):  # in one order, so that workers never deadlock
-                _know(agent).one(connection)
+                _register_agent(agent).one(connection)
             workers.serve(self.worker_id, self.served).one(connection)
 
-    def _connect_patiently(self, name: str) -> Connection:
+    def _connect_with_retry(self, name: str) -> Connection:
         wait = 0.1
         while True:
             try:
@@ -229,14 +229,14 @@ class Worker:
                 wait = min(2 * wait, 2.0)
 
 
-def _surviving(job: Callable[[], None]) -> None:
+def _tolerating_outage(job: Callable[[], None]) -> None:
     try:
         job()
-    except (DatabaseAway, psycopg.Error) as error:  # the next renewal asks for it again
+    except (DatabaseAway, psycopg.Error) as error:  # the next renewal triggers the job again
         fact("outcomes.not_read", level="warning", error=type(error).__name__)
 
 
-def _know(agent: ServedAgent) -> Any:
+def _register_agent(agent: ServedAgent) -> Any:
     return workers.know_agent(
         agent.name, queue=agent.queue, version=agent.version, description=agent.description,
         schema=json.dumps(agent.schema), timeout_ms=agent.timeout_ms,
@@ -244,7 +244,7 @@ def _know(agent: ServedAgent) -> Any:
 
 
 def only_queue(queues: Sequence[str]) -> str:
-    """Give the one queue that the worker serves; raises ValueError with the fix when there are more."""
+    """Return the one queue that the worker serves; raise ValueError with the fix if there are more."""
     if len(queues) != 1:
         raise ValueError(
             f"A worker serves one queue, not {len(queues)} ({', '.join(queues)}): start one worker for each, with -Q."

@@ -1,4 +1,4 @@
-"""Ties the worker process to Celery's own life: started before the first ticket, drained on SIGTERM, stopped last."""
+"""Celery signal hooks of the worker: started before the first ticket, drained on SIGTERM, stopped last."""
 
 import sys
 import time
@@ -18,20 +18,20 @@ from models.runtime.redis_client import check_kind
 from models.runtime.settings import settings
 
 TICK_SECONDS = 2.0
-DEAF_SECONDS = 4.0
+BROKER_ANSWER_SECONDS = 4.0
 EXIT_CANNOT_START = 3
 _current: Worker | None = None
 
 
 def current() -> Worker:
-    """Give the process's worker; raises RuntimeError outside a started Celery worker."""
+    """Return the process's worker; raise RuntimeError outside a started Celery worker."""
     if _current is None:
         raise RuntimeError("executor.advance runs only in a Celery worker of this application")
     return _current
 
 
 def run_id(text: str) -> UUID:
-    """Read the run's id out of a ticket; raises ValueError without repeating what somebody put there."""
+    """Read the run's id from a ticket; raise ValueError without repeating the ticket's content."""
     try:
         return UUID(text)
     except (ValueError, AttributeError, TypeError):
@@ -39,7 +39,7 @@ def run_id(text: str) -> UUID:
 
 
 class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
-    """Notes that the consumer's hub turns and that its broker answers; otherwise the worker is offered no slots."""
+    """Records that the consumer's hub turns and its broker answers; otherwise the worker offers no slots."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -48,7 +48,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
         self.timer = parent.timer.call_repeatedly(TICK_SECONDS, self._tick, (parent,))
 
     def _tick(self, parent: Any) -> None:
-        if not is_deaf(parent.task_consumer):
+        if not broker_is_late(parent.task_consumer):
             current().tick()
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002  Celery passes it
@@ -57,18 +57,20 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is unt
             timer.cancel()
 
 
-def is_deaf(consumer: Any) -> bool:
-    """Say whether the broker owes the consumer an answer: a waiting BRPOP is answered every second, with a ticket or without.
+def broker_is_late(consumer: Any) -> bool:
+    """Return whether the broker owes the consumer an answer: it answers a BRPOP every second, with a ticket or without.
 
-    Only Redis transports tell when they asked (`_brpop_sent_at`, a monotonic time); others are taken at their word.
+    Only Redis transports have the time of their request (`_brpop_sent_at`, monotonic); for others the answer is False.
     """
     channel = getattr(consumer, "channel", None)
     asked = getattr(channel, "_brpop_sent_at", None)
-    return bool(getattr(channel, "_in_poll", None) and asked is not None and time.monotonic() - asked > DEAF_SECONDS)
+    return bool(
+        getattr(channel, "_in_poll", None) and asked is not None and time.monotonic() - asked > BROKER_ANSWER_SECONDS
+    )
 
 
 def attach(app: Celery) -> None:
-    """Connect the worker process to the application's workers."""
+    """Connect these hooks to the application's workers."""
     app.steps["consumer"].add(Consuming)
     app.steps["consumer"].add(FlowerEventBatcher)
     signals.worker_init.connect(_check_options, weak=False)
@@ -108,7 +110,7 @@ def _give_up(sentence: str) -> NoReturn:
 
 
 def _drain(**_: Any) -> None:
-    """SIGTERM or SIGINT: drain; a second signal: at once."""
+    """SIGTERM or SIGINT: drain; a second signal: immediately."""
     if _current is not None:
         _current.drain(0 if _current.draining else settings().drain_seconds)
 

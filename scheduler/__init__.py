@@ -1,1 +1,1 @@
-"""Decides when: promotion, capacity and recovery. Never runs agent code."""
+"""Decides when runs execute: promotion, capacity and recovery. Never runs agent code."""

@@ -11,6 +11,7 @@ from models.runtime.listener import Listener
 from models.runtime.probe import Probe
 from models.runtime.redis_client import check_kind
 from models.runtime.settings import Settings, settings
+from scheduler.announcer import Announcer
 from scheduler.duties.bulk import Bulks
 from scheduler.duties.expiry import Expiry
 from scheduler.duties.housekeeping import Housekeeping
@@ -31,22 +32,21 @@ from scheduler.promotion.publisher import Publisher
 from scheduler.promotion.republication import Republication
 
 
-def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
+def _duties(config: Settings, publisher: Publisher) -> list[Duty]:
     gates = GateReader()
-    # Whoever wakes a run or ends it hints at it: first it is folded what that means to others, then places
-    # are given, then it is promoted.
     return [
-        Outbox(bus, config.cancel_grace_seconds),
-        Places(bus, config.cancel_grace_seconds, gates),
+        # The order of the duties that wake on hints matters: apply outbox effects, assign places, then promote.
+        Outbox(config.cancel_grace_seconds),
+        Places(config.cancel_grace_seconds, gates),
         Promotion(publisher.publish, gates),
-        Closing(gates, bus),
-        Schedules(bus),
-        Timers(bus),
-        Lifting(bus),
-        Expiry(bus),
-        Recovery(bus, config.lease_seconds),
-        OverdueCancels(bus),
-        Bulks(bus, config.cancel_grace_seconds),
+        Closing(gates),
+        Schedules(),
+        Timers(),
+        Lifting(),
+        Expiry(),
+        Recovery(config.lease_seconds),
+        OverdueCancels(),
+        Bulks(config.cancel_grace_seconds),
         Republication(publisher.publish),
         Housekeeping(),
         *([Retention(config.retention_days)] if config.retention_days else []),
@@ -54,10 +54,10 @@ def _duties(config: Settings, bus: Bus, publisher: Publisher) -> list[Duty]:
 
 
 def serve(config: Settings) -> None:
-    """Run a scheduler until SIGTERM or SIGINT; raises SettingsError."""
+    """Run a scheduler until SIGTERM or SIGINT; raise SettingsError."""
     check_kind(config.redis_url)
     bus, publisher = Bus(config.redis_url, config.redis_prefix), Publisher(config)
-    loop = Loop(lambda: _duties(config, bus, publisher), hinted=3)
+    loop = Loop(lambda: _duties(config, publisher), Announcer(bus).announce)
     listener = Listener(config.redis_url, lambda: (PROMOTE, FREED), loop.hint)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())

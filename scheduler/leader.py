@@ -1,7 +1,7 @@
-"""The session that leads: one scheduler holds the lock, and promotes on the very session that holds it.
+"""Leader session: one scheduler holds the lock, and promotes in the same session that holds it.
 
 The server ends the session when it is silent for two seconds, so a frozen or cut-off leader loses the lock within
-seconds, and having lost it can promote nothing: its connection is gone.
+seconds. Without the lock it can promote nothing: its connection is gone.
 """
 
 from models.runtime.database import Connection, connect
@@ -11,7 +11,7 @@ SILENCE_SECONDS = 2
 
 
 def open_session() -> Connection:
-    """Open a session that may become the leader's; raises DatabaseAway."""
+    """Open a session that may become the leader's; raise DatabaseAway."""
     session = connect("scheduler", direct=True)
     session.execute(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'")
     session.execute(f"SET idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'")
@@ -19,6 +19,6 @@ def open_session() -> Connection:
 
 
 def try_to_lead(session: Connection) -> bool:
-    """Take the leader's lock if it is free."""
+    """Take the leader's lock if it is free; return whether it was taken."""
     row = session.execute("SELECT pg_try_advisory_lock(%s) AS leads", [LEADER]).fetchone()
     return bool(row and row["leads"])

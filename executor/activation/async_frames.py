@@ -1,15 +1,15 @@
-"""Takes in what only async agents say: waits that they open, turns, steps that they give up, what keeps their slot."""
+"""Frames of async agents only: waits that they open, turns, steps that they abandon, causes that keep their slot."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from taxiway.frames import Frame, Kind
 
 from executor.activation.frame_fields import bounded_text, held_by, keys, moment, new_wait, optional_moment, step_record
+from executor.activation.host_items import HostItem
 from executor.activation.log_buffer import LogBuffer
 from executor.activation.steps_in_flight import StepsInFlight
 from executor.activation.wait_outcomes import Outcomes
-from executor.recorder.connection import Decision
 from executor.recorder.group_commit import Answer, Settled
 from executor.recorder.recorder import Recorder
 from models.runs import holding, opening, recording, turns
@@ -19,17 +19,18 @@ from models.runtime.facts import fact
 MOST_WAITS = 5_000
 
 
-class Put(Protocol):
-    """Has a numbered item recorded and acknowledged; `then` is called behind the acknowledgement."""
-
-    def __call__(self, n: int, item: Decision, size: int, *, then: Callable[[Answer], None] | None = None) -> None: ...
-
-
 class Openings:
-    """The async agent's part of one activation; used by the slot's thread alone."""
+    """The async agent's part of one activation. Used by the slot's thread only."""
 
     def __init__(
-        self, fence: Fence, tenant: str, limits: Limits, *, steps: StepsInFlight, put: Put, outcomes: Outcomes
+        self,
+        fence: Fence,
+        tenant: str,
+        limits: Limits,
+        *,
+        steps: StepsInFlight,
+        put: Callable[[HostItem], None],
+        outcomes: Outcomes,
     ) -> None:
         self._fence, self._tenant, self._limits, self._steps = fence, tenant, limits, steps
         self._put, self._outcomes = put, outcomes
@@ -37,7 +38,7 @@ class Openings:
         self._held_shown: list[dict[str, Any]] = []
 
     def take(self, frame: Frame) -> None:
-        """Take in one of these frames; raises Refused, or KeyError, TypeError or ValueError when it is malformed."""
+        """Handle one of these frames; raise Refused, or KeyError, TypeError or ValueError if it is malformed."""
         match frame["frame"]:
             case Kind.OPEN:
                 self._open(frame)
@@ -45,11 +46,11 @@ class Openings:
                 self._turn(frame)
             case Kind.STEP_ABANDONED:
                 self._abandoned(frame)
-            case Kind.HELD:  # written with the next tick, so that a talkative host costs nobody anything
+            case Kind.HELD:  # written with the next tick, so that many frames cost one write
                 self._held = held_by(frame)
 
     def _open(self, frame: Frame) -> None:
-        """Open waits; raises Refused for a request that no wait may have."""
+        """Open waits; raise Refused for a request that no wait may have."""
         n, items = int(frame["n"]), frame["waits"]
         optional_moment(frame)
         if not isinstance(items, list) or not 1 <= len(items) <= MOST_WAITS:
@@ -60,35 +61,35 @@ class Openings:
         self._outcomes.awaited()
         item = opening.opening(self._fence, n, new, self._limits, self._shown())
         size = sum(len(str(wait.request)) + 300 for wait in new)
-        self._put(n, item, size, then=self._opened)
+        self._put(HostItem(n, item, size, then=self._opened))
 
     def _turn(self, frame: Frame) -> None:
-        """Record what the agent saw, and which waits it gave up."""
+        """Record which outcomes the agent saw, and which waits it abandoned."""
         n, seen, gone = int(frame["n"]), keys(frame, "seen"), keys(frame, "gone")
         item = turns.turn(
             self._fence, n, moment(frame), seen=seen, gone=gone, limits=self._limits, in_flight=self._shown()
         )
-        self._put(n, item, sum(map(len, (*seen, *gone))) + 300)
+        self._put(HostItem(n, item, sum(map(len, (*seen, *gone))) + 300))
 
     def _abandoned(self, frame: Frame) -> None:
-        """Record that the agent gave a step up."""
+        """Record that the agent abandoned a step."""
         self._steps.ended(bounded_text(frame, "key"))
         n, record = int(frame["n"]), step_record(frame, "abandoned")
-        self._put(n, recording.abandoned(self._fence, n, record, self._limits, self._shown()), 500)
+        self._put(HostItem(n, recording.abandoned(self._fence, n, record, self._limits, self._shown()), 500))
 
-    def show_held(self, recorder: Recorder, notes: LogBuffer) -> None:
-        """Write what keeps the slot, if that has changed."""
+    def show_held(self, recorder: Recorder, log: LogBuffer) -> None:
+        """Write the causes that keep the slot, if they have changed."""
         if self._held == self._held_shown:
             return
         self._held_shown = self._held
         recorder.put(self._fence.run, holding.held(self._fence, self._held), lambda _: None)
         if self._held:
-            by = ", ".join(map(_said, self._held))
+            by = ", ".join(map(_describe, self._held))
             fact("run.slot_held", run=self._fence.run, epoch=self._fence.epoch, by=by)
-            notes.add("agent", "info", f"waits, but keeps its slot: {by}")
+            log.add("agent", "info", f"waits, but keeps its slot: {by}")
 
     def _opened(self, answer: Answer) -> None:
-        # An answer that was lost does not say whether some of the waits are over.
+        # After a lost answer it is unknown whether some of the waits are resolved.
         if isinstance(answer, Settled) or (isinstance(answer, dict) and answer.get("over")):
             self._outcomes.look()
 
@@ -97,6 +98,6 @@ class Openings:
         return self._steps.shown
 
 
-def _said(cause: dict[str, Any]) -> str:
+def _describe(cause: dict[str, Any]) -> str:
     place = f" ({cause['file']}:{cause['line']})" if cause["file"] and cause["line"] is not None else ""
     return f"{cause['what'] or cause['kind'] or 'something'}{place}"

@@ -1,7 +1,7 @@
-"""Records how an activation ended: one move under its fence, decided again when somebody else decided first.
+"""Record of an activation's end: one move under its fence, decided again if another transaction decided first.
 
-When the epoch has passed, the outcome is nobody's any more. A park is undone by what came meanwhile: a request to cancel or
-to pause takes its place, and a signal makes it read the inbox again, behind the lock of the run's row this time.
+When the epoch has passed, the outcome is dropped. A park gives way to changes that came before it: a request to cancel or to
+pause takes its place, and a signal makes it read the inbox again, this time under the lock of the run's row.
 """
 
 import json
@@ -38,11 +38,11 @@ from models.statement import Statement
 from models.waiting import waits
 
 _TRIES = 100
-"""Few are ever needed: each but the first gives way to a request, or parks behind the lock of the run's row."""
+"""Few are ever needed: each try but the first gives way to a request, or parks under the lock of the run's row."""
 
 
-class Office(Protocol):
-    """What recording an end needs of the worker."""
+class FinishServices(Protocol):
+    """Services of the worker that recording an end uses."""
 
     recorder: Recorder
     bus: Bus
@@ -51,56 +51,56 @@ class Office(Protocol):
 
 
 def record(
-    office: Office, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
+    services: FinishServices, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
 ) -> str:
-    """Write the outcome and acknowledge the host's last item; gives what was recorded in the end as a word."""
+    """Write the outcome and acknowledge the host's last item; return the Flower label of the recorded outcome."""
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
-    recorded = _decided(office, fence, claim, outcome, active_ms)
+    recorded = _decided(services, fence, claim, outcome, active_ms)
     if host is not None and 0 < n < NO_ITEM:
-        host.tell({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
+        host.try_send({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
     name = flower_label(recorded)
     fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
     return name
 
 
-def _decided(office: Office, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
-    """Try the outcome's move; while somebody else decides first, decide again by what the run row says now."""
+def _decided(services: FinishServices, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
+    """Try the outcome's move; while other transactions decide first, decide again by the current run row."""
     inbox = claim["inbox"]
     for attempt in range(_TRIES):
         statement = _move(fence, outcome, active_ms, inbox, again=attempt > 0)
         if statement is None:
             return outcome
-        answer = _write(office, fence, claim, outcome, statement)
+        answer = _write(services, fence, claim, outcome, statement)
         if isinstance(answer, dict | Settled):
             return outcome
         if isinstance(answer, Exception):
             outcome = _unstorable(outcome, answer)
             continue
-        rows = office.read(recording.FENCED, {"run": fence.run})
+        rows = services.read(recording.FENCED, {"run": fence.run})
         if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (fence.epoch, fence.worker):
             return Dropped("fenced")
         inbox = rows[0]["inbox"]
-        outcome = _given_way(outcome, rows[0])
-        if isinstance(outcome, Parked) and _is_over(office, fence, outcome):
-            outcome = HandedBack(Reason.WAIT_OVER, None)  # what it would wait for came while it was on its way
+        outcome = _after_request(outcome, rows[0])
+        if isinstance(outcome, Parked) and _is_over(services, fence, outcome):
+            outcome = HandedBack(Reason.WAIT_OVER, None)  # a wait of the park was resolved before the park was written
     return Dropped("undecided")
 
 
-def _is_over(office: Office, fence: Fence, parked: Parked) -> bool:
-    return bool(office.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
+def _is_over(services: FinishServices, fence: Fence, parked: Parked) -> bool:
+    return bool(services.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
 
 
-def _write(office: Office, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
-    """Write the move, and hint at it before all else: a slot is about to be free."""
+def _write(services: FinishServices, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
+    """Write the move, and publish the hint first after the commit: a slot is about to be free."""
     only_freed = isinstance(outcome, Succeeded | Failed) and not claim["matters_to_others"]
     channel = FREED if only_freed else PROMOTE
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed) else 0
     size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
     alone = not isinstance(statement, Statement)
-    return office.recorder.write(
+    return services.recorder.write(
         fence.run,
         statement,
-        then=lambda: office.bus.wake_up(channel, claim["queue"]),
+        then=lambda: services.bus.wake_up(channel, claim["queue"]),
         size=size,
         fence=fence,
         n=n,
@@ -109,7 +109,7 @@ def _write(office: Office, fence: Fence, claim: Row, outcome: Outcome, statement
 
 
 def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
-    """PostgreSQL refuses a result itself: that is the run's failure. Whatever else it refuses is ours, and is raised."""
+    """Return the failure of a run whose result PostgreSQL refuses. Raise any other refusal: that is our fault."""
     if not isinstance(outcome, Succeeded | Restarted):
         raise error
     message = "the result cannot be stored" if isinstance(outcome, Succeeded) else "the new input cannot be stored"
@@ -118,8 +118,8 @@ def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
     )
 
 
-def _given_way(outcome: Outcome, row: Row) -> Outcome:
-    """What is no end gives way to a request that came meanwhile: cancel beats pause beats window. Any other is tried again."""
+def _after_request(outcome: Outcome, row: Row) -> Outcome:
+    """Return what takes the place of an outcome that is no end: cancel beats pause beats window. An end is tried again."""
     if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "cancel":
         n = 0 if isinstance(outcome, Paused) else outcome.n
         return canceled(n, None, "returned", row["control_by"], row["control_reason"])
@@ -127,7 +127,7 @@ def _given_way(outcome: Outcome, row: Row) -> Outcome:
         return Paused()
     if isinstance(outcome, Paused) and row["control_request"] == "window":
         return Paused(row["control_reason"])
-    if isinstance(outcome, Paused):  # somebody took the pause back, or the window is open again
+    if isinstance(outcome, Paused):  # the pause was withdrawn, or the window is open again
         return HandedBack(Reason.WINDOW_OPENED if outcome.window else Reason.BY_USER, None)
     return outcome
 

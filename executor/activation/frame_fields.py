@@ -1,4 +1,4 @@
-"""Reads the fields of a host's frames: nothing a host sends is trusted, a malformed field raises ValueError or KeyError."""
+"""Fields of a host's frames. Nothing that a host sends is trusted: a malformed field raises ValueError or KeyError."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from models.waiting.questions import authorization, question
 
 MAX_WORD = 500
 MAX_MESSAGE = 4 << 10
-MAX_REQUEST = 60 << 10  # it is told in an event, which may have 64 KiB
+MAX_REQUEST = 60 << 10  # it is part of an event, which may have 64 KiB
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
 MAX_SCOPES = 100
 MAX_KEYS = 10_000
@@ -45,7 +45,7 @@ def step_record(frame: Frame, status: str, *, value: str | None = None, error: s
 
 
 def moment(frame: Frame) -> float:
-    """Read a moment of the run's clock, in milliseconds."""
+    """Read a time of the run's clock, in milliseconds."""
     at = frame["at"]
     if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at <= LONGEST_MS:
         raise ValueError("at")
@@ -53,7 +53,7 @@ def moment(frame: Frame) -> float:
 
 
 def optional_moment(frame: Frame) -> float | None:
-    """Read a moment of the run's clock, which only async agents have."""
+    """Read a time of the run's clock, which only async agents have."""
     return None if frame.get("at") is None else moment(frame)
 
 
@@ -66,7 +66,7 @@ def keys(frame: Frame, name: str) -> list[str]:
 
 
 def held_by(frame: Frame) -> list[dict[str, Any]]:
-    """Read what keeps a slot: the known members of each cause, each bounded."""
+    """Read the causes that keep a slot: the known members of each, each bounded."""
     found = frame["by"]
     if not isinstance(found, list) or len(found) > MAX_HELD or not is_storable(found):
         raise ValueError("by")
@@ -79,7 +79,7 @@ def held_by(frame: Frame) -> list[dict[str, Any]]:
 
 
 def holder(item: Any, tenant: str) -> Holder:
-    """Read whose grant is meant, and at which provider; the tenant is the run's, whatever the host says."""
+    """Read the subject and provider of a grant; the tenant is always the run's own."""
     provider, subject = bounded_text(item, "provider"), bounded_text(item, "subject")
     if not _PROVIDER.fullmatch(provider) or not subject:
         raise ValueError("provider")
@@ -117,14 +117,14 @@ def new_wait(item: Any, tenant: str) -> NewWait:
 
 
 def input_text(text: Any, limit: int, what: str) -> str:
-    """Take over the input of a run; raises Refused, or ValueError when it is no object."""
-    if not checked(text, limit, what).lstrip().startswith("{"):  # it is JSON, so this says that it is an object
+    """Return the input of a run; raise Refused, or ValueError if it is no object."""
+    if not checked(text, limit, what).lstrip().startswith("{"):  # it is valid JSON, so this proves that it is an object
         raise ValueError(what)
     return str(text)
 
 
 def error_object(error: Any) -> dict[str, Any]:
-    """Take over the known members of an error that a host sent, each bounded."""
+    """Return the known members of an error that a host sent, each bounded."""
     kept: dict[str, Any] = {
         name: storable(str(error[name])[:MAX_MESSAGE])
         for name in ("code", "type", "message", "step", "traceback")

@@ -1,8 +1,8 @@
-"""Answers what agents ask about grants: whether one is there, its token, and what became of one that a step has lost.
+"""Answers to agents' questions about grants: whether one is usable, its token, and the successor of a lost one.
 
-A token is renewed before it expires by one worker alone: whoever renews it holds the grant's row meanwhile, and who waits for
-the row finds the new token there. The refresh token that a provider gives out anew with each renewal is stored in the same
-transaction. All this happens in threads of its own: a provider may take its time, and a slot has clocks to watch.
+A token is renewed by one worker only, before it expires: that worker locks the grant's row while it renews, and a worker that
+waited for the row finds the new token there. The new refresh token of each renewal is stored in the same transaction. All this
+happens in threads of its own: a provider may be slow, and a slot has clocks to watch.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from models.runtime.database import Connection, Row, connect
 from models.runtime.facts import fact
 
 THREADS = 4
-_GONE = ("invalid_grant", "invalid_token")  # by these a provider says that a person has to authorize again
+_GONE = ("invalid_grant", "invalid_token")  # a provider's codes for: a person has to authorize again
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a host wants of a grant (`find`, `token`, or a successor because it `lost` a version), and with which scopes."""
+    """A host's question about a grant (`find`, `token`, or a successor because it `lost` a version), with its scopes."""
 
     want: str
     holder: Holder
@@ -36,7 +36,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The answer: usable, with its token where that was wanted; lost; or, for the reason `why`, neither."""
+    """The answer: usable, with its token if that was wanted; lost; or, for the reason `why`, neither."""
 
     usable: bool = False
     lost: bool = False
@@ -50,22 +50,22 @@ Read = Callable[[str, dict[str, Any]], list[Row]]
 
 
 class Authorizations:
-    """Answers from its own threads."""
+    """Answers in its own threads. Any thread may ask."""
 
     def __init__(self, secret_key: str, read: Read, connect_to: Callable[[str], Connection] = connect) -> None:
         self._secret_key, self._read, self._connect = secret_key, read, connect_to
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="grants")
 
     def ask(self, asked: Asked, answer: Callable[[Granted], None]) -> None:
-        """Have a question answered, soon."""
+        """Queue a question; `answer` is called in one of the threads."""
         self._threads.submit(lambda: answer(self.answered(asked)))
 
     def stop(self) -> None:
-        """Answer nothing more."""
+        """Answer no further questions."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def answered(self, asked: Asked) -> Granted:
-        """Answer a question; whatever goes wrong is an answer too, because an agent waits for it."""
+        """Answer a question; every error is an answer too, because an agent waits for it."""
         try:
             return self._answered(asked)
         except (SealBroken, ProviderAway, ProviderRefused) as error:
@@ -79,7 +79,7 @@ class Authorizations:
 
     def _answered(self, asked: Asked) -> Granted:
         row = self._held(asked.holder)
-        # A grant of another giver was not tried by this step: it stays as it is, for the day when its giver is back.
+        # A grant of another giver was not tried by this step: it stays as it is, in case its giver returns.
         if asked.want == "lost" and row is not None and row["live"]:
             with self._connect("grants") as connection:
                 if grants.lose(asked.holder, asked.version).one(connection):
@@ -94,7 +94,7 @@ class Authorizations:
         return rows[0] if rows else None
 
     def _judged(self, asked: Asked, row: Row | None) -> Granted | None:
-        """Answer from the grant's row; None when its token must be renewed first."""
+        """Return the answer by the grant's row; None if its token must be renewed first."""
         if row is None or not row["live"] or not set(asked.scopes) <= set(row["scopes"]):
             return LOST
         if asked.want != "token":
@@ -109,7 +109,7 @@ class Authorizations:
             grants.hold(asked.holder).one(connection)
             row = grants.held(asked.holder).one(connection)
             if (found := self._judged(asked, row)) is not None:
-                return found  # somebody else has renewed it, or revoked it, while we waited for the row
+                return found  # another transaction renewed or revoked it while this one waited for the row
             assert row is not None
             speaker = self._giver(connection, asked.holder, row)
             if speaker is None:
@@ -124,16 +124,16 @@ class Authorizations:
                 if not row["valid"]:
                     raise
                 fact("grant.not_renewed", level="warning", provider=asked.holder.provider, why=error)
-            # As it is now, whoever made it so: renewed, or not to be renewed and still good for a while.
+            # Read as it is now: renewed, or not renewable at the moment and still valid for a while.
             row = grants.held(asked.holder).one(connection)
             return self._judged(asked, row and {**row, "fresh": True}) or LOST
 
     def _giver(self, connection: Connection, holder: Holder, row: Row) -> Speaker | None:
-        """Return who speaks to the grant's giver. The row that is compared here is the one whose address is then called."""
-        told = oauth_client.find(holder.provider).one(connection)
-        if told is None or not Giver.of(told).gave(Giver.of(row)):
+        """Return the client of the grant's giver. The row that is compared here is the one whose address is then called."""
+        registered = oauth_client.find(holder.provider).one(connection)
+        if registered is None or not Giver.of(registered).gave(Giver.of(row)):
             return None
-        return Speaker.of(told, self._secret_key)
+        return Speaker.of(registered, self._secret_key)
 
     def _renew(self, connection: Connection, holder: Holder, row: Row, speaker: Speaker) -> None:
         kept = oauth_client.opened(self._secret_key, holder, row["sealed"])

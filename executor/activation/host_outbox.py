@@ -1,4 +1,4 @@
-"""The frames that a worker sends to the host of one activation: in their order, and never waiting for it to read."""
+"""Frames from the worker to the host of one activation: sent in their order, without ever waiting for the host to read."""
 
 import threading
 import time
@@ -8,43 +8,41 @@ from taxiway.frames import Frame
 
 from executor.hosts import Host
 
-DEAF_SECONDS = 10.0
-"""A host that takes nothing for so long is of no more use."""
-MOST_UNSAID = 1_000
-"""Frames that wait for a host to read them, before nothing more is read of it."""
+HOST_READ_TIMEOUT_S = 10.0  # kill a host that has not read its channel for this long
+MOST_UNSENT = 1_000  # queued frames; with more, the worker reads nothing from the host
 
 
 class HostOutbox:
-    """Any thread may send; the slot's thread sends again what had to wait."""
+    """Any thread may `send`; the slot's thread calls `flush`."""
 
     def __init__(self, host: Host, activation: str) -> None:
         self._host, self._activation = host, activation
-        self._unsaid: deque[Frame] = deque()
-        self._unsaid_since = 0.0
-        self._telling = threading.Lock()  # keeps frames of several threads in their order
+        self._unsent: deque[Frame] = deque()
+        self._unsent_since = 0.0
+        self._sending = threading.Lock()  # protects the queue, and keeps frames of several threads in their order
 
     @property
     def is_full(self) -> bool:
-        """Return whether the host has read so little that nothing more should be asked of the worker."""
-        return len(self._unsaid) >= MOST_UNSAID
+        """Return whether so many frames are queued that nothing more should be read from the host."""
+        return len(self._unsent) >= MOST_UNSENT
 
-    def tell(self, frame: Frame) -> None:
-        """Send a frame of this activation without ever waiting; what the host cannot take at once waits for `say_again`."""
-        with self._telling:
-            if not self._unsaid:
-                self._unsaid_since = time.monotonic()
-            self._unsaid.append({**frame, "activation": self._activation})
-            self._say()
+    def send(self, frame: Frame) -> None:
+        """Send a frame of this activation without waiting; a frame that the host cannot take now is queued for `flush`."""
+        with self._sending:
+            if not self._unsent:
+                self._unsent_since = time.monotonic()
+            self._unsent.append({**frame, "activation": self._activation})
+            self._send_queued()
 
-    def say_again(self) -> bool:
-        """Send what waited because the host was busy reading; return whether all is sent. A deaf host is killed."""
-        with self._telling:
-            self._say()
-            if self._unsaid and time.monotonic() > self._unsaid_since + DEAF_SECONDS:
-                self._host.kill("deaf")
-            return not self._unsaid
+    def flush(self) -> bool:
+        """Send the queued frames; return whether all are sent. Kill the host after `HOST_READ_TIMEOUT_S` without progress."""
+        with self._sending:
+            self._send_queued()
+            if self._unsent and time.monotonic() > self._unsent_since + HOST_READ_TIMEOUT_S:
+                self._host.kill("not_reading")
+            return not self._unsent
 
-    def _say(self) -> None:
-        while self._unsaid and self._host.tell(self._unsaid[0]):
-            self._unsaid.popleft()
-            self._unsaid_since = time.monotonic()
+    def _send_queued(self) -> None:
+        while self._unsent and self._host.try_send(self._unsent[0]):
+            self._unsent.popleft()
+            self._unsent_since = time.monotonic()

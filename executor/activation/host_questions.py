@@ -1,4 +1,4 @@
-"""Answers what a host asks besides having items recorded: a token of a grant, and a recorded value that is large."""
+"""Answers to a host's questions that record no item: the token of a grant, and a large recorded value."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,8 +16,8 @@ from models.runs.recording import Fence
 from models.runtime.database import Row
 
 
-class Answering(Protocol):
-    """What answers take of a worker."""
+class QuestionServices(Protocol):
+    """Services of the worker that answers use."""
 
     authorizations: Authorizations
 
@@ -26,31 +26,31 @@ class Answering(Protocol):
 
 
 class Questions:
-    """The questions of one activation; each counts as unanswered until its answer was sent. Used by the slot's thread."""
+    """The questions of one activation; each counts as unanswered until its answer is sent. Used by the slot's thread only."""
 
     def __init__(
         self,
-        worker: Answering,
+        worker: QuestionServices,
         host: Host,
         fence: Fence,
         tenant: str,
         *,
         activation: str,
         unanswered: Unanswered,
-        tell: Callable[[Frame], None],
+        send: Callable[[Frame], None],
     ) -> None:
         self._worker, self._host, self._fence, self._tenant = worker, host, fence, tenant
-        self._activation, self._unanswered, self._tell = activation, unanswered, tell
+        self._activation, self._unanswered, self._send = activation, unanswered, send
 
     def take(self, frame: Frame) -> None:
-        """Take in a `grant` or a `recall` frame; raises HostGone for a value that was never recorded."""
+        """Handle a `grant` or a `recall` frame; raise HostGone for a value that was never recorded."""
         if frame["frame"] == Kind.GRANT:
             self._grant(frame)
         else:
             self._recall(bounded_text(frame, "key"))
 
     def _grant(self, frame: Frame) -> None:
-        """Have the thread for grants find a token, which is sealed for this host."""
+        """Ask the grant threads for a token; the answer seals it for this host."""
         ask, version = int(frame["ask"]), frame.get("version")
         about = Asked(
             bounded_text(frame, "want"),
@@ -63,8 +63,8 @@ class Questions:
             self._unanswered.remove()
             place = f"{self._activation}/{ask}"
             sealed = None if granted.token is None else seal(self._host.key, granted.token, place)
-            said = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
-            self._tell({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **said})
+            fields = {"usable": granted.usable, "lost": granted.lost, "version": granted.version, "why": granted.why}
+            self._send({"frame": Kind.GRANTED, "ask": ask, "sealed": sealed, **fields})
 
         self._unanswered.add()
         self._worker.authorizations.ask(about, answer)
@@ -77,7 +77,7 @@ class Questions:
         self._host.send({"frame": Kind.RECALLED, "activation": self._activation, "key": key, "value": value})
 
     def soon(self, job: Callable[[], None]) -> None:
-        """Have a question answered in the thread for that."""
+        """Answer a question in the outcomes thread."""
 
         def answered() -> None:
             try:

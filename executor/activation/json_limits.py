@@ -1,4 +1,4 @@
-"""Judges JSON texts that come from agent code before they may reach a batch that others share."""
+"""Limits of JSON texts from agent code, checked before a text may enter a batch that runs share."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _too_deep(text: str, decoded: object) -> bool:
-    """Whoever decodes it later may stand deeper in Python's stack than we do here."""
+    """Return whether it is nested too deep: later decoders may be deeper in Python's stack than this one."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     level = [decoded]
@@ -35,7 +35,7 @@ def _inside(value: object) -> Iterable[Any]:
 
 
 def checked(text: Any, limit: int, what: str) -> str:
-    """Give the JSON text back when it may be stored: within `limit` bytes, no NaN, NUL or half surrogates; else raise Refused."""
+    """Return the JSON text if it may be stored: within `limit` bytes, no NaN, NUL or half surrogates; else raise Refused."""
     if not isinstance(text, str):
         raise Refused("invalid_output", f"{what} is missing")
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
@@ -46,7 +46,7 @@ def checked(text: Any, limit: int, what: str) -> str:
         text.encode()
         if _too_deep(text, decoded):
             raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
-        # Only an escape can smuggle in what PostgreSQL's text cannot hold.
+        # Only an escape can contain what PostgreSQL's text cannot hold.
         if "\\u" in text and not is_storable(decoded):
             raise ValueError("it contains NUL or half a surrogate pair")
     except (ValueError, RecursionError) as error:

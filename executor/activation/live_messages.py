@@ -1,8 +1,8 @@
-"""Live messages of one activation, within a rate: what an agent shows is lost before it costs anybody else time.
+"""Live messages of one activation, within a rate: excess messages are dropped before they cost other runs time.
 
-Of progress the newest of each step is shown, ten times a second at most, and always before the run's next durable item and its
-end. Events and log lines have a budget of messages and bytes; what exceeds it is dropped, counted, and the count is told in the
-run's log. A host that says more than a worker reads in time is read slowly, so that its own agent waits and no neighbour does.
+The newest progress of each step is published ten times a second at most, and always before the run's next durable item and its
+end. Events and log lines have a budget of messages and bytes. Messages beyond it are dropped and counted, and the count is
+written to the run's log. A host that sends too many frames is read slowly, so that its own agent waits and no other.
 """
 
 import threading
@@ -22,22 +22,24 @@ BYTES: Final = 512 * 1024.0
 BYTES_AT_ONCE: Final = 2 * 1024 * 1024.0
 FRAMES: Final = 2_000.0
 FRAMES_AT_ONCE: Final = 4_000.0
-TOLD_SECONDS: Final = 5.0
-LONGEST_BREATH: Final = 0.05
+WARN_SECONDS: Final = 5.0
+LONGEST_PAUSE: Final = 0.05
 
 _ANSWERED: Final = frozenset({
     Kind.STEP, Kind.STEP_FAILED, Kind.STEP_ABANDONED, Kind.SPAWN, Kind.RECALL, Kind.GRANT, Kind.OPEN, Kind.TURN, Kind.LOOK,
 })  # fmt: skip
 _ANSWERED_WITH: Final[Mapping[str, str]] = {Kind.EVENT: "durable", Kind.STEP_STARTED: "once"}
 
-Say = Callable[[str, dict[str, Any]], None]
+Publish = Callable[[str, dict[str, Any]], None]
 
 
 class Live:
-    """Says the live messages of one activation; any thread may use it, `breath` is the slot's thread's."""
+    """Publishes the live messages of one activation. Any thread may use it; `read_pause` is for the slot's thread only."""
 
-    def __init__(self, say: Say, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._tell, self._clock = say, tell, clock
+    def __init__(
+        self, publish: Publish, warn: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._publish, self._warn, self._clock = publish, warn, clock
         now = clock()
         self._messages = Budget(MESSAGES, MESSAGES_AT_ONCE, now)
         self._bytes = Budget(BYTES, BYTES_AT_ONCE, now)
@@ -45,11 +47,11 @@ class Live:
         self._progress: dict[object, dict[str, Any]] = {}
         self._progress_at = now
         self._dropped = 0
-        self._told_at = now - TOLD_SECONDS
+        self._warned_at = now - WARN_SECONDS
         self._lock = threading.Lock()  # protects everything above but `_frames`, and keeps messages in their order
 
     def progress(self, data: dict[str, Any]) -> None:
-        """Show how far a step is, or the agent itself; until it may be said, the newest takes the place of the one before."""
+        """Publish the progress of a step or of the agent; until the rate allows it, a newer one replaces it."""
         with self._lock:
             step = data.get("step")
             if step in self._progress or len(self._progress) < MOST_STEPS:
@@ -57,43 +59,43 @@ class Live:
             self._flush(self._clock())
 
     def message(self, kind: str, data: dict[str, Any], size: int) -> None:
-        """Show an event or a log line, or drop it when the run has said too much."""
+        """Publish an event or a log line, or drop it when the budget is spent."""
         with self._lock:
             now = self._clock()
             if self._messages.refill(now) < 1 or self._bytes.refill(now) < size:
-                self._dropped += kind == "agent"  # a log line that is not shown is still in the log
+                self._dropped += kind == "agent"  # a log line that is not published is still in the log
                 return
             self._messages.spend(1)
             self._bytes.spend(size)
-            self._say(kind, data)
+            self._publish(kind, data)
 
     def settle(self) -> None:
-        """Say the progress that waits: something durable follows."""
+        """Publish the waiting progress: a durable item follows."""
         with self._lock:
             self._flush(self._clock(), anyway=True)
 
     def tick(self, *, last: bool = False) -> None:
-        """Say what may be said now, and tell what was dropped; `last` at the end of the activation."""
+        """Publish what the rate allows now, and warn of dropped messages; `last` at the end of the activation."""
         with self._lock:
             now = self._clock()
             self._flush(now, anyway=last)
-            dropped = self._dropped if last or now >= self._told_at + TOLD_SECONDS else 0
+            dropped = self._dropped if last or now >= self._warned_at + WARN_SECONDS else 0
             if dropped:
-                self._dropped, self._told_at = 0, now
+                self._dropped, self._warned_at = 0, now
         if dropped:
-            self._tell(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
+            self._warn(f"{dropped:,} live events were not shown: a run may show {MESSAGES:.0f} a second")
 
-    def breath(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
-        """Return for how long the host is not read after this frame: seconds, none while it says little.
+    def read_pause(self, frame: Mapping[str, Any], *, ours: bool = True) -> float:
+        """Return the seconds for which the host is not read after this frame; 0 while it sends few.
 
-        What its agent waits for an answer to is paced by the answers, but not what names another activation than `ours`.
+        Frames that the agent waits on are paced by their answers, unless they name another activation than `ours`.
         """
         kind = frame["frame"]
         if ours and (kind in _ANSWERED or (kind in _ANSWERED_WITH and frame.get(_ANSWERED_WITH[kind]))):
             return 0.0
         left = self._frames.refill(self._clock())
         self._frames.spend(1)
-        return min(LONGEST_BREATH, max(0.0, (1 - left) / FRAMES))
+        return min(LONGEST_PAUSE, max(0.0, (1 - left) / FRAMES))
 
     def _flush(self, now: float, *, anyway: bool = False) -> None:
         if not self._progress or not (anyway or now >= self._progress_at):
@@ -101,4 +103,4 @@ class Live:
         self._progress_at = now + PROGRESS_SECONDS
         waiting, self._progress = self._progress, {}
         for data in waiting.values():
-            self._say("progress", data)
+            self._publish("progress", data)

@@ -1,4 +1,4 @@
-"""Collects what a run's agent logs and prints: bounded per run, written in groups, shown live on the bus."""
+"""Log lines of one activation: bounded per run, written in groups, published live on the bus."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ FULL = LogLine("taxiway", "warning", "the log of this run is full; what follows 
 
 
 class LogBuffer:
-    """The log lines of one activation on their way to the recorder; any thread may add."""
+    """Collects the log lines of one activation for the recorder. Any thread may add."""
 
     def __init__(self, budget: int, write: Callable[[list[LogLine]], None], show: Callable[[LogLine], None]) -> None:
         self._left = budget
@@ -21,7 +21,7 @@ class LogBuffer:
         self._lock = threading.Lock()
 
     def add(self, source: str, level: str, message: str, step: str | None = None, attempt: int | None = None) -> None:
-        """Keep a line while the run's budget lasts; the line that exceeds it becomes a marker, later ones are dropped."""
+        """Keep a line within the run's budget; the line that exceeds it becomes a marker, later ones are dropped."""
         line = LogLine(source, level, storable(message[:MAX_LINE]), step, attempt)
         with self._lock:
             if self._left <= 0:
@@ -35,7 +35,7 @@ class LogBuffer:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what was collected to the recorder."""
+        """Hand the collected lines to the recorder."""
         with self._lock:
             lines, self._lines = self._lines, []
         if lines:

@@ -1,4 +1,4 @@
-"""How an activation ended: data, matched exhaustively by whoever records it or names it for Flower."""
+"""Outcome of an activation: data, matched exhaustively where it is recorded and where Flower shows it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The agent wants to begin anew with this input (JSON text): another run takes over."""
+    """The agent restarts with this input (JSON text): another run takes over."""
 
     n: int
     input: str
@@ -39,9 +39,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """A cancel reached the host; `stopped` says how its code ended: `returned`, `interrupted`, `killed` or `died`.
+    """A cancel reached the host; `stopped` is how its code ended: `returned`, `interrupted`, `killed` or `died`.
 
-    `cleanup` names the steps with which the code undid something after the cancel.
+    `cleanup` names the steps by which the code undid something after the cancel.
     """
 
     n: int
@@ -56,13 +56,13 @@ class Canceled:
 def canceled(
     n: int, in_flight: str | None, stopped: str, by: str | None, comment: str | None, *, cleanup: tuple[str, ...] = ()
 ) -> Canceled:
-    """Complete a cancel that was asked for; who asked says why."""
+    """Return the outcome of a requested cancel; its reason follows from the requester."""
     return Canceled(n, in_flight, stopped, by, comment, why_canceled(by), cleanup)
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The run waits; until when is in `waits`, and until then it holds nothing."""
+    """The run waits for `waits`; until they are resolved it holds no slot."""
 
     n: int
     verb: Verb
@@ -70,11 +70,11 @@ class Parked:
     waits: tuple[NewWait, ...]
     wake: str = "all"
     behind_lock: bool = False
-    """Whether outcomes were told to the host: what it parks for may be among those that it had not read."""
+    """Whether outcomes were sent to the host: it may park for one of them that it had not read."""
 
 
 def parked(n: int, waits: Sequence[NewWait], wake: str = "all", *, behind_lock: bool = False) -> Parked:
-    """Park for these waits: the run is what a person would call it, who is asked first for an authorization."""
+    """Choose the parked status: authorization before approval before any other wait."""
     kinds = {wait.kind for wait in waits}
     if "authorization" in kinds:
         return Parked(n, Verb.REQUIRE_AUTHORIZATION, Reason.AUTHORIZATION_NEEDED, tuple(waits), wake, behind_lock)
@@ -87,14 +87,14 @@ def parked(n: int, waits: Sequence[NewWait], wake: str = "all", *, behind_lock: 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The run came to a halt because a user asked for a pause or, where one is named, because its window closed."""
+    """The run paused because a user asked for it or, if `window` is set, because that window closed."""
 
     window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HostLost:
-    """The host died, hung or spoke nonsense: a crash."""
+    """The host died, hung or sent malformed frames: a crash."""
 
     in_flight: str | None
     detail: str
@@ -102,7 +102,7 @@ class HostLost:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """The worker let go of the run, which goes on elsewhere from its last step; no crash."""
+    """The worker released the run, which continues on another worker from its last step; no crash."""
 
     reason: str
     in_flight: str | None
@@ -110,7 +110,7 @@ class HandedBack:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Nothing is to be recorded: the ticket was stale, was declined, or the epoch has passed."""
+    """Nothing is recorded: the ticket was stale or declined, or the epoch has passed."""
 
     why: str
 
@@ -119,7 +119,7 @@ Outcome = Succeeded | Restarted | Failed | Canceled | Parked | Paused | HostLost
 
 
 def flower_label(outcome: Outcome) -> str:
-    """Name the outcome as Flower shows it; never holds anything of the run's data."""
+    """Return the outcome's name in Flower; it never holds data of the run."""
     match outcome:
         case Succeeded():
             return "succeeded"

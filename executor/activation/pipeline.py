@@ -6,8 +6,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from executor.activation.finish import record
-from executor.activation.frame_handler import Surroundings
 from executor.activation.outcome import Dropped, HandedBack, Parked, flower_label, parked
+from executor.activation.services import ActivationServices
 from executor.activation.supervision import Supervision
 from executor.errors import CannotServe
 from executor.hosts import HostPool
@@ -22,17 +22,17 @@ from models.runtime.database import Row
 from models.runtime.facts import fact
 from models.waiting.questions import START, start_question
 
-_WHOSE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
+_TICKET_STATE = "SELECT agent, queue, epoch, ticket_at, lease_worker, status FROM run WHERE id = %(run)s"
 
-_LET_BEGIN = "SELECT id FROM wait WHERE run_id = %(run)s AND key = %(key)s AND outcome = 'approved'"
+_START_APPROVED = "SELECT id FROM wait WHERE run_id = %(run)s AND key = %(key)s AND outcome = 'approved'"
 
 
 class Reservation:
-    """Stands for an activation that has not begun yet."""
+    """Reserves the place of an activation that has not begun yet."""
 
 
-class Home(Surroundings, Protocol):
-    """What the pipeline needs of the worker, beyond what an activation under supervision needs."""
+class PipelineServices(ActivationServices, Protocol):
+    """Services of the worker that the pipeline uses beyond those of a supervised activation."""
 
     name: str
     pool: HostPool
@@ -49,18 +49,18 @@ class Home(Surroundings, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What crossed the broker."""
+    """The content of a broker message."""
 
     run: UUID
     epoch: int
 
 
-def advance(worker: Home, ticket: Ticket) -> str:
-    """Execute the ticket's run until it parks, ends or is let go; gives the outcome as a word for Flower."""
+def advance(worker: PipelineServices, ticket: Ticket) -> str:
+    """Execute the ticket's run until it parks, ends or is handed back; return the outcome's Flower label."""
     if worker.draining:
         return _decline(worker, ticket, draining=True)
     key, ours = (ticket.run, ticket.epoch), Reservation()
-    # The same ticket may come twice, at the same time; one of them is enough.
+    # The same ticket may arrive twice at the same time; one of them is enough.
     if worker.active.setdefault(key, ours) is not ours:
         return flower_label(Dropped("stale"))
     try:
@@ -69,16 +69,16 @@ def advance(worker: Home, ticket: Ticket) -> str:
         del worker.active[key]
 
 
-def _advance(worker: Home, ticket: Ticket) -> str:
+def _advance(worker: PipelineServices, ticket: Ticket) -> str:
     fence = Fence(ticket.run, ticket.epoch, worker.worker_id)
     claim = _claim(worker, fence)
     if claim is None:
         return _unclaimed(worker, ticket)
     if not worker.may_execute(fence.worker):
-        # The claim had waited for the database for so long that others may take us for dead, and execute the run.
+        # The claim waited for the database so long that this worker may count as dead and another may execute the run.
         return record(worker, fence, claim, HandedBack(Reason.WORKER_LOST, None), active_ms=0)
     fact("run.claimed", level="debug", run=ticket.run, epoch=ticket.epoch, agent=claim["agent"])
-    if (question := _asks_first(worker, claim)) is not None:
+    if (question := _approval_before_start(worker, claim)) is not None:
         return record(worker, fence, claim, question, active_ms=0)
     try:
         host = worker.pool.take(claim["tenant"])
@@ -96,21 +96,21 @@ def _advance(worker: Home, ticket: Ticket) -> str:
         worker.pool.give_back(host)
 
 
-def _asks_first(worker: Home, claim: Row) -> Parked | None:
-    """Park a run that must not begin before somebody has let it: no agent code is executed for that."""
+def _approval_before_start(worker: PipelineServices, claim: Row) -> Parked | None:
+    """Return the park of a run that needs an approval before its start: no agent code is executed for that."""
     if claim["approval_strategy"] != "ON_START":
         return None
-    known = claim["has_waits"] and worker.read(_LET_BEGIN, {"run": claim["run_id"], "key": START})
+    known = claim["has_waits"] and worker.read(_START_APPROVED, {"run": claim["run_id"], "key": START})
     return None if known else parked(0, [start_question(claim["agent"], claim["input"])])
 
 
-def _claim(worker: Home, fence: Fence) -> Row | None:
+def _claim(worker: PipelineServices, fence: Fence) -> Row | None:
     statement = moves.claim(
         fence.run, fence.epoch, fence.worker, label=worker.name, versions=worker.versions, served=worker.served
     )
     answer = worker.recorder.write(fence.run, statement, settle=lambda connection: claimed(connection, fence))
     if isinstance(answer, Settled):
-        # The claim had been committed; what it gave is read again. A ticket that came twice never gets here.
+        # The claim had been committed; read its row again. A ticket that arrived twice never gets here.
         rows = worker.read(moves.CLAIMED, {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker})
         answer = rows[0] if rows else None
     if isinstance(answer, Exception):
@@ -118,15 +118,15 @@ def _claim(worker: Home, fence: Fence) -> Row | None:
     return answer and {**answer, "read_at": time.monotonic()}
 
 
-def _unclaimed(worker: Home, ticket: Ticket) -> str:
-    rows = worker.read(_WHOSE, {"run": ticket.run})
+def _unclaimed(worker: PipelineServices, ticket: Ticket) -> str:
+    rows = worker.read(_TICKET_STATE, {"run": ticket.run})
     row = rows[0] if rows else None
     if row and row["epoch"] == ticket.epoch and row["ticket_at"] and row["agent"] not in worker.served:
         return _decline(worker, ticket, draining=False)
     return flower_label(Dropped("stale"))
 
 
-def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
+def _decline(worker: PipelineServices, ticket: Ticket, *, draining: bool) -> str:
     worker.recorder.write(ticket.run, tickets.decline(ticket.run, ticket.epoch, draining=draining))
     why = "draining" if draining else "not_served"
     fact("run.declined", run=ticket.run, epoch=ticket.epoch, why=why)
@@ -134,8 +134,8 @@ def _decline(worker: Home, ticket: Ticket, *, draining: bool) -> str:
     return f"declined:{why}"
 
 
-def forward_requests(worker: Home, rows: list[Row], default_grace_s: float) -> None:
-    """Pass on what a lease renewal brought back to the activations that it is for: requests, and that news has come."""
+def forward_requests(worker: PipelineServices, rows: list[Row], default_grace_s: float) -> None:
+    """Forward the requests and inbox changes of a lease renewal to their activations."""
     for row in rows:
         supervision = worker.active.get((row["run_id"], row["epoch"]))
         if not isinstance(supervision, Supervision):

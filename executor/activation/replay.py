@@ -1,4 +1,4 @@
-"""Reads what earlier activations of a run recorded and cuts it into `recorded` frames for the host."""
+"""Replay of a run: what its earlier activations recorded, cut into `recorded` frames for the host."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,12 +22,12 @@ VALUE = "SELECT value::text AS value FROM step WHERE run_id = %(run)s AND key = 
 
 
 def recorded_params(run: UUID) -> dict[str, Any]:
-    """Give the parameters of RECORDED."""
+    """Return the parameters of RECORDED."""
     return {"run": run, "inline": INLINE_BYTES}
 
 
 def recorded_frames(activation: str, rows: list[Row], waits: list[Row], turns: Sequence[Row] = ()) -> Iterator[Frame]:
-    """Give the frames that carry steps, what came of waits, and turns; the last one is marked and starts the agent."""
+    """Yield the frames with steps, outcomes of waits, and turns; the last one is marked and starts the agent."""
     for part in parts(waits):
         yield {"frame": "recorded", "activation": activation, "steps": [], "waits": part, "last": False}
     for part in _turns(turns):
@@ -45,12 +45,12 @@ def recorded_frames(activation: str, rows: list[Row], waits: list[Row], turns: S
 
 
 def _framed_bytes(text: str) -> int:
-    """Give the size of a JSON text as a string within a frame: in UTF-8, and each of its quotes is escaped once more."""
+    """Return the size of a JSON text as a string in a frame: in UTF-8, with each of its quotes escaped once more."""
     return len(text.encode()) + text.count('"') + text.count("\\")
 
 
 def _turns(turns: Sequence[Row]) -> Iterator[list[Row]]:
-    """Cut turns into what fits a frame each."""
+    """Yield parts of the turns that fit a frame each."""
     part: list[Row] = []
     size = 0
     for turn in turns:
@@ -65,7 +65,7 @@ def _turns(turns: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 def parts(waits: list[Row]) -> Iterator[list[Row]]:
-    """Cut what came of waits into what fits a frame each."""
+    """Yield parts of the waits' outcomes that fit a frame each."""
     part: list[Row] = []
     size = 0
     for wait in waits:

@@ -1,7 +1,7 @@
-"""The clock of a run: milliseconds that an async agent's own code lives in, across activations, parks and machines.
+"""Clock of a run: the milliseconds that an async agent's code sees, across activations, parks and machines.
 
-It goes on from the newest thing that the run itself recorded, by the database's time. What a retry took over was recorded before
-the run was made: behind that, the clock starts with the run.
+It continues from the newest entry that the run itself recorded, by the database's time. Entries that a retry took over were
+recorded before the run was made: after those, the clock starts with the run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from models.runtime.database import Row
 
 Entry = tuple[float, float]
-"""A moment of the run's clock, and when the database committed it, in milliseconds since 1970."""
+"""A time of the run's clock, and the time of its commit in the database, in milliseconds since 1970."""
 
 
 def clock_ms(claim: Row, steps: Sequence[Row], turns: Sequence[Row]) -> float:
-    """Return what the clock showed when the claim's row was read; never less than what is recorded."""
+    """Return the clock's time at which the claim's row was read; never less than a recorded time."""
     entries = [*_entries(steps, "finishedMs"), *_entries(turns, "committedMs")]
     own = [(committed, at) for at, committed in entries if committed >= claim["created_ms"]]
     latest: float = max((row["at"] for row in (*steps, *turns) if row["at"] is not None), default=0.0)

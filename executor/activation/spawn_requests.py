@@ -1,4 +1,4 @@
-"""Takes in what an agent starts: frames are put together, agent and queue looked up, and all of it becomes one decision."""
+"""Children that an agent starts: joins the frames of one call, looks up agent and queue, and builds one decision."""
 
 import difflib
 import json
@@ -22,34 +22,34 @@ _MOST_NAMED = 50
 
 
 class SpawnRequests:
-    """The inputs of children that are not started yet; kept by the slot's thread alone."""
+    """The inputs of children that are not started yet. Used by the slot's thread only."""
 
     def __init__(self, read: Any, max_input_bytes: int) -> None:
         self._read, self._max_input_bytes = read, max_input_bytes
         self._inputs: dict[str, list[str]] = {}
 
     def take(self, frame: Frame) -> tuple[StepRecord, list[NewRun]] | None:
-        """Give what a whole call starts, None while more of it is to come; raises Refused, storing nothing."""
+        """Return the children of a whole call, None while frames are missing; raise Refused and store nothing."""
         key = bounded_text(frame, "key")
         self._inputs.setdefault(key, []).extend(
             input_text(text, self._max_input_bytes, "the input of a child") for text in frame["inputs"]
         )
         if frame["more"]:
-            self._check_what_waits()
+            self._check_size()
             return None
         given = self._inputs.pop(key)
         if len(given) > MOST_AT_ONCE or sum(map(len, given)) > MOST_BYTES:
             most = f"{MOST_AT_ONCE:,} children with {MOST_BYTES:,} characters of input"
             raise Refused("output_too_large", f"one call starts at most {most}")
-        return self._born(frame, given)
+        return self._children(frame, given)
 
-    def _check_what_waits(self) -> None:
-        """An honest host checks what one call starts, so that little waits here; a worker's memory is everybody's."""
+    def _check_size(self) -> None:
+        """Raise HostGone for too many inputs: an honest host checks its calls, and all tenants share the worker's memory."""
         size = sum(len(text) + 100 for texts in self._inputs.values() for text in texts)
         if len(self._inputs) > MOST_AT_ONCE or size > 4 * MOST_BYTES:
             raise HostGone("the agent host sends more of its children than it could start")
 
-    def _born(self, frame: Frame, given: list[str]) -> tuple[StepRecord, list[NewRun]]:
+    def _children(self, frame: Frame, given: list[str]) -> tuple[StepRecord, list[NewRun]]:
         key, name = bounded_text(frame, "key"), bounded_text(frame, "agent")
         priority, timeout = frame.get("priority"), frame.get("timeoutMs")
         if not given:
@@ -73,7 +73,7 @@ class SpawnRequests:
         return record, children
 
     def _looked_up(self, agent: str, queue: str | None) -> tuple[str, int]:
-        """Give the queue and the time limit that the children get; raises Refused when there is no such agent or queue."""
+        """Return the queue and the time limit of the children; raise Refused if the agent or the queue is unknown."""
         known = self._read(AGENT, {"name": agent})
         if not known:
             raise self._unknown("agent", agent, AGENTS)

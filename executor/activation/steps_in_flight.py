@@ -1,4 +1,4 @@
-"""The steps that execute on a host right now: which one is shown, and which one outstayed its timeout."""
+"""Steps that execute on a host now: the oldest is shown, and one that exceeds its timeout is stuck."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class _Step:
 
 
 class StepsInFlight:
-    """Kept by the slot's thread alone; the oldest step is the one that is shown."""
+    """Used by the slot's thread only."""
 
     def __init__(self) -> None:
         self._steps: dict[str, _Step] = {}
@@ -29,14 +29,14 @@ class StepsInFlight:
         return next(iter(self._steps), None)
 
     def started(self, attempt: StepRecord, limit_s: float | None) -> None:
-        """An attempt began; after `limit_s` seconds (None: never) it is stuck."""
+        """Record that an attempt began; after `limit_s` seconds (None: never) it is stuck."""
         self._steps[attempt.key] = _Step(inf if limit_s is None else time.monotonic() + limit_s, attempt)
 
     def ended(self, key: str) -> None:
-        """The attempt ended, one way or another."""
+        """Record that the attempt ended, with any result."""
         self._steps.pop(key, None)
 
     def stuck(self) -> StepRecord | None:
-        """Give the record of an attempt that its host could not end in time."""
+        """Return the record of an attempt that its host could not end in time."""
         now = time.monotonic()
         return next((step.attempt for step in self._steps.values() if now > step.must_end), None)

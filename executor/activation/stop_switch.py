@@ -1,4 +1,4 @@
-"""Why and until when an activation is being stopped: a cancel by somebody, or its time limit."""
+"""Stop of an activation: its cause (a cancel or the time limit) and the time at which the host is killed."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ Kind = Literal["cancel", "timeout"]
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A stop that was told to the host: when its grace ends, the host is killed."""
+    """A stop that was sent to the host: when its grace ends, the host is killed."""
 
     kind: Kind
     kill_at: float
@@ -20,7 +20,7 @@ class Stop:
 
 
 class StopSwitch:
-    """Decides between a finish and a stop: whichever comes first holds, seen by both threads alike."""
+    """Decides between a finish and a stop: the first one holds, and both threads see the same."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +30,7 @@ class StopSwitch:
     def ask(
         self, kind: Kind, grace_s: float, in_flight: str | None, by: str | None = None, comment: str | None = None
     ) -> bool:
-        """Begin to stop; False when the activation has finished or is being stopped already (a shorter grace is taken over)."""
+        """Begin to stop; return False if the activation has finished or is already being stopped (a shorter grace applies)."""
         kill_at = time.monotonic() + grace_s
         with self._lock:
             if self._finished:
@@ -42,14 +42,14 @@ class StopSwitch:
             return True
 
     def finish(self) -> bool:
-        """Let the agent's own end hold; False when a stop was told to the host before."""
+        """Record the agent's own end; return False if a stop was sent to the host before."""
         with self._lock:
             self._finished = self.stop is None
             return self._finished
 
 
 def _sooner(stop: Stop, kind: Kind, kill_at: float, by: str | None, comment: str | None) -> Stop:
-    """Tighten a stop that is under way; a cancel beats a time limit that is being enforced."""
+    """Return the tighter of two stops; a cancel beats a time limit that is being enforced."""
     kill_at = min(kill_at, stop.kill_at)
     if stop.kind == "timeout" and kind == "cancel":
         return Stop("cancel", kill_at, stop.in_flight, by, comment)

@@ -1,7 +1,7 @@
-"""Supervises one activation on its agent host, from the first frame to one outcome.
+"""Supervision of one activation on its agent host, from the first frame to one outcome.
 
 The slot's thread reads frames and watches the clocks: the run's time limit, a step's timeout, the grace of a stop, the
-drain of the worker. A stop may be asked for by any thread; whichever comes first, the agent's own end or the stop, holds.
+drain of the worker. Any thread may request a stop; the agent's own end or the stop holds, whichever comes first.
 """
 
 import time
@@ -12,7 +12,8 @@ from taxiway.frames import Frame, Kind
 
 from executor.activation import replay, run_clock
 from executor.activation.frame_fields import bounded_text, error_object, input_text, new_wait
-from executor.activation.frame_handler import MOST_FAULTS, FrameHandler, Surroundings
+from executor.activation.frame_handler import FrameHandler
+from executor.activation.host_items import MOST_FAULTS
 from executor.activation.json_limits import checked
 from executor.activation.outcome import (
     Canceled,
@@ -28,6 +29,7 @@ from executor.activation.outcome import (
     canceled,
     parked,
 )
+from executor.activation.services import ActivationServices
 from executor.activation.stop_switch import Kind as StopKind
 from executor.activation.stop_switch import StopSwitch
 from executor.errors import HostGone, Refused
@@ -40,18 +42,18 @@ from models.runtime.database import Row
 from models.runtime.facts import fact
 from models.waiting import waits
 
-TICK_SECONDS = 0.2  # also how long a step runs before it is shown in flight without another item to ride on
-BUSY_SECONDS = 0.01  # until a host is told again what it could not take
-BEHIND_SECONDS = 0.002  # until it is seen whether a host that said too much at once has its answers
+TICK_SECONDS = 0.2  # also the time after which a running step is shown in flight even without another item
+BUSY_SECONDS = 0.01  # before queued frames are sent again
+BEHIND_SECONDS = 0.002  # before a host with too many unanswered frames is read again
 _REASONS = frozenset(Reason)
 
 
 class Supervision:
-    """One activation."""
+    """One activation. `supervise` is for the slot's thread; other methods say if they are safe from any thread."""
 
-    def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
+    def __init__(self, worker: ActivationServices, claim: Row, host: Host, fence: Fence) -> None:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
-        self._intake = FrameHandler(worker, claim, host, fence)
+        self._frames = FrameHandler(worker, claim, host, fence)
         self._switch = StopSwitch()
         self._pausing = False
         self._window: str | None = None
@@ -60,32 +62,32 @@ class Supervision:
         self._run_ends = inf if claim["timeout_ms"] is None else self._started + self._time_left()
 
     def cancel(self, grace_s: float, by: str | None, comment: str | None) -> None:
-        """Stop the agent because somebody asked for it; safe from any thread, again and again."""
+        """Stop the agent because of a request; safe from any thread, any number of times."""
         self._stop("cancel", grace_s, by, comment)
 
     def pause(self, window: str | None = None) -> None:
-        """Let the agent go as far as the edge of its next step; safe from any thread.
+        """Stop the agent at the edge of its next step; safe from any thread.
 
-        Because somebody asked for a pause or, where one is named, because its window closed.
+        The cause is a user's request or, if `window` is set, that window's close.
         """
         self._window = window
         if not self._pausing:
             self._pausing = True
-            self._intake.hold()
-            self._intake.tell({"frame": Kind.PAUSE})
+            self._frames.hold()
+            self._frames.send({"frame": Kind.PAUSE})
             fact("run.pausing", run=self._fence.run, epoch=self._fence.epoch)
 
     def news(self, inbox: int) -> None:
-        """Tell the agent what came of its waits, if the run's inbox has changed; safe from any thread."""
-        self._intake.outcomes.notice(inbox)
+        """Send new outcomes of waits to the agent if the run's inbox has changed; safe from any thread."""
+        self._frames.outcomes.notice(inbox)
 
     def active_ms(self) -> int:
-        """Give the active time of this activation so far, by the worker's monotonic clock."""
+        """Return the active time of this activation so far, by the worker's monotonic clock."""
         return int((time.monotonic() - self._started) * 1000)
 
     def supervise(self) -> Outcome:
-        """Run the agent on the host until it ends, one way or another."""
-        self._host.on_output = lambda stream, line: self._intake.notes.add(stream, "info", line)
+        """Run the agent on the host until it ends in any way."""
+        self._host.on_output = lambda stream, line: self._frames.log.add(stream, "info", line)
         try:
             self._activate()
             while True:
@@ -93,29 +95,29 @@ class Supervision:
                 outcome = self._handled(frame) if frame else None
                 if outcome is not None:
                     return outcome
-                if frame and (breath := self._intake.live.breath(frame, ours=self._is_ours(frame))):
-                    time.sleep(breath)
+                if frame and (pause := self._frames.live.read_pause(frame, ours=self._is_ours(frame))):
+                    time.sleep(pause)
                 self._tick()
         except HostGone as gone:
             return self._without_host(str(gone))
         finally:
             self._host.settle_output()
             self._host.on_output = None
-            self._intake.live.tick(last=True)
-            self._intake.notes.flush()
+            self._frames.live.tick(last=True)
+            self._frames.log.flush()
 
     # ----------------------------------------------------------------------------------------------------------- beginning
     def _activate(self) -> None:
         claim, settings = self._claim, self._worker.settings
-        self._host.begin(self._intake.activation)
+        self._host.begin(self._frames.activation)
         params = replay.recorded_params(self._fence.run)
         steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
         settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
         seen = self._worker.read(turns.TURNS, {"run": self._fence.run}) if claim["has_turns"] else []
-        self._intake.outcomes.recorded(settled)
+        self._frames.outcomes.recorded(settled)
         frame = {
             "frame": Kind.ACTIVATE,
-            "activation": self._intake.activation,
+            "activation": self._frames.activation,
             "runId": str(self._fence.run),
             "epoch": self._fence.epoch,
             "number": claim["activations"],
@@ -136,43 +138,43 @@ class Supervision:
                 "input": settings.max_input_bytes,
             },
         }
-        first, *others = replay.recorded_frames(self._intake.activation, steps, settled, seen)
-        self._host.send(frame, first)  # all that most runs need, at once
+        first, *others = replay.recorded_frames(self._frames.activation, steps, settled, seen)
+        self._host.send(frame, first)  # one write is enough for most runs
         for part in others:
             self._host.send(part)
         stop = self._switch.stop
-        if stop is not None:  # a host takes no cancel of an activation that it does not have yet
-            self._intake.tell({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
+        if stop is not None:  # a host ignores a cancel of an activation that it does not have yet
+            self._frames.send({"frame": Kind.CANCEL, "kind": stop.kind, "graceMs": 0})
         if self._pausing:
-            self._intake.tell({"frame": Kind.PAUSE})
+            self._frames.send({"frame": Kind.PAUSE})
 
     def _time_left(self) -> float:
         left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
         return max(0, left) / 1000
 
-    # ----------------------------------------------------------------------------------------------------------- going on
+    # ------------------------------------------------------------------------------------------------------- frames, clocks
     def _received(self) -> Frame | None:
-        """Give the next frame, if one comes soon; raises HostGone."""
-        told = self._intake.outbox.say_again()
-        if self._intake.is_behind:
+        """Return the next frame, if one arrives soon; raise HostGone."""
+        sent = self._frames.outbox.flush()
+        if self._frames.is_behind:
             if self._host.exited():
                 raise HostGone(self._host.exit_summary("the agent host has ended"))
             time.sleep(BEHIND_SECONDS)
             return None
-        frame = self._host.receive(TICK_SECONDS if told else BUSY_SECONDS)
+        frame = self._host.receive(TICK_SECONDS if sent else BUSY_SECONDS)
         if frame is None and self._host.exited():
-            # A process that the agent started may hold the channel open; what the host wrote before its end comes first.
+            # A process that the agent started may hold the channel open. Read what the host wrote before its end first.
             frame = self._host.receive(0)
             if frame is None:
                 raise HostGone(self._host.exit_summary("the agent host has ended"))
         return frame
 
     def _is_ours(self, frame: Frame) -> bool:
-        return bool(frame.get("activation") == self._intake.activation)
+        return bool(frame.get("activation") == self._frames.activation)
 
     def _handled(self, frame: Frame) -> Outcome | None:
         if not self._is_ours(frame):
-            return None  # the last words of the activation before this one
+            return None  # a late frame of the activation before this one
         try:
             match frame["frame"]:
                 case Kind.FINISH:
@@ -187,7 +189,7 @@ class Supervision:
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
                 case _:
-                    self._intake.take(frame)
+                    self._frames.take(frame)
                     return None
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise HostGone(f"the agent host sent a malformed {frame['frame'][:40]!r} frame") from error
@@ -197,10 +199,10 @@ class Supervision:
         if now < self._ticked + TICK_SECONDS / 2:
             return
         self._ticked = now
-        self._intake.live.tick()
-        self._intake.notes.flush()
-        self._intake.explain_unrecorded()
-        self._intake.show()
+        self._frames.live.tick()
+        self._frames.log.flush()
+        self._frames.items.explain_unrecorded()
+        self._frames.show()
         self._watch_clocks(now)
 
     def _watch_clocks(self, now: float) -> None:
@@ -210,17 +212,17 @@ class Supervision:
                 self._host.kill(stop.kind)
         elif now > self._run_ends:
             self._stop("timeout", self._worker.settings.cancel_grace_seconds)
-        elif not self._intake.is_behind and (stuck := self._intake.steps.stuck()):  # else its end may stand unread
+        elif not self._frames.is_behind and (stuck := self._frames.steps.stuck()):  # else its end may be unread
             self._host.kill("step_timeout")
-            self._intake.expire(stuck)
-        elif self._pausing and self._intake.at_edge and not self._intake.steps:
+            self._frames.expire(stuck)
+        elif self._pausing and self._frames.items.at_edge and not self._frames.steps:
             self._host.kill("paused")
-        elif self._worker.draining and self._worker.must_leave(len(self._intake.steps)):
+        elif self._worker.draining and self._worker.must_leave(len(self._frames.steps)):
             self._host.kill("drained")
 
     def _stop(self, kind: StopKind, grace_s: float, by: str | None = None, comment: str | None = None) -> None:
-        if self._switch.ask(kind, grace_s, self._intake.steps.oldest, by, comment):
-            self._intake.tell({"frame": Kind.CANCEL, "kind": kind, "graceMs": int(grace_s * 1000)})
+        if self._switch.ask(kind, grace_s, self._frames.steps.oldest, by, comment):
+            self._frames.send({"frame": Kind.CANCEL, "kind": kind, "graceMs": int(grace_s * 1000)})
 
     # ------------------------------------------------------------------------------------------------------------- the end
     def _finished(self, n: int, value: Any) -> Outcome:
@@ -242,23 +244,23 @@ class Supervision:
     def _failed(self, n: int, error: dict[str, Any]) -> Outcome:
         traceback = error.pop("traceback", None)
         if traceback:
-            self._intake.notes.add("agent", "error", traceback, error.get("step"))
+            self._frames.log.add("agent", "error", traceback, error.get("step"))
         if not self._switch.finish():
             return self._stopped(n, "interrupted" if error["code"] in ("canceled", "timeout") else "returned")
         if error["code"] == Reason.CODE_MISMATCH:
-            # A bad deploy must not kill a run that may have waited for weeks: it goes on when the code is right again.
-            self._intake.notes.add("agent", "error", str(error.get("message")), error.get("step"))
+            # A bad deploy must not kill a run that may have waited for weeks: it continues when the code is right again.
+            self._frames.log.add("agent", "error", str(error.get("message")), error.get("step"))
             wait = NewWait("code", "code", {"message": error.get("message"), "step": error.get("step")})
             return Parked(n, Verb.PAUSE_BY_AGENT, Reason.CODE_MISMATCH, (wait,))
         if error["code"] == Reason.DENIED and error.get("type") == "Denied":
-            # Somebody had denied what the agent came to wait for only now, and without which it is not to go on.
+            # The wait had been denied before the agent reached it, and without it the agent must not continue.
             return Canceled(n, None, "returned", None, error.get("message"), Reason.DENIED, self._cleanup)
         reason = error["code"] if error["code"] in _REASONS else Reason.AGENT_ERROR
         return Failed(n, reason, error, cleanup=self._cleanup)
 
     @property
     def _cleanup(self) -> tuple[str, ...]:
-        return tuple(self._intake.cleanup)
+        return tuple(self._frames.cleanup)
 
     def _parked(self, n: int, wake: str, items: Any) -> Outcome:
         try:
@@ -269,7 +271,7 @@ class Supervision:
             raise ValueError("a park without waits, or with one twice")
         if not self._switch.finish():
             return self._stopped(n, "returned")
-        return parked(n, opened, wake, behind_lock=self._intake.outcomes.came)
+        return parked(n, opened, wake, behind_lock=self._frames.outcomes.has_news)
 
     def _stopped(self, n: int, how: str) -> Outcome:
         stop = self._switch.stop
@@ -282,7 +284,7 @@ class Supervision:
         return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, self._cleanup)
 
     def _without_host(self, exit_summary: str) -> Outcome:
-        in_flight = self._intake.steps.oldest
+        in_flight = self._frames.steps.oldest
         self._host.kill("lost")
         if not self._switch.finish():
             return self._stopped(NO_ITEM, "killed" if self._host.killed in ("cancel", "timeout") else "died")
@@ -298,7 +300,7 @@ class Supervision:
             case "step_timeout":
                 return HandedBack(Reason.TIMEOUT, in_flight)
             case _ if self._host.has_given_up(self._worker.settings.lease_seconds):
-                # The worker was frozen, or could not renew: the host did what it must, and that is no crash.
+                # The worker was frozen or could not renew: the host ended itself as it must, and that is no crash.
                 return HandedBack(Reason.WORKER_LOST, in_flight)
             case "faults":
                 return HostLost(
@@ -312,4 +314,4 @@ def _refused(n: int, named: str, refused: Refused) -> Failed:
     return Failed(n, refused.code, {"code": refused.code, "type": named, "message": str(refused)})
 
 
-NO_ITEM = 1 << 30  # an end that no host sent stands behind every item
+NO_ITEM = 1 << 30  # number of an end that no host sent: behind every item

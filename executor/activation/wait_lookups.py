@@ -1,19 +1,19 @@
-"""Answers an agent's question before it parks: whether what it would wait for is there already.
+"""Lookup before a park: whether the outcomes that an agent would wait for exist already.
 
-Then the waits are opened, the host is told what came of them, and the agent goes on in this activation. Otherwise, or where that
-cannot be found out, the answer says nothing, and the agent parks. All of it happens in the thread for outcomes.
+If they do, the waits are opened, the host receives their outcomes, and the agent continues in this activation. Otherwise, or if
+the lookup fails, the answer is empty and the agent parks. All of this happens in the outcomes thread.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from taxiway.frames import Frame, Kind
 
 from executor.activation.async_frames import MOST_WAITS
 from executor.activation.frame_fields import new_wait
-from executor.activation.wait_outcomes import Outcomes, Reader
-from executor.recorder.connection import Decision
+from executor.activation.host_items import HostItem
+from executor.activation.wait_outcomes import Outcomes, OutcomeServices
 from models.errors import DatabaseAway
 from models.moves import NewWait
 from models.runs import lookups, opening
@@ -21,45 +21,37 @@ from models.runs.recording import Fence, Limits
 from models.runtime.database import Row
 
 
-class Put(Protocol):
-    """Has a numbered item recorded; `ack` is called where the host would be told that it is, `unrecorded` where it is not."""
-
-    def __call__(
-        self, n: int, item: Decision, size: int, *, ack: Callable[[], None], unrecorded: Callable[[], None]
-    ) -> None: ...
-
-
 class Looking:
-    """What one activation asks before it parks."""
+    """The lookups of one activation before it parks. `take` is for the slot's thread only."""
 
     def __init__(
         self,
-        worker: Reader,
+        worker: OutcomeServices,
         fence: Fence,
         tenant: str,
         limits: Limits,
         *,
-        put: Put,
+        put: Callable[[HostItem], None],
         soon: Callable[[Callable[[], None]], None],
         outcomes: Outcomes,
-        tell: Callable[[Frame], None],
+        send: Callable[[Frame], None],
         is_leaving: Callable[[], bool],
     ) -> None:
         self._worker, self._fence, self._tenant, self._limits = worker, fence, tenant, limits
         self._put, self._soon = put, soon
-        self._outcomes, self._tell, self._is_leaving = outcomes, tell, is_leaving
+        self._outcomes, self._send, self._is_leaving = outcomes, send, is_leaving
 
     def take(self, frame: Frame, in_flight: str | None) -> None:
-        """Take in a `look` frame; raises Refused for a request that no wait may have, ValueError for what is malformed."""
+        """Handle a `look` frame; raise Refused for a request that no wait may have, ValueError if it is malformed."""
         n, items = int(frame["n"]), frame["waits"]
         if not isinstance(items, list) or not 1 <= len(items) <= MOST_WAITS:
             raise ValueError("waits")
         new = [new_wait(item, self._tenant) for item in items]
         if len({wait.key for wait in new}) < len(new):
             raise ValueError("a wait twice")
-        # One that waits for all parks where some would be left: they would end while it is on its way, again and again.
+        # A park for all waits needs all outcomes: with fewer, the agent would return here for each of the rest.
         enough = len(new) if frame.get("wake") == "all" else 1
-        # A run that is to stop parks, and its pause or its cancel is honoured there.
+        # A run that is being stopped parks; its pause or cancel is applied there.
         if self._is_leaving():
             self._answer(n, found=False)
         else:
@@ -74,15 +66,15 @@ class Looking:
         item = opening.opening(self._fence, n, new, self._limits, in_flight, due=True)
         size = sum(len(str(wait.request)) + 300 for wait in new)
         found = lambda: self._outcomes.look(then=lambda: self._answer(n, found=True))  # noqa: E731
-        self._put(n, item, size, ack=found, unrecorded=lambda: self._answer(n, found=False))
+        self._put(HostItem(n, item, size, acknowledge=found, unrecorded=lambda: self._answer(n, found=False)))
 
     def _is_news(self, new: Sequence[NewWait], enough: int) -> bool:
         try:
             rows: list[Row] = self._worker.read(lookups.NEWS, lookups.news_params(self._fence, new, enough))
-        except (DatabaseAway, psycopg.Error):  # the park, which is tried until the database is back, finds out
+        except (DatabaseAway, psycopg.Error):  # the park, which retries until the database is back, finds out
             return False
         return bool(rows and rows[0]["news"])
 
     def _answer(self, n: int, *, found: bool) -> None:
-        said: dict[str, Any] = {"value": "found"} if found else {}
-        self._tell({"frame": Kind.ACK, "n": n, **said})
+        answer: dict[str, Any] = {"value": "found"} if found else {}
+        self._send({"frame": Kind.ACK, "n": n, **answer})

@@ -1,8 +1,8 @@
-"""Outcomes of waits that come while an activation executes: read and told to its host, without a park and a replay.
+"""Outcomes of waits that are resolved while an activation executes: sent to its host, without a park and a replay.
 
-A lease renewal says that a run's inbox has changed; a deciding transaction wakes the lease keeper, so that is milliseconds later.
-Only an activation that has opened waits cares. The inbox is read before the waits: an outcome that comes between the two is told
-now, and an inbox is never taken for seen whose outcomes were not told.
+A lease renewal shows that a run's inbox has changed; a deciding transaction wakes the lease keeper, so that takes milliseconds.
+Only an activation that has opened waits reads them. The inbox is read before the waits: an outcome between the two reads is sent
+now, and an inbox never counts as seen before its outcomes were sent.
 """
 
 import threading
@@ -19,47 +19,47 @@ from models.runtime.database import Row
 from models.waiting import waits
 
 
-class Reader(Protocol):
-    """What reading outcomes needs of the worker."""
+class OutcomeServices(Protocol):
+    """Services of the worker that reading outcomes uses."""
 
     def read(self, sql: str, params: dict[str, object]) -> list[Row]: ...
     def soon(self, job: Callable[[], None]) -> None: ...
 
 
 class Outcomes:
-    """What the host of one activation was told of its waits; any thread may use it."""
+    """Sends outcomes to the host of one activation, each once. Any thread may use it."""
 
-    def __init__(self, worker: Reader, fence: Fence, tell: Callable[[Frame], None], inbox: int) -> None:
-        self._worker, self._fence, self._tell = worker, fence, tell
+    def __init__(self, worker: OutcomeServices, fence: Fence, send: Callable[[Frame], None], inbox: int) -> None:
+        self._worker, self._fence, self._send = worker, fence, send
         self._inbox = inbox
         self._awaits = False
         self._since = -inf
-        self._told: set[tuple[str, float]] = set()
+        self._sent: set[tuple[str, float]] = set()
         self._lock = threading.Lock()
         self._looking = self._again = False
         self._then: list[Callable[[], None]] = []
-        self.came = False
-        """Whether news came to the run since it was claimed, so that a park must look behind the lock of the run's row."""
+        self.has_news = False
+        """Whether the inbox changed since the claim, so that a park must read the waits under the lock of the run's row."""
 
     def recorded(self, rows: list[Row]) -> None:
-        """Note what the activation began with."""
+        """Remember the outcomes that the activation began with."""
         self._remember(rows)
 
     def awaited(self) -> None:
-        """Note that the activation has opened waits: from now on it wants to be told."""
+        """Record that the activation has opened waits: from now on it receives outcomes."""
         self._awaits = True
 
     def notice(self, inbox: int) -> None:
-        """Look for outcomes if the run's inbox is not the one that was seen last."""
+        """Look for outcomes if the run's inbox has changed since the last look."""
         if self._awaits and inbox != self._inbox:
             self.look()
 
     def look(self, then: Callable[[], None] | None = None) -> None:
-        """Look for outcomes soon, in the thread for that; a look that is under way is followed by another.
+        """Look for outcomes soon, in the outcomes thread; a look that is under way is followed by another.
 
-        `then` is called behind the look that begins next, also where it could not read.
+        `then` is called after the look that begins next, even if it could not read.
         """
-        self.came = True
+        self.has_news = True
         with self._lock:
             if then is not None:
                 self._then.append(then)
@@ -93,13 +93,13 @@ class Outcomes:
             return
         since = {"run": self._fence.run, "since": max(self._since, 0.0)}
         found = self._worker.read(waits.SETTLED_SINCE, since)
-        new = [row for row in found if (row["key"], row["resolvedMs"]) not in self._told]
+        new = [row for row in found if (row["key"], row["resolvedMs"]) not in self._sent]
         self._remember(new)
         for part in replay.parts(new):
-            self._tell({"frame": Kind.SETTLED, "waits": part})
+            self._send({"frame": Kind.SETTLED, "waits": part})
         self._inbox = rows[0]["inbox"]
 
     def _remember(self, rows: list[Row]) -> None:
         over = [(row["key"], row["resolvedMs"]) for row in rows if row["resolvedMs"] is not None]
-        self._told.update(over)
+        self._sent.update(over)
         self._since = max([self._since, *(moment for _, moment in over)])

@@ -1,4 +1,4 @@
-"""The accounts that agent hosts run under, each held by one worker of the machine at a time.
+"""Accounts that agent hosts run under, each held by one worker of the machine at a time.
 
 A lock file for each account lies in a folder that root alone may enter. The kernel releases the locks when a worker ends,
 however it ends, so an account is never lost; agent code can neither take nor see a lock.
@@ -43,7 +43,7 @@ def named(text: str) -> list[Account]:
 
 
 def hold(accounts: Iterable[Account], most: int) -> list[Account]:
-    """Lock up to so many accounts that no other worker holds, until this process ends; raise CannotServe."""
+    """Lock up to `most` accounts that no other worker holds, until this process ends; raise CannotServe."""
     folder = _locks()
     held: list[Account] = []
     for account in accounts:
@@ -61,7 +61,7 @@ def hold(accounts: Iterable[Account], most: int) -> list[Account]:
 
 
 def release(accounts: Iterable[Account]) -> None:
-    """Let other workers have these accounts."""
+    """Release these accounts for other workers."""
     for account in accounts:
         os.close(_held.pop(account.uid))
 
@@ -89,7 +89,7 @@ def _locks() -> Path:
                 folder.mkdir(0o700)
             except FileExistsError:
                 raise
-            except OSError:  # there is no such folder, or nothing can be written there
+            except OSError:  # the parent is missing or not writable
                 continue
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o077:

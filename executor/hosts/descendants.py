@@ -1,4 +1,4 @@
-"""The processes that descend from a host, also those that left its process group; none where the system does not tell."""
+"""Processes that descend from a host, also those that left its process group; none on a system without /proc."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 END_SECONDS = 0.2
-"""Longer is not fought against processes that multiply: a kill must never hold up the worker."""
+"""Longest fight against processes that multiply: a kill must never block the worker."""
 
 
 def descendants(parent: int) -> list[int]:
@@ -29,9 +29,9 @@ def children(parent: int) -> list[int]:
 
 
 def end_descendants(parent: int) -> bool:
-    """Kill all that descends from a process, again until none lives; return whether that was done in time.
+    """Kill all descendants of a process until none lives; return whether that was done in time.
 
-    The process should be stopped: it starts none then, and remains the reaper of those whose parent was killed.
+    The process should be stopped: then it starts none, and remains the reaper of those whose parent was killed.
     """
     deadline = time.monotonic() + END_SECONDS
     while living := [process for process in descendants(parent) if lives(process)]:

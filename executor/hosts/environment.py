@@ -1,4 +1,4 @@
-"""Decides which variables an agent host sees: none of ours, and nothing that carries a credential of ours."""
+"""Environment of agent hosts: no variable of Taxiway, and no variable that contains one of its credentials."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -14,7 +14,7 @@ def _credentials(settings: Settings) -> set[str]:
     for url in (settings.database_url, settings.direct_url, settings.redis_url):
         parts = urlsplit(url)
         found.add(url)
-        if parts.password:  # a short one is found where it stands beside its user and server, whatever the scheme
+        if parts.password:  # a short one is found together with its user and server, whatever the scheme
             found |= {parts.password, unquote(parts.password), parts.netloc}
         words = parse_qs(parts.query)
         for name in ("password", "sentinel_password", "ssl_password"):
@@ -24,7 +24,7 @@ def _credentials(settings: Settings) -> set[str]:
 
 
 def host_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Give the host's environment: the worker's without what is ours, or only what `TAXIWAY_AGENT_ENV` allows."""
+    """Return the host's environment: the worker's without Taxiway's own, or only what `TAXIWAY_AGENT_ENV` allows."""
     secrets = _credentials(settings)
     allowed = None
     if settings.agent_env is not None:

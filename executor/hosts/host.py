@@ -1,4 +1,4 @@
-"""One agent host as its worker sees it: a process group of its own, a frame channel, and the agents that it declared."""
+"""One agent host as its worker sees it: a process group, a frame channel, and the agents that it declared."""
 
 import os
 import select
@@ -18,12 +18,12 @@ from executor.hosts.output import OutputDrain
 from executor.hosts.rooms import Room
 
 VALID: Frame = {"frame": "valid"}
-EPITAPH_SECONDS = 0.2
+EXIT_WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ServedAgent:
-    """An agent that hosts of this worker declared in their `hello`."""
+    """An agent that hosts of this worker declare in their `hello`."""
 
     name: str
     queue: str
@@ -45,80 +45,80 @@ class Host:
     """The one tenant whose runs the host executes: that of its first activation."""
     activations: int = 0
     memory_at_first: int | None = None
-    """Bytes that it had when its memory was first looked at; see `executor.hosts.wear`."""
+    """Bytes of its memory at the first look; see `executor.hosts.wear`."""
     busy_with: str | None = None
     killed: str | None = None
     retired: bool = False
     left_by: str | None = None
-    """The agent whose run left threads, processes or other changes behind, so that the host is replaced."""
+    """The agent whose run left threads, processes or other changes behind; such a host is replaced."""
     confined: str | None = None
     """What the kernel keeps the host from doing to other processes; see `taxiway.host.confinement`."""
     on_output: Any = None
     drain: OutputDrain | None = None
     key: bytes = b""
-    """What tokens are sealed with in the frames to this host; see `taxiway.envelope`."""
-    assured_at: float = field(default_factory=time.monotonic)
+    """Key that seals tokens in the frames to this host; see `taxiway.envelope`."""
+    validity_sent_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, activation: str) -> None:
-        """Note that an activation has the host now."""
+        """Record that an activation uses the host now."""
         self.activations += 1
         self.busy_with = activation
 
     def retire(self, agent: str, left: list[str]) -> None:
-        """Take no further activation after this one; `left` is what its run left behind, nothing after an interrupt."""
+        """Take no further activation after this one. `left` is what its run left behind; it is empty after an interrupt."""
         self.retired, self.left_by = True, agent if left else None
 
     def send(self, *frames: Frame) -> None:
-        """Write frames, waiting for a slow reader; raises HostGone."""
+        """Write frames, waiting for a slow reader; raise HostGone."""
         try:
             self.channel.send(*frames)
         except (ChannelClosed, FrameError) as error:
             raise HostGone(str(error)) from error
 
-    def tell(self, frame: Frame) -> bool:
-        """Write a frame only if that is possible at once; False when the host is gone or does not read."""
+    def try_send(self, frame: Frame) -> bool:
+        """Write a frame only if that does not block; return False if the host is gone or does not read."""
         try:
             return self.channel.try_send(frame)
         except (ChannelClosed, FrameError):
             return False
 
     def send_validity(self) -> None:
-        """Tell the host that its worker's lease holds; without that it ends itself after a lease."""
-        if self.tell(VALID):
-            self.assured_at = time.monotonic()
+        """Send the host a `valid` frame: the worker's lease holds. Without one it ends itself after a lease."""
+        if self.try_send(VALID):
+            self.validity_sent_at = time.monotonic()
 
     def has_given_up(self, lease_s: float) -> bool:
-        """Say whether the host was told nothing of a lease for so long that it has ended itself."""
-        return time.monotonic() - self.assured_at >= lease_s
+        """Return whether the host has received no validity for a lease, so that it has ended itself."""
+        return time.monotonic() - self.validity_sent_at >= lease_s
 
     def receive(self, timeout: float) -> Frame | None:
-        """Give the next frame, or None after `timeout` seconds; raises HostGone when the channel ended or was fouled."""
+        """Return the next frame, or None after `timeout` seconds; raise HostGone if the channel ended or is malformed."""
         try:
             return self.channel.recv(timeout)
         except (ChannelClosed, FrameError) as error:
             raise HostGone(self.exit_summary(str(error))) from error
 
     def has_settled(self) -> bool:
-        """Return whether the host has said something since its last activation, as it does once it has tidied up."""
+        """Return whether the host has sent a frame since its last activation, as it does once it has tidied up."""
         poll = select.poll()
         poll.register(self.channel, select.POLLIN)
         return bool(poll.poll(0))
 
     def kill(self, why: str) -> None:
-        """End the process group and all that descends from the host now; `why` is kept when this was the first to say so."""
+        """End the process group and all descendants of the host now; the first `why` is kept."""
         with self._lock:
             self.killed = self.killed or why
-            # Not reaped yet, so the number is still this group's, also when its leader has exited and left children.
+            # Not reaped yet, so the number is still this group's, even if its leader has exited and left children.
             if self.process.returncode is None:
                 with suppress(ProcessLookupError, PermissionError):
-                    os.kill(self.process.pid, signal.SIGSTOP)  # it starts nothing, and keeps what loses its parent
-                end_descendants(self.process.pid)  # later they are nobody's, and cannot be found
+                    os.kill(self.process.pid, signal.SIGSTOP)  # it starts nothing, and adopts orphaned descendants
+                end_descendants(self.process.pid)  # later they have no known parent and cannot be found
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.process.pid, signal.SIGKILL)
 
-    def bury(self) -> None:
-        """Kill what is left, reap it and close the channel."""
+    def reap(self) -> None:
+        """Kill the process group, reap the process and close the channel."""
         self.kill(self.killed or "finished")
         self.process.wait()
         self.channel.close()
@@ -126,12 +126,12 @@ class Host:
             self.drain.give_up(self.output)
 
     def exited(self) -> bool:
-        """Say whether the process has ended, without reaping it."""
+        """Return whether the process has ended, without reaping it."""
         return self.process.returncode is not None or self._exit() is not None
 
     def exit_summary(self, otherwise: str) -> str:
-        """Say how the process ended, for the run's error."""
-        deadline = time.monotonic() + EPITAPH_SECONDS
+        """Return how the process ended, for the run's error."""
+        deadline = time.monotonic() + EXIT_WAIT_SECONDS
         while (end := self._exit()) is None and time.monotonic() < deadline:
             time.sleep(0.005)
         if end is None:
@@ -147,12 +147,12 @@ class Host:
             return None
 
     def settle_output(self) -> None:
-        """Wait until all that was printed so far has been handed over."""
+        """Wait until all output so far has been handed over."""
         if self.drain is not None:
             self.drain.settle(self.output)
 
     def output(self, stream: str, line: str) -> None:
-        """Hand a printed line to whoever uses the host now."""
+        """Hand a printed line to the current user of the host."""
         sink = self.on_output
         if sink is not None:
             sink(stream, line)

@@ -1,4 +1,4 @@
-"""Drains what agent hosts print, always, so that a host can never block on a full pipe: one thread for all hosts."""
+"""Drain of the hosts' output: read at all times by one thread, so that a host never blocks on a full pipe."""
 
 import os
 import selectors
@@ -10,7 +10,7 @@ from enum import Enum
 
 LINE_BYTES = 8 << 10
 _CHUNK = 64 << 10
-MOST_READS = 4  # a pipe holds no more than one read takes; whatever a host prints beyond is of its next breath
+MOST_READS = 4  # one read takes a full pipe; what a host prints beyond these reads came after the call
 Sink = Callable[[str, str], None]
 
 
@@ -41,7 +41,7 @@ class OutputDrain:
         os.write(self._wake_write, b"x")
 
     def give_up(self, sink: Sink) -> None:
-        """Read and close the pipes of a host that has ended, also where another process still holds their other end."""
+        """Read and close the pipes of a host that has ended, even if another process still holds their other end."""
         with self._lock:
             pipes = list(self._pipes.get(sink, ()))
             self._given_up += pipes
@@ -51,9 +51,9 @@ class OutputDrain:
             os.write(self._wake_write, b"x")
 
     def settle(self, sink: Sink) -> None:
-        """Hand over all that was printed before this call, an unfinished last line too, in the calling thread.
+        """Hand over all output before this call, an unfinished last line too, in the calling thread.
 
-        What one activation printed must be neither lost at its end nor be found at the beginning of the next.
+        The output of one activation must neither get lost nor appear in the next one.
         """
         with self._lock:
             pipes = list(self._pipes.get(sink, ()))
@@ -68,7 +68,7 @@ class OutputDrain:
             self._attend()
 
     def _attend(self) -> None:
-        """Begin with new pipes and end with those that were given up, behind the events that named them."""
+        """Register new pipes and forget those that were given up, after the events that named them."""
         with suppress(BlockingIOError):
             os.read(self._wake_read, 1024)
         with self._lock:
@@ -92,7 +92,7 @@ class OutputDrain:
 
 
 class Read(Enum):
-    """What one read of a pipe came to."""
+    """Result of one read of a pipe."""
 
     SOME = "some"
     NOTHING = "nothing"
@@ -100,7 +100,7 @@ class Read(Enum):
 
 
 class _Pipe:
-    """Cuts one pipe's bytes into lines; an endless line is cut at LINE_BYTES. Whoever reads holds the lock until it is told."""
+    """Cuts one pipe's bytes into lines, at LINE_BYTES at most. A reader holds the lock until its lines are handed over."""
 
     def __init__(self, descriptor: int, stream: str, sink: Sink) -> None:
         self.descriptor, self.sink = descriptor, sink
@@ -109,12 +109,12 @@ class _Pipe:
         self._ended = False
 
     def drain(self) -> Read:
-        """Read once and hand over what is complete."""
+        """Read once and hand over the complete lines."""
         with self._lock:
             return self._read()
 
     def settle(self) -> None:
-        """Read until there is nothing, then hand over the unfinished line as it stands."""
+        """Read until the pipe is empty, then hand over the unfinished line."""
         with self._lock:
             for _ in range(MOST_READS):
                 if self._read() is not Read.SOME:
@@ -124,7 +124,7 @@ class _Pipe:
 
     def close(self) -> None:
         with self._lock:
-            self._ended = True  # nobody reads what has its number next
+            self._ended = True  # its descriptor number may be reused: never read it again
             os.close(self.descriptor)
 
     def _read(self) -> Read:

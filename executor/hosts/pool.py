@@ -1,7 +1,7 @@
-"""The agent hosts of one worker: started by one thread, reused for one tenant only, replaced when worn.
+"""Pool of one worker's agent hosts: started by one thread, reused for one tenant only, replaced when worn.
 
-There is one host more than slots, and always an unused one, so that a new tenant rarely waits. `TAXIWAY_IDLE_HOSTS` more may
-stand before the host that was idle for longest is ended for another tenant.
+There is one host more than slots, and always an unused one, so that a new tenant rarely waits. `TAXIWAY_IDLE_HOSTS` more are
+kept before the host that was idle for longest is ended for another tenant.
 The thread lives as long as the worker, because the kernel's parent-death signal fires when the thread that spawned a
 child ends.
 """
@@ -30,9 +30,7 @@ REPLACED = Counter(
     "taxiway_hosts_replaced_for_another_tenant", "Idle agent hosts that were ended because another tenant needed one."
 )
 STOP_SECONDS = 5.0
-FAULT_SECONDS = (
-    10.0  # a run that was handed back at once would come back at once, for as long as no host can be started
-)
+FAULT_SECONDS = 10.0  # a run that is handed back immediately returns immediately, while no host can be started
 
 
 class HostPool:
@@ -52,16 +50,16 @@ class HostPool:
         self._untidy: set[str] = set()
         self._stopping = False
         self._fault: CannotServe | None = None
-        self._told_confinement = False
+        self._logged_confinement = False
         self._agents: tuple[ServedAgent, ...] = ()
         self._thread = threading.Thread(target=self._run, name="spawner", daemon=True)
 
     def adopt_strays(self) -> None:
-        """End also what hosts leave that end by themselves; for a process that has no children but its hosts."""
+        """Also end processes that hosts leave behind; only for a process that has no children but its hosts."""
         self._strays = Strays()
 
     def start(self) -> tuple[ServedAgent, ...]:
-        """Start the first host and give the agents that it declares; raises CannotServe with the host's own reason."""
+        """Start the first host and return the agents that it declares; raise CannotServe with the host's own reason."""
         needed = self._slots + 1
         room_for = self._rooms.start(needed, needed + self._settings.idle_hosts)
         self._standing = Standing(self._slots, room_for - needed)
@@ -74,9 +72,9 @@ class HostPool:
             return self._agents
 
     def take(self, tenant: str) -> Host:
-        """Return a host that is ready for an activation of this tenant, waiting for one if need be; raise CannotServe.
+        """Return a host that is ready for an activation of this tenant, waiting for one if needed; raise CannotServe.
 
-        While none can be started it waits for a while, too: somebody may be repairing the agents.
+        If no host can be started it still waits for `FAULT_SECONDS`: the agents may be under repair.
         """
         while True:
             with self._changed:
@@ -103,17 +101,17 @@ class HostPool:
                 self._changed.wait_for(is_served, FAULT_SECONDS)
         finally:
             self._standing.leave_line(place)
-            self._changed.notify_all()  # those behind it have moved up
+            self._changed.notify_all()  # threads behind this one have moved up
         if found is None:
             raise self._fault or CannotServe("the worker is stopping")
         return found
 
     def give_back(self, host: Host) -> None:
-        """Take a host back after an activation that ended well; it is ready once it says that it is idle."""
+        """Take a host back after an activation; it is ready again once it sends `idle`."""
         host.on_output = None
         host.busy_with = None
         if host.left_by is not None:
-            self._tell_once(host.left_by)
+            self._log_untidy_once(host.left_by)
         if host.killed or host.retired or is_worn(host, self._settings):
             self.discard(host)
             return
@@ -123,14 +121,14 @@ class HostPool:
 
     def discard(self, host: Host) -> None:
         """End a host that cannot be used again; another is started in its place."""
-        host.bury()
+        host.reap()
         with self._changed:
             if self._standing.remove(host):
                 self._rooms.leave(host.room)
             self._wanting.notify()
 
-    def _tell_once(self, agent: str) -> None:
-        """Log the cost of an agent that leaves something behind; what it is stands in the log of each run."""
+    def _log_untidy_once(self, agent: str) -> None:
+        """Log once that an agent leaves something behind; each run's own log says what."""
         with self._changed:
             new = agent not in self._untidy
             self._untidy.add(agent)
@@ -139,7 +137,7 @@ class HostPool:
             fact("host.replaced", level="warning", agent=agent, why=why)
 
     def hosts(self) -> list[Host]:
-        """List all living hosts."""
+        """Return all living hosts."""
         with self._changed:
             return list(self._standing.all)
 
@@ -187,7 +185,7 @@ class HostPool:
                 self._changed.notify_all()
                 self._wanting.wait_for(lambda: self._stopping, RETRY_SECONDS)
             return
-        self._tell_confinement(host)
+        self._log_confinement_once(host)
         with self._changed:
             self._fault = None
             self._agents = host.agents
@@ -205,11 +203,11 @@ class HostPool:
             self._rooms.leave(room)
             raise
 
-    def _tell_confinement(self, host: Host) -> None:
-        """State once what hosts are kept from; a warning when the kernel keeps them from nothing and that was wanted."""
-        if self._told_confinement or not self._settings.host_confined:
+    def _log_confinement_once(self, host: Host) -> None:
+        """Log once what the kernel keeps hosts from; a warning if it keeps them from nothing although that was wanted."""
+        if self._logged_confinement or not self._settings.host_confined:
             return
-        self._told_confinement = True
+        self._logged_confinement = True
         if host.confined is None:
             why = "there is no Landlock (it takes Linux 5.19): hosts can signal and trace processes of their account"
             fact("host.unconfined", level="warning", why=why)
@@ -218,7 +216,7 @@ class HostPool:
 
 
 def _is_ready(host: Host) -> bool:
-    """Read what an earlier activation left behind, up to its `idle`."""
+    """Read the frames of an earlier activation up to its `idle`; return whether the host is usable."""
     if host.killed or host.exited():
         return False
     if not host.activations:

@@ -1,4 +1,4 @@
-"""Removal of folders that agent code has filled: however deep they are, without following a symbolic link."""
+"""Removal of folders that agent code has filled: at any depth, without following a symbolic link."""
 
 import os
 import subprocess

@@ -1,6 +1,7 @@
-"""What each host has for itself: an account, where there are several, and a temporary folder.
+"""Room of each host: an account of its own, if there are several, and a temporary folder.
 
-No host gets an account before everything is gone that an earlier host had there."""
+No host gets an account before everything that an earlier host had there is gone.
+"""
 
 from collections import deque
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ class Room:
         return {**environment, **own} if self.account is None else {**environment, **own, "HOME": str(self.folder)}
 
     def identity(self) -> dict[str, Any]:
-        """Return what starts a process under the account, with none of the worker's groups; its files are its own."""
+        """Return the options that start a process under the account, without the worker's groups and with private files."""
         if self.account is None:
             return {}
         return {"user": self.account.uid, "group": self.account.gid, "extra_groups": [], "umask": UMASK}
@@ -49,11 +50,11 @@ class Rooms:
         self._left: deque[Room] = deque()
         self._stuck: list[Account] = []
         self._unswept: set[Account] = set()
-        """Free ones where an earlier worker may have left something; swept when they are taken, so that a start is fast."""
+        """Free accounts where an earlier worker may have left something; swept when taken, so that a start is fast."""
         self._folders: TempFolders | None = None
 
     def start(self, needed: int, most: int) -> int:
-        """Hold accounts for up to `most` hosts; return for how many there are. Raise CannotServe if they are too few."""
+        """Hold accounts for up to `most` hosts; return their number. Raise CannotServe if it is below `needed`."""
         count = most if self._host_user is None else self._hold(self._host_user, needed, most)
         remove_leftovers()
         self._folders = TempFolders(others_enter=self._host_user is not None)
@@ -86,7 +87,7 @@ class Rooms:
         return bool(self._left)
 
     def take(self) -> Room:
-        """Return a room for a new host, under the account that was free for longest; raise CannotServe if there is none."""
+        """Return a room for a new host, under the account that was free for longest; raise CannotServe if none is free."""
         self.tidy()
         account = self._shared if not self._held else self._account()
         if self._folders is None:
@@ -111,11 +112,11 @@ class Rooms:
         raise CannotServe("No account of TAXIWAY_HOST_USER is free: what earlier hosts left there cannot be ended.")
 
     def leave(self, room: Room) -> None:
-        """Note that no host has the room any more."""
+        """Record that no host uses the room any longer."""
         self._left.append(room)
 
     def tidy(self) -> None:
-        """Remove what hosts left behind: their folders and, under accounts of their own, every process and file."""
+        """Remove what hosts left behind: their folders and, with accounts of their own, every process and file."""
         while self._left:
             room = self._left.popleft()
             if self._held and room.account is not None:
@@ -133,7 +134,7 @@ class Rooms:
         self._stuck.append(account)
 
     def stop(self) -> None:
-        """Clean all rooms and give the accounts up."""
+        """Clean all rooms and release the accounts."""
         self.tidy()
         accounts.release(self._held)
         self._held = []

@@ -1,4 +1,4 @@
-"""Starts agent hosts by `exec` and waits for their `hello`."""
+"""Start of agent hosts by `exec`, up to their `hello`."""
 
 import os
 import secrets
@@ -20,16 +20,16 @@ from executor.hosts.rooms import Room
 from models.runtime.settings import Settings
 
 HELLO_SECONDS = 60.0
-DEAF_SECONDS = 5  # a host that reads nothing for so long, while a frame waits to be written, is of no more use
+HOST_READ_TIMEOUT_S = 5  # a blocking write to a host that reads nothing fails after this
 
 
 def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain, room: Room) -> Host:
-    """Start a host by `exec` and wait for its `hello`; raises CannotServe with the sentence that the host gave.
+    """Start a host by `exec` and wait for its `hello`; raise CannotServe with the host's own sentence.
 
-    Must be called from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
+    Call it from a thread that lives as long as the worker: the parent-death signal fires when that thread ends.
     """
     ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", DEAF_SECONDS, 0))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", HOST_READ_TIMEOUT_S, 0))
     key = secrets.token_bytes(KEY_BYTES)
     key_pipe = _pipe_with(key)
     command = [
@@ -54,24 +54,24 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     host = Host(process, FrameSocket(ours), drain=drain, key=key, room=room)
     assert process.stdout is not None
     assert process.stderr is not None
-    first_words: list[str] = []
-    host.on_output = lambda _, line: first_words.append(line)
+    printed: list[str] = []
+    host.on_output = lambda _, line: printed.append(line)
     for pipe, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
         drain.watch(os.dup(pipe.fileno()), stream, host.output)
         pipe.close()
     try:
         return _greeted(host)
     except HostGone as error:
-        host.bury()
+        host.reap()
         host.settle_output()
-        said = f" It said: {first_words[-1]}" if first_words else ""
-        raise CannotServe(f"{error}.{said}") from error
+        hint = f" It said: {printed[-1]}" if printed else ""
+        raise CannotServe(f"{error}.{hint}") from error
     finally:
         host.on_output = None
 
 
 def _pipe_with(data: bytes) -> int:
-    """Give the reading end of a pipe that holds a few bytes and then ends: no argument and no variable shows them."""
+    """Return the reading end of a pipe that holds a few bytes and then ends: no argument or variable shows them."""
     read, write = os.pipe()
     with os.fdopen(write, "wb") as pipe:
         pipe.write(data)
@@ -102,7 +102,7 @@ def _introduced(host: Host, hello: Mapping[str, Any]) -> Host:
         host.agents = tuple(_served(agent) for agent in hello["agents"])
     except (KeyError, TypeError) as error:
         raise HostGone(f"The agent host introduced itself wrongly ({type(error).__name__})") from error
-    host.confined = hello.get("confined")  # hosts of older versions do not say it
+    host.confined = hello.get("confined")  # hosts of older versions do not send it
     return host
 
 

@@ -1,7 +1,7 @@
-"""The hosts of a pool that stand, and the decisions about them: which one a tenant gets, when one is started or ended.
+"""Standing hosts of a pool, and the decisions about them: the host that a tenant gets, and when one is started or ended.
 
-A host belongs to the tenant of its first activation. A tenant gets a host that is its own, else an unused one. Threads that
-find neither wait in line; a later thread never overtakes them, but takes what is its tenant's own.
+A host belongs to the tenant of its first activation. A tenant gets a host of its own, else an unused one. Threads that find
+neither wait in line; a later thread overtakes them only for a host of its own tenant.
 """
 
 from collections import deque
@@ -20,26 +20,26 @@ class Standing:
         self._wanted, self._most = slots + 1, slots + 1 + idle
         self.all: set[Host] = set()
         self._idle: list[Host] = []
-        """Those that a tenant has used, the one that was given back first in front."""
+        """Hosts that a tenant has used, the one that was given back first in front."""
         self._unused: deque[Host] = deque()
         self._line: list[Place] = []
 
     @property
     def has_unused(self) -> bool:
-        """Return whether a host stands ready that no tenant has used."""
+        """Return whether a host is ready that no tenant has used."""
         return bool(self._unused)
 
     def add(self, host: Host) -> None:
-        """Note a host that was started."""
+        """Add a host that was started."""
         self.all.add(host)
         self._unused.append(host)
 
     def give_back(self, host: Host) -> None:
-        """Note a host whose activation has ended."""
+        """Take back a host whose activation has ended."""
         self._idle.append(host)
 
     def remove(self, host: Host) -> bool:
-        """Forget a host that was ended; return whether this was the first to say so."""
+        """Remove a host that was ended; return whether it was still known."""
         known = host in self.all
         self.all.discard(host)
         return known
@@ -51,11 +51,11 @@ class Standing:
         return place
 
     def leave_line(self, place: Place) -> None:
-        """Leave the line, with a host or without."""
+        """Leave the line, with or without a host."""
         self._line.remove(place)
 
     def take(self, tenant: str, place: Place | None = None) -> Host | None:
-        """Return a host for this tenant, bound to it from now on; None if none stands ready."""
+        """Return a host for this tenant, bound to it from now on; None if no host is ready."""
         own = next((host for host in self._idle if host.tenant == tenant), None)
         if own is None or (self._may_grow(tenant) and not own.has_settled()):
             fresh = self._fresh(place)
@@ -67,23 +67,23 @@ class Standing:
         return own
 
     def wants_one(self) -> bool:
-        """Return whether a host is to be started, in place of an idle one if as many stand as may.
+        """Return whether a host should be started, in place of an idle one if the pool is full.
 
-        Threads that execute or wait in line are no more than there are slots, so beside the spare there is one to end.
+        Threads that execute or wait in line are never more than the slots, so beside the spare host there is one to end.
         """
         if len(self.all) < self._wanted:
             return True
         return len(self._unused) <= len(self._line) and (not self._is_full() or bool(self._idle))
 
     def make_room(self) -> Host | None:
-        """Return the host that was idle for longest, to be ended for another tenant; None while there is room."""
+        """Return the host that was idle for longest, to be ended for another tenant; None while the pool is not full."""
         return self._idle.pop(0) if self._is_full() and self._idle else None
 
     def _is_full(self) -> bool:
         return len(self.all) >= self._most
 
     def _may_grow(self, tenant: str) -> bool:
-        """Return whether a tenant may have one host more than slots, so that none is awaited that still tidies up."""
+        """Return whether a tenant may get one host more than slots, so that it never waits for one that still tidies up."""
         return not self._is_full() and sum(host.tenant == tenant for host in self.all) < self._wanted
 
     def _fresh(self, place: Place | None) -> Host | None:

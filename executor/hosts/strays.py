@@ -1,6 +1,6 @@
-"""Processes that a host left behind when it ended by itself: they become the worker's children, and it ends them.
+"""Strays: processes that a host left behind when it ended by itself. They become the worker's children, and it ends them.
 
-Only for a process that has no children but its hosts: whatever else appears among its children is killed.
+Only for a process whose only children are its hosts: any other child is killed.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ _LOOK_AGAIN = 0.002
 
 
 class Strays:
-    """Adopts and ends them. Used by the thread that starts the hosts, so that it never takes a new host for a stray."""
+    """Adopts and ends strays. Used by the thread that starts the hosts, so that it never takes a new host for a stray."""
 
     def __init__(self) -> None:
         self._known = set(children(os.getpid()))
@@ -28,7 +28,7 @@ class Strays:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def end(self, hosts: Collection[int]) -> None:
-        """Kill and reap every child that is no host, until there is none."""
+        """Kill and reap every child that is no host, until none is left."""
         deadline, found = time.monotonic() + _SECONDS, 0
         while left := [child for child in children(os.getpid()) if child not in self._known and child not in hosts]:
             if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
-"""Ends every process of one account from within it, and its System V objects and keyrings: `python -I -S sweeper.py UID GID`.
+"""Sweeper of one account: ends its processes, System V objects and keyrings, by `python -I -S sweeper.py UID GID`.
 
-A signal to all processes that this account may signal reaches them in one go: none can be started between looking and killing.
+It runs under the account. One signal reaches all processes of the account: none can start between listing and killing.
 """
 
 import ctypes
@@ -14,12 +14,12 @@ _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _CLEAR = 7
 _PERSISTENT = 22
 _IPC_RMID = 0
-_KEYRINGS = (-4, -5)  # the user's own and that of its sessions; the kernel keeps the persistent one for days
+_KEYRINGS = (-4, -5)  # of the user and of its sessions; the kernel keeps the persistent one for days
 _PROCESS_KEYRING = -2
 
 
 def main(uid: int, gid: int) -> None:
-    """Become the account, then kill all that is there."""
+    """Change to the account, then kill its processes and remove its objects."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
@@ -30,7 +30,7 @@ def main(uid: int, gid: int) -> None:
     libc = ctypes.CDLL(None)
     keyctl = _KEYCTL.get(os.uname().machine)
     if keyctl:
-        kept = libc.syscall(keyctl, _PERSISTENT, -1, _PROCESS_KEYRING)  # below zero where the kernel has none
+        kept = libc.syscall(keyctl, _PERSISTENT, -1, _PROCESS_KEYRING)  # below zero if the kernel has none
         for keyring in (*_KEYRINGS, *((kept,) if kept > 0 else ())):
             libc.syscall(keyctl, _CLEAR, keyring)
     for kind in ("shm", "msg", "sem"):
@@ -39,11 +39,11 @@ def main(uid: int, gid: int) -> None:
 
 
 def remove_objects(libc: ctypes.CDLL, kind: str, uid: int) -> None:
-    """Remove shared memory, queues or semaphores of the account: their owner needs no capability for that."""
+    """Remove shared memory, queues or semaphores of the account; their owner needs no capability for that."""
     names, *rows = [line.split() for line in Path("/proc/sysvipc", kind).read_text().splitlines()]
     for row in rows:
-        told = dict(zip(names, row, strict=False))
-        if str(uid) in (told["uid"], told["cuid"]):
+        found = dict(zip(names, row, strict=False))
+        if str(uid) in (found["uid"], found["cuid"]):
             more = (0, _IPC_RMID) if kind == "sem" else (_IPC_RMID, None)
             getattr(libc, f"{kind}ctl")(int(row[1]), *more)
 

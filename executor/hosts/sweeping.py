@@ -1,4 +1,4 @@
-"""Removal of everything that an account has on the machine, so that the next tenant under it finds nothing of the last."""
+"""Removal of everything that an account has on the machine, so that its next tenant finds nothing of the last."""
 
 import os
 import stat
@@ -22,11 +22,11 @@ WRITABLE = (
     "/run/lock",
     tempfile.gettempdir(),
 )
-"""The folders in which every account may write."""
+"""Folders in which every account may write."""
 ROUNDS = 5
 _SECONDS = 5.0
 _DEEPEST = 8
-"""Levels of folders that are looked through, so that nobody's tree is endless."""
+"""Levels of folders that are searched, so that no tree is endless."""
 _LOOK_AGAIN = 0.02
 
 
@@ -49,8 +49,8 @@ def processes_of(uid: int) -> list[int]:
         if entry.isdecimal():
             with suppress(OSError):
                 lines = Path("/proc", entry, "status").read_text().splitlines()
-                told = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-                if str(uid) in told["Uid"].split() and told["State"][0] not in "ZX":
+                fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+                if str(uid) in fields["Uid"].split() and fields["State"][0] not in "ZX":
                     found.append(int(entry))
     return found
 
@@ -60,12 +60,12 @@ def _kill_all(account: Account) -> None:
     none = subprocess.DEVNULL
     with suppress(
         OSError, subprocess.TimeoutExpired
-    ):  # a process of the account stopped it; the next round ends that one
+    ):  # a process of the account stopped it; the next round ends that process
         subprocess.run(command, check=False, stdin=none, stdout=none, stderr=none, env={}, timeout=_SECONDS)
 
 
 def _files_of(uid: int) -> Iterator[Path]:
-    """Yield what the account has in these folders, and in folders of others within them where every account may write."""
+    """Yield the account's files in these folders, and in folders below them in which every account may write."""
     folders = [*dict.fromkeys(map(os.path.realpath, WRITABLE))]
     for folder in folders:  # it grows during the loop
         with suppress(OSError), os.scandir(folder) as entries:

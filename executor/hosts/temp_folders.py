@@ -1,7 +1,7 @@
-"""A private temporary folder for each host of this worker, removed with the host.
+"""Private temporary folders of the hosts of this worker, each removed with its host.
 
-They lie in one folder that the worker holds locked. A worker that was killed leaves its folder; the next one to start on the
-machine finds it unlocked and removes it.
+They lie in one folder that the worker holds locked. A killed worker leaves its folder behind; the next worker that starts on
+the machine finds it unlocked and removes it.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ PREFIX = "taxiway-hosts-"
 
 
 class TempFolders:
-    """Makes and removes them. Used by the pool's spawner only, but for `close`."""
+    """Makes and removes folders. Used by the pool's spawner only, except for `close`."""
 
     def __init__(self, *, others_enter: bool) -> None:
         self._others_enter = others_enter
@@ -25,7 +25,7 @@ class TempFolders:
         self._folder, self._lock = _locked_folder(0o711 if others_enter else 0o700)
 
     def make(self, account: Account | None) -> Path:
-        """Make a folder that only this account, or else the worker's, may enter."""
+        """Make a folder that only this account may enter; without one, the worker's account."""
         self._made += 1
         folder = self._folder / str(self._made)
         folder.mkdir(0o700)
@@ -40,7 +40,7 @@ class TempFolders:
 
 
 def remove_leftovers() -> None:
-    """Remove the folders of workers that live no longer."""
+    """Remove the folders of workers that have ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             if folder.lstat().st_uid != os.geteuid():
@@ -59,7 +59,7 @@ def _locked_folder(mode: int) -> tuple[Path, int]:
         with suppress(OSError):
             lock = _open(folder)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder.chmod(mode)  # fails where another worker took it for a leftover before it was locked
+            folder.chmod(mode)  # fails if another worker took it for a leftover before it was locked
             return folder, lock
 
 

@@ -1,6 +1,6 @@
-"""When a host is worn: after so many activations, or once its memory has grown because something in it leaks.
+"""Wear of a host: it is replaced after a number of activations, or once its memory has grown because something leaks.
 
-What else runs leave behind is looked for after each of them, so that a host may serve thousands.
+Other leftovers of runs are looked for after each activation, so a host may serve thousands.
 """
 
 import os
@@ -15,12 +15,12 @@ LOOK_EACH: Final = 64
 """Activations between two looks at a host's memory. What the first ones load for all later ones is no growth."""
 _MIB: Final = 1 << 20
 _RESIDENT: Final = 1
-"""Its place in `/proc/PID/statm`, in pages."""
+"""Index of the resident size in `/proc/PID/statm`, in pages."""
 _PAGE: Final = os.sysconf("SC_PAGESIZE")
 
 
 def is_worn(host: Host, settings: Settings) -> bool:
-    """Return whether a host is to be replaced; called after each activation."""
+    """Return whether a host must be replaced; called after each activation."""
     if host.activations >= settings.host_activations:
         return True
     if host.activations % LOOK_EACH:
@@ -37,7 +37,7 @@ def is_worn(host: Host, settings: Settings) -> bool:
 
 
 def _memory(process: int) -> int:
-    """Return the bytes of memory that a process has, 0 where the system does not tell."""
+    """Return the resident bytes of a process, 0 on a system without /proc."""
     try:
         return int(Path(f"/proc/{process}/statm").read_text().split()[_RESIDENT]) * _PAGE
     except OSError:

@@ -1,6 +1,6 @@
-"""The connection of one lane: statements in groups or alone, lost and opened again.
+"""Connection of one group committer: statements in groups or alone, reopened after a loss.
 
-Whether an error means that PostgreSQL is away, rather than that it refused what it was given, is decided here.
+It decides whether an error means that PostgreSQL is away or that PostgreSQL refused a statement.
 """
 
 import time
@@ -15,7 +15,7 @@ from models.runtime.database import Connection, Row, connect
 from models.runtime.facts import fact
 from models.statement import Statement
 
-LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
+LOCK_TIMEOUT_MS = 200  # a group never waits longer for one run's row
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 
 
@@ -31,7 +31,7 @@ class Decision(Protocol):
 
 
 class Session:
-    """One connection, used by one thread at a time."""
+    """One connection. Used by one thread at a time."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,12 +41,12 @@ class Session:
 
     @property
     def connection(self) -> Connection:
-        """The connection as it is now; a later one may have taken its place after a loss."""
-        assert self._connection is not None, "opened before the lane begins"
+        """The current connection; after a loss another one takes its place."""
+        assert self._connection is not None, "opened before the committer starts"
         return self._connection
 
     def open(self) -> None:
-        """Connect; raises DatabaseAway."""
+        """Connect; raise DatabaseAway."""
         connection = connect(f"recorder {self._name}")
         connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
         self._connection = connection
@@ -57,7 +57,7 @@ class Session:
             self._connection.close()
 
     def execute(self, statements: list[Statement]) -> list[Row | None]:
-        """Execute statements in one transaction and one round trip; a lone one is a transaction of its own."""
+        """Execute statements in one transaction and one round trip; a single one is a transaction of its own."""
         if len(statements) == 1:
             return [statements[0].one(self.connection)]
         try:
@@ -71,21 +71,21 @@ class Session:
         return [cursor.fetchone() for cursor in cursors]
 
     def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> Row | None:
-        """Execute a statement that waits for locks no longer than so many milliseconds."""
+        """Execute one statement that waits for locks for `lock_timeout_ms` at most."""
         with self.connection.transaction():
             self.connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")
             return statement.one(self.connection)
 
     def is_lost(self, error: Exception) -> bool:
-        """Say whether PostgreSQL went away, may not write or is out of its means, rather than refused what it was given."""
+        """Return whether PostgreSQL is away, read-only or out of resources, rather than that it refused the statement."""
         if self._connection is None or self._connection.closed:
             return True
         state = getattr(error, "sqlstate", None) or ""
-        # The last is a standby that was not promoted yet.
+        # 25006 is a standby that is not promoted yet.
         return state[:2] in ("08", "53", "57", "58") or state == "25006"
 
     def reconnect(self, error: Exception) -> None:
-        """Connect anew: at once the first time, then ever more slowly until something is committed."""
+        """Connect again: immediately the first time, then ever more slowly until a commit succeeds."""
         if not self._away:
             self._away, self._wait = True, 0.0
             fact("database.away", level="warning", lane=self._name, error=type(error).__name__)
@@ -100,13 +100,13 @@ class Session:
             return
 
     def works(self) -> None:
-        """Note that something was committed or refused: the database is there."""
+        """Record that a statement was committed or refused: the database is there."""
         if self._away:
             self._away = False
             fact("database.back", lane=self._name)
 
     def _roll_back(self) -> None:
-        """Leave no transaction open, whatever failed: what came later would be acknowledged without ever being committed."""
+        """Leave no transaction open after any failure: later items would be acknowledged without being committed."""
         try:
             self.connection.rollback()
         except psycopg.Error:

@@ -1,11 +1,11 @@
-"""Commits what waits in groups, on one connection: throughput grows with slots, a lone run pays one commit.
+"""Group commit of one worker's writes, on one connection: throughput grows with slots, a lone run pays one commit.
 
-Items are taken in the order in which they came and executed in one pipelined transaction. When a group fails, its items
-are tried one by one and only the bad one is answered with an error. Who has nothing else to do than to wait for an item
-commits it itself while nobody else commits: that saves two changes of threads. An item whose run is locked by somebody is
-put aside together with those that follow it in that run, and tried again now and then, so that nobody else waits for it.
-When the connection is lost, the lane waits until it is back and tries again; whether a lost acknowledgement was a commit is
-asked of the run row (see `Item.settle`).
+Items are taken in the order of their arrival and executed in one pipelined transaction. When a group fails, its items are
+tried one by one, and only the bad one is answered with an error. A caller that would only block commits its item inline if the
+connection is idle; this avoids two thread switches. An item whose run is locked is put aside with the later items of its run
+and retried every `LOCKED_SECONDS`, so that no other run waits for it.
+When the connection is lost, the committer waits until it is back and tries again. Whether a lost acknowledgement was a commit
+follows from the run row (see `Item.settle`).
 """
 
 import threading
@@ -25,7 +25,7 @@ from models.statement import Statement
 
 MAX_ITEMS = 128
 MAX_BYTES = 1 << 20
-LOCKED_TIMEOUT_MS = 10  # one that was found locked is only looked at again
+LOCKED_TIMEOUT_MS = 10  # for the retry of an item whose run was locked
 LOCKED_SECONDS = 0.25
 
 Answer = Row | None | Exception
@@ -35,9 +35,8 @@ Answer = Row | None | Exception
 class Item:
     """One statement to commit; `done` gets its row, None (the guard did not hold) or the error, in the thread that commits.
 
-    Items of one `run` are committed in their order; one that is to stand `alone` has a transaction of its own. `settle` is
-    asked after a lost connection: True when the item had been committed although nobody said so; `unsure` says that this
-    may be so.
+    Items of one `run` are committed in their order; an item that is `alone` has a transaction of its own. After a lost
+    connection the item is `unsure`: it may have been committed without an acknowledgement. `settle` returns whether it was.
     """
 
     statement: Decision
@@ -50,59 +49,59 @@ class Item:
 
 
 class Settled(Exception):
-    """The item had been committed before its acknowledgement was lost; its row is not known any more."""
+    """The item had been committed before its acknowledgement was lost; its row is unknown."""
 
 
 class GroupCommitter:
-    """One thread, one connection, one queue."""
+    """One thread, one connection, one queue. Any thread may `put` and `commit_inline`."""
 
     def __init__(self, name: str, published: Callable[[Row], None]) -> None:
         self._published = published
         self._session = Session(name)
-        self._coming: SimpleQueue[Item | None] = SimpleQueue()
+        self._incoming: SimpleQueue[Item | None] = SimpleQueue()
         self._waiting: deque[Item] = deque()
         self._stopping = False
         self._locked: dict[UUID | None, deque[Item]] = {}
-        self._look_at = 0.0
-        self._turn = threading.Lock()  # held by whoever uses the session
+        self._retry_at = 0.0
+        self._session_lock = threading.Lock()  # held by the thread that uses the session
         self._thread = threading.Thread(target=self._run, name=f"recorder-{name}", daemon=True)
 
     def start(self) -> None:
-        """Open the connection (raises DatabaseAway) and begin."""
+        """Open the connection and start the thread; raise DatabaseAway."""
         self._session.open()
         self._thread.start()
 
     def put(self, item: Item) -> None:
         """Queue an item; never blocks."""
-        self._coming.put(item)
+        self._incoming.put(item)
 
     def commit_inline(self, item: Item) -> bool:
-        """Commit an item in the calling thread if nobody else commits; False when it is still to be put, whatever went wrong."""
-        if not isinstance(item.statement, Statement) or not self._turn.acquire(blocking=False):
+        """Commit an item in the calling thread if no other thread commits; return False if it must still be put."""
+        if not isinstance(item.statement, Statement) or not self._session_lock.acquire(blocking=False):
             return False
         try:
             answers: list[Answer] = [*self._session.execute([item.statement])]
-        except Exception as error:  # noqa: BLE001  the lane tries again, and tells what is wrong
+        except Exception as error:  # noqa: BLE001  the committer's thread tries again, and reports the error
             item.unsure = item.alone = self._session.is_lost(error)
             return False
         finally:
-            self._turn.release()
+            self._session_lock.release()
         self._answer([item], answers)
         return True
 
     def stop(self, deadline: float) -> None:
-        """Commit what waits, for `deadline` seconds at most."""
-        self._coming.put(None)
+        """Commit the queued items, for `deadline` seconds at most."""
+        self._incoming.put(None)
         self._thread.join(deadline)
 
     def _run(self) -> None:
         while not self._stopping or self._waiting or self._locked:
             group = self._take()
-            with self._turn:
+            with self._session_lock:
                 if group:
                     self._commit(group)
-                if self._locked and time.monotonic() >= self._look_at:
-                    self._look_again()
+                if self._locked and time.monotonic() >= self._retry_at:
+                    self._retry_locked()
         self._session.close()
 
     def _take(self) -> list[Item]:
@@ -121,12 +120,12 @@ class GroupCommitter:
         return group
 
     def _collect(self) -> None:
-        """Wait until there is something to do, then take over all that has come."""
+        """Wait until an item arrives or a retry is due, then take over all arrived items."""
         try:
             if not self._waiting and not (self._stopping and not self._locked):
-                self._receive(self._coming.get(timeout=self._until_look()))
+                self._receive(self._incoming.get(timeout=self._until_retry()))
             while True:
-                self._receive(self._coming.get_nowait())
+                self._receive(self._incoming.get_nowait())
         except Empty:
             pass
 
@@ -136,8 +135,8 @@ class GroupCommitter:
         else:
             self._waiting.append(item)
 
-    def _until_look(self) -> float | None:
-        return max(0.0, self._look_at - time.monotonic()) if self._locked else None
+    def _until_retry(self) -> float | None:
+        return max(0.0, self._retry_at - time.monotonic()) if self._locked else None
 
     def _commit(self, group: list[Item]) -> None:
         if group[0].alone:
@@ -147,7 +146,7 @@ class GroupCommitter:
             answers: list[Answer] = [
                 *self._session.execute([item.statement for item in group if isinstance(item.statement, Statement)])
             ]
-        except Exception as error:  # noqa: BLE001  one item's fault must never end the thread that commits everybody's
+        except Exception as error:  # noqa: BLE001  one item's fault must never end the thread that commits for all runs
             if self._session.is_lost(error):
                 self._session.reconnect(error)
                 for item in group:
@@ -158,37 +157,37 @@ class GroupCommitter:
             self._answer(group, answers)
 
     def _commit_one(self, item: Item) -> None:
-        """Commit an item alone, as often as the connection is lost; put it aside when its run is locked."""
+        """Commit an item alone, again after each lost connection; put it aside if its run is locked."""
         if item.run in self._locked:
             self._locked[item.run].append(item)
             return
         try:
-            self._answer([item], [self._tried(item, LOCK_TIMEOUT_MS)])
+            self._answer([item], [self._executed(item, LOCK_TIMEOUT_MS)])
         except LockNotAvailable:
             self._locked[item.run] = deque([item])
-            self._look_at = time.monotonic() + LOCKED_SECONDS
+            self._retry_at = time.monotonic() + LOCKED_SECONDS
 
-    def _look_again(self) -> None:
-        """Try the first item of each locked run; what waits behind one that is committed comes next, before all others."""
+    def _retry_locked(self) -> None:
+        """Try the first item of each locked run; items behind a committed one come next, before all others."""
         for run, items in list(self._locked.items()):
             try:
-                answer = self._tried(items[0], LOCKED_TIMEOUT_MS)
+                answer = self._executed(items[0], LOCKED_TIMEOUT_MS)
             except LockNotAvailable:
                 continue
             del self._locked[run]
             first = items.popleft()
             self._waiting.extendleft(reversed(items))
             self._answer([first], [answer])
-        self._look_at = time.monotonic() + LOCKED_SECONDS
+        self._retry_at = time.monotonic() + LOCKED_SECONDS
 
-    def _tried(self, item: Item, lock_timeout_ms: int) -> Answer:
-        """Give the item's answer, which may be an error; raises LockNotAvailable."""
+    def _executed(self, item: Item, lock_timeout_ms: int) -> Answer:
+        """Return the item's answer, which may be an error; raise LockNotAvailable."""
         while True:
             try:
                 if item.unsure and self._was_committed(item):
                     return Settled()
                 answer = self._session.execute_alone(item.statement, lock_timeout_ms)
-                # The lost session may have been committing while it was asked about; by now it is through.
+                # The lost session may still have been committing during the first check; by now it has ended.
                 return Settled() if answer is None and item.unsure and self._was_committed(item) else answer
             except LockNotAvailable:
                 raise
@@ -202,7 +201,7 @@ class GroupCommitter:
         return bool(item.settle and item.settle(self._session.connection))
 
     def _answer(self, group: list[Item], answers: list[Answer]) -> None:
-        """Answer all, then tell of it: somebody waits for each answer, and hints may come when they come."""
+        """Answer all items, then publish their events: callers wait for the answers, hints may be late."""
         self._session.works()
         events: list[Row] = []
         for item, answer in zip(group, answers, strict=True):
@@ -214,7 +213,7 @@ class GroupCommitter:
 
 
 def wait_for(put: Callable[[Item], None], statement: Decision, **options: Any) -> Answer:
-    """Queue a statement and wait for its answer; for callers that go on only when it is committed."""
+    """Queue a statement and wait for its answer; for callers that continue only after the commit."""
     answers: SimpleQueue[Answer] = SimpleQueue()
     put(Item(statement, answers.put, **options))
     return answers.get()

@@ -1,7 +1,7 @@
-"""All writes of one worker: routed so that the items of one run keep their order.
+"""Recorder of all writes of one worker, routed so that the items of one run keep their order.
 
-Large items commit alone on a second connection, so that a megabyte of step value does not hold back everybody's small
-ones. A run that has items under way sends its later ones the same way, whatever their size.
+Large items commit on a second connection, so that a megabyte of step value does not delay the small items of other runs. A
+run with items under way sends its later items to the same connection, whatever their size.
 """
 
 import threading
@@ -21,7 +21,7 @@ LARGE = 128 << 10
 
 
 class Recorder:
-    """Commits the items of all activations of the worker and publishes their events after the commit."""
+    """Commits the items of all activations of the worker and publishes their events after the commit. Any thread may use it."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -31,12 +31,12 @@ class Recorder:
         self._under_way: dict[UUID, tuple[GroupCommitter, int]] = {}
 
     def start(self) -> None:
-        """Open both connections; raises DatabaseAway."""
+        """Open both connections; raise DatabaseAway."""
         self._small.start()
         self._large.start()
 
     def stop(self, deadline: float) -> None:
-        """Commit what waits, then close."""
+        """Commit the queued items, then close."""
         self._small.stop(deadline)
         self._large.stop(deadline)
 
@@ -51,19 +51,19 @@ class Recorder:
         n: int = 0,
         settle: Callable[[Connection], bool] | None = None,
         alone: bool = False,
-        here: bool = False,
+        inline: bool = False,
     ) -> None:
         """Queue an item of a run. With `fence` and `n`, or by `settle`, a lost acknowledgement is settled by the run row.
 
-        An item that may be committed `here`, in the calling thread, is, unless others commit or items of its run wait.
+        An `inline` item is committed in the calling thread, unless another thread commits or items of its run wait.
         """
         if fence and n:
             settle = lambda connection: committed(connection, fence, n)  # noqa: E731
-        item = Item(statement, self._leaving(run, done), size, settle, run, alone)
+        item = Item(statement, self._counted(run, done), size, settle, run, alone)
         with self._lock:
             lane, items = self._under_way.get(run) or (self._large if size > LARGE else self._small, 0)
             self._under_way[run] = (lane, items + 1)
-            if items or not here:
+            if items or not inline:
                 lane.put(item)
                 return
         if not lane.commit_inline(item):
@@ -72,7 +72,7 @@ class Recorder:
     def write(
         self, run: UUID, statement: Decision, *, then: Callable[[], None] | None = None, **options: Any
     ) -> Answer:
-        """Queue an item and wait until it is committed or refused; `then` is done at once when it is committed."""
+        """Queue an item and wait until it is committed or refused; `then` is called immediately after its commit."""
 
         def put(item: Item) -> None:
             def done(answer: Answer) -> None:
@@ -80,11 +80,11 @@ class Recorder:
                     then()
                 item.done(answer)
 
-            self.put(run, item.statement, done, here=True, **options)
+            self.put(run, item.statement, done, inline=True, **options)
 
         return wait_for(put, statement)
 
-    def _leaving(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
+    def _counted(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
         def finished(answer: Answer) -> None:
             with self._lock:
                 lane, items = self._under_way.pop(run)
@@ -99,12 +99,12 @@ class Recorder:
 
 
 def committed(connection: Connection, fence: Fence, n: int) -> bool:
-    """Say whether item `n` of the activation was committed, by the number that the run row keeps."""
+    """Return whether item `n` of the activation was committed, by the number that the run row keeps."""
     row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
     return bool(row and row["epoch"] == fence.epoch and row["recorded_n"] >= n)
 
 
 def claimed(connection: Connection, fence: Fence) -> bool:
-    """Say whether the run is leased under this fence: a claim whose acknowledgement was lost had been committed."""
+    """Return whether the run is leased under this fence, so that a claim with a lost acknowledgement was committed."""
     row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
     return bool(row and (row["epoch"], row["lease_worker"]) == (fence.epoch, fence.worker))

@@ -1,1 +1,1 @@
-"""Duties: everything else that the leading scheduler does."""
+"""Duties of the leading scheduler other than promotion."""

@@ -1,12 +1,12 @@
-"""One operation on many runs under way: finds the next of its runs, and acts on each in a transaction of its own.
+"""One bulk operation under way: finds the next of its runs, and acts on each in a transaction of its own.
 
-The runs are found page by page, in the order of their ids, so that a page costs the same however many there are. Whether a run
-is meant is asked again under its lock: one that was QUEUED when it was found may be RUNNING by now. A run that somebody decides
-about at the moment is left behind and come back to; nobody is waited for.
+It finds the runs page by page in the order of their ids, so a page costs the same however many runs there are. It checks the
+filter again under the run's lock: a run that was QUEUED when it was found may be RUNNING by now. Locked runs are skipped and
+retried later; the operation never waits for a lock.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -24,10 +24,10 @@ from models.sql.locking import locked_one
 from models.statement import Statement
 
 PAGE = 500
-MOST_BEHIND = 20  # then these come first
+MOST_BEHIND = 20  # skipped runs; with more, these are retried before the next page
 
-# By the tenant's list, or where a label is asked for by the list of what has it: both are in the order of ids. That of the
-# tenant is compared as it is sorted: else the planner might read the runs of all tenants by their key.
+# Read by the tenant's list or, where the filter has a label, by the label's list: both are in the order of ids. The condition
+# compares (tenant, id) as the list sorts it; otherwise the planner may read the runs of all tenants by the primary key.
 _OF_TENANT = f"""
     SELECT id, coalesce({{fits}}, FALSE) AS fits FROM run
     WHERE (tenant, id) > (%(tenant)s, %(reached)s) AND (tenant, id) <= (%(tenant)s, %(until)s) ORDER BY tenant, id LIMIT {PAGE}
@@ -44,18 +44,23 @@ _EXISTED = " AND created_at <= %(asked_at)s"
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What came of one run: to be told once it is committed."""
+    """Result of the action on one run, to be announced after its commit."""
 
     to: str
     """`done`, `skipped`, `failed` or `busy`; `moved` when another leader has moved the operation on."""
     steered: CommandResult | None = None
 
 
-class BulkOperation:
-    """An operation as its row says, from where it has come to."""
+Acting = Generator[CommandResult, None, bool]
+"""Yields the result of each run that was acted on, after its commit; returns whether there is more to do in this turn."""
 
-    def __init__(self, row: Row, tell: Callable[[str, CommandResult], None], grace_ms: int) -> None:
-        self._row, self._tell, self._grace_ms = row, tell, grace_ms
+
+class BulkOperation:
+    """An operation as its row says, resumed at the position in its row."""
+
+    def __init__(self, row: Row, grace_ms: int) -> None:
+        self._row, self._grace_ms = row, grace_ms
+        self.moved = False  # whether the last turn changed anything
         self._action = Action(row["action"])
         wanted = RunFilter.read(row["tenant"], row["filter"])
         fits, self._params = bulks.fits(self._action, wanted, one_by_one=True)
@@ -66,24 +71,26 @@ class BulkOperation:
         self._lock = locked_one("id", fits, mode="SHARE" if self._action is Action.RETRY else "UPDATE")
         self._still = _STILL.format(fits=fits)
 
-    def go_on(self, connection: Connection, row: Row, until: float) -> bool:
-        """Look at a page at least and act on a run of it, and on more until this moment; False when nothing could be done."""
-        self._row, began = row, row["version"]
+    def resume(self, connection: Connection, row: Row, until: float) -> Iterator[CommandResult]:
+        """Read a page at least and act on a run of it, and on more until this time. Yield each result after its commit."""
+        self._row, self.moved = row, True
         for run in row["behind"]:
             left = [one for one in self._row["behind"] if one != run]
-            if not self._try(connection, run, self._row["reached"], left):
-                return True
-        while len(self._row["behind"]) < MOST_BEHIND and self._next_page(connection, until):
+            if not (yield from self._try(connection, run, self._row["reached"], left)):
+                return
+        while len(self._row["behind"]) < MOST_BEHIND and (yield from self._next_page(connection, until)):
             pass
-        return bool(self._row["version"] > began)
+        self.moved = self._row["version"] > row["version"]
 
-    def _next_page(self, connection: Connection, until: float) -> bool:
-        """Act on the runs of a page; False when there is nothing more to be done in this turn."""
+    def _next_page(self, connection: Connection, until: float) -> Acting:
+        """Act on the runs of a page."""
         at = {**self._params, "reached": self._row["reached"], "until": self._row["until"]}
         page = Statement(self._page, at).all(connection)
         for run in (found["id"] for found in page if found["fits"]):
             full = len(self._row["behind"]) >= MOST_BEHIND
-            if full or not self._try(connection, run, run, self._row["behind"]) or time.monotonic() > until:
+            if full or not (yield from self._try(connection, run, run, self._row["behind"])):
+                return False
+            if time.monotonic() > until:
                 return False
         last = len(page) < PAGE
         reached = self._row["until"] if last else page[-1]["id"]
@@ -97,23 +104,23 @@ class BulkOperation:
             fact("bulk.finished", bulk=self._row["id"], action=self._action, **counts)
         return not last and time.monotonic() < until
 
-    def _try(self, connection: Connection, run: UUID, reached: UUID, behind: list[UUID]) -> bool:
-        """Act on one run and move on, both or neither; False when somebody else has moved on."""
+    def _try(self, connection: Connection, run: UUID, reached: UUID, behind: list[UUID]) -> Acting:
+        """Act on one run and move on, both or neither; return False if another leader has moved on."""
         progress = Progress(reached, behind)
         try:
-            came = self._act(connection, run, progress)
+            result = self._act(connection, run, progress)
         except Exception as error:
             if connection.closed or isinstance(error, psycopg.OperationalError):
                 raise
             fact("bulk.run_failed", level="exception", bulk=self._row["id"], action=self._action, run=run)
-            came = StepResult("failed")
-        if came.to == "done" and came.steered:
-            self._tell(self._row["tenant"], came.steered)
+            result = StepResult("failed")
+        if result.to == "done" and result.steered:
+            yield result.steered
             return True
-        if came.to == "busy":
+        if result.to == "busy":
             return run in self._row["behind"] or self._move_on(connection, replace(progress, behind=[*behind, run]))
-        counted = replace(progress, skipped=int(came.to == "skipped"), failed=int(came.to == "failed"))
-        return came.to != "moved" and self._move_on(connection, counted)
+        counted = replace(progress, skipped=int(result.to == "skipped"), failed=int(result.to == "failed"))
+        return result.to != "moved" and self._move_on(connection, counted)
 
     def _act(self, connection: Connection, run: UUID, progress: Progress) -> StepResult:
         with connection.transaction():

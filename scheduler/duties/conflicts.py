@@ -1,4 +1,4 @@
-"""Settles conflicts of runs that do not want to wait for a place of their key: they end, or those before them do."""
+"""Settlement of conflicts: a run that does not wait for a place of its key ends, or the runs before it end."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,7 +11,10 @@ from models.runtime.database import Connection, Row
 
 
 def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> EffectResult:
-    """Skip or prefer those of the runs that wait for a place of their key, as each of them said; `done` when all of it is."""
+    """Skip or prefer those of the runs that wait for a place of their key, as their `on_conflict` says.
+
+    The result is `done` when no conflict is left.
+    """
     events: list[Row] = []
     workers: list[UUID] = []
     done = True
@@ -28,14 +31,14 @@ def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Effec
 
 
 def _supersede(connection: Connection, run: Row, grace_ms: int) -> EffectResult:
-    """End the earlier runs of its key, at once or through their workers."""
+    """End the earlier runs of its key, immediately or through their workers."""
     by, events, workers = control_requests.superseded_by(run["id"]), [], []
     for rival in conflicts.rivals(run["id"], run["line"]).all(connection):
-        whose = (rival["id"], rival["tenant"])
+        at = (rival["id"], rival["tenant"])
         if rival["lease_worker"] is None:
-            end = idle_ends.cancel_idle(connection, *whose, reason=Reason.SUPERSEDED, by=by, comment=None)
+            end = idle_ends.cancel_idle(connection, *at, reason=Reason.SUPERSEDED, by=by, comment=None)
             events += [end] if end else []
-        elif control_requests.request_cancel(*whose, by=by, comment=None, grace_ms=grace_ms).one(connection):
+        elif control_requests.request_cancel(*at, by=by, comment=None, grace_ms=grace_ms).one(connection):
             workers.append(rival["lease_worker"])
     left = conflicts.any_rival(run["id"], run["line"]).one(connection)
     if left:

@@ -1,34 +1,28 @@
-"""Fails runs that did not begin in the time that they were given for it."""
+"""Expiry of runs that did not start within the time given for it."""
 
 import json
+from collections.abc import Iterator
 
 from models.lifecycle import Reason
 from models.runs import expiration
-from models.runs.public_event import public
-from models.runtime.bus import PROMOTE, Bus
 from models.runtime.database import Connection
-from models.runtime.facts import fact
+from scheduler.duty import Done, Duty, Fact
 
 TICK_SECONDS = 0.5
 _ERROR = json.dumps({"code": Reason.EXPIRED, "type": "Expired", "message": "it had not started when it expired"})
 
 
-class Expiry:
-    """Looks twice a second, and at the moment at which the next run expires."""
+class Expiry(Duty):
+    """Looks twice a second, and at the time at which the next run expires."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    def step(self, connection: Connection) -> float:
-        """Fail what is due, each run in a transaction of its own."""
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """Fail the runs that are due, each in a transaction of its own."""
         due = expiration.due().all(connection)
         for run in due:
             event = expiration.end(connection, run["run_id"], _ERROR)
             if event:
-                fact("run.expired", run=run["run_id"])
-                self._bus.publish_event(event["tenant"], public(event))
-                self._bus.wake_up(PROMOTE, event["queue"])
-        return 0.0 if len(due) == expiration.BATCH else self._until_next(connection)
+                yield Done.of_moves([event], Fact.of("run.expired", run=run["run_id"]))
+        yield Done(0.0 if len(due) == expiration.BATCH else self._until_next(connection))
 
     @staticmethod
     def _until_next(connection: Connection) -> float:

@@ -1,13 +1,16 @@
-"""Forgets what nobody may ask for any more: idempotency keys after 7 days, dead workers after a day, starts that no rate counts
-any more after two, firings and operations on many runs after 30 days, and where tenants stood in a fair order that has passed
-them. Runs themselves are forgotten by `scheduler.duties.retention`.
+"""Deletion of old rows beside the runs: idempotency keys after 7 days, dead workers after a day, starts that no rate counts
+any longer after two, firings and operations on many runs after 30 days, and tenants' tags that their fair order has passed.
+`scheduler.duties.retention` deletes the runs themselves.
 """
 
+from collections.abc import Iterator
+
 from models.runtime.database import Connection
+from scheduler.duty import Done, Duty
 
 TICK_SECONDS = 600.0
 
-_FORGET = (
+_DELETE_OLD = (
     "DELETE FROM firing WHERE noted_at < now() - interval '30 days'",
     "DELETE FROM bulk WHERE finished_at < now() - interval '30 days'",
     "DELETE FROM rate_slot WHERE at < now() - interval '2 days'",  # the longest span is a day
@@ -18,11 +21,11 @@ _FORGET = (
 )
 
 
-class Housekeeping:
-    """Cleans every ten minutes."""
+class Housekeeping(Duty):
+    """Deletes every ten minutes."""
 
-    def step(self, connection: Connection) -> float:
+    def step(self, connection: Connection) -> Iterator[Done]:
         """Delete what is too old."""
-        for statement in _FORGET:
+        for statement in _DELETE_OLD:
             connection.execute(statement)
-        return TICK_SECONDS
+        yield Done(TICK_SECONDS)

@@ -1,13 +1,13 @@
-"""Brings effects on other runs to their targets: the end of a child to its parent, the cancel of a parent to its children, a
-consent to all runs that wait for it.
+"""Delivery of effects on other runs: the end of a child to its parent, the cancel of a parent to its children, a consent to
+all runs that wait for it.
 
-Whoever causes an effect writes it as a row, in the transaction that causes it. Here the rows of one target are folded in
-one transaction that also deletes them, so that each effect happens exactly once, whoever leads and whenever he dies. It locks
-the target's run first, as everybody does who touches its waits: a leader that was frozen meanwhile finds nothing left.
+The transaction that causes an effect writes it as a row. Here one transaction folds the rows of one target and deletes them, so
+each effect happens exactly once, even if the leader dies. It locks the target's run first, as every transaction on the run's
+waits does: a leader that was frozen before this finds no rows left.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,23 +17,23 @@ import psycopg
 from models.authorization.grants import AUTHORIZED
 from models.runs import children, consents
 from models.runs.effects import EffectResult
-from models.runs.public_event import public
-from models.runtime.bus import PROMOTE, Bus, worker_channel
+from models.runtime.bus import PROMOTE
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
 from models.sql.locking import locked_one
+from scheduler.duty import Done, Duty, Fact
 
 Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], EffectResult]
 
 TICK_SECONDS = 0.25
-GATHER_SECONDS = 0.02  # between two turns: what ends fast is folded together, what ends alone at once
-REST = 1  # as long as a turn took, before the next: half of the loop's time is promotion's
-TURN_SECONDS = 0.05  # of folding, before promotion has its turn again
-ASIDE_SECONDS = 1.0  # before a target is tried again that could not be folded
-TARGETS, BATCH = 100, 500  # rows that a turn looks at, and that it folds of one target
+GATHER_SECONDS = 0.02  # between two turns: fast ends are folded together, a lone one immediately
+REST = 1  # times a turn's duration, before the next turn: half of the loop's time is for promotion
+TURN_SECONDS = 0.05  # of folding, before promotion gets its turn
+ASIDE_SECONDS = 1.0  # before a target that could not be folded is tried again
+TARGETS, BATCH = 100, 500  # rows that a turn looks at; rows of one target that it folds
 
-# By the key of the outbox: ids are in the order of time. The tenant is read along for the planner alone: else it might choose
-# the index of targets, which holds all the rest, and sort it.
+# Read by the outbox's key: ids are in the order of time. The tenant is read for the planner only. Without it the planner may
+# choose the index of targets, which holds all other columns, and sort it.
 _TARGETS = f"""
     SELECT target_run_id, tenant FROM outbox WHERE target_run_id <> ALL(%(aside)s::uuid[]) ORDER BY id LIMIT {TARGETS}
     """
@@ -43,11 +43,12 @@ _ROWS = f"SELECT * FROM outbox WHERE target_run_id = %(run)s ORDER BY id LIMIT {
 _DELETE = "DELETE FROM outbox WHERE target_run_id = %(run)s AND id = ANY(%(rows)s)"
 
 
-class Outbox:
-    """Folds what there is at each hint, and four times a second."""
+class Outbox(Duty):
+    """Folds the rows at each hint, and four times a second."""
 
-    def __init__(self, bus: Bus, cancel_grace_s: float) -> None:
-        self._bus = bus
+    wakes_on = frozenset({PROMOTE})
+
+    def __init__(self, cancel_grace_s: float) -> None:
         self._effects: Mapping[str, Effect] = {
             AUTHORIZED: consents.hear,
             "child_ended": children.hear,
@@ -56,26 +57,28 @@ class Outbox:
         self._next = 0.0
         self._aside: dict[UUID, float] = {}
 
-    def step(self, connection: Connection) -> float:
+    def step(self, connection: Connection) -> Iterator[Done]:
         """Fold the rows of some targets, each in a transaction of its own."""
         began = time.monotonic()
         if began < self._next:
-            return self._next - began
+            yield Done(self._next - began)
+            return
         self._aside = {target: until for target, until in self._aside.items() if until > began}
         rows = connection.execute(_TARGETS, {"aside": list(self._aside)}).fetchall()
         targets = dict.fromkeys(row["target_run_id"] for row in rows)
         for target in targets:
-            self._try(connection, target)
+            yield self._try(connection, target)
             if time.monotonic() > began + TURN_SECONDS:
                 break
         if not targets:
-            return TICK_SECONDS
+            yield Done(TICK_SECONDS)
+            return
         ended = time.monotonic()
         pause = max(GATHER_SECONDS, (ended - began) * REST)
         self._next = ended + pause
-        return pause
+        yield Done(pause)
 
-    def _try(self, connection: Connection, target: UUID) -> None:
+    def _try(self, connection: Connection, target: UUID) -> Done:
         """Fold a target's rows; one that fails must not hold up the others."""
         try:
             with connection.transaction():
@@ -85,28 +88,22 @@ class Outbox:
                 raise
             fact("outbox.failed", level="exception", run=target)
             self._aside[target] = time.monotonic() + ASIDE_SECONDS
-        else:
-            self._tell(folded)
+            return Done()
+        events = [event for one in folded for event in one.events]
+        facts = [Fact.of("run.folded", level="debug", run=event["run_id"], status=event["status"]) for event in events]
+        return Done.of_moves(events, *facts, workers=[worker for one in folded for worker in one.workers])
 
     def _fold(self, connection: Connection, target: UUID) -> list[EffectResult]:
         run = connection.execute(_LOCK, {"run": target}).fetchone()
         if run is None and connection.execute(_EXISTS, {"run": target}).fetchone():
-            return []  # somebody decides about it at the moment
-        # Read behind the lock: whoever folded before has deleted them by now.
+            return []  # locked by another transaction
+        # Read under the lock: rows that another leader has folded are deleted by now.
         rows = connection.execute(_ROWS, {"run": target}).fetchall()
         folded = []
         for name in dict.fromkeys(row["effect"] for row in rows):
             these = [row for row in rows if row["effect"] == name]
-            came_to = self._effects[name](connection, run, these) if run else EffectResult()
-            if came_to.done:
+            result = self._effects[name](connection, run, these) if run else EffectResult()
+            if result.done:
                 connection.execute(_DELETE, {"run": target, "rows": [row["id"] for row in these]})
-            folded.append(came_to)
+            folded.append(result)
         return folded
-
-    def _tell(self, folded: Sequence[EffectResult]) -> None:
-        for worker in {worker for one in folded for worker in one.workers}:
-            self._bus.wake_up(worker_channel(worker))
-        for event in (event for one in folded for event in one.events):
-            fact("run.folded", level="debug", run=event["run_id"], status=event["status"])
-            self._bus.publish_event(event["tenant"], public(event))
-            self._bus.wake_up(PROMOTE, event["queue"])

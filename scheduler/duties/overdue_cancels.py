@@ -1,10 +1,13 @@
-"""Completes cancels that a worker did not answer within the grace and five seconds: the run ends, its activation is fenced."""
+"""Completion of cancels that a worker did not answer within the grace and five seconds.
+
+The run ends, and its activation is fenced.
+"""
+
+from collections.abc import Iterator
 
 from models import control_requests, idle_ends
-from models.runs.public_event import public
-from models.runtime.bus import PROMOTE, Bus
 from models.runtime.database import Connection
-from models.runtime.facts import fact
+from scheduler.duty import Done, Duty, Fact
 
 TICK_SECONDS = 1.0
 
@@ -14,19 +17,14 @@ _OVERDUE = """
     """
 
 
-class OverdueCancels:
+class OverdueCancels(Duty):
     """Looks once a second."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    def step(self, connection: Connection) -> float:
+    def step(self, connection: Connection) -> Iterator[Done]:
         """Complete what is overdue, each in a transaction of its own."""
         for run in connection.execute(_OVERDUE).fetchall():
             why = control_requests.why_canceled(run["control_by"])
-            row = idle_ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=why)
-            if row:
-                fact("run.cancel_completed", run=run["id"])
-                self._bus.publish_event(row["tenant"], public(row))
-                self._bus.wake_up(PROMOTE, row["queue"])
-        return TICK_SECONDS
+            event = idle_ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=why)
+            if event:
+                yield Done.of_moves([event], Fact.of("run.cancel_completed", run=run["id"]))
+        yield Done(TICK_SECONDS)

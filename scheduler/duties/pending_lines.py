@@ -1,4 +1,4 @@
-"""Which lines are to be looked at although no change names them: all of them once, and those that could not be finished."""
+"""Lines that need a recheck although no change names them: all of them once, and those that could not be finished."""
 
 import time
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ TURN_SECONDS = 0.02
 
 
 class Lines:
-    """Remembers lines for one leader; what it forgets when it dies, the next one finds again."""
+    """Remembers lines for one leader; the next leader finds them again by itself."""
 
     def __init__(self) -> None:
         self._due: dict[str, None] = {}
@@ -21,11 +21,11 @@ class Lines:
 
     @property
     def waiting(self) -> bool:
-        """Whether lines are to be looked at."""
+        """Whether any line needs a recheck."""
         return bool(self._due)
 
     def restart(self, queue: str | None = None) -> None:
-        """Look at all lines again, or at those of a queue."""
+        """Recheck all lines, or those of a queue."""
         if queue is None:
             self._queues = None
         elif self._after is None:
@@ -35,11 +35,11 @@ class Lines:
         self._after = ""
 
     def again(self, lines: Iterable[str]) -> None:
-        """Look at these lines again."""
+        """Recheck these lines."""
         self._due |= dict.fromkeys(lines)
 
     def find(self, connection: Connection) -> bool:
-        """Go on to list the lines in which runs wait, for a moment; whether there may be more of them."""
+        """List the next lines in which runs wait, for `TURN_SECONDS`; return whether there may be more."""
         ends = time.monotonic() + TURN_SECONDS
         while self._after is not None and time.monotonic() < ends:
             row = places.next_line(self._after).one(connection)
@@ -53,7 +53,7 @@ class Lines:
         return is_line and (self._queues is None or queue_of(gate) in self._queues)
 
     def take(self, most: int) -> list[str]:
-        """Take some of the lines that are to be looked at."""
+        """Take up to `most` of the lines that need a recheck."""
         taken = list(islice(self._due, most))
         for line in taken:
             del self._due[line]

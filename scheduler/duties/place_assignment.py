@@ -1,67 +1,70 @@
-"""Gives and takes places: a run that competes with others for a key, or for its tenant's share, becomes ready when it holds one.
+"""Assignment of places: a run that competes with others for a key, or for its tenant's share, is ready once it holds a place.
 
-See `models.promotion.places` for the picture. All that one turn gives and takes is one transaction, together with the changes
-that it answers: a leader that dies in between leaves them to the next. A new leader looks at every line once, for it cannot know
-what another one still had to do.
+See `models.promotion.places` for the model. One turn is one transaction that also deletes the changes that it answers: if the
+leader dies before the commit, the next leader finds them. A new leader looks at every line once, because it cannot know what
+the leader before it had left to do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from models.blocked_on import queue_of
 from models.promotion import place_limits, places
 from models.promotion.places import ClosedGates
 from models.runs.effects import EffectResult
-from models.runs.public_event import public
-from models.runtime.bus import PROMOTE, Bus, worker_channel
+from models.runtime.bus import PROMOTE
 from models.runtime.database import Connection, Row
-from models.runtime.facts import fact
 from scheduler.duties.conflicts import settle
 from scheduler.duties.pending_lines import Lines
+from scheduler.duty import Done, Duty, Fact
 from scheduler.promotion.gates import GateReader
 
 TICK_SECONDS = 0.25
-SOON_SECONDS = 0.02  # before a line is looked at again of which somebody held the head
-MOST_LINES = 200  # of those that are only looked at in case
+SOON_SECONDS = 0.02  # before a line whose head was locked is looked at again
+MOST_LINES = 200  # pending lines that one turn looks at
 
 
-class Places:
+class Places(Duty):
     """Looks at each hint, and four times a second."""
 
-    def __init__(self, bus: Bus, cancel_grace_s: float, gates: GateReader) -> None:
-        self._bus, self._gates = bus, gates
-        self._shut = ClosedGates()
+    wakes_on = frozenset({PROMOTE})
+
+    def __init__(self, cancel_grace_s: float, gates: GateReader) -> None:
+        self._gates = gates
+        self._closed = ClosedGates()
         self._grace_ms = round(cancel_grace_s * 1000)
         self._lines = Lines()
 
-    def step(self, connection: Connection) -> float:
-        """Answer some of what changed, in one transaction."""
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """Answer some of the changes, in one transaction."""
         gates = self._gates.read(connection)
-        if (shut := ClosedGates(gates.closed, gates.agents)) != self._shut:
-            self._shut = shut
+        if (closed := ClosedGates(gates.closed, gates.agents)) != self._closed:
+            self._closed = closed
             self._lines.restart()
         more = self._lines.find(connection)
         changes, due = places.changes().all(connection), self._lines.take(MOST_LINES)
-        folded = self._answer(connection, changes, due) if changes or due else EffectResult()
+        settled = EffectResult()
+        if changes or due:
+            placed, settled = self._answer(connection, changes, due)
+            yield _placed(placed)
+            yield _settled(settled)
         if len(changes) == places.BATCH or more:
-            return 0.0
-        if self._lines.waiting or not folded.done:
-            return SOON_SECONDS
-        return min(TICK_SECONDS, gates.changes_in)
+            yield Done(0.0)
+        elif self._lines.waiting or not settled.done:
+            yield Done(SOON_SECONDS)
+        else:
+            yield Done(min(TICK_SECONDS, gates.changes_in))
 
-    def _answer(self, connection: Connection, changes: list[Row], due: list[str]) -> EffectResult:
-        placed: list[Row] = []
+    def _answer(self, connection: Connection, changes: list[Row], due: list[str]) -> tuple[list[Row], EffectResult]:
         try:
             with connection.transaction():
-                folded = self._turn(connection, changes, due, placed)
+                return self._turn(connection, changes, due)
         except Exception:
             self._lines.again(due)
             raise
-        self._tell(folded, placed)
-        return folded
 
-    def _turn(self, connection: Connection, changes: list[Row], due: list[str], placed: list[Row]) -> EffectResult:
-        """Draw the consequences; who holds all its places now is added to `placed`."""
+    def _turn(self, connection: Connection, changes: list[Row], due: list[str]) -> tuple[list[Row], EffectResult]:
+        """Assign places after these changes; return the runs that hold all their places now, and the settled conflicts."""
         runs = list(dict.fromkeys(change["run_id"] for change in changes if change["run_id"]))
         locked = [row["id"] for row in places.lock(runs).all(connection)] if runs else []
         if changes:
@@ -70,11 +73,11 @@ class Places:
         for queue in dict.fromkeys(change["queue"] for change in changes if change["queue"]):
             self._changed(connection, queue, limits)
         freed = [row["line"] for row in places.free(locked).all(connection)] if locked else []
-        placed += self._move_up(connection, locked, dict.fromkeys([*due, *freed]), limits)
-        return settle(connection, locked, self._grace_ms)
+        placed = self._move_up(connection, locked, dict.fromkeys([*due, *freed]), limits)
+        return placed, settle(connection, locked, self._grace_ms)
 
     def _changed(self, connection: Connection, queue: str, limits: "_Limits") -> None:
-        """Look at all lines of a queue whose limits changed; what is in flight counts from now on."""
+        """Mark all lines of a queue whose limits changed as pending; count its runs in flight from now on."""
         self._lines.restart(queue)
         if limits.of_tenants(queue):
             while len(place_limits.count_in(queue).all(connection)) == places.BATCH:
@@ -85,9 +88,9 @@ class Places:
     def _move_up(
         self, connection: Connection, asking: list[UUID], lines: dict[str, None], limits: "_Limits"
     ) -> list[Row]:
-        """Send who asks to the lines, and admit heads, until nobody moves any more; gives those that are ready.
+        """Send the asking runs to their lines and admit heads until no run moves; return the runs that are ready.
 
-        Twice at most: from the key's line to the tenant's.
+        Takes two rounds at most: from the key's line to the tenant's.
         """
         ready: list[Row] = []
         while asking or lines:
@@ -99,29 +102,27 @@ class Places:
         return ready
 
     def _admit(self, connection: Connection, most: Mapping[str, int | None]) -> list[Row]:
-        freed = places.give_way(most, self._shut).all(connection)
+        freed = places.give_way(most, self._closed).all(connection)
         self._lines.again(row["line"] for row in freed if row["line"] not in most)
-        heads = places.admit(most, self._shut).all(connection)
+        heads = places.admit(most, self._closed).all(connection)
         self._lines.again(row["line"] for row in heads if row["left_out"])
         if len(heads) >= places.BATCH:
             self._lines.again(most)
         return heads
 
-    def _tell(self, folded: EffectResult, placed: list[Row]) -> None:
-        for row in placed:
-            fact("run.placed", level="debug", run=row["id"], queue=row["queue"])
-        for queue in {row["queue"] for row in placed}:
-            self._bus.wake_up(PROMOTE, queue)
-        for event in folded.events:
-            fact("run.canceled", run=event["run_id"], reason=event["reason"])
-            self._bus.publish_event(event["tenant"], public(event))
-            self._bus.wake_up(PROMOTE, event["queue"])
-        for worker in set(folded.workers):
-            self._bus.wake_up(worker_channel(worker))
+
+def _placed(runs: list[Row]) -> Done:
+    facts = [Fact.of("run.placed", level="debug", run=run["id"], queue=run["queue"]) for run in runs]
+    return Done(queues=[run["queue"] for run in runs], facts=facts)
+
+
+def _settled(result: EffectResult) -> Done:
+    facts = [Fact.of("run.canceled", run=event["run_id"], reason=event["reason"]) for event in result.events]
+    return Done.of_moves(result.events, *facts, workers=result.workers)
 
 
 class _Limits:
-    """How many places each line has; None: as many as are asked for."""
+    """Number of places of each line; None: no limit."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._queues = {row["name"]: row for row in rows}

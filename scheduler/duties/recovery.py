@@ -1,24 +1,23 @@
-"""Recovers what dead workers left: finds the dead, then makes the runs that they lease ready again.
+"""Recovery of the runs of dead workers: finds the dead workers, then makes the runs that they lease ready again.
 
 A worker is dead when its liveness lock (seen in `pg_locks`, never taken) has been free for two seconds in one unbroken
 scheduler session, or when its lease has expired. During the first full lease after this session or the server began
-nobody is declared dead: a restart of PostgreSQL must not look like the death of everybody.
+no worker is declared dead: a restart of PostgreSQL must not look like the death of all workers.
 """
 
 import json
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
 from models import moves
 from models.fleet import workers
 from models.lifecycle import Reason, Verb
-from models.runs.public_event import public
-from models.runtime.bus import PROMOTE, Bus
 from models.runtime.database import Connection, Row
-from models.runtime.facts import fact
 from models.runtime.session_locks import held
 from models.sql.locking import locked_first
 from models.statement import Statement
+from scheduler.duty import Done, Duty, Fact
 
 LOCK_FREE_SECONDS = 2.0
 TICK_SECONDS = 0.5
@@ -38,22 +37,26 @@ _ORPHANS = locked_first(
 )
 
 
-class Recovery:
-    """Looks twice a second; made anew with each session of the leader."""
+class Recovery(Duty):
+    """Looks twice a second; made again for each session of the leader."""
 
-    def __init__(self, bus: Bus, lease_s: float) -> None:
-        self._bus, self._lease_s = bus, lease_s
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
         self._since = time.monotonic()
         self._free_since: dict[UUID, float] = {}
 
-    def step(self, connection: Connection) -> float:
-        """Declare the dead, then recover a batch of their runs."""
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """Declare workers dead, then recover a batch of their runs."""
         if self._may_judge(connection):
             for worker in self._dead(connection):
                 if workers.leave(worker).one(connection):
-                    fact("worker.found_dead", level="warning", worker=worker)
-        recovered = self._recover(connection)
-        return 0.0 if recovered == BATCH else TICK_SECONDS
+                    yield Done(facts=[Fact.of("worker.found_dead", level="warning", worker=worker)])
+        with connection.transaction():
+            orphans = connection.execute(_ORPHANS).fetchall()
+            events = [event for orphan in orphans if (event := _release(orphan).one(connection))]
+        facts = [Fact.of("run.recovered", run=event["run_id"], status=event["status"]) for event in events]
+        yield Done.of_moves(events, *facts)
+        yield Done(0.0 if len(orphans) == BATCH else TICK_SECONDS)
 
     def _may_judge(self, connection: Connection) -> bool:
         if time.monotonic() - self._since < self._lease_s:
@@ -68,16 +71,6 @@ class Recovery:
         unlocked = {worker for worker, since in self._free_since.items() if now - since >= LOCK_FREE_SECONDS}
         return [row["id"] for row in rows if row["expired"] or row["id"] in unlocked]
 
-    def _recover(self, connection: Connection) -> int:
-        with connection.transaction():
-            orphans = connection.execute(_ORPHANS).fetchall()
-            recovered = [row for orphan in orphans if (row := _release(orphan).one(connection))]
-        for row in recovered:
-            fact("run.recovered", run=row["run_id"], status=row["status"])
-            self._bus.publish_event(row["tenant"], public(row))
-            self._bus.wake_up(PROMOTE, row["queue"])
-        return len(orphans)
-
 
 def _release(orphan: Row) -> Statement:
     error = {
@@ -90,7 +83,7 @@ def _release(orphan: Row) -> Statement:
         orphan["id"],
         orphan["epoch"],
         orphan["lease_worker"],
-        # A worker that was cut off may claim a run before it learns that it was declared dead: nothing was lost with that.
+        # A worker that was cut off may claim a run before it learns that it was declared dead: then nothing was lost.
         verb=Verb.HAND_BACK if orphan["claimed_late"] else Verb.RECOVER,
         reason=Reason.WORKER_LOST,
         error=json.dumps(error),

@@ -1,10 +1,10 @@
-"""Forgets runs that ended longer ago than they are kept, unless somebody may still ask for what came of them.
+"""Deletion of runs that ended longer ago than they are kept, unless another run may still read their result.
 
-A run is kept while its parent is there, which may be tried again and then asks what became of its children; while it has
-children that have not ended; and while another run, a retry of its parent say, was told how it ended.
+A run is kept while its parent exists, which may be retried and then reads the results of its children; while it has children
+that have not ended; and while another run, for example a retry of its parent, holds its result in a wait or a signal.
 
-Runs are looked at in the order of their ids, which is that of their age: a sweep goes once from the oldest to those that are too
-young, some at a time, and remembers where it was. So no look costs more than a page, and none is at what is young.
+A sweep reads the runs once in the order of their ids, which is that of their age. It works page by page, remembers its position
+and stops at the first run that is too young. So a look costs a page at most, and no look reads young runs.
 """
 
 import time
@@ -15,16 +15,19 @@ from uuid import UUID
 from models.ids import earliest
 from models.runs.deletion import forget
 from models.runtime.database import Connection, Row
-from models.runtime.facts import fact
+from scheduler.duty import Done, Duty, Fact
 
 SWEEP_SECONDS = 600.0
 TURN_SECONDS = 0.025
-REST = 1  # as long as a turn took, before the next: half of the loop's time is promotion's
+REST = 1  # times a turn's duration, before the next turn: half of the loop's time is for promotion
 PAGE = 500
-BATCH, HEAVIEST = 100, 2000  # runs that one transaction deletes, and rows that belong to them: at least one run
+BATCH, HEAVIEST = (
+    100,
+    2000,
+)  # most runs that one transaction deletes, and most rows that belong to them; at least one run
 
-# A parent is of the same tenant: said, because the list of a tenant would be read whole without it. A child that has not ended is
-# asked for in words that no partial index has: a few of them today would make a plan that reads all of them tomorrow.
+# Without the parent's tenant in the condition the planner may read a tenant's whole list. The condition on children that have
+# not ended matches no partial index on purpose: a plan made for a few open children would later read all of them.
 _PAGE = f"""
     SELECT id, seq + step_count + log_lines AS weight, coalesce(finished_at, now()) < now() - %(kept)s
         AND NOT EXISTS (SELECT FROM run AS parent WHERE parent.id = run.parent_run_id AND parent.tenant = run.tenant OFFSET 0)
@@ -38,7 +41,7 @@ _PAGE = f"""
     """
 
 
-class Retention:
+class Retention(Duty):
     """Sweeps every ten minutes, in short turns."""
 
     def __init__(self, days: int) -> None:
@@ -46,16 +49,17 @@ class Retention:
         self._reached = UUID(int=0)
         self._forgotten = 0
 
-    def step(self, connection: Connection) -> float:
-        """Look at the next pages, and forget what is over."""
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """Read the next pages, and delete their runs that are no longer kept."""
         began = time.monotonic()
         while time.monotonic() < began + TURN_SECONDS:
             if not self._next_page(connection, began + TURN_SECONDS):
-                return self._rest()
-        return (time.monotonic() - began) * REST
+                yield self._finished()
+                return
+        yield Done((time.monotonic() - began) * REST)
 
     def _next_page(self, connection: Connection, until: float) -> bool:
-        """Forget what is over on a page, as far as the time allows; False at the end of the sweep."""
+        """Delete runs of a page, as far as the time allows; return False at the end of the sweep."""
         young = earliest(datetime.now(UTC) - self._kept)
         page = connection.execute(_PAGE, {"kept": self._kept, "reached": self._reached, "young": young}).fetchall()
         for batch in _batches(page):
@@ -66,15 +70,14 @@ class Retention:
                 return True
         return len(page) == PAGE
 
-    def _rest(self) -> float:
-        if self._forgotten:
-            fact("runs.forgotten", runs=self._forgotten)
+    def _finished(self) -> Done:
+        facts = [Fact.of("runs.forgotten", runs=self._forgotten)] if self._forgotten else []
         self._reached, self._forgotten = UUID(int=0), 0
-        return SWEEP_SECONDS
+        return Done(SWEEP_SECONDS, facts=facts)
 
 
 def _batches(page: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Cut a page into what one transaction may delete; what is not over weighs nothing."""
+    """Yield the parts of a page that one transaction each may delete; runs that are kept weigh nothing."""
     batch: list[Row] = []
     runs, weight = 0, 0
     for row in page:

@@ -1,22 +1,21 @@
-"""Opens the gates of single runs when their time has come: of declined tickets, and of runs that were not to begin before."""
+"""Release of single runs whose gate ends at a set time: declined tickets, and runs that were not to start before it."""
+
+from collections.abc import Iterator
 
 from models.promotion import tickets
-from models.runtime.bus import PROMOTE, Bus
 from models.runtime.database import Connection
+from scheduler.duty import Done, Duty
 
 TICK_SECONDS = 0.5
 
 
-class Lifting:
-    """Looks twice a second, and at the moment at which the next gate opens."""
+class Lifting(Duty):
+    """Looks twice a second, and at the time at which the next gate opens."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    def step(self, connection: Connection) -> float:
-        """Open what is due."""
-        for queue in {row["queue"] for row in tickets.lift().all(connection)}:
-            self._bus.wake_up(PROMOTE, queue)
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """Open the gates that are due."""
+        if lifted := tickets.lift().all(connection):
+            yield Done(queues=[row["queue"] for row in lifted])
         row = tickets.next_lift().one(connection)
         seconds = row["seconds"] if row else None
-        return TICK_SECONDS if seconds is None else min(TICK_SECONDS, max(0.0, seconds))
+        yield Done(TICK_SECONDS if seconds is None else min(TICK_SECONDS, max(0.0, seconds)))

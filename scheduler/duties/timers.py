@@ -1,10 +1,10 @@
-"""Ends waits whose time has come: sleeps, and waits for somebody who did not come in time."""
+"""End of waits whose time has come: sleeps, and waits that nobody answered in time."""
 
-from models.runs.announcing import announce
-from models.runtime.bus import Bus
+from collections.abc import Iterator
+
 from models.runtime.database import Connection
-from models.runtime.facts import fact
 from models.waiting import waits
+from scheduler.duty import Done, Duty
 
 TICK_SECONDS = 0.25
 BATCH = 200
@@ -15,14 +15,11 @@ _DUE = f"""
     """
 
 
-class Timers:
-    """Looks four times a second, by an index that holds open waits with a time alone."""
+class Timers(Duty):
+    """Looks four times a second, by an index that holds only open waits with a time."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    def step(self, connection: Connection) -> float:
-        """End what is due, each run in a transaction of its own."""
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """End the waits that are due, each run's in a transaction of its own."""
         due = connection.execute(_DUE).fetchall()
         for run, tenant in {row["run_id"]: row["tenant"] for row in due}.items():
             with connection.transaction():
@@ -30,7 +27,5 @@ class Timers:
                 over = waits.resolve_due(run).all(connection)
                 events = waits.wake(connection, run_state, over) if run_state else []
             if run_state and over:
-                announce(self._bus, run_state, events)
-            for event in events:
-                fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
-        return 0.0 if len(due) == BATCH else TICK_SECONDS
+                yield Done.of_waits(run_state, events)
+        yield Done(0.0 if len(due) == BATCH else TICK_SECONDS)

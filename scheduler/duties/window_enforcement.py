@@ -1,15 +1,15 @@
-"""Brings runs in line with the gates: what is closed loses its tickets and, where its window says so, its slots; what waits
-for a window that is open goes on.
+"""Enforcement of the gates on runs: a closed gate withdraws tickets and, where its window pauses, asks executing runs to park.
+A run that waits for a window resumes when it is open.
 """
+
+from collections.abc import Iterator
 
 from models import control_requests
 from models.lifecycle import Reason
 from models.promotion import tickets
-from models.runs.announcing import announce
-from models.runtime.bus import Bus, worker_channel
 from models.runtime.database import Connection, Row
-from models.runtime.facts import fact
 from models.waiting import waits
+from scheduler.duty import Done, Duty, Fact
 from scheduler.promotion.gates import GateReader, Gates
 
 TICK_SECONDS = 0.5
@@ -21,49 +21,43 @@ _WAITING = f"""
     """
 
 
-class Closing:
-    """Looks twice a second, and at the moment at which a window opens or closes."""
+class Closing(Duty):
+    """Looks twice a second, and at the time at which a window opens or closes."""
 
-    def __init__(self, gates: GateReader, bus: Bus) -> None:
-        self._gates, self._bus = gates, bus
+    def __init__(self, gates: GateReader) -> None:
+        self._gates = gates
 
-    def step(self, connection: Connection) -> float:
-        """Withdraw tickets and ask for parks where gates are closed; wake what waits for windows that are open."""
+    def step(self, connection: Connection) -> Iterator[Done]:
+        """Withdraw tickets and ask for parks where gates are closed; wake the runs that wait for open windows."""
         gates = self._gates.read(connection)
-        for row in control_requests.take_windows_back(windows=[*gates.pausing]).all(connection):
-            fact("run.window_reopened", run=row["id"])
-        woken = self._open(connection, gates)
+        reopened = control_requests.take_windows_back(windows=[*gates.pausing]).all(connection)
+        yield Done(facts=[Fact.of("run.window_reopened", run=row["id"]) for row in reopened])
+        waiting = connection.execute(_WAITING, {"closed": list(gates.closed)}).fetchall()
+        for row in waiting:
+            with connection.transaction():
+                run_state = waits.lock_run(row["run_id"], row["tenant"]).one(connection)
+                events = self._wake(connection, run_state) if run_state else []
+            if run_state and events:
+                yield Done.of_waits(run_state, events)
         if gates.any_closed:
-            self._close(connection, gates)
-        return 0.0 if woken == BATCH else min(TICK_SECONDS, gates.changes_in)
+            yield from self._close(connection, gates)
+        yield Done(0.0 if len(waiting) == BATCH else min(TICK_SECONDS, gates.changes_in))
 
-    def _close(self, connection: Connection, gates: Gates) -> None:
+    @staticmethod
+    def _close(connection: Connection, gates: Gates) -> Iterator[Done]:
         closed = {"windows": list(gates.closed), "queues": list(gates.queues), "agents": list(gates.agents)}
-        for row in tickets.withdraw(**closed).all(connection):
-            fact("run.withdrawn", run=row["id"], queue=row["queue"])
+        withdrawn = tickets.withdraw(**closed).all(connection)
+        yield Done(facts=[Fact.of("run.withdrawn", run=row["id"], queue=row["queue"]) for row in withdrawn])
         if gates.pausing:
             asked = control_requests.ask_for_windows(
                 windows=list(gates.pausing), queues=gates.pausing_queues, agents=gates.pausing_agents
-            )
-            for row in asked.all(connection):
-                self._bus.wake_up(worker_channel(row["lease_worker"]))
-                fact("run.window_closed", run=row["id"], worker=row["lease_worker"])
-
-    def _open(self, connection: Connection, gates: Gates) -> int:
-        """Let the runs go on whose window is open or was deleted, each in a transaction of its own."""
-        rows = connection.execute(_WAITING, {"closed": list(gates.closed)}).fetchall()
-        for row in rows:
-            with connection.transaction():
-                run_state = waits.lock_run(row["run_id"], row["tenant"]).one(connection)
-                events = self._go_on(connection, run_state) if run_state else []
-            if run_state and events:
-                announce(self._bus, run_state, events)
-            for event in events:
-                fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
-        return len(rows)
+            ).all(connection)
+            facts = [Fact.of("run.window_closed", run=row["id"], worker=row["lease_worker"]) for row in asked]
+            yield Done(workers=[row["lease_worker"] for row in asked], facts=facts)
 
     @staticmethod
-    def _go_on(connection: Connection, run_state: Row) -> list[Row]:
+    def _wake(connection: Connection, run_state: Row) -> list[Row]:
+        """End the run's wait for a window that is open or was deleted."""
         over = waits.resolve(run_state["id"], run_state["epoch"], ("window",), outcome="opened", by=None).all(
             connection
         )

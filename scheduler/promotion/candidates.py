@@ -1,8 +1,8 @@
-"""Reads the heads of the ready index: for each class that may run now, the next runs in their order.
+"""Heads of the ready index: for each class that may run now, the next runs in their order.
 
 A class is (queue, agent, window, resumed). Within it the index is already in the order of promotion: priority, fair tag,
-age. So each class costs one short index scan, whatever waits behind its head, and a class that may not run (its agent is
-served by nobody, its window is closed) is never touched.
+age. So each class costs one short index scan, however many runs wait behind its head. A class that may not run (no worker
+serves its agent, or its window is closed) is never read.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ CANDIDATES = """
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A run that nothing but capacity holds back; the fields are those of the rows, in their order."""
+    """A run that only capacity holds back; the fields are the columns of the query, in their order."""
 
     id: UUID
     priority: int

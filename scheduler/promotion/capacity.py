@@ -1,10 +1,10 @@
-"""Reads what each queue's workers can take now: only live, consuming workers that do not drain offer slots."""
+"""Capacity of each queue's workers: only live, consuming workers that do not drain offer slots."""
 
 from dataclasses import dataclass
 
 from models.runtime.database import Connection
 
-# Each worker's runs and each queue's tickets are counted by the index of what is in flight, however the planner sees it.
+# The lateral subqueries make the planner count each worker's runs and each queue's tickets by the index of runs in flight.
 _CAPACITY = """
     WITH live AS (
         SELECT id, queue, slots, agents FROM worker
@@ -35,7 +35,7 @@ class Capacity:
 
     @property
     def free(self) -> int:
-        """How many runs may be promoted now."""
+        """Number of runs that may be promoted now."""
         return max(0, self.open_slots - self.tickets)
 
 

@@ -1,9 +1,9 @@
-"""The tag that a run which had started before takes with it when it is promoted: with it, it will queue after its next park.
+"""Fair tags of runs that had started before: a promotion assigns the tag with which the run queues after its next park.
 
-A new run pays its tenant's share once, when it is accepted. One that wakes again and again pays for each further activation
-here, by the same rule: one unit, divided by the tenant's weight, behind the tenant's last and behind the virtual time.
-So of many that wake all the time each has its turn, and a tenant that has many of them does not keep others from theirs.
-What a leader remembers here dies with it; the next one starts everybody at the virtual time.
+A new run pays its tenant's share once, when it is accepted. A run that wakes repeatedly pays for each further activation
+here, by the same rule: one unit, divided by the tenant's weight, after the tenant's last tag and after the virtual time.
+So each of many waking runs gets its turn, and a tenant with many of them does not starve other tenants.
+The memory ends with its leader; the next leader starts every tenant at the virtual time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _TIMES = "SELECT priority, tag FROM virtual_time WHERE queue = %(queue)s"
 
 
 class NextTags:
-    """Remembers the last tag that each tenant's started runs were given, for one leader."""
+    """Remembers the last tag of each tenant's started runs, for one leader."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, int, str], float] = {}
@@ -24,7 +24,7 @@ class NextTags:
     def of(
         self, connection: Connection, queue: str, chosen: Sequence[Candidate], weights: Mapping[str, float]
     ) -> list[float | None]:
-        """Give the next tag of each chosen run; None for a new one, which keeps its own."""
+        """Return the next tag of each chosen run; None for a new run, which keeps its own."""
         if not any(run.resumed for run in chosen):
             return [None] * len(chosen)
         times = {row["priority"]: row["tag"] for row in connection.execute(_TIMES, {"queue": queue}).fetchall()}
@@ -33,7 +33,7 @@ class NextTags:
         return [self._next(queue, times, run, weights) if run.resumed else None for run in chosen]
 
     def _forget(self, queue: str, times: Mapping[int, float]) -> None:
-        """Forget whose next run would begin where the others are."""
+        """Forget tenants whose next run would begin at the virtual time anyway."""
         self._last = {at: tag for at, tag in self._last.items() if at[0] != queue or tag > times.get(at[1], 0.0)}
 
     def _next(self, queue: str, times: Mapping[int, float], run: Candidate, weights: Mapping[str, float]) -> float:

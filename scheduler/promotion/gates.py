@@ -1,10 +1,10 @@
-"""Which classes of runs may be promoted now: those of no closed window, no paused queue and no paused agent.
+"""Gates of promotion: only runs of open windows, unpaused queues and unpaused agents may be promoted.
 
-A window gates the runs that name it, the runs of a queue that names it, and the runs of an agent that names it; a run goes
-only while all of them are open. A class that may not go is never read, so that it costs nothing however many runs it has.
+A window gates the runs that name it, the runs of a queue that names it, and the runs of an agent that names it. A run may be
+promoted only while all of them are open. A gated class is never read, so it costs nothing however many runs it has.
 
-What was configured is read four times a second at most; where a window's own time decides, the change is seen in time,
-by the database's clock.
+The configuration is read four times a second at most. Changes by a window's own times are seen on time, by the database's
+clock.
 """
 
 import time
@@ -16,7 +16,7 @@ from models.calendar.window_state import Standings
 from models.calendar.window_times import Standing
 from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
-from scheduler.promotion.queue_rules import Rule, rule
+from scheduler.promotion.headroom import Rule
 
 FRESH_SECONDS = 0.25
 
@@ -32,15 +32,15 @@ _AGENTS = """
     SELECT name, paused, window_name, run_limit FROM agent
     WHERE paused OR window_name IS NOT NULL OR run_limit IS NOT NULL
     """
-_UNKNOWN = Standing(False, None)  # a window whose zone this machine does not know lets nothing go
+_UNKNOWN = Standing(False, None)  # a window whose time zone this machine does not know stays closed
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What is closed now; `changes_in` is the number of seconds after which that may be another.
+    """Windows, queues and agents that are closed now; `changes_in` is the number of seconds until that may change.
 
     `pausing` are the closed windows that park executing runs, with the queues and agents that each of them gates. `rules` and
-    `agent_limits` are what else holds queues and agents back.
+    `agent_limits` are the other limits of queues and agents.
     """
 
     closed: frozenset[str] = frozenset()
@@ -55,22 +55,22 @@ class Gates:
     agent_limits: Mapping[str, int] = field(default_factory=dict)
 
     def windows(self) -> list[str]:
-        """Name the classes of windows that may go: none, and the open ones."""
+        """Return the window names whose runs may be promoted: no window, and the open ones."""
         return ["", *self.open]
 
     def serving(self, agents: Iterable[str]) -> list[str]:
-        """Leave out the agents that may not go."""
+        """Return those of the agents whose runs may be promoted."""
         return [agent for agent in agents if agent not in self.agents]
 
     @property
     def any_closed(self) -> bool:
-        """Whether anything at all is held back."""
+        """Whether any gate is closed."""
         return bool(self.closed or self.queues or self.agents)
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What is read of a window."""
+    """The columns of a window that decide whether it is open."""
 
     name: str
     cron: str
@@ -92,10 +92,10 @@ class GateReader:
         self._agents: list[Row] = []
         self._read_at = float("-inf")
         self._now: datetime | None = None
-        self._said: dict[str, bool] = {}
+        self._reported: dict[str, bool] = {}
 
     def read(self, connection: Connection) -> Gates:
-        """Say what is closed now."""
+        """Return what is closed now."""
         if self._now is None or time.monotonic() >= self._read_at + FRESH_SECONDS:
             self._configured(connection)
         return self._gates()
@@ -111,22 +111,22 @@ class GateReader:
     def _gates(self) -> Gates:
         assert self._now is not None
         now = self._now + timedelta(seconds=time.monotonic() - self._read_at)
-        stand = {window.name: self._standing(window, now) for window in self._windows}
-        closed = frozenset(name for name, standing in stand.items() if not standing.open)
+        standings = {window.name: self._standing(window, now) for window in self._windows}
+        closed = frozenset(name for name, standing in standings.items() if not standing.open)
         pausing = frozenset(
             window.name for window in self._windows if window.name in closed and window.on_close == "pause"
         )
-        ends = [(standing.until - now).total_seconds() for standing in stand.values() if standing.until]
+        ends = [(standing.until - now).total_seconds() for standing in standings.values() if standing.until]
         return Gates(
             closed=closed,
-            open=tuple(name for name in stand if name not in closed),
+            open=tuple(name for name in standings if name not in closed),
             queues=_closed(self._queues, closed),
             agents=_closed(self._agents, closed),
             pausing=pausing,
             pausing_queues=_gated(self._queues, pausing),
             pausing_agents=_gated(self._agents, pausing),
             changes_in=max(0.0, min(ends, default=3600.0)),
-            rules={row["name"]: rule(row) for row in self._queues},
+            rules={row["name"]: Rule.of(row) for row in self._queues},
             agent_limits={row["name"]: row["run_limit"] for row in self._agents if row["run_limit"] is not None},
         )
 
@@ -135,10 +135,10 @@ class GateReader:
             found = self._standings.of(window, now)
         except ValueError as error:
             found = _UNKNOWN
-            if self._said.get(window.name) is not False:
+            if self._reported.get(window.name) is not False:
                 fact("window.unusable", level="error", window=window.name, why=error)
-        if self._said.get(window.name) != found.open:
-            self._said[window.name] = found.open
+        if self._reported.get(window.name) != found.open:
+            self._reported[window.name] = found.open
             fact("window.open" if found.open else "window.closed", window=window.name, until=found.until)
         return found
 

@@ -1,14 +1,15 @@
-"""How many more runs of a queue may be promoted now: what its workers can take, less what limits and a rate forbid.
+"""Headroom of a queue: how many more runs its workers can take now, less what its limits and its rate forbid.
 
-What is in flight, leased or with a ticket, is counted by its own index, and only where a limit asks for it.
+Runs in flight, leased or with a ticket, are counted by their own index, and only where a limit needs the count.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.runtime.database import Connection
+from models.runtime.database import Connection, Row
 from scheduler.promotion.candidates import Candidate
-from scheduler.promotion.queue_rules import Rate, Rule
+
+SLOTS_OF_A_RATE = 100
 
 _IN_FLIGHT = """
     SELECT queue, agent, count(*)::int AS runs FROM run WHERE ticket_at IS NOT NULL OR lease_worker IS NOT NULL
@@ -21,11 +22,41 @@ _STARTED = """
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `limit` new runs start within any span of `per_s` seconds."""
+
+    limit: int
+    per_s: float
+
+    @property
+    def slot_s(self) -> float:
+        """The length of the slots in which starts are counted."""
+        return self.per_s / SLOTS_OF_A_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The limits of one queue; None: no limit. A cordoned queue starts no new runs; those that had started continue."""
+
+    cordoned: bool = False
+    limit: int | None = None
+    tenant_limit: int | None = None
+    rate: Rate | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row: Row) -> "Rule":
+        """Return the rule of a queue's row."""
+        rate = Rate(row["rate"]["limit"], row["rate"]["per_ms"] / 1000) if row["rate"] else None
+        return cls(row["cordoned"], row["run_limit"], row["tenant_limit"], rate, row["weights"] or {})
+
+
 @dataclass(slots=True)
 class Room:
-    """Room for `total` runs, for `new` among them (None: for all), and for so many of each agent that is limited.
+    """Room for `total` runs, for `new` among them (None: for all), and for so many of each limited agent.
 
-    `changes_in` is the number of seconds after which a rate may give more.
+    `changes_in` is the number of seconds after which a rate may allow more.
     """
 
     total: int
@@ -34,7 +65,7 @@ class Room:
     changes_in: float = 3600.0
 
     def takes(self, run: Candidate) -> bool:
-        """Whether there is room for this run."""
+        """Return whether there is room for this run."""
         return (
             self.total > 0 and (run.resumed or self.new is None or self.new > 0) and self.agents.get(run.agent, 1) > 0
         )
@@ -49,7 +80,7 @@ class Room:
 
     @property
     def kinds(self) -> list[bool]:
-        """Which runs there is any room for: those that had started (True), and new ones (False)."""
+        """Kinds of runs that there is room for: those that had started (True), and new ones (False)."""
         return [True] if self.new is not None and self.new <= 0 else [False, True]
 
 

@@ -1,30 +1,33 @@
-"""Promotes runs: as many as the workers of a queue can take now, in the order of the ready index, where no gate is closed and
-no limit is reached.
+"""Promotion of runs: as many as the workers of a queue can take now, in the order of the ready index, where no gate is closed
+and no limit is reached.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from models.promotion import place_limits, places, tickets
+from models.runtime.bus import FREED, PROMOTE
 from models.runtime.database import Connection, Row
+from scheduler.duty import Done, Duty
 from scheduler.promotion.candidates import Candidate, read_candidates
 from scheduler.promotion.capacity import Capacity, read_capacity
 from scheduler.promotion.fair_tags import NextTags
 from scheduler.promotion.gates import GateReader, Gates
-from scheduler.promotion.headroom import Room, read_room
+from scheduler.promotion.headroom import Room, Rule, read_room
 from scheduler.promotion.pacing import FILL_SECONDS, Pace
-from scheduler.promotion.queue_rules import Rule
 from scheduler.promotion.selection import Turn, choose
 
 TICK_SECONDS = 0.5
-AT_ONCE = 1000  # promotions of a queue in one tick: others have their turn in between
+AT_ONCE = 1000  # promotions of a queue in one tick: other queues get their turn in between
 LINED_UP = 500
-SOON_SECONDS = 0.02  # before what was chosen in vain is looked at again
+SOON_SECONDS = 0.02  # before a queue whose chosen runs did not all fit is read again
 
 
-class Promotion:
-    """Gives free slots to ready runs. The broker never mirrors the backlog: a ticket is made for a free slot only."""
+class Promotion(Duty):
+    """Assigns free slots to ready runs. The broker never mirrors the backlog: a ticket is made for a free slot only."""
+
+    wakes_on = frozenset({PROMOTE, FREED})
 
     def __init__(
         self, publish: Callable[[list[Row]], None], gates: GateReader, *, fill_s: float = FILL_SECONDS
@@ -35,8 +38,11 @@ class Promotion:
         self._queues: tuple[str, ...] = ()
         self._tags = NextTags()
 
-    def step(self, connection: Connection) -> float:
+    def step(self, connection: Connection) -> Iterator[Done]:
         """Promote once in every queue; tickets are published after the commit."""
+        yield Done(self._in_every_queue(connection))
+
+    def _in_every_queue(self, connection: Connection) -> float:
         now = time.monotonic()
         if rest := min((self._paces[queue].wait(now) for queue in self._queues), default=0.0):
             return rest
@@ -50,13 +56,13 @@ class Promotion:
         return min(TICK_SECONDS, look_again)
 
     def _in_turn(self, connection: Connection, capacity: Capacity, gates: Gates) -> float:
-        """Promote as many in one queue as its pace lets; gives the seconds after which there may be more to do."""
+        """Promote as many in one queue as its pace allows; return the seconds after which there may be more to do."""
         pace, now = self._paces[capacity.queue], time.monotonic()
         most = min(pace.allowed(capacity.free, now), AT_ONCE)
         return self._promote(connection, capacity, gates, most) if most else pace.wait(now)
 
     def _promote(self, connection: Connection, capacity: Capacity, gates: Gates, most: int) -> float:
-        """Promote so many in one queue at most; gives the seconds after which there may be more to do."""
+        """Promote up to `most` in one queue; return the seconds after which there may be more to do."""
         rule = gates.rules.get(capacity.queue, Rule())
         room = read_room(connection, capacity.queue, most, rule, gates.agent_limits)
         if room.total <= 0:
@@ -75,7 +81,7 @@ class Promotion:
 
     @staticmethod
     def _line_up(connection: Connection, candidates: list[Candidate]) -> bool:
-        """Send those to their lines that became ready before their queue limited tenants; whether there are any."""
+        """Send runs that became ready before their queue limited tenants to their lines; return whether there were any."""
         strays = places.strays([run.id for run in candidates]).all(connection) if candidates else []
         if strays:
             places.line_up([row["id"] for row in strays]).all(connection)
@@ -83,7 +89,7 @@ class Promotion:
 
     @staticmethod
     def _without_surplus(connection: Connection, chosen: list[Candidate]) -> list[Candidate]:
-        """Leave out those that have one place too many of a limit that was lowered since; they ask for it again."""
+        """Leave out runs whose place is above a limit that was lowered since; they ask for a place again."""
         lined = [run.id for run in chosen if run.lined]
         surplus = {row["id"] for row in place_limits.take_back(lined).all(connection)} if lined else set()
         return [run for run in chosen if run.id not in surplus]
@@ -93,14 +99,14 @@ class Promotion:
         connection: Connection, capacity: Capacity, gates: Gates, room: Room, rule: Rule
     ) -> list[Candidate]:
         agents = [agent for agent in gates.serving(capacity.agents) if room.agents.get(agent, 1) > 0]
-        # Runs that were accepted before their queue limited tenants are many, and sent to their lines as they come up.
+        # Many runs may have been accepted before their queue limited tenants; they are sent to their lines as they come up.
         limit = room.total if rule.tenant_limit is None else max(room.total, LINED_UP)
         return read_candidates(
             connection, capacity.queue, agents=agents, windows=gates.windows(), limit=limit, kinds=room.kinds
         )
 
     def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Row]:
-        """Give tickets to the chosen runs; the rows in the order in which they were chosen."""
+        """Make tickets for the chosen runs; return their rows in the order in which the runs were chosen."""
         tags = self._tags.of(connection, capacity.queue, chosen, rule.weights)
         slot_s = rule.rate.slot_s if rule.rate else None
         rows = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)

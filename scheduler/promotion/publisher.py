@@ -1,6 +1,6 @@
-"""Publishes tickets in a thread of its own: timers and recovery go on without a broker.
+"""Publication of tickets in a thread of its own: timers and recovery continue without a broker.
 
-A ticket that could not be published is not lost: its run keeps `ticket_at`, and the ticket is published again when nobody
+A ticket that could not be published is not lost: its run keeps `ticket_at`, and the ticket is published again if no worker
 claims it.
 """
 
@@ -22,7 +22,7 @@ BATCH = 500
 
 
 class Publisher:
-    """Sends one small message per ticket: ids and the epoch only."""
+    """Sends one small message per ticket: ids and the epoch only. `publish` is called by the loop's thread."""
 
     def __init__(self, settings: Settings) -> None:
         kombu_channel.install()
@@ -41,7 +41,7 @@ class Publisher:
             self._waiting.put(tickets)
 
     def stop(self, deadline: float) -> None:
-        """Publish what waits, for `deadline` seconds at most."""
+        """Publish the queued tickets, for `deadline` seconds at most."""
         self._waiting.put(None)
         self._thread.join(deadline)
 
@@ -80,7 +80,7 @@ class Publisher:
 
 
 def message(ticket: Row) -> dict[str, Any]:
-    """Give the Celery arguments of a ticket; nothing in it may ever hold more than names, ids and the epoch."""
+    """Return the Celery arguments of a ticket. They must hold nothing but names, ids and the epoch."""
     run, epoch, n = ticket["id"], ticket["epoch"], ticket["ticket_n"]
     return {
         "kwargs": {"run": str(run), "epoch": epoch},

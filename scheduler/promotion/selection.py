@@ -1,4 +1,4 @@
-"""Chooses what to promote next: a rule over values, without I/O.
+"""Choice of the runs to promote next: a rule over values, without I/O.
 
 The highest waiting priority goes first. Within it, runs that were started before (resumed, recovered, handed back) go
 before new ones, but of any four consecutive promotions of a queue at least one is a new run while one waits. Then the
@@ -17,13 +17,13 @@ from scheduler.promotion.headroom import Room
 
 @dataclass(slots=True)
 class Turn:
-    """How many started runs a queue has promoted since its last new one."""
+    """Number of started runs that a queue has promoted since its last new one."""
 
     resumed_in_a_row: int = 0
 
 
 def choose(candidates: Iterable[Candidate], room: Room, turn: Turn) -> list[Candidate]:
-    """Choose candidates for which there is room, in the order in which they are promoted; `turn` and `room` are carried on."""
+    """Return the candidates for which there is room, in the order of promotion; updates `turn` and `room`."""
     order = sorted(candidates, key=lambda run: (-run.priority, run.fair_tag, run.id))
     chosen: list[Candidate] = []
     for _, alike in groupby(order, key=lambda run: run.priority):
@@ -39,7 +39,7 @@ def choose(candidates: Iterable[Candidate], room: Room, turn: Turn) -> list[Cand
 
 
 def _next(resumed: deque[Candidate], new: deque[Candidate], room: Room, turn: Turn) -> deque[Candidate] | None:
-    """Say whose turn it is, having passed over runs for which there is no room."""
+    """Return the list whose turn it is, after dropping the heads for which there is no room."""
     for runs in (resumed, new):
         while runs and not room.takes(runs[0]):
             runs.popleft()

@@ -9,11 +9,11 @@ from models.ids import new_id
 from models.operations import bulk
 from models.operations.bulk import Action, Counted
 from models.runs.run_filter import RunFilter
-from models.runtime.bus import Bus
 from scheduler.duties.bulk import Bulks
+from scheduler.duty import Done
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do, together
 
 KEY = new_id()
 NONE = Counted(0, whole=True)
@@ -41,17 +41,18 @@ def came_to(world: World, asked: UUID) -> tuple[int, int, int, bool]:
     return row["done"], row["skipped"], row["failed"], row["finished_at"] is not None
 
 
-def leader(bus: Deaf | None = None) -> Bulks:
-    """Return the duty of a new leader."""
-    return Bulks(cast(Bus, bus or Deaf()), 1.0)
+def leader() -> Bulks:
+    """Give the duty as a new leader has it."""
+    return Bulks(1.0)
 
 
-def turns(connection: Connection, bus: Deaf | None = None, count: int = 60) -> None:
-    """Carry out all operations as a new leader does."""
-    leading = leader(bus)
+def turns(connection: Connection, count: int = 60) -> Done:
+    """Carry out what there is as a new leader does."""
+    leading, results = leader(), []
     for _ in range(count):
         leading._next = 0.0
-        leading.step(connection)
+        results.append(do(leading, connection))
+    return together(results)
 
 
 def many(world: World, agent: str, count: int, status: str = "QUEUED") -> list[UUID]:

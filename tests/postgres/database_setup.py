@@ -26,7 +26,7 @@ from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
 from tests.postgres.factory import AGENT, TENANT, Made, World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 QUEUE = "default"
 _RENEW = "UPDATE worker SET lease_until = now() + interval '1 h' WHERE id = %s AND lease_until > now()"
@@ -53,7 +53,6 @@ class DatabaseSetup:
     """The workers of one queue, without the processes: `turn` is one pass of the leader's loop."""
 
     world: World
-    bus: Deaf
     slots: int = 8
 
     def __post_init__(self) -> None:
@@ -64,21 +63,20 @@ class DatabaseSetup:
         self.new_leader()
 
     def new_leader(self) -> None:
-        """Replace the leader by one without memory."""
-        bus: Any = self.bus
+        """Forget all that a leader remembers."""
         gates = GateReader()
-        self.places, self.closing = Places(bus, 5, gates), Closing(gates, bus)
+        self.places, self.closing = Places(5, gates), Closing(gates)
         self.promotion = Promotion(self.published, gates, fill_s=0)
-        self.lifting, self.expiry = Lifting(bus), Expiry(bus)
+        self.lifting, self.expiry = Lifting(), Expiry()
 
     def turn(self) -> list[UUID]:
         """Do the duties once, while the worker lives; return the promoted runs, in order."""
         self.connection.execute(_RENEW, [self.worker])
-        self.lifting.step(self.connection)
-        self.expiry.step(self.connection)
-        self.closing.step(self.connection)
-        self.places.step(self.connection)
-        self.promotion.step(self.connection)
+        do(self.lifting, self.connection)
+        do(self.expiry, self.connection)
+        do(self.closing, self.connection)
+        do(self.places, self.connection)
+        do(self.promotion, self.connection)
         return self.published.take()
 
     def rule(self, queue: str = QUEUE, **columns: Any) -> None:

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import children
-from models.runtime.bus import Bus
 from models.runtime.database import Row
 from models.waiting import waits
 from scheduler.duties.outbox import Outbox
+from scheduler.duty import Done
 from tests.postgres.duel import Connection
 from tests.postgres.factory import Made, World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do, together
 
 
-def duty(bus: Deaf | None = None) -> Outbox:
-    """Return a duty that folds, as a new leader has it."""
-    return Outbox(cast(Bus, bus or Deaf()), 1.0)
+def duty() -> Outbox:
+    """Give a duty that folds, as a new leader has it."""
+    return Outbox(1.0)
 
 
-def turn(connection: Connection, bus: Deaf | None = None) -> None:
-    """Fold as a new leader does, until nothing is left to be folded."""
-    folding = duty(bus)
+def turn(connection: Connection) -> Done:
+    """Fold as a new leader does, until nothing is left that could be folded."""
+    folding, results = duty(), []
     for _ in range(20):
         folding._next = 0.0
-        folding.step(connection)
+        results.append(do(folding, connection))
+    return together(results)
 
 
 def waits_for(world: World, *keys: str, wake: str = "all") -> Made:

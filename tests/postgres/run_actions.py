@@ -219,7 +219,7 @@ class Office:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.recorder = SimpleNamespace(write=self._write)
-        self.bus = SimpleNamespace(wake=lambda *_: None)
+        self.bus = SimpleNamespace(wake_up=lambda *_: None)
 
     def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
         return self._connection.execute(sql, params).fetchall()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tests.postgres.database_setup import DatabaseSetup
+from tests.postgres.stepping import do
 
 
 def test_a_run_asks_for_its_place_when_it_may_begin(setup: DatabaseSetup) -> None:
@@ -23,7 +24,7 @@ def test_a_run_asks_for_its_place_when_it_may_begin(setup: DatabaseSetup) -> Non
 def test_a_run_without_a_key_begins_when_it_may(setup: DatabaseSetup) -> None:
     run = setup.accept(not_before=datetime.now(UTC) + timedelta(hours=1))
     assert setup.turn() == []
-    assert setup.lifting.step(setup.connection) == 0.5
+    assert do(setup.lifting, setup.connection).wait_s == 0.5
     _time_comes(setup, run)
 
     assert setup.turn() == [run]

@@ -14,14 +14,12 @@ from models.moves import NewWait
 from models.operations import bulk, commands
 from models.operations.bulk import Action
 from models.runs.run_filter import Label, RunFilter
-from models.runtime.bus import PROMOTE, worker_channel
 from scheduler.duties.bulk_operation import BulkOperation
 from tests.postgres.bulking import KEY, ask, came_to, run_state, turns
 from tests.postgres.calls import fence
 from tests.postgres.duel import Connection
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
 from tests.postgres.opening import open_waits
-from tests.postgres.proxied import Deaf
 
 Connect = Callable[[], Connection]
 ASKING = ("executing", "pausing", "closing", "canceling")
@@ -83,11 +81,11 @@ def test_it_counts_just_the_runs_to_which_the_call_for_one_would_do_something(
 def test_every_run_that_is_meant_is_canceled_as_if_it_were_alone(world: World, agent: str) -> None:
     idle, executing = world.run("paused for approval", agent=agent), world.run("executing", agent=agent)
     ended, other = world.run("failed", agent=agent), world.run("queued", agent=agent, tenant="other")
-    promoted, bus = world.run("promoted", agent=agent), Deaf()
+    promoted = world.run("promoted", agent=agent)
     before = [world.whole(made.id) for made in (ended, other)]
     asked = ask(world, "cancel", agent)
     assert run_state(world, asked)["matched"] == 3
-    turns(world.connection, bus)
+    done = turns(world.connection)
 
     assert came_to(world, asked) == (3, 0, 0, True)
     for made in (idle, promoted):
@@ -97,9 +95,9 @@ def test_every_run_that_is_meant_is_canceled_as_if_it_were_alone(world: World, a
     row = world.row(executing.id)
     assert (row["control_request"], row["control_by"], row["control_grace_ms"]) == ("cancel", "ann", 1000)
     assert [world.whole(made.id) for made in (ended, other)] == before
-    assert {message["runId"] for _, message in bus.said} == {str(idle.id), str(promoted.id)}
-    assert (worker_channel(executing.worker), "") in bus.woken
-    assert (PROMOTE, "default") in bus.woken
+    assert {event["run_id"] for event in done.events} == {idle.id, promoted.id}
+    assert executing.worker in done.workers
+    assert "default" in done.queues
 
 
 def test_runs_are_paused_and_go_on_again(world: World, agent: str) -> None:
@@ -121,13 +119,13 @@ def test_runs_are_paused_and_go_on_again(world: World, agent: str) -> None:
 
 
 def test_a_run_that_executes_while_its_agent_pauses_is_resumed_and_its_worker_woken(world: World, agent: str) -> None:
-    made, bus = world.run("executing", agent=agent), Deaf()
+    made = world.run("executing", agent=agent)
     assert open_waits(world.connection, fence(made), [NewWait("pause", "user")])
     resume = ask(world, "resume", agent)
-    turns(world.connection, bus)
+    done = turns(world.connection)
     assert came_to(world, resume) == (1, 0, 0, True)
     assert world.row(made.id)["status"] == "RUNNING"
-    assert (worker_channel(made.worker), "") in bus.woken
+    assert made.worker in done.workers
 
 
 def test_runs_are_tried_again_once_each_with_what_went_well(world: World, agent: str) -> None:

@@ -20,6 +20,7 @@ from scheduler.duties.housekeeping import Housekeeping
 from tests.postgres.bulking import KEY, NONE, ask, came_to, leader, many, retries, run_state, turns
 from tests.postgres.duel import Connection
 from tests.postgres.factory import TENANT, World
+from tests.postgres.stepping import do
 
 Connect = Callable[[], Connection]
 pytestmark = pytest.mark.usefixtures("no_operations_of_others")
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("no_operations_of_others")
 def _until_done(connection: Connection, asked: UUID, count: int) -> None:
     """Take the shortest turns until exactly so many runs were handled."""
     while connection.execute("SELECT done FROM bulk WHERE id = %s", [asked]).fetchone() != {"done": count}:
-        leader().step(connection)
+        do(leader(), connection)
 
 
 def test_more_runs_than_a_page_are_all_come_to_and_each_has_one_end(world: World, agent: str) -> None:
@@ -38,7 +39,7 @@ def test_more_runs_than_a_page_are_all_come_to_and_each_has_one_end(world: World
     duty, turns, longest = leader(), 0, 0.0
     while not run_state(world, asked)["finished_at"]:
         duty._next, began = 0.0, time.monotonic()
-        duty.step(world.connection)
+        do(duty, world.connection)
         turns, longest = turns + 1, max(longest, time.monotonic() - began)
     assert came_to(world, asked) == (count, 0, 0, True)
     ends = world.connection.execute(
@@ -71,12 +72,12 @@ def test_of_two_leaders_at_once_the_later_does_nothing_that_was_done(
 ) -> None:
     made = [world.run("failed", agent=agent) for _ in range(3)]
     asked = ask(world, "retry", agent)
-    frozen, late, told = connect(), run_state(world, asked), list[Any]()
-    late["reached"] = UUID(int=made[0].id.int - 1)  # it was about to handle the first
+    frozen, late = connect(), run_state(world, asked)
+    late["reached"] = UUID(int=made[0].id.int - 1)  # it was about to act on the first
     monkeypatch.setattr(bulk, "TURN_SECONDS", 0.0)
     _until_done(world.connection, asked, 2)
-    BulkOperation(late, lambda *more: told.append(more), 1).go_on(frozen, late, time.monotonic() + 10)
-    assert (came_to(world, asked), told) == ((2, 0, 0, False), [])
+    results = list(BulkOperation(late, 1).resume(frozen, late, time.monotonic() + 10))
+    assert (came_to(world, asked), results) == ((2, 0, 0, False), [])
     turns(world.connection)
     assert came_to(world, asked) == (3, 0, 0, True)
     assert retries(world, agent) == sorted(one.id for one in made)
@@ -142,7 +143,7 @@ def test_a_lost_session_ends_the_duty_and_counts_nothing(world: World, connect: 
     asked, lost = ask(world, "cancel", agent), connect()
     world.connection.execute("SELECT pg_terminate_backend(%s)", [lost.info.backend_pid])
     with pytest.raises(psycopg.Error):
-        leader().step(lost)
+        do(leader(), lost)
     assert came_to(world, asked) == (0, 0, 0, False)
 
 
@@ -156,7 +157,7 @@ def test_operations_take_turns(world: World, agent: str, monkeypatch: pytest.Mon
     duty = leader()
     while not all(run_state(world, one)["finished_at"] for one in asked):
         duty._next = 0.0
-        duty.step(world.connection)
+        do(duty, world.connection)
         came.append([run_state(world, one)["done"] for one in asked])
     assert came[-1] == [3, 3, 3]
     assert all(max(done) - min(done) <= 1 for done in came), "none goes ahead of the others"
@@ -178,7 +179,7 @@ def test_an_operation_without_any_run_is_over_at_once(world: World, agent: str) 
     wanted = RunFilter(f"tenant-{agent}", agent=agent)
     row = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE).one(world.connection)
     assert row
-    leader().step(world.connection)
+    do(leader(), world.connection)
     assert came_to(world, row["id"]) == (0, 0, 0, True)
 
 
@@ -187,6 +188,6 @@ def test_the_record_of_what_is_over_is_forgotten_after_30_days(world: World, age
     for asked, days in ((old, 31), (young, 29)):
         ended = "UPDATE bulk SET finished_at = now() - %s * interval '1 day' WHERE id = %s"
         world.connection.execute(ended, [days, asked])
-    Housekeeping().step(world.connection)
+    do(Housekeeping(), world.connection)
     left = world.connection.execute("SELECT id FROM bulk ORDER BY id").fetchall()
     assert [row["id"] for row in left] == [young, open_one]

@@ -35,7 +35,7 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
     wanted = RunFilter(TENANT, agent="a", labels=labels)
     row = bulks.start(action, wanted, by="ann", created_by=KEY, counted=NONE).one(connection)
     assert row
-    one = BulkOperation(row, lambda *_: None, 1)
+    one = BulkOperation(row, 1)
     for sql, params in (
         (one._page, {"reached": ids[100], "until": row["until"]}), (one._lock, {"run": ids[0]}), (one._still, {"run": ids[0]}),
     ):  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_plan_that_is_made_on_the_first_day_reads_no_runs_of_others(
         Action.RESUME, RunFilter(TENANT, agent="a", labels=labels), by="a", created_by=KEY, counted=NONE
     ).one(connection)
     assert row
-    one = BulkOperation(row, lambda *_: None, 1)
+    one = BulkOperation(row, 1)
     names = [*one._params, "reached", "until"]
     sql = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", one._page)
     plan = "\n".join(line["QUERY PLAN"] for line in connection.execute(f"EXPLAIN (GENERIC_PLAN) {sql}").fetchall())

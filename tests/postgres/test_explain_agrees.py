@@ -21,6 +21,7 @@ from models.runtime.session_locks import LEADER
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
 from tests.postgres.factory import AGENT, TENANT, Made, World
+from tests.postgres.stepping import do
 
 OPEN = {"override": "open", "override_until": "now() + interval '1 h'"}
 CLOSED = {"override": "closed", "override_until": "now() + interval '1 h'"}
@@ -180,7 +181,7 @@ def _clear(world: World) -> None:
 def _promoted(world: World) -> list[UUID]:
     """Execute one turn of the leader's promotion."""
     published: list[Row] = []
-    Promotion(published.extend, GateReader(), fill_s=0).step(world.connection)
+    do(Promotion(published.extend, GateReader(), fill_s=0), world.connection)
     return [ticket["id"] for ticket in published]
 
 

@@ -14,6 +14,7 @@ from models.runtime.database import Row
 from scheduler.duties.housekeeping import Housekeeping
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import World
+from tests.postgres.stepping import do
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_where_a_tenant_stood_is_forgotten_when_it_would_begin_where_the_others_
     _enqueue(own_world, "a", "q", 2)
     [run] = _enqueue(own_world, "b", "q")
     tickets.promote([run.id]).all(own_world.connection)
-    Housekeeping().step(own_world.connection)
+    do(Housekeeping(), own_world.connection)
     rows = own_world.connection.execute("SELECT tenant FROM tenant_tag").fetchall()
     assert rows == [{"tenant": "a"}], "whose runs wait keeps its place"
     assert _tags(own_world, _enqueue(own_world, "a", "q") + _enqueue(own_world, "b", "q")) == [3, 2]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from scheduler.promotion.queue_rules import Rate
+from scheduler.promotion.headroom import Rate
 from tests.postgres.database_setup import DatabaseSetup
 from tests.postgres.factory import AGENT
+from tests.postgres.stepping import do
 
 RATE = json.dumps({"limit": 3, "per_ms": 60_000})
 
@@ -104,10 +105,10 @@ def test_the_leader_looks_again_when_the_rate_gives_more(setup: DatabaseSetup) -
     setup.rule(rate=json.dumps({"limit": 1, "per_ms": 1000}))
     for _ in range(2):
         setup.accept()
-    setup.promotion.step(setup.connection)
+    do(setup.promotion, setup.connection)
     setup.connection.execute("UPDATE rate_slot SET at = at - interval '0.8 s'")
 
-    assert 0 <= setup.promotion.step(setup.connection) < 0.25
+    assert 0 <= do(setup.promotion, setup.connection).wait_s < 0.25
 
 
 def test_a_rate_is_counted_in_slots_of_a_hundredth() -> None:

@@ -14,7 +14,6 @@ from models import moves
 from models.ids import new_id
 from models.moves import NewWait
 from models.runs import children
-from models.runtime.bus import PROMOTE
 from models.runtime.database import Row
 from models.waiting import waits
 from scheduler.duties import outbox
@@ -22,7 +21,7 @@ from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
 from tests.postgres.families import child_of, duty, effects_on, park, succeed, turn, verbs, waits_for
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 Connect = Callable[[], Connection]
 
@@ -33,18 +32,19 @@ def _settled(world: World, run: UUID) -> list[Row]:
 
 
 def test_a_parent_goes_on_when_the_last_of_its_children_has_ended(world: World) -> None:
-    parent, bus = waits_for(world, "a", "b"), Deaf()
+    parent = waits_for(world, "a", "b")
     one, two = child_of(world, parent, "a"), child_of(world, parent, "b")
     succeed(world.connection, two)
-    turn(world.connection, bus)
-    assert (world.row(parent.id)["status"], world.row(parent.id)["pending_waits"], bus.woken) == ("PAUSED", 1, [])
+    done = turn(world.connection)
+    assert (world.row(parent.id)["status"], world.row(parent.id)["pending_waits"]) == ("PAUSED", 1)
+    assert (done.queues, done.workers) == ([], [])
     at = (one.id, one.epoch, one.worker)
     error = '{"code": "step_error", "message": "no"}'
     assert moves.fail(*at, n=1, reason="step_error", error=error, active_ms=1).one(world.connection)
-    turn(world.connection, bus)
+    done = turn(world.connection)
 
     assert (world.row(parent.id)["status"], verbs(world, parent.id)[-1]) == ("RUNNING", "resume")
-    assert (PROMOTE, "default") in bus.woken
+    assert "default" in done.queues
     answers = [row["answer"] for row in _settled(world, parent.id)]
     assert [(answer["status"], answer["result"]) for answer in answers] == [("SUCCESS", "done"), ("FAILED", None)]
     assert answers[1]["error"] == json.loads(error)
@@ -165,7 +165,7 @@ def test_a_thousand_children_that_end_one_by_one_are_folded_by_the_turn(own_worl
         succeed(own_world.connection, child)
         if n % 20 == 19:
             folding._next = 0.0
-            folding.step(own_world.connection)
+            do(folding, own_world.connection)
     row = own_world.row(parent.id)
     assert (row["status"], row["inbox"]) == ("RUNNING", 50), "one knock for the twenty of a turn"
     assert verbs(own_world, parent.id).count("resume") == 1
@@ -175,14 +175,14 @@ def test_children_that_end_fast_are_folded_together(world: World, monkeypatch: p
     parent, folding = waits_for(world, "a", "b"), duty()
     succeed(world.connection, child_of(world, parent, "a"))
     began = time.monotonic()
-    rest = folding.step(world.connection)
+    rest = do(folding, world.connection).wait_s
     took = time.monotonic() - began
     assert outbox.GATHER_SECONDS <= rest <= max(outbox.GATHER_SECONDS, outbox.REST * took)
     succeed(world.connection, child_of(world, parent, "b"))
-    assert folding.step(world.connection) > 0
+    assert do(folding, world.connection).wait_s > 0
     assert world.row(parent.id)["status"] == "PAUSED", "not before its time"
     folding._next = 0.0
-    folding.step(world.connection)
+    do(folding, world.connection)
     assert world.row(parent.id)["status"] == "RUNNING"
 
 
@@ -192,4 +192,4 @@ def test_a_lost_session_ends_the_duty(world: World, connect: Connect) -> None:
     succeed(world.connection, child_of(world, parent, "a"))
     world.connection.execute("SELECT pg_terminate_backend(%s)", [lost.info.backend_pid])
     with pytest.raises(psycopg.Error):
-        duty().step(lost)
+        do(duty(), lost)

@@ -10,12 +10,11 @@ import pytest
 from models import moves
 from models.lifecycle import Reason, Verb
 from models.runs import children
-from models.runtime.bus import worker_channel
 from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection
 from tests.postgres.factory import Made, World
 from tests.postgres.families import child_of, duty, effects_on, turn
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 Connect = Callable[[], Connection]
 
@@ -39,13 +38,13 @@ def test_children_that_nobody_executes_are_canceled_with_their_parent(world: Wor
 
 
 def test_a_child_that_executes_is_asked_to_end_and_its_worker_is_woken(world: World) -> None:
-    parent, bus = world.run("paused by agent", children=1), Deaf()
+    parent = world.run("paused by agent", children=1)
     child = child_of(world, parent, "a", "pausing")
     _canceled(world.connection, parent)
-    turn(world.connection, bus)
+    done = turn(world.connection)
     row = world.row(child.id)
     assert (row["control_request"], row["control_by"], row["control_grace_ms"]) == ("cancel", None, 1000)
-    assert (worker_channel(child.worker), "") in bus.woken
+    assert child.worker in done.workers
     released = moves.release(*_at(child), verb=Verb.RECOVER, reason=Reason.HOST_LOST).one(world.connection)
     assert released is not None
     assert (released["status"], released["reason"]) == ("CANCELED", "by_parent")
@@ -90,7 +89,7 @@ def test_very_many_children_are_canceled_some_at_a_time(world: World, monkeypatc
         return sorted(world.row(one.id)["status"] for one in made)
 
     folding = duty()
-    folding.step(world.connection)
+    do(folding, world.connection)
     assert statuses() == ["CANCELED"] * 2 + ["QUEUED"] * 3
     turn(world.connection)
     assert (statuses(), effects_on(world, parent.id)) == (["CANCELED"] * 5, [])

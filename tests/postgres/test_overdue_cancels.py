@@ -6,34 +6,28 @@ import pytest
 
 from scheduler.duties.overdue_cancels import OverdueCancels
 from tests.postgres.factory import World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 
-@pytest.fixture
-def bus() -> Deaf:
-    return Deaf()
-
-
-def test_a_cancel_that_its_worker_does_not_answer_is_completed_and_fences_it(own_world: World, bus: Deaf) -> None:
+def test_a_cancel_that_its_worker_does_not_answer_is_completed_and_fences_it(own_world: World) -> None:
     made = own_world.run("overdue", step_in_flight="a##1")
-    OverdueCancels(bus).step(own_world.connection)  # type: ignore[arg-type]
+    done = do(OverdueCancels(), own_world.connection)
 
     row, end = own_world.row(made.id), own_world.events(made.id)[-1]
     assert (row["status"], row["epoch"], row["lease_worker"]) == ("CANCELED", made.epoch + 1, None)
     assert (end["type"], end["data"]["stepInFlight"], end["data"]["stopped"]) == ("end", "a##1", "fenced")
-    assert bus.woken == [("taxiway:promote", "default")]
-    assert [message["runStatus"] for _, message in bus.said] == ["CANCELED"]
+    assert (done.queues, [event["status"] for event in done.events]) == (["default"], ["CANCELED"])
 
 
 @pytest.mark.parametrize("situation", ["canceling", "executing", "pausing"])
-def test_what_still_has_time_is_not_completed(own_world: World, bus: Deaf, situation: str) -> None:
+def test_what_still_has_time_is_not_completed(own_world: World, situation: str) -> None:
     made = own_world.run(situation)
     before = own_world.whole(made.id)
-    OverdueCancels(bus).step(own_world.connection)  # type: ignore[arg-type]
+    do(OverdueCancels(), own_world.connection)
     assert own_world.whole(made.id) == before
 
 
-def test_the_grace_that_was_asked_for_counts(own_world: World, bus: Deaf) -> None:
+def test_the_grace_that_was_asked_for_counts(own_world: World) -> None:
     made = own_world.run("overdue", control_grace_ms=60_000)
-    OverdueCancels(bus).step(own_world.connection)  # type: ignore[arg-type]
+    do(OverdueCancels(), own_world.connection)
     assert own_world.row(made.id)["status"] == "RUNNING"

@@ -10,13 +10,12 @@ import pytest
 from scheduler.promotion import gates as gates_of
 from tests.postgres.database_setup import DatabaseSetup
 from tests.postgres.factory import World
-from tests.postgres.proxied import Deaf
 
 
 @pytest.fixture
 def setup(own_world: World, monkeypatch: pytest.MonkeyPatch) -> DatabaseSetup:
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # the next step sees what a test just wrote
-    return DatabaseSetup(own_world, Deaf(), slots=2)
+    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
+    return DatabaseSetup(own_world, slots=2)
 
 
 def _busy(setup: DatabaseSetup) -> list[UUID]:

@@ -18,7 +18,7 @@ from scheduler.__main__ import _duties
 from scheduler.promotion import republication
 from tests.postgres.factory import World
 from tests.postgres.plans import own_database, plan_of, read_whole
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 CROWD = 10_000
 FREE, OUT, SHUT, LEASED = 40, 5_000, 5, 20
@@ -129,9 +129,9 @@ def _leader(servers: Any, template: str, crowd: int) -> Iterator[Leader]:
         _fill(world, crowd)
         before = _entries(session)
         publisher, session.cursor_factory = Publisher(), noting
-        patience.setattr(republication, "DEADLINE_SECONDS", 0)  # the queue has had free slots for a long time
-        for duty in _duties(Settings(secret_key="k" * 16), Deaf(), publisher):  # type: ignore[arg-type]  # a bus without subscribers
-            duty.step(session)
+        patience.setattr(republication, "DEADLINE_SECONDS", 0)  # the queue has had free slots for long
+        for duty in _duties(Settings(secret_key="k" * 16), publisher):  # type: ignore[arg-type]  # all that it wants of one
+            do(duty, session)
         session.cursor_factory = psycopg.Cursor
         entries = {index: read - before[index] for index, read in _entries(session).items()}
         yield Leader(session, len(publisher.tickets), noting.asked, entries)

@@ -66,7 +66,7 @@ def test_an_item_that_somebody_waits_for_is_committed_in_the_thread_that_waits(
 def test_while_somebody_commits_it_goes_with_what_waits(world: World, recorder: Recorder) -> None:
     made, other, answers = world.run("executing"), world.run("executing"), Answers()
     writer = Writer(recorder, made, _finish(made))
-    with recorder._small._turn:
+    with recorder._small._session_lock:
         writer.start()
         until(lambda: made.id in recorder._under_way, "the item is put")
         put(recorder, other, 1, answers.of(1))

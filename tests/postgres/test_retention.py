@@ -18,6 +18,7 @@ from scheduler.duties import retention
 from scheduler.duties.retention import Retention
 from tests.postgres.duel import Connection
 from tests.postgres.factory import SITUATIONS, TENANT, Made, World
+from tests.postgres.stepping import do
 
 Connect = Callable[[], Connection]
 DAYS = 30
@@ -38,7 +39,7 @@ def _run(world: World, situation: str = "succeeded", ended: datetime | None = LO
 
 def _sweep(world: World, days: int = DAYS) -> None:
     duty = Retention(days)
-    while duty.step(world.connection) < retention.SWEEP_SECONDS:
+    while do(duty, world.connection).wait_s < retention.SWEEP_SECONDS:
         pass
 
 
@@ -187,12 +188,12 @@ def test_a_sweep_is_done_in_turns_and_batches_and_begins_anew(
         retention, "forget", lambda connection, runs: sizes.append(len(runs)) or forget(connection, runs)
     )
     duty = Retention(DAYS)
-    while duty.step(own_world.connection) < retention.SWEEP_SECONDS:
+    while do(duty, own_world.connection).wait_s < retention.SWEEP_SECONDS:
         pass
     assert not any(_there(own_world, *made, heavy))
     assert (max(sizes), sum(sizes)) == (2, 8)
     later = _run(own_world)
-    while duty.step(own_world.connection) < retention.SWEEP_SECONDS:
+    while do(duty, own_world.connection).wait_s < retention.SWEEP_SECONDS:
         pass
     assert _there(own_world, later) == [False]
 

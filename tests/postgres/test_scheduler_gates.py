@@ -15,7 +15,7 @@ from scheduler.promotion.promotion import Promotion
 from tests.postgres.calls import claim
 from tests.postgres.database_setup import Published, consuming
 from tests.postgres.factory import AGENT, World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 from tests.postgres.timetables import put, turn
 
 
@@ -26,7 +26,7 @@ def promotion(published: Published, monkeypatch: pytest.MonkeyPatch) -> Promotio
 
 
 def promoted(world: World, promotion: Promotion, published: Published) -> set[UUID]:
-    promotion.step(world.connection)
+    do(promotion, world.connection)
     return set(published.take())
 
 
@@ -103,7 +103,7 @@ def test_a_ticket_whose_window_closed_is_withdrawn_and_comes_again_with_another_
     ticket = own_world.row(made.id)
 
     turn(own_world, "night", "closed")
-    Closing(GateReader(), Deaf()).step(own_world.connection)
+    do(Closing(GateReader()), own_world.connection)
 
     row = own_world.row(made.id)
     assert (row["ticket_at"], row["epoch"], row["status"]) == (None, ticket["epoch"], "QUEUED")
@@ -120,7 +120,7 @@ def test_an_executing_run_is_left_alone_when_its_window_closes(own_world: World)
     put(own_world, "night", is_open=False)
     made = own_world.run("executing", window_name="night")
     before = own_world.row(made.id)
-    Closing(GateReader(), Deaf()).step(own_world.connection)
+    do(Closing(GateReader()), own_world.connection)
     assert own_world.row(made.id) == before
 
 

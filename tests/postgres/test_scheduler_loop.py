@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import psycopg
 import pytest
@@ -12,23 +12,26 @@ import pytest
 from models.runtime.bus import FREED, PROMOTE
 from models.runtime.database import Connection
 from scheduler import loop as loops
-from scheduler.duty import Duty
+from scheduler.duty import Done, Duty
 from scheduler.leader import open_session, try_to_lead
 from scheduler.loop import Loop
 from tests.postgres.proxied import proxy_to, settings_of, through, until
 from tests.postgres.proxy import Proxy
 
 
-class Counting:
-    """A duty that counts its executions, and may fail or block."""
+class Counting(Duty):
+    """A duty that counts how often it is done, and may fail or stand still."""
 
-    def __init__(self, every: float = 0.05, step: Callable[[Connection], None] = lambda _: None) -> None:
+    def __init__(
+        self, every: float = 0.05, step: Callable[[Connection], None] = lambda _: None, wakes_on: Iterable[str] = ()
+    ) -> None:
         self.every, self.done, self._step = every, 0, step
+        self.wakes_on = frozenset(wakes_on)
 
-    def step(self, connection: Connection) -> float:
+    def step(self, connection: Connection) -> Iterator[Done]:
         self.done += 1
         self._step(connection)
-        return self.every
+        yield Done(self.every)
 
 
 Start = Callable[..., Loop]
@@ -51,8 +54,8 @@ def start(proxy: Proxy) -> Iterator[Start]:
     """Return a function that runs a loop with duties in a thread."""
     running: list[tuple[Loop, threading.Thread]] = []
 
-    def run(*duties: Duty, hinted: int = 1) -> Loop:
-        loop = Loop(lambda: list(duties), hinted=hinted)
+    def run(*duties: Duty, announce: Callable[[Done], None] = lambda _: None) -> Loop:
+        loop = Loop(lambda: list(duties), announce)
         thread = threading.Thread(target=loop.run)
         running.append((loop, thread))
         thread.start()
@@ -148,6 +151,38 @@ def test_a_duty_that_raises_ends_neither_the_others_nor_itself(start: Start, mon
     assert ("scheduler.duty_failed", "Counting") in said
 
 
+def test_what_a_duty_did_is_announced_result_by_result_and_the_last_says_how_long_to_wait(start: Start) -> None:
+    class Working(Counting):
+        def step(self, connection: Connection) -> Iterator[Done]:
+            yield Done(queues=["a"])
+            assert announced[-1].queues == ["a"], "a result is announced before the work goes on"
+            yield from super().step(connection)
+
+    announced: list[Done] = []
+    duty = Working(every=30)
+    start(duty, announce=announced.append)
+    until(lambda: len(announced) == 2, "both results are announced")
+    assert [done.wait_s for done in announced] == [0.0, 30]
+    time.sleep(2 * loops.TICK_SECONDS)  # long enough for another step, which must not come
+    assert duty.done == 1
+
+
+def test_a_duty_that_raises_has_announced_what_it_did_before(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Counting):
+        def step(self, connection: Connection) -> Iterator[Done]:
+            yield Done(queues=["a"])
+            yield from super().step(connection)
+
+    def fault(_: Connection) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(loops, "RETRY_SECONDS", 0.05)
+    announced: list[Done] = []
+    start(Failing(step=fault), announce=announced.append)
+    until(lambda: len(announced) >= 2, "it is tried again")
+    assert {tuple(done.queues) for done in announced} == {("a",)}
+
+
 def test_a_lost_session_is_replaced_and_said_once(start: Start, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(loops, "fact", lambda name, **_: said.append(name))
@@ -174,7 +209,7 @@ def test_duties_are_made_anew_with_each_session(proxy: Proxy, monkeypatch: pytes
         made.append(Counting(step=lambda connection: (connection.execute("SELECT 1"), None)[1]))
         return [made[-1]]
 
-    loop = Loop(make)
+    loop = Loop(make, lambda _: None)
     thread = threading.Thread(target=loop.run)
     thread.start()
     until(lambda: made and made[0].done, "it leads")
@@ -186,7 +221,7 @@ def test_duties_are_made_anew_with_each_session(proxy: Proxy, monkeypatch: pytes
 
 
 def test_a_hint_makes_the_first_duty_due_at_once_and_no_other(start: Start) -> None:
-    first, second = Counting(every=30), Counting(every=30)
+    first, second = Counting(every=30, wakes_on={PROMOTE}), Counting(every=30)
     loop = start(first, second)
     until(lambda: second.done, "both were done")
     began = time.monotonic()
@@ -198,8 +233,9 @@ def test_a_hint_makes_the_first_duty_due_at_once_and_no_other(start: Start) -> N
 
 
 def test_a_hint_makes_as_many_duties_due_as_the_loop_was_told(start: Start) -> None:
-    first, second, third = Counting(every=30), Counting(every=30), Counting(every=30)
-    loop = start(first, second, third, hinted=2)
+    first, second = Counting(every=30, wakes_on={PROMOTE}), Counting(every=30, wakes_on={PROMOTE, FREED})
+    third = Counting(every=30)
+    loop = start(first, second, third)
     until(lambda: third.done, "all were done")
     loop.hint()
     until(lambda: second.done == 2, "the hint is followed")
@@ -207,8 +243,9 @@ def test_a_hint_makes_as_many_duties_due_as_the_loop_was_told(start: Start) -> N
 
 
 def test_a_hint_at_a_free_slot_makes_the_last_of_the_hinted_duties_due_alone(start: Start) -> None:
-    first, second, third = Counting(every=30), Counting(every=30), Counting(every=30)
-    loop = start(first, second, third, hinted=2)
+    first, second = Counting(every=30, wakes_on={PROMOTE}), Counting(every=30, wakes_on={PROMOTE, FREED})
+    third = Counting(every=30)
+    loop = start(first, second, third)
     until(lambda: third.done, "all were done")
     loop.hint(FREED)
     until(lambda: second.done == 2, "the hint is followed")

@@ -17,6 +17,7 @@ from scheduler.promotion.republication import Republication
 from tests.postgres.calls import claim
 from tests.postgres.database_setup import Published, consuming
 from tests.postgres.factory import Made, World
+from tests.postgres.stepping import do
 
 
 def in_flight(world: World, queue: str) -> int:
@@ -36,13 +37,13 @@ def test_as_many_runs_are_promoted_as_there_are_free_slots(
     own_world.run("promoted", worker=worker)
     queued = [own_world.run("queued", worker=worker) for _ in range(5)]
 
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
 
     assert published.take() == [made.id for made in queued[:2]]
     for made in queued[:2]:
         row = own_world.row(made.id)
         assert (row["epoch"], row["ticket_n"], row["ticket_at"] is not None) == (made.epoch + 1, 1, True)
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
     assert published.take() == []
 
 
@@ -53,12 +54,12 @@ def test_slots_are_filled_one_after_another_at_the_pace_of_their_queue(
     promotion, worker = Promotion(published, GateReader()), consuming(own_world, slots=4)
     queued = [own_world.run("queued", worker=worker) for _ in range(3)]
 
-    assert 0.1 < promotion.step(own_world.connection) <= 0.2
+    assert 0.1 < do(promotion, own_world.connection).wait_s <= 0.2
     assert published.take() == [queued[0].id]
-    assert 0 < promotion.step(own_world.connection) <= 0.2
+    assert 0 < do(promotion, own_world.connection).wait_s <= 0.2
     assert published.take() == []
     time.sleep(0.2)
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
     assert published.take() == [queued[1].id]
 
 
@@ -67,11 +68,11 @@ def test_where_slots_are_free_and_nobody_waits_there_is_no_hurry(
 ) -> None:
     monkeypatch.setattr(Pace, "_gap", lambda self, free: 0.01)
     promotion, worker = Promotion(published, GateReader()), consuming(own_world, slots=4)
-    assert promotion.step(own_world.connection) == TICK_SECONDS
+    assert do(promotion, own_world.connection).wait_s == TICK_SECONDS
     own_world.run("queued", worker=worker)
-    assert promotion.step(own_world.connection) <= 0.01  # there may be more
+    assert do(promotion, own_world.connection).wait_s <= 0.01  # there may be more
     time.sleep(0.01)
-    assert promotion.step(own_world.connection) == TICK_SECONDS
+    assert do(promotion, own_world.connection).wait_s == TICK_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -87,12 +88,12 @@ def test_a_worker_that_cannot_execute_the_run_is_offered_nothing(
     own_world.connection.execute(f"UPDATE worker SET {why_not} WHERE id = %s", [worker])
     before = own_world.row(made.id)
 
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
 
     assert published.take() == []
     assert own_world.row(made.id) == before
     consuming(own_world)
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
     assert published.take() == [made.id]
 
 
@@ -104,7 +105,7 @@ def test_a_run_that_does_not_wait_for_a_slot_is_never_promoted(
 ) -> None:
     made = own_world.run(situation, worker=consuming(own_world, slots=9))
     before = own_world.row(made.id)
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
     assert published.take() == []
     assert own_world.row(made.id) == before
 
@@ -115,7 +116,7 @@ def test_a_run_of_an_agent_that_nobody_serves_holds_up_no_other(
     worker = consuming(own_world, slots=1)
     own_world.run("queued", worker=worker, agent="unknown", priority=100)
     served = own_world.run("queued", worker=worker)
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
     assert published.take() == [served.id]
 
 
@@ -127,7 +128,7 @@ def test_tickets_are_published_in_the_order_in_which_they_were_chosen(
     made = {name: own_world.run("queued", worker=worker, fair_tag=tag) for name, tag in tags.items()}
     urgent = own_world.run("queued", worker=worker, fair_tag=9.0, priority=5)
 
-    promotion.step(own_world.connection)
+    do(promotion, own_world.connection)
 
     assert published.take() == [urgent.id, made["early"].id, made["middle"].id, made["late"].id]
     times = own_world.connection.execute("SELECT priority, tag FROM virtual_time ORDER BY priority").fetchall()
@@ -143,7 +144,7 @@ def test_one_of_four_is_new_also_when_slots_become_free_one_by_one(
         own_world.run("queued", worker=worker)
     order = []
     for _ in range(8):
-        promotion.step(own_world.connection)
+        do(promotion, own_world.connection)
         [run] = published.take()
         row = own_world.row(run)
         order.append("new" if row["status"] == "QUEUED" else "resumed")
@@ -200,8 +201,8 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
             dice.choice([enqueue, enqueue, take, take, end, decline, change])()
         before = {queue: in_flight(own_world, queue) for queue in queues}
         capacities = {capacity.queue: capacity for capacity in read_capacity(own_world.connection)}
-        promotion.step(own_world.connection)
-        republication.step(own_world.connection)
+        do(promotion, own_world.connection)
+        do(republication, own_world.connection)
         for queue in queues:
             total = own_world.connection.execute(
                 "SELECT coalesce(sum(slots), 0) AS n FROM worker WHERE queue = %s", [queue]

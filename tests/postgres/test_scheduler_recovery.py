@@ -16,7 +16,8 @@ from scheduler.duties import recovery as recoveries
 from scheduler.duties.recovery import LOCK_FREE_SECONDS, Recovery
 from tests.postgres.calls import fence
 from tests.postgres.factory import World
-from tests.postgres.proxied import Clock, Deaf, until
+from tests.postgres.proxied import Clock, until
+from tests.postgres.stepping import do, together
 
 LEASE = 15.0
 
@@ -35,14 +36,9 @@ def _old_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bus() -> Deaf:
-    return Deaf()
-
-
-@pytest.fixture
-def recovery(bus: Deaf, clock: Clock) -> Recovery:
-    """Return a recovery that may judge."""
-    recovery = Recovery(bus, LEASE)  # type: ignore[arg-type]  # the only part of a bus that it uses
+def recovery(clock: Clock) -> Recovery:
+    """A recovery that may judge."""
+    recovery = Recovery(LEASE)
     clock.now += LEASE + 1
     return recovery
 
@@ -86,7 +82,7 @@ def test_a_living_worker_is_left_alone(own_world: World, alive: Alive, recovery:
     made = own_world.run("executing", worker=alive.id)
     before = own_world.whole(made.id)
     for _ in range(10):
-        recovery.step(own_world.connection)
+        do(recovery, own_world.connection)
         clock.now += 1
     assert not dead(own_world, alive.id)
     assert own_world.whole(made.id) == before
@@ -97,7 +93,7 @@ def test_a_worker_whose_lease_has_expired_is_dead_though_its_lock_is_held(
 ) -> None:
     made = own_world.run("executing", worker=alive.id)
     expire(own_world, alive.id)
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert dead(own_world, alive.id)
     assert own_world.row(made.id)["lease_worker"] is None
 
@@ -105,15 +101,15 @@ def test_a_worker_whose_lease_has_expired_is_dead_though_its_lock_is_held(
 def test_a_worker_whose_lock_is_free_for_two_seconds_is_dead_though_its_lease_holds(
     own_world: World, alive: Alive, recovery: Recovery, clock: Clock
 ) -> None:
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     alive.die()
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     clock.now += LOCK_FREE_SECONDS - 0.1
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert not dead(own_world, alive.id)
 
     clock.now += 0.2
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert dead(own_world, alive.id)
 
 
@@ -121,16 +117,16 @@ def test_a_lock_that_is_taken_again_in_time_begins_a_new_count(
     own_world: World, alive: Alive, recovery: Recovery, clock: Clock, database: Any
 ) -> None:
     alive.die()
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     clock.now += 1.5
     again = database(autocommit=True)
     again.execute("SELECT pg_advisory_lock(%s)", [liveness_key(alive.id)])
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     alive.ends(again)
     clock.now += 0.1
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     clock.now += 1.5
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert not dead(own_world, alive.id)
 
 
@@ -142,22 +138,22 @@ def test_a_lock_is_recognised_whatever_bits_its_key_has(
     holder.execute("SELECT pg_advisory_lock(%s)", [key])
     locked, free = own_world.worker(liveness_key=key), own_world.worker(liveness_key=key ^ 2)
     for _ in range(2):
-        recovery.step(own_world.connection)
+        do(recovery, own_world.connection)
         clock.now += LOCK_FREE_SECONDS
     assert (dead(own_world, locked), dead(own_world, free)) == (False, True)
 
 
-def test_nobody_is_judged_during_the_first_lease_of_the_session(own_world: World, bus: Deaf, clock: Clock) -> None:
+def test_nobody_is_judged_during_the_first_lease_of_the_session(own_world: World, clock: Clock) -> None:
     worker = own_world.worker()
     expire(own_world, worker)
-    recovery = Recovery(bus, LEASE)  # type: ignore[arg-type]
-    recovery.step(own_world.connection)
+    recovery = Recovery(LEASE)
+    do(recovery, own_world.connection)
     clock.now += LEASE - 0.1
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert not dead(own_world, worker)
 
     clock.now += 0.2
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert dead(own_world, worker)
 
 
@@ -167,10 +163,10 @@ def test_nobody_is_judged_during_the_first_lease_of_the_server(
     worker = own_world.worker()
     expire(own_world, worker)
     monkeypatch.setattr(recoveries, "_SERVER_AGE", f"SELECT {LEASE - 0.5}::float AS seconds")
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert not dead(own_world, worker)
     monkeypatch.setattr(recoveries, "_SERVER_AGE", f"SELECT {LEASE + 0.5}::float AS seconds")
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert dead(own_world, worker)
 
 
@@ -182,13 +178,12 @@ def test_the_age_of_the_server_is_asked_of_the_server(own_world: World, monkeypa
 
 
 def test_runs_of_the_dead_are_recovered_once_with_the_loss_counted_and_the_epoch_raised(
-    own_world: World, recovery: Recovery, bus: Deaf
+    own_world: World, recovery: Recovery
 ) -> None:
     worker = own_world.worker()
     runs = [own_world.run("executing", worker=worker, step_in_flight="a##1", losses=n) for n in range(3)]
     expire(own_world, worker)
-    for _ in range(3):
-        recovery.step(own_world.connection)
+    done = together([do(recovery, own_world.connection) for _ in range(3)])
 
     for n, made in enumerate(runs):
         row = own_world.row(made.id)
@@ -206,15 +201,15 @@ def test_runs_of_the_dead_are_recovered_once_with_the_loss_counted_and_the_epoch
         )
         assert [event["verb"] for event in own_world.events(made.id)] == ["enqueue", "start", "recover"]
         assert recording.in_flight(fence(made), "b##1").one(own_world.connection) is None
-    assert sorted(message["runId"] for _, message in bus.said) == sorted(str(made.id) for made in runs)
-    assert bus.woken == [("taxiway:promote", "default")] * 3
+    assert sorted(event["run_id"] for event in done.events) == sorted(made.id for made in runs)
+    assert done.queues == ["default"] * 3
 
 
 def test_the_eleventh_loss_fails_the_run_and_names_the_step(own_world: World, recovery: Recovery) -> None:
     worker = own_world.worker()
     made = own_world.run("executing", worker=worker, step_in_flight="a##1", losses=moves.LOSS_LIMIT - 1)
     expire(own_world, worker)
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     row = own_world.row(made.id)
     assert (row["status"], row["reason"], row["losses"]) == ("FAILED", "worker_lost", 11)
     error = own_world.payload(made.id)["error"]
@@ -225,17 +220,15 @@ def test_recovery_honours_a_cancel_that_was_pending(own_world: World, recovery: 
     worker = own_world.worker()
     made = own_world.run("canceling", worker=worker)
     expire(own_world, worker)
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert own_world.row(made.id)["status"] == "CANCELED"
 
 
-def test_what_a_worker_left_behind_is_recovered_also_while_nobody_is_judged(
-    own_world: World, bus: Deaf, clock: Clock
-) -> None:
+def test_what_a_worker_left_behind_is_recovered_also_while_nobody_is_judged(own_world: World, clock: Clock) -> None:
     worker = own_world.worker()
     made = own_world.run("executing", worker=worker)
     workers.leave(worker).one(own_world.connection)
-    Recovery(bus, LEASE).step(own_world.connection)  # type: ignore[arg-type]
+    do(Recovery(LEASE), own_world.connection)
     assert own_world.row(made.id)["lease_worker"] is None
 
 
@@ -248,10 +241,10 @@ def test_a_run_that_somebody_decides_about_comes_in_the_next_tick(
     holder.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [busy.id])
     expire(own_world, worker)
 
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert (own_world.row(busy.id)["losses"], own_world.row(free.id)["losses"]) == (0, 1)
     holder.rollback()
-    recovery.step(own_world.connection)
+    do(recovery, own_world.connection)
     assert (own_world.row(busy.id)["losses"], own_world.row(free.id)["losses"]) == (1, 1)
 
 
@@ -264,5 +257,5 @@ def test_a_whole_batch_is_followed_by_the_next_at_once(
     for _ in range(3):
         own_world.run("executing", worker=worker)
     expire(own_world, worker)
-    assert recovery.step(own_world.connection) == 0.0
-    assert recovery.step(own_world.connection) > 0.0
+    assert do(recovery, own_world.connection).wait_s == 0.0
+    assert do(recovery, own_world.connection).wait_s > 0.0

@@ -19,7 +19,7 @@ from models.runs.enqueue import NewRun
 from scheduler.duties.schedules import Schedules
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, TENANT, World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 NAME = "nightly"
 LEAP = "0 0 29 2 *"  # so rare that nothing fires by itself while a test runs
@@ -65,12 +65,12 @@ def agent(own_world: World) -> World:
 
 @pytest.fixture
 def duty() -> Schedules:
-    return Schedules(Deaf())
+    return Schedules()
 
 
 def test_a_firing_makes_its_run_and_moves_on(agent: World, duty: Schedules) -> None:
     due = put(agent)
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     [run] = runs(agent)
     row = run_state(agent)
     assert firings(agent) == [(due, "fired")]
@@ -83,7 +83,7 @@ def test_a_firing_makes_its_run_and_moves_on(agent: World, duty: Schedules) -> N
         ("tag", "t", ""), ("metadata", "team", "7"), ("metadata", "schedule", NAME),
         ("metadata", "scheduledFor", due.isoformat(timespec="milliseconds").replace("+00:00", "Z")),
     }  # fmt: skip
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert len(runs(agent)) == 1
 
 
@@ -148,7 +148,7 @@ def test_what_was_missed_is_made_good_for_as_the_schedule_says(
     agent: World, duty: Schedules, catch_up: str, made: int
 ) -> None:
     put(agent, cron="0 0 1 1 *", next_at=datetime(2020, 1, 1, tzinfo=UTC), catch_up=catch_up)
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert len(runs(agent)) == made
     now = datetime.now(UTC)
     assert [at for at, _ in firings(agent)] == [datetime(now.year, 1, 1, tzinfo=UTC)] * made
@@ -164,14 +164,14 @@ def finish(world: World, run: UUID) -> None:
 
 def test_a_firing_is_skipped_while_an_earlier_run_goes_on(agent: World, duty: Schedules) -> None:
     first = put(agent, ago=20)
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     agent.connection.execute("UPDATE schedule SET next_at = %s", [first + timedelta(seconds=4)])
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert [outcome for _, outcome in firings(agent)] == ["fired", "skipped"]
     [run] = runs(agent)
     finish(agent, run["id"])
     agent.connection.execute("UPDATE schedule SET next_at = %s", [first + timedelta(seconds=8)])
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert [outcome for _, outcome in firings(agent)] == ["fired", "skipped", "fired"]
     assert run_state(agent)["open_runs"] == [runs(agent)[1]["id"]]
 
@@ -180,22 +180,22 @@ def test_with_overlap_queue_each_run_waits_for_the_one_before_it(agent: World, d
     first = put(agent, ago=20, overlap="queue")
     for seconds in (0, 2, 4):
         agent.connection.execute("UPDATE schedule SET next_at = %s", [first + timedelta(seconds=seconds)])
-        duty.step(agent.connection)
+        do(duty, agent.connection)
     made = runs(agent)
     assert [run["blocked_on"] for run in made] == [None, "overlap", "overlap"]
     for ended, gates in ((0, [None, None, "overlap"]), (1, [None, None, None])):
         finish(agent, made[ended]["id"])
-        duty.step(agent.connection)
+        do(duty, agent.connection)
         assert [run["blocked_on"] for run in runs(agent)] == gates
 
 
 def test_runs_that_wait_for_one_another_go_when_their_schedule_is_deleted(agent: World, duty: Schedules) -> None:
     first = put(agent, ago=20, overlap="queue")
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     agent.connection.execute("UPDATE schedule SET next_at = %s", [first + timedelta(seconds=2)])
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert schedules.delete(TENANT, NAME).one(agent.connection)
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert [run["blocked_on"] for run in runs(agent)] == [None, None]
 
 
@@ -207,14 +207,14 @@ def test_a_run_by_hand_comes_at_once_and_counts_as_going_on(agent: World, duty: 
     assert schedules.run_now(agent.connection, "another", NAME) is None
     assert [run["blocked_on"] for run in runs(agent)] == [None, None]
     assert run_state(agent)["next_at"] == due
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert sorted(outcome for _, outcome in firings(agent)) == ["by_hand", "by_hand", "skipped"]
 
 
 def test_a_schedule_whose_zone_is_unknown_here_stops_and_keeps_nobody_waiting(agent: World, duty: Schedules) -> None:
     put(agent, "lost", ago=30, timezone="Europe/Atlantis")
     put(agent, "sound", ago=10)
-    duty.step(agent.connection)
+    do(duty, agent.connection)
     assert run_state(agent, "lost")["next_at"] is None
     assert [run["agent"] for run in runs(agent)] == [AGENT]
 
@@ -224,12 +224,12 @@ def test_a_schedule_that_cannot_be_fired_keeps_nobody_waiting(agent: World, duty
     put(agent, "sound", ago=10)
     broken = json.dumps({"given": {}, "run": {**run_state(agent, "broken")["request"]["run"], "priority": 1000}})
     agent.connection.execute("UPDATE schedule SET request = %s WHERE name = 'broken'", [broken])
-    assert duty.step(agent.connection) == 1.0
+    assert do(duty, agent.connection).wait_s == 1.0
     assert len(runs(agent)) == 1
     assert run_state(agent, "broken")["next_at"] is not None, "it is tried again"
 
 
 def test_the_duty_comes_back_when_the_next_one_fires(agent: World, duty: Schedules) -> None:
     put(agent, ago=-0.2)
-    assert 0 < duty.step(agent.connection) <= 0.2
+    assert 0 < do(duty, agent.connection).wait_s <= 0.2
     assert runs(agent) == []

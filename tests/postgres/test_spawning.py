@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +18,6 @@ from models.runs import children
 from models.runs.children import Spawn
 from models.runs.enqueue import NewRun
 from models.runs.recording import Limits
-from models.runtime.bus import Bus
 from models.runtime.database import Connection, Row
 from scheduler.duties.outbox import Outbox
 from tests.postgres.calls import LIMITS, TENANT, fence, record
@@ -27,6 +26,7 @@ from tests.postgres.duel import Waiting, until_blocked
 from tests.postgres.factory import AGENT, Made, World
 from tests.postgres.proxied import Deaf, proxy_to, settings_of, through, until
 from tests.postgres.proxy import Proxy
+from tests.postgres.stepping import do
 
 
 def spawn(made: Made, n: int = 1, count: int = 2, key: str = "spawn:echo##1", **options: Any) -> Spawn:
@@ -140,8 +140,8 @@ def test_no_child_that_is_started_while_its_parent_is_canceled_is_missed(
     first.execute("COMMIT")
     assert len(waiting.rows()) == (0 if cancel_first else 1)
     second.execute("COMMIT")
-    duty = Outbox(cast(Bus, Deaf()), 1.0)
-    duty.step(world.connection)
+    duty = Outbox(1.0)
+    do(duty, world.connection)
     born = _children(world, made)
     assert [child["status"] for child in born] == ([] if cancel_first else ["CANCELED"] * 2)
     assert world.row(made.id)["status"] == "CANCELED"
@@ -158,11 +158,11 @@ def test_a_child_that_goes_on_as_another_run_while_it_is_looked_for_is_canceled_
     ending.execute("UPDATE run SET continued_as = gen_random_uuid() WHERE id = %s", [child.id])
     assert moves.succeed(child.id, child.epoch, child.worker, n=1, result="null", active_ms=1).one(ending)
     other = World(ending).run("queued", parent_run_id=parent.id, parent_key="a")
-    duty = Outbox(cast(Bus, Deaf()), 1.0)
-    duty.step(world.connection)
+    duty = Outbox(1.0)
+    do(duty, world.connection)
     ending.execute("COMMIT")
     duty._next = 0.0
-    duty.step(world.connection)
+    do(duty, world.connection)
     assert (world.row(child.id)["status"], world.row(other.id)["status"]) == ("SUCCESS", "CANCELED")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
-from typing import cast
 from uuid import UUID
 
 import pytest
@@ -13,7 +11,6 @@ import pytest
 from models import control_requests, moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.runtime.bus import Bus
 from models.runtime.database import Row, set_up
 from models.waiting import waits
 from scheduler.duties import timers
@@ -21,6 +18,7 @@ from scheduler.duties.timers import Timers
 from tests.postgres.calls import TENANT
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
+from tests.postgres.stepping import do
 
 Connect = Callable[[], Connection]
 
@@ -197,7 +195,7 @@ def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World
     assert waits.keep_signal(made.id, "word", payload="1", sender=None).one(signaling)
 
     def tick(connection: Connection) -> list[Row]:
-        Timers(cast(Bus, SimpleNamespace(say=lambda *_: None, wake=lambda *_: None))).step(connection)
+        do(Timers(), connection)
         return []
 
     waiting = Waiting(ticking, tick)

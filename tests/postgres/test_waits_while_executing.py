@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -15,7 +14,7 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import consents
 from models.runs.announcing import announce
-from models.runtime.bus import Bus, worker_channel
+from models.runtime.bus import worker_channel
 from models.runtime.database import Row
 from models.waiting import waits
 from models.waiting.questions import authorization
@@ -41,6 +40,7 @@ from tests.postgres.factory import World
 from tests.postgres.families import child_of, succeed, turn
 from tests.postgres.opening import open_waits
 from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 
 
 def test_a_signal_is_delivered_to_a_run_that_executes_and_its_status_stays(world: World) -> None:
@@ -173,22 +173,22 @@ def test_a_wait_of_a_run_that_executes_is_over_by_the_clock_or_by_a_decision(
 
 
 def test_the_clock_ends_a_wait_of_a_run_that_executes_once_and_wakes_its_worker(world: World) -> None:
-    wait, bus = NewWait("sleep#1", "timer", {}, 0, "elapsed"), Deaf()
-    made, clock = awaiting(world, wait), Timers(cast(Bus, bus))
-    clock.step(world.connection)
+    wait = NewWait("sleep#1", "timer", {}, 0, "elapsed")
+    made, clock = awaiting(world, wait), Timers()
+    done = do(clock, world.connection)
     assert (outcome_of(world, wait)[0], stands_of(world, made)[0]) == ("elapsed", "RUNNING")
-    assert woken(bus).count(worker_channel(made.worker)) == 1
-    assert clock.step(world.connection) > 0, "nothing is looked at again"
-    assert woken(bus).count(worker_channel(made.worker)) == 1
+    assert done.workers == [made.worker]
+    done = do(clock, world.connection)
+    assert (done.wait_s > 0, done.workers) == (True, []), "nothing is looked at again"
 
 
 def test_a_child_that_ends_wakes_the_worker_of_a_parent_that_awaits_it(world: World) -> None:
     awaits = NewWait("wait:child#a#1", "child", {"signal": "taxiway.child/a"})
-    made, bus = awaiting(world, awaits), Deaf()
+    made = awaiting(world, awaits)
     for key in ("b", "a"):
         succeed(world.connection, child_of(world, made, key))
-        turn(world.connection, bus)
-        assert woken(bus).count(worker_channel(made.worker)) == (key == "a"), "what is kept for later wakes nobody"
+        woken_workers = turn(world.connection).workers
+        assert woken_workers == ([made.worker] if key == "a" else []), "what is kept for later wakes nobody"
     assert (outcome_of(world, awaits)[0], stands_of(world, made)[0]) == ("received", "RUNNING")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,13 +12,12 @@ from models.calendar import windows
 from models.fleet import queue_settings
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.runtime.bus import worker_channel
 from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion import gates as gates_of
 from scheduler.promotion.gates import GateReader
 from tests.postgres.database_setup import consuming
 from tests.postgres.factory import AGENT, World
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 from tests.postgres.timetables import put, turn
 
 
@@ -25,8 +25,8 @@ class Night:
     """A run that a worker executes while its window, which pauses its runs, closes."""
 
     def __init__(self, world: World, by: str = "run") -> None:
-        self.world, self.bus = world, Deaf()
-        self.closing = Closing(GateReader(), self.bus)
+        self.world, self.closing = world, Closing(GateReader())
+        self.woken: list[UUID] = []
         put(world, "night", is_open=False, on_close="pause")
         worker = consuming(world)
         named = {"window_name": "night"} if by == "run" else {}
@@ -40,7 +40,7 @@ class Night:
             assert queue_settings.change(by, name, {"window": "night"}).one(world.connection)  # type: ignore[arg-type]
 
     def step(self) -> dict[str, Any]:
-        self.closing.step(self.world.connection)
+        self.woken += do(self.closing, self.world.connection).workers
         return self.world.row(self.made.id)
 
     def park(self) -> dict[str, Any] | None:
@@ -64,7 +64,7 @@ def test_a_window_that_pauses_parks_what_executes_and_wakes_it_when_it_opens(own
     row = night.step()
     assert (row["control_request"], row["control_reason"], row["status"]) == ("window", "night", "RUNNING")
     assert own_world.row(night.other.id)["control_request"] == ("window" if by == "agent" else None)
-    assert night.bus.woken[0][0] == worker_channel(night.made.worker)
+    assert night.woken[0] == night.made.worker
 
     parked = night.park()
     assert parked is not None

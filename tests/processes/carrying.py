@@ -64,5 +64,5 @@ def carry(host: Host, activation: str, agent: str = "echo", **given: Any) -> dic
         frame = host.receive(PATIENCE)
         assert frame is not None
         if frame["frame"] in ("finish", "fail"):
-            host.tell({"frame": "ack", "activation": activation, "n": frame["n"]})
+            host.try_send({"frame": "ack", "activation": activation, "n": frame["n"]})
             return frame

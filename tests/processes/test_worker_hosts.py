@@ -138,7 +138,7 @@ def test_a_host_has_a_session_and_a_group_of_its_own(pool_of: Callable[..., Host
 def test_a_host_that_reads_nothing_is_given_up(
     pool_of: Callable[..., HostPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spawning, "DEAF_SECONDS", 1)
+    monkeypatch.setattr(spawning, "HOST_READ_TIMEOUT_S", 1)
     pool = pool_of()
     pool.start()
     host = pool.take(TENANT)
@@ -146,7 +146,7 @@ def test_a_host_that_reads_nothing_is_given_up(
     until(lambda: psutil.Process(host.process.pid).status() == psutil.STATUS_STOPPED, "it stands still")
     with pytest.raises(HostGone):
         host.send({"frame": "recorded", "activation": "x", "steps": ["x" * 3_000_000], "last": False})
-    assert host.tell({"frame": "valid"}) is False
+    assert host.try_send({"frame": "valid"}) is False
 
 
 def test_agents_that_break_later_keep_no_slot_busy_with_trying(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from executor.activation.pipeline import Home, Ticket, advance
+from executor.activation.pipeline import PipelineServices, Ticket, advance
 from models import moves
 
 RUN, WORKER = uuid4(), uuid4()
@@ -33,5 +33,5 @@ class _Worker:
 def test_a_ticket_that_comes_again_executes_nothing_though_this_worker_holds_the_run() -> None:
     worker = _Worker()
 
-    assert advance(cast(Home, worker), Ticket(RUN, 1)) == "dropped:stale"
+    assert advance(cast(PipelineServices, worker), Ticket(RUN, 1)) == "dropped:stale"
     assert not worker.active

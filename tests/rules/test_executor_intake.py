@@ -26,7 +26,7 @@ class BusyHost:
         self.told: list[dict[str, Any]] = []
         self.killed: str | None = None
 
-    def tell(self, frame: dict[str, Any]) -> bool:
+    def try_send(self, frame: dict[str, Any]) -> bool:
         if self.open:
             self.told.append(frame)
         return self.open
@@ -72,19 +72,19 @@ def _begun(n: int) -> dict[str, Any]:
 
 
 def test_a_frame_is_told_at_once_with_the_activation_it_belongs_to(intake: FrameHandler, host: BusyHost) -> None:
-    intake.tell({"frame": "ack", "n": 1})
+    intake.send({"frame": "ack", "n": 1})
     assert host.told == [{"frame": "ack", "n": 1, "activation": f"{RUN}.3"}]
 
 
 def test_a_host_that_is_busy_is_told_again_in_order_and_lives(intake: FrameHandler, host: BusyHost) -> None:
     host.open = False
-    intake.tell({"frame": "ack", "n": 1})
-    intake.tell({"frame": "ack", "n": 2})
-    assert intake.outbox.say_again() is False
+    intake.send({"frame": "ack", "n": 1})
+    intake.send({"frame": "ack", "n": 2})
+    assert intake.outbox.flush() is False
     host.open = True
-    intake.tell({"frame": "ack", "n": 3})
+    intake.send({"frame": "ack", "n": 3})
 
-    assert intake.outbox.say_again() is True
+    assert intake.outbox.flush() is True
     assert [frame["n"] for frame in host.told] == [1, 2, 3]
     assert host.killed is None
 
@@ -95,15 +95,15 @@ def test_a_host_that_takes_nothing_for_long_is_ended(
     now = [100.0]
     monkeypatch.setattr(host_outbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
     host.open = False
-    intake.tell({"frame": "ack", "n": 1})
-    now[0] += host_outbox.DEAF_SECONDS - 1
-    intake.tell({"frame": "ack", "n": 2})
-    intake.outbox.say_again()
+    intake.send({"frame": "ack", "n": 1})
+    now[0] += host_outbox.HOST_READ_TIMEOUT_S - 1
+    intake.send({"frame": "ack", "n": 2})
+    intake.outbox.flush()
     assert host.killed is None
 
     now[0] += 2
-    intake.outbox.say_again()
-    assert host.killed == "deaf"
+    intake.outbox.flush()
+    assert host.killed == "not_reading"
 
 
 def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
@@ -113,7 +113,7 @@ def test_only_an_agent_that_waits_for_its_item_has_it_committed_by_its_own_slot(
         intake.take({"frame": "step_started", **_begun(n)})
     for n in (1, 2):
         intake.take(_step(n))
-    assert [options["here"] for *_, options in worker.recorder.put_in] == [False, True]
+    assert [options["inline"] for *_, options in worker.recorder.put_in] == [False, True]
 
 
 def test_a_step_is_acknowledged_only_after_its_commit(
@@ -179,10 +179,13 @@ def test_a_frame_that_makes_no_sense_raises_what_a_supervision_takes_for_malform
     assert worker.recorder.put_in == []
 
 
-def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(intake: FrameHandler, host: BusyHost) -> None:
+def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(
+    intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
+) -> None:
     intake.take(_step(1))
-    intake._recorded(1, None)
-    intake.explain_unrecorded()  # the run row belongs to another activation, or is deleted
+    [(_, done, _)] = worker.recorder.put_in
+    done(None)
+    intake.items.explain_unrecorded()  # the run row is another's, or gone
     assert (host.killed, host.told) == ("fenced", [])
 
 
@@ -190,8 +193,10 @@ def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
     intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
 ) -> None:
     worker.read = lambda *_: [{"epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 0, "status": "RUNNING"}]
-    intake._recorded(5, None)
-    intake.explain_unrecorded()
+    intake.take(_step(5))
+    [(_, done, _)] = worker.recorder.put_in
+    done(None)
+    intake.items.explain_unrecorded()
     [refused] = host.told
     assert (refused["code"], refused["n"], host.killed) == ("history_limit", 5, None)
     assert "10,000 steps" in refused["message"]
@@ -204,7 +209,7 @@ def test_a_held_agent_waits_at_the_edge_of_its_step(
     _hold(intake, worker, held_by)
     intake.take(_step(1))
     worker.recorder.put_in[0][1]({"seq": 4})
-    assert (host.told, intake.at_edge) == ([], True)
+    assert (host.told, intake.items.at_edge) == ([], True)
 
 
 @pytest.mark.parametrize("held_by", ["a pause", "a drain"])
@@ -216,7 +221,7 @@ def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_ru
     intake.take(_step(1, frame="step_started", attempt=1, timeoutMs=None, once=True))
     worker.recorder.put_in[0][1]({"seq": 4})
     assert [frame["frame"] for frame in host.told] == ["ack"]
-    assert (intake.at_edge, len(intake.steps)) == (False, 1)
+    assert (intake.items.at_edge, len(intake.steps)) == (False, 1)
 
 
 def _hold(intake: FrameHandler, worker: SimpleNamespace, held_by: str) -> None:
@@ -243,7 +248,7 @@ def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
     intake.take({"frame": "look", "n": 2, "waits": [_WAIT]})
     assert [(frame["n"], "value" in frame) for frame in host.told] == [(2, False)]
     done({"over": True})
-    assert intake.at_edge, "held at the edge by the pause or the drain that came meanwhile"
+    assert intake.items.at_edge, "held at the edge by the pause or the drain that came meanwhile"
 
 
 def test_a_look_that_cannot_be_answered_lets_the_run_park(

@@ -86,10 +86,10 @@ def test_large_events_have_a_budget_of_bytes(run: Shown) -> None:
 
 def test_a_host_that_says_too_much_is_read_slowly_and_one_that_is_acknowledged_never(run: Shown) -> None:
     event: dict[str, Any] = {"frame": "event", "durable": False}
-    breaths = [run.live.breath(event) for _ in range(10_000)]
+    breaths = [run.live.read_pause(event) for _ in range(10_000)]
     assert breaths[0] == 0
-    assert breaths[-1] == rates.LONGEST_BREATH
-    assert run.live.breath({"frame": "step"}) == 0
-    assert run.live.breath({"frame": "event", "durable": True}) == 0
+    assert breaths[-1] == rates.LONGEST_PAUSE
+    assert run.live.read_pause({"frame": "step"}) == 0
+    assert run.live.read_pause({"frame": "event", "durable": True}) == 0
     run.now += 10
-    assert run.live.breath(event) == 0
+    assert run.live.read_pause(event) == 0

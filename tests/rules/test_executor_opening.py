@@ -74,8 +74,8 @@ def test_a_frame_that_no_host_of_ours_writes_ends_the_host(
 ) -> None:
     supervision = _supervision(worker, host)
     with pytest.raises(HostGone, match="malformed"):
-        supervision._handled({"activation": supervision._intake.activation, **frame})
-    supervision._intake.show()
+        supervision._handled({"activation": supervision._frames.activation, **frame})
+    supervision._frames.show()
     assert worker.recorder.put_in == []
 
 
@@ -136,7 +136,7 @@ def test_what_keeps_a_slot_is_written_when_it_changes_and_said_in_the_log(
         intake.show()
     said = [item.params.get("what") for item, *_ in worker.recorder.put_in]
     assert said == ['[{"kind": "timer", "what": "a timer of 1 s", "file": "agents.py", "line": 12}]', None]
-    intake.notes.flush()
+    intake.log.flush()
     lines = worker.recorder.put_in[-1][0].params["messages"]
     assert lines == ["waits, but keeps its slot: a timer of 1 s (agents.py:12)"]
 

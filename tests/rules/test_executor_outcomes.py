@@ -161,8 +161,8 @@ def test_much_is_told_in_several_frames(outcomes: Outcomes, database: Database, 
 
 
 def test_a_park_behind_news_looks_behind_the_lock(outcomes: Outcomes) -> None:
-    assert not outcomes.came
+    assert not outcomes.has_news
     outcomes.notice(0)
-    assert not outcomes.came
+    assert not outcomes.has_news
     outcomes.notice(1)
-    assert outcomes.came
+    assert outcomes.has_news

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from executor.activation.frame_handler import Surroundings
 from executor.activation.outcome import Canceled, Failed, Parked
+from executor.activation.services import ActivationServices
 from executor.activation.supervision import Supervision
 from executor.errors import HostGone
 from executor.hosts import Host
@@ -21,9 +21,9 @@ WAIT = {"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}
 
 
 def _supervision() -> Supervision:
-    quiet = SimpleNamespace(tell=lambda _: True)
+    quiet = SimpleNamespace(try_send=lambda _: True)
     worker = cast(
-        Surroundings, SimpleNamespace(settings=Settings(), bus=None, recorder=None, draining=False, read=None)
+        ActivationServices, SimpleNamespace(settings=Settings(), bus=None, recorder=None, draining=False, read=None)
     )
     claim = {"tenant": "t", "timeout_ms": None, "active_ms": 0, "log_bytes": 0}
     return Supervision(worker, claim, cast(Host, quiet), Fence(RUN, 3, UUID(int=2)))

@@ -65,4 +65,4 @@ def _consumer(**channel: Any) -> SimpleNamespace:
     ],
 )
 def test_a_consumer_whose_broker_owes_it_an_answer_is_deaf(consumer: Any, deaf: bool) -> None:
-    assert worker_hooks.is_deaf(consumer) is deaf
+    assert worker_hooks.broker_is_late(consumer) is deaf

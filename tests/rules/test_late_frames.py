@@ -79,8 +79,8 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
         heard.append((what, more))
         return [{"value": "1", "news": False}]
 
-    host = SimpleNamespace(tell=note, send=note, retire=note, kill=note)
-    recorder, bus = SimpleNamespace(put=note), SimpleNamespace(say=note)
+    host = SimpleNamespace(try_send=note, send=note, retire=note, kill=note)
+    recorder, bus = SimpleNamespace(put=note), SimpleNamespace(publish_event=note, wake_up=note)
     settings, authorizations = Settings(secret_key="k" * 16), SimpleNamespace(ask=note)
     worker: Any = SimpleNamespace(
         settings=settings, recorder=recorder, bus=bus, draining=False, read=note, authorizations=authorizations,

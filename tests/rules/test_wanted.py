@@ -12,7 +12,6 @@ import pytest
 
 from models.ids import earliest, new_id
 from models.runs.run_filter import Label, RunFilter
-from models.runtime.bus import Bus
 from models.runtime.settings import Settings
 from scheduler import __main__ as process
 from scheduler.duties.bulk import Bulks
@@ -72,6 +71,6 @@ def test_the_bounds_hold_for_clocks_that_are_a_day_apart() -> None:
 @pytest.mark.parametrize("days", [None, 30])
 def test_the_scheduler_forgets_runs_only_where_that_was_asked_for(days: int | None) -> None:
     publisher = cast(Publisher, SimpleNamespace(publish=None))
-    duties = process._duties(Settings(retention_days=days), cast(Bus, None), publisher)
+    duties = process._duties(Settings(retention_days=days), publisher)
     assert [type(duty) for duty in duties].count(Bulks) == 1
     assert [type(duty) for duty in duties].count(Retention) == (0 if days is None else 1)

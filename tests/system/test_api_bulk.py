@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from models.runtime.bus import Bus
 from models.runtime.database import set_up
 from scheduler.duties.bulk import Bulks
-from tests.postgres.proxied import Deaf
+from tests.postgres.stepping import do
 from tests.system.api_server import ApiServer
 from tests.system.fake_worker import FakeWorker
 from tests.system.test_api_windows import refused
@@ -57,10 +56,10 @@ def carry_out(api: ApiServer) -> None:
     """Do what the leading scheduler does."""
     with api.connect() as connection:
         set_up(connection)
-        duty = Bulks(cast(Bus, Deaf()), 5.0)
+        duty = Bulks(5.0)
         while connection.execute("SELECT FROM bulk WHERE finished_at IS NULL").fetchone() is not None:
             duty._next = 0.0
-            duty.step(connection)
+            do(duty, connection)
 
 
 def status(client: httpx.Client, run: str) -> str:

@@ -14,9 +14,9 @@ from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
 from tests.postgres.database_setup import Published
-from tests.postgres.proxied import Deaf
 from tests.postgres.simulation.field import Field
 from tests.postgres.simulation.lookout import Lookout
+from tests.postgres.stepping import do
 from tests.postgres.virtual_time import Clock
 
 FOR_EVER = float("inf")
@@ -33,14 +33,13 @@ class Leader:
         self.take_over()
 
     def take_over(self) -> None:
-        """Replace the leader by another one without memory."""
-        bus: Any = Deaf()
+        """Be another leader, who remembers nothing."""
         gates = GateReader()
         self.duties: dict[str, Any] = {
-            "places": Places(bus, 5, gates), "promotion": Promotion(self.published, gates, fill_s=0),
-            "closing": Closing(gates, bus),
-            "timers": Timers(bus), "lifting": Lifting(bus), "expiry": Expiry(bus),
-            "recovery": Recovery(bus, FOR_EVER),  # it declares no worker dead: that happens on the field
+            "places": Places(5, gates), "promotion": Promotion(self.published, gates, fill_s=0),
+            "closing": Closing(gates),
+            "timers": Timers(), "lifting": Lifting(), "expiry": Expiry(),
+            "recovery": Recovery(FOR_EVER),  # it declares nobody dead: that happens on the field
         }  # fmt: skip
 
     def turn(self, dice: Random) -> None:
@@ -73,13 +72,13 @@ class Leader:
         elif duty == "promotion":
             self._promote()
         else:
-            self.duties[duty].step(self.field.connection)
+            do(self.duties[duty], self.field.connection)
 
     def _give_places(self, undisturbed: bool) -> None:
         """Assign places until no recheck is left, unless another connection prevents it."""
         for _ in range(50 if undisturbed else 1):
             changed = self.field.has_changes()
-            waits = self.duties["places"].step(self.field.connection)
+            waits = do(self.duties["places"], self.field.connection).wait_s
             self.lookout.skipped()
             if waits > SOON_SECONDS and not changed:  # after a change of a queue it searches for lines in its next step
                 break
@@ -87,7 +86,7 @@ class Leader:
 
     def _promote(self) -> None:
         before = {run["id"]: run for run in self.field.runs()}
-        self.duties["promotion"].step(self.field.connection)
+        do(self.duties["promotion"], self.field.connection)
         if runs := self.published.take():
             self.field.tell("promoted:", *runs)
             self.lookout.promoted(before, runs)
