@@ -133,6 +133,7 @@ WITH asked AS (
 SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq;
 
 -- settled
+-- Reads all outcomes of the run, for its next activation.
 SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, to_char(resolved_at AT TIME ZONE 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
     (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(

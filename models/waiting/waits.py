@@ -145,6 +145,7 @@ _SETTLED = f"""
     FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'child' THEN (answer ->> 'run')::uuid END
     WHERE wait.run_id = %(run)s"""
 _IN_ORDER = "ORDER BY resolved_at, due_at, wait.id"
+# Reads all outcomes of the run, for its next activation.
 SETTLED = f"{_SETTLED} {_IN_ORDER}"
 # The outcomes that came since one that is known, and those of the same moment; what an agent gave up, it knows itself.
 SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
