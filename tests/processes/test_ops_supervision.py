@@ -63,7 +63,7 @@ def test_a_child_that_ends_is_started_again_under_its_name(stack: Stack) -> None
     eventually(again, "the scheduler is started again")
     assert stack.schedulers[0].running
     assert "scheduler-1 was killed by signal 9" in said[0]
-    assert "started again in 1 s" in said[0]
+    assert "restarts in 1 s" in said[0]
     assert str(stack.schedulers[0].pid) == upfile.read(stack.options.base)["TAXIWAY_PIDS_SCHEDULER"]
 
 
