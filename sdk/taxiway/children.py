@@ -221,7 +221,7 @@ def spawn(
 
 def _input(agent: Agent | None, given: object) -> str:
     if given is not None and not isinstance(given, Mapping):
-        raise TypeError(f"a child's input is a dict with its agent's inputs, not {given!r:.80}")
+        raise TypeError(f"a child's input is a dict of its agent's inputs, not {given!r:.80}")
     return json_text(given or {}) if agent is None else agent.write_input(given or {})
 
 

@@ -229,7 +229,7 @@ def test_what_cannot_be_started_says_why_and_starts_nothing(fleet: Fleet) -> Non
     assert unknown_agent == ["unknown_agent", "there is no agent doubel; did you mean double?"]
     assert (unknown_queue[0], "known: default" in unknown_queue[1]) == ("unknown_queue", True)
     assert [text.split(",")[0][:40] for text in refused] == [
-        "a child's input is a dict with its agent's",
+        "a child's input is a dict of its agent's",
         "a priority is a number from -100 to 100",
         "one call starts 5",
         "an agent is given by its name",
