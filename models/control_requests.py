@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import NOT_BEFORE, OVERLAP, PLACE
@@ -81,6 +82,25 @@ _TAKE_WINDOWS_BACK = """
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that is recorded on a run now, or a pause that no longer is; `lease_worker` is the worker to wake."""
+
+    id: UUID
+    status: str = ""
+    lease_worker: UUID | None = None
+    epoch: int = 0
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedBy:
+    """A run and the worker that leases it."""
+
+    id: UUID
+    lease_worker: UUID
+
+
 def superseded_by(run: UUID) -> str:
     """Say, as who asked for a cancel, that a later run with the same concurrency key did."""
     return f"{_SUPERSEDED}{run}"
@@ -93,21 +113,23 @@ def why_canceled(by: str | None) -> Reason:
     return Reason.SUPERSEDED if by.startswith(_SUPERSEDED) else Reason.BY_USER
 
 
-def ask_for_windows(*, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]) -> Statement:
+def ask_for_windows(
+    *, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]
+) -> Statement[LeasedBy]:
     """Ask the workers of runs whose window closed to park them at their next step edge; rows name the workers to wake.
 
     `windows` closed and are to pause what they gate; `queues` and `agents` name the one of these that gates them.
     """
     told = {"queues": json.dumps(queues), "agents": json.dumps(agents)}
-    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **told})
+    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **told}, LeasedBy)
 
 
-def take_windows_back(*, windows: Sequence[str]) -> Statement:
+def take_windows_back(*, windows: Sequence[str]) -> Statement[UUID]:
     """Forget what was asked for other windows than these: they are open again."""
-    return Statement(_TAKE_WINDOWS_BACK, {"windows": list(windows)})
+    return Statement(_TAKE_WINDOWS_BACK, {"windows": list(windows)}, UUID)
 
 
-def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement:
+def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement[Request]:
     """Ask the worker that executes the run to stop it: cancel beats a pause that was asked for before.
 
     `by` is None when the run's parent was canceled; see `why_canceled`.
@@ -115,18 +137,18 @@ def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | Non
     No row: no worker executes it. The row names the worker to wake.
     """
     return Statement(
-        _REQUEST_CANCEL, {"run": run, "tenant": tenant, "by": by, "comment": comment, "grace_ms": grace_ms}
+        _REQUEST_CANCEL, {"run": run, "tenant": tenant, "by": by, "comment": comment, "grace_ms": grace_ms}, Request
     )
 
 
-def request_pause(run: UUID, *, by: str | None, comment: str | None) -> Statement:
+def request_pause(run: UUID, *, by: str | None, comment: str | None) -> Statement[Request]:
     """Record that somebody wants the run to pause: at its next step edge, when its wait is over, or before it starts.
 
     No row: something is recorded already, or the run can be paused at once (`moves.pause_idle`).
     """
-    return Statement(_REQUEST_PAUSE, {"run": run, "by": by, "comment": comment})
+    return Statement(_REQUEST_PAUSE, {"run": run, "by": by, "comment": comment}, Request)
 
 
-def take_pause_back(run: UUID) -> Statement:
+def take_pause_back(run: UUID) -> Statement[Request]:
     """Forget a recorded pause. No row: none is recorded."""
-    return Statement(_TAKE_PAUSE_BACK, {"run": run})
+    return Statement(_TAKE_PAUSE_BACK, {"run": run}, Request)

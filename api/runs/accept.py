@@ -18,8 +18,8 @@ from api.http.transactions import reading, transaction
 from models.calendar import windows
 from models.runs import enqueue, public_event
 from models.runtime import bus
-from models.runtime.database import Row
 from models.runtime.facts import fact
+from models.stored_event import StoredEvent
 from models.tables.idempotency import KEPT, Idempotency, claim_key
 from models.tables.run import Run
 
@@ -82,12 +82,12 @@ def accept(
         assert request is not None
         return _earlier(caller.tenant, request) or _vanished()
     _tell(caller.tenant, stored, hints)
-    return Accepted([run.id for run in runs], runs, stored[0]["at"])
+    return Accepted([run.id for run in runs], runs, stored[0].at)
 
 
 def _store(
     connection: psycopg.Connection[Any], tenant: str, request: Request | None, runs: Sequence[enqueue.NewRun]
-) -> list[Row] | None:
+) -> list[StoredEvent] | None:
     ids = [run.id for run in runs]
     if request and claim_key(tenant, request.key, request.digest, ids).one(connection) is None:
         return None
@@ -130,13 +130,13 @@ def _vanished() -> Accepted:
     raise Problem("unavailable", "The equal request that came first was not kept. Send this one again.")
 
 
-def _tell(tenant: str, rows: list[Row], hints: bus.Bus) -> None:
-    for row in rows:
-        hints.publish_event(tenant, public_event.public(row))
-    for queue in {row["queue"] for row in rows}:
+def _tell(tenant: str, events: list[StoredEvent], hints: bus.Bus) -> None:
+    for event in events:
+        hints.publish_event(tenant, public_event.public(event))
+    for queue in {event.queue for event in events}:
         hints.wake_up(bus.PROMOTE, queue)
-    if len(rows) == 1:
-        fact("run.accepted", run=rows[0]["run_id"], agent=rows[0]["agent"], queue=rows[0]["queue"])
+    if len(events) == 1:
+        fact("run.accepted", run=events[0].run_id, agent=events[0].agent, queue=events[0].queue)
     else:
-        ids = sorted(row["run_id"] for row in rows)
+        ids = sorted(event.run_id for event in events)
         fact("batch.accepted", runs=len(ids), first=ids[0], last=ids[-1])

@@ -38,12 +38,12 @@ def search(connection: psycopg.Connection[Any], wanted: Search, below: UUID, lim
         reached = wanted.reached(below).one(connection)
         if reached is None:
             return Found(runs, None)
-        below, looked = reached["id"], looked + wanted.entries
+        below, looked = reached, looked + wanted.entries
         if looked >= MOST_LOOKED_AT or time.monotonic() - began > ENOUGH_SECONDS:
             return Found(runs, below)
 
 
-def _read(connection: psycopg.Connection[Any], statement: Statement) -> list[Run]:
+def _read(connection: psycopg.Connection[Any], statement: Statement[Any]) -> list[Run]:
     """Give rows that read like runs: to make them runs would take as long as all else about a page."""
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         return cast("list[Run]", cursor.execute(statement.sql, statement.params).fetchall())

@@ -18,6 +18,7 @@ from api.runs.envelope import LATER, ScheduledRunBody
 from models.calendar.recurrence import Recurrence
 from models.fleet import queue_settings
 from models.operations import schedules
+from models.operations.schedules import LockedSchedule
 from models.statement import Statement
 
 _NEEDED = ("cron", "timezone", "run")
@@ -54,22 +55,22 @@ def asked(
     name: str,
     fields: Mapping[str, Any],
     *,
-    run_state: Mapping[str, Any] | None,
+    current: LockedSchedule | None,
     shared: Resources,
-) -> Statement:
-    """Give the statement that stores what is asked for; `run_state` is the schedule's locked row, if there is one."""
+) -> Statement[str]:
+    """Give the statement that stores what is asked for; `current` is the schedule as it is, if there is one."""
     body = read_as(ScheduleRequest, fields)
-    missing = [field for field in _NEEDED if getattr(body, field) is None] if run_state is None else []
+    missing = [field for field in _NEEDED if getattr(body, field) is None] if current is None else []
     if missing:
         raise Problem(
             "invalid_request", f"{missing[0]} is missing.", [FieldError(field, "is missing") for field in missing]
         )
-    before = run_state or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
-    cron = " ".join((body.cron or before["cron"]).split())
-    timezone = body.timezone or before["timezone"]
-    paused = before["paused"] if body.paused is None else body.paused
-    agent, request, by = _run(connection, caller, body, before, shared)
-    same = (before.get("cron"), before.get("timezone"), before["paused"]) == (cron, timezone, paused)
+    cron = " ".join((body.cron or _known(current).cron).split())
+    timezone = body.timezone or _known(current).timezone
+    was_paused = current is not None and current.paused
+    paused = was_paused if body.paused is None else body.paused
+    agent, request, by = _run(connection, caller, body, current, shared)
+    next_at = None if paused else _next(connection, current, cron, timezone)
     return schedules.put(
         caller.tenant,
         name,
@@ -77,10 +78,10 @@ def asked(
         timezone=timezone,
         agent=agent,
         request=request,
-        overlap=body.overlap or before["overlap"],
-        catch_up=body.catchUp or before["catch_up"],
+        overlap=body.overlap or (current.overlap if current else "skip"),
+        catch_up=body.catchUp or (current.catch_up if current else "none"),
         paused=paused,
-        next_at=None if paused else before["next_at"] if same else _first(connection, Recurrence(cron, timezone)),
+        next_at=next_at,
         by=by,
     )
 
@@ -89,12 +90,13 @@ def _run(
     connection: psycopg.Connection[Any],
     caller: Caller,
     body: ScheduleRequest,
-    before: Mapping[str, Any],
+    current: LockedSchedule | None,
     shared: Resources,
 ) -> tuple[str, str, Any]:
     """Give the agent, what is stored of the run, and the key in whose name it is made."""
     if body.run is None:
-        return before["agent"], json.dumps(before["request"]), before["created_by"]
+        before = _known(current)
+        return before.agent, json.dumps(before.request), before.created_by
     if "notBefore" in body.run:
         why = "has no place in a schedule: its cron says when the run begins"
         raise Problem("unknown_field", f"run.notBefore {why}.", [FieldError("run.notBefore", why)])
@@ -106,6 +108,20 @@ def _run(
         )
     request = schedules.request(made, body.run, queue=wanted.queue, timeout_ms=wanted.timeout)
     return made.agent, request, caller.key
+
+
+def _known(current: LockedSchedule | None) -> LockedSchedule:
+    assert current is not None, "what a new schedule needs was checked before"
+    return current
+
+
+def _next(
+    connection: psycopg.Connection[Any], current: LockedSchedule | None, cron: str, timezone: str
+) -> datetime | None:
+    """Return when a schedule that is not paused fires next: as before, unless its time table or its pause changed."""
+    if current is not None and (current.cron, current.timezone, current.paused) == (cron, timezone, False):
+        return current.next_at
+    return _first(connection, Recurrence(cron, timezone))
 
 
 def _first(connection: psycopg.Connection[Any], rule: Recurrence) -> datetime | None:

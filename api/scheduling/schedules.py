@@ -67,8 +67,8 @@ def put_schedule(
         raise invalid("name", NAME_RULE)
     fields = json_object(raw)
     with transaction() as connection:
-        run_state = schedules.current(caller.tenant, name).one(connection)
-        put = asked(connection, caller, name, fields, run_state=run_state, shared=shared)
+        current = schedules.current(caller.tenant, name).one(connection)
+        put = asked(connection, caller, name, fields, current=current, shared=shared)
         put.one(connection)
     fact("schedule.put", tenant=caller.tenant, schedule=name, by=caller.name)
     return _answer(caller, name)
@@ -104,9 +104,9 @@ def run_schedule(name: str, caller: Annotated[Caller, Depends(may("enqueue"))], 
         if event is None:
             raise _unknown(name)
     shared.bus.publish_event(caller.tenant, public_event.public(event))
-    shared.bus.wake_up(bus.PROMOTE, event["queue"])
-    fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event["run_id"], by=caller.name)
-    return Answer(read_whole(caller, event["run_id"]), 201)
+    shared.bus.wake_up(bus.PROMOTE, event.queue)
+    fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event.run_id, by=caller.name)
+    return Answer(read_whole(caller, event.run_id), 201)
 
 
 def _answer(caller: Caller, name: str) -> Answer:

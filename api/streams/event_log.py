@@ -1,6 +1,6 @@
 """Reads what happened to a run, in its order, and what it logged."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,18 +12,19 @@ from api.http.auth import Caller
 from api.links.delivery import complete
 from api.shapes import EventBody, LogLineBody
 from models.runs.public_event import public, timestamp
+from models.stored_event import StoredEvent
 from models.tables.event import Event
 from models.tables.log import Log
 
 _COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.status, Event.status_was, Event.reason)
 
 
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the public object of an event row whose data is JSON text; without the data when nobody could read it."""
+def told(stored: StoredEvent) -> dict[str, Any]:
+    """Return the public object of an event whose data is JSON text; without the data if that cannot be read."""
     try:
-        return public(row)
+        return public(stored)
     except (RecursionError, TypeError, ValueError):  # too deep, no object, no JSON
-        return public({**row, "data": None})
+        return public(replace(stored, data=None))
 
 
 def events_after(session: Session, caller: Caller, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
@@ -32,7 +33,7 @@ def events_after(session: Session, caller: Caller, run: UUID, after: int, limit:
     columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
     wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
     wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
-    found = [told(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+    found = [told(StoredEvent(**row._mapping)) for row in session.exec(wanted)]  # noqa: SLF001  its public name
     complete(session, [(caller, event) for event in found])
     return cast("list[EventBody]", found)
 

@@ -89,7 +89,7 @@ class Openings:
 
     def _opened(self, answer: Answer) -> None:
         # An answer that was lost does not say whether some of the waits are over.
-        if isinstance(answer, Settled) or (isinstance(answer, dict) and answer.get("over")):
+        if isinstance(answer, Settled) or (isinstance(answer, opening.Opened) and answer.over):
             self._outcomes.look()
 
     def _shown(self) -> str | None:

@@ -28,6 +28,7 @@ from executor.activation.host_questions import Questions
 from executor.activation.json_limits import checked
 from executor.activation.live_messages import Live
 from executor.activation.log_buffer import LogBuffer
+from executor.activation.reading import Reading
 from executor.activation.spawn_requests import SpawnRequests
 from executor.activation.steps_in_flight import StepsInFlight
 from executor.activation.unanswered import Unanswered
@@ -36,14 +37,14 @@ from executor.activation.wait_outcomes import Outcomes
 from executor.errors import HostGone, Refused
 from executor.hosts import Host
 from executor.recorder.connection import Decision
-from executor.recorder.group_commit import Answer, Settled
+from executor.recorder.group_commit import Answer, is_committed
 from executor.recorder.recorder import Recorder
+from models.claim import Claim
 from models.runs import recording
 from models.runs.children import Spawn
 from models.runs.public_event import live
 from models.runs.recording import Fence, Limits, LogLine, StepRecord
 from models.runtime.bus import PROMOTE, Bus
-from models.runtime.database import Row
 from models.runtime.settings import Settings
 from models.statement import Statement
 
@@ -51,7 +52,7 @@ MOST_FAULTS = 10
 """Items that the database refuses, before their host is ended: each breaks a group of everybody's items."""
 
 
-class Surroundings(Protocol):
+class Surroundings(Reading, Protocol):
     """What an activation needs of its worker."""
 
     settings: Settings
@@ -59,7 +60,6 @@ class Surroundings(Protocol):
     bus: Bus
     authorizations: Authorizations
 
-    def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
     def soon(self, job: Callable[[], None]) -> None: ...
     def must_leave(self, steps_in_flight: int) -> bool: ...
     @property
@@ -69,8 +69,8 @@ class Surroundings(Protocol):
 class FrameHandler:
     """The items of one activation between its host and the recorder."""
 
-    def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
-        self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
+    def __init__(self, worker: Surroundings, claim: Claim, host: Host, fence: Fence) -> None:
+        self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim.tenant
         self.activation = f"{fence.run}.{fence.epoch}"
         self.outbox = HostOutbox(host, self.activation)
         self.tell = self.outbox.tell
@@ -81,10 +81,10 @@ class FrameHandler:
             activation=self.activation, unanswered=self._unanswered, tell=self.tell,
         )  # fmt: skip
         self.live = Live(self._show, lambda text: self.notes.add("taxiway", "warning", text))
-        self.notes = LogBuffer(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
+        self.notes = LogBuffer(worker.settings.max_log_bytes - claim.log_bytes, self._write_log, self._show_log)
         self._nursery = SpawnRequests(worker.read, worker.settings.max_input_bytes)
         self._limits = Limits(worker.settings.max_steps, worker.settings.max_recorded_bytes)
-        self.outcomes = Outcomes(worker, fence, self.tell, claim.get("inbox", 0))
+        self.outcomes = Outcomes(worker, fence, self.tell, claim.inbox)
         self._openings = Openings(
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
@@ -131,8 +131,8 @@ class FrameHandler:
         """Find out why items were not recorded: the epoch has passed, or the run has reached one of its limits."""
         while self._unrecorded:
             n = self._unrecorded.popleft()
-            rows = self._worker.read(recording.FENCED, {"run": self._fence.run})
-            if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (self._fence.epoch, self._fence.worker):
+            run = next(iter(self._worker.read(recording.fenced(self._fence.run))), None)
+            if run is None or not run.belongs_to(self._fence):
                 self._host.kill("fenced")
             else:
                 most = f"{self._limits.steps:,} steps and {self._limits.recorded_bytes:,} bytes"
@@ -254,9 +254,9 @@ class FrameHandler:
 
         def done(answer: Answer) -> None:
             self._unanswered.remove(size)
-            if queue is not None and isinstance(answer, dict | Settled):
+            if queue is not None and is_committed(answer):
                 self._worker.bus.wake_up(PROMOTE, queue)
-            if unrecorded is not None and not isinstance(answer, dict | Settled):
+            if unrecorded is not None and not is_committed(answer):
                 unrecorded()
                 return
             self._recorded(n, answer, edge, value, ack)
@@ -280,7 +280,7 @@ class FrameHandler:
         match answer:
             case None:
                 self._unrecorded.append(n)
-            case dict() | Settled():
+            case _ if is_committed(answer):
                 if edge and (self._holds or self._worker.draining):
                     self.at_edge = True
                 elif ack is not None:

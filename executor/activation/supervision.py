@@ -32,12 +32,13 @@ from executor.activation.stop_switch import Kind as StopKind
 from executor.activation.stop_switch import StopSwitch
 from executor.errors import HostGone, Refused
 from executor.hosts import Host
+from models.claim import Claim
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import turns
 from models.runs.recording import Fence
-from models.runtime.database import Row
 from models.runtime.facts import fact
+from models.statement import Statement
 from models.waiting import waits
 
 TICK_SECONDS = 0.2  # also how long a step runs before it is shown in flight without another item to ride on
@@ -49,7 +50,7 @@ _REASONS = frozenset(Reason)
 class Supervision:
     """One activation."""
 
-    def __init__(self, worker: Surroundings, claim: Row, host: Host, fence: Fence) -> None:
+    def __init__(self, worker: Surroundings, claim: Claim, host: Host, fence: Fence) -> None:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
         self._intake = FrameHandler(worker, claim, host, fence)
         self._switch = StopSwitch()
@@ -57,7 +58,7 @@ class Supervision:
         self._window: str | None = None
         self._started = time.monotonic()
         self._ticked = self._started
-        self._run_ends = inf if claim["timeout_ms"] is None else self._started + self._time_left()
+        self._run_ends = inf if claim.timeout_ms is None else self._started + self._time_left()
 
     def cancel(self, grace_s: float, by: str | None, comment: str | None) -> None:
         """Stop the agent because somebody asked for it; safe from any thread, again and again."""
@@ -108,27 +109,26 @@ class Supervision:
     def _activate(self) -> None:
         claim, settings = self._claim, self._worker.settings
         self._host.begin(self._intake.activation)
-        params = replay.recorded_params(self._fence.run)
-        steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
-        settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
-        seen = self._worker.read(turns.TURNS, {"run": self._fence.run}) if claim["has_turns"] else []
+        steps = self._worker.read(replay.recorded_steps(self._fence.run)) if claim.has_steps else []
+        settled = self._worker.read(Statement(waits.SETTLED, {"run": self._fence.run})) if claim.has_waits else []
+        seen = self._worker.read(Statement(turns.TURNS, {"run": self._fence.run})) if claim.has_turns else []
         self._intake.outcomes.recorded(settled)
         frame = {
             "frame": Kind.ACTIVATE,
             "activation": self._intake.activation,
             "runId": str(self._fence.run),
             "epoch": self._fence.epoch,
-            "number": claim["activations"],
-            "agent": claim["agent"],
-            "input": claim["input"],
-            "userId": claim["user_id"],
-            "metadata": claim["metadata"] or {},
-            "tenant": claim["tenant"],
-            "approvalStrategy": claim["approval_strategy"],
-            "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim["read_at"]),
+            "number": claim.activations,
+            "agent": claim.agent,
+            "input": claim.input,
+            "userId": claim.user_id,
+            "metadata": claim.metadata or {},
+            "tenant": claim.tenant,
+            "approvalStrategy": claim.approval_strategy,
+            "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim.read_at),
             "parkAfterMs": settings.park_after * 1000,
             "looks": True,
-            "timeoutMs": None if claim["timeout_ms"] is None else int(self._time_left() * 1000),
+            "timeoutMs": None if claim.timeout_ms is None else int(self._time_left() * 1000),
             "limits": {
                 "value": settings.max_value_bytes,
                 "result": settings.max_result_bytes,
@@ -147,8 +147,8 @@ class Supervision:
             self._intake.tell({"frame": Kind.PAUSE})
 
     def _time_left(self) -> float:
-        left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
-        return max(0, left) / 1000
+        assert self._claim.timeout_ms is not None, "asked of runs with a time limit"
+        return max(0, self._claim.timeout_ms - self._claim.active_ms) / 1000
 
     # ----------------------------------------------------------------------------------------------------------- going on
     def _received(self) -> Frame | None:
@@ -182,7 +182,7 @@ class Supervision:
                 case Kind.PARK:
                     return self._parked(int(frame["n"]), bounded_text(frame, "wake"), frame["waits"])
                 case Kind.LEAVING:
-                    self._host.retire(self._claim["agent"], frame["left"])
+                    self._host.retire(self._claim.agent, frame["left"])
                     return None
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
@@ -262,7 +262,7 @@ class Supervision:
 
     def _parked(self, n: int, wake: str, items: Any) -> Outcome:
         try:
-            opened = [new_wait(item, self._claim["tenant"]) for item in items]
+            opened = [new_wait(item, self._claim.tenant) for item in items]
         except Refused as refused:
             return _refused(n, "WaitRefused", refused) if self._switch.finish() else self._stopped(n, "returned")
         if not opened or len({wait.key for wait in opened}) < len(opened) or wake not in ("all", "any"):
@@ -276,8 +276,8 @@ class Supervision:
         assert stop is not None
         if stop.kind == "cancel":
             return canceled(n, stop.in_flight, how, stop.by, stop.comment, cleanup=self._cleanup)
-        limit = self._claim["timeout_ms"] / 1000
-        message = f"the run was active for longer than its {limit:g} s"
+        assert self._claim.timeout_ms is not None, "only a run with a time limit outlasts it"
+        message = f"the run was active for longer than its {self._claim.timeout_ms / 1000:g} s"
         error = {"code": "timeout", "type": "Timeout", "message": message, "step": stop.in_flight}
         return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, self._cleanup)
 

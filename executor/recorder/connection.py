@@ -4,12 +4,13 @@ Whether an error means that PostgreSQL is away, rather than that it refused what
 """
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
+from typing_extensions import TypeVar
 
 from models.errors import DatabaseAway
-from models.runtime.database import Connection, Row, connect
+from models.runtime.database import Connection, connect
 from models.runtime.facts import fact
 from models.statement import Statement
 
@@ -17,10 +18,13 @@ LOCK_TIMEOUT_MS = 200  # a group never waits long for one run's row
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 
 
-class Decision(Protocol):
+T_co = TypeVar("T_co", covariant=True, default=object)
+
+
+class Decision(Protocol[T_co]):
     """A statement, or several that decide together in one transaction."""
 
-    def one(self, connection: Connection) -> Row | None: ...
+    def one(self, connection: Connection) -> T_co | None: ...
 
 
 class Session:
@@ -49,21 +53,23 @@ class Session:
         if self._connection:
             self._connection.close()
 
-    def execute(self, statements: list[Statement]) -> list[Row | None]:
+    def execute(self, statements: list[Statement[Any]]) -> list[Any]:
         """Execute statements in one transaction and one round trip; a lone one is a transaction of its own."""
         if len(statements) == 1:
             return [statements[0].one(self.connection)]
         try:
             with self.connection.pipeline():
                 self.connection.execute("BEGIN")
-                cursors = [self.connection.execute(one.sql, one.params) for one in statements]
+                cursors = [
+                    self.connection.cursor(row_factory=one.rows).execute(one.sql, one.params) for one in statements
+                ]
                 self.connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
         return [cursor.fetchone() for cursor in cursors]
 
-    def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> Row | None:
+    def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> object:
         """Execute a statement that waits for locks no longer than so many milliseconds."""
         with self.connection.transaction():
             self.connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")

@@ -4,7 +4,6 @@ A provider keeps its name when its addresses or its client change, a grant does 
 provider of its name is another one, or gone, the grant is not live; it is live again when the same giver is back.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +25,6 @@ class Giver:
     token_url: str | None
     client_id: str | None
     revocation_url: str | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Giver":
-        """Read it from a row of providers or of grants."""
-        return cls(row["token_url"], row["client_id"], row["revocation_url"])
 
     def gave(self, grant: "Giver") -> bool:
         """Return whether this provider gave a grant that is bound to `grant`; one that is bound to nothing has no giver."""

@@ -6,8 +6,8 @@ which holds its one grant's row. Nothing that a provider said is logged or repea
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.authorization.encryption import grant_place, provider_place, seal, unseal
@@ -60,9 +60,31 @@ def opened(secret_key: str, holder: Holder, sealed: str) -> Tokens:
     return Tokens(kept["access"], kept["refresh"], None, None)
 
 
-def find(name: str) -> Statement:
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """A provider as it is configured now; the fields are those of `models.tables.provider`, which most workers never import."""
+
+    name: str
+    authorize_url: str
+    token_url: str
+    revocation_url: str | None
+    client_id: str
+    client_auth: str
+    sealed_secret: str | None = field(repr=False)
+    scopes: list[str]
+    parameters: Any
+    issuer: str | None
+    callback: str
+
+    @property
+    def giver(self) -> Giver:
+        """What grants of this provider are bound to."""
+        return Giver(self.token_url, self.client_id, self.revocation_url)
+
+
+def find(name: str) -> Statement[ProviderRow]:
     """Read a provider as it is configured now."""
-    return Statement(_FIND, {"name": name})
+    return Statement(_FIND, {"name": name}, ProviderRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +95,11 @@ class Speaker:
     secret: str | None = field(repr=False)
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], secret_key: str) -> "Speaker":
+    def of(cls, row: ProviderRow, secret_key: str) -> "Speaker":
         """Make one of a row; raises SealBroken when the client secret was stored under another key."""
         from models.tables.provider import Provider  # noqa: PLC0415 - most workers meet no provider, and else need no tables
 
-        provider = Provider(**row)
+        provider = Provider(**asdict(row))
         sealed = provider.sealed_secret
         return cls(provider, None if sealed is None else unseal(secret_key, sealed, provider_place(provider.name)))
 

@@ -49,43 +49,43 @@ _USED = """
     """
 
 
-def put(name: str, *, cron: str, duration_ms: int, timezone: str, kind: str, on_close: str, by: str) -> Statement:
+def put(name: str, *, cron: str, duration_ms: int, timezone: str, kind: str, on_close: str, by: str) -> Statement[str]:
     """Make the window, or make it another; an override stays."""
     given = {"cron": cron, "duration_ms": duration_ms, "timezone": timezone, "kind": kind, "on_close": on_close}
-    return Statement(_PUT, {"name": name, **given, **_change("put", by, given)})
+    return Statement(_PUT, {"name": name, **given, **_change("put", by, given)}, str)
 
 
-def override(name: str, *, state: str, until: datetime, by: str, reason: str | None) -> Statement:
+def override(name: str, *, state: str, until: datetime, by: str, reason: str | None) -> Statement[str]:
     """Hold the window `open` or `closed` until a moment, whatever its timetable says. No row: there is none of this name."""
     noted = {"state": state, "until": until.isoformat(), "reason": reason}
     given = {"state": state, "until": until, "reason": reason}
-    return Statement(_OVERRIDE, {"name": name, **given, **_change("override", by, noted)})
+    return Statement(_OVERRIDE, {"name": name, **given, **_change("override", by, noted)}, str)
 
 
-def end_override(name: str, *, by: str) -> Statement:
+def end_override(name: str, *, by: str) -> Statement[str]:
     """Let the timetable decide again. No row: there is no override."""
-    return Statement(_END_OVERRIDE, {"name": name, **_change("override_ended", by, None)})
+    return Statement(_END_OVERRIDE, {"name": name, **_change("override_ended", by, None)}, str)
 
 
-def delete(name: str, *, by: str) -> Statement:
+def delete(name: str, *, by: str) -> Statement[str]:
     """Forget the window; what it gated must have been looked at behind this, in the same transaction (`used`)."""
-    return Statement(_DELETE, {"name": name, **_change("deleted", by, None)})
+    return Statement(_DELETE, {"name": name, **_change("deleted", by, None)}, str)
 
 
-def used(name: str) -> Statement:
+def used(name: str) -> Statement[str]:
     """Name what the window still gates."""
-    return Statement(_USED, {"name": name})
+    return Statement(_USED, {"name": name}, str)
 
 
-def hold(names: list[str]) -> Statement:
+def hold(names: list[str]) -> Statement[str]:
     """Keep these windows from being deleted until the transaction ends. Rows: those that there are."""
-    return Statement(_HOLD, {"names": names})
+    return Statement(_HOLD, {"names": names}, str)
 
 
 def missing(connection: psycopg.Connection[Any], names: Iterable[str]) -> list[str]:
     """Hold these windows, as new runs need it, and name those that there are not."""
     wanted = set(names)
-    return sorted(wanted - {row["name"] for row in hold(sorted(wanted)).all(connection)}) if wanted else []
+    return sorted(wanted - set(hold(sorted(wanted)).all(connection))) if wanted else []
 
 
 def _change(change: str, by: str, data: dict[str, Any] | None) -> dict[str, Any]:

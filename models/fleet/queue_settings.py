@@ -53,12 +53,12 @@ def change_agent(connection: psycopg.Connection[Any], name: str, asked: Mapping[
     return change("agent", name, asked).one(connection) is not None
 
 
-def change(kind: Literal["queue", "agent"], name: str, asked: Mapping[str, Any]) -> Statement:
+def change(kind: Literal["queue", "agent"], name: str, asked: Mapping[str, Any]) -> Statement[str]:
     """Change what is asked for, and nothing that follows from it; what is not asked for stays. No row: there is none such."""
     sets = [f"{_COLUMNS.get(word, word)} = %({word})s{'::json' * (word in _JSON)}" for word in asked]
     values = {word: json.dumps(value) if word in _JSON and value else value for word, value in asked.items()}
     sql = f"UPDATE {kind} SET {', '.join(sets) or 'name = name'} WHERE name = %(name)s RETURNING name"
-    return Statement(sql, {"name": name, **values})
+    return Statement(sql, {"name": name, **values}, str)
 
 
 def _weigh(connection: psycopg.Connection[Any], name: str, weights: Mapping[str, float]) -> None:

@@ -7,6 +7,7 @@ leader that comes after another goes on where that one was, and of two at once t
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ import psycopg
 from models.ids import new_id
 from models.lifecycle import TERMINAL, Status
 from models.runs.run_filter import RunFilter
-from models.runs.search import Search
+from models.runs.search import Counts, Search
 from models.statement import Statement
 
 MOST_OPEN = 10
@@ -66,6 +67,29 @@ _MOVE_ON = """
     """
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBulk:
+    """An operation on many runs as its row says; see `models.tables.bulk`."""
+
+    id: UUID
+    tenant: str
+    action: str
+    filter: Any
+    by: str
+    created_by: UUID
+    matched: int
+    counted_all: bool
+    done: int
+    skipped: int
+    failed: int
+    reached: UUID
+    until: UUID
+    behind: Sequence[UUID]
+    version: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
 def fits(action: Action, wanted: RunFilter, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
     """Write, as a condition on a row of `run`, that it is meant and that the action applies to it as it stands."""
     sql, params = wanted.condition(one_by_one=one_by_one)
@@ -85,21 +109,21 @@ def count(connection: psycopg.Connection[Any], action: Action, wanted: RunFilter
     found = Counted(0, whole=False)
     for search in (Search(wanted, _AMONG[action]), Search(wanted, _AMONG[action], labels=False)):
         if not found.whole:
-            row = counting(action, search).one(connection)
-            assert row is not None, "an aggregate always gives a row"
-            whole = row["looked"] < STRETCHES * search.entries
-            found = Counted(row["matched"] if whole else max(found.matched, row["matched"]), whole)
+            counts = counting(action, search).one(connection)
+            assert counts is not None, "an aggregate always returns a row"
+            whole = counts.looked < STRETCHES * search.entries
+            found = Counted(counts.matched if whole else max(found.matched, counts.matched), whole)
         if not wanted.labels:
             break
     return found
 
 
-def counting(action: Action, search: Search) -> Statement:
+def counting(action: Action, search: Search) -> Statement[Counts]:
     """Write the count in what a search reads."""
     return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
 
 
-def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, counted: Counted) -> Statement:
+def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, counted: Counted) -> Statement[StoredBulk]:
     """Accept the action on the runs that there are now. No row: too many operations of the tenant are under way."""
     first, last = wanted.bounds()
     asked: dict[str, Any] = {
@@ -109,7 +133,7 @@ def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, count
         "created_by": created_by,
     }
     asked |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
-    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **asked})
+    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **asked}, StoredBulk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +148,10 @@ class Progress:
     over: bool = False
 
 
-def move_on(bulk: UUID, version: int, progress: Progress) -> Statement:
+def move_on(bulk: UUID, version: int, progress: Progress) -> Statement[StoredBulk]:
     """Note how far it has come, as seen at this version. No row: somebody else has moved it on."""
     moved = {
         "reached": progress.reached, "behind": list(progress.behind), "done": progress.done, "skipped": progress.skipped,
         "failed": progress.failed, "over": progress.over,
     }  # fmt: skip
-    return Statement(_MOVE_ON, {"id": bulk, "version": version, **moved})
+    return Statement(_MOVE_ON, {"id": bulk, "version": version, **moved}, StoredBulk)

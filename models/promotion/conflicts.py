@@ -1,6 +1,7 @@
 """What becomes of a run that finds no place of its key free and does not want to wait, and of those that hold it up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL
@@ -40,16 +41,35 @@ _ANY_RIVAL = f"""
     """
 
 
-def impatient(runs: Sequence[UUID]) -> Statement:
+@dataclass(frozen=True, slots=True)
+class ImpatientRun:
+    """A run that finds no place of its key free and does not want to wait; `on_conflict` says what it wants instead."""
+
+    id: UUID
+    tenant: str
+    line: str
+    on_conflict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A locked earlier run of the same key, and the worker that executes it, if one does."""
+
+    id: UUID
+    tenant: str
+    lease_worker: UUID | None
+
+
+def impatient(runs: Sequence[UUID]) -> Statement[ImpatientRun]:
     """Find those of these runs that wait for a place of their key before they ever began, and do not want to."""
-    return Statement(_IMPATIENT, {"runs": list(runs)})
+    return Statement(_IMPATIENT, {"runs": list(runs)}, ImpatientRun)
 
 
-def rivals(run: UUID, line: str) -> Statement:
+def rivals(run: UUID, line: str) -> Statement[Rival]:
     """Lock earlier runs that hold a place of the line, or wait for one, and that nobody asked to end."""
-    return Statement(_RIVALS, {"run": run, "line": line})
+    return Statement(_RIVALS, {"run": run, "line": line}, Rival)
 
 
-def any_rival(run: UUID, line: str) -> Statement:
+def any_rival(run: UUID, line: str) -> Statement[UUID]:
     """Find such a run without locking it."""
-    return Statement(_ANY_RIVAL, {"run": run, "line": line})
+    return Statement(_ANY_RIVAL, {"run": run, "line": line}, UUID)

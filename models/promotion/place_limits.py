@@ -79,24 +79,24 @@ _LET_GO = """
     """
 
 
-def count_in(queue: str) -> Statement:
+def count_in(queue: str) -> Statement[UUID]:
     """Give places, whatever the limit, to runs in flight that were promoted before their queue limited tenants."""
-    return Statement(_COUNT_IN, {"queue": queue})
+    return Statement(_COUNT_IN, {"queue": queue}, UUID)
 
 
-def count_later(queue: str) -> Statement:
+def count_later(queue: str) -> Statement[int]:
     """Have the queue looked at again if such a run is left. No row: none is."""
-    return Statement(_COUNT_LATER, {"queue": queue})
+    return Statement(_COUNT_LATER, {"queue": queue}, int)
 
 
-def take_back(runs: Sequence[UUID]) -> Statement:
+def take_back(runs: Sequence[UUID]) -> Statement[UUID]:
     """Take places beyond their limits in the lines of these runs back from such as do not execute yet.
 
     They ask again, and the lines of their queue are looked at. Rows: all that have one too many, these runs or others.
     """
-    return Statement(_TAKE_BACK, {"runs": list(runs)})
+    return Statement(_TAKE_BACK, {"runs": list(runs)}, UUID)
 
 
-def let_go(queue: str) -> Statement:
+def let_go(queue: str) -> Statement[UUID]:
     """Have parked runs looked at that hold their keys, if their queue lets them no more. Rows: these runs."""
-    return Statement(_LET_GO, {"queue": queue})
+    return Statement(_LET_GO, {"queue": queue}, UUID)

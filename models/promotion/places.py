@@ -140,29 +140,65 @@ _LINE_UP = f"""
     """
 
 
-def changes() -> Statement:
+@dataclass(frozen=True, slots=True)
+class PlaceChange:
+    """A reason to check places: a run that asks for or frees some, or a queue whose limits changed."""
+
+    id: int
+    run_id: UUID | None
+    queue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentRun:
+    """A run that waits in a line now, or (`line` is None) holds all places that it needs."""
+
+    id: UUID
+    queue: str
+    line: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineHead:
+    """A run at the head of a line. `left_out` says that another transaction has locked it, so it did not get its place."""
+
+    id: UUID
+    line: str
+    left_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLimits:
+    """How many places each line of one queue has; None: no limit."""
+
+    name: str
+    key_limit: int | None
+    tenant_limit: int | None
+
+
+def changes() -> Statement[PlaceChange]:
     """Read what is to be looked at, the oldest first."""
-    return Statement(_CHANGES, {})
+    return Statement(_CHANGES, {}, PlaceChange)
 
 
-def lock(runs: Sequence[UUID]) -> Statement:
+def lock(runs: Sequence[UUID]) -> Statement[UUID]:
     """Lock runs, in the order of their ids; one that somebody decides about at the moment is left out."""
-    return Statement(_LOCK, {"runs": list(runs)})
+    return Statement(_LOCK, {"runs": list(runs)}, UUID)
 
 
-def done(changes: Sequence[int], locked: Sequence[UUID]) -> Statement:
+def done(changes: Sequence[int], locked: Sequence[UUID]) -> Statement[int]:
     """Forget changes of these locked runs, of runs that are gone, and of queues."""
-    return Statement(_DONE, {"changes": list(changes), "locked": list(locked)})
+    return Statement(_DONE, {"changes": list(changes), "locked": list(locked)}, int)
 
 
-def free(runs: Sequence[UUID]) -> Statement:
+def free(runs: Sequence[UUID]) -> Statement[str]:
     """Take the places of locked runs that ended, parked or are held. Rows: their lines."""
-    return Statement(_FREE, {"runs": list(runs)})
+    return Statement(_FREE, {"runs": list(runs)}, str)
 
 
-def send(runs: Sequence[UUID]) -> Statement:
+def send(runs: Sequence[UUID]) -> Statement[SentRun]:
     """Send locked runs that ask for places to the next line they need; `line` is None for those that hold all and are ready."""
-    return Statement(_SEND, {"runs": list(runs)})
+    return Statement(_SEND, {"runs": list(runs)}, SentRun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,39 +209,39 @@ class ClosedGates:
     agents: frozenset[str] = frozenset()
 
 
-def admit(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
+def admit(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement[LineHead]:
     """Give the free places of these lines to their heads, which ask for the next place then; a limit of None is none."""
-    return Statement(_ADMIT, _lines(limits, shut))
+    return Statement(_ADMIT, _lines(limits, shut), LineHead)
 
 
-def give_way(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
+def give_way(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement[str]:
     """Take places of these full lines back from runs that must let the head go first. Rows: the lines in which one is free."""
-    return Statement(_GIVE_WAY, _lines(limits, shut))
+    return Statement(_GIVE_WAY, _lines(limits, shut), str)
 
 
-def limits() -> Statement:
+def limits() -> Statement[PlaceLimits]:
     """Read how many places the lines of each queue have."""
-    return Statement(_LIMITS, {})
+    return Statement(_LIMITS, {}, PlaceLimits)
 
 
-def next_line(after: str) -> Statement:
+def next_line(after: str) -> Statement[str]:
     """Read the next gate or line that any run waits for."""
-    return Statement(_NEXT_LINE, {"after": after})
+    return Statement(_NEXT_LINE, {"after": after}, str)
 
 
-def again(run: UUID) -> Statement:
+def again(run: UUID) -> Statement[int]:
     """Have a run looked at once more."""
-    return Statement(_AGAIN, {"run": run})
+    return Statement(_AGAIN, {"run": run}, int)
 
 
-def strays(runs: Sequence[UUID]) -> Statement:
+def strays(runs: Sequence[UUID]) -> Statement[UUID]:
     """Find those of these runs that became ready before their queue limited tenants: they hold no place of theirs."""
-    return Statement(_STRAYS, {"runs": list(runs)})
+    return Statement(_STRAYS, {"runs": list(runs)}, UUID)
 
 
-def line_up(runs: Sequence[UUID]) -> Statement:
+def line_up(runs: Sequence[UUID]) -> Statement[UUID]:
     """Make ready runs ask for the places that they lack."""
-    return Statement(_LINE_UP, {"runs": list(runs)})
+    return Statement(_LINE_UP, {"runs": list(runs)}, UUID)
 
 
 def _lines(limits: Mapping[str, int | None], shut: ClosedGates) -> dict[str, list[str] | list[int]]:

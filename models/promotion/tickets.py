@@ -5,6 +5,7 @@ run id and epoch alone; losing or doubling it costs latency only.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL, DECLINED, NOT_BEFORE, PLACE
@@ -115,42 +116,61 @@ RESUMED_IN_A_ROW = 3
 """Of four promotions of a queue in a row at least one is of a new run, while one waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket to publish: the right to claim this run at this epoch. `ticket_n` counts how often it was published."""
+
+    id: UUID
+    epoch: int
+    ticket_n: int
+    agent: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnTicket:
+    """A run whose ticket was taken back before a worker claimed it."""
+
+    id: UUID
+    queue: str
+
+
 def promote(
     runs: Sequence[UUID], tags: Sequence[float | None] | None = None, *, slot_s: float | None = None
-) -> Statement:
+) -> Statement[Ticket]:
     """Give each of these runs that may still have one a ticket, raising its epoch; rows: what to publish, in any order.
 
     `tags` are those that runs which had started before take with them (None: their own); `slot_s` is the length of the slots
     in which the starts of new runs are counted, where their queue has a rate.
     """
     next_tags = [None] * len(runs) if tags is None else list(tags)
-    return Statement(_PROMOTE, {"runs": list(runs), "tags": next_tags, "slot_s": slot_s})
+    return Statement(_PROMOTE, {"runs": list(runs), "tags": next_tags, "slot_s": slot_s}, Ticket)
 
 
-def republish(queue: str) -> Statement:
+def republish(queue: str) -> Statement[Ticket]:
     """Take the unclaimed tickets of a queue that are older than 5 s, doubled by each try up to 60 s. Rows: what to publish."""
-    return Statement(_REPUBLISH, {"queue": queue})
+    return Statement(_REPUBLISH, {"queue": queue}, Ticket)
 
 
-def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
+def decline(run: UUID, epoch: int, *, draining: bool) -> Statement[UUID]:
     """Give a ticket back unclaimed: at once ready again when the worker drains, else behind a short back-off gate.
 
     The gate opens at a random moment: workers fetch in a rhythm, and a ticket that comes in the same one always meets the same.
     """
     gate = None if draining else DECLINED
-    return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1})
+    return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1}, UUID)
 
 
-def withdraw(*, windows: list[str], queues: list[str], agents: list[str]) -> Statement:
+def withdraw(*, windows: list[str], queues: list[str], agents: list[str]) -> Statement[WithdrawnTicket]:
     """Take back the unclaimed tickets of runs whose gate closed: they are ready again, and promoted when it opens."""
-    return Statement(_WITHDRAW, {"windows": windows, "queues": queues, "agents": agents})
+    return Statement(_WITHDRAW, {"windows": windows, "queues": queues, "agents": agents}, WithdrawnTicket)
 
 
-def lift() -> Statement:
+def lift() -> Statement[str]:
     """Open the gates of runs whose time has come: of declined tickets, and of runs that were not to begin before."""
-    return Statement(_LIFT, {})
+    return Statement(_LIFT, {}, str)
 
 
-def next_lift() -> Statement:
+def next_lift() -> Statement[float]:
     """Say in how many seconds the next of these gates opens; None: there is none."""
-    return Statement(_NEXT_LIFT, {})
+    return Statement(_NEXT_LIFT, {}, float)

@@ -13,11 +13,12 @@ import psycopg
 from models import control_requests, idle_ends
 from models.lifecycle import Reason
 from models.runs import recording
-from models.runs.effects import EffectResult
+from models.runs.effects import EffectResult, OutboxRow, Target
 from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence, Limits, StepRecord
 from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import StoredEvent, Written
 from models.waiting import waits
 
 RESERVED = "taxiway."
@@ -83,23 +84,22 @@ class Spawn:
     in_flight: str | None = None
     own_priority: bool = False
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
+    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
         """Execute it in the caller's transaction. No row: the fence is passed, or one of the run's limits is reached.
 
-        The row's `more` are the children's first events.
+        The events are the step's, then the children's first ones.
         """
         at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker}
         parent = Statement(_EXPECT, {**at, "count": len(self.children), "most": self.most_children}).one(connection)
         if parent is None:
             return None
-        row = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight).one(connection)
+        recorded = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight)
+        step = Statement(recorded.sql, recorded.params, StoredEvent).one(connection)
         level = Statement(_LEVEL, {"run": self.fence.run, "most": self.most_levels}).one(connection)
-        if row is None or level is None:
+        if step is None or level is None:
             raise psycopg.Rollback  # the caller's transaction comes to nothing, and that is its answer
-        return {
-            **row,
-            "more": enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children]),
-        }
+        first = enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children])
+        return Written([step, *first])
 
     def _born(self, child: NewRun, parent: Row) -> NewRun:
         asks = parent["approval_strategy"] == "ON_TOOL_CALL"
@@ -110,34 +110,36 @@ class Spawn:
         )  # fmt: skip
 
 
-def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> EffectResult:
+def hear(connection: psycopg.Connection[Any], parent: Target, rows: Sequence[OutboxRow]) -> EffectResult:
     """Tell a run that children of it have ended: it goes on if it waits for that, else it is kept until it does.
 
     `parent` is the locked run row. A parent that has ended itself hears nothing any more.
     """
-    if parent["finished_at"] is not None:
+    if parent.finished_at is not None:
         return EffectResult()
-    run_state = waits.lock_run(parent["id"], parent["tenant"]).one(connection)
+    run_state = waits.lock_run(parent.id, parent.tenant).one(connection)
     assert run_state is not None, "its row is locked"
-    Statement(_KEEP_ENDS, {"run": parent["id"], "rows": [row["id"] for row in rows]}).all(connection)
-    over = waits.deliver(parent["id"]).all(connection)
+    Statement(_KEEP_ENDS, {"run": parent.id, "rows": [row.id for row in rows]}).all(connection)
+    over = waits.deliver(parent.id).all(connection)
     return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))
 
 
-def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> EffectResult:
+def cancel(
+    connection: psycopg.Connection[Any], parent: Target, _: Sequence[OutboxRow], *, grace_ms: int
+) -> EffectResult:
     """Cancel the children of a run that was canceled, some at a time; theirs follow by rows that their ends write.
 
     None is missed: children are inserted under the lock of their parent's row and under its fence, so that each of them was
     committed before the cancel, and with it before the row that is folded here; none can come after it.
     """
-    events: list[Row] = []
+    events: list[StoredEvent] = []
     workers: list[UUID] = []
-    for child in Statement(_TO_CANCEL, {"run": parent["id"]}).all(connection):
+    for child in Statement(_TO_CANCEL, {"run": parent.id}).all(connection):
         whose = (child["id"], child["tenant"])
         if child["lease_worker"] is None:
             end = idle_ends.cancel_idle(connection, *whose, reason=Reason.BY_PARENT, by=None, comment=None)
             events += [end] if end else []
         elif control_requests.request_cancel(*whose, by=None, comment=None, grace_ms=grace_ms).one(connection):
             workers.append(child["lease_worker"])
-    left = Statement(_ANY_LEFT, {"run": parent["id"]}).one(connection)
+    left = Statement(_ANY_LEFT, {"run": parent.id}).one(connection)
     return EffectResult(events, workers, done=left is None)

@@ -5,19 +5,18 @@ from typing import Any
 
 import psycopg
 
-from models.runs.effects import EffectResult
-from models.runtime.database import Row
+from models.runs.effects import EffectResult, OutboxRow, Target
 from models.waiting import waits
 
 
-def hear(connection: psycopg.Connection[Any], run: Row, _: Sequence[Row]) -> EffectResult:
+def hear(connection: psycopg.Connection[Any], run: Target, _: Sequence[OutboxRow]) -> EffectResult:
     """Tell a run that a grant was given: its waits for it are over, as far as the grant, as it is now, has their scopes.
 
     `run` is the locked run row. However many consents it is told of, it goes on once.
     """
-    if run["finished_at"] is not None:
+    if run.finished_at is not None:
         return EffectResult()
-    run_state = waits.lock_run(run["id"], run["tenant"]).one(connection)
+    run_state = waits.lock_run(run.id, run.tenant).one(connection)
     assert run_state is not None, "its row is locked"
-    over = waits.authorize(run["id"]).all(connection)
+    over = waits.authorize(run.id).all(connection)
     return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))

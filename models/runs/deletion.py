@@ -26,7 +26,7 @@ _RUNS = "DELETE FROM run WHERE id = ANY(%(runs)s)"
 def forget(connection: psycopg.Connection[Any], runs: Sequence[UUID]) -> list[UUID]:
     """Delete those of these runs that have ended and that nobody is holding, in one transaction; gives their ids."""
     with connection.transaction(), connection.cursor() as cursor:
-        gone = [row["id"] for row in Statement(_LOCK, {"runs": list(runs)}).all(connection)]
+        gone = Statement(_LOCK, {"runs": list(runs)}, UUID).all(connection)
         if gone:
             cursor.execute(_DELIVERIES, {"runs": gone})
             for table in BELONGING:

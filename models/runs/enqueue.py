@@ -20,8 +20,8 @@ import psycopg
 from models.blocked_on import NOT_BEFORE, PLACE
 from models.ids import new_id
 from models.lifecycle import MOVES, Verb
-from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 DEFAULT_TIMEOUT_MS = 3_600_000
 
@@ -110,7 +110,7 @@ def _labels(runs: Sequence[NewRun]) -> list[tuple[UUID, str, str, str]]:
     return tags + [(run.id, "metadata", name, value) for run in runs for name, value in run.metadata.items()]
 
 
-def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -> Statement:
+def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -> Statement[StoredEvent]:
     labels = _labels(runs)
     params: dict[str, Any] = {
         "tenant": tenant, "queue": queue, "priority": priority, "count": float(len(runs)),
@@ -126,12 +126,12 @@ def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -
         "label_kinds": [label[1] for label in labels], "label_names": [label[2] for label in labels],
         "label_values": [label[3] for label in labels],
     }  # fmt: skip
-    return Statement(_ENQUEUE, params)
+    return Statement(_ENQUEUE, params, StoredEvent)
 
 
-def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[Row]:
+def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[StoredEvent]:
     """Insert the runs in the caller's transaction, QUEUED and ready; gives their first events' rows, in any order."""
-    rows: list[Row] = []
+    rows: list[StoredEvent] = []
     for (queue, priority), group in groupby(sorted(runs, key=_line), key=_line):
         rows += _statement(tenant, queue, priority, list(group)).all(connection)
     return rows

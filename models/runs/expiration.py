@@ -6,8 +6,8 @@ from uuid import UUID
 import psycopg
 
 from models import moves
-from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 BATCH = 200
 
@@ -16,17 +16,17 @@ _NEXT = "SELECT extract(epoch FROM min(at) - now())::float AS seconds FROM expir
 _OVER = "DELETE FROM expiry WHERE run_id = %(run)s RETURNING run_id"
 
 
-def due() -> Statement:
+def due() -> Statement[UUID]:
     """Read the runs whose time is over, started or not."""
-    return Statement(_DUE, {})
+    return Statement(_DUE, {}, UUID)
 
 
-def next_due() -> Statement:
+def next_due() -> Statement[float]:
     """Say in how many seconds the next run's time is over; None: there is none."""
-    return Statement(_NEXT, {})
+    return Statement(_NEXT, {}, float)
 
 
-def end(connection: psycopg.Connection[Any], run: UUID, error: str) -> Row | None:
+def end(connection: psycopg.Connection[Any], run: UUID, error: str) -> StoredEvent | None:
     """Fail the run if it has not begun; gives its last event. None: it began in time, or had ended."""
     with connection.transaction():
         row = moves.expire(run, error=error).one(connection)

@@ -5,7 +5,7 @@ they are not above `seq` 0, because they happened before its first event.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from models.errors import Forgotten, OnceUnknown
 from models.ids import new_id
 from models.runs.children import CHILD, RESERVED
 from models.runs.retry_plan import BAD_WAITS, GOOD_WAITS, Begun, History, Kept, Record, kept
+from models.runs.successors import WholeRun
 from models.runtime.database import Row
 from models.statement import Statement
 
@@ -163,7 +164,7 @@ class Copies:
 
 def begin(
     connection: psycopg.Connection[Any],
-    row: Mapping[str, Any],
+    run: WholeRun,
     retry: UUID,
     keep: Callable[[History], Kept] = kept,
 ) -> Copies:
@@ -171,11 +172,11 @@ def begin(
 
     Raises OnceUnknown when a step would be executed again that is to be executed once at most.
     """
-    past = history(connection, row["id"], row["error"])
+    past = history(connection, run.id, run.error)
     chosen = keep(past)
     if chosen.unknown:
         raise OnceUnknown(chosen.unknown[0])
-    return copies(row["id"], retry, past, chosen.records)
+    return copies(run.id, retry, past, chosen.records)
 
 
 def copies(run: UUID, retry: UUID, past: History, records: Sequence[Record]) -> Copies:

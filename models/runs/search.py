@@ -87,6 +87,14 @@ _Any = _Source | _Labelled
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many entries of an index were `looked` at, and how many of them `matched`."""
+
+    matched: int
+    looked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """A search for the runs that are meant, in the index that holds fewest beside them.
 
@@ -97,23 +105,23 @@ class Search:
     among: frozenset[Status] = frozenset(Status)
     labels: bool = True
 
-    def find(self, below: UUID, limit: int) -> Statement:
+    def find(self, below: UUID, limit: int) -> Statement[Any]:
         """Give the newest runs of a stretch that are meant; at most `limit`."""
         fits, params = self.wanted.condition(one_by_one=True)
         source = self._source
         sql = f"SELECT run.* FROM {source.runs()} WHERE {fits} ORDER BY {source.order} LIMIT %(limit)s"
         return Statement(sql, {**params, **self._place(below), "limit": limit})
 
-    def reached(self, below: UUID) -> Statement:
+    def reached(self, below: UUID) -> Statement[UUID]:
         """Give the last entry of a stretch; none when it came to the end."""
         sql = f"SELECT id FROM ({self._source.entries('id')}) AS found OFFSET %(stretch)s - 1"
         given = self.wanted.condition()[1]
-        return Statement(sql, {**{name: given[name] for name in self._source.names}, **self._place(below)})
+        return Statement(sql, {**{name: given[name] for name in self._source.names}, **self._place(below)}, UUID)
 
-    def count(self, fits: str, params: Mapping[str, Any], stretches: int) -> Statement:
+    def count(self, fits: str, params: Mapping[str, Any], stretches: int) -> Statement[Counts]:
         """Count the runs for which a condition holds, among so many stretches at most; `looked` says in how many entries."""
         sql = f"SELECT count(*) FILTER (WHERE {fits}) AS matched, count(*) AS looked FROM {self._source.runs()}"
-        return Statement(sql, {**params, **self._place(NEWEST), "stretch": stretches * self.entries})
+        return Statement(sql, {**params, **self._place(NEWEST), "stretch": stretches * self.entries}, Counts)
 
     def _place(self, below: UUID) -> dict[str, Any]:
         first, last = self.wanted.bounds(_CLOCKS)

@@ -34,6 +34,6 @@ _CLAIM_KEY = """
     """
 
 
-def claim_key(tenant: str, key: str, digest: str, runs: list[UUID]) -> Statement:
+def claim_key(tenant: str, key: str, digest: str, runs: list[UUID]) -> Statement[str]:
     """Take an idempotency key for a request that makes these runs. No row: an earlier request has it."""
-    return Statement(_CLAIM_KEY, {"tenant": tenant, "key": key, "digest": digest, "runs": runs, "kept": KEPT})
+    return Statement(_CLAIM_KEY, {"tenant": tenant, "key": key, "digest": digest, "runs": runs, "kept": KEPT}, str)

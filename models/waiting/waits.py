@@ -12,7 +12,7 @@ statements, all of which hold the run's row by then; the moments at which their 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +24,9 @@ from models.event_sql import question_json, rfc3339
 from models.ids import new_id
 from models.lifecycle import Reason
 from models.moves import NewWait
-from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import StoredEvent, Written
+from models.waiting.run_state import ResolvedWait, RunState
 
 _KNOCK = """
     UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
@@ -152,11 +153,6 @@ SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
 OVER = """
     SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
     """
-LOOK = """
-    SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at, outcome,
-        decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
-    FROM wait WHERE id = %(wait)s
-    """
 _HOLD = "SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE"
 _NEXT_FOR_SIGNAL = f"""
     SELECT request -> 'schema' AS schema
@@ -170,70 +166,81 @@ _REASONS = {
 }  # fmt: skip
 
 
-def lock_run(run: UUID, tenant: str) -> Statement:
+@dataclass(frozen=True, slots=True)
+class WantedPayload:
+    """What an open wait for a signal asks of its payload: a JSON schema, or None for any."""
+
+    schema: Any
+
+
+def lock_run(run: UUID, tenant: str) -> Statement[RunState]:
     """Open a transaction that touches the run's waits; the row says where the run stands. No row: no such run."""
-    return Statement(_KNOCK, {"run": run, "tenant": tenant})
+    return Statement(_KNOCK, {"run": run, "tenant": tenant}, RunState)
 
 
-def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
+def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement[ResolvedWait]:
     """Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
 
     One that its agent went on without stays as it is. No row: there was none, or somebody answered first.
     """
-    return Statement(_RESOLVE, {"run": run, "epoch": epoch, "kinds": list(kinds), "outcome": outcome, "by": by})
-
-
-def look(wait: UUID) -> Statement:
-    """Read a wait by its own id; what is decided about it must be read behind a knock on its run."""
-    return Statement(LOOK, {"wait": wait})
+    return Statement(
+        _RESOLVE, {"run": run, "epoch": epoch, "kinds": list(kinds), "outcome": outcome, "by": by}, ResolvedWait
+    )
 
 
 def decide(
     run: UUID, wait: UUID, *, outcome: str, by: str, answer: str | None = None, comment: str | None = None
-) -> Statement:
+) -> Statement[ResolvedWait]:
     """Give one wait its outcome (`answer` is JSON text). No row: it has one already, or its time is over."""
     params = {"run": run, "wait": wait, "outcome": outcome, "by": by, "answer": answer, "comment": comment}
-    return Statement(_DECIDE, params)
+    return Statement(_DECIDE, params, ResolvedWait)
 
 
-def next_for_signal(run: UUID, name: str) -> Statement:
+def next_for_signal(run: UUID, name: str) -> Statement[WantedPayload]:
     """Read what the next open wait for a signal of this name asks of its payload."""
-    return Statement(_NEXT_FOR_SIGNAL, {"run": run, "name": name})
+    return Statement(_NEXT_FOR_SIGNAL, {"run": run, "name": name}, WantedPayload)
 
 
-def resolve_due(run: UUID) -> Statement:
+def resolve_due(run: UUID) -> Statement[ResolvedWait]:
     """Give the run's open waits whose time has come the outcome that they then have."""
-    return Statement(_RESOLVE_DUE, {"run": run})
+    return Statement(_RESOLVE_DUE, {"run": run}, ResolvedWait)
 
 
-def withdraw(run: UUID, keys: Sequence[str]) -> Statement:
+def withdraw(run: UUID, keys: Sequence[str]) -> Statement[ResolvedWait]:
     """End open waits of these keys because the run's agent gave them up; one that is over stays as it is."""
-    return Statement(_WITHDRAW, {"run": run, "keys": list(keys)})
+    return Statement(_WITHDRAW, {"run": run, "keys": list(keys)}, ResolvedWait)
 
 
-def keep_signal(run: UUID, name: str, *, payload: str, sender: str | None) -> Statement:
+def keep_signal(run: UUID, name: str, *, payload: str, sender: str | None) -> Statement[UUID]:
     """Store a signal (`payload` is JSON text) until a wait consumes it. No row: one of this `sender` id came before."""
-    return Statement(_KEEP_SIGNAL, {"id": new_id(), "run": run, "name": name, "payload": payload, "sender": sender})
+    return Statement(
+        _KEEP_SIGNAL, {"id": new_id(), "run": run, "name": name, "payload": payload, "sender": sender}, UUID
+    )
 
 
-def deliver(run: UUID) -> Statement:
+def are_over(run: UUID, keys: Sequence[str]) -> Statement[str]:
+    """Read one of these keys whose wait is over for good. Returns no row if none is."""
+    return Statement(OVER, {"run": run, "keys": list(keys)}, str)
+
+
+def deliver(run: UUID) -> Statement[ResolvedWait]:
     """Bring kept signals and open waits for them together, in their order. Rows: the waits that are over now."""
-    return Statement(_DELIVER, {"run": run})
+    return Statement(_DELIVER, {"run": run}, ResolvedWait)
 
 
-def authorize(run: UUID) -> Statement:
+def authorize(run: UUID) -> Statement[ResolvedWait]:
     """End the run's open waits for authorizations that a stored grant now gives, with all scopes that they ask for."""
-    return Statement(_AUTHORIZE, {"run": run})
+    return Statement(_AUTHORIZE, {"run": run}, ResolvedWait)
 
 
 def wake(
     connection: psycopg.Connection[Any],
-    run_state: Row,
-    over: Sequence[Row],
+    run_state: RunState,
+    over: Sequence[ResolvedWait],
     *,
     reason: Reason | None = None,
     by: str | None = None,
-) -> list[Row]:
+) -> list[StoredEvent]:
     """Draw the consequences of waits that are over; gives the events, in their order.
 
     `run_state` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
@@ -242,59 +249,63 @@ def wake(
     fetches it (see `models.runs.announcing`), or its next activation has it. A refusal that ends the run is then its host's
     to act on.
     """
-    events = [_note(run_state, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
-    awaited = [wait for wait in over if wait["epoch"] == run_state["epoch"]]
-    if awaited and run_state["status"] in ("PAUSED", "AUTH_REQUIRED") and run_state["pause_kind"] != "user":
+    events = [_note(run_state, wait).one(connection) for wait in over if wait.kind in ("approval", "authorization")]
+    awaited = [wait for wait in over if wait.epoch == run_state.epoch]
+    if awaited and run_state.status in ("PAUSED", "AUTH_REQUIRED") and run_state.pause_kind != "user":
         events += _moved(connection, run_state, awaited, reason, by)
     return [event for event in events if event]
 
 
 def _moved(
-    connection: psycopg.Connection[Any], run_state: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
-) -> list[Row | None]:
+    connection: psycopg.Connection[Any],
+    run_state: RunState,
+    awaited: Sequence[ResolvedWait],
+    reason: Reason | None,
+    by: str | None,
+) -> list[StoredEvent | None]:
     # Of several that are over at once, the first alone counts for a run that any of them wakes.
-    counting = awaited[:1] if awaited[0]["wake"] == "any" else awaited
+    counting = awaited[:1] if awaited[0].wake == "any" else awaited
     for wait in counting:
         if (end := _end(connection, run_state, wait)) is not None:
             return [end]
-    left = run_state["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
+    left = run_state.pending_waits - len(awaited)  # one for a run that any of its waits wakes
     if left > 0:
-        Statement(_COUNT_DOWN, {"run": run_state["id"], "left": left}).one(connection)
+        Statement(_COUNT_DOWN, {"run": run_state.id, "left": left}, UUID).one(connection)
         return []
-    why, who = reason or _why(counting[-1]), by or counting[-1]["decided_by"]
-    asked = control_requests.take_pause_back(run_state["id"]).one(connection)
-    events = [moves.resume(run_state["id"], reason=why, by=who).one(connection)]
+    why, who = reason or _why(counting[-1]), by or counting[-1].decided_by
+    asked = control_requests.take_pause_back(run_state.id).one(connection)
+    events = [moves.resume(run_state.id, reason=why, by=who).one(connection)]
     if asked:
-        pausing = {"by": run_state["control_by"], "comment": run_state["control_reason"]}
-        events.append(moves.pause_idle(run_state["id"], **pausing).one(connection))
+        pausing = moves.pause_idle(run_state.id, by=run_state.control_by, comment=run_state.control_reason)
+        events.append(pausing.one(connection))
     return events
 
 
-def _end(connection: psycopg.Connection[Any], run_state: Row, wait: Row) -> Row | None:
+def _end(connection: psycopg.Connection[Any], run_state: RunState, wait: ResolvedWait) -> StoredEvent | None:
     """End the run if the outcome of this wait leaves it nothing else: at once, also when a pause is recorded."""
-    if wait["outcome"] not in ("denied", "failed") or wait["on_deny"] not in ("cancel", "fail"):
+    if wait.outcome not in ("denied", "failed") or wait.on_deny not in ("cancel", "fail"):
         return None
-    who = {"by": wait["decided_by"], "comment": wait["comment"]}
-    reason = Reason.TIMEOUT if wait["decided_by"] is None else Reason.DENIED
-    if wait["on_deny"] == "cancel":
-        return idle_ends.cancel_idle(connection, run_state["id"], run_state["tenant"], reason=reason, **who)
-    approval = wait["kind"] == "approval"
+    who = {"by": wait.decided_by, "comment": wait.comment}
+    reason = Reason.TIMEOUT if wait.decided_by is None else Reason.DENIED
+    if wait.on_deny == "cancel":
+        return idle_ends.cancel_idle(connection, run_state.id, run_state.tenant, reason=reason, **who)
+    approval = wait.kind == "approval"
     error = {
         "code": reason if approval else Reason.AUTHORIZATION_FAILED,
         "type": "ApprovalDenied" if approval else "AuthorizationFailed",
-        "message": wait["comment"] or ("the approval was denied" if approval else "the authorization was not given"),
+        "message": wait.comment or ("the approval was denied" if approval else "the authorization was not given"),
     }
     why = reason if approval else Reason.AUTHORIZATION_FAILED
-    return idle_ends.fail_idle(connection, run_state["id"], reason=why, error=json.dumps(error), **who)
+    return idle_ends.fail_idle(connection, run_state.id, reason=why, error=json.dumps(error), **who)
 
 
-def _why(wait: Row) -> Reason:
-    late = wait["outcome"] == "denied" and wait["decided_by"] is None
-    return Reason.TIMEOUT if late else _REASONS.get(wait["outcome"], Reason.WAIT_OVER)
+def _why(wait: ResolvedWait) -> Reason:
+    late = wait.outcome == "denied" and wait.decided_by is None
+    return Reason.TIMEOUT if late else _REASONS.get(wait.outcome, Reason.WAIT_OVER)
 
 
-def _note(run_state: Row, wait: Row) -> Statement:
-    return Statement(_NOTE, {"run": run_state["id"], "wait": wait["id"]})
+def _note(run_state: RunState, wait: ResolvedWait) -> Statement[StoredEvent]:
+    return Statement(_NOTE, {"run": run_state.id, "wait": wait.id}, StoredEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,35 +317,39 @@ class Park:
     fast has news all the time; looked for without the lock, a moment without them may never come.
     """
 
-    statement: Statement
+    statement: Statement[StoredEvent]
     waits: Sequence[NewWait] = ()
     again: bool = False
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction; the row's `more` are the events of what followed at once."""
-        row = self._locked(connection) if self.again else self.statement.one(connection)
-        if row is None:
+    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
+        """Execute it in the caller's transaction. The first event is the park's; the others are those of what followed."""
+        parked = self._locked(connection) if self.again else self.statement.one(connection)
+        if parked is None:
             return None
         questions = sum(wait.kind in ("approval", "authorization") for wait in self.waits)
-        shown = "authorization" if row["status"] == "AUTH_REQUIRED" else "approval"
-        asked = {"run": row["run_id"], "epoch": row["epoch"], "shown": shown}
-        more = Statement(_TELL_OTHERS, asked).all(connection) if questions > 1 else []
-        over = deliver(row["run_id"]).all(connection) + self._granted(row["run_id"], connection)
-        run_state = {
-            "id": row["run_id"], "tenant": row["tenant"], "status": row["status"], "pause_kind": None, "epoch": row["epoch"],
-            "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
-        }  # fmt: skip
-        return {**row, "more": more + wake(connection, run_state, over)}
+        shown = "authorization" if parked.status == "AUTH_REQUIRED" else "approval"
+        asked = {"run": parked.run_id, "epoch": parked.epoch, "shown": shown}
+        more = Statement(_TELL_OTHERS, asked, StoredEvent).all(connection) if questions > 1 else []
+        over = deliver(parked.run_id).all(connection) + self._granted(parked.run_id, connection)
+        run_state = RunState(
+            parked.run_id,
+            parked.tenant,
+            parked.status,
+            None,
+            parked.epoch,
+            pending_waits=self.statement.params["pending"],
+        )
+        return Written([parked, *more, *wake(connection, run_state, over)])
 
-    def _locked(self, connection: psycopg.Connection[Any]) -> Row | None:
+    def _locked(self, connection: psycopg.Connection[Any]) -> StoredEvent | None:
         """Lock the run and park it by what its inbox says now, unless a wait that it would park for is over."""
         at, keys = self.statement.params, [wait.key for wait in self.waits]
         held = Statement(_HOLD, at).one(connection)
-        if held is None or Statement(OVER, {"run": at["run"], "keys": keys}).one(connection):
+        if held is None or are_over(at["run"], keys).one(connection):
             return None
-        return Statement(self.statement.sql, {**at, **held}).one(connection)
+        return replace(self.statement, params={**at, **held}).one(connection)
 
-    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[Row]:
+    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[ResolvedWait]:
         """Look for grants that were given since the agent asked: behind their locks, and the waits are open by now."""
         keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
         for key in keys:

@@ -6,11 +6,13 @@ Operations take turns; how far each has come is in its row, so that whoever lead
 import time
 from uuid import UUID
 
+from models.operations.bulk import StoredBulk
 from models.operations.commands import CommandResult
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from models.runtime.facts import fact
+from models.statement import Statement
 from scheduler.duties.bulk_operation import BulkOperation
 
 TICK_SECONDS = 0.25
@@ -38,12 +40,12 @@ class Bulks:
         began = time.monotonic()
         if began < self._next:
             return self._next - began
-        rows = connection.execute(_UNDER_WAY, {"last": self._last}).fetchall()
-        self._errands = {row["id"]: self._errands.get(row["id"]) or self._errand(row) for row in rows}
+        rows = Statement(_UNDER_WAY, {"last": self._last}, StoredBulk).all(connection)
+        self._errands = {row.id: self._errands.get(row.id) or self._errand(row) for row in rows}
         moved = False
         for n, row in enumerate(rows, start=1):
-            self._last = row["id"]  # first: one that raises must not have the next turn as well
-            moved |= self._errands[row["id"]].go_on(connection, row, began + TURN_SECONDS * n / len(rows))
+            self._last = row.id  # first: one that raises must not have the next turn as well
+            moved |= self._errands[row.id].go_on(connection, row, began + TURN_SECONDS * n / len(rows))
         for queue in self._ready:
             self._bus.wake_up(PROMOTE, queue)
         self._ready.clear()
@@ -51,13 +53,13 @@ class Bulks:
         self._next = time.monotonic() + pause
         return pause
 
-    def _errand(self, row: Row) -> BulkOperation:
+    def _errand(self, row: StoredBulk) -> BulkOperation:
         return BulkOperation(row, self._tell, self._grace_ms)
 
     def _tell(self, tenant: str, steered: CommandResult) -> None:
         for event in steered.events:
-            fact("run.steered", level="debug", run=event["run_id"], status=event["status"])
+            fact("run.steered", level="debug", run=event.run_id, status=event.status)
             self._bus.publish_event(tenant, public(event))
-            self._ready.add(event["queue"])
+            self._ready.add(event.queue)
         if steered.worker:
             self._bus.wake_up(worker_channel(steered.worker))

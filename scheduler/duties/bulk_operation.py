@@ -6,7 +6,7 @@ about at the moment is left behind and come back to; nobody is waited for.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,10 @@ import psycopg
 
 from models.operations import bulk as bulks
 from models.operations import commands
-from models.operations.bulk import Action, Progress
+from models.operations.bulk import Action, Progress, StoredBulk
 from models.operations.commands import CommandResult
 from models.runs.run_filter import RunFilter
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from models.runtime.facts import fact
 from models.statement import Statement
 
@@ -55,49 +55,49 @@ class StepResult:
 class BulkOperation:
     """An operation as its row says, from where it has come to."""
 
-    def __init__(self, row: Row, tell: Callable[[str, CommandResult], None], grace_ms: int) -> None:
+    def __init__(self, row: StoredBulk, tell: Callable[[str, CommandResult], None], grace_ms: int) -> None:
         self._row, self._tell, self._grace_ms = row, tell, grace_ms
-        self._action = Action(row["action"])
-        wanted = RunFilter.read(row["tenant"], row["filter"])
+        self._action = Action(row.action)
+        wanted = RunFilter.read(row.tenant, row.filter)
         fits, self._params = bulks.fits(self._action, wanted, one_by_one=True)
-        self._params |= {"asked_at": row["created_at"]}
+        self._params |= {"asked_at": row.created_at}
         fits = f"({fits}{_EXISTED})"
         self._page = (_OF_LABEL if wanted.labels else _OF_TENANT).format(fits=fits)
         self._lock = _LOCK.format(fits=fits, lock="SHARE" if self._action is Action.RETRY else "UPDATE")
         self._still = _STILL.format(fits=fits)
 
-    def go_on(self, connection: Connection, row: Row, until: float) -> bool:
+    def go_on(self, connection: Connection, row: StoredBulk, until: float) -> bool:
         """Look at a page at least and act on a run of it, and on more until this moment; False when nothing could be done."""
-        self._row, began = row, row["version"]
-        for run in row["behind"]:
-            left = [one for one in self._row["behind"] if one != run]
-            if not self._try(connection, run, self._row["reached"], left):
+        self._row, began = row, row.version
+        for run in row.behind:
+            left = [one for one in self._row.behind if one != run]
+            if not self._try(connection, run, self._row.reached, left):
                 return True
-        while len(self._row["behind"]) < MOST_BEHIND and self._next_page(connection, until):
+        while len(self._row.behind) < MOST_BEHIND and self._next_page(connection, until):
             pass
-        return bool(self._row["version"] > began)
+        return bool(self._row.version > began)
 
     def _next_page(self, connection: Connection, until: float) -> bool:
         """Act on the runs of a page; False when there is nothing more to be done in this turn."""
-        at = {**self._params, "reached": self._row["reached"], "until": self._row["until"]}
+        at = {**self._params, "reached": self._row.reached, "until": self._row.until}
         page = Statement(self._page, at).all(connection)
         for run in (found["id"] for found in page if found["fits"]):
-            full = len(self._row["behind"]) >= MOST_BEHIND
-            if full or not self._try(connection, run, run, self._row["behind"]) or time.monotonic() > until:
+            full = len(self._row.behind) >= MOST_BEHIND
+            if full or not self._try(connection, run, run, self._row.behind) or time.monotonic() > until:
                 return False
         last = len(page) < PAGE
-        reached = self._row["until"] if last else page[-1]["id"]
-        over = last and not self._row["behind"]
-        if reached == self._row["reached"] and not over:
+        reached = self._row.until if last else page[-1]["id"]
+        over = last and not self._row.behind
+        if reached == self._row.reached and not over:
             return False
-        if not self._move_on(connection, Progress(reached, self._row["behind"], over=over)):
+        if not self._move_on(connection, Progress(reached, self._row.behind, over=over)):
             return False
         if over:
-            counts = {name: self._row[name] for name in ("matched", "done", "skipped", "failed")}
-            fact("bulk.finished", bulk=self._row["id"], action=self._action, **counts)
+            row, counts = self._row, ("matched", "done", "skipped", "failed")
+            fact("bulk.finished", bulk=row.id, action=self._action, **{name: getattr(row, name) for name in counts})
         return not last and time.monotonic() < until
 
-    def _try(self, connection: Connection, run: UUID, reached: UUID, behind: list[UUID]) -> bool:
+    def _try(self, connection: Connection, run: UUID, reached: UUID, behind: Sequence[UUID]) -> bool:
         """Act on one run and move on, both or neither; False when somebody else has moved on."""
         progress = Progress(reached, behind)
         try:
@@ -105,13 +105,13 @@ class BulkOperation:
         except Exception as error:
             if connection.closed or isinstance(error, psycopg.OperationalError):
                 raise
-            fact("bulk.run_failed", level="exception", bulk=self._row["id"], action=self._action, run=run)
+            fact("bulk.run_failed", level="exception", bulk=self._row.id, action=self._action, run=run)
             came = StepResult("failed")
         if came.to == "done" and came.steered:
-            self._tell(self._row["tenant"], came.steered)
+            self._tell(self._row.tenant, came.steered)
             return True
         if came.to == "busy":
-            return run in self._row["behind"] or self._move_on(connection, replace(progress, behind=[*behind, run]))
+            return run in self._row.behind or self._move_on(connection, replace(progress, behind=[*behind, run]))
         counted = replace(progress, skipped=int(came.to == "skipped"), failed=int(came.to == "failed"))
         return came.to != "moved" and self._move_on(connection, counted)
 
@@ -128,7 +128,7 @@ class BulkOperation:
         return StepResult(to, steered)
 
     def _steer(self, connection: psycopg.Connection[Any], run: UUID) -> CommandResult | None:
-        tenant, by = self._row["tenant"], self._row["by"]
+        tenant, by = self._row.tenant, self._row.by
         match self._action:
             case Action.CANCEL:
                 return commands.cancel(connection, run, tenant, by=by, comment=None, grace_ms=self._grace_ms)
@@ -137,10 +137,10 @@ class BulkOperation:
             case Action.RESUME:
                 return commands.resume(connection, run, tenant, by=by)
             case Action.RETRY:
-                return commands.retry(connection, run, tenant, created_by=self._row["created_by"])
+                return commands.retry(connection, run, tenant, created_by=self._row.created_by)
 
     def _move_on(self, connection: Connection, progress: Progress) -> bool:
-        row = bulks.move_on(self._row["id"], self._row["version"], progress).one(connection)
+        row = bulks.move_on(self._row.id, self._row.version, progress).one(connection)
         if row is not None:
             self._row = row
         return row is not None

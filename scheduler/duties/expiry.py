@@ -23,15 +23,14 @@ class Expiry:
         """Fail what is due, each run in a transaction of its own."""
         due = expiration.due().all(connection)
         for run in due:
-            event = expiration.end(connection, run["run_id"], _ERROR)
+            event = expiration.end(connection, run, _ERROR)
             if event:
-                fact("run.expired", run=run["run_id"])
-                self._bus.publish_event(event["tenant"], public(event))
-                self._bus.wake_up(PROMOTE, event["queue"])
+                fact("run.expired", run=run)
+                self._bus.publish_event(event.tenant, public(event))
+                self._bus.wake_up(PROMOTE, event.queue)
         return 0.0 if len(due) == expiration.BATCH else self._until_next(connection)
 
     @staticmethod
     def _until_next(connection: Connection) -> float:
-        row = expiration.next_due().one(connection)
-        seconds = row["seconds"] if row else None
+        seconds = expiration.next_due().one(connection)
         return TICK_SECONDS if seconds is None else min(TICK_SECONDS, max(0.0, seconds))

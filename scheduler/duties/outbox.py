@@ -16,13 +16,14 @@ import psycopg
 
 from models.authorization.grants import AUTHORIZED
 from models.runs import children, consents
-from models.runs.effects import EffectResult
+from models.runs.effects import EffectResult, OutboxRow, Target
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from models.runtime.facts import fact
+from models.statement import Statement
 
-Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], EffectResult]
+Effect = Callable[[psycopg.Connection[Any], Target, Sequence[OutboxRow]], EffectResult]
 
 TICK_SECONDS = 0.25
 GATHER_SECONDS = 0.02  # between two turns: what ends fast is folded together, what ends alone at once
@@ -88,17 +89,17 @@ class Outbox:
             self._tell(folded)
 
     def _fold(self, connection: Connection, target: UUID) -> list[EffectResult]:
-        run = connection.execute(_LOCK, {"run": target}).fetchone()
+        run = Statement(_LOCK, {"run": target}, Target).one(connection)
         if run is None and connection.execute(_EXISTS, {"run": target}).fetchone():
             return []  # somebody decides about it at the moment
         # Read behind the lock: whoever folded before has deleted them by now.
-        rows = connection.execute(_ROWS, {"run": target}).fetchall()
+        rows = Statement(_ROWS, {"run": target}, OutboxRow).all(connection)
         folded = []
-        for name in dict.fromkeys(row["effect"] for row in rows):
-            these = [row for row in rows if row["effect"] == name]
+        for name in dict.fromkeys(row.effect for row in rows):
+            these = [row for row in rows if row.effect == name]
             came_to = self._effects[name](connection, run, these) if run else EffectResult()
             if came_to.done:
-                connection.execute(_DELETE, {"run": target, "rows": [row["id"] for row in these]})
+                connection.execute(_DELETE, {"run": target, "rows": [row.id for row in these]})
             folded.append(came_to)
         return folded
 
@@ -106,6 +107,6 @@ class Outbox:
         for worker in {worker for one in folded for worker in one.workers}:
             self._bus.wake_up(worker_channel(worker))
         for event in (event for one in folded for event in one.events):
-            fact("run.folded", level="debug", run=event["run_id"], status=event["status"])
-            self._bus.publish_event(event["tenant"], public(event))
-            self._bus.wake_up(PROMOTE, event["queue"])
+            fact("run.folded", level="debug", run=event.run_id, status=event.status)
+            self._bus.publish_event(event.tenant, public(event))
+            self._bus.wake_up(PROMOTE, event.queue)

@@ -24,9 +24,9 @@ class OverdueCancels:
         """Complete what is overdue, each in a transaction of its own."""
         for run in connection.execute(_OVERDUE).fetchall():
             why = control_requests.why_canceled(run["control_by"])
-            row = idle_ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=why)
-            if row:
+            event = idle_ends.cancel_overdue(connection, run["id"], in_flight=run["step_in_flight"], reason=why)
+            if event:
                 fact("run.cancel_completed", run=run["id"])
-                self._bus.publish_event(row["tenant"], public(row))
-                self._bus.wake_up(PROMOTE, row["queue"])
+                self._bus.publish_event(event.tenant, public(event))
+                self._bus.wake_up(PROMOTE, event.queue)
         return TICK_SECONDS

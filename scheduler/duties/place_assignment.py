@@ -10,11 +10,11 @@ from uuid import UUID
 
 from models.blocked_on import queue_of
 from models.promotion import place_limits, places
-from models.promotion.places import ClosedGates
+from models.promotion.places import ClosedGates, LineHead, PlaceChange, PlaceLimits, SentRun
 from models.runs.effects import EffectResult
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, Bus, worker_channel
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from models.runtime.facts import fact
 from scheduler.duties.conflicts import settle
 from scheduler.duties.pending_lines import Lines
@@ -49,8 +49,8 @@ class Places:
             return SOON_SECONDS
         return min(TICK_SECONDS, gates.changes_in)
 
-    def _answer(self, connection: Connection, changes: list[Row], due: list[str]) -> EffectResult:
-        placed: list[Row] = []
+    def _answer(self, connection: Connection, changes: list[PlaceChange], due: list[str]) -> EffectResult:
+        placed: list[SentRun] = []
         try:
             with connection.transaction():
                 folded = self._turn(connection, changes, due, placed)
@@ -60,16 +60,18 @@ class Places:
         self._tell(folded, placed)
         return folded
 
-    def _turn(self, connection: Connection, changes: list[Row], due: list[str], placed: list[Row]) -> EffectResult:
+    def _turn(
+        self, connection: Connection, changes: list[PlaceChange], due: list[str], placed: list[SentRun]
+    ) -> EffectResult:
         """Draw the consequences; who holds all its places now is added to `placed`."""
-        runs = list(dict.fromkeys(change["run_id"] for change in changes if change["run_id"]))
-        locked = [row["id"] for row in places.lock(runs).all(connection)] if runs else []
+        runs = list(dict.fromkeys(change.run_id for change in changes if change.run_id))
+        locked = places.lock(runs).all(connection) if runs else []
         if changes:
-            places.done([change["id"] for change in changes], locked).all(connection)
+            places.done([change.id for change in changes], locked).all(connection)
         limits = _Limits(places.limits().all(connection))
-        for queue in dict.fromkeys(change["queue"] for change in changes if change["queue"]):
+        for queue in dict.fromkeys(change.queue for change in changes if change.queue):
             self._changed(connection, queue, limits)
-        freed = [row["line"] for row in places.free(locked).all(connection)] if locked else []
+        freed = places.free(locked).all(connection) if locked else []
         placed += self._move_up(connection, locked, dict.fromkeys([*due, *freed]), limits)
         return settle(connection, locked, self._grace_ms)
 
@@ -84,38 +86,38 @@ class Places:
 
     def _move_up(
         self, connection: Connection, asking: list[UUID], lines: dict[str, None], limits: "_Limits"
-    ) -> list[Row]:
+    ) -> list[SentRun]:
         """Send who asks to the lines, and admit heads, until nobody moves any more; gives those that are ready.
 
         Twice at most: from the key's line to the tenant's.
         """
-        ready: list[Row] = []
+        ready: list[SentRun] = []
         while asking or lines:
             sent = places.send(asking).all(connection) if asking else []
-            ready += [row for row in sent if row["line"] is None]
-            most = {line: limits.of(line) for line in [*lines, *(row["line"] for row in sent if row["line"])]}
+            ready += [row for row in sent if row.line is None]
+            most = {line: limits.of(line) for line in [*lines, *(row.line for row in sent if row.line)]}
             heads = self._admit(connection, most) if most else []
-            asking, lines = [row["id"] for row in heads if not row["left_out"]], {}
+            asking, lines = [row.id for row in heads if not row.left_out], {}
         return ready
 
-    def _admit(self, connection: Connection, most: Mapping[str, int | None]) -> list[Row]:
+    def _admit(self, connection: Connection, most: Mapping[str, int | None]) -> list[LineHead]:
         freed = places.give_way(most, self._shut).all(connection)
-        self._lines.again(row["line"] for row in freed if row["line"] not in most)
+        self._lines.again(line for line in freed if line not in most)
         heads = places.admit(most, self._shut).all(connection)
-        self._lines.again(row["line"] for row in heads if row["left_out"])
+        self._lines.again(row.line for row in heads if row.left_out)
         if len(heads) >= places.BATCH:
             self._lines.again(most)
         return heads
 
-    def _tell(self, folded: EffectResult, placed: list[Row]) -> None:
+    def _tell(self, folded: EffectResult, placed: list[SentRun]) -> None:
         for row in placed:
-            fact("run.placed", level="debug", run=row["id"], queue=row["queue"])
-        for queue in {row["queue"] for row in placed}:
+            fact("run.placed", level="debug", run=row.id, queue=row.queue)
+        for queue in {row.queue for row in placed}:
             self._bus.wake_up(PROMOTE, queue)
         for event in folded.events:
-            fact("run.canceled", run=event["run_id"], reason=event["reason"])
-            self._bus.publish_event(event["tenant"], public(event))
-            self._bus.wake_up(PROMOTE, event["queue"])
+            fact("run.canceled", run=event.run_id, reason=event.reason)
+            self._bus.publish_event(event.tenant, public(event))
+            self._bus.wake_up(PROMOTE, event.queue)
         for worker in set(folded.workers):
             self._bus.wake_up(worker_channel(worker))
 
@@ -123,15 +125,15 @@ class Places:
 class _Limits:
     """How many places each line has; None: as many as are asked for."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._queues = {row["name"]: row for row in rows}
+    def __init__(self, rows: Iterable[PlaceLimits]) -> None:
+        self._queues = {row.name: row for row in rows}
 
     def of(self, line: str) -> int | None:
         queue = self._queues.get(queue_of(line))
         if line.startswith("key:"):
-            return queue["key_limit"] if queue else 1
-        return queue["tenant_limit"] if queue else None
+            return queue.key_limit if queue else 1
+        return queue.tenant_limit if queue else None
 
     def of_tenants(self, queue: str) -> int | None:
         found = self._queues.get(queue)
-        return found["tenant_limit"] if found else None
+        return found.tenant_limit if found else None

@@ -18,6 +18,7 @@ from models.runtime.database import Connection, Row
 from models.runtime.facts import fact
 from models.runtime.session_locks import held
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 LOCK_FREE_SECONDS = 2.0
 TICK_SECONDS = 0.5
@@ -68,15 +69,15 @@ class Recovery:
     def _recover(self, connection: Connection) -> int:
         with connection.transaction():
             orphans = connection.execute(_ORPHANS).fetchall()
-            recovered = [row for orphan in orphans if (row := _release(orphan).one(connection))]
-        for row in recovered:
-            fact("run.recovered", run=row["run_id"], status=row["status"])
-            self._bus.publish_event(row["tenant"], public(row))
-            self._bus.wake_up(PROMOTE, row["queue"])
+            recovered = [event for orphan in orphans if (event := _release(orphan).one(connection))]
+        for event in recovered:
+            fact("run.recovered", run=event.run_id, status=event.status)
+            self._bus.publish_event(event.tenant, public(event))
+            self._bus.wake_up(PROMOTE, event.queue)
         return len(orphans)
 
 
-def _release(orphan: Row) -> Statement:
+def _release(orphan: Row) -> Statement[StoredEvent]:
     error = {
         "code": Reason.WORKER_LOST,
         "type": "WorkerLost",

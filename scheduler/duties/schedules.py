@@ -32,8 +32,8 @@ class Schedules:
         rows = connection.execute(_DUE).fetchall()
         failed = [row for row in rows if not self._fire(connection, row)]
         if connection.execute(_WAITING).fetchone() is not None:
-            for freed in schedules.let_go().all(connection):
-                self._bus.wake_up(PROMOTE, freed["queue"])
+            for queue in schedules.let_go().all(connection):
+                self._bus.wake_up(PROMOTE, queue)
         if failed:
             return RETRY_SECONDS
         return 0.0 if len(rows) == BATCH else self._until_next(connection)
@@ -61,9 +61,9 @@ class Schedules:
         if fired.event is None:
             fact("schedule.skipped", tenant=tenant, schedule=name, at=fired.at)
             return
-        fact("schedule.fired", tenant=tenant, schedule=name, at=fired.at, run=fired.event["run_id"])
+        fact("schedule.fired", tenant=tenant, schedule=name, at=fired.at, run=fired.event.run_id)
         self._bus.publish_event(tenant, public(fired.event))
-        self._bus.wake_up(PROMOTE, fired.event["queue"])
+        self._bus.wake_up(PROMOTE, fired.event.queue)
 
     @staticmethod
     def _until_next(connection: Connection) -> float:

@@ -15,8 +15,7 @@ class Lifting:
 
     def step(self, connection: Connection) -> float:
         """Open what is due."""
-        for queue in {row["queue"] for row in tickets.lift().all(connection)}:
+        for queue in set(tickets.lift().all(connection)):
             self._bus.wake_up(PROMOTE, queue)
-        row = tickets.next_lift().one(connection)
-        seconds = row["seconds"] if row else None
+        seconds = tickets.next_lift().one(connection)
         return TICK_SECONDS if seconds is None else min(TICK_SECONDS, max(0.0, seconds))

@@ -32,5 +32,5 @@ class Timers:
             if run_state and over:
                 announce(self._bus, run_state, events)
             for event in events:
-                fact("run.woken", level="debug", run=event["run_id"], status=event["status"])
+                fact("run.woken", level="debug", run=event.run_id, status=event.status)
         return 0.0 if len(due) == BATCH else TICK_SECONDS

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from models.promotion import place_limits, places, tickets
-from models.runtime.database import Connection, Row
+from models.promotion.tickets import Ticket
+from models.runtime.database import Connection
 from scheduler.promotion.candidates import Candidate, read_candidates
 from scheduler.promotion.capacity import Capacity, read_capacity
 from scheduler.promotion.fair_tags import NextTags
@@ -27,7 +28,7 @@ class Promotion:
     """Gives free slots to ready runs. The broker never mirrors the backlog: a ticket is made for a free slot only."""
 
     def __init__(
-        self, publish: Callable[[list[Row]], None], gates: GateReader, *, fill_s: float = FILL_SECONDS
+        self, publish: Callable[[list[Ticket]], None], gates: GateReader, *, fill_s: float = FILL_SECONDS
     ) -> None:
         self._publish, self._gates = publish, gates
         self._turns: defaultdict[str, Turn] = defaultdict(Turn)
@@ -78,14 +79,14 @@ class Promotion:
         """Send those to their lines that became ready before their queue limited tenants; whether there are any."""
         strays = places.strays([run.id for run in candidates]).all(connection) if candidates else []
         if strays:
-            places.line_up([row["id"] for row in strays]).all(connection)
+            places.line_up(strays).all(connection)
         return bool(strays)
 
     @staticmethod
     def _without_surplus(connection: Connection, chosen: list[Candidate]) -> list[Candidate]:
         """Leave out those that have one place too many of a limit that was lowered since; they ask for it again."""
         lined = [run.id for run in chosen if run.lined]
-        surplus = {row["id"] for row in place_limits.take_back(lined).all(connection)} if lined else set()
+        surplus = set(place_limits.take_back(lined).all(connection)) if lined else set()
         return [run for run in chosen if run.id not in surplus]
 
     @staticmethod
@@ -99,10 +100,10 @@ class Promotion:
             connection, capacity.queue, agents=agents, windows=gates.windows(), limit=limit, kinds=room.kinds
         )
 
-    def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Row]:
-        """Give tickets to the chosen runs; the rows in the order in which they were chosen."""
+    def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Ticket]:
+        """Give tickets to the chosen runs and return them in the order in which the runs were chosen."""
         tags = self._tags.of(connection, capacity.queue, chosen, rule.weights)
         slot_s = rule.rate.slot_s if rule.rate else None
-        rows = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)
+        given = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)
         place = {run.id: n for n, run in enumerate(chosen)}
-        return sorted(rows, key=lambda row: place[row["id"]])
+        return sorted(given, key=lambda ticket: place[ticket.id])

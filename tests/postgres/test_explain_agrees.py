@@ -16,7 +16,7 @@ import pytest
 
 from api.explain.explaining import explain
 from api.explain.kinds import Kind
-from models.runtime.database import Row
+from models.promotion.tickets import Ticket
 from models.runtime.session_locks import LEADER
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
@@ -179,9 +179,9 @@ def _clear(world: World) -> None:
 
 def _promoted(world: World) -> list[UUID]:
     """Let the leader's promotion take a turn."""
-    published: list[Row] = []
+    published: list[Ticket] = []
     Promotion(published.extend, GateReader(), fill_s=0).step(world.connection)
-    return [ticket["id"] for ticket in published]
+    return [ticket.id for ticket in published]
 
 
 @pytest.mark.parametrize("seed", range(4))

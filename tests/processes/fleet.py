@@ -174,7 +174,7 @@ class Fleet:
             self.database
         )
         if asked:
-            self.broker.publish(worker_channel(asked["lease_worker"]), "")
+            self.broker.publish(worker_channel(asked.lease_worker), "")
         else:
             ends.cancel_idle(self.database, run, TENANT, reason=Reason.BY_USER, by="ann", comment="enough")
 
@@ -182,7 +182,7 @@ class Fleet:
         """Ask for a pause as the API does of a run that is executed."""
         asked = control_requests.request_pause(run, by="ann", comment="later").one(self.database)
         assert asked is not None
-        self.broker.publish(worker_channel(asked["lease_worker"]), "")
+        self.broker.publish(worker_channel(asked.lease_worker), "")
 
     def signal(self, run: UUID, name: str, payload: object = None, sender: str | None = None) -> None:
         """Send a signal as the API does."""
