@@ -25,6 +25,7 @@ from taxiway.client import NotReachable
 
 from models.runs.public_event import public
 from models.runtime.bus import Bus, tenant_channel
+from models.stored_event import StoredEvent
 from models.waiting.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
@@ -61,7 +62,7 @@ def _ask(api: ApiServer, fake_worker: FakeWorker, bus: Bus, run: str, prompt: st
     with psycopg.connect(api.database_url, row_factory=dict_row) as connection:
         row = connection.execute("SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC", [UUID(run)]).fetchone()
     assert row is not None
-    bus.publish_event(TENANT, public(row))
+    bus.publish_event(TENANT, public(StoredEvent(**row)))
 
 
 def _watch(client: httpx.Client, **params: Any) -> Any:
@@ -115,7 +116,7 @@ def test_another_installation_on_the_same_redis_is_not_heard(api: ApiServer, min
         coming = frames(response)
         next(coming)
         said = {"event": "status", "runId": run, "runStatus": "RUNNING", "timestamp": ""}
-        foreign.say(TENANT, {**said, "seq": 7})
+        foreign.publish_event(TENANT, {**said, "seq": 7})
         foreign.stop(PATIENCE)  # it has said everything
         bus.publish_event(TENANT, {**said, "seq": 8})
         assert next(coming).json["seq"] == 8
