@@ -90,7 +90,7 @@ class Holder:
         return f"{self.tenant}/{self.provider}/{self.subject}"
 
     def params(self) -> dict[str, Any]:
-        """Give the parameters of statements about it."""
+        """Return the parameters of statements about it."""
         return {"tenant": self.tenant, "subject": self.subject, "provider": self.provider}
 
 
@@ -104,7 +104,7 @@ class Given:
     expires_in: float | None
 
     def params(self) -> dict[str, Any]:
-        """Give the columns."""
+        """Return the columns."""
         return {
             "sealed": self.sealed,
             "scopes": list(self.scopes),
@@ -199,9 +199,9 @@ def take(grant: UUID, tenant: str) -> Statement[TakenGrant]:
 
 
 def tell_others(connection: psycopg.Connection[Any], holder: Holder, but: UUID) -> int:
-    """Have every other run woken whose wait the stored grant satisfies; behind `lock`. Gives their number.
+    """Wake every other run whose wait the stored grant satisfies; call it after `lock`. Return their number.
 
-    Each is told by a row of the outbox, which the leading scheduler folds: no transaction of ours updates two runs.
+    Each gets a row of the outbox, which the leading scheduler applies: no transaction of ours updates two runs.
     """
     runs = Statement(_WAITING, {"key": holder.key, "run": but}, UUID).all(connection)
     params = {"tenant": holder.tenant, "ids": [new_id() for _ in runs], "runs": runs}

@@ -1,7 +1,7 @@
-"""Speaks OAuth 2 to a provider, through Authlib: where to send people, codes for tokens, old tokens for new ones, revocation.
+"""OAuth 2 with a provider, through Authlib: addresses to send people to, codes for tokens, renewals, revocations.
 
-Every call opens a connection of its own and is made outside of any transaction that somebody else waits for, except a renewal,
-which holds its one grant's row. Nothing that a provider said is logged or repeated, except the names of its errors.
+Every call opens its own connection, outside of any transaction that others wait for. Only a renewal holds a row, that of its
+grant. Nothing that a provider answers is logged or repeated, except the names of its errors.
 """
 
 import json
@@ -109,7 +109,7 @@ class Speaker:
         return Giver(self.provider.token_url, self.provider.client_id, self.provider.revocation_url)
 
     def authorization_url(self, *, redirect: str, scopes: tuple[str, ...], state: str, verifier: str) -> str:
-        """Say where a person authorizes; the verifier itself stays with us."""
+        """Return the address at which a person authorizes; the verifier itself stays here."""
         with self._client(redirect_uri=redirect, scope=" ".join(scopes) or None) as client:
             url, _ = client.create_authorization_url(
                 self.provider.authorize_url, state=state, code_verifier=verifier, **(self.provider.parameters or {})
@@ -131,7 +131,7 @@ class Speaker:
             return self._asked(lambda: client.refresh_token(self.provider.token_url, refresh_token=refresh_token))
 
     def revoke(self, token: str, hint: str) -> None:
-        """Tell the provider that a token is not wanted any more; raises like `exchange`."""
+        """Revoke a token at the provider; raises like `exchange`."""
         if self.provider.revocation_url is None:
             return
         url = self.provider.revocation_url
@@ -193,7 +193,7 @@ def _transport() -> "Pinned | None":
 
 
 def error_name(said: object) -> str:
-    """Give the name of an OAuth error, if it is one: what else stands there may be anything."""
+    """Return the name of an OAuth error, or `unknown_error` for any other text."""
     return said if isinstance(said, str) and _ERROR.fullmatch(said) else "unknown_error"
 
 

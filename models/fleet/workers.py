@@ -63,7 +63,7 @@ class LeasedRun:
 def register(
     worker: UUID, *, name: str, host: str, pid: int, queue: str, slots: int, liveness_key: int, lease_s: float
 ) -> Statement[UUID]:
-    """Make the worker's row, and its queue if it is new. It offers no slots until it says which agents it serves."""
+    """Write the worker's row, and its queue if that is new. It offers no slots until it declares the agents that it serves."""
     return Statement(
         _REGISTER,
         {
@@ -74,14 +74,14 @@ def register(
 
 
 def serve(worker: UUID, agents: list[str]) -> Statement[UUID]:
-    """Say which agents the worker's hosts declared."""
+    """Write which agents the worker's hosts declared."""
     return Statement(_SERVE, {"worker": worker, "agents": agents}, UUID)
 
 
 def know_agent(
     name: str, *, queue: str, version: str, description: str | None, schema: str, timeout_ms: int | None
 ) -> Statement[str]:
-    """Remember an agent with its input schema (JSON text), also for the time when none of its workers lives."""
+    """Write an agent with its input schema (JSON text), also for times at which none of its workers lives."""
     return Statement(
         _KNOW_AGENT,
         {
@@ -97,7 +97,7 @@ def know_agent(
 
 
 def renew(worker: UUID, *, lease_s: float, consuming_ago_s: float | None, draining: bool) -> Statement[LeasedRun]:
-    """Prolong the lease. No rows: the worker was declared dead. Rows: its runs, with requests (one empty row for none)."""
+    """Prolong the lease. Returns the worker's runs with their requests, or no rows if it was declared dead."""
     params = {"worker": worker, "lease_s": lease_s, "consuming_ago_s": consuming_ago_s, "draining": draining}
     return Statement(_RENEW, params, LeasedRun)
 
@@ -108,10 +108,10 @@ def older(queue: str) -> Statement[str]:
 
 
 def leave(worker: UUID) -> Statement[UUID]:
-    """Declare a worker dead: its own last word, or the scheduler's verdict. A row comes back for the first to say so."""
+    """Declare a worker dead: it leaves, or the scheduler finds it dead. Only the first of these gets a row."""
     return Statement(LEAVE, {"worker": worker}, UUID)
 
 
 def drain(worker: UUID) -> Statement[UUID]:
-    """Ask a worker to take nothing new and to hand its runs back; its next renewal tells it. No row: it is not alive."""
+    """Ask a worker to drain; it learns of that by its next renewal. Returns no row if it is not alive."""
     return Statement(_DRAIN, {"worker": worker}, UUID)

@@ -19,8 +19,8 @@ class Publisher(Protocol):
 def announce(bus: Publisher, run_state: RunState, events: Sequence[StoredEvent]) -> None:
     """Publish the result of a transaction that began with `waits.lock_run`; call it after the commit.
 
-    `run_state` is the row of the knock. The worker that executes the run fetches what is over, also when no event says so: a
-    timer or a signal has none. The wake-ups go first: events are gathered for some milliseconds.
+    `run_state` is the row that was locked. The worker that executes the run fetches the outcomes, also if no event tells of
+    them: a timer and a signal have none. The wake-ups go first, because events are gathered for some milliseconds.
     """
     if run_state.lease_worker is not None:
         bus.wake_up(worker_channel(run_state.lease_worker))

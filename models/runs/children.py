@@ -97,7 +97,7 @@ class Spawn:
         step = Statement(recorded.sql, recorded.params, StoredEvent).one(connection)
         level = Statement(_LEVEL, {"run": self.fence.run, "most": self.most_levels}).one(connection)
         if step is None or level is None:
-            raise psycopg.Rollback  # the caller's transaction comes to nothing, and that is its answer
+            raise psycopg.Rollback  # the caller's transaction is rolled back, and that is its answer
         first = enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children])
         return Written([step, *first])
 

@@ -1,4 +1,4 @@
-"""What one consent means to other runs that wait for the same grant: each goes on, if the grant gives all that it asks for."""
+"""Effect of one consent on other runs that wait for the same grant: each continues if the grant has all scopes it needs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from models.waiting import waits
 
 
 def hear(connection: psycopg.Connection[Any], run: Target, _: Sequence[OutboxRow]) -> EffectResult:
-    """Tell a run that a grant was given: its waits for it are over, as far as the grant, as it is now, has their scopes.
+    """End a run's waits for a grant that was given, as far as the grant, as it is now, has their scopes.
 
-    `run` is the locked run row. However many consents it is told of, it goes on once.
+    `run` is the locked run row. However many consents reach it, it continues once.
     """
     if run.finished_at is not None:
         return EffectResult()

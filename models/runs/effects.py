@@ -1,4 +1,4 @@
-"""What folding an effect on another run came to: the rows of `outbox` that one transaction brings to their target."""
+"""Result of applying effects to another run: the rows of `outbox` that one transaction applies to their target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class EffectResult:
-    """`events` are told after the commit, `workers` are woken to look at their requests.
+    """`events` are published after the commit, `workers` are woken to read their requests.
 
-    What is not `done` stays in the outbox and is folded again: an effect on very many runs is brought to some at a time.
+    An effect that is not `done` stays in the outbox and is applied again: one on very many runs reaches some at a time.
     """
 
     events: Sequence[StoredEvent] = ()
@@ -41,9 +41,9 @@ class EffectResult:
     def of_waits(
         cls, run_state: RunState, over: Sequence[ResolvedWait], events: Sequence[StoredEvent]
     ) -> "EffectResult":
-        """Result of a transaction that began with `waits.lock_run`: a worker that executes the run fetches what is over.
+        """Result of a transaction that began with `waits.lock_run`: a worker that executes the run fetches the outcomes.
 
-        It is not woken for what is kept: a run that executes while its children end would have it renew at each of them.
+        It is not woken if no wait is over: else it would renew its lease at the end of each child of an executing run.
         """
         worker = run_state.lease_worker
         return cls(events, [worker] if over and worker is not None else [])

@@ -1,4 +1,4 @@
-"""Accepts runs: the rows of a new run, its labels and its first event, in one statement.
+"""Acceptance of runs: the rows of a new run, its labels and its first event, in one statement.
 
 The fair-queueing tag is assigned here, once: `max(virtual time, tenant's last tag) + 1 / weight` for each run, both those of
 the queue and the priority, so that a tenant with a long backlog cannot overtake another's single run. A batch takes its tags at
@@ -130,7 +130,7 @@ def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -
 
 
 def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[StoredEvent]:
-    """Insert the runs in the caller's transaction, QUEUED and ready; gives their first events' rows, in any order."""
+    """Insert the runs in the caller's transaction, QUEUED and ready. Return their first events, in any order."""
     rows: list[StoredEvent] = []
     for (queue, priority), group in groupby(sorted(runs, key=_line), key=_line):
         rows += _statement(tenant, queue, priority, list(group)).all(connection)
@@ -138,5 +138,5 @@ def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[New
 
 
 def _line(run: NewRun) -> tuple[str, int]:
-    """Say in which fair order the run stands; tenants' places in them are taken in this order, by everybody."""
+    """Return the fair order that the run belongs to; every transaction takes tenants' tags in this order."""
     return run.queue, run.priority

@@ -1,4 +1,4 @@
-"""Ends runs whose time to begin is over. The claim looks at that time as well, so that nothing begins after it."""
+"""Expiration of runs whose time to begin is over. The claim checks that time as well, so nothing begins after it."""
 
 from typing import Any
 from uuid import UUID
@@ -22,12 +22,12 @@ def due() -> Statement[UUID]:
 
 
 def next_due() -> Statement[float]:
-    """Say in how many seconds the next run's time is over; None: there is none."""
+    """Read in how many seconds the next run's time is over; None if no run has such a time."""
     return Statement(_NEXT, {}, float)
 
 
 def end(connection: psycopg.Connection[Any], run: UUID, error: str) -> StoredEvent | None:
-    """Fail the run if it has not begun; gives its last event. None: it began in time, or had ended."""
+    """Fail the run if it has not begun. Return its last event, or None if it began in time or has ended."""
     with connection.transaction():
         row = moves.expire(run, error=error).one(connection)
         Statement(_OVER, {"run": run}).one(connection)

@@ -52,7 +52,7 @@ _OPEN = f"""
         (SELECT count(*) FROM asked) > (SELECT count(*) FROM opened) + (SELECT count(*) FROM taken_over) AS over
     FROM fenced
     """
-# Each question that is still open is told by one event.
+# Each question that is still open gets one event.
 _TELL = f"""
     WITH opened AS (
         SELECT *, row_number() OVER (ORDER BY id) AS nth FROM wait
@@ -103,8 +103,8 @@ def opening(
 ) -> "Statement[Opened] | Opening":
     """Open waits under the fence of an activation: one statement where nothing but time or a user ends them.
 
-    With `due`, waits whose time is over are ended too, which the scheduler does otherwise. The row's `over` says whether some of
-    them are over already. No row: the fence is passed, or the run records no more.
+    With `due`, waits whose time is over are ended too, which is otherwise the scheduler's. Returns no row if the fence has
+    passed, or if the run has reached the limit of what it records.
     """
     params = {
         "run": fence.run, "epoch": fence.epoch, "worker": fence.worker, "n": n, "in_flight": in_flight,

@@ -78,8 +78,8 @@ def successor(before: WholeRun, **own: Any) -> NewRun:
 class Restart:
     """End a run as SUCCESS and begin its successor with this input (JSON text), under the fence of its activation.
 
-    Of a child, the successor is a child of the same parent, which hears only of the last one. Whoever let the run begin is
-    not asked again.
+    The successor of a child is a child of the same parent, which hears only of the last one. The approval to start is not
+    asked for again.
     """
 
     fence: Fence
@@ -89,7 +89,7 @@ class Restart:
     successor_id: UUID = field(default_factory=new_id)
 
     def one(self, connection: psycopg.Connection[Any]) -> Written | None:
-        """Execute it in the caller's transaction. No row: the fence is passed, or somebody wants the run to end or to pause.
+        """Execute it in the caller's transaction. Returns None if the fence has passed, or if the run is to end or to pause.
 
         The events are the end of the run and the first one of its successor.
         """

@@ -1,4 +1,4 @@
-"""Turns of an async agent: what it saw, in which order, and the waits that it gave up.
+"""Turns of an async agent: the outcomes that it saw, their order, and the waits that it gave up.
 
 A turn is one statement. Where waits are given up it is a transaction: the run's row is locked first, then each wait that is still
 open is withdrawn, so that of a decision and a withdrawal that come at the same time exactly one holds.
@@ -46,7 +46,10 @@ def turn(
     limits: Limits,
     in_flight: str | None,
 ) -> "Statement[RunState] | GivingUp":
-    """Record what the agent saw at a moment of the run's clock. No row: the fence is passed, or the run records no more."""
+    """Record what the agent saw at a moment of the run's clock.
+
+    Returns no row if the fence has passed, or if the run has reached the limit of what it records.
+    """
     told = {name: json.dumps(list(keys), ensure_ascii=False) for name, keys in (("seen", seen), ("gone", gone))}
     params = {
         "run": fence.run, "epoch": fence.epoch, "worker": fence.worker, "n": n, "at_ms": at_ms, "in_flight": in_flight,

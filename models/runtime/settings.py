@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         2,
         ge=1,
         le=100,
-        description="Searches of one API key that an API process carries out at once (`docs/limits.md`).",
+        description="Searches of one API key that an API process carries out at the same time (`docs/limits.md`).",
     )
     public_url: HttpUrl = Field("http://127.0.0.1:8000", description="Address under which people reach the API.")
     secret_key: str = Field(
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         min_length=16,
         description="Signs links; keep it secret and the same for all processes (default: a new one at each start).",
     )
-    api_docs: bool = Field(True, description="Whether `/docs` shows the calls of the API to anybody, without a key.")
+    api_docs: bool = Field(True, description="Whether `/docs` shows the calls of the API without a key.")
     lease_seconds: float = Field(15, ge=3, le=300, description="How long a worker owns its runs without a renewal.")
     cancel_grace_seconds: float = Field(5, ge=0, le=3600, description="Time between a cancel and the host's kill.")
     drain_seconds: float = Field(
