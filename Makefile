@@ -23,12 +23,13 @@ test: $(VENV)/.for-development ## Run all tests (ARGS='-m quick': an answer in a
 	@$(BIN)/python -m ops.browser
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
-check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated files
+check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated files, words
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format"; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m ops.generated --check
+	@$(BIN)/python -m ops.wording
 	@echo "check: all is well"
 
 docs: $(VENV)/.for-development ## Build the pages of docs/ as a site, and check their links

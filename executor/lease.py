@@ -23,8 +23,9 @@ import psycopg
 
 from models.errors import DatabaseAway
 from models.fleet import workers
+from models.fleet.workers import LeasedRun
 from models.ids import liveness_key
-from models.runtime.database import Connection, Row, connect
+from models.runtime.database import Connection, connect
 from models.runtime.facts import fact
 
 MARGIN_SECONDS = 2.0  # at most; a fifth of a short lease
@@ -37,7 +38,7 @@ class LeaseHolder(Protocol):
 
     @property
     def worker_id(self) -> UUID: ...
-    def renewed(self, rows: list[Row]) -> None: ...
+    def renewed(self, rows: list[LeasedRun]) -> None: ...
     def lease_in_doubt(self) -> None: ...
     def declared_dead(self) -> None: ...
     def consuming_ago(self) -> float | None: ...
@@ -126,7 +127,7 @@ class LeaseKeeper:
             fact("lease.failed", level="exception")
             return RETRY_SECONDS
 
-    def _renew(self) -> list[Row]:
+    def _renew(self) -> list[LeasedRun]:
         if self._connection is None or self._connection.closed:
             self._open()
         assert self._connection is not None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import inf
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
@@ -29,16 +29,20 @@ from executor.recorder.recorder import Recorder
 from models import moves
 from models.errors import DatabaseAway
 from models.fleet import workers
+from models.fleet.workers import LeasedRun
 from models.ids import WorkerId, liveness_key, new_id
 from models.lifecycle import Reason, Verb
 from models.names import RULE, is_name
 from models.runtime import gc_tuning
 from models.runtime.bus import PROMOTE, Bus, worker_channel
-from models.runtime.database import Connection, Row, connect
+from models.runtime.database import Connection, connect
 from models.runtime.facts import fact
 from models.runtime.listener import Listener
 from models.runtime.probe import Probe
 from models.runtime.settings import Settings
+from models.statement import Statement
+
+T = TypeVar("T")
 
 CONSUMING_SECONDS = 10.0  # as in the scheduler: an older tick offers no slots
 
@@ -99,7 +103,7 @@ class Worker:
         self._outcomes.shutdown(wait=False, cancel_futures=True)
         self.recorder.stop(5)
         try:
-            self.read(workers.LEAVE, {"worker": self.worker_id})
+            self.read(workers.leave(self.worker_id))
         except (DatabaseAway, psycopg.Error):
             fact("worker.left_silently", level="warning", worker=self.worker_id)
         self.bus.wake_up(PROMOTE, self.queue)
@@ -137,14 +141,14 @@ class Worker:
         """Return whether a claim under this identity may be executed: the identity is current, and its lease holds."""
         return identity == self.worker_id and self._keeper.holds()
 
-    def read(self, sql: str, params: dict[str, Any]) -> list[Row]:
+    def read(self, statement: Statement[T]) -> list[T]:
         """Read on the worker's one reading connection, reopened after a loss."""
         with self._read_lock:
             for attempt in (1, 2):
                 try:
                     if self._reader is None or self._reader.closed:
                         self._reader = self._connect_with_retry("reader")
-                    return self._reader.execute(sql, params).fetchall()
+                    return statement.all(self._reader)
                 except psycopg.OperationalError:
                     if attempt == 2:
                         raise
@@ -159,17 +163,17 @@ class Worker:
     def consuming_ago(self) -> float | None:
         return None if self._consumed_at is None else time.monotonic() - self._consumed_at
 
-    def renewed(self, rows: list[Row]) -> None:
+    def renewed(self, rows: list[LeasedRun]) -> None:
         """The lease holds: inform the hosts, forward requests, hand back leased runs that no slot of this worker executes."""
         self._renewed_at = time.monotonic()
         for host in self.pool.hosts():
             host.send_validity()
-        if rows[0]["draining"] and not self.draining:
+        if rows[0].draining and not self.draining:
             fact("worker.drains", worker=self.worker_id)
             self.drain(inf)  # requested through the API: steps may take any time
-        leased = [row for row in rows if row["run_id"] is not None]
-        forward_requests(self, leased, self.settings.cancel_grace_seconds)
-        held = {(row["run_id"], row["epoch"]) for row in leased} - self.active.keys()
+        forward_requests(self, rows, self.settings.cancel_grace_seconds)
+        leased = {(row.run_id, row.epoch) for row in rows if row.run_id is not None and row.epoch is not None}
+        held = leased - self.active.keys()
         for run, epoch in held & self._unheld:
             statement = moves.release(run, epoch, self.worker_id, verb=Verb.HAND_BACK, reason=Reason.HOST_LOST)
             self.recorder.put(run, statement, lambda _: self.bus.wake_up(PROMOTE, self.queue))
@@ -236,7 +240,7 @@ def _tolerating_outage(job: Callable[[], None]) -> None:
         fact("outcomes.not_read", level="warning", error=type(error).__name__)
 
 
-def _register_agent(agent: ServedAgent) -> Any:
+def _register_agent(agent: ServedAgent) -> Statement[str]:
     return workers.know_agent(
         agent.name, queue=agent.queue, version=agent.version, description=agent.description,
         schema=json.dumps(agent.schema), timeout_ms=agent.timeout_ms,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import NOT_BEFORE, OVERLAP, PLACE
@@ -78,6 +79,25 @@ _TAKE_WINDOWS_BACK = f"""
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that is recorded on a run now, or a pause that no longer is; `lease_worker` is the worker to wake."""
+
+    id: UUID
+    status: str = ""
+    lease_worker: UUID | None = None
+    epoch: int = 0
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedBy:
+    """A run and the worker that leases it."""
+
+    id: UUID
+    lease_worker: UUID
+
+
 def superseded_by(run: UUID) -> str:
     """Return the requester of a cancel that a later run with the same concurrency key caused."""
     return f"{_SUPERSEDED}{run}"
@@ -90,39 +110,41 @@ def why_canceled(by: str | None) -> Reason:
     return Reason.SUPERSEDED if by.startswith(_SUPERSEDED) else Reason.BY_USER
 
 
-def ask_for_windows(*, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]) -> Statement:
+def ask_for_windows(
+    *, windows: Sequence[str], queues: Mapping[str, str], agents: Mapping[str, str]
+) -> Statement[LeasedBy]:
     """Request that workers park runs behind a closed window at their next step edge. Rows name the workers to wake.
 
     `windows` are closed and pause the runs that they gate; `queues` and `agents` map those that they gate to their window.
     """
     gated = {"queues": json.dumps(queues), "agents": json.dumps(agents)}
-    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **gated})
+    return Statement(_ASK_FOR_WINDOWS, {"windows": list(windows), **gated}, LeasedBy)
 
 
-def take_windows_back(*, windows: Sequence[str]) -> Statement:
+def take_windows_back(*, windows: Sequence[str]) -> Statement[UUID]:
     """Clear the requests for all windows but these: the others are open again."""
-    return Statement(_TAKE_WINDOWS_BACK, {"windows": list(windows)})
+    return Statement(_TAKE_WINDOWS_BACK, {"windows": list(windows)}, UUID)
 
 
-def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement:
+def request_cancel(run: UUID, tenant: str, *, by: str | None, comment: str | None, grace_ms: int) -> Statement[Request]:
     """Request a cancel from the worker that executes the run; it replaces a requested pause.
 
     `by` is None if the run's parent was canceled; see `why_canceled`. The row names the worker to wake. Returns no row if no
     worker executes the run.
     """
     return Statement(
-        _REQUEST_CANCEL, {"run": run, "tenant": tenant, "by": by, "comment": comment, "grace_ms": grace_ms}
+        _REQUEST_CANCEL, {"run": run, "tenant": tenant, "by": by, "comment": comment, "grace_ms": grace_ms}, Request
     )
 
 
-def request_pause(run: UUID, *, by: str | None, comment: str | None) -> Statement:
+def request_pause(run: UUID, *, by: str | None, comment: str | None) -> Statement[Request]:
     """Request a pause: the run pauses at its next step edge, when its wait is over, or before it starts.
 
     Returns no row if a request is recorded already, or if the run can be paused immediately (`moves.pause_idle`).
     """
-    return Statement(_REQUEST_PAUSE, {"run": run, "by": by, "comment": comment})
+    return Statement(_REQUEST_PAUSE, {"run": run, "by": by, "comment": comment}, Request)
 
 
-def take_pause_back(run: UUID) -> Statement:
+def take_pause_back(run: UUID) -> Statement[Request]:
     """Clear a requested pause. Returns no row if none is recorded."""
-    return Statement(_TAKE_PAUSE_BACK, {"run": run})
+    return Statement(_TAKE_PAUSE_BACK, {"run": run}, Request)

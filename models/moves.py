@@ -34,9 +34,11 @@ from models.move_sql import (
     sources,
     statement,
 )
+from models.promotion.claim import Claim
 from models.sql.events import question_json, rfc3339
 from models.sql.fence import FENCE
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 CRASH_LIMIT = 3
 LOSS_LIMIT = 11
@@ -86,13 +88,20 @@ CLAIMED = f"""
     """
 
 
-def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, served: list[str]) -> Statement:
+def claimed(run: UUID, epoch: int, worker: UUID) -> Statement[Claim]:
+    """Read a claim again that was committed although its acknowledgement was lost."""
+    return Statement(CLAIMED, {"run": run, "epoch": epoch, "worker": worker}, Claim)
+
+
+def claim(run: UUID, epoch: int, worker: UUID, *, label: str, versions: str, served: list[str]) -> Statement[Claim]:
     """`start` or `continue`: lease the run whose ticket has this epoch; an epoch is claimed at most once, ever.
 
     `versions` is a JSON object of agent name to code digest. The row has all data that an activation needs.
     """
     return Statement(
-        _CLAIM, {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served}
+        _CLAIM,
+        {"run": run, "epoch": epoch, "worker": worker, "label": label, "versions": versions, "served": served},
+        Claim,
     )
 
 
@@ -126,15 +135,17 @@ def _effects() -> dict[str, Any]:
     return {"to_parent": new_id(), "to_children": new_id()}
 
 
-def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement:
+def succeed(run: UUID, epoch: int, worker: UUID, *, n: int, result: str, active_ms: int) -> Statement[StoredEvent]:
     """Finish the run with its result (JSON text). A pending cancel is too late, and the event records that."""
-    return Statement(_SUCCEED, _ended(run=run, epoch=epoch, worker=worker, n=n, result=result, active_ms=active_ms))
+    return Statement(
+        _SUCCEED, _ended(run=run, epoch=epoch, worker=worker, n=n, result=result, active_ms=active_ms), StoredEvent
+    )
 
 
-def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, successor: UUID) -> Statement:
+def restart(run: UUID, epoch: int, worker: UUID, *, n: int, active_ms: int, successor: UUID) -> Statement[StoredEvent]:
     """Finish the run without a result, because its successor continues its work; see `models.runs.successors`."""
     at = _ended(run=run, epoch=epoch, worker=worker, n=n, active_ms=active_ms)
-    return Statement(_RESTART, {**at, "successor": successor})
+    return Statement(_RESTART, {**at, "successor": successor}, StoredEvent)
 
 
 def fail(
@@ -149,10 +160,10 @@ def fail(
     in_flight: str | None = None,
     stopped: str | None = None,
     cleanup: Sequence[str] = (),
-) -> Statement:
+) -> Statement[StoredEvent]:
     """Finish the run with its error (JSON text). `cleanup` names the steps with which its code undid something at the end."""
     params = _ended(run=run, epoch=epoch, worker=worker, n=n, error=error, active_ms=active_ms, cleanup=_names(cleanup))
-    return Statement(_FAIL, {**params, "reason": reason, "in_flight": in_flight, "stopped": stopped})
+    return Statement(_FAIL, {**params, "reason": reason, "in_flight": in_flight, "stopped": stopped}, StoredEvent)
 
 
 def cancel_executing(
@@ -167,13 +178,15 @@ def cancel_executing(
     comment: str | None = None,
     reason: Reason = Reason.BY_USER,
     cleanup: Sequence[str] = (),
-) -> Statement:
+) -> Statement[StoredEvent]:
     """Complete a cancel on the worker that executed the run.
 
     `stopped` is how its code ended; `cleanup` names the steps with which it undid something before.
     """
     params = _ended(run=run, epoch=epoch, worker=worker, active_ms=active_ms, in_flight=in_flight, stopped=stopped)
-    return Statement(_CANCEL, {**params, "reason": reason, "by": by, "comment": comment, "cleanup": _names(cleanup)})
+    return Statement(
+        _CANCEL, {**params, "reason": reason, "by": by, "comment": comment, "cleanup": _names(cleanup)}, StoredEvent
+    )
 
 
 def _names(steps: Sequence[str]) -> str | None:
@@ -225,7 +238,7 @@ def release(
     error: str | None = None,
     in_flight: str | None = None,
     stopped: str | None = None,
-) -> Statement:
+) -> Statement[StoredEvent]:
     """`recover` or `hand_back`: make the run ready again, unless a request or a limit decides otherwise.
 
     A recovery counts a crash (HOST_LOST) or a loss (WORKER_LOST). At the third crash or the eleventh loss the run FAILS with
@@ -237,7 +250,7 @@ def release(
     code = {"in_flight": in_flight, "stopped": stopped}
     counts = {"crash": int(lost_host), "loss": int(lost_worker), "crash_limit": CRASH_LIMIT, "loss_limit": LOSS_LIMIT}
     worn_out = Reason.CRASHED if lost_host else Reason.WORKER_LOST
-    return Statement(_RELEASE, {**at, **code, **counts, "worn_out": worn_out, **_effects()})
+    return Statement(_RELEASE, {**at, **code, **counts, "worn_out": worn_out, **_effects()}, StoredEvent)
 
 
 # ---------------------------------------------------------------------------------------- an end that no worker executes
@@ -266,24 +279,34 @@ _EXPIRE = move(
 )
 
 
-def cancel_idle(run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None) -> Statement:
+def cancel_idle(
+    run: UUID, tenant: str, *, reason: Reason, by: str | None, comment: str | None
+) -> Statement[StoredEvent]:
     """Cancel a run that no worker executes, immediately, and withdraw its ticket."""
-    return Statement(_CANCEL_IDLE, {**_ended(run=run, by=by, comment=comment), "tenant": tenant, "reason": reason})
+    return Statement(
+        _CANCEL_IDLE, {**_ended(run=run, by=by, comment=comment), "tenant": tenant, "reason": reason}, StoredEvent
+    )
 
 
-def cancel_overdue(run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER) -> Statement:
+def cancel_overdue(run: UUID, *, in_flight: str | None, reason: Reason = Reason.BY_USER) -> Statement[StoredEvent]:
     """Complete a cancel that the worker did not answer within the grace and five seconds, and fence that worker."""
-    return Statement(_CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": reason})
+    return Statement(
+        _CANCEL_OVERDUE, {**_ended(run=run, in_flight=in_flight, stopped="fenced"), "reason": reason}, StoredEvent
+    )
 
 
-def fail_idle(run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None) -> Statement:
+def fail_idle(
+    run: UUID, *, reason: Reason, error: str, by: str | None = None, comment: str | None = None
+) -> Statement[StoredEvent]:
     """Fail a run that no worker executes, because a person or a provider refused what it waits for."""
-    return Statement(_FAIL_IDLE, {**_ended(run=run, by=by, comment=comment), "reason": reason, "error": error})
+    return Statement(
+        _FAIL_IDLE, {**_ended(run=run, by=by, comment=comment), "reason": reason, "error": error}, StoredEvent
+    )
 
 
-def expire(run: UUID, *, error: str) -> Statement:
+def expire(run: UUID, *, error: str) -> Statement[StoredEvent]:
     """Fail a run that is still queued after `expiresIn`. Returns no row if it began in time or has ended."""
-    return Statement(_EXPIRE, {**_ended(run=run), "reason": Reason.EXPIRED, "error": error})
+    return Statement(_EXPIRE, {**_ended(run=run), "reason": Reason.EXPIRED, "error": error}, StoredEvent)
 
 
 # --------------------------------------------------------------------------------------------------- waiting and resuming
@@ -361,38 +384,38 @@ def park(
     reason: Reason,
     waits: Sequence[NewWait] = (),
     wake: str = "all",
-) -> Statement:
+) -> Statement[StoredEvent]:
     """Park the run on its waits. Returns no row if a signal or a request reached it after `inbox` was read.
 
     The run resumes when `all` or `any` of its waits are over. A wait that is already open stays unchanged.
     """
     pending = len(waits) if wake == "all" else 1
     at = {"run": run, "epoch": epoch, "worker": worker, "inbox": inbox, "active_ms": active_ms, "reason": reason}
-    return Statement(_PARKS[verb], {**at, "wake": wake, "pending": pending, "waits": _opened(waits)})
+    return Statement(_PARKS[verb], {**at, "wake": wake, "pending": pending, "waits": _opened(waits)}, StoredEvent)
 
 
-def park_for_window(run: UUID, epoch: int, worker: UUID, *, active_ms: int, window: str) -> Statement:
+def park_for_window(run: UUID, epoch: int, worker: UUID, *, active_ms: int, window: str) -> Statement[StoredEvent]:
     """Park the run at a step edge because its window closed. Returns no row if no window requests that any longer."""
     at = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.WINDOW_CLOSED}
     opened = _opened([NewWait("window", "window", {"window": window})])
-    return Statement(_PARK_FOR_WINDOW, {**at, "wake": "all", "pending": 1, "waits": opened})
+    return Statement(_PARK_FOR_WINDOW, {**at, "wake": "all", "pending": 1, "waits": opened}, StoredEvent)
 
 
 def _opened(waits: Sequence[NewWait]) -> str:
     return json.dumps([{**asdict(wait), "id": str(wait.id)} for wait in waits], ensure_ascii=False)
 
 
-def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> Statement:
+def pause_executing(run: UUID, epoch: int, worker: UUID, *, active_ms: int) -> Statement[StoredEvent]:
     """Park the run at a step edge because a user requested a pause."""
     params = {"run": run, "epoch": epoch, "worker": worker, "active_ms": active_ms, "reason": Reason.BY_USER}
-    return Statement(_PAUSE_EXECUTING, params)
+    return Statement(_PAUSE_EXECUTING, params, StoredEvent)
 
 
-def pause_idle(run: UUID, *, by: str | None = None, comment: str | None = None) -> Statement:
+def pause_idle(run: UUID, *, by: str | None = None, comment: str | None = None) -> Statement[StoredEvent]:
     """Park a started run that no worker executes, because a user requested a pause."""
-    return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER, "by": by, "comment": comment})
+    return Statement(_PAUSE_IDLE, {"run": run, "reason": Reason.BY_USER, "by": by, "comment": comment}, StoredEvent)
 
 
-def resume(run: UUID, *, reason: Reason, by: str | None = None) -> Statement:
+def resume(run: UUID, *, reason: Reason, by: str | None = None) -> Statement[StoredEvent]:
     """Make a parked run ready again, in the transaction that ends its wait."""
-    return Statement(_RESUME, {"run": run, "reason": reason, "by": by})
+    return Statement(_RESUME, {"run": run, "reason": reason, "by": by}, StoredEvent)

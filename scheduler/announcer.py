@@ -20,6 +20,6 @@ class Announcer:
         for queue in dict.fromkeys(done.queues):
             self._bus.wake_up(PROMOTE, queue)
         for event in done.events:
-            self._bus.publish_event(event["tenant"], public(event))
+            self._bus.publish_event(event.tenant, public(event))
         for one in done.facts:
             facts.fact(one.name, level=one.level, **one.fields)

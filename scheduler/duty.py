@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
+from models.stored_event import StoredEvent
+from models.waiting.run_state import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +33,28 @@ class Done:
     """
 
     wait_s: float = 0.0
-    events: Sequence[Row] = ()
+    events: Sequence[StoredEvent] = ()
     queues: Iterable[str] = ()
     workers: Iterable[UUID] = ()
     facts: Sequence[Fact] = ()
 
     @classmethod
-    def of_moves(cls, events: Sequence[Row], *facts: Fact, workers: Iterable[UUID] = ()) -> "Done":
+    def of_moves(cls, events: Sequence[StoredEvent], *facts: Fact, workers: Iterable[UUID] = ()) -> "Done":
         """Result of moves after which runs may be ready, in the queues of their events."""
-        return cls(events=events, queues=[event["queue"] for event in events], workers=workers, facts=facts)
+        return cls(events=events, queues=[event.queue for event in events], workers=workers, facts=facts)
 
     @classmethod
-    def of_waits(cls, run_state: Row, events: Sequence[Row]) -> "Done":
+    def of_waits(cls, run_state: RunState, events: Sequence[StoredEvent]) -> "Done":
         """Result of a transaction that began with `waits.lock_run` and ended waits of this run.
 
         The worker that executes the run fetches the ended waits, also without an event: a timer has none.
         """
-        worker = run_state["lease_worker"]
+        worker = run_state.lease_worker
         return cls(
             events=events,
-            queues=[run_state["queue"]] if events and worker is None else (),
+            queues=[run_state.queue] if events and worker is None else (),
             workers=() if worker is None else [worker],
-            facts=[
-                Fact.of("run.woken", level="debug", run=event["run_id"], status=event["status"]) for event in events
-            ],
+            facts=[Fact.of("run.woken", level="debug", run=event.run_id, status=event.status) for event in events],
         )
 
 

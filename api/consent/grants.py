@@ -81,19 +81,19 @@ def revoke_grant(grantId: str, caller: Annotated[Caller, Depends(may("decide"))]
         raise _unknown() from None
     with transaction() as connection:
         row = grants.take(grant, caller.tenant).one(connection)
-        if row is None or row["revoked_at"] is not None:
+        if row is None or row.revoked_at is not None:
             raise _unknown()
-        holder = Holder(caller.tenant, row["subject"], row["provider"])
+        holder = Holder(caller.tenant, row.subject, row.provider)
         grants.lose(holder).one(connection)
     fact("grant.revoked", grant=grant, provider=holder.provider, by=caller.key)
-    _tell_provider(holder, row["sealed"], Giver.of(row))
+    _tell_provider(holder, row.sealed, row.giver)
     return Response(status_code=204)
 
 
 def _tell_provider(holder: Holder, sealed: str, giver: Giver) -> None:
     """Revoke the tokens at the provider too, because others may have copies; tokens are sent only to their giver."""
     row = provider_row(holder.provider)
-    if row is None or not Giver.of(row).hears_of(giver):
+    if row is None or not row.giver.hears_of(giver):
         return
     try:
         tokens, speaker = (

@@ -13,10 +13,9 @@ from api.people.decide import BY_LINK
 from api.resources import Resources
 from models.authorization import grants, oauth_client
 from models.authorization.givers import Giver
-from models.authorization.oauth_client import Tokens
+from models.authorization.oauth_client import ProviderRow, Tokens
 from models.runs.announcing import announce
 from models.runtime import bus
-from models.runtime.database import Row
 from models.runtime.facts import fact
 from models.waiting import waits
 
@@ -70,11 +69,11 @@ def requested_scopes(found: Authorization, default: Sequence[str]) -> tuple[str,
     """
     with transaction() as connection:
         held = grants.held(found.holder).one(connection)
-    before = held["scopes"] if held and held["live"] else ()
+    before = held.scopes if held and held.live else ()
     return tuple(sorted({*found.scopes, *default, *before}))
 
 
-def provider_row(name: str) -> Row | None:
+def provider_row(name: str) -> ProviderRow | None:
     """Read the present configuration of a provider."""
     with transaction() as connection:
         return oauth_client.find(name).one(connection)

@@ -118,7 +118,7 @@ def delete_window(name: str, caller: Annotated[Caller, Depends(may("operate"))])
     with transaction() as connection:
         if windows.delete(name, by=caller.name).one(connection) is None:
             raise unknown(name)
-        used = [row["what"] for row in windows.used(name).all(connection)]
+        used = windows.used(name).all(connection)
         if used:
             raise Problem("conflict", f"The window {name} is still used by {', '.join(used)}.", more={"usedBy": used})
     fact("window.deleted", window=name, by=caller.name)

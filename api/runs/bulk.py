@@ -1,6 +1,7 @@
 """POST /v1/runs/bulk/{action}: cancel, pause, resume or retry all runs that match a filter; the scheduler carries it out."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -19,11 +20,10 @@ from api.resources import Resources, resources
 from api.runs.bulk_filter import BulkRequest
 from api.shapes import BulkAction, BulkBody
 from models.operations import bulk as bulks
-from models.operations.bulk import Action, Counted
+from models.operations.bulk import Action, Counted, StoredBulk
 from models.runs.public_event import timestamp
 from models.runs.run_filter import RunFilter
 from models.runs.search import PLAN
-from models.runtime.database import Row
 from models.runtime.facts import fact
 from models.tables.bulk import Bulk
 
@@ -65,8 +65,8 @@ async def start_bulk(
         raise Problem(
             "conflict", f"Your tenant runs {bulks.MOST_OPEN} such operations already. Wait until one of them has ended."
         )
-    fact("bulk.accepted", bulk=row["id"], action=what, matched=counted.matched)
-    return Answer(_shown(row), 202)
+    fact("bulk.accepted", bulk=row.id, action=what, matched=counted.matched)
+    return Answer(_shown(asdict(row)), 202)
 
 
 def _count(action: Action, wanted: RunFilter) -> Counted:
@@ -74,7 +74,7 @@ def _count(action: Action, wanted: RunFilter) -> Counted:
         return bulks.count(driver(session), action, wanted)
 
 
-def _start(caller: Caller, action: Action, wanted: RunFilter, counted: Counted) -> Row | None:
+def _start(caller: Caller, action: Action, wanted: RunFilter, counted: Counted) -> StoredBulk | None:
     with transaction() as connection:
         return bulks.start(action, wanted, by=caller.name, created_by=caller.key, counted=counted).one(connection)
 

@@ -102,8 +102,8 @@ def _cancel(request: _CancelRequest, shared: Resources) -> Answer:
 def _publish(request: _CancelRequest, done: CommandResult, shared: Resources) -> None:
     for event in done.events:
         shared.bus.publish_event(request.caller.tenant, public_event.public(event))
-        shared.bus.wake_up(bus.PROMOTE, event["queue"])
+        shared.bus.wake_up(bus.PROMOTE, event.queue)
         fact("run.canceled", run=request.run)
     if done.asked:
         shared.bus.wake_up(bus.worker_channel(done.worker))
-        fact("run.cancel_requested", run=request.run, worker=done.worker, epoch=done.asked["epoch"])
+        fact("run.cancel_requested", run=request.run, worker=done.worker, epoch=done.asked.epoch)

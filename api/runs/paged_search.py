@@ -38,12 +38,12 @@ def search_page(connection: psycopg.Connection[Any], wanted: Search, below: UUID
         reached = wanted.reached(below).one(connection)
         if reached is None:
             return SearchPage(runs, None)
-        below, looked = reached["id"], looked + wanted.entries
+        below, looked = reached, looked + wanted.entries
         if looked >= MOST_LOOKED_AT or time.monotonic() - began > ENOUGH_SECONDS:
             return SearchPage(runs, below)
 
 
-def _read(connection: psycopg.Connection[Any], statement: Statement) -> list[Run]:
+def _read(connection: psycopg.Connection[Any], statement: Statement[Any]) -> list[Run]:
     """Return rows that read like runs: building Run objects would take as long as the rest of a page."""
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         return cast("list[Run]", cursor.execute(statement.sql, statement.params).fetchall())

@@ -20,8 +20,8 @@ from models.lifecycle import TERMINAL, Status
 from models.operations import commands
 from models.runs import public_event
 from models.runtime import bus
-from models.runtime.database import Row
 from models.runtime.facts import fact
+from models.waiting.run_state import RunState
 
 router = APIRouter(tags=["Runs"])
 _RECORDED = "Recorded: the run pauses at its next step, or when what it waits for arrives."
@@ -51,17 +51,17 @@ def pause_run(
         done = commands.pause(connection, run, caller.tenant, by=caller.name, comment=body.reason)
     if done is None or done.run_state is None:
         raise run_not_found()
-    if done.run_state["status"] in TERMINAL:
+    if done.run_state.status in TERMINAL:
         raise run_finished(read_detail(caller, run))
     for event in done.events:
         shared.bus.publish_event(caller.tenant, public_event.public(event))
         fact("run.paused", run=run)
     if done.asked and done.worker:
         shared.bus.wake_up(bus.worker_channel(done.worker))
-        fact("run.pause_requested", run=run, worker=done.worker, epoch=done.asked["epoch"])
+        fact("run.pause_requested", run=run, worker=done.worker, epoch=done.asked.epoch)
     return Answer(read_detail(caller, run), 202 if _pauses_later(done.run_state) else 200)
 
 
-def _pauses_later(run_state: Row) -> bool:
-    parked = run_state["status"] in (Status.AUTH_REQUIRED, Status.PAUSED) and run_state["pause_kind"] != "user"
-    return bool(run_state["lease_worker"]) or parked
+def _pauses_later(run_state: RunState) -> bool:
+    parked = run_state.status in (Status.AUTH_REQUIRED, Status.PAUSED) and run_state.pause_kind != "user"
+    return bool(run_state.lease_worker) or parked

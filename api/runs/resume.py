@@ -1,6 +1,6 @@
 """POST /v1/runs/{runId}/resume: resume a run that a user paused, or whose code no longer matches its recorded steps."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
@@ -18,6 +18,7 @@ from models.operations import commands
 from models.runs.announcing import announce
 from models.runtime import bus
 from models.runtime.facts import fact
+from models.waiting.run_state import RunState
 
 router = APIRouter(tags=["Runs"])
 
@@ -47,16 +48,16 @@ def resume_run(
             raise _refusal(caller, done.run_state)
     announce(shared.bus, done.run_state, done.events)
     if done.asked:
-        shared.bus.wake_up(bus.PROMOTE, done.run_state["queue"])  # a held queued run may start; no event announces that
+        shared.bus.wake_up(bus.PROMOTE, done.run_state.queue)  # a held queued run may start; no event announces that
     fact("run.resumed", run=run)
     return Answer(read_detail(caller, run))
 
 
-def _refusal(caller: Caller, run_state: dict[str, Any]) -> Problem:
-    if run_state["status"] in TERMINAL:
-        return run_finished(read_detail(caller, run_state["id"]))
-    waits_for = f" and waits for {run_state['reason']}" if run_state["pause_kind"] else ""
+def _refusal(caller: Caller, run_state: RunState) -> Problem:
+    if run_state.status in TERMINAL:
+        return run_finished(read_detail(caller, run_state.id))
+    waits_for = f" and waits for {run_state.reason}" if run_state.pause_kind else ""
     return Problem(
         "illegal_move",
-        f"The run is {run_state['status']}{waits_for}. Only a pause by a user, by its agent or for code_mismatch can be ended.",
+        f"The run is {run_state.status}{waits_for}. Only a pause by a user, by its agent or for code_mismatch can be ended.",
     )

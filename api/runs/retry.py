@@ -31,7 +31,7 @@ from models.runs import retry_plan, successors
 from models.runs.enqueue import NewRun
 from models.runs.retry import Copies
 from models.runs.retry_plan import History, Kept
-from models.runtime.database import Row
+from models.runs.successors import WholeRun
 
 router = APIRouter(tags=["Runs"])
 
@@ -85,13 +85,13 @@ class _Retry:
         if self.body.fromStep is not None and self.body.input is not None:
             raise invalid("fromStep", "keeps recorded steps, a new input keeps none: send only one of them")
         with transaction() as connection:
-            row = _ended(self.caller, self.run, connection)
-            new = partial(successors.successor, row, retry_of=self.run, created_by=self.caller.key)
+            ended = _ended(self.caller, self.run, connection)
+            new = partial(successors.successor, ended, retry_of=self.run, created_by=self.caller.key)
             if self.body.input is not None:
-                agent = self.shared.catalogue.agent(row["agent"], "agent")
+                agent = self.shared.catalogue.agent(ended.agent, "agent")
                 return new(input=checked_input(self.body.input, agent, self.shared.settings.max_input_bytes))
             made = new()
-            self.copies = self._begin(connection, row, made.id)
+            self.copies = self._begin(connection, ended, made.id)
         return made
 
     def put(self, connection: psycopg.Connection[Any]) -> None:
@@ -102,9 +102,9 @@ class _Retry:
         except Forgotten:
             raise run_not_found() from None
 
-    def _begin(self, connection: psycopg.Connection[Any], row: Row, retry: UUID) -> Copies:
+    def _begin(self, connection: psycopg.Connection[Any], ended: WholeRun, retry: UUID) -> Copies:
         try:
-            return retrying.begin(connection, row, retry, self._kept)
+            return retrying.begin(connection, ended, retry, self._kept)
         except OnceUnknown as error:
             raise Problem("illegal_move", f"{error} To execute it again, name it as fromStep.") from None
 
@@ -118,13 +118,13 @@ class _Retry:
         return retry_plan.kept_before(past, step)
 
 
-def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> Row:
-    row = successors.whole(run).one(connection)
-    if row is None or row["tenant"] != caller.tenant:
+def _ended(caller: Caller, run: UUID, connection: psycopg.Connection[Any]) -> WholeRun:
+    found = successors.whole(run).one(connection)
+    if found is None or found.tenant != caller.tenant:
         raise run_not_found()
-    if row["status"] not in TERMINAL:
-        raise Problem("illegal_move", f"The run is {row['status']}. Only a run that has ended can be retried.")
-    return row
+    if found.status not in TERMINAL:
+        raise Problem("illegal_move", f"The run is {found.status}. Only a run that has ended can be retried.")
+    return found
 
 
 def _no_such_step(name: str, known: Sequence[str]) -> str:

@@ -24,9 +24,10 @@ from models.lifecycle import TERMINAL
 from models.names import RULE, is_name
 from models.runs.announcing import announce
 from models.runs.children import RESERVED
-from models.runtime.database import Row
 from models.runtime.facts import fact
+from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.waits import WantedPayload
 
 router = APIRouter(tags=["Runs"])
 
@@ -56,13 +57,13 @@ def send_signal(
     most = shared.settings.max_event_bytes
     payload = storable_text(body.payload, most, "payload", _invalid)
     run = parse_run_id(runId)
-    moved = []
+    moved: list[StoredEvent] = []
     with transaction() as connection:
         # The run row first, then the signal and the waits: see `models.waiting.waits`.
         run_state = waits.lock_run(run, caller.tenant).one(connection)
         if run_state is None:
             raise run_not_found()
-        ended = run_state["status"] in TERMINAL
+        ended = run_state.status in TERMINAL
         if not ended and waits.keep_signal(run, name, payload=payload, sender=body.id).one(connection):
             _check_payload(body.payload, waits.next_for_signal(run, name).one(connection))
             moved = waits.wake(connection, run_state, waits.deliver(run).all(connection))
@@ -73,10 +74,10 @@ def send_signal(
     return Answer(read_detail(caller, run), 202)
 
 
-def _check_payload(payload: object, awaited: Row | None) -> None:
+def _check_payload(payload: object, awaited: WantedPayload | None) -> None:
     """Raise Problem `invalid_answer`, so that nothing is stored, if the payload does not fit the wait that would consume it."""
-    if awaited and awaited["schema"] is not None:
-        errors = violations(payload, json.dumps(awaited["schema"]), "payload", "the wait")
+    if awaited and awaited.schema is not None:
+        errors = violations(payload, json.dumps(awaited.schema), "payload", "the wait")
         if errors:
             first = f"{errors[0].field} {errors[0].detail}"
             raise Problem("invalid_answer", f"The payload does not fit what the run waits for: {first}.", errors)

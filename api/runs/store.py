@@ -13,8 +13,8 @@ from models.calendar import windows
 from models.runs import enqueue, public_event
 from models.runs.enqueue import NewRun
 from models.runtime import bus
-from models.runtime.database import Row
 from models.runtime.facts import fact
+from models.stored_event import StoredEvent
 from models.tables.idempotency import claim_key
 
 
@@ -38,12 +38,12 @@ def store(
         # In a new transaction: the statement that lost the race still sees its old snapshot.
         return find_earlier(caller, request) or _vanished()
     _publish(caller.tenant, rows, hints)
-    return Accepted([run.id for run in runs], runs, rows[0]["at"])
+    return Accepted([run.id for run in runs], runs, rows[0].at)
 
 
 def _insert(
     connection: psycopg.Connection[Any], tenant: str, request: Request | None, runs: Sequence[NewRun]
-) -> list[Row] | None:
+) -> list[StoredEvent] | None:
     ids = [run.id for run in runs]
     if request and claim_key(tenant, request.key, request.digest, ids).one(connection) is None:
         return None
@@ -63,13 +63,13 @@ def _vanished() -> NoReturn:
     raise Problem("unavailable", "An equal request came first, but its result is gone. Send this request again.")
 
 
-def _publish(tenant: str, rows: list[Row], hints: bus.Bus) -> None:
-    for row in rows:
-        hints.publish_event(tenant, public_event.public(row))
-    for queue in {row["queue"] for row in rows}:
+def _publish(tenant: str, events: list[StoredEvent], hints: bus.Bus) -> None:
+    for event in events:
+        hints.publish_event(tenant, public_event.public(event))
+    for queue in {event.queue for event in events}:
         hints.wake_up(bus.PROMOTE, queue)
-    if len(rows) == 1:
-        fact("run.accepted", run=rows[0]["run_id"], agent=rows[0]["agent"], queue=rows[0]["queue"])
+    if len(events) == 1:
+        fact("run.accepted", run=events[0].run_id, agent=events[0].agent, queue=events[0].queue)
     else:
-        ids = sorted(row["run_id"] for row in rows)
+        ids = sorted(event.run_id for event in events)
         fact("batch.accepted", runs=len(ids), first=ids[0], last=ids[-1])

@@ -18,6 +18,7 @@ from api.runs.request_bodies import LATER, ScheduledRunBody
 from models.calendar.recurrence import Recurrence
 from models.fleet import queue_settings
 from models.operations import schedules
+from models.operations.schedules import LockedSchedule
 from models.statement import Statement
 
 _NEEDED = ("cron", "timezone", "run")
@@ -54,22 +55,22 @@ def put_statement(
     name: str,
     fields: Mapping[str, Any],
     *,
-    row: Mapping[str, Any] | None,
+    current: LockedSchedule | None,
     shared: Resources,
-) -> Statement:
-    """Return the statement that stores the schedule; `row` is its locked row, None for a new schedule. Raises Problem."""
+) -> Statement[str]:
+    """Return the statement that stores the schedule; `current` is None for a new schedule. Raises Problem."""
     body = read_as(ScheduleRequest, fields)
-    missing = [field for field in _NEEDED if getattr(body, field) is None] if row is None else []
+    missing = [field for field in _NEEDED if getattr(body, field) is None] if current is None else []
     if missing:
         raise Problem(
             "invalid_request", f"{missing[0]} is missing.", [FieldError(field, "is missing") for field in missing]
         )
-    before = row or {"overlap": "skip", "catch_up": "none", "paused": False, "next_at": None}
-    cron = " ".join((body.cron or before["cron"]).split())
-    timezone = body.timezone or before["timezone"]
-    paused = before["paused"] if body.paused is None else body.paused
-    agent, request, by = _run_to_store(connection, caller, body, before, shared)
-    same = (before.get("cron"), before.get("timezone"), before["paused"]) == (cron, timezone, paused)
+    cron = " ".join((body.cron or _known(current).cron).split())
+    timezone = body.timezone or _known(current).timezone
+    was_paused = current is not None and current.paused
+    paused = was_paused if body.paused is None else body.paused
+    agent, request, by = _run_to_store(connection, caller, body, current, shared)
+    next_at = None if paused else _next_firing(connection, current, cron, timezone)
     return schedules.put(
         caller.tenant,
         name,
@@ -77,14 +78,10 @@ def put_statement(
         timezone=timezone,
         agent=agent,
         request=request,
-        overlap=body.overlap or before["overlap"],
-        catch_up=body.catchUp or before["catch_up"],
+        overlap=body.overlap or (current.overlap if current else "skip"),
+        catch_up=body.catchUp or (current.catch_up if current else "none"),
         paused=paused,
-        next_at=None
-        if paused
-        else before["next_at"]
-        if same
-        else _first_firing(connection, Recurrence(cron, timezone)),
+        next_at=next_at,
         by=by,
     )
 
@@ -93,12 +90,13 @@ def _run_to_store(
     connection: psycopg.Connection[Any],
     caller: Caller,
     body: ScheduleRequest,
-    before: Mapping[str, Any],
+    current: LockedSchedule | None,
     shared: Resources,
 ) -> tuple[str, str, Any]:
     """Return the agent, the stored description of the run, and the key that its runs are created by."""
     if body.run is None:
-        return before["agent"], json.dumps(before["request"]), before["created_by"]
+        before = _known(current)
+        return before.agent, json.dumps(before.request), before.created_by
     if "notBefore" in body.run:
         detail = "is not allowed in a schedule: its cron decides when the run starts"
         raise Problem("unknown_field", f"run.notBefore {detail}.", [FieldError("run.notBefore", detail)])
@@ -108,6 +106,20 @@ def _run_to_store(
         raise Problem("unknown_window", "The window was just deleted.", [FieldError("run.window", "was deleted")])
     request = schedules.request(made, body.run, queue=wanted.queue, timeout_ms=wanted.timeout)
     return made.agent, request, caller.key
+
+
+def _known(current: LockedSchedule | None) -> LockedSchedule:
+    assert current is not None, "what a new schedule needs was checked before"
+    return current
+
+
+def _next_firing(
+    connection: psycopg.Connection[Any], current: LockedSchedule | None, cron: str, timezone: str
+) -> datetime | None:
+    """Return when an active schedule fires next: as before, unless its time table or its pause changed."""
+    if current is not None and (current.cron, current.timezone, current.paused) == (cron, timezone, False):
+        return current.next_at
+    return _first_firing(connection, Recurrence(cron, timezone))
 
 
 def _first_firing(connection: psycopg.Connection[Any], rule: Recurrence) -> datetime | None:

@@ -67,8 +67,8 @@ def put_schedule(
         raise invalid("name", NAME_RULE)
     fields = json_object(raw)
     with transaction() as connection:
-        row = schedules.current(caller.tenant, name).one(connection)
-        put_statement(connection, caller, name, fields, row=row, shared=shared).one(connection)
+        current = schedules.current(caller.tenant, name).one(connection)
+        put_statement(connection, caller, name, fields, current=current, shared=shared).one(connection)
     fact("schedule.put", tenant=caller.tenant, schedule=name, by=caller.name)
     return _answer(caller, name)
 
@@ -103,9 +103,9 @@ def run_schedule(name: str, caller: Annotated[Caller, Depends(may("enqueue"))], 
         if event is None:
             raise _unknown(name)
     shared.bus.publish_event(caller.tenant, public_event.public(event))
-    shared.bus.wake_up(bus.PROMOTE, event["queue"])
-    fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event["run_id"], by=caller.name)
-    return Answer(read_detail(caller, event["run_id"]), 201)
+    shared.bus.wake_up(bus.PROMOTE, event.queue)
+    fact("schedule.run_by_hand", tenant=caller.tenant, schedule=name, run=event.run_id, by=caller.name)
+    return Answer(read_detail(caller, event.run_id), 201)
 
 
 def _answer(caller: Caller, name: str) -> Answer:

@@ -1,6 +1,6 @@
 """A run's stored events, in order, and its log lines."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,18 +12,19 @@ from api.http.auth import Caller
 from api.links.delivery import add_links_and_input
 from api.shapes import EventBody, LogLineBody
 from models.runs.public_event import public, timestamp
+from models.stored_event import StoredEvent
 from models.tables.event import Event
 from models.tables.log import Log
 
 _COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.status, Event.status_was, Event.reason)
 
 
-def public_object(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the public object of an event row whose data is JSON text; without the data if that is unreadable."""
+def public_object(stored: StoredEvent) -> dict[str, Any]:
+    """Return the public object of an event whose data is JSON text; without the data if that is unreadable."""
     try:
-        return public(row)
+        return public(stored)
     except (RecursionError, TypeError, ValueError):  # nested too deeply, not an object, not JSON
-        return public({**row, "data": None})
+        return public(replace(stored, data=None))
 
 
 def events_after(session: Session, caller: Caller, run: UUID, after: int, limit: int | None = None) -> list[EventBody]:
@@ -32,7 +33,7 @@ def events_after(session: Session, caller: Caller, run: UUID, after: int, limit:
     columns = (*_COLUMNS, as_type(col(Event.data), Text).label("data"))
     wanted: Any = select(*columns)  # type: ignore[call-overload]  # typed for four columns at most
     wanted = wanted.where(col(Event.run_id) == run, col(Event.seq) > after).order_by(col(Event.seq)).limit(limit)
-    found = [public_object(row._mapping) for row in session.exec(wanted)]  # noqa: SLF001  its public name
+    found = [public_object(StoredEvent(**row._mapping)) for row in session.exec(wanted)]  # noqa: SLF001  its public name
     add_links_and_input(session, [(caller, event) for event in found])
     return cast("list[EventBody]", found)
 

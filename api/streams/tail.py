@@ -12,6 +12,7 @@ from api.http.transactions import reading, transaction
 from api.links.delivery import JOINED_BYTES, add_links_and_input, is_question
 from api.streams.event_log import public_object
 from api.streams.frame import Frame, frame
+from models.stored_event import StoredEvent
 
 PAGE = 100
 
@@ -28,6 +29,8 @@ _TAIL = f"""
     LEFT JOIN payload ON event.type = 'end' AND payload.run_id = event.run_id
     ORDER BY wanted.n, event.seq
     """
+
+_OF_EVENT = ("run_id", "seq", "at", "type", "verb", "status", "status_was", "reason", "data")
 
 
 def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]]:
@@ -47,7 +50,7 @@ def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]
 
 
 def _delivered(row: dict[str, Any]) -> dict[str, Any]:
-    message = public_object(row)
+    message = public_object(StoredEvent(**{name: row[name] for name in _OF_EVENT}))
     if row["result"] is not None:
         message["result"] = as_stored(row["result"])
     if row["result_omitted"]:

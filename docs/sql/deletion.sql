@@ -1,7 +1,7 @@
 -- Generated from models/runs/deletion.py; README.md tells how to EXPLAIN a statement.
 
 -- lock
--- Whoever is deciding about a run, or trying it again, keeps it. Locked in the order of their ids.
+-- A transaction that changes a run, or retries it, keeps it. Locked in the order of their ids.
 SELECT id FROM run WHERE id = ANY(%(runs)s) AND finished_at IS NOT NULL
 ORDER BY id FOR UPDATE SKIP LOCKED;
 
@@ -11,5 +11,5 @@ DELETE FROM delivery USING run, webhook
 WHERE run.id = ANY(%(runs)s) AND webhook.tenant = run.tenant AND webhook_id = webhook.id AND run_id = run.id;
 
 -- runs
--- Delete those of these runs that have ended and that nobody is holding, in one transaction; gives their ids.
+-- Delete those of these runs that have ended and are not locked, in one transaction. Return their ids.
 DELETE FROM run WHERE id = ANY(%(runs)s);

@@ -33,7 +33,7 @@ SELECT fenced.*, ARRAY(SELECT id FROM opened) AS opened,
 FROM fenced;
 
 -- tell
--- Each question that is still open is told by one event.
+-- Each question that is still open gets one event.
 WITH opened AS (
     SELECT *, row_number() OVER (ORDER BY id) AS nth FROM wait
     WHERE id = ANY(%(opened)s) AND resolved_at IS NULL AND kind IN ('approval', 'authorization')

@@ -1,7 +1,7 @@
 -- Generated from models/runs/turns.py; README.md tells how to EXPLAIN a statement.
 
 -- turn
--- Record what the agent saw at a moment of the run's clock. No row: the fence is passed, or the run records no more.
+-- Record what the agent saw at a moment of the run's clock.
 WITH fenced AS (
     UPDATE run SET recorded_n = %(n)s, recorded_bytes = recorded_bytes + %(bytes)s, step_in_flight = %(in_flight)s,
         updated_at = now()

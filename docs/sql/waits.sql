@@ -1,20 +1,20 @@
 -- Generated from models/waiting/waits.py; README.md tells how to EXPLAIN a statement.
 
 -- knock
--- Open a transaction that touches the run's waits; the row says where the run stands. No row: no such run.
+-- Lock a run at the beginning of a transaction that touches its waits. Returns no row if it does not exist.
 UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
 RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
     lease_worker, queue;
 
 -- resolve
--- Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
+-- Resolve the open waits of these kinds that a run awaits in this epoch, parked or executing.
 UPDATE wait SET resolved_at = statement_timestamp(), outcome = %(outcome)s, decided_by = %(by)s
 WHERE run_id = %(run)s AND kind = ANY(%(kinds)s) AND epoch = %(epoch)s AND resolved_at IS NULL
 RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
 wait.request ->> 'onDeny' AS on_deny;
 
 -- decide
--- Give one wait its outcome (`answer` is JSON text). No row: it has one already, or its time is over.
+-- Resolve one wait (`answer` is JSON text). Returns no row if it was resolved before, or if its time is over.
 UPDATE wait SET resolved_at = statement_timestamp(), outcome = %(outcome)s, answer = %(answer)s::json,
     decided_by = %(by)s,
     comment = %(comment)s
@@ -23,7 +23,7 @@ RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wai
 wait.request ->> 'onDeny' AS on_deny;
 
 -- resolve_due
--- Give the run's open waits whose time has come the outcome that they then have.
+-- Resolve the run's open waits whose time is over, each with its outcome for that case.
 WITH late AS (
     UPDATE wait SET resolved_at = statement_timestamp(), outcome = on_due
     WHERE run_id = %(run)s AND resolved_at IS NULL AND due_at <= now() AND on_due IS NOT NULL
@@ -33,21 +33,21 @@ SELECT wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.d
 wait.request ->> 'onDeny' AS on_deny FROM late AS wait ORDER BY due_at, id;
 
 -- withdraw
--- End open waits of these keys because the run's agent gave them up; one that is over stays as it is.
+-- Withdraw open waits of these keys, which the run's agent gave up; one that is over stays as it is.
 UPDATE wait SET resolved_at = statement_timestamp(), outcome = 'withdrawn'
 WHERE run_id = %(run)s AND key = ANY(%(keys)s::text[]) AND resolved_at IS NULL
 RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
 wait.request ->> 'onDeny' AS on_deny;
 
 -- keep_signal
--- Store a signal (`payload` is JSON text) until a wait consumes it. No row: one of this `sender` id came before.
+-- Store a signal (`payload` is JSON text) until a wait consumes it. Returns no row if its `sender` id came before.
 INSERT INTO signal (id, run_id, tenant, name, sender_id, payload)
 SELECT %(id)s, id, tenant, %(name)s, %(sender)s, %(payload)s::json FROM run WHERE id = %(run)s
 ON CONFLICT DO NOTHING RETURNING id;
 
 -- deliver
 -- The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
--- one that is awaited takes a signal: one that the agent went on without would take it away from the next.
+-- one that is awaited takes a signal: one that the agent continued without would take it away from the next.
 WITH open AS (
     SELECT wait.id AS wait, request ->> 'signal' AS name,
         row_number() OVER (PARTITION BY request ->> 'signal' ORDER BY opened_at, wait.id) AS place
@@ -70,7 +70,7 @@ FROM met
 wait.request ->> 'onDeny' AS on_deny;
 
 -- authorize
--- The grant is read in a later statement than the one that took the run's row: what was committed meanwhile is seen.
+-- The grant is read in a later statement than the one that took the run's row: so it sees what was committed before the lock.
 UPDATE wait SET resolved_at = statement_timestamp(), outcome = 'authorized' FROM "grant" AS held
 WHERE wait.run_id = %(run)s AND wait.kind = 'authorization' AND wait.grant_key IS NOT NULL AND wait.resolved_at IS NULL
     AND held.tenant = wait.tenant AND held.subject = wait.request ->> 'subject'
@@ -87,7 +87,7 @@ wait.request ->> 'onDeny' AS on_deny;
 UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id;
 
 -- note
--- One event beside the moves: what a person decided, or that the time for it was over.
+-- One event beside the moves: the decision of a person, or the end of the time for it.
 WITH noted AS (
     UPDATE run SET seq = seq + 1, updated_at = now()
         WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
@@ -109,7 +109,7 @@ WITH noted AS (
 SELECT said.*, noted.queue FROM said, noted;
 
 -- tell_others
--- A park has one event, which tells of its first question; each further one that it opens is told by an event of its own.
+-- A park has one event, which shows its first question; each further question that it opens gets an event of its own.
 WITH asked AS (
     SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
     WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND kind IN ('approval', 'authorization')
@@ -146,7 +146,7 @@ FROM wait LEFT JOIN payload AS child ON child.run_id = CASE wait.kind WHEN 'chil
 WHERE wait.run_id = %(run)s ORDER BY resolved_at, due_at, wait.id;
 
 -- settled_since
--- The outcomes that came since one that is known, and those of the same moment; what an agent gave up, it knows itself.
+-- The outcomes since a known one, and those of the same moment; the agent itself knows what it gave up.
 SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, to_char(resolved_at AT TIME ZONE 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
     (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
@@ -160,23 +160,16 @@ WHERE wait.run_id = %(run)s AND outcome <> 'withdrawn'
     AND resolved_at >= to_timestamp(%(since)s::float8 / 1000) - interval '1 ms' ORDER BY resolved_at, due_at, wait.id;
 
 -- over
--- A run may be parked for its code again and again; what else it waits for is over once and for all.
+-- A run may be parked for its code again and again; every other wait is over for good.
 SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL
     AND kind <> 'code' LIMIT 1;
-
--- look
--- Reads one wait, and whether its time is over.
-SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at,
-    outcome,
-    decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
-FROM wait WHERE id = %(wait)s;
 
 -- hold
 -- Locks the run's row, and reads its inbox.
 SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE;
 
 -- next_for_signal
--- Read what the next open wait for a signal of this name asks of its payload.
+-- Read the schema of the payload that the next open wait for a signal of this name takes.
 SELECT request -> 'schema' AS schema
 FROM wait JOIN run ON run.id = wait.run_id
 WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL

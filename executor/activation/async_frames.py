@@ -90,7 +90,7 @@ class Openings:
 
     def _opened(self, answer: Answer) -> None:
         # After a lost answer it is unknown whether some of the waits are resolved.
-        if isinstance(answer, Settled) or (isinstance(answer, dict) and answer.get("over")):
+        if isinstance(answer, Settled) or (isinstance(answer, opening.Opened) and answer.over):
             self._outcomes.look()
 
     def _shown(self) -> str | None:

@@ -21,18 +21,19 @@ from executor.activation.outcome import (
     canceled,
     flower_label,
 )
+from executor.activation.reading import Reading
 from executor.activation.supervision import NO_ITEM
 from executor.hosts import Host
 from executor.recorder.connection import Decision
-from executor.recorder.group_commit import Answer, Settled
+from executor.recorder.group_commit import Answer, is_committed
 from executor.recorder.recorder import Recorder
 from models import moves
 from models.lifecycle import Reason, Verb
+from models.promotion.claim import Claim
 from models.runs import recording
-from models.runs.recording import Fence
+from models.runs.recording import Fence, FencedRun
 from models.runs.successors import Restart
 from models.runtime.bus import FREED, PROMOTE, Bus
-from models.runtime.database import Row
 from models.runtime.facts import fact
 from models.statement import Statement
 from models.waiting import waits
@@ -41,17 +42,15 @@ _TRIES = 100
 """Few are ever needed: each try but the first gives way to a request, or parks under the lock of the run's row."""
 
 
-class FinishServices(Protocol):
+class FinishServices(Reading, Protocol):
     """Services of the worker that recording an end uses."""
 
     recorder: Recorder
     bus: Bus
 
-    def read(self, sql: str, params: dict[str, object]) -> list[Row]: ...
-
 
 def record(
-    services: FinishServices, fence: Fence, claim: Row, outcome: Outcome, *, active_ms: int, host: Host | None = None
+    services: FinishServices, fence: Fence, claim: Claim, outcome: Outcome, *, active_ms: int, host: Host | None = None
 ) -> str:
     """Write the outcome and acknowledge the host's last item; return the Flower label of the recorded outcome."""
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed | Canceled | Parked) else 0
@@ -59,40 +58,40 @@ def record(
     if host is not None and 0 < n < NO_ITEM:
         host.try_send({"frame": "ack", "activation": f"{fence.run}.{fence.epoch}", "n": n})
     name = flower_label(recorded)
-    fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim["agent"], outcome=name, active_ms=active_ms)
+    fact("run.left", run=fence.run, epoch=fence.epoch, agent=claim.agent, outcome=name, active_ms=active_ms)
     return name
 
 
-def _decided(services: FinishServices, fence: Fence, claim: Row, outcome: Outcome, active_ms: int) -> Outcome:
+def _decided(services: FinishServices, fence: Fence, claim: Claim, outcome: Outcome, active_ms: int) -> Outcome:
     """Try the outcome's move; while other transactions decide first, decide again by the current run row."""
-    inbox = claim["inbox"]
+    inbox = claim.inbox
     for attempt in range(_TRIES):
         statement = _move(fence, outcome, active_ms, inbox, again=attempt > 0)
         if statement is None:
             return outcome
         answer = _write(services, fence, claim, outcome, statement)
-        if isinstance(answer, dict | Settled):
+        if is_committed(answer):
             return outcome
         if isinstance(answer, Exception):
             outcome = _unstorable(outcome, answer)
             continue
-        rows = services.read(recording.FENCED, {"run": fence.run})
-        if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (fence.epoch, fence.worker):
+        run = next(iter(services.read(recording.fenced(fence.run))), None)
+        if run is None or not run.belongs_to(fence):
             return Dropped("fenced")
-        inbox = rows[0]["inbox"]
-        outcome = _after_request(outcome, rows[0])
+        inbox = run.inbox
+        outcome = _after_request(outcome, run)
         if isinstance(outcome, Parked) and _is_over(services, fence, outcome):
             outcome = HandedBack(Reason.WAIT_OVER, None)  # a wait of the park was resolved before the park was written
     return Dropped("undecided")
 
 
 def _is_over(services: FinishServices, fence: Fence, parked: Parked) -> bool:
-    return bool(services.read(waits.OVER, {"run": fence.run, "keys": [wait.key for wait in parked.waits]}))
+    return bool(services.read(waits.are_over(fence.run, [wait.key for wait in parked.waits])))
 
 
-def _write(services: FinishServices, fence: Fence, claim: Row, outcome: Outcome, statement: Decision) -> Answer:
+def _write(services: FinishServices, fence: Fence, claim: Claim, outcome: Outcome, statement: Decision) -> Answer:
     """Write the move, and publish the hint first after the commit: a slot is about to be free."""
-    only_freed = isinstance(outcome, Succeeded | Failed) and not claim["matters_to_others"]
+    only_freed = isinstance(outcome, Succeeded | Failed) and not claim.matters_to_others
     channel = FREED if only_freed else PROMOTE
     n = outcome.n if isinstance(outcome, Succeeded | Restarted | Failed) else 0
     size = len(outcome.value) if isinstance(outcome, Succeeded) else 0
@@ -100,7 +99,7 @@ def _write(services: FinishServices, fence: Fence, claim: Row, outcome: Outcome,
     return services.recorder.write(
         fence.run,
         statement,
-        then=lambda: services.bus.wake_up(channel, claim["queue"]),
+        then=lambda: services.bus.wake_up(channel, claim.queue),
         size=size,
         fence=fence,
         n=n,
@@ -118,15 +117,15 @@ def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
     )
 
 
-def _after_request(outcome: Outcome, row: Row) -> Outcome:
+def _after_request(outcome: Outcome, run: FencedRun) -> Outcome:
     """Return what takes the place of an outcome that is no end: cancel beats pause beats window. An end is tried again."""
-    if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "cancel":
+    if isinstance(outcome, Parked | Paused | Restarted) and run.control_request == "cancel":
         n = 0 if isinstance(outcome, Paused) else outcome.n
-        return canceled(n, None, "returned", row["control_by"], row["control_reason"])
-    if isinstance(outcome, Parked | Paused | Restarted) and row["control_request"] == "pause":
+        return canceled(n, None, "returned", run.control_by, run.control_reason)
+    if isinstance(outcome, Parked | Paused | Restarted) and run.control_request == "pause":
         return Paused()
-    if isinstance(outcome, Paused) and row["control_request"] == "window":
-        return Paused(row["control_reason"])
+    if isinstance(outcome, Paused) and run.control_request == "window":
+        return Paused(run.control_reason)
     if isinstance(outcome, Paused):  # the pause was withdrawn, or the window is open again
         return HandedBack(Reason.WINDOW_OPENED if outcome.window else Reason.BY_USER, None)
     return outcome

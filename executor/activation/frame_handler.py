@@ -33,18 +33,18 @@ from executor.activation.wait_outcomes import Outcomes
 from executor.errors import HostGone, Refused
 from executor.hosts import Host
 from executor.recorder.group_commit import Answer
+from models.promotion.claim import Claim
 from models.runs import recording
 from models.runs.children import Spawn
 from models.runs.public_event import live
 from models.runs.recording import Fence, Limits, LogLine, StepRecord
-from models.runtime.database import Row
 
 
 class FrameHandler:
     """Handles the frames of one activation. Used by the slot's thread; other threads may `send` and `hold`."""
 
-    def __init__(self, worker: ActivationServices, claim: Row, host: Host, fence: Fence) -> None:
-        self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim["tenant"]
+    def __init__(self, worker: ActivationServices, claim: Claim, host: Host, fence: Fence) -> None:
+        self._worker, self._host, self._fence, self._tenant = worker, host, fence, claim.tenant
         self.activation = f"{fence.run}.{fence.epoch}"
         self.outbox = HostOutbox(host, self.activation)
         self.send = self.outbox.send
@@ -59,9 +59,9 @@ class FrameHandler:
             activation=self.activation, unanswered=self._unanswered, send=self.send,
         )  # fmt: skip
         self.live = Live(self._show, lambda text: self.log.add("taxiway", "warning", text))
-        self.log = LogBuffer(worker.settings.max_log_bytes - claim["log_bytes"], self._write_log, self._show_log)
+        self.log = LogBuffer(worker.settings.max_log_bytes - claim.log_bytes, self._write_log, self._show_log)
         self._spawns = SpawnRequests(worker.read, worker.settings.max_input_bytes)
-        self.outcomes = Outcomes(worker, fence, self.send, claim.get("inbox", 0))
+        self.outcomes = Outcomes(worker, fence, self.send, claim.inbox)
         self._openings = Openings(
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )

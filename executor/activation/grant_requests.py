@@ -7,17 +7,16 @@ happens in threads of its own: a provider may be slow, and a slot has clocks to 
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import psycopg
 
+from executor.activation.reading import Read
 from models.authorization import grants, oauth_client
-from models.authorization.givers import Giver
-from models.authorization.grants import Holder
+from models.authorization.grants import HeldGrant, Holder
 from models.authorization.oauth_client import Speaker
 from models.errors import DatabaseAway, ProviderAway, ProviderRefused, SealBroken
-from models.runtime.database import Connection, Row, connect
+from models.runtime.database import Connection, connect
 from models.runtime.facts import fact
 
 THREADS = 4
@@ -46,7 +45,6 @@ class Granted:
 
 
 LOST = Granted(lost=True)
-Read = Callable[[str, dict[str, Any]], list[Row]]
 
 
 class Authorizations:
@@ -80,7 +78,7 @@ class Authorizations:
     def _answered(self, asked: Asked) -> Granted:
         row = self._held(asked.holder)
         # A grant of another giver was not tried by this step: it stays as it is, in case its giver returns.
-        if asked.want == "lost" and row is not None and row["live"]:
+        if asked.want == "lost" and row is not None and row.live:
             with self._connect("grants") as connection:
                 if grants.lose(asked.holder, asked.version).one(connection):
                     fact("grant.lost", provider=asked.holder.provider)
@@ -88,21 +86,20 @@ class Authorizations:
         found = self._judged(asked, row)
         return self._renewed(asked) if found is None else found
 
-    def _held(self, holder: Holder) -> Row | None:
-        statement = grants.held(holder)
-        rows = self._read(statement.sql, dict(statement.params))
+    def _held(self, holder: Holder) -> HeldGrant | None:
+        rows = self._read(grants.held(holder))
         return rows[0] if rows else None
 
-    def _judged(self, asked: Asked, row: Row | None) -> Granted | None:
+    def _judged(self, asked: Asked, row: HeldGrant | None) -> Granted | None:
         """Return the answer by the grant's row; None if its token must be renewed first."""
-        if row is None or not row["live"] or not set(asked.scopes) <= set(row["scopes"]):
+        if row is None or not row.live or not set(asked.scopes) <= set(row.scopes):
             return LOST
         if asked.want != "token":
             return Granted(usable=True)
-        if not row["fresh"] and row["refreshable"]:
+        if not row.fresh and row.refreshable:
             return None
-        token = oauth_client.opened(self._secret_key, asked.holder, row["sealed"]).access
-        return Granted(usable=True, token=token, version=row["version"])
+        token = oauth_client.opened(self._secret_key, asked.holder, row.sealed).access
+        return Granted(usable=True, token=token, version=row.version)
 
     def _renewed(self, asked: Asked) -> Granted:
         with self._connect("grants") as connection, connection.transaction():
@@ -118,27 +115,27 @@ class Authorizations:
                 self._renew(connection, asked.holder, row, speaker)
             except (ProviderAway, ProviderRefused) as error:
                 if isinstance(error, ProviderRefused) and error.code in _GONE:
-                    grants.lose(asked.holder, row["version"]).one(connection)
+                    grants.lose(asked.holder, row.version).one(connection)
                     fact("grant.lost", provider=asked.holder.provider)
                     return LOST
-                if not row["valid"]:
+                if not row.valid:
                     raise
                 fact("grant.not_renewed", level="warning", provider=asked.holder.provider, why=error)
             # Read as it is now: renewed, or not renewable at the moment and still valid for a while.
             row = grants.held(asked.holder).one(connection)
-            return self._judged(asked, row and {**row, "fresh": True}) or LOST
+            return self._judged(asked, row and replace(row, fresh=True)) or LOST
 
-    def _giver(self, connection: Connection, holder: Holder, row: Row) -> Speaker | None:
+    def _giver(self, connection: Connection, holder: Holder, row: HeldGrant) -> Speaker | None:
         """Return the client of the grant's giver. The row that is compared here is the one whose address is then called."""
         registered = oauth_client.find(holder.provider).one(connection)
-        if registered is None or not Giver.of(registered).gave(Giver.of(row)):
+        if registered is None or not registered.giver.gave(row.giver):
             return None
         return Speaker.of(registered, self._secret_key)
 
-    def _renew(self, connection: Connection, holder: Holder, row: Row, speaker: Speaker) -> None:
-        kept = oauth_client.opened(self._secret_key, holder, row["sealed"])
+    def _renew(self, connection: Connection, holder: Holder, row: HeldGrant, speaker: Speaker) -> None:
+        kept = oauth_client.opened(self._secret_key, holder, row.sealed)
         assert kept.refresh is not None, "the row says that it is refreshable"
         tokens = speaker.refresh(kept.refresh)
-        given = tokens.sealed(self._secret_key, holder, tuple(row["scopes"]))
+        given = tokens.sealed(self._secret_key, holder, tuple(row.scopes))
         grants.refreshed(holder, given).one(connection)
         fact("grant.refreshed", provider=holder.provider)

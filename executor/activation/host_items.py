@@ -17,7 +17,7 @@ from executor.activation.unanswered import Unanswered
 from executor.errors import StepFinished
 from executor.hosts import Host
 from executor.recorder.connection import Decision
-from executor.recorder.group_commit import Answer, Settled
+from executor.recorder.group_commit import Answer, is_committed
 from models.runs import recording
 from models.runs.recording import Fence, Limits
 from models.runtime.bus import PROMOTE
@@ -88,7 +88,7 @@ class HostItems:
         )  # fmt: skip
 
     def _answered(self, item: HostItem, answer: Answer) -> None:
-        recorded = isinstance(answer, dict | Settled)
+        recorded = is_committed(answer)
         if recorded and item.queue is not None:
             self._worker.bus.wake_up(PROMOTE, item.queue)
         if not recorded and item.unrecorded is not None:
@@ -107,7 +107,7 @@ class HostItems:
         match answer:
             case None:
                 self._unrecorded.append(item.n)
-            case dict() | Settled():
+            case _ if is_committed(answer):
                 if item.ends_step and (self.holds or self._worker.draining):
                     self.at_edge = True
                 elif item.acknowledge is not None:
@@ -134,8 +134,8 @@ class HostItems:
         """Find out why items were not recorded: the epoch has passed, or the run has reached one of its limits."""
         while self._unrecorded:
             n = self._unrecorded.popleft()
-            rows = self._worker.read(recording.FENCED, {"run": self._fence.run})
-            if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (self._fence.epoch, self._fence.worker):
+            run = next(iter(self._worker.read(recording.fenced(self._fence.run))), None)
+            if run is None or not run.belongs_to(self._fence):
                 self._host.kill("fenced")
                 continue
             settings = self._worker.settings

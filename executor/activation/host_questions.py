@@ -1,7 +1,7 @@
 """Answers to a host's questions that record no item: the token of a grant, and a large recorded value."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from taxiway.envelope import seal
 from taxiway.frames import Frame, Kind
@@ -9,19 +9,18 @@ from taxiway.frames import Frame, Kind
 from executor.activation import replay
 from executor.activation.frame_fields import bounded_text, holder, scopes
 from executor.activation.grant_requests import Asked, Authorizations, Granted
+from executor.activation.reading import Reading
 from executor.activation.unanswered import Unanswered
 from executor.errors import HostGone
 from executor.hosts import Host
 from models.runs.recording import Fence
-from models.runtime.database import Row
 
 
-class QuestionServices(Protocol):
+class QuestionServices(Reading, Protocol):
     """Services of the worker that answers use."""
 
     authorizations: Authorizations
 
-    def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
     def soon(self, job: Callable[[], None]) -> None: ...
 
 
@@ -70,11 +69,10 @@ class Questions:
         self._worker.authorizations.ask(about, answer)
 
     def _recall(self, key: str) -> None:
-        rows = self._worker.read(replay.VALUE, {"run": self._fence.run, "key": key})
-        if not rows:
+        values = self._worker.read(replay.recorded_value(self._fence.run, key))
+        if not values:
             raise HostGone("the agent host recalled a step that was not recorded")
-        value = rows[0]["value"]
-        self._host.send({"frame": Kind.RECALLED, "activation": self._activation, "key": key, "value": value})
+        self._host.send({"frame": Kind.RECALLED, "activation": self._activation, "key": key, "value": values[0]})
 
     def soon(self, job: Callable[[], None]) -> None:
         """Answer a question in the outcomes thread."""

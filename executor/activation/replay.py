@@ -1,12 +1,12 @@
 """Replay of a run: what its earlier activations recorded, cut into `recorded` frames for the host."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 from uuid import UUID
 
 from taxiway.frames import Frame
 
 from models.runtime.database import Row
+from models.statement import Statement
 
 FRAME_BYTES = 1 << 20
 INLINE_BYTES = 32 << 10  # a larger value is recalled when the agent reaches its step
@@ -21,9 +21,14 @@ RECORDED = """
 VALUE = "SELECT value::text AS value FROM step WHERE run_id = %(run)s AND key = %(key)s AND status = 'succeeded'"
 
 
-def recorded_params(run: UUID) -> dict[str, Any]:
-    """Return the parameters of RECORDED."""
-    return {"run": run, "inline": INLINE_BYTES}
+def recorded_steps(run: UUID) -> Statement[Row]:
+    """Read the recorded steps of a run as members of `recorded` frames; large values are left out."""
+    return Statement(RECORDED, {"run": run, "inline": INLINE_BYTES})
+
+
+def recorded_value(run: UUID, key: str) -> Statement[str]:
+    """Read the value of a step that succeeded, as JSON text. Returns no row if there is no such step."""
+    return Statement(VALUE, {"run": run, "key": key}, str)
 
 
 def recorded_frames(activation: str, rows: list[Row], waits: list[Row], turns: Sequence[Row] = ()) -> Iterator[Frame]:

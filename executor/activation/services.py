@@ -1,16 +1,16 @@
 """Services of the worker that an activation uses."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from executor.activation.grant_requests import Authorizations
+from executor.activation.reading import Reading
 from executor.recorder.recorder import Recorder
 from models.runtime.bus import Bus
-from models.runtime.database import Row
 from models.runtime.settings import Settings
 
 
-class ActivationServices(Protocol):
+class ActivationServices(Reading, Protocol):
     """The worker, as a supervised activation uses it."""
 
     settings: Settings
@@ -18,7 +18,6 @@ class ActivationServices(Protocol):
     bus: Bus
     authorizations: Authorizations
 
-    def read(self, sql: str, params: dict[str, Any]) -> list[Row]: ...
     def soon(self, job: Callable[[], None]) -> None: ...
     def must_leave(self, steps_in_flight: int) -> bool: ...
     @property

@@ -2,14 +2,16 @@
 
 import difflib
 import json
-from typing import Any
+from dataclasses import dataclass
 
 from taxiway.frames import Frame
 
 from executor.activation.frame_fields import LONGEST_MS, bounded_text, input_text, optional_moment, optional_text
+from executor.activation.reading import Read
 from executor.errors import HostGone, Refused
 from models.runs.enqueue import NewRun
 from models.runs.recording import StepRecord
+from models.statement import Statement
 
 MOST_AT_ONCE = 5_000
 MOST_BYTES = 16 << 20
@@ -21,10 +23,18 @@ QUEUES = "SELECT name FROM queue ORDER BY name"
 _MOST_NAMED = 50
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownAgent:
+    """The queue and the time limit of an agent's children, unless their parent sets others."""
+
+    queue: str
+    timeout_ms: int | None
+
+
 class SpawnRequests:
     """The inputs of children that are not started yet. Used by the slot's thread only."""
 
-    def __init__(self, read: Any, max_input_bytes: int) -> None:
+    def __init__(self, read: Read, max_input_bytes: int) -> None:
         self._read, self._max_input_bytes = read, max_input_bytes
         self._inputs: dict[str, list[str]] = {}
 
@@ -74,15 +84,15 @@ class SpawnRequests:
 
     def _looked_up(self, agent: str, queue: str | None) -> tuple[str, int]:
         """Return the queue and the time limit of the children; raise Refused if the agent or the queue is unknown."""
-        known = self._read(AGENT, {"name": agent})
+        known = self._read(Statement(AGENT, {"name": agent}, _KnownAgent))
         if not known:
             raise self._unknown("agent", agent, AGENTS)
-        if queue is not None and not self._read(QUEUE, {"name": queue}):
+        if queue is not None and not self._read(Statement(QUEUE, {"name": queue}, str)):
             raise self._unknown("queue", queue, QUEUES)
-        return queue or known[0]["queue"], known[0]["timeout_ms"] or _DEFAULT_TIMEOUT_MS
+        return queue or known[0].queue, known[0].timeout_ms or _DEFAULT_TIMEOUT_MS
 
     def _unknown(self, kind: str, name: str, sql: str) -> Refused:
-        known = [row["name"] for row in self._read(sql, {})]
+        known = self._read(Statement(sql, {}, str))
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:_MOST_NAMED]) or 'none yet'}"
         return Refused(f"unknown_{kind}", f"there is no {kind} {name}; {hint}")

@@ -36,10 +36,11 @@ from executor.errors import HostGone, Refused
 from executor.hosts import Host
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.promotion.claim import Claim
 from models.runs import turns
 from models.runs.recording import Fence
-from models.runtime.database import Row
 from models.runtime.facts import fact
+from models.statement import Statement
 from models.waiting import waits
 
 TICK_SECONDS = 0.2  # also the time after which a running step is shown in flight even without another item
@@ -51,7 +52,7 @@ _REASONS = frozenset(Reason)
 class Supervision:
     """One activation. `supervise` is for the slot's thread; other methods say if they are safe from any thread."""
 
-    def __init__(self, worker: ActivationServices, claim: Row, host: Host, fence: Fence) -> None:
+    def __init__(self, worker: ActivationServices, claim: Claim, host: Host, fence: Fence) -> None:
         self._worker, self._claim, self._host, self._fence = worker, claim, host, fence
         self._frames = FrameHandler(worker, claim, host, fence)
         self._switch = StopSwitch()
@@ -59,7 +60,7 @@ class Supervision:
         self._window: str | None = None
         self._started = time.monotonic()
         self._ticked = self._started
-        self._run_ends = inf if claim["timeout_ms"] is None else self._started + self._time_left()
+        self._run_ends = inf if claim.timeout_ms is None else self._started + self._time_left()
 
     def cancel(self, grace_s: float, by: str | None, comment: str | None) -> None:
         """Stop the agent because of a request; safe from any thread, any number of times."""
@@ -110,27 +111,26 @@ class Supervision:
     def _activate(self) -> None:
         claim, settings = self._claim, self._worker.settings
         self._host.begin(self._frames.activation)
-        params = replay.recorded_params(self._fence.run)
-        steps = self._worker.read(replay.RECORDED, params) if claim["has_steps"] else []
-        settled = self._worker.read(waits.SETTLED, {"run": self._fence.run}) if claim["has_waits"] else []
-        seen = self._worker.read(turns.TURNS, {"run": self._fence.run}) if claim["has_turns"] else []
+        steps = self._worker.read(replay.recorded_steps(self._fence.run)) if claim.has_steps else []
+        settled = self._worker.read(Statement(waits.SETTLED, {"run": self._fence.run})) if claim.has_waits else []
+        seen = self._worker.read(Statement(turns.TURNS, {"run": self._fence.run})) if claim.has_turns else []
         self._frames.outcomes.recorded(settled)
         frame = {
             "frame": Kind.ACTIVATE,
             "activation": self._frames.activation,
             "runId": str(self._fence.run),
             "epoch": self._fence.epoch,
-            "number": claim["activations"],
-            "agent": claim["agent"],
-            "input": claim["input"],
-            "userId": claim["user_id"],
-            "metadata": claim["metadata"] or {},
-            "tenant": claim["tenant"],
-            "approvalStrategy": claim["approval_strategy"],
-            "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim["read_at"]),
+            "number": claim.activations,
+            "agent": claim.agent,
+            "input": claim.input,
+            "userId": claim.user_id,
+            "metadata": claim.metadata or {},
+            "tenant": claim.tenant,
+            "approvalStrategy": claim.approval_strategy,
+            "clockMs": run_clock.clock_ms(claim, steps, seen) + 1000 * (time.monotonic() - claim.read_at),
             "parkAfterMs": settings.park_after * 1000,
             "looks": True,
-            "timeoutMs": None if claim["timeout_ms"] is None else int(self._time_left() * 1000),
+            "timeoutMs": None if claim.timeout_ms is None else int(self._time_left() * 1000),
             "limits": {
                 "value": settings.max_value_bytes,
                 "result": settings.max_result_bytes,
@@ -149,8 +149,8 @@ class Supervision:
             self._frames.send({"frame": Kind.PAUSE})
 
     def _time_left(self) -> float:
-        left: int = self._claim["timeout_ms"] - self._claim["active_ms"]
-        return max(0, left) / 1000
+        assert self._claim.timeout_ms is not None, "only for runs with a time limit"
+        return max(0, self._claim.timeout_ms - self._claim.active_ms) / 1000
 
     # ------------------------------------------------------------------------------------------------------- frames, clocks
     def _received(self) -> Frame | None:
@@ -184,7 +184,7 @@ class Supervision:
                 case Kind.PARK:
                     return self._parked(int(frame["n"]), bounded_text(frame, "wake"), frame["waits"])
                 case Kind.LEAVING:
-                    self._host.retire(self._claim["agent"], frame["left"])
+                    self._host.retire(self._claim.agent, frame["left"])
                     return None
                 case Kind.FAIL:
                     return self._failed(int(frame["n"]), error_object(frame["error"]))
@@ -264,7 +264,7 @@ class Supervision:
 
     def _parked(self, n: int, wake: str, items: Any) -> Outcome:
         try:
-            opened = [new_wait(item, self._claim["tenant"]) for item in items]
+            opened = [new_wait(item, self._claim.tenant) for item in items]
         except Refused as refused:
             return _refused(n, "WaitRefused", refused) if self._switch.finish() else self._stopped(n, "returned")
         if not opened or len({wait.key for wait in opened}) < len(opened) or wake not in ("all", "any"):
@@ -278,8 +278,8 @@ class Supervision:
         assert stop is not None
         if stop.kind == "cancel":
             return canceled(n, stop.in_flight, how, stop.by, stop.comment, cleanup=self._cleanup)
-        limit = self._claim["timeout_ms"] / 1000
-        message = f"the run was active for longer than its {limit:g} s"
+        assert self._claim.timeout_ms is not None, "only a run with a time limit outlasts it"
+        message = f"the run was active for longer than its {self._claim.timeout_ms / 1000:g} s"
         error = {"code": "timeout", "type": "Timeout", "message": message, "step": stop.in_flight}
         return Failed(n, Reason.TIMEOUT, error, stop.in_flight, how, self._cleanup)
 

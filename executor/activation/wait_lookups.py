@@ -18,7 +18,6 @@ from models.errors import DatabaseAway
 from models.moves import NewWait
 from models.runs import lookups, opening
 from models.runs.recording import Fence, Limits
-from models.runtime.database import Row
 
 
 class Looking:
@@ -70,10 +69,9 @@ class Looking:
 
     def _is_news(self, new: Sequence[NewWait], enough: int) -> bool:
         try:
-            rows: list[Row] = self._worker.read(lookups.NEWS, lookups.news_params(self._fence, new, enough))
+            return any(self._worker.read(lookups.news(self._fence, new, enough)))
         except (DatabaseAway, psycopg.Error):  # the park, which retries until the database is back, finds out
             return False
-        return bool(rows and rows[0]["news"])
 
     def _answer(self, n: int, *, found: bool) -> None:
         answer: dict[str, Any] = {"value": "found"} if found else {}

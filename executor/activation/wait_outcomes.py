@@ -13,16 +13,17 @@ from typing import Protocol
 from taxiway.frames import Frame, Kind
 
 from executor.activation import replay
+from executor.activation.reading import Reading
 from models.runs import recording
 from models.runs.recording import Fence
 from models.runtime.database import Row
+from models.statement import Statement
 from models.waiting import waits
 
 
-class OutcomeServices(Protocol):
+class OutcomeServices(Reading, Protocol):
     """Services of the worker that reading outcomes uses."""
 
-    def read(self, sql: str, params: dict[str, object]) -> list[Row]: ...
     def soon(self, job: Callable[[], None]) -> None: ...
 
 
@@ -88,16 +89,16 @@ class Outcomes:
                 self._again = False
 
     def _read(self) -> None:
-        rows = self._worker.read(recording.FENCED, {"run": self._fence.run})
-        if not rows or (rows[0]["epoch"], rows[0]["lease_worker"]) != (self._fence.epoch, self._fence.worker):
+        run = next(iter(self._worker.read(recording.fenced(self._fence.run))), None)
+        if run is None or not run.belongs_to(self._fence):
             return
         since = {"run": self._fence.run, "since": max(self._since, 0.0)}
-        found = self._worker.read(waits.SETTLED_SINCE, since)
+        found = self._worker.read(Statement(waits.SETTLED_SINCE, since))
         new = [row for row in found if (row["key"], row["resolvedMs"]) not in self._sent]
         self._remember(new)
         for part in replay.parts(new):
             self._send({"frame": Kind.SETTLED, "waits": part})
-        self._inbox = rows[0]["inbox"]
+        self._inbox = run.inbox
 
     def _remember(self, rows: list[Row]) -> None:
         over = [(row["key"], row["resolvedMs"]) for row in rows if row["resolvedMs"] is not None]

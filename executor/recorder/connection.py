@@ -4,19 +4,22 @@ It decides whether an error means that PostgreSQL is away or that PostgreSQL ref
 """
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
+from typing_extensions import TypeVar
 
 from executor.errors import StepFinished
 from models.errors import DatabaseAway
 from models.runs.recording import STEP_FINISHED
-from models.runtime.database import Connection, Row, connect
+from models.runtime.database import Connection, connect
 from models.runtime.facts import fact
 from models.statement import Statement
 
 LOCK_TIMEOUT_MS = 200  # a group never waits longer for one run's row
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+
+T_co = TypeVar("T_co", covariant=True, default=object)
 
 
 def refusal(error: Exception) -> Exception:
@@ -24,10 +27,10 @@ def refusal(error: Exception) -> Exception:
     return StepFinished() if getattr(error, "sqlstate", None) == STEP_FINISHED else error
 
 
-class Decision(Protocol):
+class Decision(Protocol[T_co]):
     """A statement, or several that decide together in one transaction."""
 
-    def one(self, connection: Connection) -> Row | None: ...
+    def one(self, connection: Connection) -> T_co | None: ...
 
 
 class Session:
@@ -56,21 +59,23 @@ class Session:
         if self._connection:
             self._connection.close()
 
-    def execute(self, statements: list[Statement]) -> list[Row | None]:
+    def execute(self, statements: list[Statement[Any]]) -> list[Any]:
         """Execute statements in one transaction and one round trip; a single one is a transaction of its own."""
         if len(statements) == 1:
             return [statements[0].one(self.connection)]
         try:
             with self.connection.pipeline():
                 self.connection.execute("BEGIN")
-                cursors = [self.connection.execute(one.sql, one.params) for one in statements]
+                cursors = [
+                    self.connection.cursor(row_factory=one.rows).execute(one.sql, one.params) for one in statements
+                ]
                 self.connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
         return [cursor.fetchone() for cursor in cursors]
 
-    def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> Row | None:
+    def execute_alone(self, statement: Decision, lock_timeout_ms: int) -> object:
         """Execute one statement that waits for locks for `lock_timeout_ms` at most."""
         with self.connection.transaction():
             self.connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_ms}")

@@ -11,7 +11,7 @@ follows from the run row (see `Item.settle`).
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -20,15 +20,23 @@ from uuid import UUID
 from psycopg.errors import LockNotAvailable
 
 from executor.recorder.connection import LOCK_TIMEOUT_MS, Decision, Session, refusal
+from models.promotion.claim import Claim
+from models.runs.opening import Opened
 from models.runtime.database import Connection, Row
 from models.statement import Statement
+from models.stored_event import StoredEvent, Written
 
 MAX_ITEMS = 128
 MAX_BYTES = 1 << 20
 LOCKED_TIMEOUT_MS = 10  # for the retry of an item whose run was locked
 LOCKED_SECONDS = 0.25
 
-Answer = Row | None | Exception
+Answer = object
+"""What a decision returned, None if its guard did not hold, or the error.
+
+The row of a statement without a type of its own (a step, a log line) stays here: its answer is RECORDED.
+"""
+RECORDED = object()
 
 
 @dataclass(slots=True)
@@ -55,7 +63,7 @@ class Settled(Exception):
 class GroupCommitter:
     """One thread, one connection, one queue. Any thread may `put` and `commit_inline`."""
 
-    def __init__(self, name: str, published: Callable[[Row], None]) -> None:
+    def __init__(self, name: str, published: Callable[[StoredEvent | Row], None]) -> None:
         self._published = published
         self._session = Session(name)
         self._incoming: SimpleQueue[Item | None] = SimpleQueue()
@@ -203,13 +211,32 @@ class GroupCommitter:
     def _answer(self, group: list[Item], answers: list[Answer]) -> None:
         """Answer all items, then publish their events: callers wait for the answers, hints may be late."""
         self._session.works()
-        events: list[Row] = []
+        events: list[StoredEvent | Row] = []
         for item, answer in zip(group, answers, strict=True):
-            if isinstance(answer, dict) and answer.get("seq") is not None:
-                events += [answer, *answer.pop("more", ())]
-            item.done(answer)
+            events += _events(answer)
+            item.done(RECORDED if isinstance(answer, dict) else answer)
         for event in events:
             self._published(event)
+
+
+def is_committed(answer: Answer) -> bool:
+    """Return whether the item was committed, rather than refused or overtaken."""
+    return isinstance(answer, Settled) or not (answer is None or isinstance(answer, Exception))
+
+
+def _events(answer: Answer) -> Sequence[StoredEvent | Row]:
+    """Return the events that a decision wrote, in their order."""
+    match answer:
+        case dict():
+            return [answer] if answer.get("seq") is not None else ()
+        case StoredEvent():
+            return [answer]
+        case Claim(event=StoredEvent() as event):
+            return [event]
+        case Written(events) | Opened(events=events):
+            return events
+        case _:
+            return ()
 
 
 def wait_for(put: Callable[[Item], None], statement: Decision, **options: Any) -> Answer:

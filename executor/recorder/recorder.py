@@ -6,18 +6,22 @@ run with items under way sends its later items to the same connection, whatever 
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from executor.recorder.connection import Decision
-from executor.recorder.group_commit import Answer, GroupCommitter, Item, Settled, wait_for
+from executor.recorder.group_commit import Answer, GroupCommitter, Item, is_committed, wait_for
 from models.runs import recording
 from models.runs.public_event import public
 from models.runs.recording import Fence
 from models.runtime.bus import Bus
 from models.runtime.database import Connection, Row
+from models.stored_event import StoredEvent
 
 LARGE = 128 << 10
+_OF_EVENT = ("run_id", "seq", "at", "type", "verb", "status", "status_was", "reason", "data", "tenant")
+
+T = TypeVar("T")
 
 
 class Recorder:
@@ -70,19 +74,19 @@ class Recorder:
             lane.put(item)
 
     def write(
-        self, run: UUID, statement: Decision, *, then: Callable[[], None] | None = None, **options: Any
-    ) -> Answer:
+        self, run: UUID, statement: Decision[T], *, then: Callable[[], None] | None = None, **options: Any
+    ) -> T | Exception | None:
         """Queue an item and wait until it is committed or refused; `then` is called immediately after its commit."""
 
         def put(item: Item) -> None:
             def done(answer: Answer) -> None:
-                if then is not None and isinstance(answer, dict | Settled):
+                if then is not None and is_committed(answer):
                     then()
                 item.done(answer)
 
             self.put(run, item.statement, done, inline=True, **options)
 
-        return wait_for(put, statement)
+        return cast("T | Exception | None", wait_for(put, statement))
 
     def _counted(self, run: UUID, done: Callable[[Answer], None]) -> Callable[[Answer], None]:
         def finished(answer: Answer) -> None:
@@ -94,17 +98,19 @@ class Recorder:
 
         return finished
 
-    def _publish(self, row: Row) -> None:
-        self._bus.publish_event(row["tenant"], public(row))
+    def _publish(self, event: StoredEvent | Row) -> None:
+        if isinstance(event, dict):
+            event = StoredEvent(**{name: event[name] for name in _OF_EVENT})
+        self._bus.publish_event(event.tenant, public(event))
 
 
 def committed(connection: Connection, fence: Fence, n: int) -> bool:
     """Return whether item `n` of the activation was committed, by the number that the run row keeps."""
-    row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
-    return bool(row and row["epoch"] == fence.epoch and row["recorded_n"] >= n)
+    run = recording.fenced(fence.run).one(connection)
+    return run is not None and run.epoch == fence.epoch and run.recorded_n >= n
 
 
 def claimed(connection: Connection, fence: Fence) -> bool:
     """Return whether the run is leased under this fence, so that a claim with a lost acknowledgement was committed."""
-    row = connection.execute(recording.FENCED, {"run": fence.run}).fetchone()
-    return bool(row and (row["epoch"], row["lease_worker"]) == (fence.epoch, fence.worker))
+    run = recording.fenced(fence.run).one(connection)
+    return run is not None and run.belongs_to(fence)

@@ -1,7 +1,7 @@
-"""Bounds what a provider's answer may cost: its bytes, and the time until it is whole. A provider may be slow, or not itself.
+"""Bounds of a provider's answer: its bytes, and the time until it is complete. A provider may be slow, or an impostor.
 
-A time limit of the HTTP client begins anew with each byte, and a small answer may be packed so that it fills the memory. So the
-connection is shut after the whole time, whatever has come, and an answer that is packed, or too large, is not read.
+A time limit of the HTTP client starts again with each byte, and a small compressed answer may expand to fill the memory. So
+the connection is shut after the whole time, whatever has arrived, and an answer that is compressed or too large is not read.
 """
 
 import socket
@@ -24,7 +24,7 @@ class Bounds:
 
     @property
     def hooks(self) -> dict[str, list[Any]]:
-        """What the client is told to call."""
+        """The callbacks of the client."""
         return {"request": [self._begin], "response": [self._bound]}
 
     def _begin(self, request: httpx2.Request) -> None:

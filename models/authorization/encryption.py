@@ -33,7 +33,7 @@ def unseal(secret_key: str, sealed: str, place: tuple[str, ...]) -> str:
     form, _, rest = sealed.partition(".")
     key, _, body = rest.partition(".")
     if form == _FORMAT and key != _key_id(secret_key):
-        raise SealBroken("it was stored under another TAXIWAY_SECRET_KEY; set that one again, or authorize anew")
+        raise SealBroken("it was stored under another TAXIWAY_SECRET_KEY; set that one again, or authorize again")
     try:
         data = base64.urlsafe_b64decode(body)
         cipher = AESGCM(_derived(secret_key, "seal", 32))

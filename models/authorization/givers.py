@@ -1,10 +1,9 @@
-"""What identifies the giver of a grant: the one place to which its tokens are ever sent back.
+"""Identity of the giver of a grant: the only place to which its tokens are ever sent back.
 
-A provider keeps its name when its addresses or its client change, a grant does not follow: it stays its giver's. While the
-provider of its name is another one, or gone, the grant is not live; it is live again when the same giver is back.
+A provider keeps its name when its addresses or its client change; a grant stays with the giver that it came from. While the
+provider of that name is another one, or missing, the grant is not live. It is live again when the same giver is back.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +26,12 @@ class Giver:
     client_id: str | None
     revocation_url: str | None
 
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Giver":
-        """Read it from a row of providers or of grants."""
-        return cls(row["token_url"], row["client_id"], row["revocation_url"])
-
     def gave(self, grant: "Giver") -> bool:
         """Return whether this provider gave a grant that is bound to `grant`; one that is bound to nothing has no giver."""
         return self.token_url is not None and (self.token_url, self.client_id) == (grant.token_url, grant.client_id)
 
     def hears_of(self, grant: "Giver") -> bool:
-        """Return whether this provider is told when such a grant is revoked: at the address of the consent, or nowhere."""
+        """Return whether a revocation of such a grant is sent to this provider: to the address of the consent, or to none."""
         return self.gave(grant) and self.revocation_url is not None and self.revocation_url == grant.revocation_url
 
     def params(self) -> dict[str, Any]:

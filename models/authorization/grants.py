@@ -6,7 +6,8 @@ before this lock, never after it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -89,7 +90,7 @@ class Holder:
         return f"{self.tenant}/{self.provider}/{self.subject}"
 
     def params(self) -> dict[str, Any]:
-        """Give the parameters of statements about it."""
+        """Return the parameters of statements about it."""
         return {"tenant": self.tenant, "subject": self.subject, "provider": self.provider}
 
 
@@ -103,7 +104,7 @@ class Given:
     expires_in: float | None
 
     def params(self) -> dict[str, Any]:
-        """Give the columns."""
+        """Return the columns."""
         return {
             "sealed": self.sealed,
             "scopes": list(self.scopes),
@@ -112,52 +113,98 @@ class Given:
         }
 
 
-def lock(key: str) -> Statement:
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """A stored grant. `live`: it can be used. `valid`: its token has not expired. `fresh`: it need not be renewed yet."""
+
+    sealed: str = field(repr=False)
+    scopes: Sequence[str]
+    version: int
+    refreshable: bool
+    token_url: str | None
+    client_id: str | None
+    revocation_url: str | None
+    live: bool
+    valid: bool
+    fresh: bool
+
+    @property
+    def giver(self) -> Giver:
+        """What the grant is bound to."""
+        return Giver(self.token_url, self.client_id, self.revocation_url)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGrant:
+    """The id of a grant, and how many tokens it has had."""
+
+    id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenGrant:
+    """A locked grant that is to be revoked, or was (`revoked_at`)."""
+
+    sealed: str = field(repr=False)
+    subject: str
+    provider: str
+    revoked_at: datetime | None
+    token_url: str | None
+    client_id: str | None
+    revocation_url: str | None
+
+    @property
+    def giver(self) -> Giver:
+        """What the grant is bound to."""
+        return Giver(self.token_url, self.client_id, self.revocation_url)
+
+
+def lock(key: str) -> Statement[str]:
     """Keep consents and parks for this grant apart until the transaction ends."""
-    return Statement(_LOCK, {"key": key})
+    return Statement(_LOCK, {"key": key}, str)
 
 
-def held(holder: Holder) -> Statement:
+def held(holder: Holder) -> Statement[HeldGrant]:
     """Read a grant, and whether it is live, its token valid, and fresh enough to be handed out. No row: none was given."""
-    return Statement(_HELD, holder.params())
+    return Statement(_HELD, holder.params(), HeldGrant)
 
 
-def hold(holder: Holder) -> Statement:
+def hold(holder: Holder) -> Statement[UUID]:
     """Lock a grant, so that one worker alone renews its token.
 
     What is true of it is read by the next statement: this one waits, and still sees the provider of before.
     """
-    return Statement(_HOLD, holder.params())
+    return Statement(_HOLD, holder.params(), UUID)
 
 
-def store(holder: Holder, given: Given, giver: Giver) -> Statement:
+def store(holder: Holder, given: Given, giver: Giver) -> Statement[StoredGrant]:
     """Store what a consent gave, in the place of what there was. No row: the provider is not the giver any more."""
-    return Statement(_STORE, {"id": new_id(), **holder.params(), **given.params(), **giver.params()})
+    return Statement(_STORE, {"id": new_id(), **holder.params(), **given.params(), **giver.params()}, StoredGrant)
 
 
-def refreshed(holder: Holder, given: Given) -> Statement:
+def refreshed(holder: Holder, given: Given) -> Statement[int]:
     """Store renewed tokens; the caller holds the row."""
-    return Statement(_REFRESHED, {**holder.params(), **given.params()})
+    return Statement(_REFRESHED, {**holder.params(), **given.params()}, int)
 
 
-def lose(holder: Holder, version: int | None = None) -> Statement:
+def lose(holder: Holder, version: int | None = None) -> Statement[UUID]:
     """Note that a grant is of no use any more; its tokens are forgotten. No row: it has had a successor, or is lost already."""
-    return Statement(_LOSE, {**holder.params(), "version": version})
+    return Statement(_LOSE, {**holder.params(), "version": version}, UUID)
 
 
-def take(grant: UUID, tenant: str) -> Statement:
+def take(grant: UUID, tenant: str) -> Statement[TakenGrant]:
     """Read and lock a tenant's grant by its id, to revoke it."""
-    return Statement(_TAKE, {"id": grant, "tenant": tenant})
+    return Statement(_TAKE, {"id": grant, "tenant": tenant}, TakenGrant)
 
 
 def tell_others(connection: psycopg.Connection[Any], holder: Holder, but: UUID) -> int:
-    """Have every other run woken whose wait the stored grant satisfies; behind `lock`. Gives their number.
+    """Wake every other run whose wait the stored grant satisfies; call it after `lock`. Return their number.
 
-    Each is told by a row of the outbox, which the leading scheduler folds: no transaction of ours updates two runs.
+    Each gets a row of the outbox, which the leading scheduler applies: no transaction of ours updates two runs.
     """
-    rows = Statement(_WAITING, {"key": holder.key, "run": but}).all(connection)
-    runs: Sequence[UUID] = [row["run_id"] for row in rows]
-    params = {"tenant": holder.tenant, "ids": [new_id() for _ in runs], "runs": list(runs)}
+    runs = Statement(_WAITING, {"key": holder.key, "run": but}, UUID).all(connection)
+    params = {"tenant": holder.tenant, "ids": [new_id() for _ in runs], "runs": runs}
     if runs:
         with connection.cursor() as cursor:
             cursor.execute(_TELL, params)

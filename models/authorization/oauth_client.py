@@ -1,13 +1,13 @@
-"""Speaks OAuth 2 to a provider, through Authlib: where to send people, codes for tokens, old tokens for new ones, revocation.
+"""OAuth 2 with a provider, through Authlib: addresses to send people to, codes for tokens, renewals, revocations.
 
-Every call opens a connection of its own and is made outside of any transaction that somebody else waits for, except a renewal,
-which holds its one grant's row. Nothing that a provider said is logged or repeated, except the names of its errors.
+Every call opens its own connection, outside of any transaction that others wait for. Only a renewal holds a row, that of its
+grant. Nothing that a provider answers is logged or repeated, except the names of its errors.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.authorization.encryption import grant_place, provider_place, seal, unseal
@@ -60,9 +60,31 @@ def opened(secret_key: str, holder: Holder, sealed: str) -> Tokens:
     return Tokens(kept["access"], kept["refresh"], None, None)
 
 
-def find(name: str) -> Statement:
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """A provider as it is configured now; the fields are those of `models.tables.provider`, which most workers never import."""
+
+    name: str
+    authorize_url: str
+    token_url: str
+    revocation_url: str | None
+    client_id: str
+    client_auth: str
+    sealed_secret: str | None = field(repr=False)
+    scopes: list[str]
+    parameters: Any
+    issuer: str | None
+    callback: str
+
+    @property
+    def giver(self) -> Giver:
+        """What grants of this provider are bound to."""
+        return Giver(self.token_url, self.client_id, self.revocation_url)
+
+
+def find(name: str) -> Statement[ProviderRow]:
     """Read a provider as it is configured now."""
-    return Statement(_FIND, {"name": name})
+    return Statement(_FIND, {"name": name}, ProviderRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +95,11 @@ class Speaker:
     secret: str | None = field(repr=False)
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], secret_key: str) -> "Speaker":
+    def of(cls, row: ProviderRow, secret_key: str) -> "Speaker":
         """Make one of a row; raises SealBroken when the client secret was stored under another key."""
         from models.tables.provider import Provider  # noqa: PLC0415 - most workers meet no provider, and else need no tables
 
-        provider = Provider(**row)
+        provider = Provider(**asdict(row))
         sealed = provider.sealed_secret
         return cls(provider, None if sealed is None else unseal(secret_key, sealed, provider_place(provider.name)))
 
@@ -87,7 +109,7 @@ class Speaker:
         return Giver(self.provider.token_url, self.provider.client_id, self.provider.revocation_url)
 
     def authorization_url(self, *, redirect: str, scopes: tuple[str, ...], state: str, verifier: str) -> str:
-        """Say where a person authorizes; the verifier itself stays with us."""
+        """Return the address at which a person authorizes; the verifier itself stays here."""
         with self._client(redirect_uri=redirect, scope=" ".join(scopes) or None) as client:
             url, _ = client.create_authorization_url(
                 self.provider.authorize_url, state=state, code_verifier=verifier, **(self.provider.parameters or {})
@@ -109,7 +131,7 @@ class Speaker:
             return self._asked(lambda: client.refresh_token(self.provider.token_url, refresh_token=refresh_token))
 
     def revoke(self, token: str, hint: str) -> None:
-        """Tell the provider that a token is not wanted any more; raises like `exchange`."""
+        """Revoke a token at the provider; raises like `exchange`."""
         if self.provider.revocation_url is None:
             return
         url = self.provider.revocation_url
@@ -171,7 +193,7 @@ def _transport() -> "Pinned | None":
 
 
 def error_name(said: object) -> str:
-    """Give the name of an OAuth error, if it is one: what else stands there may be anything."""
+    """Return the name of an OAuth error, or `unknown_error` for any other text."""
     return said if isinstance(said, str) and _ERROR.fullmatch(said) else "unknown_error"
 
 

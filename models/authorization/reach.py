@@ -1,7 +1,7 @@
-"""Which hosts the server calls on behalf of an operator: those of the public internet, unless a setting allows others.
+"""Hosts that the server calls on behalf of an operator: those of the public internet, unless a setting allows others.
 
-A host is judged twice. Its name is judged when it is written down, so that a mistake is told where it is made. Its addresses
-are judged when it is called: a name may lead anywhere by then, and each way to write an address is one to the resolver.
+A host is judged twice. Its name is judged when it is configured, so that the error shows where the mistake is. Its addresses
+are judged when it is called: by then the name may resolve to anything, and the resolver reads every notation of an address.
 """
 
 import ipaddress

@@ -1,10 +1,10 @@
-"""When something recurs: a cron expression read in a time zone, as instants.
+"""Recurrence: a cron expression read in a time zone, as instants.
 
-The wall clock of a zone skips an hour in spring and shows one twice in autumn. What then becomes of a time is what cron
-users know from Debian:
+The wall clock of a zone skips an hour in spring and shows one twice in autumn. Such times are treated as cron users know
+it from Debian:
 
 - An expression that names its times (`30 2 * * *`) recurs once for each: a time that the clock skips comes at the moment
-  at which it goes on, and one that it shows twice comes the first time.
+  at which the clock continues, and one that it shows twice comes the first time.
 - An expression whose minutes or hours begin with `*` (`*/15 * * * *`) follows time as it elapses: what is skipped does
   not come, and what is shown twice comes twice.
 
@@ -34,7 +34,7 @@ class Recurrence:
     timezone: str
 
     def after(self, at: datetime) -> datetime | None:
-        """Give the first start after this instant, in UTC; None when none comes within fifty years."""
+        """Return the first start after this instant, in UTC; None if none comes within fifty years."""
         edge = at.astimezone(UTC)
         offset = self._offset(edge)
         wall = self._wall_after(_wall(edge, offset))
@@ -55,7 +55,7 @@ class Recurrence:
         return None
 
     def last(self, since: datetime, until: datetime) -> datetime | None:
-        """Give the last start after `since` that is not after `until`; None when there is none between them."""
+        """Return the last start after `since` that is not after `until`; None if none lies between them."""
         back = timedelta(minutes=1)
         while True:
             begin = max(since, until - back)
@@ -82,7 +82,7 @@ class Recurrence:
         return offset
 
     def _turn(self, since: datetime, until: datetime) -> datetime | None:
-        """Give the first moment after `since`, at most `until`, from which the zone's clock is another."""
+        """Return the first moment after `since`, at most `until`, from which the zone's clock has another offset."""
         begun = self._offset(since)
         while since < until:
             probe = min(since + _PROBE, until)
@@ -100,9 +100,9 @@ class Recurrence:
 
 
 def recurrence(cron: str, timezone: str) -> Recurrence:
-    """Give a recurrence; raises ValueError with a phrase that continues after the field's name.
+    """Return a recurrence; raises ValueError with a phrase that continues after the field's name.
 
-    Check the two fields apart with `check_cron` and `check_timezone` to know which one is wrong.
+    To find out which of the two fields is wrong, check them apart with `check_cron` and `check_timezone`.
     """
     check_cron(cron)
     check_timezone(timezone)

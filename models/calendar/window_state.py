@@ -1,4 +1,4 @@
-"""Whether a window lets runs go at an instant, its override included, and until when that holds. No I/O."""
+"""State of a window at an instant: whether runs may go, its override included, and until when that holds. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ class Rules(Protocol):
 
 
 def timetable(window: Rules) -> Timetable:
-    """Give the window's timetable; raises ValueError when its zone is not known on this machine."""
+    """Return the window's timetable; raises ValueError if its zone is not known on this machine."""
     return Timetable(
         recurrence(window.cron, window.timezone),
         timedelta(milliseconds=window.duration_ms),
@@ -37,7 +37,7 @@ def timetable(window: Rules) -> Timetable:
 
 
 def standing(window: Rules, at: datetime) -> Standing:
-    """Say whether the window lets runs go: as its override says while that lasts, else as its timetable says."""
+    """Return whether the window lets runs go: by its override while that lasts, else by its timetable."""
     table = timetable(window)
     if window.override is None or window.override_until is None or window.override_until <= at:
         return table.standing(at)
@@ -48,7 +48,7 @@ def standing(window: Rules, at: datetime) -> Standing:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was worked out for a window, good until its time is over or the window is changed."""
+    """The computed state of a window, valid until its time is over or the window is changed."""
 
     definition: tuple[object, ...]
     standing: Standing
@@ -56,7 +56,7 @@ class Kept:
 
 
 class Standings:
-    """Works out where windows stand, again only when it may have changed: far starts cost milliseconds to follow."""
+    """Cache of window states, computed again only if they may have changed: distant starts cost milliseconds to follow."""
 
     _PATIENCE = timedelta(minutes=1)
 
@@ -64,7 +64,7 @@ class Standings:
         self._kept: dict[str, Kept] = {}
 
     def of(self, window: Rules, at: datetime) -> Standing:
-        """Say where a window stands; raises ValueError as `timetable` does."""
+        """Return the state of a window; raises ValueError as `timetable` does."""
         definition = (
             window.cron, window.timezone, window.duration_ms, window.kind, window.override, window.override_until,
         )  # fmt: skip

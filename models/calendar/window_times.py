@@ -1,8 +1,8 @@
-"""When a window is open: a rule over values, without I/O.
+"""Periods in which a window is open: a rule over values, without I/O.
 
-A period begins at each start of the recurrence and lasts its duration of elapsed time, whatever the wall clock does
-meanwhile: `0 1 * * *` for two hours is open for two hours also in the night in which the clock moves. Periods that touch
-or overlap are one. A start belongs to its period, an end does not.
+A period begins at each start of the recurrence and lasts its duration of elapsed time, whatever the wall clock does:
+`0 1 * * *` for two hours is open for two hours also in the night in which the clock moves. Periods that touch or overlap
+are one. A start belongs to its period, an end does not.
 
 A window is open within its periods, a blackout outside them.
 """
@@ -44,14 +44,14 @@ class Timetable:
     blackout: bool = False
 
     def standing(self, at: datetime) -> Standing:
-        """Say whether the window is open at an instant, and until when."""
+        """Return whether the window is open at an instant, and until when."""
         start = self.recurrence.after(at - self.duration)
         within = start is not None and start <= at
         until = self._end(start) if start is not None and within else start
         return Standing(within != self.blackout, until)
 
     def periods(self, at: datetime) -> Iterator[Period]:
-        """Give the period around an instant, if it lies in one, and all later ones."""
+        """Yield the period around an instant, if it lies in one, and all later ones."""
         start = self.recurrence.after(at - self.duration)
         if start is not None and start <= at:
             start = self._begin(start)
@@ -61,7 +61,7 @@ class Timetable:
             start = None if ends is None else self.recurrence.after(ends)
 
     def next_periods(self, at: datetime, count: int) -> list[Period]:
-        """Give the first `count` of `periods`."""
+        """Return the first `count` of `periods`."""
         return list(islice(self.periods(at), count))
 
     def _end(self, start: datetime) -> datetime | None:

@@ -38,7 +38,7 @@ _END_OVERRIDE = f"""
     ){_NOTED}"""
 _DELETE = f"""
     WITH changed AS (DELETE FROM "window" WHERE name = %(name)s RETURNING *){_NOTED}"""
-# A run must not be accepted for a window that is being deleted: whoever comes second waits for the first.
+# A run must not be accepted for a window that is being deleted: the second transaction waits for the first.
 _HOLD = 'SELECT name FROM "window" WHERE name = ANY(%(names)s) FOR KEY SHARE'
 # In the order in which people would look for it. The runs are looked through; nobody deletes windows often.
 _USED = """
@@ -49,43 +49,43 @@ _USED = """
     """
 
 
-def put(name: str, *, cron: str, duration_ms: int, timezone: str, kind: str, on_close: str, by: str) -> Statement:
-    """Make the window, or make it another; an override stays."""
+def put(name: str, *, cron: str, duration_ms: int, timezone: str, kind: str, on_close: str, by: str) -> Statement[str]:
+    """Write a window, new or changed; an override stays."""
     given = {"cron": cron, "duration_ms": duration_ms, "timezone": timezone, "kind": kind, "on_close": on_close}
-    return Statement(_PUT, {"name": name, **given, **_change("put", by, given)})
+    return Statement(_PUT, {"name": name, **given, **_change("put", by, given)}, str)
 
 
-def override(name: str, *, state: str, until: datetime, by: str, reason: str | None) -> Statement:
-    """Hold the window `open` or `closed` until a moment, whatever its timetable says. No row: there is none of this name."""
+def override(name: str, *, state: str, until: datetime, by: str, reason: str | None) -> Statement[str]:
+    """Hold the window `open` or `closed` until a moment, whatever its timetable says. Returns no row for an unknown name."""
     noted = {"state": state, "until": until.isoformat(), "reason": reason}
     given = {"state": state, "until": until, "reason": reason}
-    return Statement(_OVERRIDE, {"name": name, **given, **_change("override", by, noted)})
+    return Statement(_OVERRIDE, {"name": name, **given, **_change("override", by, noted)}, str)
 
 
-def end_override(name: str, *, by: str) -> Statement:
-    """Let the timetable decide again. No row: there is no override."""
-    return Statement(_END_OVERRIDE, {"name": name, **_change("override_ended", by, None)})
+def end_override(name: str, *, by: str) -> Statement[str]:
+    """Return to the timetable. Returns no row if there is no override."""
+    return Statement(_END_OVERRIDE, {"name": name, **_change("override_ended", by, None)}, str)
 
 
-def delete(name: str, *, by: str) -> Statement:
-    """Forget the window; what it gated must have been looked at behind this, in the same transaction (`used`)."""
-    return Statement(_DELETE, {"name": name, **_change("deleted", by, None)})
+def delete(name: str, *, by: str) -> Statement[str]:
+    """Delete the window; the caller then checks with `used`, in the same transaction, that it gates nothing."""
+    return Statement(_DELETE, {"name": name, **_change("deleted", by, None)}, str)
 
 
-def used(name: str) -> Statement:
+def used(name: str) -> Statement[str]:
     """Name what the window still gates."""
-    return Statement(_USED, {"name": name})
+    return Statement(_USED, {"name": name}, str)
 
 
-def hold(names: list[str]) -> Statement:
-    """Keep these windows from being deleted until the transaction ends. Rows: those that there are."""
-    return Statement(_HOLD, {"names": names})
+def hold(names: list[str]) -> Statement[str]:
+    """Lock these windows against deletion until the transaction ends. Returns the names of those that exist."""
+    return Statement(_HOLD, {"names": names}, str)
 
 
 def missing(connection: psycopg.Connection[Any], names: Iterable[str]) -> list[str]:
-    """Hold these windows, as new runs need it, and name those that there are not."""
+    """Lock these windows, as new runs need it, and return the names that do not exist."""
     wanted = set(names)
-    return sorted(wanted - {row["name"] for row in hold(sorted(wanted)).all(connection)}) if wanted else []
+    return sorted(wanted - set(hold(sorted(wanted)).all(connection))) if wanted else []
 
 
 def _change(change: str, by: str, data: dict[str, Any] | None) -> dict[str, Any]:

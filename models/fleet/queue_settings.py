@@ -1,4 +1,4 @@
-"""What people say about all runs of a queue or of an agent: how many, how fast, when, or that they stand still."""
+"""Settings of a queue or an agent, which hold for all its runs: how many, how fast, when, or paused."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from models.runtime.database import Row
 from models.statement import Statement
 
 _MAKE_QUEUE = "INSERT INTO queue (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
-# Whoever changes a queue comes after whoever changes it already: what was said last of it, and of its tenants, holds.
+# Changes of a queue wait for one another: the settings of the last one hold, also those of its tenants.
 _HOLD_QUEUE = "SELECT tenant_limit, key_limit, hold_keys FROM queue WHERE name = %(name)s FOR NO KEY UPDATE"
 _LOOK_AT_LINES = "INSERT INTO place_change (queue) VALUES (%(name)s)"
 _WEIGH = """
@@ -27,17 +27,17 @@ _OF_LINES = ("tenant_limit", "key_limit", "hold_keys")
 
 
 def holds_window(connection: psycopg.Connection[Any], name: str | None) -> bool:
-    """Keep a window that is to be named from being deleted meanwhile; False: there is none of this name."""
+    """Lock a window that a setting names against deletion. Return whether a window of this name exists."""
     return name is None or bool(windows.hold([name]).all(connection))
 
 
 def change_queue(connection: psycopg.Connection[Any], name: str, asked: Mapping[str, Any]) -> bool:
-    """Change what is asked for of a queue in the caller's transaction, and what follows from it; a new queue is made.
+    """Change settings of a queue in the caller's transaction, and what follows from them; a new queue is created.
 
-    `weights` are those of all tenants: whose is not named weighs 1. What changes the lines of the queue is noted for the
-    leading scheduler, which looks at them.
+    `weights` are those of all tenants: a tenant that is not named weighs 1. A change of the queue's lines is recorded for
+    the leading scheduler, which checks them again.
     """
-    connection.execute(_MAKE_QUEUE, {"name": name})  # it may be told what to do before its first worker comes
+    connection.execute(_MAKE_QUEUE, {"name": name})  # it may be configured before its first worker starts
     before = Statement(_HOLD_QUEUE, {"name": name}).one(connection)
     assert before is not None
     change("queue", name, asked).one(connection)
@@ -49,16 +49,16 @@ def change_queue(connection: psycopg.Connection[Any], name: str, asked: Mapping[
 
 
 def change_agent(connection: psycopg.Connection[Any], name: str, asked: Mapping[str, Any]) -> bool:
-    """Change what is asked for of an agent in the caller's transaction; False: there is none of this name."""
+    """Change settings of an agent in the caller's transaction. Return whether an agent of this name exists."""
     return change("agent", name, asked).one(connection) is not None
 
 
-def change(kind: Literal["queue", "agent"], name: str, asked: Mapping[str, Any]) -> Statement:
-    """Change what is asked for, and nothing that follows from it; what is not asked for stays. No row: there is none such."""
+def change(kind: Literal["queue", "agent"], name: str, asked: Mapping[str, Any]) -> Statement[str]:
+    """Change these settings and nothing that follows from them. Returns no row if the queue or agent does not exist."""
     sets = [f"{_COLUMNS.get(word, word)} = %({word})s{'::json' * (word in _JSON)}" for word in asked]
     values = {word: json.dumps(value) if word in _JSON and value else value for word, value in asked.items()}
     sql = f"UPDATE {kind} SET {', '.join(sets) or 'name = name'} WHERE name = %(name)s RETURNING name"
-    return Statement(sql, {"name": name, **values})
+    return Statement(sql, {"name": name, **values}, str)
 
 
 def _weigh(connection: psycopg.Connection[Any], name: str, weights: Mapping[str, float]) -> None:

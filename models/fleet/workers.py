@@ -1,5 +1,6 @@
 """A worker's row through its life: registered, renewed, drained, declared dead. A dead row is never revived."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.statement import Statement
@@ -42,28 +43,45 @@ OLDER = f"""
 LEAVE = "UPDATE worker SET dead_at = now(), lease_until = now() WHERE id = %(worker)s AND dead_at IS NULL RETURNING id"
 
 
+@dataclass(frozen=True, slots=True)
+class LeasedRun:
+    """A run that a renewing worker leases, with the request recorded on it; a worker without runs gets one without `run_id`.
+
+    `draining` says that the worker is to drain, the same in every row of a renewal.
+    """
+
+    draining: bool
+    run_id: UUID | None = None
+    epoch: int | None = None
+    control_request: str | None = None
+    control_reason: str | None = None
+    control_by: str | None = None
+    control_grace_ms: int | None = None
+    inbox: int = 0
+
+
 def register(
     worker: UUID, *, name: str, host: str, pid: int, queue: str, slots: int, liveness_key: int, lease_s: float
-) -> Statement:
-    """Make the worker's row, and its queue if it is new. It offers no slots until it says which agents it serves."""
+) -> Statement[UUID]:
+    """Write the worker's row, and its queue if that is new. It offers no slots until it declares the agents that it serves."""
     return Statement(
         _REGISTER,
         {
             "worker": worker, "name": name, "host": host, "pid": pid, "queue": queue, "slots": slots,
             "liveness_key": liveness_key, "lease_s": lease_s,
-        },
+        }, UUID
     )  # fmt: skip
 
 
-def serve(worker: UUID, agents: list[str]) -> Statement:
-    """Say which agents the worker's hosts declared."""
-    return Statement(_SERVE, {"worker": worker, "agents": agents})
+def serve(worker: UUID, agents: list[str]) -> Statement[UUID]:
+    """Write which agents the worker's hosts declared."""
+    return Statement(_SERVE, {"worker": worker, "agents": agents}, UUID)
 
 
 def know_agent(
     name: str, *, queue: str, version: str, description: str | None, schema: str, timeout_ms: int | None
-) -> Statement:
-    """Remember an agent with its input schema (JSON text), also for the time when none of its workers lives."""
+) -> Statement[str]:
+    """Write an agent with its input schema (JSON text), also for times at which none of its workers lives."""
     return Statement(
         _KNOW_AGENT,
         {
@@ -74,20 +92,26 @@ def know_agent(
             "schema": schema,
             "timeout_ms": timeout_ms,
         },
+        str,
     )
 
 
-def renew(worker: UUID, *, lease_s: float, consuming_ago_s: float | None, draining: bool) -> Statement:
-    """Prolong the lease. No rows: the worker was declared dead. Rows: its runs, with requests (one empty row for none)."""
+def renew(worker: UUID, *, lease_s: float, consuming_ago_s: float | None, draining: bool) -> Statement[LeasedRun]:
+    """Prolong the lease. Returns the worker's runs with their requests, or no rows if it was declared dead."""
     params = {"worker": worker, "lease_s": lease_s, "consuming_ago_s": consuming_ago_s, "draining": draining}
-    return Statement(_RENEW, params)
+    return Statement(_RENEW, params, LeasedRun)
 
 
-def leave(worker: UUID) -> Statement:
-    """Declare a worker dead: its own last word, or the scheduler's verdict. A row comes back for the first to say so."""
-    return Statement(LEAVE, {"worker": worker})
+def older(queue: str) -> Statement[str]:
+    """Read the names of live workers of a queue that cannot read what this version records."""
+    return Statement(OLDER, {"queue": queue}, str)
 
 
-def drain(worker: UUID) -> Statement:
-    """Ask a worker to take nothing new and to hand its runs back; its next renewal tells it. No row: it is not alive."""
-    return Statement(_DRAIN, {"worker": worker})
+def leave(worker: UUID) -> Statement[UUID]:
+    """Declare a worker dead: it leaves, or the scheduler finds it dead. Only the first of these gets a row."""
+    return Statement(LEAVE, {"worker": worker}, UUID)
+
+
+def drain(worker: UUID) -> Statement[UUID]:
+    """Ask a worker to drain; it learns of that by its next renewal. Returns no row if it is not alive."""
+    return Statement(_DRAIN, {"worker": worker}, UUID)

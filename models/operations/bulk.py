@@ -7,6 +7,7 @@ resumes at the stored position; of two concurrent leaders, one fails the version
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ import psycopg
 from models.ids import new_id
 from models.lifecycle import TERMINAL, Status
 from models.runs.run_filter import RunFilter
-from models.runs.search import Search
+from models.runs.search import Counts, Search
 from models.statement import Statement
 
 MOST_OPEN = 10
@@ -68,6 +69,29 @@ _MOVE_ON = """
     """
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBulk:
+    """An operation on many runs as its row says; see `models.tables.bulk`."""
+
+    id: UUID
+    tenant: str
+    action: str
+    filter: Any
+    by: str
+    created_by: UUID
+    matched: int
+    counted_all: bool
+    done: int
+    skipped: int
+    failed: int
+    reached: UUID
+    until: UUID
+    behind: Sequence[UUID]
+    version: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
 def fits(action: Action, wanted: RunFilter, *, one_by_one: bool = False) -> tuple[str, dict[str, Any]]:
     """Return the condition that a row of `run` meets the filter and that the action applies to its present state."""
     sql, params = wanted.condition(one_by_one=one_by_one)
@@ -87,21 +111,21 @@ def count(connection: psycopg.Connection[Any], action: Action, wanted: RunFilter
     found = Counted(0, whole=False)
     for search in (Search(wanted, _AMONG[action]), Search(wanted, _AMONG[action], labels=False)):
         if not found.whole:
-            row = counting(action, search).one(connection)
-            assert row is not None, "an aggregate always gives a row"
-            whole = row["looked"] < STRETCHES * search.entries
-            found = Counted(row["matched"] if whole else max(found.matched, row["matched"]), whole)
+            counts = counting(action, search).one(connection)
+            assert counts is not None, "an aggregate always returns a row"
+            whole = counts.looked < STRETCHES * search.entries
+            found = Counted(counts.matched if whole else max(found.matched, counts.matched), whole)
         if not wanted.labels:
             break
     return found
 
 
-def counting(action: Action, search: Search) -> Statement:
+def counting(action: Action, search: Search) -> Statement[Counts]:
     """Return the statement that counts in what a search reads."""
     return search.count(*fits(action, search.wanted, one_by_one=True), STRETCHES)
 
 
-def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, counted: Counted) -> Statement:
+def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, counted: Counted) -> Statement[StoredBulk]:
     """Accept the action on the present runs. Returns no row if too many operations of the tenant are under way."""
     first, last = wanted.bounds()
     requested: dict[str, Any] = {
@@ -111,7 +135,7 @@ def start(action: Action, wanted: RunFilter, *, by: str, created_by: UUID, count
         "created_by": created_by,
     }
     requested |= {"matched": counted.matched, "counted_all": counted.whole, "first": first, "last": last}
-    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **requested})
+    return Statement(_START, {"id": new_id(), "tenant": wanted.tenant, **requested}, StoredBulk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +150,8 @@ class Progress:
     over: bool = False
 
 
-def move_on(bulk: UUID, version: int, progress: Progress) -> Statement:
+def move_on(bulk: UUID, version: int, progress: Progress) -> Statement[StoredBulk]:
     """Store the progress, as read at this version. Returns no row if another leader has advanced the operation."""
-    return Statement(_MOVE_ON, {"id": bulk, "version": version, **asdict(progress), "behind": list(progress.behind)})
+    return Statement(
+        _MOVE_ON, {"id": bulk, "version": version, **asdict(progress), "behind": list(progress.behind)}, StoredBulk
+    )

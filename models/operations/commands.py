@@ -13,13 +13,15 @@ import psycopg
 
 from models import control_requests, idle_ends, moves
 from models.calendar import windows
+from models.control_requests import Request
 from models.errors import OnceUnknown
 from models.lifecycle import TERMINAL, Reason, Status
 from models.runs import retry as retrying
 from models.runs import successors
 from models.runs.enqueue import enqueue
-from models.runtime.database import Row
+from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.run_state import ResolvedWait, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,10 @@ class CommandResult:
     `run_state` is the run as the command found it, if it read the run; `over` has the waits that ended.
     """
 
-    events: Sequence[Row] = ()
-    asked: Row | None = None
-    run_state: Row | None = None
-    over: Sequence[Row] = ()
+    events: Sequence[StoredEvent] = ()
+    asked: Request | None = None
+    run_state: RunState | None = None
+    over: Sequence[ResolvedWait] = ()
 
     @property
     def did(self) -> bool:
@@ -42,9 +44,9 @@ class CommandResult:
     @property
     def worker(self) -> UUID | None:
         """Return the worker to wake, because of a request or because a wait of the run that it executes is over."""
-        if self.over and self.run_state and self.run_state["lease_worker"]:
-            return UUID(str(self.run_state["lease_worker"]))
-        return self.asked.get("lease_worker") if self.asked else None
+        if self.over and self.run_state and self.run_state.lease_worker:
+            return self.run_state.lease_worker
+        return self.asked.lease_worker if self.asked else None
 
 
 def cancel(
@@ -65,9 +67,9 @@ def pause(
     run_state = waits.lock_run(run, tenant).one(connection)
     if run_state is None:
         return None
-    if run_state["status"] in TERMINAL or run_state["pause_kind"] == "user":
+    if run_state.status in TERMINAL or run_state.pause_kind == "user":
         return CommandResult(run_state=run_state)
-    if run_state["status"] == Status.RUNNING and not run_state["lease_worker"]:
+    if run_state.status == Status.RUNNING and not run_state.lease_worker:
         event = moves.pause_idle(run, by=by, comment=comment).one(connection)
         return CommandResult([event] if event else [], run_state=run_state)
     return CommandResult(
@@ -85,7 +87,7 @@ def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: s
     if run_state is None:
         return None
     taken_back = control_requests.take_pause_back(run).one(connection)
-    if run_state["pause_kind"] == "user":
+    if run_state.pause_kind == "user":
         event = moves.resume(run, reason=Reason.BY_USER, by=by).one(connection)
         return CommandResult([event] if event else [], taken_back, run_state)
     over = _end_pauses(connection, run_state, by)
@@ -94,19 +96,17 @@ def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: s
     )
 
 
-def _end_pauses(connection: psycopg.Connection[Any], run_state: Row, by: str) -> list[Row]:
+def _end_pauses(connection: psycopg.Connection[Any], run_state: RunState, by: str) -> list[ResolvedWait]:
     """End the agent's own pause, or one for the run's code. Return the waits that are over.
 
     An executing run keeps its status: its agent receives the end of the pause. So one call ends a requested pause together with
     the agent's own, whether or not the run has parked by then. A requested cancel beats both.
     """
-    parked = run_state["status"] in (Status.PAUSED, Status.AUTH_REQUIRED)
-    executes = run_state["lease_worker"] is not None and run_state["control_request"] != "cancel"
+    parked = run_state.status in (Status.PAUSED, Status.AUTH_REQUIRED)
+    executes = run_state.lease_worker is not None and run_state.control_request != "cancel"
     if not parked and not executes:
         return []
-    return waits.resolve(run_state["id"], run_state["epoch"], ("code", "user"), outcome="resumed", by=by).all(
-        connection
-    )
+    return waits.resolve(run_state.id, run_state.epoch, ("code", "user"), outcome="resumed", by=by).all(connection)
 
 
 def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, created_by: UUID) -> CommandResult:
@@ -114,12 +114,12 @@ def retry(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, create
 
     Empty if the run has not ended, its window was deleted, or the outcome of a step that executes at most once is unknown.
     """
-    row = successors.whole(run).one(connection)
-    if row is None or row["tenant"] != tenant or row["status"] not in TERMINAL:
+    before = successors.whole(run).one(connection)
+    if before is None or before.tenant != tenant or before.status not in TERMINAL:
         return CommandResult()
-    new = successors.successor(row, retry_of=run, created_by=created_by)
+    new = successors.successor(before, retry_of=run, created_by=created_by)
     try:
-        copies = retrying.begin(connection, row, new.id)
+        copies = retrying.begin(connection, before, new.id)
     except OnceUnknown:
         return CommandResult()
     if windows.missing(connection, [new.window] if new.window else []):

@@ -6,10 +6,10 @@ made again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -19,9 +19,9 @@ from models.calendar.recurrence import Recurrence, check_timezone
 from models.operations.firing_times import due
 from models.runs.enqueue import DEFAULT_TIMEOUT_MS, NewRun, enqueue
 from models.runs.public_event import timestamp
-from models.runtime.database import Row
 from models.sql.locking import locked_first
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 MOST_OPEN = 100
 
@@ -78,11 +78,30 @@ _LET_GO = f"""
 
 
 @dataclass(frozen=True, slots=True)
+class LockedSchedule:
+    """A schedule whose row this transaction holds; `now` is the database's clock."""
+
+    tenant: str
+    name: str
+    cron: str
+    timezone: str
+    agent: str
+    request: Any
+    overlap: str
+    catch_up: Literal["none", "last"]
+    paused: bool
+    open_runs: Sequence[UUID]
+    created_by: UUID | None
+    next_at: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Fired:
     """Result of a firing: its time, and the new run's first event unless it was skipped."""
 
     at: datetime | None
-    event: Row | None
+    event: StoredEvent | None
 
 
 # Makes or replaces the schedule.
@@ -99,9 +118,9 @@ _PUT = """
 _DELETE = "DELETE FROM schedule WHERE tenant = %(tenant)s AND name = %(name)s RETURNING name"
 
 
-def current(tenant: str, name: str) -> Statement:
+def current(tenant: str, name: str) -> Statement[LockedSchedule]:
     """Lock a schedule and read it, with `now`; it cannot fire while it is put. Returns no row if it is missing."""
-    return Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None})
+    return Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None}, LockedSchedule)
 
 
 def put(
@@ -117,16 +136,16 @@ def put(
     paused: bool,
     next_at: datetime | None,
     by: UUID | None,
-) -> Statement:
+) -> Statement[str]:
     """Make or replace a schedule that fires at `next_at` unless paused; `request` is JSON text of the function `request`."""
     given = {"cron": cron, "timezone": timezone, "agent": agent, "request": request, "overlap": overlap}
     then = {"catch_up": catch_up, "paused": paused, "next_at": next_at, "by": by}
-    return Statement(_PUT, {"tenant": tenant, "name": name, **given, **then})
+    return Statement(_PUT, {"tenant": tenant, "name": name, **given, **then}, str)
 
 
-def delete(tenant: str, name: str) -> Statement:
+def delete(tenant: str, name: str) -> Statement[str]:
     """Delete a schedule; the runs that it made continue. Returns no row if it is missing."""
-    return Statement(_DELETE, {"tenant": tenant, "name": name})
+    return Statement(_DELETE, {"tenant": tenant, "name": name}, str)
 
 
 def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: datetime) -> Fired | None:
@@ -135,52 +154,52 @@ def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: date
     Raises ValueError if this machine does not know the schedule's time zone.
     """
     with connection.transaction():
-        row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": seen}).one(connection)
+        row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": seen}, LockedSchedule).one(connection)
         if row is None:
             return None
-        check_timezone(row["timezone"])
-        then = due(Recurrence(row["cron"], row["timezone"]), seen, row["now"], row["catch_up"])
+        check_timezone(row.timezone)
+        then = due(Recurrence(row.cron, row.timezone), seen, row.now, row.catch_up)
         running = _running(connection, row)
         made = None if then.at is None else _make(connection, row, then.at, running)
-        still_open = [*running, *([made["run_id"]] if made else [])]
+        still_open = [*running, *([made.run_id] if made else [])]
         moved = {"tenant": tenant, "name": name, "next_at": then.following, "at": then.at, "open": still_open}
-        Statement(_MOVE_ON, moved).one(connection)
+        Statement(_MOVE_ON, moved, LockedSchedule).one(connection)
     return Fired(then.at, made)
 
 
-def run_now(connection: psycopg.Connection[Any], tenant: str, name: str) -> Row | None:
+def run_now(connection: psycopg.Connection[Any], tenant: str, name: str) -> StoredEvent | None:
     """Make a run immediately in the caller's transaction, whatever runs. Return its first event. None: no such schedule."""
-    row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None}).one(connection)
+    row = Statement(_LOCK, {"tenant": tenant, "name": name, "seen": None}, LockedSchedule).one(connection)
     if row is None:
         return None
     running = _running(connection, row)
-    new = new_run(connection, row, row["now"])
+    new = new_run(connection, row, row.now)
     made = enqueue(connection, tenant, [new])[0]
-    _note(connection, row, row["now"], "by_hand", new.id)
+    _note(connection, row, row.now, "by_hand", new.id)
     Statement(_KEEP_OPEN, {"tenant": tenant, "name": name, "open": [*running, new.id][-MOST_OPEN:]}).one(connection)
     return made
 
 
-def stop(tenant: str, name: str, seen: datetime) -> Statement:
+def stop(tenant: str, name: str, seen: datetime) -> Statement[str]:
     """Stop a schedule whose next time this machine cannot compute; putting the schedule again starts it again."""
-    return Statement(_STOP, {"tenant": tenant, "name": name, "seen": seen})
+    return Statement(_STOP, {"tenant": tenant, "name": name, "seen": seen}, str)
 
 
-def let_go() -> Statement:
+def let_go() -> Statement[str]:
     """Release runs that waited for the one before them. The rows are their queues."""
-    return Statement(_LET_GO, {})
+    return Statement(_LET_GO, {}, str)
 
 
-def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: datetime) -> NewRun:
+def new_run(connection: psycopg.Connection[Any], row: LockedSchedule, at: datetime) -> NewRun:
     """Return the run that a schedule makes, with its agent's own queue and time limit unless the schedule has others.
 
     Its metadata name the schedule and the time, unless they have these names already.
     """
-    asked = row["request"]["run"]
-    agent = Statement(_AGENT, {"name": row["agent"]}).one(connection) or {"queue": "default", "timeout_ms": None}
-    known = {"schedule": row["name"], "scheduledFor": timestamp(at) or ""}
+    asked = row.request["run"]
+    agent = Statement(_AGENT, {"name": row.agent}).one(connection) or {"queue": "default", "timeout_ms": None}
+    known = {"schedule": row.name, "scheduledFor": timestamp(at) or ""}
     return NewRun(
-        agent=row["agent"],
+        agent=row.agent,
         queue=asked["queue"] or agent["queue"],
         input=asked["input"],
         priority=asked["priority"],
@@ -194,31 +213,35 @@ def new_run(connection: psycopg.Connection[Any], row: Mapping[str, Any], at: dat
         expires_in_ms=asked.get("expires_in_ms"),
         concurrency_key=asked.get("concurrency_key"),
         on_conflict=asked.get("on_conflict", "queue"),
-        created_by=row["created_by"],
+        created_by=row.created_by,
     )
 
 
-def _make(connection: psycopg.Connection[Any], row: Row, at: datetime, running: list[UUID]) -> Row | None:
+def _make(
+    connection: psycopg.Connection[Any], row: LockedSchedule, at: datetime, running: list[UUID]
+) -> StoredEvent | None:
     """Make the run of a firing and return its first event, or record that it was skipped."""
-    if running and (row["overlap"] == "skip" or len(running) >= MOST_OPEN):
+    if running and (row.overlap == "skip" or len(running) >= MOST_OPEN):
         _note(connection, row, at, "skipped", None)
         return None
     new = new_run(connection, row, at)
     if not _note(connection, row, at, "fired", new.id):
         return None
-    [made] = enqueue(connection, row["tenant"], [new])
+    [made] = enqueue(connection, row.tenant, [new])
     if running:
         Statement(_HOLD_BACK, {"run": new.id}).one(connection)
     return made
 
 
-def _note(connection: psycopg.Connection[Any], row: Row, at: datetime, outcome: str, run: UUID | None) -> bool:
-    noted = {"tenant": row["tenant"], "name": row["name"], "at": at, "outcome": outcome, "run": run}
+def _note(
+    connection: psycopg.Connection[Any], row: LockedSchedule, at: datetime, outcome: str, run: UUID | None
+) -> bool:
+    noted = {"tenant": row.tenant, "name": row.name, "at": at, "outcome": outcome, "run": run}
     return Statement(_NOTE, noted).one(connection) is not None
 
 
-def _running(connection: psycopg.Connection[Any], row: Row) -> list[UUID]:
-    return [run["id"] for run in Statement(_OPEN, {"runs": row["open_runs"]}).all(connection)]
+def _running(connection: psycopg.Connection[Any], row: LockedSchedule) -> list[UUID]:
+    return Statement(_OPEN, {"runs": row.open_runs}, UUID).all(connection)
 
 
 def request(run: NewRun, given: Mapping[str, Any], *, queue: str | None, timeout_ms: int | None) -> str:

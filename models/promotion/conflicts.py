@@ -1,6 +1,7 @@
 """Runs that find no place of their key free and do not wait for one, and the earlier runs that keep them from it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL
@@ -42,16 +43,35 @@ _ANY_RIVAL = f"""
     """
 
 
-def impatient(runs: Sequence[UUID]) -> Statement:
+@dataclass(frozen=True, slots=True)
+class ImpatientRun:
+    """A run that finds no place of its key free and does not want to wait; `on_conflict` says what it wants instead."""
+
+    id: UUID
+    tenant: str
+    line: str
+    on_conflict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A locked earlier run of the same key, and the worker that executes it, if one does."""
+
+    id: UUID
+    tenant: str
+    lease_worker: UUID | None
+
+
+def impatient(runs: Sequence[UUID]) -> Statement[ImpatientRun]:
     """Find those of these runs that never began, wait for a place of their key, and are not to wait (`onConflict`)."""
-    return Statement(_IMPATIENT, {"runs": list(runs)})
+    return Statement(_IMPATIENT, {"runs": list(runs)}, ImpatientRun)
 
 
-def rivals(run: UUID, line: str) -> Statement:
+def rivals(run: UUID, line: str) -> Statement[Rival]:
     """Lock earlier runs that hold a place of the line or wait for one, and whose cancel is not requested."""
-    return Statement(_RIVALS, {"run": run, "line": line})
+    return Statement(_RIVALS, {"run": run, "line": line}, Rival)
 
 
-def any_rival(run: UUID, line: str) -> Statement:
+def any_rival(run: UUID, line: str) -> Statement[UUID]:
     """Find one such run without a lock."""
-    return Statement(_ANY_RIVAL, {"run": run, "line": line})
+    return Statement(_ANY_RIVAL, {"run": run, "line": line}, UUID)

@@ -78,24 +78,24 @@ _LET_GO = """
     """
 
 
-def count_in(queue: str) -> Statement:
+def count_in(queue: str) -> Statement[UUID]:
     """Assign places, beyond the limit too, to runs in flight that were promoted before their queue limited tenants."""
-    return Statement(_COUNT_IN, {"queue": queue})
+    return Statement(_COUNT_IN, {"queue": queue}, UUID)
 
 
-def count_later(queue: str) -> Statement:
+def count_later(queue: str) -> Statement[int]:
     """Queue another check of the queue if such a run is left. Returns no row if none is left."""
-    return Statement(_COUNT_LATER, {"queue": queue})
+    return Statement(_COUNT_LATER, {"queue": queue}, int)
 
 
-def take_back(runs: Sequence[UUID]) -> Statement:
+def take_back(runs: Sequence[UUID]) -> Statement[UUID]:
     """Take places beyond the limit back in the lines of these runs, from runs that do not execute yet.
 
     Those runs ask again, and the lines of their queue are checked. The rows are all runs with a place too many, these or others.
     """
-    return Statement(_TAKE_BACK, {"runs": list(runs)})
+    return Statement(_TAKE_BACK, {"runs": list(runs)}, UUID)
 
 
-def let_go(queue: str) -> Statement:
+def let_go(queue: str) -> Statement[UUID]:
     """Recheck parked runs that hold keys after `hold_keys` was switched off. The rows are these runs."""
-    return Statement(_LET_GO, {"queue": queue})
+    return Statement(_LET_GO, {"queue": queue}, UUID)

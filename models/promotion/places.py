@@ -25,6 +25,42 @@ BATCH = 500
 LOOKED_AT = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceChange:
+    """A reason to check places: a run that asks for or frees some, or a queue whose limits changed."""
+
+    id: int
+    run_id: UUID | None
+    queue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentRun:
+    """A run that waits in a line now, or (`line` is None) holds all places that it needs."""
+
+    id: UUID
+    queue: str
+    line: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineHead:
+    """A run at the head of a line. `left_out` says that another transaction has locked it, so it did not get its place."""
+
+    id: UUID
+    line: str
+    left_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLimits:
+    """How many places each line of one queue has; None: no limit."""
+
+    name: str
+    key_limit: int | None
+    tenant_limit: int | None
+
+
 def given_up(line: str) -> str:
     """Return the condition that a run which gives up its place in `line` also loses the place of the row.
 
@@ -140,29 +176,29 @@ _LINE_UP = f"""
     """
 
 
-def changes() -> Statement:
+def changes() -> Statement[PlaceChange]:
     """Read the changes that need a check, the oldest first."""
-    return Statement(_CHANGES, {})
+    return Statement(_CHANGES, {}, PlaceChange)
 
 
-def lock(runs: Sequence[UUID]) -> Statement:
+def lock(runs: Sequence[UUID]) -> Statement[UUID]:
     """Lock runs in the order of their ids. The rows leave out runs that another transaction has locked."""
-    return Statement(_LOCK, {"runs": list(runs)})
+    return Statement(_LOCK, {"runs": list(runs)}, UUID)
 
 
-def done(changes: Sequence[int], locked: Sequence[UUID]) -> Statement:
+def done(changes: Sequence[int], locked: Sequence[UUID]) -> Statement[int]:
     """Delete changes of these locked runs, of deleted runs, and of queues."""
-    return Statement(_DONE, {"changes": list(changes), "locked": list(locked)})
+    return Statement(_DONE, {"changes": list(changes), "locked": list(locked)}, int)
 
 
-def free(runs: Sequence[UUID]) -> Statement:
+def free(runs: Sequence[UUID]) -> Statement[str]:
     """Free the places of locked runs that ended, parked or are held. The rows are their lines."""
-    return Statement(_FREE, {"runs": list(runs)})
+    return Statement(_FREE, {"runs": list(runs)}, str)
 
 
-def send(runs: Sequence[UUID]) -> Statement:
+def send(runs: Sequence[UUID]) -> Statement[SentRun]:
     """Send locked runs that ask for places to the next line they need; `line` is None for those that hold all and are ready."""
-    return Statement(_SEND, {"runs": list(runs)})
+    return Statement(_SEND, {"runs": list(runs)}, SentRun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,39 +209,39 @@ class ClosedGates:
     agents: frozenset[str] = frozenset()
 
 
-def admit(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
+def admit(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement[LineHead]:
     """Assign the free places of these lines to their heads, which then ask for the next place. A limit of None is no limit."""
-    return Statement(_ADMIT, _lines(limits, shut))
+    return Statement(_ADMIT, _lines(limits, shut), LineHead)
 
 
-def give_way(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement:
+def give_way(limits: Mapping[str, int | None], shut: ClosedGates) -> Statement[str]:
     """Take places of these full lines back from runs that must yield to the head. The rows are lines with a free place."""
-    return Statement(_GIVE_WAY, _lines(limits, shut))
+    return Statement(_GIVE_WAY, _lines(limits, shut), str)
 
 
-def limits() -> Statement:
+def limits() -> Statement[PlaceLimits]:
     """Read how many places the lines of each queue have."""
-    return Statement(_LIMITS, {})
+    return Statement(_LIMITS, {}, PlaceLimits)
 
 
-def next_line(after: str) -> Statement:
+def next_line(after: str) -> Statement[str]:
     """Read the next line (or other gate) after this one that a run waits for."""
-    return Statement(_NEXT_LINE, {"after": after})
+    return Statement(_NEXT_LINE, {"after": after}, str)
 
 
-def again(run: UUID) -> Statement:
+def again(run: UUID) -> Statement[int]:
     """Queue the run for another placement check."""
-    return Statement(_AGAIN, {"run": run})
+    return Statement(_AGAIN, {"run": run}, int)
 
 
-def strays(runs: Sequence[UUID]) -> Statement:
+def strays(runs: Sequence[UUID]) -> Statement[UUID]:
     """Find those of these runs that became ready before their queue limited tenants: they hold no place of their tenant."""
-    return Statement(_STRAYS, {"runs": list(runs)})
+    return Statement(_STRAYS, {"runs": list(runs)}, UUID)
 
 
-def line_up(runs: Sequence[UUID]) -> Statement:
+def line_up(runs: Sequence[UUID]) -> Statement[UUID]:
     """Make ready runs ask for the places that they lack."""
-    return Statement(_LINE_UP, {"runs": list(runs)})
+    return Statement(_LINE_UP, {"runs": list(runs)}, UUID)
 
 
 def _lines(limits: Mapping[str, int | None], shut: ClosedGates) -> dict[str, list[str] | list[int]]:

@@ -5,6 +5,7 @@ and epoch: a lost or doubled ticket costs latency, nothing else.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.blocked_on import BLOCKED_UNTIL, DECLINED, NOT_BEFORE, PLACE
@@ -105,42 +106,61 @@ RESUMED_IN_A_ROW = 3
 """Of four consecutive promotions of a queue at least one is of a new run, while a new run waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket to publish: the right to claim this run at this epoch. `ticket_n` counts how often it was published."""
+
+    id: UUID
+    epoch: int
+    ticket_n: int
+    agent: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnTicket:
+    """A run whose ticket was taken back before a worker claimed it."""
+
+    id: UUID
+    queue: str
+
+
 def promote(
     runs: Sequence[UUID], tags: Sequence[float | None] | None = None, *, slot_s: float | None = None
-) -> Statement:
+) -> Statement[Ticket]:
     """Promote those of these runs that still wait: each gets a ticket and the next epoch. The rows are the tickets, unordered.
 
     `tags` are the next tags of runs that had started before (None: unchanged). `slot_s` is the length of the slots that count
     starts of new runs, for a queue with a rate.
     """
     next_tags = [None] * len(runs) if tags is None else list(tags)
-    return Statement(_PROMOTE, {"runs": list(runs), "tags": next_tags, "slot_s": slot_s})
+    return Statement(_PROMOTE, {"runs": list(runs), "tags": next_tags, "slot_s": slot_s}, Ticket)
 
 
-def republish(queue: str) -> Statement:
+def republish(queue: str) -> Statement[Ticket]:
     """Renew the unclaimed tickets of a queue after 5 s, doubled by each try up to 60 s. The rows are the tickets to publish."""
-    return Statement(_REPUBLISH, {"queue": queue})
+    return Statement(_REPUBLISH, {"queue": queue}, Ticket)
 
 
-def decline(run: UUID, epoch: int, *, draining: bool) -> Statement:
+def decline(run: UUID, epoch: int, *, draining: bool) -> Statement[UUID]:
     """Decline a ticket: the run is ready again immediately if the worker drains, otherwise behind a short back-off gate.
 
     The gate opens at a random time: workers fetch in a rhythm, and a ticket in the same rhythm would always meet the same worker.
     """
     gate = None if draining else DECLINED
-    return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1})
+    return Statement(_DECLINE, {"run": run, "epoch": epoch, "gate": gate, "back_off_s": None if draining else 1}, UUID)
 
 
-def withdraw(*, windows: list[str], queues: list[str], agents: list[str]) -> Statement:
+def withdraw(*, windows: list[str], queues: list[str], agents: list[str]) -> Statement[WithdrawnTicket]:
     """Withdraw the unclaimed tickets of runs whose gate closed: they are ready again, and promoted when it opens."""
-    return Statement(_WITHDRAW, {"windows": windows, "queues": queues, "agents": agents})
+    return Statement(_WITHDRAW, {"windows": windows, "queues": queues, "agents": agents}, WithdrawnTicket)
 
 
-def lift() -> Statement:
+def lift() -> Statement[str]:
     """Open the gates that are due: of declined tickets, and of runs with `notBefore`. The rows are the queues of the runs."""
-    return Statement(_LIFT, {})
+    return Statement(_LIFT, {}, str)
 
 
-def next_lift() -> Statement:
+def next_lift() -> Statement[float]:
     """Read in how many seconds the next of these gates opens, or None if none is closed."""
-    return Statement(_NEXT_LIFT, {})
+    return Statement(_NEXT_LIFT, {}, float)

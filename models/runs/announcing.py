@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from models.runs.public_event import public
 from models.runtime.bus import PROMOTE, worker_channel
-from models.runtime.database import Row
+from models.stored_event import StoredEvent
+from models.waiting.run_state import RunState
 
 
 class Publisher(Protocol):
@@ -15,15 +16,15 @@ class Publisher(Protocol):
     def wake_up(self, channel: str, text: str = "") -> None: ...
 
 
-def announce(bus: Publisher, run_state: Row, events: Sequence[Row]) -> None:
+def announce(bus: Publisher, run_state: RunState, events: Sequence[StoredEvent]) -> None:
     """Publish the result of a transaction that began with `waits.lock_run`; call it after the commit.
 
-    `run_state` is the row of the knock. The worker that executes the run fetches what is over, also when no event says so: a
-    timer or a signal has none. The wake-ups go first: events are gathered for some milliseconds.
+    `run_state` is the row that was locked. The worker that executes the run fetches the outcomes, also if no event tells of
+    them: a timer and a signal have none. The wake-ups go first, because events are gathered for some milliseconds.
     """
-    if run_state["lease_worker"] is not None:
-        bus.wake_up(worker_channel(run_state["lease_worker"]))
+    if run_state.lease_worker is not None:
+        bus.wake_up(worker_channel(run_state.lease_worker))
     elif events:
-        bus.wake_up(PROMOTE, run_state["queue"])
+        bus.wake_up(PROMOTE, run_state.queue)
     for event in events:
-        bus.publish_event(run_state["tenant"], public(event))
+        bus.publish_event(run_state.tenant, public(event))

@@ -14,13 +14,14 @@ import psycopg
 from models import control_requests, idle_ends
 from models.lifecycle import Reason
 from models.runs import recording
-from models.runs.effects import EffectResult
+from models.runs.effects import EffectResult, OutboxRow, Target
 from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence, Limits, StepRecord
 from models.runtime.database import Row
 from models.sql.fence import UNDER_FENCE
 from models.sql.locking import locked_first
 from models.statement import Statement
+from models.stored_event import StoredEvent, Written
 from models.waiting import waits
 
 RESERVED = "taxiway."
@@ -87,23 +88,22 @@ class Spawn:
     in_flight: str | None = None
     own_priority: bool = False
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction. Returns no row if the fence has passed or a limit of the run is reached.
+    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
+        """Execute it in the caller's transaction. Returns None if the fence has passed or a limit of the run is reached.
 
-        The row's `more` has the children's first events.
+        The events are the step's, then the children's first ones.
         """
         at = {"run": self.fence.run, "epoch": self.fence.epoch, "worker": self.fence.worker}
         parent = Statement(_EXPECT, {**at, "count": len(self.children), "most": self.most_children}).one(connection)
         if parent is None:
             return None
-        row = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight).one(connection)
+        recorded = recording.step(self.fence, self.n, self.record, self.limits, self.in_flight)
+        step = Statement(recorded.sql, recorded.params, StoredEvent).one(connection)
         level = Statement(_LEVEL, {"run": self.fence.run, "most": self.most_levels}).one(connection)
-        if row is None or level is None:
-            raise psycopg.Rollback  # rolls the caller's transaction back: its answer is no row
-        return {
-            **row,
-            "more": enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children]),
-        }
+        if step is None or level is None:
+            raise psycopg.Rollback  # the caller's transaction is rolled back, and that is its answer
+        first = enqueue(connection, parent["tenant"], [self._born(child, parent) for child in self.children])
+        return Written([step, *first])
 
     def _born(self, child: NewRun, parent: Row) -> NewRun:
         asks = parent["approval_strategy"] == "ON_TOOL_CALL"
@@ -118,34 +118,36 @@ class Spawn:
         )
 
 
-def hear(connection: psycopg.Connection[Any], parent: Row, rows: Sequence[Row]) -> EffectResult:
+def hear(connection: psycopg.Connection[Any], parent: Target, rows: Sequence[OutboxRow]) -> EffectResult:
     """Deliver the ends of children to their parent: it resumes if it waits for them, otherwise the ends are kept until it does.
 
     `parent` is the locked run row. A parent that has ended itself gets nothing.
     """
-    if parent["finished_at"] is not None:
+    if parent.finished_at is not None:
         return EffectResult()
-    run_state = waits.lock_run(parent["id"], parent["tenant"]).one(connection)
+    run_state = waits.lock_run(parent.id, parent.tenant).one(connection)
     assert run_state is not None, "its row is locked"
-    Statement(_KEEP_ENDS, {"run": parent["id"], "rows": [row["id"] for row in rows]}).all(connection)
-    over = waits.deliver(parent["id"]).all(connection)
+    Statement(_KEEP_ENDS, {"run": parent.id, "rows": [row.id for row in rows]}).all(connection)
+    over = waits.deliver(parent.id).all(connection)
     return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))
 
 
-def cancel(connection: psycopg.Connection[Any], parent: Row, _: Sequence[Row], *, grace_ms: int) -> EffectResult:
+def cancel(
+    connection: psycopg.Connection[Any], parent: Target, _: Sequence[OutboxRow], *, grace_ms: int
+) -> EffectResult:
     """Cancel children of a canceled run, CANCELED_AT_ONCE at a time. Their ends write the rows that cancel their own children.
 
     No child is missed: children are inserted under the lock of the parent's row and under its fence. So each child was committed
     before the cancel, and with it before the row that is folded here; none can follow.
     """
-    events: list[Row] = []
+    events: list[StoredEvent] = []
     workers: list[UUID] = []
-    for child in Statement(_TO_CANCEL, {"run": parent["id"]}).all(connection):
+    for child in Statement(_TO_CANCEL, {"run": parent.id}).all(connection):
         whose = (child["id"], child["tenant"])
         if child["lease_worker"] is None:
             end = idle_ends.cancel_idle(connection, *whose, reason=Reason.BY_PARENT, by=None, comment=None)
             events += [end] if end else []
         elif control_requests.request_cancel(*whose, by=None, comment=None, grace_ms=grace_ms).one(connection):
             workers.append(child["lease_worker"])
-    left = Statement(_ANY_LEFT, {"run": parent["id"]}).one(connection)
+    left = Statement(_ANY_LEFT, {"run": parent.id}).one(connection)
     return EffectResult(events, workers, done=left is None)

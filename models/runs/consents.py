@@ -1,23 +1,22 @@
-"""What one consent means to other runs that wait for the same grant: each goes on, if the grant gives all that it asks for."""
+"""Effect of one consent on other runs that wait for the same grant: each continues if the grant has all scopes it needs."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
-from models.runs.effects import EffectResult
-from models.runtime.database import Row
+from models.runs.effects import EffectResult, OutboxRow, Target
 from models.waiting import waits
 
 
-def hear(connection: psycopg.Connection[Any], run: Row, _: Sequence[Row]) -> EffectResult:
-    """Tell a run that a grant was given: its waits for it are over, as far as the grant, as it is now, has their scopes.
+def hear(connection: psycopg.Connection[Any], run: Target, _: Sequence[OutboxRow]) -> EffectResult:
+    """End a run's waits for a grant that was given, as far as the grant, as it is now, has their scopes.
 
-    `run` is the locked run row. However many consents it is told of, it goes on once.
+    `run` is the locked run row. However many consents reach it, it continues once.
     """
-    if run["finished_at"] is not None:
+    if run.finished_at is not None:
         return EffectResult()
-    run_state = waits.lock_run(run["id"], run["tenant"]).one(connection)
+    run_state = waits.lock_run(run.id, run.tenant).one(connection)
     assert run_state is not None, "its row is locked"
-    over = waits.authorize(run["id"]).all(connection)
+    over = waits.authorize(run.id).all(connection)
     return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))

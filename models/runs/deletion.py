@@ -1,4 +1,4 @@
-"""Forgets runs for good, each with everything that belongs to it: there is never a part of a run."""
+"""Deletion of runs, each with everything that belongs to it: no part of a run is ever left."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from models.statement import Statement
 BELONGING = ("label", "payload", "step", "event", "log", "wait", "signal", "place", "expiry", "turn", "held")
 """Tables whose rows belong to the run that `run_id` names, and are found by it."""
 
-# Whoever is deciding about a run, or trying it again, keeps it. Locked in the order of their ids.
+# A transaction that changes a run, or retries it, keeps it. Locked in the order of their ids.
 _LOCK = locked_first("SELECT id FROM run WHERE id = ANY(%(runs)s) AND finished_at IS NOT NULL")
 # By the key of `delivery`, which begins with the webhook.
 _DELIVERIES = """
@@ -23,9 +23,9 @@ _RUNS = "DELETE FROM run WHERE id = ANY(%(runs)s)"
 
 
 def forget(connection: psycopg.Connection[Any], runs: Sequence[UUID]) -> list[UUID]:
-    """Delete those of these runs that have ended and that nobody is holding, in one transaction; gives their ids."""
+    """Delete those of these runs that have ended and are not locked, in one transaction. Return their ids."""
     with connection.transaction(), connection.cursor() as cursor:
-        gone = [row["id"] for row in Statement(_LOCK, {"runs": list(runs)}).all(connection)]
+        gone = Statement(_LOCK, {"runs": list(runs)}, UUID).all(connection)
         if gone:
             cursor.execute(_DELIVERIES, {"runs": gone})
             for table in BELONGING:

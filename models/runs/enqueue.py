@@ -1,4 +1,4 @@
-"""Accepts runs: the rows of a new run, its labels and its first event, in one statement.
+"""Acceptance of runs: the rows of a new run, its labels and its first event, in one statement.
 
 The fair-queueing tag is assigned here, once: `max(virtual time, tenant's last tag) + 1 / weight` for each run, both those of
 the queue and the priority, so that a tenant with a long backlog cannot overtake another's single run. A batch takes its tags at
@@ -20,8 +20,8 @@ import psycopg
 from models.blocked_on import NOT_BEFORE, PLACE
 from models.ids import new_id
 from models.lifecycle import MOVES, Verb
-from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 DEFAULT_TIMEOUT_MS = 3_600_000
 
@@ -110,7 +110,7 @@ def _labels(runs: Sequence[NewRun]) -> list[tuple[UUID, str, str, str]]:
     return tags + [(run.id, "metadata", name, value) for run in runs for name, value in run.metadata.items()]
 
 
-def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -> Statement:
+def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -> Statement[StoredEvent]:
     labels = _labels(runs)
     params: dict[str, Any] = {
         "tenant": tenant, "queue": queue, "priority": priority, "count": float(len(runs)),
@@ -126,17 +126,17 @@ def _statement(tenant: str, queue: str, priority: int, runs: Sequence[NewRun]) -
         "label_kinds": [label[1] for label in labels], "label_names": [label[2] for label in labels],
         "label_values": [label[3] for label in labels],
     }  # fmt: skip
-    return Statement(_ENQUEUE, params)
+    return Statement(_ENQUEUE, params, StoredEvent)
 
 
-def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[Row]:
-    """Insert the runs in the caller's transaction, QUEUED and ready; gives their first events' rows, in any order."""
-    rows: list[Row] = []
+def enqueue(connection: psycopg.Connection[Any], tenant: str, runs: Sequence[NewRun]) -> list[StoredEvent]:
+    """Insert the runs in the caller's transaction, QUEUED and ready. Return their first events, in any order."""
+    rows: list[StoredEvent] = []
     for (queue, priority), group in groupby(sorted(runs, key=_line), key=_line):
         rows += _statement(tenant, queue, priority, list(group)).all(connection)
     return rows
 
 
 def _line(run: NewRun) -> tuple[str, int]:
-    """Say in which fair order the run stands; tenants' places in them are taken in this order, by everybody."""
+    """Return the fair order that the run belongs to; every transaction takes tenants' tags in this order."""
     return run.queue, run.priority

@@ -1,4 +1,4 @@
-"""Ends runs whose time to begin is over. The claim looks at that time as well, so that nothing begins after it."""
+"""Expiration of runs whose time to begin is over. The claim checks that time as well, so nothing begins after it."""
 
 from typing import Any
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 import psycopg
 
 from models import moves
-from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 BATCH = 200
 
@@ -16,18 +16,18 @@ _NEXT = "SELECT extract(epoch FROM min(at) - now())::float AS seconds FROM expir
 _OVER = "DELETE FROM expiry WHERE run_id = %(run)s RETURNING run_id"
 
 
-def due() -> Statement:
+def due() -> Statement[UUID]:
     """Read the runs whose time is over, started or not."""
-    return Statement(_DUE, {})
+    return Statement(_DUE, {}, UUID)
 
 
-def next_due() -> Statement:
-    """Say in how many seconds the next run's time is over; None: there is none."""
-    return Statement(_NEXT, {})
+def next_due() -> Statement[float]:
+    """Read in how many seconds the next run's time is over; None if no run has such a time."""
+    return Statement(_NEXT, {}, float)
 
 
-def end(connection: psycopg.Connection[Any], run: UUID, error: str) -> Row | None:
-    """Fail the run if it has not begun; gives its last event. None: it began in time, or had ended."""
+def end(connection: psycopg.Connection[Any], run: UUID, error: str) -> StoredEvent | None:
+    """Fail the run if it has not begun. Return its last event, or None if it began in time or has ended."""
     with connection.transaction():
         row = moves.expire(run, error=error).one(connection)
         Statement(_OVER, {"run": run}).one(connection)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from models.runs.recording import Fence
 from models.sql.fence import UNDER_FENCE
@@ -19,7 +20,11 @@ _FREE = f"""
     """
 
 
-def held(fence: Fence, by: Sequence[Mapping[str, Any]]) -> Statement:
+def held(fence: Fence, by: Sequence[Mapping[str, Any]]) -> Statement[UUID]:
     """Note what keeps the slot; nothing keeps it when `by` is empty. No row: the fence is passed, or nothing was noted."""
     at = {"run": fence.run, "epoch": fence.epoch, "worker": fence.worker}
-    return Statement(_HELD, {**at, "what": json.dumps(list(by), ensure_ascii=False)}) if by else Statement(_FREE, at)
+    return (
+        Statement(_HELD, {**at, "what": json.dumps(list(by), ensure_ascii=False)}, UUID)
+        if by
+        else Statement(_FREE, at, UUID)
+    )

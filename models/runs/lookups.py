@@ -5,10 +5,10 @@ that finds something opens the waits as `models.runs.opening` does, and what is 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from models.moves import NewWait
 from models.runs.recording import Fence
+from models.statement import Statement
 
 # Each part is one look into an index by the run's id, as far as it takes.
 NEWS = """
@@ -20,12 +20,13 @@ NEWS = """
     """
 
 
-def news_params(fence: Fence, new: Sequence[NewWait], enough: int) -> dict[str, Any]:
-    """Return the parameters of NEWS for waits that a run is about to park for; news is that so many of them may be over."""
+def news(fence: Fence, new: Sequence[NewWait], enough: int) -> Statement[bool]:
+    """Read whether `enough` of the waits that a run is about to park for may be over already."""
     names = [
         str(wait.request["signal"]) for wait in new if wait.kind in ("signal", "child") and "signal" in wait.request
     ]
-    return {"run": fence.run, "keys": [wait.key for wait in new], "signals": names, "enough": enough}
+    at = {"run": fence.run, "keys": [wait.key for wait in new], "signals": names, "enough": enough}
+    return Statement(NEWS, at, bool)
 
 
 def due(new: Sequence[NewWait]) -> int:

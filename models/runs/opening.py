@@ -7,19 +7,21 @@ then, in later statements, signals and grants are looked for, so that no wake-up
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
 from models.authorization import grants
 from models.moves import NewWait
 from models.runs.recording import Fence, Limits
-from models.runtime.database import Row
 from models.sql.events import question_json
 from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
+from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.run_state import ResolvedWait, RunState
 
 # Waits of a run are inserted by its own activation alone, one item after another: which keys are known may be read here.
 # `NOT IN` is one look at all keys of the run, however many are asked for.
@@ -51,7 +53,7 @@ _OPEN = f"""
         (SELECT count(*) FROM asked) > (SELECT count(*) FROM opened) + (SELECT count(*) FROM taken_over) AS over
     FROM fenced
     """
-# Each question that is still open is told by one event.
+# Each question that is still open gets one event.
 _TELL = f"""
     WITH opened AS (
         SELECT *, row_number() OVER (ORDER BY id) AS nth FROM wait
@@ -74,20 +76,43 @@ _ASKS_PEOPLE = frozenset({"approval", "authorization"})
 _ASKS_NOBODY = frozenset({"timer", "user"})
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Waits that were opened: their ids, the locked run, and whether some of those asked for are `over` already.
+
+    `events` are those of what followed in the same transaction.
+    """
+
+    id: UUID
+    tenant: str
+    epoch: int
+    status: str
+    pause_kind: str | None
+    queue: str
+    opened: Sequence[UUID]
+    over: bool
+    events: Sequence[StoredEvent] = ()
+
+    @property
+    def run_state(self) -> RunState:
+        """The run, as `waits.lock_run` would return it."""
+        return RunState(self.id, self.tenant, self.status, self.pause_kind, self.epoch, queue=self.queue)
+
+
 def opening(
     fence: Fence, n: int, new: Sequence[NewWait], limits: Limits, in_flight: str | None, *, due: bool = False
-) -> "Statement | Opening":
+) -> "Statement[Opened] | Opening":
     """Open waits under the fence of an activation: one statement where nothing but time or a user ends them.
 
-    With `due`, waits whose time is over are ended too, which the scheduler does otherwise. The row's `over` says whether some of
-    them are over already. No row: the fence is passed, or the run records no more.
+    With `due`, waits whose time is over are ended too, which is otherwise the scheduler's. Returns no row if the fence has
+    passed, or if the run has reached the limit of what it records.
     """
     params = {
         "run": fence.run, "epoch": fence.epoch, "worker": fence.worker, "n": n, "in_flight": in_flight,
         "max_bytes": limits.recorded_bytes,
         "waits": json.dumps([{**asdict(wait), "id": str(wait.id)} for wait in new], ensure_ascii=False),
     }  # fmt: skip
-    statement = Statement(_OPEN, params)
+    statement = Statement(_OPEN, params, Opened)
     alone = not due and all(wait.kind in _ASKS_NOBODY for wait in new)
     return statement if alone else Opening(statement, new, due)
 
@@ -98,39 +123,36 @@ class Opening:
     immediately, and people are asked for the rest.
     """
 
-    statement: Statement
+    statement: Statement[Opened]
     waits: Sequence[NewWait]
     due: bool = False
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction. The row is the first event, if there is one, and `more` are the others."""
-        row = self.statement.one(connection)
-        if row is None:
+    def one(self, connection: psycopg.Connection[Any]) -> Opened | None:
+        """Execute it in the caller's transaction."""
+        opened = self.statement.one(connection)
+        if opened is None:
             return None
-        over = self._over(connection, run_state=row)
+        over = self._over(connection, run_state=opened.run_state)
         if over:
-            Statement(_NEWS, {"run": row["id"]}).one(connection)
-        events = self._asked(connection, row)
+            Statement(_NEWS, {"run": opened.id}, UUID).one(connection)
+        events = self._asked(connection, opened)
         # A grant may also end a wait that people had been asked for before.
-        known = [wait for wait in over if wait["id"] not in row["opened"]]
-        events += waits.wake(connection, row, known)
-        first, more = (events[0], events[1:]) if events else (row, [])
-        return {**first, "more": more, "over": bool(over) or row["over"]}
+        known = [wait for wait in over if wait.id not in opened.opened]
+        events += waits.wake(connection, opened.run_state, known)
+        return replace(opened, events=events, over=bool(over) or opened.over)
 
-    def _over(self, connection: psycopg.Connection[Any], run_state: Row) -> list[Row]:
-        over = waits.deliver(run_state["id"]).all(connection) if self._has("signal", "child") else []
+    def _over(self, connection: psycopg.Connection[Any], run_state: RunState) -> list[ResolvedWait]:
+        over = waits.deliver(run_state.id).all(connection) if self._has("signal", "child") else []
         keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
-        for (
-            key
-        ) in keys:  # behind the lock of the run's row, and when the waits are open: see `models.authorization.grants`
+        for key in keys:  # behind the lock of the run's row, once the waits are open: see `models.authorization.grants`
             grants.lock(key).one(connection)
-        over += waits.authorize(run_state["id"]).all(connection) if keys else []
-        return over + (waits.resolve_due(run_state["id"]).all(connection) if self.due else [])
+        over += waits.authorize(run_state.id).all(connection) if keys else []
+        return over + (waits.resolve_due(run_state.id).all(connection) if self.due else [])
 
-    def _asked(self, connection: psycopg.Connection[Any], row: Row) -> list[Row]:
-        if not row["opened"] or not self._has(*_ASKS_PEOPLE):
+    def _asked(self, connection: psycopg.Connection[Any], opened: Opened) -> list[StoredEvent]:
+        if not opened.opened or not self._has(*_ASKS_PEOPLE):
             return []
-        return Statement(_TELL, {"run": row["id"], "opened": row["opened"]}).all(connection)
+        return Statement(_TELL, {"run": opened.id, "opened": opened.opened}, StoredEvent).all(connection)
 
     def _has(self, *kinds: str) -> bool:
         return any(wait.kind in kinds for wait in self.waits)

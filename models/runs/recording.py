@@ -11,6 +11,7 @@ from uuid import UUID
 
 from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
+from models.stored_event import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,29 @@ FENCED = """
     """
 
 
+@dataclass(frozen=True, slots=True)
+class FencedRun:
+    """A run as its row is now: who may write to it, what was recorded last, and what is asked of it."""
+
+    epoch: int
+    lease_worker: UUID | None
+    recorded_n: int
+    status: str
+    inbox: int
+    control_request: str | None
+    control_by: str | None
+    control_reason: str | None
+
+    def belongs_to(self, fence: Fence) -> bool:
+        """Return whether this fence still holds."""
+        return (self.epoch, self.lease_worker) == (fence.epoch, fence.worker)
+
+
+def fenced(run: UUID) -> Statement[FencedRun]:
+    """Read a run row to find out why a statement under a fence decided nothing."""
+    return Statement(FENCED, {"run": run}, FencedRun)
+
+
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
@@ -199,17 +223,19 @@ def _about(record: StepRecord) -> dict[str, object]:
     }
 
 
-def event(fence: Fence, n: int, kind: str, data: str, in_flight: str | None) -> Statement:
+def event(fence: Fence, n: int, kind: str, data: str, in_flight: str | None) -> Statement[StoredEvent]:
     """Record a durable event of the agent (`data` is JSON text). Returns no row if the fence has passed."""
-    return Statement(_EVENT, {**_fenced(fence), "n": n, "type": kind, "data": data, "in_flight": in_flight})
+    return Statement(
+        _EVENT, {**_fenced(fence), "n": n, "type": kind, "data": data, "in_flight": in_flight}, StoredEvent
+    )
 
 
-def in_flight(fence: Fence, step_key: str | None) -> Statement:
+def in_flight(fence: Fence, step_key: str | None) -> Statement[UUID]:
     """Write which step executes now. Returns no row if the fence has passed."""
-    return Statement(_IN_FLIGHT, {**_fenced(fence), "in_flight": step_key})
+    return Statement(_IN_FLIGHT, {**_fenced(fence), "in_flight": step_key}, UUID)
 
 
-def log(fence: Fence, lines: Sequence[LogLine]) -> Statement:
+def log(fence: Fence, lines: Sequence[LogLine]) -> Statement[UUID]:
     """Append log lines. The caller keeps within the run's log budget."""
     return Statement(
         _LOG,
@@ -223,4 +249,5 @@ def log(fence: Fence, lines: Sequence[LogLine]) -> Statement:
             "attempts": [line.attempt for line in lines],
             "messages": [line.message for line in lines],
         },
+        UUID,
     )

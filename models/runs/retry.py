@@ -1,11 +1,11 @@
-"""A new run that goes on where one that has ended went wrong: it begins with some of the records of the other.
+"""A new run that continues where one that has ended went wrong: it begins with some of the records of the other.
 
 The other run never changes, so that what is kept of it can be chosen first and copied later. The copies are this run's own:
 they are not above `seq` 0, because they happened before its first event.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from models.errors import Forgotten, OnceUnknown
 from models.ids import new_id
 from models.runs.children import CHILD, RESERVED
 from models.runs.retry_plan import BAD_WAITS, GOOD_WAITS, Begun, History, Kept, Record, kept
+from models.runs.successors import WholeRun
 from models.runtime.database import Row
 from models.statement import Statement
 
@@ -29,7 +30,7 @@ _WAITS = """
     FROM wait WHERE run_id = %(run)s AND resolved_at IS NOT NULL AND kind <> 'code'
     ORDER BY resolved_at, due_at, id
     """
-# Of one that begins anew again and again only the last counts.
+# Of a child that restarts again and again only the last run counts.
 _CHILDREN = "SELECT parent_key, status FROM run WHERE parent_run_id = %(run)s AND continued_as IS NULL"
 _COPY_STEPS = """
     WITH chosen AS (
@@ -138,11 +139,11 @@ class Copies:
     def put(self, connection: psycopg.Connection[Any]) -> None:
         """Copy the records, and what was sent to the run and not consumed, in the transaction that stores the retry.
 
-        Raises Forgotten when the run is there no more.
+        Raises Forgotten if the run was deleted.
         """
         ids = {"run": self.run, "retry": self.retry}
         if Statement(_HOLD, ids).one(connection) is None:
-            raise Forgotten(f"Run {self.run} was deleted meanwhile.")
+            raise Forgotten(f"Run {self.run} was deleted.")
         steps = [one.key for one in self.records if one.is_step]
         waits = [one for one in self.records if not one.is_step]
         heard = {one.child for one in waits}
@@ -163,7 +164,7 @@ class Copies:
 
 def begin(
     connection: psycopg.Connection[Any],
-    row: Mapping[str, Any],
+    run: WholeRun,
     retry: UUID,
     keep: Callable[[History], Kept] = kept,
 ) -> Copies:
@@ -171,11 +172,11 @@ def begin(
 
     Raises OnceUnknown when a step would be executed again that is to be executed once at most.
     """
-    past = history(connection, row["id"], row["error"])
+    past = history(connection, run.id, run.error)
     chosen = keep(past)
     if chosen.unknown:
         raise OnceUnknown(chosen.unknown[0])
-    return copies(row["id"], retry, past, chosen.records)
+    return copies(run.id, retry, past, chosen.records)
 
 
 def copies(run: UUID, retry: UUID, past: History, records: Sequence[Record]) -> Copies:

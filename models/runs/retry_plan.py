@@ -1,11 +1,11 @@
-"""Which of a run's records a retry keeps: a rule over values, without I/O.
+"""Choice of the records that a retry keeps: a rule over values, without I/O.
 
-A retry goes on from the last good thing that was recorded. What went wrong before that was caught by the agent, and belongs to
+A retry continues from the last good thing that was recorded. What went wrong before that was caught by the agent, and belongs to
 the history; what went wrong after it is to be tried again. Whatever began after a record that is not kept is not kept either:
 code that replays its history must find it whole, up to where it ends.
 
-A step that started children is one of the things that went wrong when these did not all succeed, unless the agent had heard of
-it and gone on. A child that still executes speaks to the old run, so its record is never kept.
+A step that started children went wrong if these did not all succeed, unless the agent learned of that and continued. A child
+that still executes speaks to the old run, so its record is never kept.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +99,7 @@ def names(history: History) -> list[str]:
 
 
 def _before(records: Iterable[Record], walls: AbstractSet[Record]) -> list[Record]:
-    """Leave out what is a wall, and what began when it was over: beside it, others may have been going on."""
+    """Leave out the walls, and what began after the first of them ended: others may have run beside it."""
     cut = min((wall.ended for wall in walls), default=None)
     return [one for one in records if one not in walls and (cut is None or one.began < cut)]
 
@@ -126,7 +126,7 @@ def _fatal(history: History) -> Record | None:
 
 
 def _lost(history: History, records: Iterable[Record], went_on: datetime | None) -> list[Record]:
-    """Find steps that started children which came to nothing, unless the agent heard of all that and then went on."""
+    """Return steps that started children which failed, unless the agent heard of all failures and then continued."""
     heard = {one.child: one.ended for one in history.records if one.child is not None}
     return [one for one in records if one.is_step and _is_lost(history.children.get(one.key, {}), heard, went_on)]
 

@@ -1,4 +1,4 @@
-"""Which runs are meant: the criteria by which runs are listed, counted, and found when something is done to many of them."""
+"""Filter of runs, shared by listing, counting and bulk operations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -71,7 +71,7 @@ class RunFilter:
         return "\n    AND ".join(sql), params
 
     def bounds(self, skew: timedelta = _SKEW) -> tuple[UUID, UUID]:
-        """Give ids between which all of the runs are: an id's order is its age, but for clocks that are so far apart."""
+        """Return ids between which all of the runs lie: ids are in the order of age, except for clocks that differ by `skew`."""
         apart = round(skew.total_seconds() * 1000) << 80
         first = max(0, earliest(self.created_after).int - apart) if self.created_after else 0
         last = earliest(self.created_before).int + apart if self.created_before else (1 << 128) - 1

@@ -1,8 +1,8 @@
-"""Finds the runs that are meant without reading a tenant's history: along one index, newest first, a stretch at a time.
+"""Search for runs by a filter without reading a tenant's history: along one index, newest first, a stretch at a time.
 
-A stretch reads as many entries of the index as its bound says and no more, whatever fits: `LIMIT` stands within, the criteria
-without, and no plan can exchange them. Entries are compared and ordered as the index holds them, so that no other index serves.
-Where a stretch finds too few, the search continues below its last entry: at once, or with the next call.
+A stretch reads at most as many entries of the index as its bound says, whatever fits: `LIMIT` is inside, the criteria are
+outside, and no plan can exchange them. Entries are compared and ordered as the index holds them, so that no other index fits.
+If a stretch finds too few, the search continues below its last entry: immediately, or with the next call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,6 +87,14 @@ _Any = _Source | _Labelled
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many entries of an index were `looked` at, and how many of them `matched`."""
+
+    matched: int
+    looked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """A search for the runs that are meant, in the index that holds fewest beside them.
 
@@ -97,23 +105,23 @@ class Search:
     among: frozenset[Status] = frozenset(Status)
     labels: bool = True
 
-    def find(self, below: UUID, limit: int) -> Statement:
-        """Give the newest runs of a stretch that are meant; at most `limit`."""
+    def find(self, below: UUID, limit: int) -> Statement[Any]:
+        """Read the newest runs of a stretch that fit, at most `limit`."""
         fits, params = self.wanted.condition(one_by_one=True)
         source = self._source
         sql = f"SELECT run.* FROM {source.runs()} WHERE {fits} ORDER BY {source.order} LIMIT %(limit)s"
         return Statement(sql, {**params, **self._place(below), "limit": limit})
 
-    def reached(self, below: UUID) -> Statement:
-        """Give the last entry of a stretch; none when it came to the end."""
+    def reached(self, below: UUID) -> Statement[UUID]:
+        """Read the last entry of a stretch. Returns no row if the stretch reached the end of the index."""
         sql = f"SELECT id FROM ({self._source.entries('id')}) AS found OFFSET %(stretch)s - 1"
         given = self.wanted.condition()[1]
-        return Statement(sql, {**{name: given[name] for name in self._source.names}, **self._place(below)})
+        return Statement(sql, {**{name: given[name] for name in self._source.names}, **self._place(below)}, UUID)
 
-    def count(self, fits: str, params: Mapping[str, Any], stretches: int) -> Statement:
+    def count(self, fits: str, params: Mapping[str, Any], stretches: int) -> Statement[Counts]:
         """Count the runs for which a condition holds, among so many stretches at most; `looked` says in how many entries."""
         sql = f"SELECT count(*) FILTER (WHERE {fits}) AS matched, count(*) AS looked FROM {self._source.runs()}"
-        return Statement(sql, {**params, **self._place(NEWEST), "stretch": stretches * self.entries})
+        return Statement(sql, {**params, **self._place(NEWEST), "stretch": stretches * self.entries}, Counts)
 
     def _place(self, below: UUID) -> dict[str, Any]:
         first, last = self.wanted.bounds(_CLOCKS)

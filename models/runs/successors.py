@@ -4,7 +4,7 @@ A restart ends the run and begins its successor in one transaction: there is nev
 the run and not consumed is handed on with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,8 @@ from models.ids import new_id
 from models.runs.children import RESERVED
 from models.runs.enqueue import NewRun, enqueue
 from models.runs.recording import Fence
-from models.runtime.database import Row
 from models.statement import Statement
+from models.stored_event import Written
 
 # Read after the row is locked, or of a run that has ended and never changes.
 _WHOLE = """
@@ -32,21 +32,45 @@ _HAND_ON = f"""
     """
 
 
-def whole(run: UUID) -> Statement:
+@dataclass(frozen=True, slots=True)
+class WholeRun:
+    """A run with all that a successor may take over. `input` is JSON text, `error` decoded JSON."""
+
+    id: UUID
+    tenant: str
+    status: str
+    agent: str
+    queue: str
+    priority: int
+    timeout_ms: int | None
+    user_id: str | None
+    approval_strategy: str
+    window_name: str
+    concurrency_key: str | None
+    created_by: UUID | None
+    parent_run_id: UUID | None
+    parent_key: str | None
+    input: str
+    error: Any
+    tags: Sequence[str]
+    metadata: Mapping[str, str] | None
+
+
+def whole(run: UUID) -> Statement[WholeRun]:
     """Read all of a run that a successor may take over."""
-    return Statement(_WHOLE, {"run": run})
+    return Statement(_WHOLE, {"run": run}, WholeRun)
 
 
-def successor(row: Mapping[str, Any], **own: Any) -> NewRun:
-    """Describe a run like the one of this row, except for what is its `own`.
+def successor(before: WholeRun, **own: Any) -> NewRun:
+    """Describe a run like this one, except for what is its `own`.
 
     It waits for a place of the same concurrency key, whatever the other did about conflicts, and has no time to begin or expire.
     """
     return NewRun(**{
-        "agent": row["agent"], "queue": row["queue"], "input": row["input"], "priority": row["priority"],
-        "timeout_ms": row["timeout_ms"], "user_id": row["user_id"], "metadata": row["metadata"] or {}, "tags": row["tags"],
-        "approval_strategy": row["approval_strategy"], "window": row["window_name"] or None,
-        "concurrency_key": row["concurrency_key"], "created_by": row["created_by"], **own,
+        "agent": before.agent, "queue": before.queue, "input": before.input, "priority": before.priority,
+        "timeout_ms": before.timeout_ms, "user_id": before.user_id, "metadata": before.metadata or {}, "tags": before.tags,
+        "approval_strategy": before.approval_strategy, "window": before.window_name or None,
+        "concurrency_key": before.concurrency_key, "created_by": before.created_by, **own,
     })  # fmt: skip
 
 
@@ -54,8 +78,8 @@ def successor(row: Mapping[str, Any], **own: Any) -> NewRun:
 class Restart:
     """End a run as SUCCESS and begin its successor with this input (JSON text), under the fence of its activation.
 
-    Of a child, the successor is a child of the same parent, which hears only of the last one. Whoever let the run begin is
-    not asked again.
+    The successor of a child is a child of the same parent, which hears only of the last one. The approval to start is not
+    asked for again.
     """
 
     fence: Fence
@@ -64,21 +88,21 @@ class Restart:
     active_ms: int
     successor_id: UUID = field(default_factory=new_id)
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction. No row: the fence is passed, or somebody wants the run to end or to pause.
+    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
+        """Execute it in the caller's transaction. Returns None if the fence has passed, or if the run is to end or to pause.
 
-        The row's `more` is the successor's first event.
+        The events are the end of the run and the first one of its successor.
         """
         at = (self.fence.run, self.fence.epoch, self.fence.worker)
         end = moves.restart(*at, n=self.n, active_ms=self.active_ms, successor=self.successor_id).one(connection)
         if end is None:
             return None
-        [row] = whole(self.fence.run).all(connection)
-        began = "NONE" if row["approval_strategy"] == "ON_START" else row["approval_strategy"]
+        [before] = whole(self.fence.run).all(connection)
+        began = "NONE" if before.approval_strategy == "ON_START" else before.approval_strategy
         successor_run = successor(
-            row, id=self.successor_id, input=self.input, approval_strategy=began, parent_run_id=row["parent_run_id"],
-            parent_key=row["parent_key"],
+            before, id=self.successor_id, input=self.input, approval_strategy=began, parent_run_id=before.parent_run_id,
+            parent_key=before.parent_key,
         )  # fmt: skip
-        first = enqueue(connection, row["tenant"], [successor_run])
+        first = enqueue(connection, before.tenant, [successor_run])
         Statement(_HAND_ON, {"run": self.fence.run, "successor": self.successor_id}).all(connection)
-        return {**end, "more": first}
+        return Written([end, *first])

@@ -1,4 +1,4 @@
-"""Turns of an async agent: what it saw, in which order, and the waits that it gave up.
+"""Turns of an async agent: the outcomes that it saw, their order, and the waits that it gave up.
 
 A turn is one statement. Where waits are given up it is a transaction: the run's row is locked first, then each wait that is still
 open is withdrawn, so that of a decision and a withdrawal that come at the same time exactly one holds.
@@ -12,10 +12,11 @@ from typing import Any
 import psycopg
 
 from models.runs.recording import Fence, Limits
-from models.runtime.database import Row
 from models.sql.fence import UNDER_FENCE
 from models.statement import Statement
+from models.stored_event import StoredEvent, Written
 from models.waiting import waits
+from models.waiting.run_state import RunState
 
 _TURN = f"""
     WITH fenced AS (
@@ -45,14 +46,17 @@ def turn(
     gone: Sequence[str],
     limits: Limits,
     in_flight: str | None,
-) -> "Statement | GivingUp":
-    """Record what the agent saw at a moment of the run's clock. No row: the fence is passed, or the run records no more."""
+) -> "Statement[RunState] | GivingUp":
+    """Record what the agent saw at a moment of the run's clock.
+
+    Returns no row if the fence has passed, or if the run has reached the limit of what it records.
+    """
     told = {name: json.dumps(list(keys), ensure_ascii=False) for name, keys in (("seen", seen), ("gone", gone))}
     params = {
         "run": fence.run, "epoch": fence.epoch, "worker": fence.worker, "n": n, "at_ms": at_ms, "in_flight": in_flight,
         "bytes": sum(len(text) for text in told.values()) + 100, "max_bytes": limits.recorded_bytes, **told,
     }  # fmt: skip
-    statement = Statement(_TURN, params)
+    statement = Statement(_TURN, params, RunState)
     return GivingUp(statement, gone) if gone else statement
 
 
@@ -60,16 +64,13 @@ def turn(
 class GivingUp:
     """A turn that gives waits up: those still open are withdrawn, and people who were asked see that."""
 
-    statement: Statement
+    statement: Statement[RunState]
     gone: Sequence[str]
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction. The row is the first event, if there is one, and `more` are the others."""
-        row = self.statement.one(connection)
-        if row is None:
-            return None
-        events = self._given_up(connection, row)
-        return {**events[0], "more": events[1:]} if events else row
+    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
+        """Execute it in the caller's transaction."""
+        run_state = self.statement.one(connection)
+        return None if run_state is None else Written(self._given_up(connection, run_state))
 
-    def _given_up(self, connection: psycopg.Connection[Any], run_state: Row) -> list[Row]:
-        return waits.wake(connection, run_state, waits.withdraw(run_state["id"], self.gone).all(connection))
+    def _given_up(self, connection: psycopg.Connection[Any], run_state: RunState) -> list[StoredEvent]:
+        return waits.wake(connection, run_state, waits.withdraw(run_state.id, self.gone).all(connection))

@@ -1,7 +1,7 @@
-"""Bounds how long anybody waits for an answer of PostgreSQL: a connection that stays silent for longer is given up.
+"""A psycopg connection that fails when PostgreSQL does not answer within a bounded time.
 
 The kernel notices a peer that does not acknowledge what was sent. It cannot notice a pooler or proxy that acknowledges
-everything and answers nothing, because what is behind it is gone; a thread that waits for that waits for ever.
+everything and answers nothing, because the server behind it is gone; a thread that waits for that waits for ever.
 """
 
 from typing import Any

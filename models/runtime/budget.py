@@ -1,4 +1,4 @@
-"""A budget of something that comes again and again: so many a second, and so many at once after a rest."""
+"""A budget that refills: so many units a second, and so many together after a rest."""
 
 
 class Budget:

@@ -1,9 +1,9 @@
-"""Publishes hints on Redis: events after their commit, and wake-ups. No durable path ever waits for it.
+"""Hints on Redis: events after their commit, and wake-ups. No durable path ever waits for it.
 
-Wake-ups go out by express where they can, because a slot waits for them. One thread sends what two bounded queues hold:
-other wake-ups at once, and events a few milliseconds' worth together, because a round trip costs as much as ten of them.
-When Redis is slow or away the newest are dropped, because everything that matters is in PostgreSQL and its readers poll as
-well.
+Wake-ups are published directly from the calling thread if that does not block, because a slot waits for them. One thread
+sends what two bounded queues hold: other wake-ups immediately, and the events of a few milliseconds together, because a round
+trip costs as much as ten of them. If Redis is slow or away, the newest hints are dropped: everything that matters is in
+PostgreSQL, and its readers poll as well.
 """
 
 import json
@@ -48,7 +48,7 @@ def worker_channel(worker: object) -> str:
 
 
 class Bus:
-    """Sends hints from a thread of its own; `say` and `wake` never block and never raise."""
+    """Sends hints from a thread of its own; `publish_event` and `wake_up` never block and never raise."""
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self._prefix = prefix
@@ -100,7 +100,7 @@ class Bus:
         self._express.close()
 
     def _gather(self, until: float) -> None:
-        """Let events gather, but send wake-ups as they come."""
+        """Wait while events gather, but send wake-ups as they come."""
         while not self._stopping and (left := until - time.monotonic()) > 0:
             if self._hurry.wait(left):
                 self._hurry.clear()

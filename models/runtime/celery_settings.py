@@ -1,4 +1,4 @@
-"""How the broker is used: the settings that whoever publishes and whoever consumes must share."""
+"""Settings of the broker, which publishers and consumers must share."""
 
 import os
 from typing import Any
@@ -21,7 +21,7 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
         "task_serializer": "json",
         "event_serializer": "json",
         "result_serializer": "json",
-        "accept_content": ["json"],  # a pickle from anybody who can write to the broker would be code
+        "accept_content": ["json"],  # a pickle from any process that can write to the broker would be code
         "result_accept_content": ["json"],
         "enable_utc": True,
         "result_backend": None,  # PostgreSQL is the truth

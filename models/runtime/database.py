@@ -1,4 +1,4 @@
-"""Opens connections to PostgreSQL for the hot path, by psycopg; `models.runtime.engine` is for reads and configuration."""
+"""Connections to PostgreSQL for the hot path, by psycopg; `models.runtime.engine` is for reads and configuration."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ PATIENCE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""A peer that vanished without a word is noticed within seconds, not after the kernel's two hours."""
+"""A peer that vanished silently is noticed within seconds, not after the kernel's two hours."""
 
 
 def connect(name: str, *, direct: bool = False) -> Connection:
@@ -44,11 +44,11 @@ def connect(name: str, *, direct: bool = False) -> Connection:
 
 
 def set_up(connection: psycopg.Connection[Any]) -> None:
-    """Have what runs on a connection of the hot path find its rows by an index, and keep its plans.
+    """Set up a connection of the hot path: statements find their rows by an index, and keep their plans.
 
-    A plan is made once and kept: made while a table is small or its statistics are old it would read the whole table, and
-    go on doing so when the table has grown (measured: the leader's session took four times as long for each run). Left to
-    itself PostgreSQL plans some statements anew each time, which takes longer than they do: half of a promotion's time.
+    A plan is made once and kept: made while a table is small or its statistics are old, it would read the whole table, also
+    when the table has grown (measured: the leader's session took four times as long for each run). By default PostgreSQL
+    plans some statements again each time, which takes longer than they do: half of a promotion's time.
     """
     connection.execute("SET enable_seqscan = off")
     connection.execute("SET plan_cache_mode = force_generic_plan")

@@ -1,7 +1,7 @@
-"""Sends wake-ups from the thread that has them, while the network takes them at once: a free slot waits for them.
+"""Publishing of a wake-up from the calling thread, as long as the socket takes it without blocking: a free slot waits for it.
 
-Nobody waits for Redis here either. What is sent unanswered is far less than a socket holds, so that sending cannot block;
-the answers are read later, by a thread that has time. Whenever that is not so, the caller takes the slower way.
+No thread waits for Redis here. What is sent but unanswered is far less than a socket holds, so that sending cannot block;
+the answers are read later, by a thread that has time. If the socket may block, the caller takes the slower way.
 """
 
 import threading
@@ -15,7 +15,7 @@ SILENCE_SECONDS = 1.0  # a connection that owes an answer for longer is not trus
 
 
 class DirectPublisher:
-    """One connection of a client, lent to whoever has something urgent."""
+    """One connection of a client, used by any thread that has something urgent to publish."""
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
@@ -32,7 +32,7 @@ class DirectPublisher:
                 self._connection = connection
 
     def send(self, channel: str, text: str) -> bool:
-        """Publish, and say whether that was done; never blocks."""
+        """Publish a message and return whether that succeeded; never blocks."""
         if not self._lock.acquire(blocking=False):
             return False
         try:
@@ -64,7 +64,7 @@ class DirectPublisher:
                 self._drop()
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         with self._lock:
             self._drop()
 

@@ -11,7 +11,7 @@ from models.runtime.settings import settings
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    """Give the process's engine: at most ten connections, each checked before use."""
+    """Return the process's engine: at most ten connections, each checked before use."""
     url = settings().database_url.replace("postgresql://", "postgresql+psycopg://", 1)
     return create_engine(
         url,

@@ -54,6 +54,6 @@ class SentinelChannel(_Mended, transport.SentinelChannel):
 
 
 def install() -> None:
-    """Have all connections to Redis use them."""
+    """Make all connections to Redis use these channels."""
     transport.Transport.Channel = Channel
     transport.SentinelTransport.Channel = SentinelChannel

@@ -1,7 +1,7 @@
-"""Hears hints on Redis channels in a thread of its own; whoever listens polls as well, so a lost hint costs latency only.
+"""Subscription to hints on Redis channels, in a thread of its own. Its owner polls as well: a lost hint costs latency only.
 
-A subscription whose network went away without a word hears nothing, as one does to which nobody speaks. So a silent one
-is asked, and one that does not answer is thrown away: otherwise its owner would poll for ever.
+A subscription whose network vanished receives nothing, and so does one for which there are no messages. So a silent one
+gets a ping, and one that does not answer is replaced: otherwise its owner would poll for ever.
 """
 
 import threading

@@ -66,7 +66,7 @@ def _handler(looks: Mapping[str, Look]) -> type[BaseHTTPRequestHandler]:
             self._answer(OK if good else UNAVAILABLE, {"status": "ok" if good else "unavailable", **found})
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name that http.server gives it
-            """Say nothing: probes come every few seconds."""
+            """Write no log line: probes come every few seconds."""
 
         def _answer(self, status: int, body: Mapping[str, Any]) -> None:
             self._send(status, "application/json", json.dumps(body).encode())

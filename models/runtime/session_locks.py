@@ -5,7 +5,7 @@ LEADER = 7_246_002
 
 
 def held(key: str) -> str:
-    """Say, as a condition on an expression of a key of 64 bits, that some session of this database holds its lock."""
+    """Return the condition that some session of this database holds the lock of a 64-bit key, given as an expression."""
     return f"""EXISTS (
             SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
                 AND classid = ((({key})::bigint >> 32) & 4294967295)::oid AND objid = (({key})::bigint & 4294967295)::oid

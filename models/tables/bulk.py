@@ -1,7 +1,7 @@
-"""Something to be done to many runs: which, by whom asked for, and how far it has come. Kept for 30 days after its end.
+"""An operation on many runs: its filter, its caller, and its progress. Kept for 30 days after its end.
 
-It goes through the tenant's runs in the order of their ids, up to `until`, the newest at the time of the call: everything up to
-`reached` is done, but for the few runs in `behind` that somebody else was deciding about when they were come to.
+It goes through the tenant's runs in the order of their ids, up to `until`, the newest at the time of the call. Everything up to
+`reached` is done, except for the few runs in `behind`, which another transaction had locked.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Until when a queued run may begin; the row goes when its time has come, whatever became of the run."""
+"""Time until which a queued run may begin; the row is deleted when that time has come, whatever the run did."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""That a schedule fired at a time, and what came of it: at most one row for each schedule and time."""
+"""Firing of a schedule at a time, with its outcome: at most one row for each schedule and time."""
 
 from datetime import datetime
 from uuid import UUID

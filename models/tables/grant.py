@@ -1,6 +1,6 @@
 """An authorization that a person gave: encrypted at rest, handed to steps by reference.
 
-`version` counts the tokens that it has had, so that whoever found one of them useless does not take back its successor.
+`version` counts the tokens that it has had, so that a step that found one of them useless does not take back its successor.
 `refreshable` says whether there is a refresh token among what is sealed. `token_url`, `client_id` and `revocation_url` are
 the giver's at the consent: to these its tokens go back, whatever the provider of this name has become
 (see `models.authorization.givers`).

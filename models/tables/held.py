@@ -1,4 +1,4 @@
-"""What keeps the slot of a run whose agent only waits, as its host said; another epoch than the run's is out of date.
+"""Causes that keep the slot of a run whose agent only waits, as its host said; of another epoch than the run's, out of date.
 
 A table of its own: processes of an earlier version read whole rows of `run` by prepared statements, which a new column breaks.
 """

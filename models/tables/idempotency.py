@@ -1,4 +1,4 @@
-"""Which request made which runs, so that the same request answers with the same runs. Kept for 7 days."""
+"""Requests and the runs that they made, so that an equal request is answered with the same runs. Kept for 7 days."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,7 +23,7 @@ class Idempotency(SQLModel, table=True):
     created_at: datetime | None = Field(None, sa_column=columns.moment(null=False, now=True))
 
 
-# A key that is older than it is kept for may be used anew. Waits for an equal request that has not committed yet.
+# A key that is older than 7 days may be used again. Waits for an equal request that has not committed yet.
 _CLAIM_KEY = """
     INSERT INTO idempotency AS kept (tenant, key, body_digest, run_ids)
     VALUES (%(tenant)s, %(key)s, %(digest)s, %(runs)s::uuid[])
@@ -34,6 +34,6 @@ _CLAIM_KEY = """
     """
 
 
-def claim_key(tenant: str, key: str, digest: str, runs: list[UUID]) -> Statement:
-    """Take an idempotency key for a request that makes these runs. No row: an earlier request has it."""
-    return Statement(_CLAIM_KEY, {"tenant": tenant, "key": key, "digest": digest, "runs": runs, "kept": KEPT})
+def claim_key(tenant: str, key: str, digest: str, runs: list[UUID]) -> Statement[str]:
+    """Take an idempotency key for a request that makes these runs. Returns no row if an earlier request has it."""
+    return Statement(_CLAIM_KEY, {"tenant": tenant, "key": key, "digest": digest, "runs": runs, "kept": KEPT}, str)

@@ -1,4 +1,4 @@
-"""What the agent said: its log calls, and what its process wrote to stdout and stderr. Bounded per run."""
+"""Log lines of an agent: its log calls, and what its process wrote to stdout and stderr. Bounded per run."""
 
 from datetime import datetime
 from uuid import UUID

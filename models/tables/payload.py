@@ -1,4 +1,4 @@
-"""What goes into a run and what comes out of it: each written once, apart from the row that moves."""
+"""Input, result and error of a run: each written once, apart from the row that moves."""
 
 from typing import Any
 from uuid import UUID

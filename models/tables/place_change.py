@@ -1,6 +1,6 @@
-"""What the leading scheduler has to look at in the lines: a run that asks for places or gave them up, a queue with new limits.
+"""Reasons for the leading scheduler to check lines: a run that asks for or gives up places, or a queue with new limits.
 
-Written in the transaction that causes it and deleted in the one that draws its consequences, so that none is lost.
+Written in the transaction that causes the check and deleted in the one that answers it, so that none is lost.
 """
 
 from uuid import UUID

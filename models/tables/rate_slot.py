@@ -1,4 +1,4 @@
-"""How many runs a queue with a rate let start: counted in slots, each named by the moment at which it is over."""
+"""Starts of runs of a queue with a rate: counted in slots of time, each named by the moment at which it ends."""
 
 from datetime import datetime
 

@@ -98,7 +98,7 @@ class Run(SQLModel, table=True):
     claimed_at: datetime | None = Field(None, sa_column=columns.moment())
     recorded_n: int = Field(0, sa_column=columns.count())
 
-    # What somebody asked for while it could not be done at once.
+    # A request that could not be carried out immediately.
     control_request: str | None = Field(None, sa_column=columns.words())
     control_reason: str | None = Field(None, sa_column=columns.words())
     control_by: str | None = Field(None, sa_column=columns.words())

@@ -1,4 +1,4 @@
-"""What a tenant's runs weigh in one queue against those of others; who is not named weighs 1."""
+"""Weight of a tenant's runs in one queue against those of others; a tenant without a row weighs 1."""
 
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel

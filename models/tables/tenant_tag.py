@@ -1,4 +1,4 @@
-"""Where a tenant stands in the fair order of a queue: the tag that its last run of a priority was given."""
+"""Place of a tenant in the fair order of a queue: the tag that its last run of a priority was given."""
 
 from sqlmodel import Field, SQLModel
 

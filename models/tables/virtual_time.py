@@ -1,4 +1,4 @@
-"""How far the fair order of a queue has come: the highest tag of a priority that was promoted."""
+"""Progress of the fair order of a queue: the highest tag of a priority that was promoted."""
 
 from sqlmodel import Field, SQLModel
 

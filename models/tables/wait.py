@@ -1,6 +1,6 @@
-"""What a parked run waits for. Each wait has an id of its own and exactly one outcome.
+"""Waits of a run. Each has an id of its own and exactly one outcome.
 
-`epoch` is that of the newest park that waits for it: one that an agent went on without stays open, but wakes nobody.
+`epoch` is that of the newest park that waits for it: one that an agent continued without stays open, but wakes no run.
 """
 
 from datetime import datetime

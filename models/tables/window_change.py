@@ -1,4 +1,4 @@
-"""What people did to a window: who changed, overrode or deleted it, when, and why. Kept when the window is gone."""
+"""Changes of a window by people: who changed, overrode or deleted it, when, and why. Kept when the window is gone."""
 
 from datetime import datetime
 from typing import Any

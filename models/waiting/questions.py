@@ -1,4 +1,4 @@
-"""What people are asked: the wait that they answer, its nonce, and the digest of exactly what they are shown."""
+"""Questions to people: the wait that they answer, its nonce, and the digest of exactly what they are shown."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from models.authorization.grants import Holder
 from models.moves import NewWait
 
 START = "start"
-"""The key of the wait for somebody who lets a run begin."""
+"""The key of the wait for the approval to start a run."""
 WEEK_MS = 7 * 24 * 3_600_000
 _SHOWN = ("prompt", "details", "choices", "approvers", "answer", "step")
 
@@ -31,13 +31,13 @@ def start_question(agent: str, input_text: str) -> NewWait:
 def authorization(
     key: str, request: Mapping[str, Any], due_ms: int | None, on_due: str | None, holder: Holder
 ) -> NewWait:
-    """Ask a person to authorize. What another system carries out ends this wait alone, and gives no grant to others."""
+    """Ask a person to authorize. An authorization by another system ends this wait only, and gives no grant to others."""
     shown = {name: request.get(name) for name in ("provider", "subject", "scopes")}
     grant_key = None if request.get("url") else holder.key
     return NewWait(key, "authorization", request, due_ms, on_due, secrets.token_hex(16), digest(shown), grant_key)
 
 
 def digest(shown: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of what is shown, as canonical JSON: sorted names, no white space."""
+    """Return the SHA-256 of what is shown, as canonical JSON: sorted names, no white space."""
     text = json.dumps(shown, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

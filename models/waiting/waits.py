@@ -1,18 +1,18 @@
-"""Answers to what a run waits for: taken in the order that keeps a wake-up from being lost.
+"""Outcomes of a run's waits, written in the order of locks that loses no wake-up.
 
 A transaction that touches waits or signals first updates the run row (`inbox + 1`) and only then, in later statements, reads
-or resolves waits; a park is guarded on the inbox that its activation saw. So either the park sees the signal or the signal
-sees the wait, whichever waited for the other's lock.
+or resolves waits; a park is guarded on the inbox that its activation saw. Whichever transaction gets the lock second sees the
+other's change, so no wake-up is lost.
 
-What follows from an outcome is decided in `wake`: the run goes on, or a refusal ends it at once.
+`wake` decides what follows from an outcome: the run continues, or a refusal ends it immediately.
 
 The outcomes of one run have an order, by which `first` names the same winner in every activation. It is that of their
-statements, all of which hold the run's row by then; the moments at which their transactions began may stand in another.
+statements, all of which hold the run's row by then; the moments at which their transactions began may be in another order.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +23,10 @@ from models.authorization import grants
 from models.ids import new_id
 from models.lifecycle import Reason
 from models.moves import NewWait
-from models.runtime.database import Row
 from models.sql.events import question_json, rfc3339
 from models.statement import Statement
+from models.stored_event import StoredEvent, Written
+from models.waiting.run_state import ResolvedWait, RunState
 
 _KNOCK = """
     UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
@@ -69,7 +70,7 @@ _KEEP_SIGNAL = """
 _AWAITED = """wait.epoch = run.epoch AND (run.lease_worker IS NOT NULL OR run.status IN ('PAUSED', 'AUTH_REQUIRED')
             AND run.pause_kind IS DISTINCT FROM 'user')"""
 # The first signal of a name goes to the first open wait for it, the second to the second; each is consumed by one wait. Only
-# one that is awaited takes a signal: one that the agent went on without would take it away from the next.
+# one that is awaited takes a signal: one that the agent continued without would take it away from the next.
 _DELIVER = f"""
     WITH open AS (
         SELECT wait.id AS wait, request ->> 'signal' AS name,
@@ -87,7 +88,7 @@ _DELIVER = f"""
     UPDATE wait SET {_IS_OVER}, outcome = 'received', answer = met.payload
     FROM met WHERE wait.id = met.wait RETURNING {_OVER}
     """
-# The grant is read in a later statement than the one that took the run's row: what was committed meanwhile is seen.
+# The grant is read in a later statement than the one that took the run's row: so it sees what was committed before the lock.
 _AUTHORIZE = f"""
     UPDATE wait SET {_IS_OVER}, outcome = 'authorized' FROM "grant" AS held
     WHERE wait.run_id = %(run)s AND wait.kind = 'authorization' AND wait.grant_key IS NOT NULL AND wait.resolved_at IS NULL
@@ -96,7 +97,7 @@ _AUTHORIZE = f"""
     """
 # Notes how many waits of the run are still open.
 _COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
-# One event beside the moves: what a person decided, or that the time for it was over.
+# One event beside the moves: the decision of a person, or the end of the time for it.
 _NOTE = """
     WITH noted AS (
         UPDATE run SET seq = seq + 1, updated_at = now() WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
@@ -116,7 +117,7 @@ _NOTE = """
     )
     SELECT said.*, noted.queue FROM said, noted
     """
-# A park has one event, which tells of its first question; each further one that it opens is told by an event of its own.
+# A park has one event, which shows its first question; each further question that it opens gets an event of its own.
 _TELL_OTHERS = f"""
     WITH asked AS (
         SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
@@ -135,7 +136,7 @@ _TELL_OTHERS = f"""
     )
     SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq
     """
-# What is over is given to the agent's next activation, in the order in which it came; what is open is named.
+# The agent's next activation gets what is over, in the order in which it came; what is open is named.
 _SETTLED = f"""
     SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {rfc3339("resolved_at")} AS at,
         (extract(epoch FROM resolved_at) * 1000)::float8 AS "resolvedMs", CASE WHEN wait.kind <> 'child' THEN left(
@@ -147,18 +148,12 @@ _SETTLED = f"""
 _IN_ORDER = "ORDER BY resolved_at, due_at, wait.id"
 # Reads all outcomes of the run, for its next activation.
 SETTLED = f"{_SETTLED} {_IN_ORDER}"
-# The outcomes that came since one that is known, and those of the same moment; what an agent gave up, it knows itself.
+# The outcomes since a known one, and those of the same moment; the agent itself knows what it gave up.
 SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
         AND resolved_at >= to_timestamp(%(since)s::float8 / 1000) - interval '1 ms' {_IN_ORDER}"""
-# A run may be parked for its code again and again; what else it waits for is over once and for all.
+# A run may be parked for its code again and again; every other wait is over for good.
 OVER = """
     SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
-    """
-# Reads one wait, and whether its time is over.
-LOOK = """
-    SELECT id, run_id, tenant, key, kind, request, nonce, digest, grant_key, opened_at, due_at, on_due, resolved_at, outcome,
-        decided_by, comment, answer ->> 'choice' AS choice, coalesce(due_at <= now(), FALSE) AS late
-    FROM wait WHERE id = %(wait)s
     """
 # Locks the run's row, and reads its inbox.
 _HOLD = "SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE"
@@ -174,172 +169,189 @@ _REASONS = {
 }  # fmt: skip
 
 
-def lock_run(run: UUID, tenant: str) -> Statement:
-    """Open a transaction that touches the run's waits; the row says where the run stands. No row: no such run."""
-    return Statement(_KNOCK, {"run": run, "tenant": tenant})
+@dataclass(frozen=True, slots=True)
+class WantedPayload:
+    """What an open wait for a signal asks of its payload: a JSON schema, or None for any."""
+
+    schema: Any
 
 
-def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement:
-    """Give the open waits of these kinds that a run awaits in this epoch, parked or executing, their one outcome.
+def lock_run(run: UUID, tenant: str) -> Statement[RunState]:
+    """Lock a run at the beginning of a transaction that touches its waits. Returns no row if it does not exist."""
+    return Statement(_KNOCK, {"run": run, "tenant": tenant}, RunState)
 
-    One that its agent went on without stays as it is. No row: there was none, or somebody answered first.
+
+def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement[ResolvedWait]:
+    """Resolve the open waits of these kinds that a run awaits in this epoch, parked or executing.
+
+    A wait that its agent continued without stays open. Returns no row if no wait was open.
     """
-    return Statement(_RESOLVE, {"run": run, "epoch": epoch, "kinds": list(kinds), "outcome": outcome, "by": by})
-
-
-def look(wait: UUID) -> Statement:
-    """Read a wait by its own id; what is decided about it must be read behind a knock on its run."""
-    return Statement(LOOK, {"wait": wait})
+    return Statement(
+        _RESOLVE, {"run": run, "epoch": epoch, "kinds": list(kinds), "outcome": outcome, "by": by}, ResolvedWait
+    )
 
 
 def decide(
     run: UUID, wait: UUID, *, outcome: str, by: str, answer: str | None = None, comment: str | None = None
-) -> Statement:
-    """Give one wait its outcome (`answer` is JSON text). No row: it has one already, or its time is over."""
+) -> Statement[ResolvedWait]:
+    """Resolve one wait (`answer` is JSON text). Returns no row if it was resolved before, or if its time is over."""
     params = {"run": run, "wait": wait, "outcome": outcome, "by": by, "answer": answer, "comment": comment}
-    return Statement(_DECIDE, params)
+    return Statement(_DECIDE, params, ResolvedWait)
 
 
-def next_for_signal(run: UUID, name: str) -> Statement:
-    """Read what the next open wait for a signal of this name asks of its payload."""
-    return Statement(_NEXT_FOR_SIGNAL, {"run": run, "name": name})
+def next_for_signal(run: UUID, name: str) -> Statement[WantedPayload]:
+    """Read the schema of the payload that the next open wait for a signal of this name takes."""
+    return Statement(_NEXT_FOR_SIGNAL, {"run": run, "name": name}, WantedPayload)
 
 
-def resolve_due(run: UUID) -> Statement:
-    """Give the run's open waits whose time has come the outcome that they then have."""
-    return Statement(_RESOLVE_DUE, {"run": run})
+def resolve_due(run: UUID) -> Statement[ResolvedWait]:
+    """Resolve the run's open waits whose time is over, each with its outcome for that case."""
+    return Statement(_RESOLVE_DUE, {"run": run}, ResolvedWait)
 
 
-def withdraw(run: UUID, keys: Sequence[str]) -> Statement:
-    """End open waits of these keys because the run's agent gave them up; one that is over stays as it is."""
-    return Statement(_WITHDRAW, {"run": run, "keys": list(keys)})
+def withdraw(run: UUID, keys: Sequence[str]) -> Statement[ResolvedWait]:
+    """Withdraw open waits of these keys, which the run's agent gave up; one that is over stays as it is."""
+    return Statement(_WITHDRAW, {"run": run, "keys": list(keys)}, ResolvedWait)
 
 
-def keep_signal(run: UUID, name: str, *, payload: str, sender: str | None) -> Statement:
-    """Store a signal (`payload` is JSON text) until a wait consumes it. No row: one of this `sender` id came before."""
-    return Statement(_KEEP_SIGNAL, {"id": new_id(), "run": run, "name": name, "payload": payload, "sender": sender})
+def keep_signal(run: UUID, name: str, *, payload: str, sender: str | None) -> Statement[UUID]:
+    """Store a signal (`payload` is JSON text) until a wait consumes it. Returns no row if its `sender` id came before."""
+    return Statement(
+        _KEEP_SIGNAL, {"id": new_id(), "run": run, "name": name, "payload": payload, "sender": sender}, UUID
+    )
 
 
-def deliver(run: UUID) -> Statement:
-    """Bring kept signals and open waits for them together, in their order. Rows: the waits that are over now."""
-    return Statement(_DELIVER, {"run": run})
+def are_over(run: UUID, keys: Sequence[str]) -> Statement[str]:
+    """Read one of these keys whose wait is over for good. Returns no row if none is."""
+    return Statement(OVER, {"run": run, "keys": list(keys)}, str)
 
 
-def authorize(run: UUID) -> Statement:
-    """End the run's open waits for authorizations that a stored grant now gives, with all scopes that they ask for."""
-    return Statement(_AUTHORIZE, {"run": run})
+def deliver(run: UUID) -> Statement[ResolvedWait]:
+    """Resolve open waits by the signals that are kept for them, in their order. Returns the waits that are over now."""
+    return Statement(_DELIVER, {"run": run}, ResolvedWait)
+
+
+def authorize(run: UUID) -> Statement[ResolvedWait]:
+    """Resolve the run's open waits for authorizations that a stored grant satisfies, with all scopes that they ask for."""
+    return Statement(_AUTHORIZE, {"run": run}, ResolvedWait)
 
 
 def wake(
     connection: psycopg.Connection[Any],
-    run_state: Row,
-    over: Sequence[Row],
+    run_state: RunState,
+    over: Sequence[ResolvedWait],
     *,
     reason: Reason | None = None,
     by: str | None = None,
-) -> list[Row]:
-    """Draw the consequences of waits that are over; gives the events, in their order.
+) -> list[StoredEvent]:
+    """Apply what follows from waits that are over. Return the events, in their order.
 
-    `run_state` is the run's row as it was knocked on (or parked) in this transaction, `over` the waits resolved since. A parked
-    run goes on when what it waits for is over, or ends when somebody refused what it cannot go on without. One that a user
-    wants paused is paused instead. One that is not parked keeps its status and the outcome: the worker that executes it
-    fetches it (see `models.runs.announcing`), or its next activation has it. A refusal that ends the run is then its host's
-    to act on.
+    `run_state` is the run's row as this transaction locked or parked it, `over` are the waits resolved since. A parked run
+    continues when its waits are over, or ends when a person refused what it needs. One that a user wants paused is paused
+    instead. A run that is not parked keeps its status: the worker that executes it fetches the outcome (see
+    `models.runs.announcing`), or its next activation reads it. Then its host acts on a refusal that ends the run.
     """
-    events = [_note(run_state, wait).one(connection) for wait in over if wait["kind"] in ("approval", "authorization")]
-    awaited = [wait for wait in over if wait["epoch"] == run_state["epoch"]]
-    if awaited and run_state["status"] in ("PAUSED", "AUTH_REQUIRED") and run_state["pause_kind"] != "user":
+    events = [_note(run_state, wait).one(connection) for wait in over if wait.kind in ("approval", "authorization")]
+    awaited = [wait for wait in over if wait.epoch == run_state.epoch]
+    if awaited and run_state.status in ("PAUSED", "AUTH_REQUIRED") and run_state.pause_kind != "user":
         events += _moved(connection, run_state, awaited, reason, by)
     return [event for event in events if event]
 
 
 def _moved(
-    connection: psycopg.Connection[Any], run_state: Row, awaited: Sequence[Row], reason: Reason | None, by: str | None
-) -> list[Row | None]:
-    # Of several that are over at once, the first alone counts for a run that any of them wakes.
-    counting = awaited[:1] if awaited[0]["wake"] == "any" else awaited
+    connection: psycopg.Connection[Any],
+    run_state: RunState,
+    awaited: Sequence[ResolvedWait],
+    reason: Reason | None,
+    by: str | None,
+) -> list[StoredEvent | None]:
+    # Of several that are over together, only the first counts for a run that any of them wakes.
+    counting = awaited[:1] if awaited[0].wake == "any" else awaited
     for wait in counting:
         if (end := _end(connection, run_state, wait)) is not None:
             return [end]
-    left = run_state["pending_waits"] - len(awaited)  # one for a run that any of its waits wakes
+    left = run_state.pending_waits - len(awaited)  # one for a run that any of its waits wakes
     if left > 0:
-        Statement(_COUNT_DOWN, {"run": run_state["id"], "left": left}).one(connection)
+        Statement(_COUNT_DOWN, {"run": run_state.id, "left": left}, UUID).one(connection)
         return []
-    why, who = reason or _why(counting[-1]), by or counting[-1]["decided_by"]
-    asked = control_requests.take_pause_back(run_state["id"]).one(connection)
-    events = [moves.resume(run_state["id"], reason=why, by=who).one(connection)]
+    why, who = reason or _why(counting[-1]), by or counting[-1].decided_by
+    asked = control_requests.take_pause_back(run_state.id).one(connection)
+    events = [moves.resume(run_state.id, reason=why, by=who).one(connection)]
     if asked:
-        pausing = {"by": run_state["control_by"], "comment": run_state["control_reason"]}
-        events.append(moves.pause_idle(run_state["id"], **pausing).one(connection))
+        pausing = moves.pause_idle(run_state.id, by=run_state.control_by, comment=run_state.control_reason)
+        events.append(pausing.one(connection))
     return events
 
 
-def _end(connection: psycopg.Connection[Any], run_state: Row, wait: Row) -> Row | None:
-    """End the run if the outcome of this wait leaves it nothing else: at once, also when a pause is recorded."""
-    if wait["outcome"] not in ("denied", "failed") or wait["on_deny"] not in ("cancel", "fail"):
+def _end(connection: psycopg.Connection[Any], run_state: RunState, wait: ResolvedWait) -> StoredEvent | None:
+    """End the run if the outcome of this wait demands it: immediately, also if a pause is recorded."""
+    if wait.outcome not in ("denied", "failed") or wait.on_deny not in ("cancel", "fail"):
         return None
-    who = {"by": wait["decided_by"], "comment": wait["comment"]}
-    reason = Reason.TIMEOUT if wait["decided_by"] is None else Reason.DENIED
-    if wait["on_deny"] == "cancel":
-        return idle_ends.cancel_idle(connection, run_state["id"], run_state["tenant"], reason=reason, **who)
-    approval = wait["kind"] == "approval"
+    who = {"by": wait.decided_by, "comment": wait.comment}
+    reason = Reason.TIMEOUT if wait.decided_by is None else Reason.DENIED
+    if wait.on_deny == "cancel":
+        return idle_ends.cancel_idle(connection, run_state.id, run_state.tenant, reason=reason, **who)
+    approval = wait.kind == "approval"
     error = {
         "code": reason if approval else Reason.AUTHORIZATION_FAILED,
         "type": "ApprovalDenied" if approval else "AuthorizationFailed",
-        "message": wait["comment"] or ("the approval was denied" if approval else "the authorization was not given"),
+        "message": wait.comment or ("the approval was denied" if approval else "the authorization was not given"),
     }
     why = reason if approval else Reason.AUTHORIZATION_FAILED
-    return idle_ends.fail_idle(connection, run_state["id"], reason=why, error=json.dumps(error), **who)
+    return idle_ends.fail_idle(connection, run_state.id, reason=why, error=json.dumps(error), **who)
 
 
-def _why(wait: Row) -> Reason:
-    late = wait["outcome"] == "denied" and wait["decided_by"] is None
-    return Reason.TIMEOUT if late else _REASONS.get(wait["outcome"], Reason.WAIT_OVER)
+def _why(wait: ResolvedWait) -> Reason:
+    late = wait.outcome == "denied" and wait.decided_by is None
+    return Reason.TIMEOUT if late else _REASONS.get(wait.outcome, Reason.WAIT_OVER)
 
 
-def _note(run_state: Row, wait: Row) -> Statement:
-    return Statement(_NOTE, {"run": run_state["id"], "wait": wait["id"]})
+def _note(run_state: RunState, wait: ResolvedWait) -> Statement[StoredEvent]:
+    return Statement(_NOTE, {"run": run_state.id, "wait": wait.id}, StoredEvent)
 
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """A park, and in its transaction what follows at once: further questions are told, and signals that had come before may
-    end the waits as soon as they begin.
+    """A park, and what follows in its transaction: events of further questions, and signals that came before and end its waits.
 
-    One that was overtaken is tried `again`: behind the lock of the run's row nobody overtakes it. A run whose children end
-    fast has news all the time; looked for without the lock, a moment without them may never come.
+    A park that was overtaken is tried `again`, behind the lock of the run's row, where no transaction overtakes it. A run whose
+    children end fast gets news all the time; without the lock, a moment without news may never come.
     """
 
-    statement: Statement
+    statement: Statement[StoredEvent]
     waits: Sequence[NewWait] = ()
     again: bool = False
 
-    def one(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Execute it in the caller's transaction; the row's `more` are the events of what followed at once."""
-        row = self._locked(connection) if self.again else self.statement.one(connection)
-        if row is None:
+    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
+        """Execute it in the caller's transaction. The first event is the park's; the others are those of what followed."""
+        parked = self._locked(connection) if self.again else self.statement.one(connection)
+        if parked is None:
             return None
         questions = sum(wait.kind in ("approval", "authorization") for wait in self.waits)
-        shown = "authorization" if row["status"] == "AUTH_REQUIRED" else "approval"
-        asked = {"run": row["run_id"], "epoch": row["epoch"], "shown": shown}
-        more = Statement(_TELL_OTHERS, asked).all(connection) if questions > 1 else []
-        over = deliver(row["run_id"]).all(connection) + self._granted(row["run_id"], connection)
-        run_state = {
-            "id": row["run_id"], "tenant": row["tenant"], "status": row["status"], "pause_kind": None, "epoch": row["epoch"],
-            "control_by": None, "control_reason": None, "pending_waits": self.statement.params["pending"],
-        }  # fmt: skip
-        return {**row, "more": more + wake(connection, run_state, over)}
+        shown = "authorization" if parked.status == "AUTH_REQUIRED" else "approval"
+        asked = {"run": parked.run_id, "epoch": parked.epoch, "shown": shown}
+        more = Statement(_TELL_OTHERS, asked, StoredEvent).all(connection) if questions > 1 else []
+        over = deliver(parked.run_id).all(connection) + self._granted(parked.run_id, connection)
+        run_state = RunState(
+            parked.run_id,
+            parked.tenant,
+            parked.status,
+            None,
+            parked.epoch,
+            pending_waits=self.statement.params["pending"],
+        )
+        return Written([parked, *more, *wake(connection, run_state, over)])
 
-    def _locked(self, connection: psycopg.Connection[Any]) -> Row | None:
-        """Lock the run and park it by what its inbox says now, unless a wait that it would park for is over."""
+    def _locked(self, connection: psycopg.Connection[Any]) -> StoredEvent | None:
+        """Lock the run and park it with its inbox as it is now, unless a wait that it would park for is over."""
         at, keys = self.statement.params, [wait.key for wait in self.waits]
         held = Statement(_HOLD, at).one(connection)
-        if held is None or Statement(OVER, {"run": at["run"], "keys": keys}).one(connection):
+        if held is None or are_over(at["run"], keys).one(connection):
             return None
-        return Statement(self.statement.sql, {**at, **held}).one(connection)
+        return replace(self.statement, params={**at, **held}).one(connection)
 
-    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[Row]:
-        """Look for grants that were given since the agent asked: behind their locks, and the waits are open by now."""
+    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[ResolvedWait]:
+        """Resolve waits by grants that were given since the agent asked: behind their locks, now that the waits are open."""
         keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
         for key in keys:
             grants.lock(key).one(connection)

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from uuid import UUID
 
+from models.operations.bulk import StoredBulk
 from models.operations.commands import CommandResult
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
+from models.statement import Statement
 from scheduler.duties.bulk_operation import BulkOperation
 from scheduler.duty import Done, Duty, Fact
 
@@ -38,15 +40,15 @@ class Bulks(Duty):
         if began < self._next:
             yield Done(self._next - began)
             return
-        rows = connection.execute(_UNDER_WAY, {"last": self._last}).fetchall()
-        self._operations = {row["id"]: self._operations.get(row["id"]) or self._operation(row) for row in rows}
+        rows = Statement(_UNDER_WAY, {"last": self._last}, StoredBulk).all(connection)
+        self._operations = {row.id: self._operations.get(row.id) or self._operation(row) for row in rows}
         moved = False
         for n, row in enumerate(rows, start=1):
-            self._last = row["id"]  # set first: an operation that raises must not get the next turn as well
+            self._last = row.id  # set first: an operation that raises must not get the next turn as well
             until = began + TURN_SECONDS * n / len(rows)
-            operation = self._operations[row["id"]]
+            operation = self._operations[row.id]
             for result in operation.resume(connection, row, until):
-                self._ready.update(event["queue"] for event in result.events)
+                self._ready.update(event.queue for event in result.events)
                 yield _acted(result)
             moved |= operation.moved
         ready, self._ready = self._ready, set()
@@ -55,13 +57,11 @@ class Bulks(Duty):
         self._next = time.monotonic() + pause
         yield Done(pause)
 
-    def _operation(self, row: Row) -> BulkOperation:
+    def _operation(self, row: StoredBulk) -> BulkOperation:
         return BulkOperation(row, self._grace_ms)
 
 
 def _acted(result: CommandResult) -> Done:
     """Result of one run. Its queue is woken once at the end of the turn, not for each of many runs."""
-    facts = [
-        Fact.of("run.steered", level="debug", run=event["run_id"], status=event["status"]) for event in result.events
-    ]
+    facts = [Fact.of("run.steered", level="debug", run=event.run_id, status=event.status) for event in result.events]
     return Done(events=result.events, workers=[result.worker] if result.worker else [], facts=facts)

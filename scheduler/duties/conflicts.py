@@ -6,8 +6,10 @@ from uuid import UUID
 from models import control_requests, idle_ends
 from models.lifecycle import Reason
 from models.promotion import conflicts, places
+from models.promotion.conflicts import ImpatientRun
 from models.runs.effects import EffectResult
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
+from models.stored_event import StoredEvent
 
 
 def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> EffectResult:
@@ -15,14 +17,12 @@ def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Effec
 
     The result is `done` when no conflict is left.
     """
-    events: list[Row] = []
+    events: list[StoredEvent] = []
     workers: list[UUID] = []
     done = True
     for run in conflicts.impatient(runs).all(connection) if runs else []:
-        if run["on_conflict"] == "skip":
-            end = idle_ends.cancel_idle(
-                connection, run["id"], run["tenant"], reason=Reason.SKIPPED, by=None, comment=None
-            )
+        if run.on_conflict == "skip":
+            end = idle_ends.cancel_idle(connection, run.id, run.tenant, reason=Reason.SKIPPED, by=None, comment=None)
             events += [end] if end else []
         else:
             ended = _supersede(connection, run, grace_ms)
@@ -30,17 +30,17 @@ def settle(connection: Connection, runs: Sequence[UUID], grace_ms: int) -> Effec
     return EffectResult(events, workers, done=done)
 
 
-def _supersede(connection: Connection, run: Row, grace_ms: int) -> EffectResult:
+def _supersede(connection: Connection, run: ImpatientRun, grace_ms: int) -> EffectResult:
     """End the earlier runs of its key, immediately or through their workers."""
-    by, events, workers = control_requests.superseded_by(run["id"]), [], []
-    for rival in conflicts.rivals(run["id"], run["line"]).all(connection):
-        at = (rival["id"], rival["tenant"])
-        if rival["lease_worker"] is None:
+    by, events, workers = control_requests.superseded_by(run.id), [], []
+    for rival in conflicts.rivals(run.id, run.line).all(connection):
+        at = (rival.id, rival.tenant)
+        if rival.lease_worker is None:
             end = idle_ends.cancel_idle(connection, *at, reason=Reason.SUPERSEDED, by=by, comment=None)
             events += [end] if end else []
         elif control_requests.request_cancel(*at, by=by, comment=None, grace_ms=grace_ms).one(connection):
-            workers.append(rival["lease_worker"])
-    left = conflicts.any_rival(run["id"], run["line"]).one(connection)
+            workers.append(rival.lease_worker)
+    left = conflicts.any_rival(run.id, run.line).one(connection)
     if left:
-        places.again(run["id"]).one(connection)
+        places.again(run.id).one(connection)
     return EffectResult(events, workers, done=left is None)

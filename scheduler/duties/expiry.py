@@ -19,13 +19,12 @@ class Expiry(Duty):
         """Fail the runs that are due, each in a transaction of its own."""
         due = expiration.due().all(connection)
         for run in due:
-            event = expiration.end(connection, run["run_id"], _ERROR)
+            event = expiration.end(connection, run, _ERROR)
             if event:
-                yield Done.of_moves([event], Fact.of("run.expired", run=run["run_id"]))
+                yield Done.of_moves([event], Fact.of("run.expired", run=run))
         yield Done(0.0 if len(due) == expiration.BATCH else self._until_next(connection))
 
     @staticmethod
     def _until_next(connection: Connection) -> float:
-        row = expiration.next_due().one(connection)
-        seconds = row["seconds"] if row else None
+        seconds = expiration.next_due().one(connection)
         return TICK_SECONDS if seconds is None else min(TICK_SECONDS, max(0.0, seconds))

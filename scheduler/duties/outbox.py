@@ -16,14 +16,15 @@ import psycopg
 
 from models.authorization.grants import AUTHORIZED
 from models.runs import children, consents
-from models.runs.effects import EffectResult
+from models.runs.effects import EffectResult, OutboxRow, Target
 from models.runtime.bus import PROMOTE
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from models.runtime.facts import fact
 from models.sql.locking import locked_one
+from models.statement import Statement
 from scheduler.duty import Done, Duty, Fact
 
-Effect = Callable[[psycopg.Connection[Any], Row, Sequence[Row]], EffectResult]
+Effect = Callable[[psycopg.Connection[Any], Target, Sequence[OutboxRow]], EffectResult]
 
 TICK_SECONDS = 0.25
 GATHER_SECONDS = 0.02  # between two turns: fast ends are folded together, a lone one immediately
@@ -90,20 +91,20 @@ class Outbox(Duty):
             self._aside[target] = time.monotonic() + ASIDE_SECONDS
             return Done()
         events = [event for one in folded for event in one.events]
-        facts = [Fact.of("run.folded", level="debug", run=event["run_id"], status=event["status"]) for event in events]
+        facts = [Fact.of("run.folded", level="debug", run=event.run_id, status=event.status) for event in events]
         return Done.of_moves(events, *facts, workers=[worker for one in folded for worker in one.workers])
 
     def _fold(self, connection: Connection, target: UUID) -> list[EffectResult]:
-        run = connection.execute(_LOCK, {"run": target}).fetchone()
+        run = Statement(_LOCK, {"run": target}, Target).one(connection)
         if run is None and connection.execute(_EXISTS, {"run": target}).fetchone():
             return []  # locked by another transaction
         # Read under the lock: rows that another leader has folded are deleted by now.
-        rows = connection.execute(_ROWS, {"run": target}).fetchall()
+        rows = Statement(_ROWS, {"run": target}, OutboxRow).all(connection)
         folded = []
-        for name in dict.fromkeys(row["effect"] for row in rows):
-            these = [row for row in rows if row["effect"] == name]
+        for name in dict.fromkeys(row.effect for row in rows):
+            these = [row for row in rows if row.effect == name]
             result = self._effects[name](connection, run, these) if run else EffectResult()
             if result.done:
-                connection.execute(_DELETE, {"run": target, "rows": [row["id"] for row in these]})
+                connection.execute(_DELETE, {"run": target, "rows": [row.id for row in these]})
             folded.append(result)
         return folded

@@ -42,10 +42,9 @@ class Lines:
         """List the next lines in which runs wait, for `TURN_SECONDS`; return whether there may be more."""
         ends = time.monotonic() + TURN_SECONDS
         while self._after is not None and time.monotonic() < ends:
-            row = places.next_line(self._after).one(connection)
-            self._after = row["line"] if row else None
-            if row and self._concerns(row["line"]):
-                self._due[row["line"]] = None
+            self._after = line = places.next_line(self._after).one(connection)
+            if line is not None and self._concerns(line):
+                self._due[line] = None
         return self._after is not None
 
     def _concerns(self, gate: str) -> bool:

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from models.blocked_on import queue_of
 from models.promotion import place_limits, places
-from models.promotion.places import ClosedGates
+from models.promotion.places import ClosedGates, LineHead, PlaceChange, PlaceLimits, SentRun
 from models.runs.effects import EffectResult
 from models.runtime.bus import PROMOTE
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from scheduler.duties.conflicts import settle
 from scheduler.duties.pending_lines import Lines
 from scheduler.duty import Done, Duty, Fact
@@ -55,7 +55,9 @@ class Places(Duty):
         else:
             yield Done(min(TICK_SECONDS, gates.changes_in))
 
-    def _answer(self, connection: Connection, changes: list[Row], due: list[str]) -> tuple[list[Row], EffectResult]:
+    def _answer(
+        self, connection: Connection, changes: list[PlaceChange], due: list[str]
+    ) -> tuple[list[SentRun], EffectResult]:
         try:
             with connection.transaction():
                 return self._turn(connection, changes, due)
@@ -63,16 +65,18 @@ class Places(Duty):
             self._lines.again(due)
             raise
 
-    def _turn(self, connection: Connection, changes: list[Row], due: list[str]) -> tuple[list[Row], EffectResult]:
+    def _turn(
+        self, connection: Connection, changes: list[PlaceChange], due: list[str]
+    ) -> tuple[list[SentRun], EffectResult]:
         """Assign places after these changes; return the runs that hold all their places now, and the settled conflicts."""
-        runs = list(dict.fromkeys(change["run_id"] for change in changes if change["run_id"]))
-        locked = [row["id"] for row in places.lock(runs).all(connection)] if runs else []
+        runs = list(dict.fromkeys(change.run_id for change in changes if change.run_id))
+        locked = places.lock(runs).all(connection) if runs else []
         if changes:
-            places.done([change["id"] for change in changes], locked).all(connection)
+            places.done([change.id for change in changes], locked).all(connection)
         limits = _Limits(places.limits().all(connection))
-        for queue in dict.fromkeys(change["queue"] for change in changes if change["queue"]):
+        for queue in dict.fromkeys(change.queue for change in changes if change.queue):
             self._changed(connection, queue, limits)
-        freed = [row["line"] for row in places.free(locked).all(connection)] if locked else []
+        freed = places.free(locked).all(connection) if locked else []
         placed = self._move_up(connection, locked, dict.fromkeys([*due, *freed]), limits)
         return placed, settle(connection, locked, self._grace_ms)
 
@@ -87,52 +91,52 @@ class Places(Duty):
 
     def _move_up(
         self, connection: Connection, asking: list[UUID], lines: dict[str, None], limits: "_Limits"
-    ) -> list[Row]:
+    ) -> list[SentRun]:
         """Send the asking runs to their lines and admit heads until no run moves; return the runs that are ready.
 
         Takes two rounds at most: from the key's line to the tenant's.
         """
-        ready: list[Row] = []
+        ready: list[SentRun] = []
         while asking or lines:
             sent = places.send(asking).all(connection) if asking else []
-            ready += [row for row in sent if row["line"] is None]
-            most = {line: limits.of(line) for line in [*lines, *(row["line"] for row in sent if row["line"])]}
+            ready += [row for row in sent if row.line is None]
+            most = {line: limits.of(line) for line in [*lines, *(row.line for row in sent if row.line)]}
             heads = self._admit(connection, most) if most else []
-            asking, lines = [row["id"] for row in heads if not row["left_out"]], {}
+            asking, lines = [row.id for row in heads if not row.left_out], {}
         return ready
 
-    def _admit(self, connection: Connection, most: Mapping[str, int | None]) -> list[Row]:
+    def _admit(self, connection: Connection, most: Mapping[str, int | None]) -> list[LineHead]:
         freed = places.give_way(most, self._closed).all(connection)
-        self._lines.again(row["line"] for row in freed if row["line"] not in most)
+        self._lines.again(line for line in freed if line not in most)
         heads = places.admit(most, self._closed).all(connection)
-        self._lines.again(row["line"] for row in heads if row["left_out"])
+        self._lines.again(row.line for row in heads if row.left_out)
         if len(heads) >= places.BATCH:
             self._lines.again(most)
         return heads
 
 
-def _placed(runs: list[Row]) -> Done:
-    facts = [Fact.of("run.placed", level="debug", run=run["id"], queue=run["queue"]) for run in runs]
-    return Done(queues=[run["queue"] for run in runs], facts=facts)
+def _placed(runs: list[SentRun]) -> Done:
+    facts = [Fact.of("run.placed", level="debug", run=run.id, queue=run.queue) for run in runs]
+    return Done(queues=[run.queue for run in runs], facts=facts)
 
 
 def _settled(result: EffectResult) -> Done:
-    facts = [Fact.of("run.canceled", run=event["run_id"], reason=event["reason"]) for event in result.events]
+    facts = [Fact.of("run.canceled", run=event.run_id, reason=event.reason) for event in result.events]
     return Done.of_moves(result.events, *facts, workers=result.workers)
 
 
 class _Limits:
     """Number of places of each line; None: no limit."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._queues = {row["name"]: row for row in rows}
+    def __init__(self, rows: Iterable[PlaceLimits]) -> None:
+        self._queues = {row.name: row for row in rows}
 
     def of(self, line: str) -> int | None:
         queue = self._queues.get(queue_of(line))
         if line.startswith("key:"):
-            return queue["key_limit"] if queue else 1
-        return queue["tenant_limit"] if queue else None
+            return queue.key_limit if queue else 1
+        return queue.tenant_limit if queue else None
 
     def of_tenants(self, queue: str) -> int | None:
         found = self._queues.get(queue)
-        return found["tenant_limit"] if found else None
+        return found.tenant_limit if found else None

@@ -17,6 +17,7 @@ from models.runtime.database import Connection, Row
 from models.runtime.session_locks import held
 from models.sql.locking import locked_first
 from models.statement import Statement
+from models.stored_event import StoredEvent
 from scheduler.duty import Done, Duty, Fact
 
 LOCK_FREE_SECONDS = 2.0
@@ -54,7 +55,7 @@ class Recovery(Duty):
         with connection.transaction():
             orphans = connection.execute(_ORPHANS).fetchall()
             events = [event for orphan in orphans if (event := _release(orphan).one(connection))]
-        facts = [Fact.of("run.recovered", run=event["run_id"], status=event["status"]) for event in events]
+        facts = [Fact.of("run.recovered", run=event.run_id, status=event.status) for event in events]
         yield Done.of_moves(events, *facts)
         yield Done(0.0 if len(orphans) == BATCH else TICK_SECONDS)
 
@@ -72,7 +73,7 @@ class Recovery(Duty):
         return [row["id"] for row in rows if row["expired"] or row["id"] in unlocked]
 
 
-def _release(orphan: Row) -> Statement:
+def _release(orphan: Row) -> Statement[StoredEvent]:
     error = {
         "code": Reason.WORKER_LOST,
         "type": "WorkerLost",

@@ -37,7 +37,7 @@ class Schedules(Duty):
                 failed = True
                 fact("schedule.not_fired", level="exception", **_named(row), at=row["next_at"])
         if connection.execute(_WAITING).fetchone() is not None:
-            yield Done(queues=[row["queue"] for row in schedules.let_go().all(connection)])
+            yield Done(queues=schedules.let_go().all(connection))
         if failed:
             yield Done(RETRY_SECONDS)
         else:
@@ -55,8 +55,9 @@ class Schedules(Duty):
             return Done()
         if fired.event is None:
             return Done(facts=[Fact.of("schedule.skipped", **_named(row), at=fired.at)])
-        run = fired.event["run_id"]
-        return Done.of_moves([fired.event], Fact.of("schedule.fired", **_named(row), at=fired.at, run=run))
+        return Done.of_moves(
+            [fired.event], Fact.of("schedule.fired", **_named(row), at=fired.at, run=fired.event.run_id)
+        )
 
     @staticmethod
     def _until_next(connection: Connection) -> float:

@@ -15,7 +15,6 @@ class Lifting(Duty):
     def step(self, connection: Connection) -> Iterator[Done]:
         """Open the gates that are due."""
         if lifted := tickets.lift().all(connection):
-            yield Done(queues=[row["queue"] for row in lifted])
-        row = tickets.next_lift().one(connection)
-        seconds = row["seconds"] if row else None
+            yield Done(queues=lifted)
+        seconds = tickets.next_lift().one(connection)
         yield Done(TICK_SECONDS if seconds is None else min(TICK_SECONDS, max(0.0, seconds)))

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from models import control_requests
 from models.lifecycle import Reason
 from models.promotion import tickets
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
+from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.run_state import RunState
 from scheduler.duty import Done, Duty, Fact
 from scheduler.promotion.gates import GateReader, Gates
 
@@ -31,7 +33,7 @@ class Closing(Duty):
         """Withdraw tickets and ask for parks where gates are closed; wake the runs that wait for open windows."""
         gates = self._gates.read(connection)
         reopened = control_requests.take_windows_back(windows=[*gates.pausing]).all(connection)
-        yield Done(facts=[Fact.of("run.window_reopened", run=row["id"]) for row in reopened])
+        yield Done(facts=[Fact.of("run.window_reopened", run=run) for run in reopened])
         waiting = connection.execute(_WAITING, {"closed": list(gates.closed)}).fetchall()
         for row in waiting:
             with connection.transaction():
@@ -47,18 +49,16 @@ class Closing(Duty):
     def _close(connection: Connection, gates: Gates) -> Iterator[Done]:
         closed = {"windows": list(gates.closed), "queues": list(gates.queues), "agents": list(gates.agents)}
         withdrawn = tickets.withdraw(**closed).all(connection)
-        yield Done(facts=[Fact.of("run.withdrawn", run=row["id"], queue=row["queue"]) for row in withdrawn])
+        yield Done(facts=[Fact.of("run.withdrawn", run=ticket.id, queue=ticket.queue) for ticket in withdrawn])
         if gates.pausing:
             asked = control_requests.ask_for_windows(
                 windows=list(gates.pausing), queues=gates.pausing_queues, agents=gates.pausing_agents
             ).all(connection)
-            facts = [Fact.of("run.window_closed", run=row["id"], worker=row["lease_worker"]) for row in asked]
-            yield Done(workers=[row["lease_worker"] for row in asked], facts=facts)
+            facts = [Fact.of("run.window_closed", run=run.id, worker=run.lease_worker) for run in asked]
+            yield Done(workers=[run.lease_worker for run in asked], facts=facts)
 
     @staticmethod
-    def _wake(connection: Connection, run_state: Row) -> list[Row]:
+    def _wake(connection: Connection, run_state: RunState) -> list[StoredEvent]:
         """End the run's wait for a window that is open or was deleted."""
-        over = waits.resolve(run_state["id"], run_state["epoch"], ("window",), outcome="opened", by=None).all(
-            connection
-        )
+        over = waits.resolve(run_state.id, run_state.epoch, ("window",), outcome="opened", by=None).all(connection)
         return waits.wake(connection, run_state, over, reason=Reason.WINDOW_OPENED)

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from models.promotion import place_limits, places, tickets
+from models.promotion.tickets import Ticket
 from models.runtime.bus import FREED, PROMOTE
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from scheduler.duty import Done, Duty
 from scheduler.promotion.candidates import Candidate, read_candidates
 from scheduler.promotion.capacity import Capacity, read_capacity
@@ -30,7 +31,7 @@ class Promotion(Duty):
     wakes_on = frozenset({PROMOTE, FREED})
 
     def __init__(
-        self, publish: Callable[[list[Row]], None], gates: GateReader, *, fill_s: float = FILL_SECONDS
+        self, publish: Callable[[list[Ticket]], None], gates: GateReader, *, fill_s: float = FILL_SECONDS
     ) -> None:
         self._publish, self._gates = publish, gates
         self._turns: defaultdict[str, Turn] = defaultdict(Turn)
@@ -84,14 +85,14 @@ class Promotion(Duty):
         """Send runs that became ready before their queue limited tenants to their lines; return whether there were any."""
         strays = places.strays([run.id for run in candidates]).all(connection) if candidates else []
         if strays:
-            places.line_up([row["id"] for row in strays]).all(connection)
+            places.line_up(strays).all(connection)
         return bool(strays)
 
     @staticmethod
     def _without_surplus(connection: Connection, chosen: list[Candidate]) -> list[Candidate]:
         """Leave out runs whose place is above a limit that was lowered since; they ask for a place again."""
         lined = [run.id for run in chosen if run.lined]
-        surplus = {row["id"] for row in place_limits.take_back(lined).all(connection)} if lined else set()
+        surplus = set(place_limits.take_back(lined).all(connection)) if lined else set()
         return [run for run in chosen if run.id not in surplus]
 
     @staticmethod
@@ -105,10 +106,10 @@ class Promotion(Duty):
             connection, capacity.queue, agents=agents, windows=gates.windows(), limit=limit, kinds=room.kinds
         )
 
-    def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Row]:
-        """Make tickets for the chosen runs; return their rows in the order in which the runs were chosen."""
+    def _give(self, connection: Connection, capacity: Capacity, chosen: list[Candidate], rule: Rule) -> list[Ticket]:
+        """Make tickets for the chosen runs; return them in the order in which the runs were chosen."""
         tags = self._tags.of(connection, capacity.queue, chosen, rule.weights)
         slot_s = rule.rate.slot_s if rule.rate else None
-        rows = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)
+        given = tickets.promote([run.id for run in chosen], tags, slot_s=slot_s).all(connection)
         place = {run.id: n for n, run in enumerate(chosen)}
-        return sorted(rows, key=lambda row: place[row["id"]])
+        return sorted(given, key=lambda ticket: place[ticket.id])

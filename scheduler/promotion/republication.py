@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from models.promotion import tickets
-from models.runtime.database import Connection, Row
+from models.promotion.tickets import Ticket
+from models.runtime.database import Connection
 from scheduler.duty import Done, Duty
 from scheduler.promotion.capacity import read_capacity
 
@@ -19,7 +20,7 @@ TICK_SECONDS = 1.0
 class Republication(Duty):
     """Looks once a second."""
 
-    def __init__(self, publish: Callable[[list[Row]], None]) -> None:
+    def __init__(self, publish: Callable[[list[Ticket]], None]) -> None:
         self._publish = publish
         self._open_since: dict[str, float] = {}
 

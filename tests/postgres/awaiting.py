@@ -9,7 +9,6 @@ from typing import Any
 from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.runtime.database import Row
 from models.waiting import waits
 from models.waiting.questions import question
 from tests.postgres.calls import TENANT, fence
@@ -40,20 +39,20 @@ def awaiting(world: World, *opened: NewWait, situation: str = "executing") -> Ma
     made = world.run(situation)
     row = open_waits(world.connection, fence(made), opened)
     assert row is not None
-    assert not row["over"]
+    assert not row.over
     return made
 
 
-def opens(made: Made, *opened: NewWait) -> Callable[[Connection], list[Row]]:
-    def open_them(connection: Connection) -> list[Row]:
+def opens(made: Made, *opened: NewWait) -> Callable[[Connection], list[Any]]:
+    def open_them(connection: Connection) -> list[Any]:
         row = open_waits(connection, fence(made), opened)
         return [row] if row else []
 
     return open_them
 
 
-def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Row]]:
-    def send(connection: Connection) -> list[Row]:
+def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Any]]:
+    def send(connection: Connection) -> list[Any]:
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
         assert waits.keep_signal(made.id, "word", payload=json.dumps(payload), sender=None).one(connection)
@@ -64,8 +63,8 @@ def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Row]]:
     return send
 
 
-def decides(made: Made, wait: NewWait, outcome: str = "approved") -> Callable[[Connection], list[Row]]:
-    def decide(connection: Connection) -> list[Row]:
+def decides(made: Made, wait: NewWait, outcome: str = "approved") -> Callable[[Connection], list[Any]]:
+    def decide(connection: Connection) -> list[Any]:
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
         over = waits.decide(made.id, wait.id, outcome=outcome, by=f"by {outcome}").all(connection)
@@ -75,13 +74,13 @@ def decides(made: Made, wait: NewWait, outcome: str = "approved") -> Callable[[C
     return decide
 
 
-def parks(made: Made, wait: NewWait, inbox: int) -> Callable[[Connection], list[Row]]:
+def parks(made: Made, wait: NewWait, inbox: int) -> Callable[[Connection], list[Any]]:
     move = moves.park(
         Verb.AWAIT_APPROVAL, made.id, made.epoch, made.worker, inbox=inbox, active_ms=1, reason=Reason.APPROVAL_NEEDED,
         waits=[wait], wake="any",
     )  # fmt: skip
 
-    def park(connection: Connection) -> list[Row]:
+    def park(connection: Connection) -> list[Any]:
         row = waits.Park(move, [wait]).one(connection)
         return [row] if row else []
 
@@ -89,8 +88,8 @@ def parks(made: Made, wait: NewWait, inbox: int) -> Callable[[Connection], list[
 
 
 def one_behind_the_other(
-    connect: Connect, first: Callable[[Connection], list[Row]], second: Callable[[Connection], list[Row]]
-) -> tuple[list[Row], list[Row]]:
+    connect: Connect, first: Callable[[Connection], list[Any]], second: Callable[[Connection], list[Any]]
+) -> tuple[list[Any], list[Any]]:
     """Hold the first transaction open until the second waits for its lock."""
     holder, other, watcher = connect(), connect(), connect()
     holder.execute("BEGIN")

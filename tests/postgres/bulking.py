@@ -25,7 +25,7 @@ def ask(world: World, action: str, agent: str, **more: Any) -> UUID:
     counted = bulk.count(world.connection, Action(action), wanted)
     row = bulk.start(Action(action), wanted, by="ann", created_by=KEY, counted=counted).one(world.connection)
     assert row
-    return cast(UUID, row["id"])
+    return cast(UUID, row.id)
 
 
 def run_state(world: World, asked: UUID) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol, get_origin
 from uuid import UUID
 
 from models import control_requests, moves
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.promotion import tickets
+from models.promotion.claim import Claim
 from models.runs import holding, recording
 from models.runs.recording import Fence, Limits, LogLine, StepRecord
 from models.statement import Statement
@@ -23,7 +24,7 @@ ERROR = '{"code": "step_error", "message": "no"}'
 
 
 class Call(Protocol):
-    def __call__(self, made: Made, /) -> Statement: ...
+    def __call__(self, made: Made, /) -> Statement[Any]: ...
 
 
 def record(key: str = "a##1", status: str = "succeeded", **fields: object) -> StepRecord:
@@ -40,7 +41,7 @@ def fence(made: Made) -> Fence:
     return Fence(made.id, made.epoch, made.worker)
 
 
-def claim(made: Made) -> Statement:
+def claim(made: Made) -> Statement[Claim]:
     return moves.claim(
         made.id, made.epoch, made.worker, label="w1", versions=f'{{"{AGENT}": "v1"}}', served=[AGENT, "other"]
     )
@@ -100,15 +101,25 @@ TICKETS: dict[str, Call] = {
 APART = {"republish", "lift", "next_lift", "withdraw", "ask_for_windows", "take_windows_back"}
 
 
+READS = {"claimed", "fenced"}
+"""These read what a worker may not know, and change nothing."""
+
+
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:
-    """Return every public function that the module itself defines and that makes a statement."""
+    """Return every public function that the module itself defines and that makes a statement which writes."""
     return {
         name: function
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if not name.startswith("_")
+        and name not in READS
         and function.__module__ == module.__name__
-        and inspect.signature(function, eval_str=True).return_annotation is Statement
+        and _makes_a_statement(function)
     }
+
+
+def _makes_a_statement(function: Callable[..., Any]) -> bool:
+    given = inspect.signature(function, eval_str=True).return_annotation
+    return Statement in (given, get_origin(given))
 
 
 def takes_an_epoch(function: Callable[..., Statement]) -> bool:

@@ -16,8 +16,8 @@ from models.calendar import windows
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.promotion.tickets import Ticket
 from models.runs.enqueue import NewRun, enqueue
-from models.runtime.database import Row
 from models.waiting import waits
 from scheduler.duties.expiry import Expiry
 from scheduler.duties.place_assignment import Places
@@ -29,21 +29,23 @@ from tests.postgres.factory import AGENT, TENANT, Made, World
 from tests.postgres.stepping import do
 
 QUEUE = "default"
-_RENEW = "UPDATE worker SET lease_until = now() + interval '1 h' WHERE id = %s AND lease_until > now()"
-"""What a worker does that nobody has ended. Its lease outlasts the slowest test: one insert may take longer than 15 s."""
+_RENEW = """
+    UPDATE worker SET lease_until = now() + interval '1 h', consuming_at = now() WHERE id = %s AND lease_until > now()
+    """
+"""Renewal by a live worker. Its lease outlasts the slowest test: one insert may take longer than 15 s."""
 
 
 class Published:
     """Keeps what a broker would have received."""
 
     def __init__(self) -> None:
-        self.tickets: list[Row] = []
+        self.tickets: list[Ticket] = []
 
-    def __call__(self, tickets: list[Row]) -> None:
+    def __call__(self, tickets: list[Ticket]) -> None:
         self.tickets += tickets
 
     def take(self) -> list[UUID]:
-        ids = [ticket["id"] for ticket in self.tickets]
+        ids = [ticket.id for ticket in self.tickets]
         self.tickets = []
         return ids
 
@@ -128,7 +130,7 @@ class DatabaseSetup:
         with self.connection.transaction():
             run_state = waits.lock_run(run, self.world.row(run)["tenant"]).one(self.connection)
             assert run_state
-            over = waits.resolve(run, run_state["epoch"], ("signal",), outcome="received", by=None).all(self.connection)
+            over = waits.resolve(run, run_state.epoch, ("signal",), outcome="received", by=None).all(self.connection)
             assert waits.wake(self.connection, run_state, over)
 
     def cancel(self, run: UUID) -> None:

@@ -12,7 +12,7 @@ import psycopg
 from models.statement import Statement
 
 Connection = psycopg.Connection[dict[str, Any]]
-Rows = list[dict[str, Any]]
+Rows = list[Any]
 PATIENCE_S = 10
 
 

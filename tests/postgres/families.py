@@ -9,6 +9,7 @@ from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import children
+from models.runs.effects import Target
 from models.runtime.database import Row
 from models.waiting import waits
 from scheduler.duties.outbox import Outbox
@@ -61,6 +62,12 @@ def succeed(connection: Connection, made: Made, result: str = '"done"') -> None:
 def effects_on(world: World, target: UUID) -> list[Row]:
     """Read the effects that are on their way to a run."""
     return world.connection.execute("SELECT * FROM outbox WHERE target_run_id = %s", [target]).fetchall()
+
+
+def target(world: World, run: UUID) -> Target:
+    """Read a run as effects on it find it."""
+    row = world.row(run)
+    return Target(run, row["tenant"], row["finished_at"])
 
 
 def verbs(world: World, run: UUID) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 
 from executor.recorder.connection import Decision
-from executor.recorder.group_commit import Answer
+from executor.recorder.group_commit import Answer, Settled, is_committed
 from executor.recorder.recorder import Recorder
 from models.runs import recording
-from models.runtime.database import Connection, Row
+from models.runtime.database import Connection
 from models.statement import Statement
 from tests.postgres.calls import fence, record
 from tests.postgres.factory import Made, World
@@ -35,7 +35,7 @@ class Answers:
         return self.got
 
     def good(self) -> list[Any]:
-        return [name for name, answer in self.got if isinstance(answer, dict)]
+        return [name for name, answer in self.got if is_committed(answer) and not isinstance(answer, Settled)]
 
 
 def step(made: Made, n: int, value: str = "1") -> Statement:
@@ -62,7 +62,7 @@ class Muted:
         self._decision, self._proxy = decision, proxy
         self.tried = 0
 
-    def one(self, connection: Connection) -> Row | None:
+    def one(self, connection: Connection) -> object:
         self.tried += 1
         row = self._decision.one(connection)
         self._proxy.muted = True

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from executor.activation.finish import record
@@ -21,11 +21,16 @@ from models.operations import commands
 from models.operations.commands import CommandResult
 from models.promotion import tickets
 from models.runs.recording import Fence
+from models.statement import Statement
+from models.stored_event import StoredEvent, Written
 from models.waiting import waits
+from models.waiting.run_state import RunState
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
 from tests.postgres.opening import open_waits
+from tests.rows import claim
 
+T = TypeVar("T")
 BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
 
 
@@ -77,11 +82,11 @@ def transaction(connection: Connection, decide: Callable[[], str]) -> str:
     return said
 
 
-def _knocked(connection: Connection, scene: Scene, decide: Callable[[dict[str, Any]], str]) -> str:
+def _knocked(connection: Connection, scene: Scene, decide: Callable[[RunState], str]) -> str:
     def behind_the_knock() -> str:
         run_state = waits.lock_run(scene.run, TENANT).one(connection)
         assert run_state is not None
-        return "no: ended" if run_state["status"] in TERMINAL else decide(run_state)
+        return "no: ended" if run_state.status in TERMINAL else decide(run_state)
 
     return transaction(connection, behind_the_knock)
 
@@ -91,7 +96,7 @@ def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
     """Decide the scene's question, as the holder of its link."""
 
     def act(connection: Connection) -> str:
-        def decide(run_state: dict[str, Any]) -> str:
+        def decide(run_state: RunState) -> str:
             over = waits.decide(scene.run, scene.question.id, outcome=outcome, by=by).all(connection)
             waits.wake(connection, run_state, over)
             return outcome if over else "no: not open"
@@ -151,7 +156,7 @@ def _found(done: CommandResult | None) -> CommandResult:
 
 def signal(scene: Scene, name: str = "word") -> Act:
     def act(connection: Connection) -> str:
-        def decide(run_state: dict[str, Any]) -> str:
+        def decide(run_state: RunState) -> str:
             assert waits.keep_signal(scene.run, name, payload="1", sender=None).one(connection)
             over = waits.deliver(scene.run).all(connection)
             waits.wake(connection, run_state, over)
@@ -167,7 +172,7 @@ def expire(scene: Scene) -> Act:
     """Record that the question has timed out (see `scheduler.duties.timers`)."""
 
     def act(connection: Connection) -> str:
-        def decide(run_state: dict[str, Any]) -> str:
+        def decide(run_state: RunState) -> str:
             late = "UPDATE wait SET due_at = now() - interval '1 s' WHERE id = %s AND resolved_at IS NULL"
             connection.execute(late, [scene.question.id])
             over = waits.resolve_due(scene.run).all(connection)
@@ -201,8 +206,8 @@ def reopen(scene: Scene) -> Act:
         return "forgotten"
 
     def act(connection: Connection) -> str:
-        def decide(run_state: dict[str, Any]) -> str:
-            over = waits.resolve(scene.run, run_state["epoch"], ("window",), outcome="opened", by=None).all(connection)
+        def decide(run_state: RunState) -> str:
+            over = waits.resolve(scene.run, run_state.epoch, ("window",), outcome="opened", by=None).all(connection)
             waits.wake(connection, run_state, over, reason=Reason.WINDOW_OPENED)
             return "opened" if over else "no: waits for no window"
 
@@ -221,16 +226,17 @@ class Office:
         self.recorder = SimpleNamespace(write=self._write)
         self.bus = SimpleNamespace(wake_up=lambda *_: None)
 
-    def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
-        return self._connection.execute(sql, params).fetchall()
+    def read(self, statement: Statement[T]) -> list[T]:
+        return statement.all(self._connection)
 
-    def _write(self, run: UUID, statement: Any, **_: Any) -> dict[str, Any] | None:
-        rows: list[dict[str, Any] | None] = []
+    def _write(self, run: UUID, statement: Any, **_: Any) -> StoredEvent | Written | None:
+        rows: list[StoredEvent | Written | None] = []
 
         def decide() -> str:
             rows.append(statement.one(self._connection))
             how = "released" if getattr(statement, "sql", None) == moves._RELEASE else "ended"
-            return f"{how}: {rows[0]['verb']}" if rows[0] else "no row"
+            event = rows[0].events[0] if isinstance(rows[0], Written) else rows[0]
+            return f"{how}: {event.verb}" if event else "no row"
 
         transaction(self._connection, decide)
         return rows[0]
@@ -240,8 +246,8 @@ def end(scene: Scene, outcome: Outcome) -> Act:
     """End the activation as its worker does; a newer request replaces the outcome (see `executor.activation.finish`)."""
 
     def act(connection: Connection) -> str:
-        claim = {"inbox": scene.inbox, "agent": AGENT, "queue": "default", "matters_to_others": False}
-        return record(Office(connection), scene.fence, claim, outcome, active_ms=1)  # type: ignore[arg-type]
+        taken = claim(inbox=scene.inbox, agent=AGENT, queue="default")
+        return record(Office(connection), scene.fence, taken, outcome, active_ms=1)  # type: ignore[arg-type]
 
     return act
 
@@ -298,7 +304,7 @@ def activate(connection: Connection, scene: Scene) -> None:
     """Activate a ready run of a scene on a worker; this is the scene's activation from now on."""
     ticket = tickets.promote([scene.run]).one(connection)
     assert ticket is not None
-    made = replace(scene.made, epoch=ticket["epoch"])
-    claim = moves.claim(scene.run, made.epoch, made.worker, label="w", versions="{}", served=[AGENT]).one(connection)
-    assert claim is not None
-    scene.made, scene.inbox = made, claim["inbox"]
+    made = replace(scene.made, epoch=ticket.epoch)
+    taken = moves.claim(scene.run, made.epoch, made.worker, label="w", versions="{}", served=[AGENT]).one(connection)
+    assert taken is not None
+    scene.made, scene.inbox = made, taken.inbox

@@ -68,7 +68,7 @@ def _activate(scene: Scene, given: list[Activation]) -> Act:
             return "promoted" if rows[0] else "no: not ready"
 
         def claim() -> str:
-            epoch, worker = rows[0]["epoch"], scene.made.worker
+            epoch, worker = rows[0].epoch, scene.made.worker
             rows.append(moves.claim(scene.run, epoch, worker, label="w", versions="{}", served=[AGENT]).one(connection))
             return "claimed" if rows[1] else "no row"
 
@@ -77,9 +77,9 @@ def _activate(scene: Scene, given: list[Activation]) -> Act:
                 return said
         known = connection.execute(waits.SETTLED, {"run": scene.run}).fetchall()
         settled = frozenset(wait["key"] for wait in known if wait["outcome"])
-        made = Made(scene.run, rows[0]["epoch"], scene.made.worker)
+        made = Made(scene.run, rows[0].epoch, scene.made.worker)
         given.append(
-            Activation(made, rows[1]["inbox"], settled, tuple(wait["key"] for wait in known if not wait["outcome"]))
+            Activation(made, rows[1].inbox, settled, tuple(wait["key"] for wait in known if not wait["outcome"]))
         )
         return "claimed"
 

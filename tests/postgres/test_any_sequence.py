@@ -166,7 +166,7 @@ class OneRun(RuleBasedStateMachine):
         """Only an executing run without another request is asked."""
         if draw(st.booleans()):
             asking = control_requests.ask_for_windows(windows=["night"], queues={}, agents={})
-            asked = [row for row in asking.all(self.connection) if row["id"] == self.run]
+            asked = [row for row in asking.all(self.connection) if row.id == self.run]
             assert bool(asked) == (self.model.lease is not None and self.model.asked is None)
             self.model = replace(self.model, asked="window") if asked else self.model
         else:

@@ -95,7 +95,7 @@ def test_every_run_that_is_meant_is_canceled_as_if_it_were_alone(world: World, a
     row = world.row(executing.id)
     assert (row["control_request"], row["control_by"], row["control_grace_ms"]) == ("cancel", "ann", 1000)
     assert [world.whole(made.id) for made in (ended, other)] == before
-    assert {event["run_id"] for event in done.events} == {idle.id, promoted.id}
+    assert {event.run_id for event in done.events} == {idle.id, promoted.id}
     assert executing.worker in done.workers
     assert "default" in done.queues
 

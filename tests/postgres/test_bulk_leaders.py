@@ -12,7 +12,7 @@ import pytest
 
 from models.operations import bulk as bulks
 from models.operations import commands
-from models.operations.bulk import Action
+from models.operations.bulk import Action, StoredBulk
 from models.runs.run_filter import RunFilter
 from scheduler.duties import bulk, bulk_operation
 from scheduler.duties.bulk_operation import BulkOperation
@@ -72,8 +72,9 @@ def test_of_two_leaders_at_once_the_later_does_nothing_that_was_done(
 ) -> None:
     made = [world.run("failed", agent=agent) for _ in range(3)]
     asked = ask(world, "retry", agent)
-    frozen, late = connect(), run_state(world, asked)
-    late["reached"] = UUID(int=made[0].id.int - 1)  # it was about to act on the first
+    frozen = connect()
+    # It was about to act on the first.
+    late = StoredBulk(**{**run_state(world, asked), "reached": UUID(int=made[0].id.int - 1)})
     monkeypatch.setattr(bulk, "TURN_SECONDS", 0.0)
     _until_done(world.connection, asked, 2)
     results = list(BulkOperation(late, 1).resume(frozen, late, time.monotonic() + 10))
@@ -180,7 +181,7 @@ def test_an_operation_without_any_run_is_over_at_once(world: World, agent: str) 
     row = bulks.start(Action.CANCEL, wanted, by="ann", created_by=KEY, counted=NONE).one(world.connection)
     assert row
     do(leader(), world.connection)
-    assert came_to(world, row["id"]) == (0, 0, 0, True)
+    assert came_to(world, row.id) == (0, 0, 0, True)
 
 
 def test_the_record_of_what_is_over_is_forgotten_after_30_days(world: World, agent: str) -> None:

@@ -37,7 +37,7 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
     assert row
     one = BulkOperation(row, 1)
     for sql, params in (
-        (one._page, {"reached": ids[100], "until": row["until"]}), (one._lock, {"run": ids[0]}), (one._still, {"run": ids[0]}),
+        (one._page, {"reached": ids[100], "until": row.until}), (one._lock, {"run": ids[0]}), (one._still, {"run": ids[0]}),
     ):  # fmt: skip
         plan = "\n".join(
             line["QUERY PLAN"] for line in connection.execute(f"EXPLAIN {sql}", {**one._params, **params}).fetchall()
@@ -48,7 +48,7 @@ def test_the_next_runs_are_found_by_indexes_in_their_order(
         if "run" in params:  # one run, by its tenant and its id: all of these indexes have them in this order
             indexes = ("run_pkey", "run_tenant", "run_open", "run_unhappy")
         assert any(f"using {index}" in plan or f"Backward using {index}" in plan for index in indexes), plan
-    assert "bulk_open" in str(connection.execute(f"EXPLAIN {bulk._UNDER_WAY}", {"last": row["id"]}).fetchall())
+    assert "bulk_open" in str(connection.execute(f"EXPLAIN {bulk._UNDER_WAY}", {"last": row.id}).fetchall())
 
 
 @pytest.mark.parametrize("labels", [(), (Label("tag", "t"),)])

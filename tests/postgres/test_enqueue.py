@@ -20,8 +20,8 @@ def test_an_accepted_run_is_queued_ready_and_has_its_first_event(world: World) -
     [event] = world.events(run.id)
     assert (event["seq"], event["type"], event["verb"], event["status"]) == (1, "status", "enqueue", "QUEUED")
     assert event["at"] == kept["created_at"]
-    assert {name: row[name] for name in event} == event
-    assert (row["queue"], row["agent"]) == ("q", "echo")
+    assert {name: getattr(row, name) for name in event} == event
+    assert (row.queue, row.agent) == ("q", "echo")
     text = world.connection.execute("SELECT input::text AS text FROM payload WHERE run_id = %s", [run.id]).fetchone()
     assert text == {"text": '{"x":  "\\u0000"}'}
 

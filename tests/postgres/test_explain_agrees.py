@@ -16,7 +16,7 @@ import pytest
 
 from api.explain.blocker_kinds import Kind
 from api.explain.explanation import explain
-from models.runtime.database import Row
+from models.promotion.tickets import Ticket
 from models.runtime.session_locks import LEADER
 from scheduler.promotion.gates import GateReader
 from scheduler.promotion.promotion import Promotion
@@ -180,9 +180,9 @@ def _clear(world: World) -> None:
 
 def _promoted(world: World) -> list[UUID]:
     """Execute one turn of the leader's promotion."""
-    published: list[Row] = []
+    published: list[Ticket] = []
     do(Promotion(published.extend, GateReader(), fill_s=0), world.connection)
-    return [ticket["id"] for ticket in published]
+    return [ticket.id for ticket in published]
 
 
 @pytest.mark.parametrize("seed", range(4))

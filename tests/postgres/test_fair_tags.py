@@ -10,7 +10,8 @@ import pytest
 from models.ids import new_id
 from models.promotion import tickets
 from models.runs.enqueue import NewRun, enqueue
-from models.runtime.database import Row
+from models.statement import Statement
+from models.stored_event import StoredEvent
 from scheduler.duties.housekeeping import Housekeeping
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import World
@@ -117,7 +118,7 @@ def test_a_batch_over_several_priorities_takes_its_tags_in_each(world: World, qu
     runs = [NewRun(agent="echo", queue=queue, input="{}", priority=n) for n in (0, 5, 0, 5, -3)]
     rows = enqueue(world.connection, "a", runs)
 
-    assert {row["run_id"] for row in rows} == {run.id for run in runs}
+    assert {row.run_id for row in rows} == {run.id for run in runs}
     assert _tags(world, runs) == [1, 1, 2, 2, 1]
     assert [world.row(run.id)["priority"] for run in runs] == [0, 5, 0, 5, -3]
 
@@ -144,7 +145,7 @@ def test_a_batch_over_several_queues_takes_its_tags_in_each(world: World, queue:
     runs = [NewRun(agent="echo", queue=name, input="{}") for name in (queue, other, queue, other)]
     rows = enqueue(world.connection, "a", runs)
 
-    assert {row["run_id"] for row in rows} == {run.id for run in runs}
+    assert {row.run_id for row in rows} == {run.id for run in runs}
     assert _tags(world, runs) == [1, 1, 2, 2]
 
 
@@ -156,7 +157,7 @@ def test_enqueues_of_one_tenant_wait_for_one_another_and_take_different_tags(
     holder.execute("BEGIN")
     enqueue(holder, "a", [first])
 
-    def work(connection: Connection) -> list[Row]:
+    def work(connection: Connection) -> list[StoredEvent]:
         return enqueue(connection, "a", [second])
 
     waiting = Waiting(other, work)
@@ -169,6 +170,7 @@ def test_enqueues_of_one_tenant_wait_for_one_another_and_take_different_tags(
 
 def test_a_promotion_and_a_resumption_keep_the_tag(world: World, queue: str) -> None:
     [run] = _enqueue(world, "a", queue)
-    [row] = tickets.promote([run.id]).all(world.connection)
+    promotion = tickets.promote([run.id])
+    [row] = Statement(promotion.sql, promotion.params).all(world.connection)
 
     assert row["tag"] == 1

@@ -109,7 +109,7 @@ def test_a_cancel_that_its_worker_did_not_answer_fences_that_worker(world: World
     row = MOVES["cancel_overdue"](made).one(world.connection)
 
     assert row is not None
-    assert row["epoch"] == made.epoch + 1
+    assert row.epoch == made.epoch + 1
     assert world.events(made.id)[-1]["data"] == {"stepInFlight": "a##1", "stopped": "fenced", "by": "ann"}
     for name in _BY_LEASE:
         _changes_nothing(world, _ALL[name], made)
@@ -126,7 +126,7 @@ def test_a_lost_acknowledgement_of_a_claim_is_answered_only_to_the_worker_that_h
     shared = set(again) - {"status"}
     assert shared >= {"agent", "epoch", "lease_worker", "activations", "input", "metadata", "has_steps", "timeout_ms"}
     shared.remove("now_ms")
-    assert {name: again[name] for name in shared} == {name: first[name] for name in shared}
+    assert {name: again[name] for name in shared} == {name: getattr(first, name) for name in shared}
     assert (again["metadata"], again["input"], again["activations"]) == ({"team": "x"}, '{"n": 1}', 1)
     assert _claimed(world, foreign(made, world.worker())) is None
     assert _claimed(world, late(made)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import psycopg
@@ -14,10 +14,9 @@ from psycopg.rows import dict_row
 
 from executor.activation.grant_requests import LOST, Asked, Authorizations, Granted
 from models.authorization import grants
-from models.authorization.givers import Giver
 from models.authorization.grants import Given, Holder
 from models.authorization.oauth_client import Tokens
-from models.runtime.database import Row
+from models.statement import Statement
 from models.waiting import waits
 from tests.postgres.duel import Waiting, until_blocked
 from tests.postgres.factory import TENANT, World
@@ -47,7 +46,7 @@ def _given(*, expires_in: float = 3600) -> Given:
 def _live(world: World, holder: Holder) -> bool:
     row = grants.held(holder).one(world.connection)
     assert row is not None
-    return bool(row["live"])
+    return bool(row.live)
 
 
 def _asked(world: World, holder: Holder) -> Any:
@@ -93,7 +92,9 @@ def test_what_another_giver_gave_is_stored_by_nobody(world: World, holder: Holde
     new = world.provider(holder.provider, at="elsewhere")
     assert grants.store(holder, _given(), new).one(world.connection) is not None
     assert grants.store(holder, _given(), old).one(world.connection) is None
-    assert Giver.of(grants.held(holder).one(world.connection) or {}) == new
+    held = grants.held(holder).one(world.connection)
+    assert held is not None
+    assert held.giver == new
 
 
 def test_a_consent_that_meets_a_change_of_the_provider_stores_nothing(
@@ -110,6 +111,9 @@ def test_a_consent_that_meets_a_change_of_the_provider_stores_nothing(
     assert grants.held(holder).one(world.connection) is None
 
 
+T = TypeVar("T")
+
+
 class Worker:
     """The part of a worker that answers for grants, over the shared database."""
 
@@ -117,8 +121,8 @@ class Worker:
         self._reading = psycopg.connect(url, autocommit=True, row_factory=dict_row)
         self.grants = Authorizations(KEY, self._read)
 
-    def _read(self, sql: str, params: dict[str, Any]) -> list[Row]:
-        return self._reading.execute(sql, params).fetchall()
+    def _read(self, statement: Statement[T]) -> list[T]:
+        return statement.all(self._reading)
 
     def token(self, holder: Holder) -> Granted:
         return self.grants.answered(Asked("token", holder, ("read",)))

@@ -13,11 +13,12 @@ from models.authorization.grants import Given, Holder
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import consents
-from models.runtime.database import Row
+from models.stored_event import StoredEvent
 from models.waiting import waits
 from models.waiting.questions import authorization
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import TENANT, Made, World
+from tests.postgres.families import effects_on, target
 
 Connect = Callable[[], Connection]
 READ = ("read",)
@@ -44,7 +45,7 @@ def _park(made: Made, *opened: NewWait) -> waits.Park:
     return waits.Park(move, opened)
 
 
-def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) -> list[Row]:
+def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) -> list[StoredEvent]:
     """Store a consent as the API does, in the caller's transaction."""
     run_state = waits.lock_run(asked, holder.tenant).one(connection)
     assert run_state is not None
@@ -54,12 +55,12 @@ def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) 
     return waits.wake(connection, run_state, waits.authorize(asked).all(connection))
 
 
-def _fold(world: World, run: UUID) -> list[Row]:
+def _fold(world: World, run: UUID) -> list[StoredEvent]:
     """Fold the outbox of a run, as the leading scheduler does."""
-    rows = world.connection.execute("SELECT * FROM outbox WHERE target_run_id = %s", [run]).fetchall()
+    rows = effects_on(world, run)
     if not rows:
         return []
-    events = list(consents.hear(world.connection, world.row(run), rows).events)
+    events = list(consents.hear(world.connection, target(world, run), []).events)
     world.connection.execute("DELETE FROM outbox WHERE target_run_id = %s", [run])
     return events
 
@@ -79,16 +80,16 @@ def test_a_consent_that_comes_while_a_run_parks_finds_its_wait(world: World, con
     parking.execute("BEGIN")
     row = _park(made, _wait(holder, *READ)).one(parking)
     assert row is not None
-    assert row["more"] == []
+    assert len(row.events) == 1
 
     consenting.execute("BEGIN")
     waiting = Waiting(consenting, lambda connection: _consent(connection, asker.id, holder, *READ))
     until_blocked(watcher, waiting.pid, parking.info.backend_pid)
     parking.execute("COMMIT")
-    assert [event["verb"] for event in waiting.rows() if event["verb"]] == ["resume"]
+    assert [event.verb for event in waiting.rows() if event.verb] == ["resume"]
     consenting.execute("COMMIT")
 
-    assert [event["verb"] for event in _fold(world, made.id) if event["verb"]] == ["resume"]
+    assert [event.verb for event in _fold(world, made.id) if event.verb] == ["resume"]
     assert (world.row(made.id)["status"], world.row(asker.id)["status"]) == ("RUNNING", "RUNNING")
 
 
@@ -101,18 +102,18 @@ def test_a_run_that_parks_while_a_consent_is_taken_in_finds_the_grant(world: Wor
     _consent(consenting, asker.id, holder, *READ)
 
     parking.execute("BEGIN")
-    rows: list[Row] = []
+    rows: list[StoredEvent] = []
 
-    def park(connection: Connection) -> list[Row]:
+    def park(connection: Connection) -> list[StoredEvent]:
         row = _park(made, _wait(holder, *READ)).one(connection)
         assert row is not None
-        rows.extend(row["more"])
+        rows.extend(row.events[1:])
         return rows
 
     waiting = Waiting(parking, park)
     until_blocked(watcher, waiting.pid, consenting.info.backend_pid)
     consenting.execute("COMMIT")
-    assert [event["verb"] for event in waiting.rows() if event["verb"]] == ["resume"]
+    assert [event.verb for event in waiting.rows() if event.verb] == ["resume"]
     parking.execute("COMMIT")
 
     assert (world.row(made.id)["status"], _fold(world, made.id)) == ("RUNNING", [])
@@ -132,7 +133,7 @@ def test_a_consent_wakes_all_that_it_satisfies_once_and_nobody_else(world: World
         _consent(world.connection, asker.id, holder, "read", "write")
 
     for made in (same, less):
-        assert [event["verb"] for event in _fold(world, made.id) if event["verb"]] == ["resume"]
+        assert [event.verb for event in _fold(world, made.id) if event.verb] == ["resume"]
         assert _fold(world, made.id) == []
     for made in (more, elsewhere, stranger):
         assert (_fold(world, made.id), world.row(made.id)["status"]) == ([], "AUTH_REQUIRED")
@@ -148,7 +149,7 @@ def test_a_run_that_is_told_twice_goes_on_once(world: World) -> None:
     for _ in range(2):
         with world.connection.transaction():
             _consent(world.connection, asker.id, holder, *READ)
-    assert len([event for event in _fold(world, made.id) if event["verb"] == "resume"]) == 1
+    assert len([event for event in _fold(world, made.id) if event.verb == "resume"]) == 1
     assert [event["verb"] for event in world.events(made.id)].count("resume") == 1
 
 
@@ -196,12 +197,12 @@ def test_who_found_an_old_token_useless_does_not_take_back_its_successor(world: 
     first, second = (grants.store(holder, _given("read"), giver).one(world.connection) for _ in range(2))
     assert first is not None
     assert second is not None
-    assert (first["version"], second["version"], first["id"]) == (1, 2, second["id"])
+    assert (first.version, second.version, first.id) == (1, 2, second.id)
     assert grants.lose(holder, 1).one(world.connection) is None
     assert grants.lose(holder, 2).one(world.connection) is not None
     held = grants.held(holder).one(world.connection)
     assert held is not None
-    assert (held["live"], held["sealed"]) == (False, "")
+    assert (held.live, held.sealed) == (False, "")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_a_token_is_fresh_until_a_minute_or_a_quarter_of_its_time_is_left(
     grants.store(holder, _given(expires_in=expires_in), world.provider(holder.provider)).one(world.connection)
     held = grants.held(holder).one(world.connection)
     assert held is not None
-    assert held["fresh"] is fresh
+    assert held.fresh is fresh
     if expires_in == 50:
         world.connection.execute(
             "UPDATE \"grant\" SET refreshed_at = now() - interval '40 s', expires_at = now() + interval '10 s'"
@@ -223,7 +224,7 @@ def test_a_token_is_fresh_until_a_minute_or_a_quarter_of_its_time_is_left(
         )
         later = grants.held(holder).one(world.connection)
         assert later is not None
-        assert not later["fresh"]
+        assert not later.fresh
 
 
 def test_what_another_system_carries_out_waits_for_no_grant(world: World) -> None:

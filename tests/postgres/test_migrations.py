@@ -127,8 +127,11 @@ def test_grants_are_bound_to_the_provider_that_is_there(servers: Any) -> None:
         upgrade()
         bound = world.connection.execute('SELECT * FROM "grant" ORDER BY provider').fetchall()
         live = [grants.held(Holder("acme", "ann", name)).one(world.connection) for name in ("bank", "gone")]
-    assert [Giver.of(row) for row in bound] == [giver, Giver(None, None, None)]
-    assert [row and row["live"] for row in live] == [True, False]
+    assert [Giver(row["token_url"], row["client_id"], row["revocation_url"]) for row in bound] == [
+        giver,
+        Giver(None, None, None),
+    ]
+    assert [row and row.live for row in live] == [True, False]
 
 
 def test_keys_of_admins_may_give_what_they_could_give_before_but_for_the_installation(servers: Any) -> None:

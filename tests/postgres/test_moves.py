@@ -120,8 +120,8 @@ def test_an_allowed_move_changes_row_event_and_seq_together(world: World, call: 
     assert noted["reason"] == row["reason"]
     assert noted["tenant"] == row["tenant"]
     assert answer is not None
-    assert {name: answer[name] for name in noted} == noted
-    assert (answer["queue"], answer["agent"]) == (row["queue"], row["agent"])
+    assert {name: getattr(answer, name) for name in noted} == noted
+    assert (answer.queue, answer.agent) == (row["queue"], row["agent"])
 
 
 @pytest.mark.parametrize(("call", "situation"), [pair for pair in _EVERY_MOVE if pair[1] not in ALLOWED[pair[0]]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from executor.older_workers import wait_for_older
 from models.fleet import workers
 from models.ids import liveness_key
+from models.statement import Statement
 from tests.postgres.factory import World
 
 
@@ -40,8 +40,8 @@ def _pauses(world: World, queue: str, act: Callable[[], object]) -> int:
         if len(paused) == 2:
             act()
 
-    def read(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        return world.connection.execute(sql.encode(), params).fetchall()
+    def read(statement: Statement[str]) -> list[str]:
+        return statement.all(world.connection)
 
     wait_for_older(queue, read, pause)
     return len(paused)

@@ -18,12 +18,13 @@ from models.authorization.grants import Given, Holder
 from models.ids import new_id
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.runs.opening import Opening, opening
+from models.runs.opening import Opened, Opening, opening
 from models.runs.recording import Limits
 from models.runtime.database import Row
 from models.statement import Statement
 from models.waiting import waits
 from models.waiting.questions import authorization, question
+from models.waiting.run_state import ResolvedWait
 from tests.postgres.calls import LIMITS, TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
@@ -64,7 +65,7 @@ def _open(made: Made, *new: NewWait, n: int = 1, limits: Limits = LIMITS) -> Sta
     return opening(fence(made), n, new, limits, None)
 
 
-def _opened(connection: psycopg.Connection[Any], made: Made, *new: NewWait, n: int = 1) -> Row:
+def _opened(connection: psycopg.Connection[Any], made: Made, *new: NewWait, n: int = 1) -> Opened:
     with connection.transaction():
         row = _open(made, *new, n=n).one(connection)
     assert row is not None
@@ -83,7 +84,7 @@ def _said(world: World, made: Made) -> list[tuple[str, str, str | None]]:
     return [(event["type"], event["status"], event["data"].get("waitId")) for event in events if event["verb"] is None]
 
 
-def _decide(connection: Connection, made: Made, wait: UUID, outcome: str = "approved") -> list[Row]:
+def _decide(connection: Connection, made: Made, wait: UUID, outcome: str = "approved") -> list[ResolvedWait]:
     with connection.transaction():
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
@@ -92,7 +93,7 @@ def _decide(connection: Connection, made: Made, wait: UUID, outcome: str = "appr
     return over
 
 
-def _signal(connection: Connection, made: Made, name: str = "word") -> list[Row]:
+def _signal(connection: Connection, made: Made, name: str = "word") -> list[ResolvedWait]:
     with connection.transaction():
         assert waits.lock_run(made.id, TENANT).one(connection)
         waits.keep_signal(made.id, name, payload='"hi"', sender=None).one(connection)
@@ -104,7 +105,7 @@ def test_people_are_asked_while_the_run_executes_each_by_one_event(world: World)
     row = _opened(world.connection, made, first, _timer(), second)
 
     assert _said(world, made) == [("run_approval", "RUNNING", str(wait.id)) for wait in (first, second)]
-    assert [row["type"], *(event["type"] for event in row["more"])] == ["run_approval", "run_approval"]
+    assert [event.type for event in row.events] == ["run_approval", "run_approval"]
     run, opened = world.row(made.id), _waits(world, made)
     assert (run["status"], run["recorded_n"], run["inbox"]) == ("RUNNING", 1, 0)
     assert {(wait["epoch"], wait["wake"], wait["outcome"]) for wait in opened.values()} == {(made.epoch, "any", None)}
@@ -164,7 +165,7 @@ def test_a_wait_of_an_earlier_activation_is_taken_over_with_its_link(world: Worl
     wait = _waits(world, made)["approve#1"]
     assert (wait["id"], wait["nonce"], wait["epoch"]) == (asked.id, asked.nonce, made.epoch + 1)
     assert len(_said(world, made)) == 1, "nobody is asked twice"
-    assert row["over"] is False
+    assert row.over is False
 
 
 def test_a_wait_that_is_over_is_left_alone_and_that_is_said(world: World) -> None:
@@ -172,7 +173,7 @@ def test_a_wait_that_is_over_is_left_alone_and_that_is_said(world: World) -> Non
     _opened(world.connection, made, asked)
     assert _decide(world.connection, made, asked.id)
     row = _opened(world.connection, made, replace(asked, id=new_id()), n=2)
-    assert row["over"] is True
+    assert row.over is True
     assert _waits(world, made)["approve#1"]["outcome"] == "approved"
 
 
@@ -183,9 +184,9 @@ def test_a_signal_that_was_kept_ends_its_wait_and_that_is_news(world: World) -> 
 
     opened = _waits(world, made)
     assert [opened[key]["outcome"] for key in ("word#1", "word#2")] == ["received", None]
-    assert row["over"] is True
+    assert row.over is True
     assert world.row(made.id)["inbox"] == 2, "a park that is on its way learns of it"
-    assert _signal(world.connection, made)[0]["key"] == "word#2"
+    assert _signal(world.connection, made)[0].key == "word#2"
 
 
 def test_a_grant_that_is_there_ends_an_authorization_and_asks_nobody(world: World) -> None:
@@ -197,14 +198,14 @@ def test_a_grant_that_is_there_ends_an_authorization_and_asks_nobody(world: Worl
 
     assert _waits(world, made)["login#1"]["outcome"] == "authorized"
     assert [kind for kind, *_ in _said(world, made)] == ["run_approval"]
-    assert row["over"] is True
+    assert row.over is True
 
 
 def test_a_missing_grant_is_asked_for_by_its_own_event(world: World) -> None:
     made, login = world.run("executing"), _login(Holder(TENANT, f"u-{new_id()}", "bank"))
     row = _opened(world.connection, made, login)
     assert _said(world, made) == [("authentication", "RUNNING", str(login.id))]
-    assert row["over"] is False
+    assert row.over is False
 
 
 def test_a_grant_that_comes_late_ends_what_people_were_asked_before(world: World) -> None:
@@ -225,7 +226,7 @@ def test_a_grant_that_comes_late_ends_what_people_were_asked_before(world: World
 def test_a_signal_and_an_opening_that_meet_find_one_another(world: World, connect: Connect) -> None:
     for signal_first in (True, False):
         made, holder, other = world.run("executing"), connect(), connect()
-        acts: list[Callable[[Connection], list[Row]]] = [
+        acts: list[Callable[[Connection], list[Any]]] = [
             lambda connection, made=made: _signal(connection, made),
             lambda connection, made=made: [_opened(connection, made, _word())],
         ]
@@ -245,7 +246,7 @@ def test_a_decision_and_a_new_activation_that_take_a_wait_at_once_leave_it_one_o
     for decision_first in (True, False):
         made, asked, holder, other = world.run("executing"), _ask(), connect(), connect()
         _opened(world.connection, made, asked)
-        acts: list[Callable[[Connection], list[Row]]] = [
+        acts: list[Callable[[Connection], list[Any]]] = [
             lambda connection, made=made, asked=asked: _decide(connection, made, asked.id),
             lambda connection, made=made, asked=asked: [
                 _opened(connection, made, replace(asked, id=new_id()), _word(), n=2)
@@ -259,7 +260,7 @@ def test_a_decision_and_a_new_activation_that_take_a_wait_at_once_leave_it_one_o
         holder.execute("COMMIT")
         [row] = waiting.rows()
         if decision_first:
-            assert row["over"] is True, "the activation learns that an outcome is there"
+            assert row.over is True, "the activation learns that an outcome is there"
         assert _waits(world, made)["approve#1"]["outcome"] == "approved"
         run = world.row(made.id)
         assert (run["status"], run["inbox"]) == ("RUNNING", 1)

@@ -60,7 +60,7 @@ def test_a_child_that_ends_before_its_parent_waits_is_kept_until_then(world: Wor
     assert park(parent, [wait]).one(world.connection) is None, "its inbox has changed since the claim"
     row = park(parent, [wait], inbox=1).one(world.connection)
     assert row is not None
-    assert [event["verb"] for event in row["more"]] == ["resume"]
+    assert [event.verb for event in row.events[1:]] == ["resume"]
 
 
 @pytest.mark.parametrize("parks_first", [True, False])
@@ -88,7 +88,7 @@ def test_a_park_and_the_end_of_a_child_at_once_wake_the_parent_once(
         assert waiting.rows() == [{}], "the inbox has changed"
         row = park(parent, [wait], inbox=1).one(parking)
         assert row is not None
-        assert len(row["more"]) == 1
+        assert len(row.events) == 2
         parking.execute("COMMIT")
     assert (world.row(parent.id)["status"], verbs(world, parent.id).count("resume")) == ("RUNNING", 1)
 
@@ -100,7 +100,7 @@ def test_a_leader_that_dies_in_the_middle_leaves_everything_to_the_next(world: W
         dying = connect()
         dying.execute("BEGIN")
         [folded] = duty()._fold(dying, parent.id)
-        assert [event["verb"] for event in folded.events] == ["resume"]
+        assert [event.verb for event in folded.events] == ["resume"]
         dying.close()
     assert (world.row(parent.id)["status"], len(effects_on(world, parent.id))) == ("PAUSED", 1)
     turn(world.connection)

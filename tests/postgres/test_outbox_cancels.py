@@ -47,7 +47,7 @@ def test_a_child_that_executes_is_asked_to_end_and_its_worker_is_woken(world: Wo
     assert child.worker in done.workers
     released = moves.release(*_at(child), verb=Verb.RECOVER, reason=Reason.HOST_LOST).one(world.connection)
     assert released is not None
-    assert (released["status"], released["reason"]) == ("CANCELED", "by_parent")
+    assert (released.status, released.reason) == ("CANCELED", "by_parent")
 
 
 def _at(made: Made) -> tuple[UUID, int, UUID]:

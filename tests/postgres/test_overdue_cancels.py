@@ -16,7 +16,7 @@ def test_a_cancel_that_its_worker_does_not_answer_is_completed_and_fences_it(own
     row, end = own_world.row(made.id), own_world.events(made.id)[-1]
     assert (row["status"], row["epoch"], row["lease_worker"]) == ("CANCELED", made.epoch + 1, None)
     assert (end["type"], end["data"]["stepInFlight"], end["data"]["stopped"]) == ("end", "a##1", "fenced")
-    assert (done.queues, [event["status"] for event in done.events]) == (["default"], ["CANCELED"])
+    assert (done.queues, [event.status for event in done.events]) == (["default"], ["CANCELED"])
 
 
 @pytest.mark.parametrize("situation", ["canceling", "executing", "pausing"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from executor.activation.finish import record
 from executor.activation.outcome import parked
@@ -11,13 +11,16 @@ from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import recording
+from models.statement import Statement
 from models.waiting import waits
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, World
 from tests.postgres.run_actions import Office, Scene, activate, open_by_park, signal, word
+from tests.rows import claim
 
+T = TypeVar("T")
 Connect = Callable[[], Connection]
-CLAIM = {"inbox": 0, "agent": AGENT, "queue": "default", "matters_to_others": False}
+CLAIM = claim(agent=AGENT, queue="default")
 
 
 class Overtaken(Office):
@@ -28,9 +31,9 @@ class Overtaken(Office):
         self._more = lambda: signal(scene, "news")(connection)
         self.looked = 0
 
-    def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
-        rows = super().read(sql, params)
-        if sql == recording.FENCED:
+    def read(self, statement: Statement[T]) -> list[T]:
+        rows = super().read(statement)
+        if statement.sql == recording.FENCED:
             self.looked += 1
             assert self._more() == "kept"
         return rows
@@ -80,7 +83,7 @@ def test_a_park_that_waits_for_the_news_of_others_takes_them_in(world: World, co
     news.execute("COMMIT")
 
     [row] = waiting.rows()
-    assert [event["verb"] for event in row["more"]] == [Verb.RESUME], "the news are what it waits for"
+    assert [event.verb for event in row.events[1:]] == [Verb.RESUME], "the news are what it waits for"
     assert world.row(scene.run)["status"] == "RUNNING"
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from models.promotion.tickets import Ticket
 from models.runtime.database import set_up
 from models.runtime.settings import Settings
 from scheduler.__main__ import _duties
@@ -70,9 +71,9 @@ class Noting(psycopg.Cursor[Any]):
 class Publisher:
     """A publisher that keeps what it receives."""
 
-    tickets: list[Mapping[str, Any]] = field(default_factory=list)
+    tickets: list[Ticket] = field(default_factory=list)
 
-    def publish(self, tickets: list[Mapping[str, Any]]) -> None:
+    def publish(self, tickets: list[Ticket]) -> None:
         self.tickets += tickets
 
 

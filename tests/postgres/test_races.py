@@ -12,6 +12,7 @@ from models.ids import new_id
 from models.promotion import tickets
 from models.runs import recording
 from models.statement import Statement
+from models.stored_event import StoredEvent
 from models.tables.idempotency import claim_key
 from tests.postgres.calls import LIMITS, MOVES, RECORDS, TICKETS, Call, fence, record
 from tests.postgres.duel import Connection, Waiting, duel, until_blocked
@@ -125,7 +126,7 @@ def test_a_promotion_skips_a_run_that_is_being_canceled(world: World, connect: C
     promoted = tickets.promote([made.id, free.id]).all(scheduler)
     canceling.execute("COMMIT")
 
-    assert [row["id"] for row in promoted] == [free.id]
+    assert [row.id for row in promoted] == [free.id]
     assert TICKETS["promote"](made).all(scheduler) == []
     assert world.row(made.id)["epoch"] == made.epoch
 
@@ -140,7 +141,7 @@ def test_two_promoters_share_the_runs_and_never_the_same_one(world: World, conne
     one.execute("COMMIT")
     second = waiting.rows()
 
-    assert [sorted(row["id"] for row in rows) for rows in (first, second)] == [sorted(runs[:4]), sorted(runs[4:])]
+    assert [sorted(row.id for row in rows) for rows in (first, second)] == [sorted(runs[:4]), sorted(runs[4:])]
     assert tickets.promote(runs).all(two) == []
     assert {world.row(run)["epoch"] for run in runs} == {8}
 
@@ -187,7 +188,7 @@ def test_a_hand_back_that_waited_for_a_cancel_request_honours_it(world: World, c
 
     _, released = duel(connect, TICKETS["request_cancel"](made), MOVES["release:hand_back"](made))
 
-    assert [row["status"] for row in released] == ["CANCELED"]
+    assert [row.status for row in released] == ["CANCELED"]
     assert (_consistent(world, made)["reason"], world.events(made.id)[-1]["verb"]) == ("by_user", "cancel")
 
 
@@ -217,7 +218,7 @@ def test_two_items_of_one_activation_take_following_places(world: World, connect
 
     first, then = duel(connect, RECORDS["step"](made), items[second](made))
 
-    assert [rows[0]["seq"] for rows in (first, then)] == [3, 4]
+    assert [rows[0].seq if isinstance(rows[0], StoredEvent) else rows[0]["seq"] for rows in (first, then)] == [3, 4]
     _consistent(world, made)
 
 

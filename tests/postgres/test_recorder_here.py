@@ -13,6 +13,7 @@ from executor.recorder.group_commit import Answer, Settled
 from executor.recorder.recorder import Recorder
 from models import moves
 from models.statement import Statement
+from models.stored_event import StoredEvent
 from tests.postgres.calls import fence
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import Made, World
@@ -58,7 +59,7 @@ def test_an_item_that_somebody_waits_for_is_committed_in_the_thread_that_waits(
     made = world.run("executing")
     writer = Writer(recorder, made, _finish(made)).written()
 
-    assert isinstance(writer.answer, dict)
+    assert isinstance(writer.answer, StoredEvent)
     assert writer.committed_in == "writer"
     assert world.row(made.id)["status"] == "SUCCESS"
 
@@ -72,7 +73,7 @@ def test_while_somebody_commits_it_goes_with_what_waits(world: World, recorder: 
         put(recorder, other, 1, answers.of(1))
     writer.ended()
 
-    assert isinstance(writer.answer, dict)
+    assert isinstance(writer.answer, StoredEvent)
     assert writer.committed_in == "recorder-small"
     answers.wait(1)
 
@@ -122,7 +123,7 @@ def test_what_is_refused_is_answered_so(world: World, recorder: Recorder) -> Non
     made = world.run("executing")
     writer = Writer(recorder, made, Statement("SELECT 1 / 0", {})).written()
     assert isinstance(writer.answer, psycopg.errors.DivisionByZero)
-    assert isinstance(Writer(recorder, made, _finish(made)).written().answer, dict)
+    assert isinstance(Writer(recorder, made, _finish(made)).written().answer, StoredEvent)
 
 
 def test_a_step_that_was_finished_before_is_answered_by_an_error_of_ours(world: World, recorder: Recorder) -> None:
@@ -144,4 +145,4 @@ def test_one_whose_run_is_locked_holds_up_no_other(world: World, recorder: Recor
     assert writer.is_alive()
     held.let_go()
 
-    assert isinstance(writer.ended().answer, dict)
+    assert isinstance(writer.ended().answer, StoredEvent)

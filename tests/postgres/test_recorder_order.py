@@ -9,7 +9,7 @@ import pytest
 
 from executor.recorder import connection as sessions
 from executor.recorder import group_commit as lanes
-from executor.recorder.group_commit import GroupCommitter, Item
+from executor.recorder.group_commit import RECORDED, GroupCommitter, Item
 from executor.recorder.recorder import LARGE, Recorder
 from models.runs import recording
 from models.runs.recording import LogLine
@@ -71,7 +71,7 @@ def test_a_locked_run_delays_no_other_and_is_recorded_when_it_is_free(
     held.let_go()
 
     answers.wait(3 + 15)
-    assert [name for name, answer in answers.got if name[0] == "locked" and isinstance(answer, dict)] == [
+    assert [name for name, answer in answers.got if name[0] == "locked" and answer is RECORDED] == [
         ("locked", 1), ("locked", 2), ("locked", 3),
     ]  # fmt: skip
     assert recorded(world, locked) == ["s1##1", "s2##1", "s3##1"]

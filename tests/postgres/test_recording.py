@@ -196,10 +196,11 @@ def test_a_bad_item_takes_its_transaction_with_it_and_the_others_are_recorded_al
 
 def test_items_of_one_transaction_take_following_places(world: World, made: Made) -> None:
     with world.connection.transaction():
-        answers = [_record(world, made, n, record(f"s##{n}")) for n in range(1, 6)]
-        answers.append(recording.event(fence(made), 6, "progress", '{"done": 5}', None).one(world.connection))
+        steps = [_record(world, made, n, record(f"s##{n}")) for n in range(1, 6)]
+        event = recording.event(fence(made), 6, "progress", '{"done": 5}', None).one(world.connection)
 
-    assert [answer["seq"] for answer in answers if answer] == [3, 4, 5, 6, 7, 8]
+    assert event is not None
+    assert [*(step["seq"] for step in steps if step), event.seq] == [3, 4, 5, 6, 7, 8]
     assert [event["seq"] for event in world.events(made.id)] == list(range(1, 9))
 
 
@@ -211,7 +212,7 @@ def test_an_event_of_the_agent_changes_nothing_but_its_place(world: World, made:
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"seq", "recorded_n", "step_in_flight", "updated_at"}
     assert answer is not None
-    assert (answer["seq"], answer["type"], answer["data"], answer["status"]) == (3, "agent", {"type": "x"}, "RUNNING")
+    assert (answer.seq, answer.type, answer.data, answer.status) == (3, "agent", {"type": "x"}, "RUNNING")
 
 
 def test_the_step_in_flight_takes_no_place(world: World, made: Made) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from models import moves
 from models.lifecycle import Reason, Verb
-from models.runtime.database import Row
+from models.stored_event import StoredEvent
 from tests.postgres.calls import ERROR, MOVES, TICKETS
 from tests.postgres.factory import Made, World
 
 RECOVERED = {"cause": "host_lost"}
 
 
-def _release(world: World, made: Made, verb: Verb, reason: Reason) -> Row:
+def _release(world: World, made: Made, verb: Verb, reason: Reason) -> StoredEvent:
     statement = moves.release(made.id, made.epoch, made.worker, verb=verb, reason=reason, error=ERROR, stopped="died")
     row = statement.one(world.connection)
     assert row is not None
@@ -43,8 +43,8 @@ def test_a_run_that_is_let_go_is_ready_again_and_only_deaths_are_counted(
     assert (row["status"], row["lease_worker"], row["resumed"], row["epoch"]) == ("RUNNING", None, True, made.epoch + 1)
     assert row["ready_at"] is not None
     assert (row["crashes"], row["losses"]) == counted
-    assert (event["type"], event["verb"], event["reason"]) == ("status", verb, reason)
-    assert event["data"] == {"stepInFlight": "b##1", "stopped": "died", "cause": reason}
+    assert (event.type, event.verb, event.reason) == ("status", verb, reason)
+    assert event.data == {"stepInFlight": "b##1", "stopped": "died", "cause": reason}
     assert world.payload(made.id)["error"] is None
 
 
@@ -68,19 +68,19 @@ def test_the_third_crash_and_the_eleventh_loss_fail_the_run(
 
     row = world.row(made.id)
     if fails_as is None:
-        assert (row["status"], event["verb"]) == ("RUNNING", "recover")
+        assert (row["status"], event.verb) == ("RUNNING", "recover")
         assert world.payload(made.id)["error"] is None
     else:
         assert (row["status"], row["reason"], row[column]) == ("FAILED", fails_as, before + 1)
-        assert (event["type"], event["verb"], event["reason"]) == ("end", "fail", fails_as)
-        assert event["data"]["stepInFlight"] == "b##1"
+        assert (event.type, event.verb, event.reason) == ("end", "fail", fails_as)
+        assert event.data["stepInFlight"] == "b##1"
         assert world.payload(made.id)["error"] == {"code": "step_error", "message": "no"}
 
 
 def test_a_drain_never_fails_a_run_however_often_its_hosts_died(world: World) -> None:
     made = world.run("executing", crashes=2, losses=10)
 
-    assert _release(world, made, Verb.HAND_BACK, Reason.DRAINED)["status"] == "RUNNING"
+    assert _release(world, made, Verb.HAND_BACK, Reason.DRAINED).status == "RUNNING"
 
 
 @pytest.mark.parametrize("verb", [Verb.RECOVER, Verb.HAND_BACK])
@@ -91,7 +91,7 @@ def test_a_pending_pause_is_honoured_and_answered(world: World, verb: Verb) -> N
 
     row = world.row(made.id)
     assert (row["status"], row["pause_kind"], row["control_request"]) == ("PAUSED", "user", None)
-    assert (event["type"], event["verb"], event["reason"]) == ("status", "pause_by_user", "by_user")
+    assert (event.type, event.verb, event.reason) == ("status", "pause_by_user", "by_user")
     assert world.events(made.id)[-1]["status"] == "PAUSED"
 
 
@@ -104,15 +104,15 @@ def test_a_pending_cancel_is_honoured_before_anything_else(
 
     event = _release(world, made, Verb.RECOVER, reason)
 
-    assert (event["status"], event["type"], event["verb"], event["reason"]) == ("CANCELED", "end", "cancel", "by_user")
-    assert event["data"]["by"] == "ann"
+    assert (event.status, event.type, event.verb, event.reason) == ("CANCELED", "end", "cancel", "by_user")
+    assert event.data["by"] == "ann"
     assert world.payload(made.id)["error"] is None
 
 
 def test_a_crash_limit_beats_a_pause(world: World) -> None:
     made = world.run("pausing", crashes=2)
 
-    assert _release(world, made, Verb.RECOVER, Reason.HOST_LOST)["status"] == "FAILED"
+    assert _release(world, made, Verb.RECOVER, Reason.HOST_LOST).status == "FAILED"
 
 
 @pytest.mark.parametrize("first", ["pause", "cancel"])
@@ -124,7 +124,7 @@ def test_cancel_beats_pause_in_whatever_order_they_were_asked_for(world: World, 
     assert world.row(made.id)["control_request"] == "cancel"
     assert MOVES["pause_executing"](made).one(world.connection) is None
     assert MOVES["park:await_approval"](made).one(world.connection) is None
-    assert _release(world, made, Verb.HAND_BACK, Reason.DRAINED)["status"] == "CANCELED"
+    assert _release(world, made, Verb.HAND_BACK, Reason.DRAINED).status == "CANCELED"
 
 
 def test_a_repeated_cancel_keeps_the_time_of_the_first(world: World) -> None:
@@ -165,7 +165,7 @@ def test_a_cancel_says_which_step_was_in_flight_and_how_it_was_stopped(world: Wo
     event = MOVES["cancel_executing"](made).one(world.connection)
 
     assert event is not None
-    assert event["data"] == {"stepInFlight": "a##1", "stopped": "interrupted", "by": "ann"}
+    assert event.data == {"stepInFlight": "a##1", "stopped": "interrupted", "by": "ann"}
 
 
 def test_active_time_adds_up_over_activations(world: World) -> None:

@@ -11,13 +11,14 @@ from models.ids import new_id
 from models.runs.children import CHILD
 from models.runs.successors import Restart
 from models.runtime.database import Row
+from models.stored_event import Written
 from tests.postgres.calls import TENANT, fence
 from tests.postgres.conftest import Connect
 from tests.postgres.duel import duel
 from tests.postgres.factory import Made, World
 
 
-def _restart(world: World, made: Made, n: int = 1) -> Row | None:
+def _restart(world: World, made: Made, n: int = 1) -> Written | None:
     with world.connection.transaction():
         return Restart(fence(made), n, '{"n": 2}', 5).one(world.connection)
 
@@ -39,7 +40,7 @@ def test_a_successor_takes_over_in_the_same_moment(world: World) -> None:
     )
     row = _restart(world, made)
     assert row is not None
-    assert [event["verb"] for event in row["more"]] == ["enqueue"]
+    assert [event.verb for event in row.events[1:]] == ["enqueue"]
     old = world.row(made.id)
     assert (old["status"], old["active_ms"], world.payload(made.id)["result"]) == ("SUCCESS", 5, None)
     [heir] = _heirs(world, id=old["continued_as"])

@@ -8,7 +8,7 @@ import pytest
 
 from models import control_requests, moves
 from models.operations import commands
-from models.runtime.database import Row
+from models.waiting.run_state import ResolvedWait
 from tests.postgres.awaiting import (
     Connect,
     asks,
@@ -77,7 +77,7 @@ def test_a_user_who_paused_the_run_itself_ends_that_first(world: World) -> None:
     made = awaiting(world, pause, situation="pausing")
     assert moves.pause_executing(made.id, made.epoch, made.worker, active_ms=1).one(world.connection)
     done = _resume(world, made.id)
-    assert [event["verb"] for event in done.events] == ["resume"]
+    assert [event.verb for event in done.events] == ["resume"]
     assert outcome_of(world, pause)[0] is None
 
 
@@ -86,7 +86,7 @@ def test_a_resume_that_meets_a_park_ends_the_pause_once(world: World, connect: C
     pause = own_pause()
     made = awaiting(world, pause)
 
-    def resume(connection: Connection) -> list[Row]:
+    def resume(connection: Connection) -> list[ResolvedWait]:
         done = commands.resume(connection, made.id, TENANT, by="rob")
         assert done is not None
         return list(done.over)

@@ -10,6 +10,7 @@ from models.ids import new_id
 from models.runs import retry as retrying
 from models.runs.turns import TURNS
 from tests.postgres.factory import TENANT, Made, World
+from tests.rows import whole_run
 
 
 def _at(seconds: float) -> str:
@@ -47,7 +48,7 @@ def _turn(world: World, made: Made, n: int, seq: int, ended: float, *seen: str, 
 def _retried(world: World, made: Made) -> tuple[Made, list[dict[str, Any]]]:
     retry = world.run("queued")
     world.connection.execute("UPDATE payload SET error = '{}' WHERE run_id = %s", [made.id])
-    row = {"id": made.id, "error": {"code": "agent_error"}}
+    row = whole_run(id=made.id, error={"code": "agent_error"})
     with world.connection.transaction():
         retrying.begin(world.connection, row, retry.id).put(world.connection)
     return retry, world.connection.execute(TURNS, {"run": retry.id}).fetchall()

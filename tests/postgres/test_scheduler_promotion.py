@@ -172,9 +172,9 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
         for ticket in published.tickets[: dice.randint(0, 3)]:
             room = """SELECT id FROM worker WHERE queue = %s AND dead_at IS NULL AND NOT draining AND slots >
                 (SELECT count(*) FROM run WHERE lease_worker = worker.id) ORDER BY id"""
-            workers = own_world.connection.execute(room, [ticket["queue"]]).fetchall()
+            workers = own_world.connection.execute(room, [ticket.queue]).fetchall()
             if workers:
-                claim(Made(ticket["id"], ticket["epoch"], dice.choice(workers)["id"])).one(own_world.connection)
+                claim(Made(ticket.id, ticket.epoch, dice.choice(workers)["id"])).one(own_world.connection)
             published.tickets.remove(ticket)
 
     def end() -> None:
@@ -186,7 +186,7 @@ def test_tickets_and_leases_never_exceed_the_slots_whatever_happens(  # noqa: C9
 
     def decline() -> None:
         for ticket in published.tickets[:1]:
-            tickets.decline(ticket["id"], ticket["epoch"], draining=dice.random() < 0.5).one(own_world.connection)
+            tickets.decline(ticket.id, ticket.epoch, draining=dice.random() < 0.5).one(own_world.connection)
 
     def change() -> None:
         worker, what = (

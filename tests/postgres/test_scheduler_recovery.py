@@ -201,7 +201,7 @@ def test_runs_of_the_dead_are_recovered_once_with_the_loss_counted_and_the_epoch
         )
         assert [event["verb"] for event in own_world.events(made.id)] == ["enqueue", "start", "recover"]
         assert recording.in_flight(fence(made), "b##1").one(own_world.connection) is None
-    assert sorted(event["run_id"] for event in done.events) == sorted(made.id for made in runs)
+    assert sorted(event.run_id for event in done.events) == sorted(made.id for made in runs)
     assert done.queues == ["default"] * 3
 
 

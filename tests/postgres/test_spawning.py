@@ -19,6 +19,7 @@ from models.runs.children import Spawn
 from models.runs.enqueue import NewRun
 from models.runs.recording import Limits
 from models.runtime.database import Connection, Row
+from models.stored_event import Written
 from scheduler.duties.outbox import Outbox
 from tests.postgres.calls import LIMITS, TENANT, fence, record
 from tests.postgres.conftest import Connect
@@ -35,7 +36,7 @@ def spawn(made: Made, n: int = 1, count: int = 2, key: str = "spawn:echo##1", **
     return Spawn(fence(made), n, step, born, **{"limits": LIMITS, "most_children": 10, "most_levels": 3, **options})
 
 
-def _tried(connection: psycopg.Connection[Any], decision: Spawn) -> Row | None:
+def _tried(connection: psycopg.Connection[Any], decision: Spawn) -> Written | None:
     """Decide in a transaction, as a lane does."""
     with connection.transaction():
         return decision.one(connection)
@@ -56,7 +57,7 @@ def test_children_inherit_and_are_recorded_as_the_value_of_a_step(world: World) 
     world.insert("label", {"run_id": made.id, "tenant": TENANT, "kind": "metadata", "name": "team", "value": "a"})
     row = _tried(world.connection, spawn(made))
     assert row is not None
-    assert (row["type"], [event["status"] for event in row["more"]]) == ("step", ["QUEUED", "QUEUED"])
+    assert (row.events[0].type, [event.status for event in row.events[1:]]) == ("step", ["QUEUED", "QUEUED"])
     [step], born = _steps(world, made), _children(world, made)
     assert [str(child["id"]) for child in born] == step["value"]
     for child in born:
@@ -127,7 +128,7 @@ def test_no_child_that_is_started_while_its_parent_is_canceled_is_missed(
     overdue = moves.cancel_overdue(made.id, in_flight=None)
     first, second, watcher = connect(), connect(), connect()
 
-    def start(connection: Connection) -> list[Row]:
+    def start(connection: Connection) -> list[Written]:
         row = spawn(made).one(connection)
         return [row] if row else []
 
@@ -178,7 +179,7 @@ class Muting:
     def __init__(self, decision: Spawn, proxy: Proxy) -> None:
         self.decision, self.proxy, self.tried = decision, proxy, 0
 
-    def one(self, connection: Connection) -> Row | None:
+    def one(self, connection: Connection) -> Written | None:
         self.tried += 1
         row = self.decision.one(connection)
         self.proxy.muted = self.tried == 1

@@ -9,6 +9,7 @@ import pytest
 
 from models import moves
 from models.promotion import tickets
+from models.statement import Statement
 from tests.postgres.calls import MOVES, TICKETS, claim
 from tests.postgres.factory import AGENT, Made, World
 
@@ -20,7 +21,8 @@ def _next(made: Made) -> Made:
 def test_a_promotion_raises_the_epoch_once_and_names_what_to_publish(world: World) -> None:
     made = world.run("queued", queue="q1", fair_tag=2.5)
 
-    rows = tickets.promote([made.id]).all(world.connection)
+    promotion = tickets.promote([made.id])
+    rows = Statement(promotion.sql, promotion.params).all(world.connection)
 
     place = {"queue": "q1", "priority": 0, "resumed": False, "tag": 2.5}
     assert rows == [{"id": made.id, "epoch": 8, "ticket_n": 1, "agent": AGENT, **place}]
@@ -45,11 +47,11 @@ def test_an_epoch_is_claimed_once_and_carries_all_that_an_activation_needs(world
         "lease_worker": made.worker, "epoch": 8, "agent": AGENT, "tenant": "acme", "user_id": "u1", "activations": 1,
         "timeout_ms": 900_000, "active_ms": 40, "input": '{"n": 1}', "metadata": {"team": "x"}, "has_steps": False,
     }  # fmt: skip
-    assert {name: row[name] for name in expected} == expected
-    assert (row["data"]["worker"], row["data"]["activation"]) == ("w1", 1)
+    assert {name: getattr(row, name) for name in expected} == expected
+    assert (row.data["worker"], row.data["activation"]) == ("w1", 1)
     kept = world.row(made.id)
     assert (kept["ticket_at"], kept["ready_at"], kept["agent_version"], kept["recorded_n"]) == (None, None, "v1", 0)
-    assert row["data"]["promotedAt"] == kept["promoted_at"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert row.data["promotedAt"] == kept["promoted_at"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def test_a_claim_starts_a_new_count_of_items_and_keeps_the_first_start(world: World) -> None:
@@ -59,7 +61,7 @@ def test_a_claim_starts_a_new_count_of_items_and_keeps_the_first_start(world: Wo
     row = claim(made).one(world.connection)
 
     assert row is not None
-    assert (row["verb"], row["type"], row["activations"], row["has_steps"]) == ("continue", "status", 3, True)
+    assert (row.verb, row.type, row.activations, row.has_steps) == ("continue", "status", 3, True)
     kept = world.row(made.id)
     assert (kept["recorded_n"], kept["step_in_flight"], kept["started_at"].year) == (0, None, 2026)
 
@@ -144,7 +146,7 @@ def test_a_worker_that_does_not_serve_the_agent_declines_behind_a_gate_that_is_l
 
     world.connection.execute("UPDATE run SET blocked_until = now() - interval '1 ms' WHERE id = %s", [made.id])
 
-    assert tickets.lift().all(world.connection) == [{"queue": "q2"}]
+    assert tickets.lift().all(world.connection) == ["q2"]
     row = world.row(made.id)
     assert (row["blocked_on"], row["blocked_until"]) == (None, None)
     assert len(tickets.promote([made.id]).all(world.connection)) == 1
@@ -170,7 +172,7 @@ def test_an_unclaimed_ticket_is_published_again_with_the_same_epoch_after_its_wa
 
     rows = tickets.republish("default").all(world.connection)
 
-    assert [(row["id"], row["epoch"], row["ticket_n"]) for row in rows] == [(due.id, due.epoch, ticket_n + 1)]
+    assert [(row.id, row.epoch, row.ticket_n) for row in rows] == [(due.id, due.epoch, ticket_n + 1)]
     assert tickets.republish("default").all(world.connection) == []
     assert claim(due).one(world.connection) is not None
 
@@ -181,7 +183,7 @@ def test_a_ticket_of_another_queue_or_one_that_was_claimed_is_not_published_agai
     assert claim(claimed).one(own_world.connection) is not None
 
     assert tickets.republish("default").all(own_world.connection) == []
-    assert [row["id"] for row in tickets.republish("q3").all(own_world.connection)] == [elsewhere.id]
+    assert [row.id for row in tickets.republish("q3").all(own_world.connection)] == [elsewhere.id]
 
 
 def test_a_run_that_is_let_go_needs_a_new_ticket_with_a_higher_epoch(world: World) -> None:
@@ -190,7 +192,7 @@ def test_a_run_that_is_let_go_needs_a_new_ticket_with_a_higher_epoch(world: Worl
     assert world.row(made.id)["epoch"] == made.epoch + 1
 
     assert claim(_next(made)).one(world.connection) is None
-    assert [row["epoch"] for row in TICKETS["promote"](made).all(world.connection)] == [made.epoch + 2]
+    assert [row.epoch for row in TICKETS["promote"](made).all(world.connection)] == [made.epoch + 2]
     assert claim(replace(made, epoch=made.epoch + 2)).one(world.connection) is not None
 
 

@@ -49,7 +49,7 @@ def test_a_ticket_is_published_again_only_after_a_free_slot_for_the_whole_deadli
 
     do(republication, own_world.connection)
     [ticket] = published.tickets
-    assert (ticket["id"], ticket["epoch"], ticket["ticket_n"]) == (made.id, made.epoch, 2)
+    assert (ticket.id, ticket.epoch, ticket.ticket_n) == (made.id, made.epoch, 2)
     assert own_world.row(made.id)["epoch"] == made.epoch
 
 

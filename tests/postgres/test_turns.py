@@ -35,7 +35,7 @@ def _turn(
     return turn(fence(made), n, at, seen=seen, gone=gone, limits=limits, in_flight=None)
 
 
-def _turned(connection: psycopg.Connection[Any], item: Statement | GivingUp) -> Row | None:
+def _turned(connection: psycopg.Connection[Any], item: Statement | GivingUp) -> Any:
     with connection.transaction():
         return item.one(connection)
     return None
@@ -93,7 +93,7 @@ def test_a_wait_that_is_given_up_is_withdrawn_and_people_see_that(world: World) 
     assert {wait["outcome"] for wait in _waits(world, made).values()} == {"withdrawn"}
     [event] = [event for event in world.events(made.id) if event["type"] == "run_action"]
     assert event["data"] == {"waitId": str(asked.id), "decision": "withdrawn", "digest": asked.digest}
-    assert (event["status"], row["seq"]) == ("RUNNING", event["seq"])  # type: ignore[index]
+    assert (event["status"], row.events[0].seq) == ("RUNNING", event["seq"])
     assert gapless(world, made)
     assert _decide(world.connection, made, asked.id) == [], "its link is used up"
 

@@ -11,7 +11,8 @@ import pytest
 from models import control_requests, moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.runtime.database import Row, set_up
+from models.runtime.database import set_up
+from models.stored_event import StoredEvent
 from models.waiting import waits
 from scheduler.duties import timers
 from scheduler.duties.timers import Timers
@@ -40,11 +41,13 @@ def _parked(world: World, opened: Sequence[NewWait], wake: str = "all") -> Made:
     made = world.run("executing")
     row = _park(made, opened, wake).one(world.connection)
     assert row is not None
-    assert row["more"] == []
+    assert len(row.events) == 1
     return made
 
 
-def _signal(connection: Connection, run: UUID, name: str, payload: object, sender: str | None = None) -> list[Row]:
+def _signal(
+    connection: Connection, run: UUID, name: str, payload: object, sender: str | None = None
+) -> list[StoredEvent]:
     """Send a signal as the API does, in the caller's transaction."""
     run_state = waits.lock_run(run, TENANT).one(connection)
     assert run_state is not None
@@ -78,8 +81,8 @@ def test_a_signal_goes_to_the_first_wait_for_its_name_alone(world: World) -> Non
 def test_all_waits_must_be_over_or_any(world: World) -> None:
     every, one = _parked(world, [_word("a"), _word("b")]), _parked(world, [_word("a"), _word("b")], wake="any")
     assert _signal(world.connection, every.id, "word", 1) == []
-    assert [event["verb"] for event in _signal(world.connection, every.id, "word", 2)] == ["resume"]
-    assert [event["verb"] for event in _signal(world.connection, one.id, "word", 1)] == ["resume"]
+    assert [event.verb for event in _signal(world.connection, every.id, "word", 2)] == ["resume"]
+    assert [event.verb for event in _signal(world.connection, one.id, "word", 1)] == ["resume"]
     for made in (every, one):
         row = world.row(made.id)
         assert (row["status"], row["reason"], row["pending_waits"]) == ("RUNNING", "wait_over", 0)
@@ -95,7 +98,7 @@ def test_what_came_before_its_wait_ends_it_in_the_transaction_that_opens_it(worl
     row = _park(made, [_word("a")], inbox=2).one(world.connection)
 
     assert row is not None
-    assert [event["verb"] for event in row["more"]] == ["resume"]
+    assert [event.verb for event in row.events[1:]] == ["resume"]
     assert _outcomes(world, made.id) == {"a": ("received", '{"n": 1}')}
     assert _kept(world, made.id) == ['{"n": 2}']
     assert (world.row(made.id)["status"], _gapless(world, made.id)) == ("RUNNING", True)
@@ -125,7 +128,7 @@ def test_a_user_who_wants_a_pause_gets_it_when_the_wait_is_over(world: World) ->
     made = _parked(world, [_word("a")])
     assert control_requests.request_pause(made.id, by="ann", comment="later").one(world.connection)
     events = _signal(world.connection, made.id, "word", 1)
-    assert [event["verb"] for event in events] == ["resume", "pause_by_user"]
+    assert [event.verb for event in events] == ["resume", "pause_by_user"]
     row = world.row(made.id)
     assert (row["status"], row["pause_kind"], row["control_request"], row["ready_at"]) == ("PAUSED", "user", None, None)
     assert world.events(made.id)[-1]["data"] == {"by": "ann", "comment": "later"}
@@ -146,10 +149,10 @@ def test_a_wait_that_a_signal_and_its_time_reach_at_once_has_one_outcome(
 ) -> None:
     made = _parked(world, [_word("a", due_ms=0)])
 
-    def sound(connection: Connection) -> list[Row]:
+    def sound(connection: Connection) -> list[StoredEvent]:
         return _signal(connection, made.id, "word", 1)
 
-    def expire(connection: Connection) -> list[Row]:
+    def expire(connection: Connection) -> list[StoredEvent]:
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
         return waits.wake(connection, run_state, waits.resolve_due(made.id).all(connection))
@@ -157,7 +160,7 @@ def test_a_wait_that_a_signal_and_its_time_reach_at_once_has_one_outcome(
     first, second = (sound, expire) if signal_first else (expire, sound)
     holder, other, watcher = connect(), connect(), connect()
     holder.execute("BEGIN")
-    assert [event["verb"] for event in first(holder)] == ["resume"]
+    assert [event.verb for event in first(holder)] == ["resume"]
     other.execute("BEGIN")
     waiting = Waiting(other, second)
     until_blocked(watcher, waiting.pid, holder.info.backend_pid)
@@ -179,7 +182,7 @@ def test_a_signal_that_waits_for_the_park_finds_its_wait(world: World, connect: 
     waiting = Waiting(signaling, lambda connection: _signal(connection, made.id, "word", 1))
     until_blocked(watcher, waiting.pid, parking.info.backend_pid)
     parking.execute("COMMIT")
-    assert [event["verb"] for event in waiting.rows()] == ["resume"]
+    assert [event.verb for event in waiting.rows()] == ["resume"]
     signaling.execute("COMMIT")
     assert (world.row(made.id)["status"], _outcomes(world, made.id)) == ("RUNNING", {"a": ("received", "1")})
 
@@ -194,7 +197,7 @@ def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World
     assert run_state is not None
     assert waits.keep_signal(made.id, "word", payload="1", sender=None).one(signaling)
 
-    def tick(connection: Connection) -> list[Row]:
+    def tick(connection: Connection) -> list[StoredEvent]:
         do(Timers(), connection)
         return []
 

@@ -15,9 +15,11 @@ from models.moves import NewWait
 from models.runs import consents
 from models.runs.announcing import announce
 from models.runtime.bus import worker_channel
-from models.runtime.database import Row
+from models.stored_event import StoredEvent
 from models.waiting import waits
 from models.waiting.questions import authorization
+from models.waiting.run_state import ResolvedWait
+from models.waiting.waits import WantedPayload
 from scheduler.duties.timers import Timers
 from tests.postgres.awaiting import (
     Connect,
@@ -37,7 +39,7 @@ from tests.postgres.awaiting import (
 from tests.postgres.calls import TENANT, fence
 from tests.postgres.duel import Connection
 from tests.postgres.factory import World
-from tests.postgres.families import child_of, succeed, turn
+from tests.postgres.families import child_of, succeed, target, turn
 from tests.postgres.opening import open_waits
 from tests.postgres.proxied import Deaf
 from tests.postgres.stepping import do
@@ -47,7 +49,7 @@ def test_a_signal_is_delivered_to_a_run_that_executes_and_its_status_stays(world
     wait = word()
     made = awaiting(world, wait)
     before = world.events(made.id)
-    assert [row["id"] for row in sends(made)(world.connection)] == [wait.id]
+    assert [over.id for over in sends(made)(world.connection)] == [wait.id]
     assert outcome_of(world, wait)[0] == "received"
     assert (stands_of(world, made), kept(world, made)) == (("RUNNING", made.worker, made.epoch, 0), 0)
     assert world.events(made.id) == before
@@ -61,7 +63,7 @@ def test_a_signal_is_kept_for_what_is_opened_again_behind_a_wait_of_an_earlier_a
     assert (outcome_of(world, wait)[0], kept(world, made)) == (None, 1)
     again = open_waits(world.connection, fence(replace(made, epoch=made.epoch + 1)), [word()])
     assert again is not None
-    assert again["over"], "it takes what was kept"
+    assert again.over, "it takes what was kept"
     assert (outcome_of(world, wait)[0], kept(world, made)) == ("received", 0), "opened again it is the same wait"
 
 
@@ -77,7 +79,7 @@ def test_between_two_activations_a_run_takes_no_signal(world: World, situation: 
 
 def test_what_the_next_signal_must_fit_is_asked_of_a_run_that_executes(world: World) -> None:
     made = awaiting(world, NewWait("a", "signal", {"signal": "word", "schema": {"type": "integer"}}))
-    assert waits.next_for_signal(made.id, "word").one(world.connection) == {"schema": {"type": "integer"}}
+    assert waits.next_for_signal(made.id, "word").one(world.connection) == WantedPayload({"type": "integer"})
     world.connection.execute("UPDATE run SET epoch = epoch + 1 WHERE id = %s", [made.id])
     assert waits.next_for_signal(made.id, "word").one(world.connection) is None
 
@@ -131,14 +133,14 @@ def test_a_decision_that_waits_for_a_park_wakes_the_parked_run(world: World, con
 def test_a_signal_that_waits_for_an_open_finds_its_wait(world: World, connect: Connect) -> None:
     made, wait = world.run("executing"), word()
     opened, over = one_behind_the_other(connect, opens(made, wait), sends(made))
-    assert [row["over"] for row in opened] == [False]
-    assert ([row["id"] for row in over], kept(world, made)) == ([wait.id], 0)
+    assert [row.over for row in opened] == [False]
+    assert ([row.id for row in over], kept(world, made)) == ([wait.id], 0)
 
 
 def test_an_open_that_waits_for_a_signal_takes_it(world: World, connect: Connect) -> None:
     made, wait = world.run("executing"), word()
     sent, opened = one_behind_the_other(connect, sends(made), opens(made, wait))
-    assert (sent, [row["over"] for row in opened]) == ([], [True])
+    assert (sent, [row.over for row in opened]) == ([], [True])
     assert (outcome_of(world, wait)[0], kept(world, made)) == ("received", 0)
 
 
@@ -157,7 +159,7 @@ def test_a_wait_of_a_run_that_executes_is_over_by_the_clock_or_by_a_decision(
     wait = asks()
     made = awaiting(world, wait)
 
-    def expire(connection: Connection) -> list[Row]:
+    def expire(connection: Connection) -> list[ResolvedWait]:
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
         connection.execute("UPDATE wait SET due_at = now() WHERE id = %s AND resolved_at IS NULL", [wait.id])
@@ -201,11 +203,11 @@ def test_a_consent_of_another_run_ends_the_wait_of_one_that_executes_and_wakes_i
         world.connection
     )
     assert grants.tell_others(world.connection, holder, uuid4()) == 1
-    folded = consents.hear(world.connection, world.row(made.id), [])
+    folded = consents.hear(world.connection, target(world, made.id), [])
     assert list(folded.workers) == [made.worker]
-    assert [event["type"] for event in folded.events] == ["authentication"]
+    assert [event.type for event in folded.events] == ["authentication"]
     assert (outcome_of(world, wait)[0], stands_of(world, made)[0]) == ("authorized", "RUNNING")
-    assert list(consents.hear(world.connection, world.row(made.id), []).workers) == [], "nothing was over"
+    assert list(consents.hear(world.connection, target(world, made.id), []).workers) == [], "nothing was over"
 
 
 def test_who_is_told_depends_on_whether_the_run_executes(world: World) -> None:
@@ -215,6 +217,6 @@ def test_who_is_told_depends_on_whether_the_run_executes(world: World) -> None:
         assert run_state is not None
         announce(bus, run_state, [])
         assert woken(bus) == ([worker_channel(made.worker)] if made is executing else [])
-        announce(bus, run_state, [{**world.events(made.id)[0], "queue": "default"}])
+        announce(bus, run_state, [StoredEvent(**world.events(made.id)[0], queue="default")])
         assert woken(bus)[-1] == (worker_channel(made.worker) if made is executing else "taxiway:promote")
         assert [tenant for tenant, _ in bus.said] == [TENANT]

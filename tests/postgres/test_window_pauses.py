@@ -12,6 +12,7 @@ from models.calendar import windows
 from models.fleet import queue_settings
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
+from models.stored_event import StoredEvent
 from scheduler.duties.window_enforcement import Closing
 from scheduler.promotion import gates as gates_of
 from scheduler.promotion.gates import GateReader
@@ -43,7 +44,7 @@ class Night:
         self.woken += do(self.closing, self.world.connection).workers
         return self.world.row(self.made.id)
 
-    def park(self) -> dict[str, Any] | None:
+    def park(self) -> StoredEvent | None:
         made = self.made
         park = moves.park_for_window(made.id, made.epoch, made.worker, active_ms=1, window="night")
         return park.one(self.world.connection)
@@ -68,8 +69,8 @@ def test_a_window_that_pauses_parks_what_executes_and_wakes_it_when_it_opens(own
 
     parked = night.park()
     assert parked is not None
-    assert (parked["verb"], parked["reason"], parked["status"]) == ("pause_by_agent", "window_closed", "PAUSED")
-    assert [wait["kind"] for wait in parked["data"]["waits"]] == ["window"]
+    assert (parked.verb, parked.reason, parked.status) == ("pause_by_agent", "window_closed", "PAUSED")
+    assert [wait["kind"] for wait in parked.data["waits"]] == ["window"]
     row = night.step()
     assert (row["pause_kind"], row["lease_worker"], row["control_request"], row["ready_at"]) == (
         "agent",

@@ -14,8 +14,8 @@ from executor import lease as leases
 from executor.lease import LeaseKeeper
 from models import control_requests
 from models.fleet import workers
+from models.fleet.workers import LeasedRun
 from models.ids import WorkerId, liveness_key, new_id
-from models.runtime.database import Row
 from tests.postgres.conftest import Connect
 from tests.postgres.factory import TENANT, World
 from tests.postgres.proxied import proxy_to, settings_of, through, until
@@ -31,7 +31,7 @@ class Holder:
         self._world = world
         self.draining = False
         self.events: list[str] = []
-        self.rows: list[list[Row]] = []
+        self.rows: list[list[LeasedRun]] = []
         self.in_doubt_at: list[float] = []
         self.register()
 
@@ -40,7 +40,7 @@ class Holder:
         key = liveness_key(self.worker_id)
         self._world.worker(id=self.worker_id, liveness_key=key)
 
-    def renewed(self, rows: list[Row]) -> None:
+    def renewed(self, rows: list[LeasedRun]) -> None:
         self.rows.append(rows)
 
     def lease_in_doubt(self) -> None:
@@ -118,13 +118,13 @@ def test_a_wake_brings_requests_at_once(world: World, proxy: Proxy, holder: Hold
 
     until(lambda: len(holder.rows) > before, "a renewal at once", 2)
     [row] = holder.rows[-1]
-    assert (row["run_id"], row["epoch"], row["control_request"]) == (made.id, made.epoch, "cancel")
-    assert (row["control_by"], row["control_reason"], row["control_grace_ms"]) == ("ann", "no", 700)
+    assert (row.run_id, row.epoch, row.control_request) == (made.id, made.epoch, "cancel")
+    assert (row.control_by, row.control_reason, row.control_grace_ms) == ("ann", "no", 700)
     slow.stop()
 
 
 def test_a_worker_without_runs_is_renewed_by_one_empty_row(keeper: LeaseKeeper, holder: Holder) -> None:
-    assert [row["run_id"] for row in holder.rows[0]] == [None]
+    assert [row.run_id for row in holder.rows[0]] == [None]
 
 
 def test_a_worker_that_was_declared_dead_comes_back_as_another(
@@ -209,7 +209,7 @@ def test_a_fault_in_what_a_renewal_brings_does_not_end_the_renewals(
     monkeypatch.setattr(leases, "fact", lambda name, **_: said.append(name))
     calls = []
 
-    def broken(rows: list[Row]) -> None:
+    def broken(rows: list[LeasedRun]) -> None:
         calls.append(rows)
         raise RuntimeError("no")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from models.fleet import workers
+from models.fleet.workers import LeasedRun
 from models.ids import new_id
 from models.runtime.database import Row
 from tests.postgres.calls import TICKETS
@@ -26,7 +27,9 @@ def _row(world: World, worker: UUID) -> Row:
     return row
 
 
-def _renew(world: World, worker: UUID, *, draining: bool = False, consuming_ago_s: float | None = 0.5) -> list[Row]:
+def _renew(
+    world: World, worker: UUID, *, draining: bool = False, consuming_ago_s: float | None = 0.5
+) -> list[LeasedRun]:
     statement = workers.renew(worker, lease_s=15, consuming_ago_s=consuming_ago_s, draining=draining)
     return statement.all(world.connection)
 
@@ -61,12 +64,12 @@ def test_a_renewal_prolongs_the_lease_and_brings_its_runs_with_what_was_asked_of
     assert TICKETS["request_cancel"](canceling).one(world.connection) is not None
     world.connection.execute("UPDATE worker SET lease_until = now() WHERE id = %s", [worker])
 
-    rows = {row["run_id"]: row for row in _renew(world, worker)}
+    rows = {row.run_id: row for row in _renew(world, worker)}
 
     assert set(rows) == {calm.id, canceling.id}
-    assert (rows[calm.id]["control_request"], rows[calm.id]["epoch"]) == (None, calm.epoch)
+    assert (rows[calm.id].control_request, rows[calm.id].epoch) == (None, calm.epoch)
     asked = rows[canceling.id]
-    assert (asked["control_request"], asked["control_by"], asked["control_grace_ms"]) == ("cancel", "ann", 5000)
+    assert (asked.control_request, asked.control_by, asked.control_grace_ms) == ("cancel", "ann", 5000)
     row = _row(world, worker)
     assert row["left_s"] > 10
     assert row["consuming_at"] is not None
@@ -75,7 +78,7 @@ def test_a_renewal_prolongs_the_lease_and_brings_its_runs_with_what_was_asked_of
 def test_a_renewal_without_runs_is_one_empty_row(world: World) -> None:
     [row] = _renew(world, _register(world))
 
-    assert (row["run_id"], row["draining"]) == (None, False)
+    assert (row.run_id, row.draining) == (None, False)
 
 
 def test_a_renewal_that_knows_nothing_of_the_consumer_leaves_its_time(world: World) -> None:
@@ -92,7 +95,7 @@ def test_draining_is_never_taken_back_and_may_be_asked_for_by_ops(world: World) 
     _renew(world, worker, draining=True)
     world.connection.execute("UPDATE worker SET draining = TRUE WHERE id = %s", [told])
 
-    assert [_renew(world, one)[0]["draining"] for one in (worker, told)] == [True, True]
+    assert [_renew(world, one)[0].draining for one in (worker, told)] == [True, True]
 
 
 def test_a_dead_worker_is_never_revived(world: World) -> None:

@@ -184,7 +184,7 @@ class Fleet:
             self.database
         )
         if asked:
-            self.broker.publish(worker_channel(asked["lease_worker"]), "")
+            self.broker.publish(worker_channel(asked.lease_worker), "")
         else:
             ends.cancel_idle(self.database, run, TENANT, reason=Reason.BY_USER, by="ann", comment="enough")
 
@@ -192,7 +192,7 @@ class Fleet:
         """Request a pause of an executing run as the API does."""
         asked = control_requests.request_pause(run, by="ann", comment="later").one(self.database)
         assert asked is not None
-        self.broker.publish(worker_channel(asked["lease_worker"]), "")
+        self.broker.publish(worker_channel(asked.lease_worker), "")
 
     def signal(self, run: UUID, name: str, payload: object = None, sender: str | None = None) -> None:
         """Send a signal as the API does."""

@@ -50,12 +50,12 @@ class OlderWorker:
         ticket = tickets.promote([run]).one(self.connection)
         assert ticket is not None
         versions = json.dumps(dict.fromkeys(self.agents, "9f86d081884c7d65"))
-        claimed = moves.claim(
-            run, ticket["epoch"], self.worker, label="older", versions=versions, served=self.agents
-        ).one(self.connection)
+        claimed = moves.claim(run, ticket.epoch, self.worker, label="older", versions=versions, served=self.agents).one(
+            self.connection
+        )
         assert claimed is not None
         self.n = 0
-        return Fence(run, ticket["epoch"], self.worker)
+        return Fence(run, ticket.epoch, self.worker)
 
     def step(self, fence: Fence, name: str, *args: Any, nth: int = 1, value: Any = None, failed: bool = False) -> str:
         """Record a step (or a failed attempt before another one) with these arguments, and return its key."""

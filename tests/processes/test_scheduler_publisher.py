@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 import redis
 
+from models.promotion.tickets import Ticket
 from models.runtime.celery_settings import broker_settings
 from models.runtime.settings import Settings
 from scheduler.promotion import publisher as publishers
 from scheduler.promotion.publisher import Publisher
 from tests.postgres.proxy import Proxy
+from tests.rows import ticket
 
 PATIENCE = 25.0
 
@@ -27,8 +29,8 @@ def _until(fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Non
         time.sleep(0.01)  # a fact of another thread
 
 
-def _ticket(queue: str = "default", **columns: Any) -> dict[str, Any]:
-    return {"id": uuid.uuid4(), "epoch": 1, "ticket_n": 1, "agent": "echo", "queue": queue, "fair_tag": 1.0, **columns}
+def _ticket(queue: str = "default") -> Ticket:
+    return ticket(id=uuid.uuid4(), epoch=1, agent="echo", queue=queue)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_a_connection_that_goes_silent_is_given_up(
 def test_a_ticket_that_makes_no_sense_does_not_end_the_thread(
     publisher: Publisher, broker: redis.Redis, said: list[str]
 ) -> None:
-    publisher.publish([{"id": 1}])
+    publisher.publish([cast(Ticket, {"id": 1})])
     publisher.publish([_ticket()])
     _until(lambda: _length(broker) == 1, "the next one arrives")
     assert said == ["publisher.failed"]

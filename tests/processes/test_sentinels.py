@@ -57,7 +57,7 @@ def test_runs_continue_when_the_master_dies_and_no_accepted_run_is_lost(fleet: F
     with fleet.database.transaction():
         during = enqueue(fleet.database, TENANT, [NewRun("count", "default", '{"to": 2}') for _ in range(5)])
 
-    assert [fleet.result(run, 90) for run in (*waiting, *(row["run_id"] for row in during))] == [2] * 25
+    assert [fleet.result(run, 90) for run in (*waiting, *(row.run_id for row in during))] == [2] * 25
     assert fleet.result(long, 90) == 100
     assert len(fleet.effects(str(long))) == 100  # the run was not disturbed: each step happened once
     assert worker.popen.poll() is None

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from celery import Celery
 
+from models.promotion.tickets import Ticket
 from models.runs.enqueue import NewRun
 from models.runtime.celery_settings import broker_settings
 from models.runtime.settings import Settings
@@ -299,7 +300,9 @@ def test_tickets_that_come_twice_execute_nothing_twice(fleet: Fleet) -> None:
         with app.producer_pool.acquire() as producer:
             for row in rows:
                 for epoch in (row["epoch"], row["epoch"] + 1, row["epoch"] - 1):
-                    app.send_task(TASK, producer=producer, ignore_result=True, **message({**row, "epoch": epoch}))
+                    app.send_task(
+                        TASK, producer=producer, ignore_result=True, **message(Ticket(**{**row, "epoch": epoch}))
+                    )
                 doubled.add((row["id"], row["epoch"]))
         return all(fleet.run(run)["status"] == "SUCCESS" for run in runs)
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from executor.activation.pipeline import PipelineServices, Ticket, advance
 from models import moves
+from models.statement import Statement
 
 RUN, WORKER = uuid4(), uuid4()
 
@@ -25,9 +26,9 @@ class _Worker:
     def __init__(self) -> None:
         self.active: dict[Any, Any] = {}
 
-    def read(self, sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        assert sql != moves.CLAIMED, "only a lost acknowledgement is a reason to ask"
-        return [{"agent": "echo", "epoch": 1, "ticket_at": None, "lease_worker": WORKER, "status": "RUNNING"}]
+    def read(self, statement: Statement[Any]) -> list[Any]:
+        assert statement.sql != moves.CLAIMED, "only a lost acknowledgement is a reason to ask"
+        return [statement.into(agent="echo", epoch=1, ticket_at=None)]
 
 
 def test_a_ticket_that_comes_again_executes_nothing_though_this_worker_holds_the_run() -> None:

@@ -9,6 +9,7 @@ import pytest
 from executor.activation import spawn_requests
 from executor.activation.spawn_requests import SpawnRequests
 from executor.errors import HostGone, Refused
+from models.statement import Statement
 
 FRAME = {
     "key": "spawn:echo##1", "name": "spawn:echo", "digest": "", "occurrence": 1, "agent": "echo", "queue": None,
@@ -16,14 +17,13 @@ FRAME = {
 }  # fmt: skip
 
 
-def _read(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-    known = {
-        spawn_requests.AGENT: {"echo": {"queue": "default", "timeout_ms": 5}},
-        spawn_requests.QUEUE: {"default": {}, "other": {}},
-    }
-    if sql in known:
-        return [row for name, row in known[sql].items() if name == params["name"]]
-    return [{"name": "echo"}] if sql == spawn_requests.AGENTS else [{"name": "default"}, {"name": "other"}]
+def _read(statement: Statement[Any]) -> list[Any]:
+    sql, name = statement.sql, statement.params.get("name")
+    if sql == spawn_requests.AGENT:
+        return [statement.into(queue="default", timeout_ms=5)] if name == "echo" else []
+    if sql == spawn_requests.QUEUE:
+        return [name] if name in ("default", "other") else []
+    return ["echo"] if sql == spawn_requests.AGENTS else ["default", "other"]
 
 
 @pytest.fixture

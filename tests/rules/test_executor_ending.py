@@ -14,43 +14,43 @@ from executor.activation.outcome import Failed, Parked, Paused, Succeeded
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs import recording
-from models.runs.recording import Fence
+from models.runs.recording import Fence, FencedRun
 from models.runtime.bus import FREED, PROMOTE
 from models.statement import Statement
+from models.stored_event import StoredEvent
 from models.waiting import waits
+from tests import rows
 
 FENCE = Fence(UUID(int=1), 3, UUID(int=2))
-CLAIM = {"inbox": 0, "agent": "a", "queue": "q", "matters_to_others": False}
+CLAIM = rows.claim()
 PARKED = Parked(4, Verb.PAUSE_BY_AGENT, Reason.WAITING, (NewWait("a", "signal"),))
 
 
 class Office:
     """A worker whose first write is overtaken; the state of row and waits afterwards is given."""
 
-    def __init__(self, row: dict[str, Any], over: bool) -> None:
+    def __init__(self, row: FencedRun, over: bool) -> None:
         self.written: list[Any] = []
         self.woken: list[str] = []
         self.recorder = SimpleNamespace(write=self._write)
         self.bus = SimpleNamespace(wake_up=lambda channel, _: self.woken.append(channel))
-        self._answers = {recording.FENCED: [row], waits.OVER: [{"key": "a"}] if over else []}
+        self._answers = {recording.FENCED: [row], waits.OVER: ["a"] if over else []}
 
-    def read(self, sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
-        return self._answers[sql]
+    def read(self, statement: Statement[Any]) -> list[Any]:
+        return self._answers[statement.sql]
 
-    def _write(self, run: UUID, statement: Any, **options: Any) -> dict[str, Any] | None:
+    def _write(self, run: UUID, statement: Any, **options: Any) -> StoredEvent | None:
         self.written.append(statement.statement if isinstance(statement, waits.Park) else statement)
         assert options["alone"] is isinstance(statement, waits.Park)
         if len(self.written) == 1:
             return None
         options["then"]()
-        return {"seq": 1}
+        return rows.stored_event()
 
 
-def _row(request: str | None, inbox: int = 1) -> dict[str, Any]:
-    return {
-        "epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 3, "status": "RUNNING", "inbox": inbox,
-        "control_request": request, "control_by": "ann", "control_reason": "night" if request == "window" else None,
-    }  # fmt: skip
+def _row(request: str | None, inbox: int = 1) -> FencedRun:
+    reason = "night" if request == "window" else None
+    return rows.fenced(recorded_n=3, inbox=inbox, control_request=request, control_by="ann", control_reason=reason)
 
 
 def _second(office: Office, outcome: Any) -> tuple[str, Statement]:
@@ -102,5 +102,5 @@ def test_an_end_that_matters_to_no_other_run_is_hinted_at_as_a_free_slot_alone(
     outcome: Any, matters: bool, channel: str
 ) -> None:
     office = Office(_row(None), over=False)
-    record(office, FENCE, {**CLAIM, "matters_to_others": matters}, outcome, active_ms=1)  # type: ignore[arg-type]
+    record(office, FENCE, rows.claim(matters_to_others=matters), outcome, active_ms=1)  # type: ignore[arg-type]
     assert office.woken == [channel]

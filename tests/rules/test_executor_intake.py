@@ -12,8 +12,10 @@ import pytest
 from executor.activation import host_outbox
 from executor.activation.frame_handler import FrameHandler
 from executor.errors import StepFinished
+from executor.recorder.group_commit import RECORDED
 from models.runs.recording import Fence
 from models.runtime.settings import Settings
+from tests import rows
 
 RUN = UUID(int=1)
 
@@ -58,8 +60,7 @@ def worker() -> SimpleNamespace:
 
 @pytest.fixture
 def intake(host: BusyHost, worker: SimpleNamespace) -> FrameHandler:
-    claim = {"tenant": "acme", "log_bytes": 0}
-    return FrameHandler(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
+    return FrameHandler(worker, rows.claim(), host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
 
 
 def _step(n: Any, **fields: Any) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def test_a_step_is_acknowledged_only_after_its_commit(
     [(statement, done, options)] = worker.recorder.put_in
     assert (statement.params["key"], statement.params["n"], options["n"], host.told) == ("a#1", 1, 1, [])
 
-    done({"seq": 4})
+    done(RECORDED)
     assert [(frame["frame"], frame["n"]) for frame in host.told] == [("ack", 1)]
 
 
@@ -148,7 +149,7 @@ def test_a_draining_worker_lets_no_agent_past_a_step(
 ) -> None:
     intake.take(_step(1))
     worker.draining = True
-    worker.recorder.put_in[0][1]({"seq": 4})
+    worker.recorder.put_in[0][1](RECORDED)
     assert host.told == []
 
 
@@ -192,7 +193,7 @@ def test_an_item_that_was_refused_for_an_epoch_that_passed_ends_the_host(
 def test_an_item_over_the_runs_limits_is_refused_with_the_limit(
     intake: FrameHandler, host: BusyHost, worker: SimpleNamespace
 ) -> None:
-    worker.read = lambda *_: [{"epoch": 3, "lease_worker": UUID(int=2), "recorded_n": 0, "status": "RUNNING"}]
+    worker.read = lambda *_: [rows.fenced()]
     intake.take(_step(5))
     [(_, done, _)] = worker.recorder.put_in
     done(None)
@@ -208,7 +209,7 @@ def test_a_held_agent_waits_at_the_edge_of_its_step(
 ) -> None:
     _hold(intake, worker, held_by)
     intake.take(_step(1))
-    worker.recorder.put_in[0][1]({"seq": 4})
+    worker.recorder.put_in[0][1](RECORDED)
     assert (host.told, intake.items.at_edge) == ([], True)
 
 
@@ -219,7 +220,7 @@ def test_a_once_step_whose_intent_is_recorded_begins_whatever_is_asked_of_the_ru
     """If the item were held back, it would never begin, and the next activation would not know that it had not."""
     _hold(intake, worker, held_by)
     intake.take(_step(1, frame="step_started", attempt=1, timeoutMs=None, once=True))
-    worker.recorder.put_in[0][1]({"seq": 4})
+    worker.recorder.put_in[0][1](RECORDED)
     assert [frame["frame"] for frame in host.told] == ["ack"]
     assert (intake.items.at_edge, len(intake.steps)) == (False, 1)
 
@@ -238,7 +239,7 @@ _WAIT = {"key": "wait:signal#word#1", "kind": "signal", "dueMs": None, "onDue": 
 def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
     intake: FrameHandler, host: BusyHost, worker: SimpleNamespace, leaves: str
 ) -> None:
-    worker.read, worker.soon = lambda *_: [{"news": True}], lambda job: job()
+    worker.read, worker.soon = lambda *_: [True], lambda job: job()
     intake.take({"frame": "look", "n": 1, "waits": [_WAIT]})
     [(_, done, _)] = worker.recorder.put_in
     assert host.told == [], "what is there is asked for, and told when the waits are open"
@@ -247,7 +248,7 @@ def test_a_run_that_is_to_stop_is_told_of_nothing_and_parks(
     worker.draining = leaves == "drain"
     intake.take({"frame": "look", "n": 2, "waits": [_WAIT]})
     assert [(frame["n"], "value" in frame) for frame in host.told] == [(2, False)]
-    done({"over": True})
+    done(rows.opened(over=True))
     assert intake.items.at_edge, "held at the edge by the pause or the drain that came meanwhile"
 
 
@@ -259,7 +260,7 @@ def test_a_look_that_cannot_be_answered_lets_the_run_park(
 
     worker.read, worker.soon = away, lambda job: job()
     intake.take({"frame": "look", "n": 1, "waits": [_WAIT]})
-    worker.read = lambda *_: [{"news": True}]
+    worker.read = lambda *_: [True]
     intake.take({"frame": "look", "n": 2, "waits": [_WAIT]})
     [(_, done, _)] = worker.recorder.put_in
     done(psycopg.errors.UniqueViolation())

@@ -20,6 +20,7 @@ from models.runs.turns import GivingUp
 from models.runtime.settings import Settings
 from models.statement import Statement
 from models.waiting.waits import Park
+from tests import rows
 from tests.rules.test_executor_intake import RUN, BusyHost, Recorded, host, intake, worker
 
 __all__ = ["host", "intake", "worker"]  # fixtures
@@ -48,8 +49,7 @@ def _held(by: Any) -> dict[str, Any]:
 
 
 def _supervision(worker: SimpleNamespace, host: BusyHost) -> Supervision:
-    claim = {"tenant": "acme", "log_bytes": 0, "timeout_ms": None, "active_ms": 0, "inbox": 0}
-    return Supervision(worker, claim, host, Fence(RUN, 3, RUN))  # type: ignore[arg-type]  # the only part in use
+    return Supervision(worker, rows.claim(), host, Fence(RUN, 3, RUN))  # type: ignore[arg-type]  # the only part in use
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_items_are_acknowledged_after_their_commit_and_outcomes_told_behind_that
 ) -> None:
     jobs: list[Any] = []
     worker.soon = jobs.append
-    for answer in ({"over": False}, {"over": True}, Settled()):
+    for answer in (rows.opened(), rows.opened(over=True), Settled()):
         intake.take(_open(_wait()))
         worker.recorder.put_in.pop()[1](answer)
         assert host.told.pop()["frame"] == "ack"

@@ -12,6 +12,8 @@ import pytest
 from executor.activation.wait_outcomes import Outcomes
 from models.runs import recording
 from models.runs.recording import Fence
+from models.statement import Statement
+from tests import rows
 
 FENCE = Fence(UUID(int=1), 3, UUID(int=2))
 Row = dict[str, Any]
@@ -31,15 +33,15 @@ class Database:
         self.between: Callable[[], None] = lambda: None
         self.away = False
 
-    def read(self, sql: str, params: dict[str, Any]) -> list[Row]:
+    def read(self, statement: Statement[Any]) -> list[Any]:
         if self.away:
             raise psycopg.OperationalError("away")
-        self.read_by.append("run" if sql == recording.FENCED else "waits")
-        if sql == recording.FENCED:
-            row = {"epoch": self.epoch, "lease_worker": FENCE.worker, "inbox": self.inbox}
+        self.read_by.append("run" if statement.sql == recording.FENCED else "waits")
+        if statement.sql == recording.FENCED:
+            row = rows.fenced(epoch=self.epoch, inbox=self.inbox)
             self.between()
             return [row]
-        return [row for row in self.rows if row["resolvedMs"] >= params["since"] - 1]
+        return [row for row in self.rows if row["resolvedMs"] >= statement.params["since"] - 1]
 
     def soon(self, job: Callable[[], None]) -> None:
         self.jobs.append(job)

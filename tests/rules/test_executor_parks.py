@@ -15,6 +15,7 @@ from executor.errors import HostGone
 from executor.hosts import Host
 from models.runs.recording import Fence
 from models.runtime.settings import Settings
+from tests import rows
 
 RUN = UUID(int=1)
 WAIT = {"key": "a", "kind": "timer", "dueMs": 1, "request": "{}"}
@@ -25,8 +26,7 @@ def _supervision() -> Supervision:
     worker = cast(
         ActivationServices, SimpleNamespace(settings=Settings(), bus=None, recorder=None, draining=False, read=None)
     )
-    claim = {"tenant": "t", "timeout_ms": None, "active_ms": 0, "log_bytes": 0}
-    return Supervision(worker, claim, cast(Host, quiet), Fence(RUN, 3, UUID(int=2)))
+    return Supervision(worker, rows.claim(), cast(Host, quiet), Fence(RUN, 3, UUID(int=2)))
 
 
 def _park(supervision: Supervision, *waits: dict[str, Any], wake: str = "all") -> Any:

@@ -19,6 +19,7 @@ from executor.activation.supervision import Supervision
 from executor.errors import HostGone
 from models.runs.recording import Fence
 from models.runtime.settings import Settings
+from tests import rows
 
 RUN = UUID(int=1)
 MINE, LATE = f"{RUN}.3", f"{RUN}.2"
@@ -77,7 +78,7 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
 
     def note(*what: object, **more: object) -> Any:
         heard.append((what, more))
-        return [{"value": "1", "news": False}]
+        return []
 
     host = SimpleNamespace(try_send=note, send=note, retire=note, kill=note)
     recorder, bus = SimpleNamespace(put=note), SimpleNamespace(publish_event=note, wake_up=note)
@@ -86,8 +87,7 @@ def _heard_by_the_worker(frame: Frame) -> list[object]:
         settings=settings, recorder=recorder, bus=bus, draining=False, read=note, authorizations=authorizations,
         soon=lambda job: job(),
     )  # fmt: skip
-    claim = {"tenant": "acme", "log_bytes": 0, "timeout_ms": None, "active_ms": 0}
-    supervision = Supervision(worker, claim, host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
+    supervision = Supervision(worker, rows.claim(), host, Fence(RUN, 3, UUID(int=2)))  # type: ignore[arg-type]
     with suppress(HostGone):
         if (outcome := supervision._handled(frame)) is not None:
             heard.append(outcome)

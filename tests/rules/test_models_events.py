@@ -9,17 +9,15 @@ from uuid import UUID
 import pytest
 
 from models.runs import public_event
+from models.stored_event import StoredEvent
+from tests.rows import stored_event
 
 RUN = UUID("0199f000-0000-7000-8000-000000000001")
 AT = datetime(2026, 3, 4, 5, 6, 7, 890_123, tzinfo=UTC)
 
 
-def _row(**fields: object) -> dict[str, object]:
-    row: dict[str, object] = {
-        "run_id": RUN, "seq": 3, "tenant": "acme", "at": AT, "type": "status", "verb": "recover", "status": "RUNNING",
-        "status_was": "RUNNING", "reason": None, "data": None,
-    }  # fmt: skip
-    return row | fields
+def _row(**fields: object) -> StoredEvent:
+    return stored_event(run_id=RUN, at=AT, **fields)
 
 
 ENVELOPE = {"seq": 3, "runId": str(RUN), "runStatus": "RUNNING", "timestamp": "2026-03-04T05:06:07.890Z"}

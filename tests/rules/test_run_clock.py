@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.activation.run_clock import clock_ms
+from tests import rows
 
-CLAIM = {"created_ms": 1_000.0, "started_ms": 2_000.0, "now_ms": 50_000.0}
+CLAIM = rows.claim(created_ms=1_000.0, started_ms=2_000.0, now_ms=50_000.0)
 
 
 def _step(at: float | None, finished: float | None) -> dict[str, Any]:
@@ -40,8 +42,8 @@ def test_records_of_the_version_before_have_no_moment() -> None:
 
 
 def test_a_clock_of_the_database_that_was_set_back_takes_nothing_back() -> None:
-    assert clock_ms({**CLAIM, "now_ms": 1_500.0}, [_step(300, 40_000)], []) == 300
-    assert clock_ms({**CLAIM, "now_ms": 1_500.0}, [], []) == 0
+    assert clock_ms(replace(CLAIM, now_ms=1_500.0), [_step(300, 40_000)], []) == 300
+    assert clock_ms(replace(CLAIM, now_ms=1_500.0), [], []) == 0
 
 
 _moments = st.floats(0, 1e9)
@@ -50,4 +52,4 @@ _moments = st.floats(0, 1e9)
 @given(st.lists(st.tuples(_moments, _moments)), _moments)
 def test_it_is_never_less_than_what_is_recorded(entries: list[tuple[float, float]], now: float) -> None:
     steps = [_step(at, finished) for at, finished in entries]
-    assert clock_ms({**CLAIM, "now_ms": now}, steps, []) >= max([0.0, *(at for at, _ in entries)])
+    assert clock_ms(replace(CLAIM, now_ms=now), steps, []) >= max([0.0, *(at for at, _ in entries)])

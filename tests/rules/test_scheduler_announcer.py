@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from models.ids import new_id
 from models.runtime.bus import PROMOTE, worker_channel
+from models.stored_event import StoredEvent
+from models.waiting.run_state import RunState
 from scheduler import announcer
 from scheduler.announcer import Announcer
 from scheduler.duty import Done, Fact
+from tests.rows import RUN, stored_event
 
 
 class Taking:
@@ -27,11 +30,12 @@ class Taking:
         self.taken.append((channel, text))
 
 
-def _event(seq: int, queue: str) -> dict[str, Any]:
-    return {
-        "seq": seq, "type": "status", "run_id": "r", "status": "RUNNING", "status_was": "QUEUED", "verb": "start",
-        "at": datetime.now(UTC), "reason": None, "data": None, "tenant": "acme", "queue": queue, "lease_worker": None,
-    }  # fmt: skip
+def _event(seq: int, queue: str) -> StoredEvent:
+    return stored_event(seq=seq, queue=queue)
+
+
+def _run_state(worker: UUID | None) -> RunState:
+    return RunState(RUN, "acme", "RUNNING", None, 3, lease_worker=worker, queue="a")
 
 
 def test_wake_ups_go_first_once_each_and_events_follow_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,17 +49,18 @@ def test_wake_ups_go_first_once_each_and_events_follow_in_their_order(monkeypatc
     )
     Announcer(bus).announce(moved)
     assert bus.taken == [
-        (worker_channel(worker), ""), (PROMOTE, "b"), (PROMOTE, "a"), ("acme", "r", 3), ("acme", "r", 1), ("acme", "r", 2),
+        (worker_channel(worker), ""), (PROMOTE, "b"), (PROMOTE, "a"),
+        ("acme", str(RUN), 3), ("acme", str(RUN), 1), ("acme", str(RUN), 2),
     ]  # fmt: skip
     assert written == [("run.woken", {"level": "debug", "run": "r"})]
 
 
 @pytest.mark.parametrize("events", [[], [_event(1, "a")]])
-def test_ended_waits_wake_the_worker_that_executes_the_run_and_else_the_scheduler(events: list[dict[str, Any]]) -> None:
+def test_ended_waits_wake_the_worker_that_executes_the_run_and_else_the_scheduler(events: list[StoredEvent]) -> None:
     worker = new_id()
-    executes = Done.of_waits({"lease_worker": worker, "queue": "a"}, events)
+    executes = Done.of_waits(_run_state(worker), events)
     assert (executes.workers, list(executes.queues)) == ([worker], [])
-    parked = Done.of_waits({"lease_worker": None, "queue": "a"}, events)
+    parked = Done.of_waits(_run_state(None), events)
     assert (list(parked.workers), list(parked.queues)) == ([], ["a"] if events else [])
     assert parked.events == events
 

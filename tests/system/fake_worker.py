@@ -53,7 +53,7 @@ class FakeWorker:
         assert ticket is not None
         claimed = moves.claim(
             UUID(run),
-            ticket["epoch"],
+            ticket.epoch,
             self.worker,
             label="w",
             versions='{"refund": "1", "echo": "1"}',
@@ -61,7 +61,7 @@ class FakeWorker:
         ).one(self.connection)
         assert claimed is not None
         self.n = 0
-        return Fence(UUID(run), ticket["epoch"], self.worker)
+        return Fence(UUID(run), ticket.epoch, self.worker)
 
     def step(
         self, fence: Fence, name: str, value: str = "1", status: str = "succeeded", error: str | None = None

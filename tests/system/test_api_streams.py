@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from models.runs import public_event
 from models.runtime.bus import Bus
+from models.stored_event import StoredEvent
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
 from tests.system.fake_worker import FakeWorker
@@ -115,7 +116,7 @@ def test_a_hint_brings_an_event_at_once(acme: httpx.Client, fake_worker: FakeWor
                 "SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC LIMIT 1", [run]
             ).fetchone()
             began = time.monotonic()
-            bus.publish_event("acme", public_event.public(row))
+            bus.publish_event("acme", public_event.public(StoredEvent(**row)))
             until(lambda n=n: len(told) == 3 + n)
             delays.append(time.monotonic() - began)
         fake_worker.succeed(fence)
@@ -185,7 +186,7 @@ def write_events(url: str, runs: list[str], bus: Bus) -> None:
             for fake_worker, fence in zip(hands, fences, strict=True):
                 fake_worker.step(fence, f"s{n}")
                 wanted = "SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC LIMIT 1"
-                hints.append(public_event.public(connection.execute(wanted, [fence.run]).fetchone()))
+                hints.append(public_event.public(StoredEvent(**connection.execute(wanted, [fence.run]).fetchone())))
             for hint in chance.sample(hints, len(hints) // 2):
                 bus.publish_event("acme", hint)
             time.sleep(0.01)  # so that the clients see the run while it executes

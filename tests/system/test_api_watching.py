@@ -25,6 +25,7 @@ from taxiway.client import NotReachable
 
 from models.runs.public_event import public
 from models.runtime.bus import Bus, tenant_channel
+from models.stored_event import StoredEvent
 from models.waiting.questions import question
 from ops.ports import free_port
 from tests.system.api_server import ApiServer
@@ -61,7 +62,7 @@ def _ask(api: ApiServer, fake_worker: FakeWorker, bus: Bus, run: str, prompt: st
     with psycopg.connect(api.database_url, row_factory=dict_row) as connection:
         row = connection.execute("SELECT * FROM event WHERE run_id = %s ORDER BY seq DESC", [UUID(run)]).fetchone()
     assert row is not None
-    bus.publish_event(TENANT, public(row))
+    bus.publish_event(TENANT, public(StoredEvent(**row)))
 
 
 def _watch(client: httpx.Client, **params: Any) -> Any:

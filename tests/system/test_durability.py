@@ -13,6 +13,7 @@ import psutil
 import pytest
 import redis
 
+from models.promotion.tickets import Ticket
 from models.runtime.settings import Settings
 from scheduler.promotion.publisher import Publisher
 from tests.system.live import AGENTS, Live, effects_in, recorded_then_executed_again
@@ -96,10 +97,11 @@ class Doubler(threading.Thread):
         self.publisher.start()
         with self.live.connect() as connection:
             while not self.enough.wait(0.005):
-                for ticket in connection.execute(_PROMOTED, [self.runs]).fetchall():
-                    if (str(ticket["id"]), ticket["epoch"]) not in self.doubled:
+                for row in connection.execute(_PROMOTED, [self.runs]).fetchall():
+                    ticket = Ticket(**row)
+                    if (str(ticket.id), ticket.epoch) not in self.doubled:
                         self.publisher.publish([ticket])
-                        self.doubled.add((str(ticket["id"]), ticket["epoch"]))
+                        self.doubled.add((str(ticket.id), ticket.epoch))
         self.publisher.stop(5)
 
 

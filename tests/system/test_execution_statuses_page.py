@@ -153,7 +153,7 @@ def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, fake_worker: Fak
         row = waits.lock_run(run_state.id, "acme").one(fake_worker.connection)
         assert row is not None
         over = waits.resolve_due(run_state.id).all(fake_worker.connection)
-        assert [wait["outcome"] for wait in over] == ["timeout"]
+        assert [wait.outcome for wait in over] == ["timeout"]
         waits.wake(fake_worker.connection, row, over)
     fence = fake_worker.take(run_state.run)  # its agent receives the time-out, and does not catch the error
     fake_worker.fail(fence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from random import Random
 
@@ -132,7 +133,7 @@ def take(field: Field, dice: Random, ticket: Row) -> Row | None:
         ticket["id"], ticket["epoch"], worker["id"], label="w", versions="{}", served=worker["agents"]
     ).one(field.connection)
     field.tell("a worker begins" if claimed else "a worker drops", ticket["id"])
-    return {"id": claimed["run_id"], **claimed} if claimed else None
+    return {"id": claimed.run_id, **asdict(claimed)} if claimed else None
 
 
 def work(field: Field, dice: Random) -> None:
