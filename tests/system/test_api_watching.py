@@ -115,7 +115,7 @@ def test_another_installation_on_the_same_redis_is_not_heard(api: ApiServer, min
         coming = frames(response)
         next(coming)
         said = {"event": "status", "runId": run, "runStatus": "RUNNING", "timestamp": ""}
-        foreign.say(TENANT, {**said, "seq": 7})
+        foreign.publish_event(TENANT, {**said, "seq": 7})
         foreign.stop(PATIENCE)  # it has said everything
         bus.publish_event(TENANT, {**said, "seq": 8})
         assert next(coming).json["seq"] == 8
