@@ -18,5 +18,5 @@ TENANT_LINE = "'tenant:' || run.queue || chr(10) || run.tenant"
 
 
 def queue_of(line: str) -> str:
-    """Give the queue that a line belongs to."""
+    """Return the queue that a line belongs to."""
     return line.partition(":")[2].partition("\n")[0]

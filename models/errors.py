@@ -37,7 +37,7 @@ class OnceUnknown(TaxiwayError):
 
 
 class Forgotten(TaxiwayError):
-    """The run was deleted meanwhile, because it had ended long ago."""
+    """The run has been deleted: it had ended long ago."""
 
 
 class SealBroken(TaxiwayError):

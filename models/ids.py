@@ -16,7 +16,7 @@ def new_id() -> UUID:
 
 
 def earliest(moment: datetime) -> UUID:
-    """Give an id that is not above any that is made at the moment or later, by the same clock."""
+    """Return an id that is not above any id made at this moment or later, by the same clock."""
     return UUID(int=max(0, round(moment.timestamp() * 1000)) << 80)
 
 

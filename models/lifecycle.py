@@ -151,10 +151,10 @@ CATEGORIES = ("processing", "awaiting", "paused", "terminal")
 
 
 def execution_status(state: State) -> str:
-    """Say the state in the second vocabulary, for example `paused_by_agent`."""
+    """Return the state's name in the second vocabulary, for example `paused_by_agent`."""
     return _OUTSIDE[state][0]
 
 
 def category(state: State) -> str:
-    """Say which of the four categories the state belongs to."""
+    """Return which of the four categories the state belongs to."""
     return _OUTSIDE[state][1]

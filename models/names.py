@@ -1,4 +1,4 @@
-"""What may be the name of an agent, a queue or a signal; `taxiway.identity` has the same rule for those who declare them.
+"""Names that agents, queues and signals may have; `taxiway.identity` has the same rule for code that declares them.
 
 Everything printable is reachable by the API: a name is one segment of a path, percent-encoded, a slash as %2F. Only `.` and
 `..` are not, because clients and proxies resolve them before they send.

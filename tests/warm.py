@@ -183,7 +183,7 @@ def _import_all() -> None:
 
 
 def _serve(orders: socket.socket) -> dict[str, Any] | None:
-    """Fork a process for each order; return its order in the new process, and None when there are no more orders."""
+    """Fork a process for each order; return its order in the new process, and None when the orders end."""
     lines: dict[int, socket.socket] = {}
     wake, waker = _wake_up_by_children()
     while True:

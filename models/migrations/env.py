@@ -25,7 +25,7 @@ def run() -> None:
 
 
 def _wait_for_others(connection: Connection) -> None:
-    """Take the lock without standing in line for it: an index that is built concurrently waits for whoever stands there."""
+    """Take the lock without waiting in its queue: a concurrent index build waits for every session that does."""
     while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
         connection.commit()
         time.sleep(LOOK_SECONDS)

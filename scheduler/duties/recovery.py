@@ -28,7 +28,7 @@ _WATCHED = f"""
     SELECT worker.id, lease_until < now() AS expired, {held("liveness_key")} AS locked FROM worker WHERE dead_at IS NULL
     """
 _SERVER_AGE = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float AS seconds"
-# Locks run rows in the order of their ids; a row that somebody is deciding about comes in the next tick.
+# Locks run rows in the order of their ids; a row that is locked already is taken in the next tick.
 _ORPHANS = locked_first(
     """SELECT run.id, run.epoch, run.lease_worker, run.step_in_flight, run.claimed_at > worker.dead_at AS claimed_late
     FROM run JOIN worker ON worker.id = run.lease_worker WHERE worker.dead_at IS NOT NULL""",

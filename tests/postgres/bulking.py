@@ -42,7 +42,7 @@ def came_to(world: World, asked: UUID) -> tuple[int, int, int, bool]:
 
 
 def leader() -> Bulks:
-    """Give the duty as a new leader has it."""
+    """Return the duty of a new leader."""
     return Bulks(1.0)
 
 

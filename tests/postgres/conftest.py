@@ -118,6 +118,6 @@ def promotion(published: Published) -> Promotion:
 
 @pytest.fixture
 def setup(own_world: World, monkeypatch: pytest.MonkeyPatch) -> DatabaseSetup:
-    """Give a queue with eight slots and its duties, over an empty database of this test's own."""
-    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # what a test just wrote is seen by its next turn
+    """Return a queue with eight slots and its duties, over an empty database for this test only."""
+    monkeypatch.setattr(gates_of, "FRESH_SECONDS", 0.0)  # the next turn sees what a test just wrote
     return DatabaseSetup(own_world)

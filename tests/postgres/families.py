@@ -20,7 +20,7 @@ from tests.postgres.stepping import do, together
 
 
 def duty() -> Outbox:
-    """Give a duty that folds, as a new leader has it."""
+    """Return the folding duty of a new leader."""
     return Outbox(1.0)
 
 

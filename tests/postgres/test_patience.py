@@ -19,7 +19,7 @@ from ops.chaos.proxy import Link, Mode, Streams
 
 @pytest.fixture
 def way(law_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LinkLoop, Link]]:
-    """Give the way by which this process reaches its database."""
+    """Return the link by which this process reaches its database."""
     board, server = LinkLoop(), urlsplit(law_url)
     folder = parse_qs(server.query)["host"][0]
 

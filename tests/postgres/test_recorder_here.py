@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from executor.errors import StepFinished
-from executor.recorder.group_commit import Answer, Settled
+from executor.recorder.group_commit import RECORDED, Answer, Settled
 from executor.recorder.recorder import Recorder
 from models import moves
 from models.statement import Statement
@@ -128,7 +128,7 @@ def test_what_is_refused_is_answered_so(world: World, recorder: Recorder) -> Non
 
 def test_a_step_that_was_finished_before_is_answered_by_an_error_of_ours(world: World, recorder: Recorder) -> None:
     made = world.run("executing")
-    assert isinstance(Writer(recorder, made, step(made, 1)).written().answer, dict)
+    assert Writer(recorder, made, step(made, 1)).written().answer is RECORDED
     again = Statement(step(made, 1).sql, {**step(made, 1).params, "n": 2})
     assert isinstance(Writer(recorder, made, again, n=2).written().answer, StepFinished)
     assert (recorded(world, made), gapless(world, made)) == (["s1##1"], True)

@@ -20,7 +20,7 @@ from tests.postgres.proxy import Proxy
 
 
 class Counting(Duty):
-    """A duty that counts how often it is done, and may fail or stand still."""
+    """A duty that counts its executions, and may fail or block."""
 
     def __init__(
         self, every: float = 0.05, step: Callable[[Connection], None] = lambda _: None, wakes_on: Iterable[str] = ()

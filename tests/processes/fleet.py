@@ -297,7 +297,7 @@ def _gone() -> suppress:
 
 @contextmanager
 def fleet_of(servers: Servers, template: str, shared_folder: Path, folder: Path, **environment: str) -> Iterator[Fleet]:
-    """Give a fleet without processes, on a database and a broker of its own; only one fleet lives at a time."""
+    """Return a fleet without processes, on its own database and broker; only one fleet exists at a time."""
     with (
         one_process_at_a_time(shared_folder / "fleet.lock"),
         cloned_database(servers, template) as database_url,

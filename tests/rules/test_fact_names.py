@@ -1,4 +1,4 @@
-"""The registry of log facts is what the server writes, no more and no less."""
+"""The registry of log facts has exactly the facts that the server writes."""
 
 from __future__ import annotations
 

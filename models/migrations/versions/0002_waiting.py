@@ -1,4 +1,4 @@
-"""Which park a wait belongs to, who made a run, and whether it has children."""
+"""The park of a wait, the maker of a run, and whether a run has children."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What people decided is listed by an index."""
+"""Index of the decisions of people."""
 
 import sqlalchemy as sa
 from alembic import op

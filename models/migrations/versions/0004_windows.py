@@ -1,4 +1,4 @@
-"""Who changed and overrode a window, and why."""
+"""Changes and overrides of windows, with their author and reason."""
 
 import sqlalchemy as sa
 from alembic import op

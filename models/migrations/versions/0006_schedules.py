@@ -1,4 +1,4 @@
-"""What a schedule's firings made, and which of its runs have not ended."""
+"""Results of a schedule's firings, and its runs that have not ended."""
 
 import sqlalchemy as sa
 from alembic import op

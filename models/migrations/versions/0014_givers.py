@@ -1,7 +1,7 @@
 """Grants are bound to what gave them.
 
 Those that are there were given by their provider as it is now, as far as the installation knows. Grants without a provider
-are bound to nothing: whoever needs one is asked again.
+are bound to nothing: runs that need one ask people again.
 
 A key with `admin` gives only scopes that it has. Until now it gave any, so it gets those of a tenant that it lacks: then
 what made keys for others yesterday makes them tomorrow. `operate`, the right over the installation, is added to none.

@@ -1,7 +1,7 @@
 """Lists find what they show without reading the history: runs of a parent, of a user, not ended, and ended badly; grants.
 
-Runs execute meanwhile. Each index is built concurrently: neither reads nor writes wait for it, only the migration does. One that
-was broken off leaves a part behind, which is dropped first, so that the migration may be started again.
+Runs execute during the migration. Each index is built concurrently: neither reads nor writes wait for it, only the migration
+does. An interrupted build leaves an invalid index. It is dropped first, so that the migration can be started again.
 """
 
 from alembic import op
