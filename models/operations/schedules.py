@@ -163,7 +163,7 @@ def fire(connection: psycopg.Connection[Any], tenant: str, name: str, seen: date
         made = None if then.at is None else _make(connection, row, then.at, running)
         still_open = [*running, *([made.run_id] if made else [])]
         moved = {"tenant": tenant, "name": name, "next_at": then.following, "at": then.at, "open": still_open}
-        Statement(_MOVE_ON, moved, LockedSchedule).one(connection)
+        Statement(_MOVE_ON, moved).one(connection)
     return Fired(then.at, made)
 
 
