@@ -217,12 +217,12 @@ def test_only_a_run_that_has_ended_is_tried_again(live: Live, files: Files) -> N
 @pytest.mark.parametrize(
     ("body", "status", "code", "says"),
     [
-        ({"fromStep": "nope"}, 400, "invalid_request", "it began: first, caught, second, works"),
+        ({"fromStep": "nope"}, 400, "invalid_request", "it started: first, caught, second, works"),
         ({"fromStep": ""}, 400, "invalid_request", "fromStep"),
         ({"fromStep": "a\x00b"}, 400, "invalid_request", "NUL"),
         ({"fromStep": 7}, 400, "invalid_request", "fromStep"),
         ({"fromStep": "x" * 501}, 400, "invalid_request", "fromStep"),
-        ({"fromStep": "first", "input": {}}, 400, "invalid_request", "give one of them"),
+        ({"fromStep": "first", "input": {}}, 400, "invalid_request", "send only one of them"),
         ({"input": {"log": 7}}, 422, "invalid_input", '"field":"input.mended","detail":"is missing"'),
         ({"input": [1]}, 400, "invalid_request", "must be an object"),
         ({"input": {"log": "\ud800", "mended": ""}}, 422, "invalid_input", "surrogate"),

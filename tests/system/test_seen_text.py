@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from api.page.question_page import Typed, ask
+from api.page.question_page import Typed, question_page
 from models.runtime.legible import EMOJI, IGNORABLE
 from tests.rules.test_page_rendering import asked
 from tests.system.browsing import DESKTOP, SMALLEST, Person, a_browser, person
@@ -40,7 +40,7 @@ def reader(browser: Browser) -> Iterator[Person]:
 
 
 def open_page(page: Page, **request: Any) -> None:
-    page.set_content(bytes(ask(asked(request), "the.token", Typed()).body).decode())
+    page.set_content(bytes(question_page(asked(request), "the.token", Typed()).body).decode())
 
 
 def order(page: Page, selector: str, of: str) -> str:
