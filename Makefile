@@ -19,9 +19,10 @@ demo: $(VENV)/.for-running ## Run the sample agent through the whole system once
 up: $(VENV)/.for-running ## Start everything and stay up until Ctrl-C
 	@exec $(BIN)/python -m ops up
 
+# Servers start a hundred times: from compiled files they take half as long, so these are written whatever the shell says.
 test: $(VENV)/.for-development ## Run all tests (ARGS='-m quick': an answer in a minute)
 	@$(BIN)/python -m ops.browser
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 check: $(VENV)/.for-development ## Lint, types, layers, freshness of generated files, words
 	@$(BIN)/ruff check --quiet .
