@@ -212,9 +212,15 @@ class Worker:
     def _register(self) -> None:
         with self._connect_with_retry("register") as connection, connection.transaction():
             workers.register(
-                self.worker_id, name=self.name, host=socket.gethostname(), pid=os.getpid(), queue=self.queue, slots=self.slots,
-                liveness_key=liveness_key(self.worker_id), lease_s=self.settings.lease_seconds,
-            ).one(connection)  # fmt: skip
+                self.worker_id,
+                name=self.name,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                queue=self.queue,
+                slots=self.slots,
+                liveness_key=liveness_key(self.worker_id),
+                lease_s=self.settings.lease_seconds,
+            ).one(connection)
             for agent in sorted(
                 self._agents, key=lambda agent: agent.name
             ):  # in one order, so that workers never deadlock
@@ -242,9 +248,13 @@ def _tolerating_outage(job: Callable[[], None]) -> None:
 
 def _register_agent(agent: ServedAgent) -> Statement[str]:
     return workers.know_agent(
-        agent.name, queue=agent.queue, version=agent.version, description=agent.description,
-        schema=json.dumps(agent.schema), timeout_ms=agent.timeout_ms,
-    )  # fmt: skip
+        agent.name,
+        queue=agent.queue,
+        version=agent.version,
+        description=agent.description,
+        schema=json.dumps(agent.schema),
+        timeout_ms=agent.timeout_ms,
+    )
 
 
 def only_queue(queues: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 TaxiwayError
 ├── SettingsError        a setting is missing or wrong: say the sentence, exit 2
 ├── DatabaseAway         PostgreSQL cannot be reached: retry with back-off, or answer 503
-├── IllegalMove          the run is not in a status from which the move may begin: answer 409
 ├── OnceUnknown          a step that is executed once at most may have been executed: ask whether it is to be repeated
 ├── Forgotten            a run was deleted while it was looked at: answer as if it had never been
 ├── SealBroken           a stored secret cannot be read: say why, ask for a new one
@@ -22,10 +21,6 @@ class SettingsError(TaxiwayError):
 
 class DatabaseAway(TaxiwayError):
     """PostgreSQL could not be reached or went away while it was asked."""
-
-
-class IllegalMove(TaxiwayError):
-    """The run's status does not allow the move."""
 
 
 class OnceUnknown(TaxiwayError):

@@ -61,9 +61,17 @@ class FilterBody(Body):
         tags = [Label("tag", tag) for tag in self.tag or ()]
         metadata = [Label("metadata", name, value) for name, value in (self.metadata or {}).items()]
         wanted = RunFilter(
-            tenant, self.status or (), self.category, self.agent, self.queue, self.userId, self.parentRunId,
-            [*metadata, *tags], self.createdAfter, self.createdBefore,
-        )  # fmt: skip
+            tenant,
+            self.status or (),
+            self.category,
+            self.agent,
+            self.queue,
+            self.userId,
+            self.parentRunId,
+            [*metadata, *tags],
+            self.createdAfter,
+            self.createdBefore,
+        )
         if wanted.is_anything:
             raise invalid("filter", "names no criterion; to select very many runs, use for example a category")
         return wanted

@@ -70,9 +70,17 @@ async def list_runs(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
     wanted = RunFilter(
-        caller.tenant, status or (), category, agent, queue, user_id, _parent(parent), _labels(request, tag or []),
-        created_after, created_before,
-    )  # fmt: skip
+        caller.tenant,
+        status or (),
+        category,
+        agent,
+        queue,
+        user_id,
+        _parent(parent),
+        _labels(request, tag or []),
+        created_after,
+        created_before,
+    )
     below = NEWEST if cursor is None else _below(cursor)
     return await shared.fair_use.search(caller, lambda: _page(caller, Search(wanted), below, limit))
 

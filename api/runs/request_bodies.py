@@ -35,9 +35,10 @@ class ScheduledRunBody(Body):
     queue: Annotated[Name, Field(description="Default: the agent's own.")] | None = None
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher first; default 0."), WHOLE] | None = None
     window: Annotated[Name, Field(description="The run executes only while this window is open.")] | None = None
-    timeout: Annotated[
-        ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")
-    ] | None = None  # fmt: skip
+    timeout: (
+        Annotated[ActiveTime, Field(description="Active time: seconds or ISO 8601. Default: the agent's own, or PT1H.")]
+        | None
+    ) = None
     expiresIn: Annotated[  # noqa: N815  as the API spells it
         QueueTime | None,
         Field(
@@ -121,6 +122,9 @@ class CancelBody(Body):
     reason: Annotated[Text, Field(max_length=500, description="Shown to people; stored in the `end` event.")] | None = (
         None
     )
-    grace: Annotated[
-        Grace, Field(description="Time for the run's code to end by itself: seconds or ISO 8601, at most an hour.")
-    ] | None = None  # fmt: skip
+    grace: (
+        Annotated[
+            Grace, Field(description="Time for the run's code to end by itself: seconds or ISO 8601, at most an hour.")
+        ]
+        | None
+    ) = None

@@ -21,9 +21,21 @@ from models.tables.run import Run
 from models.tables.wait import Wait
 
 # Without the details of a question, which may be long: its event and the inbox have them.
-_SHOWN = {name: name for name in (
-    "prompt", "choices", "answer", "approvers", "step", "provider", "scopes", "subject", "signal", "reason",
-)}  # fmt: skip
+_SHOWN = {
+    name: name
+    for name in (
+        "prompt",
+        "choices",
+        "answer",
+        "approvers",
+        "step",
+        "provider",
+        "scopes",
+        "subject",
+        "signal",
+        "reason",
+    )
+}
 _SHOWN_OF_KIND = {"child": {"run": "childRunId", "agent": "agent"}, "code": {"message": "message"}}
 MOST_SHOWN = 100
 """Limit of waits shown for a run: one that waits for children may have thousands."""

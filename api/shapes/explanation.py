@@ -41,10 +41,36 @@ class SlotHolder(TypedDict):
 
 BlockerKind = Annotated[
     Literal[
-        "held", "pause", "approval", "authorization", "signal", "code_mismatch", "child", "timer", "window_wait", "slot_held",
-        "queue_paused", "queue_cordoned", "agent_paused", "window_closed", "not_before", "overlap", "key", "tenant_limit",
-        "place", "rate", "queue_limit", "agent_limit", "no_scheduler", "no_worker", "agent_unserved", "declined",
-        "capacity", "promotion", "promoted", "recovering",
+        "held",
+        "pause",
+        "approval",
+        "authorization",
+        "signal",
+        "code_mismatch",
+        "child",
+        "timer",
+        "window_wait",
+        "slot_held",
+        "queue_paused",
+        "queue_cordoned",
+        "agent_paused",
+        "window_closed",
+        "not_before",
+        "overlap",
+        "key",
+        "tenant_limit",
+        "place",
+        "rate",
+        "queue_limit",
+        "agent_limit",
+        "no_scheduler",
+        "no_worker",
+        "agent_unserved",
+        "declined",
+        "capacity",
+        "promotion",
+        "promoted",
+        "recovering",
     ],
     Field(
         description="A stable name.\n\n"
@@ -60,7 +86,7 @@ BlockerKind = Annotated[
         "offered again), `capacity` (all slots are taken), `promotion` (nothing blocks it), `promoted` (a worker is about to "
         "take it), `recovering` (its worker was lost)."
     ),
-]  # fmt: skip
+]
 
 
 class BlockerBody(TypedDict):

@@ -148,14 +148,26 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int, *, again: 
         case Failed(n, reason, error, in_flight, stopped, cleanup):
             text = json.dumps(error)
             return moves.fail(
-                *at, n=n, reason=reason, error=text, active_ms=active_ms, in_flight=in_flight, stopped=stopped,
+                *at,
+                n=n,
+                reason=reason,
+                error=text,
+                active_ms=active_ms,
+                in_flight=in_flight,
+                stopped=stopped,
                 cleanup=cleanup,
-            )  # fmt: skip
+            )
         case Canceled(_, in_flight, stopped, by, comment, reason, cleanup):
             return moves.cancel_executing(
-                *at, active_ms=active_ms, in_flight=in_flight, stopped=stopped, by=by, comment=comment, reason=reason,
+                *at,
+                active_ms=active_ms,
+                in_flight=in_flight,
+                stopped=stopped,
+                by=by,
+                comment=comment,
+                reason=reason,
                 cleanup=cleanup,
-            )  # fmt: skip
+            )
         case Parked(_, verb, reason, opened, wake, behind_lock):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
             return waits.Park(park, opened, again or behind_lock)

@@ -38,10 +38,18 @@ def optional_text(frame: Frame, name: str) -> str | None:
 def step_record(frame: Frame, status: str, *, value: str | None = None, error: str | None = None) -> StepRecord:
     duration = frame.get("durationMs")
     return StepRecord(
-        bounded_text(frame, "key"), bounded_text(frame, "name"), bounded_text(frame, "digest"), int(frame["occurrence"]), status,
-        int(frame["attempts"]), None if duration is None else int(duration), value, error, optional_text(frame, "approval"),
+        bounded_text(frame, "key"),
+        bounded_text(frame, "name"),
+        bounded_text(frame, "digest"),
+        int(frame["occurrence"]),
+        status,
+        int(frame["attempts"]),
+        None if duration is None else int(duration),
+        value,
+        error,
+        optional_text(frame, "approval"),
         optional_moment(frame),
-    )  # fmt: skip
+    )
 
 
 def moment(frame: Frame) -> float:

@@ -55,9 +55,14 @@ class FrameHandler:
             worker, host, fence, self._limits, steps=self.steps, unanswered=self._unanswered, send=self.send
         )
         self._questions = Questions(
-            worker, host, fence, self._tenant,
-            activation=self.activation, unanswered=self._unanswered, send=self.send,
-        )  # fmt: skip
+            worker,
+            host,
+            fence,
+            self._tenant,
+            activation=self.activation,
+            unanswered=self._unanswered,
+            send=self.send,
+        )
         self.live = Live(self._show, lambda text: self.log.add("taxiway", "warning", text))
         self.log = LogBuffer(worker.settings.max_log_bytes - claim.log_bytes, self._write_log, self._show_log)
         self._spawns = SpawnRequests(worker.read, worker.settings.max_input_bytes)
@@ -66,9 +71,16 @@ class FrameHandler:
             fence, self._tenant, self._limits, steps=self.steps, put=self._put, outcomes=self.outcomes
         )
         self._looking = Looking(
-            worker, fence, self._tenant, self._limits, put=self._put, soon=self._questions.soon, outcomes=self.outcomes,
-            send=self.send, is_leaving=lambda: self.items.holds or worker.draining,
-        )  # fmt: skip
+            worker,
+            fence,
+            self._tenant,
+            self._limits,
+            put=self._put,
+            soon=self._questions.soon,
+            outcomes=self.outcomes,
+            send=self.send,
+            is_leaving=lambda: self.items.holds or worker.draining,
+        )
         self.cleanup: list[str] = []
         """The names of steps by which the agent undid something at its end."""
 
@@ -163,10 +175,16 @@ class FrameHandler:
         n, size = int(frame["n"]), sum(len(child.input) for child in children)
         self.steps.shown = self.steps.oldest
         spawn = Spawn(
-            self._fence, n, record, children, self._limits, self._worker.settings.max_children,
-            self._worker.settings.max_levels, self.steps.shown,
+            self._fence,
+            n,
+            record,
+            children,
+            self._limits,
+            self._worker.settings.max_children,
+            self._worker.settings.max_levels,
+            self.steps.shown,
             own_priority=frame.get("priority") is not None,
-        )  # fmt: skip
+        )
         self._put(HostItem(n, spawn, size, value=record.value, queue=children[0].queue))
 
     def _event(self, frame: Frame) -> None:

@@ -84,8 +84,15 @@ class HostItems:
         alone = not isinstance(item.decision, Statement)
         inline = not self._steps  # else the slot's thread has steps to watch, and their items go together
         self._worker.recorder.put(
-            self._fence.run, item.decision, done, size=item.size, fence=self._fence, n=item.n, alone=alone, inline=inline
-        )  # fmt: skip
+            self._fence.run,
+            item.decision,
+            done,
+            size=item.size,
+            fence=self._fence,
+            n=item.n,
+            alone=alone,
+            inline=inline,
+        )
 
     def _answered(self, item: HostItem, answer: Answer) -> None:
         recorded = is_committed(answer)

@@ -71,15 +71,27 @@ class SpawnRequests:
         queue, own_timeout = self._looked_up(name, optional_text(frame, "queue"))
         children = [
             NewRun(
-                name, queue, text, priority=int(priority or 0), timeout_ms=timeout or own_timeout, parent_key=f"{key}/{place}"
+                name,
+                queue,
+                text,
+                priority=int(priority or 0),
+                timeout_ms=timeout or own_timeout,
+                parent_key=f"{key}/{place}",
             )
             for place, text in enumerate(given)
-        ]  # fmt: skip
+        ]
         ids = json.dumps([str(child.id) for child in children])
         record = StepRecord(
-            key, bounded_text(frame, "name"), bounded_text(frame, "digest"), int(frame["occurrence"]), "succeeded", 1, 0, ids,
+            key,
+            bounded_text(frame, "name"),
+            bounded_text(frame, "digest"),
+            int(frame["occurrence"]),
+            "succeeded",
+            1,
+            0,
+            ids,
             at_ms=optional_moment(frame),
-        )  # fmt: skip
+        )
         return record, children
 
     def _looked_up(self, agent: str, queue: str | None) -> tuple[str, int]:

@@ -15,7 +15,11 @@ def remove_tree(folder: Path) -> bool:
         return True
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
-            ["/bin/rm", "-rf", "--", str(folder)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, timeout=_SECONDS,
-        )  # fmt: skip
+            ["/bin/rm", "-rf", "--", str(folder)],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+        )
     return not os.path.lexists(folder)

@@ -40,9 +40,15 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     ]  # fmt: skip
     try:
         process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(), key_pipe), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=room.environment(environment), start_new_session=True, **room.identity(),
-        )  # fmt: skip
+            command,
+            pass_fds=(theirs.fileno(), key_pipe),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=room.environment(environment),
+            start_new_session=True,
+            **room.identity(),
+        )
     except (OSError, subprocess.SubprocessError) as error:
         ours.close()
         raise CannotServe(

@@ -148,10 +148,17 @@ class Speaker:
 
         method = _METHODS["none" if self.secret is None else self.provider.client_auth]
         return OAuth2Client(
-            self.provider.client_id, self.secret, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method,
-            code_challenge_method="S256", timeout=PATIENCE_SECONDS, follow_redirects=False, transport=_transport(),
-            event_hooks=Bounds().hooks, **options,
-        )  # fmt: skip
+            self.provider.client_id,
+            self.secret,
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
+            code_challenge_method="S256",
+            timeout=PATIENCE_SECONDS,
+            follow_redirects=False,
+            transport=_transport(),
+            event_hooks=Bounds().hooks,
+            **options,
+        )
 
     def _asked(self, ask: Callable[[], Any]) -> Tokens:
         token = self._reached(ask)

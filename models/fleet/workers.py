@@ -67,10 +67,17 @@ def register(
     return Statement(
         _REGISTER,
         {
-            "worker": worker, "name": name, "host": host, "pid": pid, "queue": queue, "slots": slots,
-            "liveness_key": liveness_key, "lease_s": lease_s,
-        }, UUID
-    )  # fmt: skip
+            "worker": worker,
+            "name": name,
+            "host": host,
+            "pid": pid,
+            "queue": queue,
+            "slots": slots,
+            "liveness_key": liveness_key,
+            "lease_s": lease_s,
+        },
+        UUID,
+    )
 
 
 def serve(worker: UUID, agents: list[str]) -> Statement[UUID]:

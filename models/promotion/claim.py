@@ -60,6 +60,17 @@ class Claim:
         if self.seq is None:
             return None
         return StoredEvent(
-            self.run_id, self.seq, self.at, self.type, self.verb, self.status, self.status_was, self.reason, self.data,
-            self.tenant, self.queue, self.agent, self.epoch,
-        )  # fmt: skip
+            self.run_id,
+            self.seq,
+            self.at,
+            self.type,
+            self.verb,
+            self.status,
+            self.status_was,
+            self.reason,
+            self.data,
+            self.tenant,
+            self.queue,
+            self.agent,
+            self.epoch,
+        )

@@ -110,9 +110,13 @@ def history(connection: psycopg.Connection[Any], run: UUID, error: Any) -> Histo
 
 def _step(row: Row) -> Record:
     return Record(
-        row["key"], row["name"], row["started_at"], row["finished_at"], row["status"] == "succeeded",
+        row["key"],
+        row["name"],
+        row["started_at"],
+        row["finished_at"],
+        row["status"] == "succeeded",
         given_up=row["status"] == "abandoned",
-    )  # fmt: skip
+    )
 
 
 def _begun(row: Row) -> Begun:

@@ -105,10 +105,17 @@ class RunFilter:
         metadata = [Label("metadata", name, value) for name, value in document.get("metadata", {}).items()]
         after, before, parent = (document.get(name) for name in ("createdAfter", "createdBefore", "parentRunId"))
         return cls(
-            tenant, document.get("status", ()), document.get("category"), document.get("agent"), document.get("queue"),
-            document.get("userId"), UUID(parent) if parent else None, [*tags, *metadata],
-            datetime.fromisoformat(after) if after else None, datetime.fromisoformat(before) if before else None,
-        )  # fmt: skip
+            tenant,
+            document.get("status", ()),
+            document.get("category"),
+            document.get("agent"),
+            document.get("queue"),
+            document.get("userId"),
+            UUID(parent) if parent else None,
+            [*tags, *metadata],
+            datetime.fromisoformat(after) if after else None,
+            datetime.fromisoformat(before) if before else None,
+        )
 
     @property
     def is_anything(self) -> bool:

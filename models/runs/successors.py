@@ -66,12 +66,23 @@ def successor(before: WholeRun, **own: Any) -> NewRun:
 
     It waits for a place of the same concurrency key, whatever the other did about conflicts, and has no time to begin or expire.
     """
-    return NewRun(**{
-        "agent": before.agent, "queue": before.queue, "input": before.input, "priority": before.priority,
-        "timeout_ms": before.timeout_ms, "user_id": before.user_id, "metadata": before.metadata or {}, "tags": before.tags,
-        "approval_strategy": before.approval_strategy, "window": before.window_name or None,
-        "concurrency_key": before.concurrency_key, "created_by": before.created_by, **own,
-    })  # fmt: skip
+    return NewRun(
+        **{
+            "agent": before.agent,
+            "queue": before.queue,
+            "input": before.input,
+            "priority": before.priority,
+            "timeout_ms": before.timeout_ms,
+            "user_id": before.user_id,
+            "metadata": before.metadata or {},
+            "tags": before.tags,
+            "approval_strategy": before.approval_strategy,
+            "window": before.window_name or None,
+            "concurrency_key": before.concurrency_key,
+            "created_by": before.created_by,
+            **own,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +111,13 @@ class Restart:
         [before] = whole(self.fence.run).all(connection)
         began = "NONE" if before.approval_strategy == "ON_START" else before.approval_strategy
         successor_run = successor(
-            before, id=self.successor_id, input=self.input, approval_strategy=began, parent_run_id=before.parent_run_id,
+            before,
+            id=self.successor_id,
+            input=self.input,
+            approval_strategy=began,
+            parent_run_id=before.parent_run_id,
             parent_key=before.parent_key,
-        )  # fmt: skip
+        )
         first = enqueue(connection, before.tenant, [successor_run])
         Statement(_HAND_ON, {"run": self.fence.run, "successor": self.successor_id}).all(connection)
         return Written([end, *first])

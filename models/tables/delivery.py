@@ -1,4 +1,4 @@
-"""One event on its way to one webhook, inserted in the event's own transaction."""
+"""One event on its way to one webhook, inserted in the event's own transaction. Reserved: no code writes this table yet."""
 
 from datetime import datetime
 from uuid import UUID

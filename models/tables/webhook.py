@@ -1,4 +1,4 @@
-"""A subscriber of a tenant's events by HTTP."""
+"""A subscriber of a tenant's events by HTTP. Reserved: no code writes this table yet."""
 
 from datetime import datetime
 from uuid import UUID

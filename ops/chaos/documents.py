@@ -25,9 +25,12 @@ accepted, {faults} faults struck, **{violations} promises were broken**.
 def faults(found: dict[str, Any]) -> str:
     """Return the page."""
     head = HEAD.format(
-        seed=found["seed"], seconds=found["seconds"], accepted=found["runs"]["accepted"],
-        faults=len(found["incidents"]), violations=len(found["violations"]),
-    )  # fmt: skip
+        seed=found["seed"],
+        seconds=found["seconds"],
+        accepted=found["runs"]["accepted"],
+        faults=len(found["incidents"]),
+        violations=len(found["violations"]),
+    )
     return "\n".join([head, *_table(found), "", *_measured(found), "", *_checked(), ""])
 
 

@@ -43,11 +43,27 @@ class Mix:
     pause: float = 0.25
     weights: dict[str, int] = field(
         default_factory=lambda: {
-            "tiny": 5, "sequence": 6, "patient": 3, "fan_out": 3, "flaky": 3, "only_once": 3, "bulky": 1, "turncoat": 1,
-            "asking": 4, "hearing": 3, "napping": 3, "either": 2, "family": 2,
-            "crowd": 3, "racing": 3, "deciding": 4, "listening": 3, "mapping": 2, "tending": 3,
+            "tiny": 5,
+            "sequence": 6,
+            "patient": 3,
+            "fan_out": 3,
+            "flaky": 3,
+            "only_once": 3,
+            "bulky": 1,
+            "turncoat": 1,
+            "asking": 4,
+            "hearing": 3,
+            "napping": 3,
+            "either": 2,
+            "family": 2,
+            "crowd": 3,
+            "racing": 3,
+            "deciding": 4,
+            "listening": 3,
+            "mapping": 2,
+            "tending": 3,
         }
-    )  # fmt: skip
+    )
 
 
 def orders(seed: int, client: int, mix: Mix, secret: str) -> Iterator[Order]:

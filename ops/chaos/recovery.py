@@ -31,12 +31,16 @@ def undisturbed(journal: Journal, lease: float) -> Journal:
     """Return a journal of the faults that no other overlapped, from a lease before to some seconds after."""
     alone = Journal()
     alone.incidents = [
-        one for one in journal.incidents
+        one
+        for one in journal.incidents
         if not any(
-            other is not one and other.began < one.began + AFTER and (other.ended or one.began) > one.began - _before(one, lease)
-            for other in journal.incidents if other.fault not in HARMLESS
+            other is not one
+            and other.began < one.began + AFTER
+            and (other.ended or one.began) > one.began - _before(one, lease)
+            for other in journal.incidents
+            if other.fault not in HARMLESS
         )
-    ]  # fmt: skip
+    ]
     return alone
 
 

@@ -36,9 +36,17 @@ def options(base: Path, size: Size, effects: Path) -> StackOptions:
         "TAXIWAY_DRAIN_SECONDS": str(size.drain),
     }
     return StackOptions(
-        base=base, agents=AGENTS, workers=size.workers, slots=size.slots, schedulers=size.schedulers, port=0,
-        flower=False, env=env, postgres_settings=SETTINGS, patience=120,
-    )  # fmt: skip
+        base=base,
+        agents=AGENTS,
+        workers=size.workers,
+        slots=size.slots,
+        schedulers=size.schedulers,
+        port=0,
+        flower=False,
+        env=env,
+        postgres_settings=SETTINGS,
+        patience=120,
+    )
 
 
 def leader(logs: Path, names: list[str]) -> str | None:

@@ -190,9 +190,14 @@ def _code_grant(memory: Memory) -> type:
             data = request.payload.data
             memory.secrets.append(code)
             memory.codes[code] = Code(
-                code, request.user, request.payload.scope or "", request.payload.redirect_uri, data.get("code_challenge"),
-                data.get("code_challenge_method"), time.time() + CODE_SECONDS,
-            )  # fmt: skip
+                code,
+                request.user,
+                request.payload.scope or "",
+                request.payload.redirect_uri,
+                data.get("code_challenge"),
+                data.get("code_challenge_method"),
+                time.time() + CODE_SECONDS,
+            )
 
         def query_authorization_code(self, code: str, client: OnlyClient) -> Code | None:  # noqa: ARG002  as above
             found = memory.codes.get(code)

@@ -43,8 +43,16 @@ def license_audit(run: Run, path: str | None = None, ask_about: tuple[Category, 
 
 def review(run: Run, doubtful: list[Row]) -> Row:
     """Ask whether these may stay; every answer leads to a report."""
-    shown = [{"name": row["name"], "version": row["version"], "licence": row["licence"] or "?", "category": row["category"],
-              "said by": _source(row)} for row in doubtful[:MOST_SHOWN]]  # fmt: skip
+    shown = [
+        {
+            "name": row["name"],
+            "version": row["version"],
+            "licence": row["licence"] or "?",
+            "category": row["category"],
+            "said by": _source(row),
+        }
+        for row in doubtful[:MOST_SHOWN]
+    ]
     which = "one distribution" if len(doubtful) == 1 else f"{len(doubtful)} distributions"
     decision = run.approve(f"May {which} with a doubtful licence stay?", details=shown, on_deny="return")
     return verdict(decision, len(doubtful))

@@ -117,9 +117,14 @@ class AsyncRun(RunFacts):
     ) -> Coroutine[Any, Any, Decision]:
         """Ask people to approve, as `Run.approve` does. Other tasks continue; once all of them wait, the run is parked."""
         wait = self.approval(
-            prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
+            prompt,
+            details=details,
+            choices=choices,
+            approvers=approvers,
+            timeout=timeout,
+            on_deny=on_deny,
             on_timeout=on_timeout,
-        )  # fmt: skip
+        )
         return self._wait("approve", wait)
 
     @overload

@@ -109,9 +109,14 @@ class Run(RunFacts):
         ApprovalDenied. After `timeout` (None: never), `on_timeout` applies: "deny", "fail" or "return".
         """
         wait = self.approval(
-            prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
+            prompt,
+            details=details,
+            choices=choices,
+            approvers=approvers,
+            timeout=timeout,
+            on_deny=on_deny,
             on_timeout=on_timeout,
-        )  # fmt: skip
+        )
         decision: Decision = self._wait(wait)
         return decision
 

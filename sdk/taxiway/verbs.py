@@ -84,9 +84,14 @@ class RunFacts:
     ) -> Wait:
         """Describe an approval for `gather` and `first`, with the options of `approve`."""
         wish = approvals.approval(
-            prompt, details=details, choices=choices, approvers=approvers, timeout=timeout, on_deny=on_deny,
+            prompt,
+            details=details,
+            choices=choices,
+            approvers=approvers,
+            timeout=timeout,
+            on_deny=on_deny,
             on_timeout=on_timeout,
-        )  # fmt: skip
+        )
         return self._describe("approval", wish)
 
     def signal(self, name: str, *, timeout: Duration | None = "7d", schema: Any = None) -> Wait:

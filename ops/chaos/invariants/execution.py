@@ -94,10 +94,13 @@ def _is_excused(facts: Facts, run: Row, activation: int, began: float, late: lis
         return False
     worker = facts.worker_of(worker_label(start))
     hits = [
-        one for one in facts.journal.incidents
-        if one.fault in CUT_OFF and (worker in one.target.split() or one.target == "all")
-        and one.began < began and (one.ended or began) + facts.lease > start["at"]
-    ]  # fmt: skip
+        one
+        for one in facts.journal.incidents
+        if one.fault in CUT_OFF
+        and (worker in one.target.split() or one.target == "all")
+        and one.began < began
+        and (one.ended or began) + facts.lease > start["at"]
+    ]
     if not hits:
         return False
     thaw = max(one.ended or began for one in hits)

@@ -78,10 +78,22 @@ def enqueue(
     with options.connect(url, api_key) as client, fitting.explained(given, pairs or ()):
         given = fitting.fitted(client, agent, given, pairs or ())
         handle = client.enqueue(
-            agent, given, idempotency_key=idempotency_key, user_id=user_id, queue=queue, window=window, priority=priority,
-            timeout=timeout, metadata=labels, tags=tag or None, approval_strategy=approval_strategy, not_before=not_before,
-            expires_in=expires_in, concurrency_key=key, on_conflict=on_conflict,
-        )  # fmt: skip
+            agent,
+            given,
+            idempotency_key=idempotency_key,
+            user_id=user_id,
+            queue=queue,
+            window=window,
+            priority=priority,
+            timeout=timeout,
+            metadata=labels,
+            tags=tag or None,
+            approval_strategy=approval_strategy,
+            not_before=not_before,
+            expires_in=expires_in,
+            concurrency_key=key,
+            on_conflict=on_conflict,
+        )
         if watch or save is not None:
             _follow(output, agent, handle, save)
         report(output, agent, handle)

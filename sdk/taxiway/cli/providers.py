@@ -57,10 +57,18 @@ def put(
     secret = client_secret or os.environ.get(VARIABLE) or KEEP
     with options.connect(url, api_key) as client:
         made = client.put_provider(
-            name, authorize_url=authorize_url, token_url=token_url, client_id=client_id, client_secret=secret,
-            client_auth=client_auth, revocation_url=revocation_url, scopes=scope or (),
-            parameters=inputs.read_metadata(parameter or ()), issuer=issuer, callback=callback,
-        )  # fmt: skip
+            name,
+            authorize_url=authorize_url,
+            token_url=token_url,
+            client_id=client_id,
+            client_secret=secret,
+            client_auth=client_auth,
+            revocation_url=revocation_url,
+            scopes=scope or (),
+            parameters=inputs.read_metadata(parameter or ()),
+            issuer=issuer,
+            callback=callback,
+        )
     there = made.get("callbackUrl") or f"{client.address.url}/v1/auth/callback"
     Output(as_json).say(made, f"Provider {name} is stored. Register the callback address {there} there.")
 

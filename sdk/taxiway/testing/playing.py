@@ -147,10 +147,19 @@ class Playing:
 
     def _outcome(self, verdict: Verdict) -> Outcome:
         return Outcome(
-            verdict.status, verdict.reason, verdict.result, verdict.error, self._records.steps(), self._desk.asked(),
-            self._clock.slept, self._number, self._records.events, self._records.logs,
-            self._family.children(), verdict.next_input,
-        )  # fmt: skip
+            verdict.status,
+            verdict.reason,
+            verdict.result,
+            verdict.error,
+            self._records.steps(),
+            self._desk.asked(),
+            self._clock.slept,
+            self._number,
+            self._records.events,
+            self._records.logs,
+            self._family.children(),
+            verdict.next_input,
+        )
 
 
 def _said(end: Frame) -> str:

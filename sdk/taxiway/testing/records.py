@@ -100,15 +100,27 @@ def _recorded(item: dict[str, Any]) -> Recorded:
     value, error = item.get("value"), item.get("error")
     large = value is not None and len(value.encode()) > LARGE
     return Recorded(
-        item["key"], item["name"], item["status"], item["attempts"], None if large else value,
-        StepError(error["type"], error["message"], error["code"]) if error else None, large,
-        item["digest"], item["seq"], item.get("at"),
-    )  # fmt: skip
+        item["key"],
+        item["name"],
+        item["status"],
+        item["attempts"],
+        None if large else value,
+        StepError(error["type"], error["message"], error["code"]) if error else None,
+        large,
+        item["digest"],
+        item["seq"],
+        item.get("at"),
+    )
 
 
 def _step(item: dict[str, Any]) -> Step:
     value, error = item.get("value"), item.get("error")
     return Step(
-        item["name"], str(item["status"]), item["attempts"], None if value is None else json.loads(value),
-        Error(error["code"], error["type"], error["message"]) if error else None, item.get("approval"), item["key"],
-    )  # fmt: skip
+        item["name"],
+        str(item["status"]),
+        item["attempts"],
+        None if value is None else json.loads(value),
+        Error(error["code"], error["type"], error["message"]) if error else None,
+        item.get("approval"),
+        item["key"],
+    )

@@ -108,7 +108,13 @@ class Waiting:
         if self.kind == AUTHORIZATION:
             details = {name: request[name] for name in ("subject", "scopes", "url")}
         return Asked(
-            self.title, details, request.get("choices"), request.get("approvers"),
-            (request.get("step") or {}).get("name"), told.outcome, (answer or {}).get("choice", (answer or {}).get("answer")),
-            told.by, told.comment,
-        )  # fmt: skip
+            self.title,
+            details,
+            request.get("choices"),
+            request.get("approvers"),
+            (request.get("step") or {}).get("name"),
+            told.outcome,
+            (answer or {}).get("choice", (answer or {}).get("answer")),
+            told.by,
+            told.comment,
+        )
