@@ -18,6 +18,7 @@ from models.runs.announcing import announce
 from models.runtime import bus
 from models.runtime.facts import fact
 from models.waiting import waits
+from models.waiting.wake import wake_run
 
 
 def store_grant(
@@ -36,7 +37,7 @@ def store_grant(
             raise provider_changed(found)
         grants.lock(found.holder.key).one(connection)
         others = grants.tell_others(connection, found.holder, found.run.id)
-        moved = waits.wake(connection, run_state, waits.authorize(found.run.id).all(connection))
+        moved = wake_run(connection, run_state, waits.authorize(found.run.id).all(connection))
     announce(shared.bus, run_state, moved)
     if others:
         shared.bus.wake_up(bus.PROMOTE, found.run.queue)  # the scheduler applies the outbox to them
@@ -56,7 +57,7 @@ def record_outcome(found: Authorization, outcome: str, comment: str | None, shar
         run_state = waits.lock_run(found.run.id, found.run.tenant).one(connection)
         assert run_state is not None, "as above"
         over = waits.decide(found.run.id, found.wait.id, outcome=outcome, by=BY_LINK, comment=comment).all(connection)
-        moved = waits.wake(connection, run_state, over)
+        moved = wake_run(connection, run_state, over)
     announce(shared.bus, run_state, moved)
     fact("wait.decided", run=found.run.id, wait=found.wait.id, outcome=outcome)
     return bool(over)

@@ -1,7 +1,7 @@
 """Decision of a question: the only path, shared by links, the inbox and the page.
 
 Of concurrent decisions exactly one wins; all others receive the winner's outcome. An answer is checked before the run wakes,
-and the consequences of a decision (`models.waiting.waits.wake`) are committed with it.
+and the consequences of a decision (`models.waiting.wake.wake_run`) are committed with it.
 """
 
 from uuid import UUID
@@ -15,6 +15,7 @@ from api.resources import Resources
 from models.runs.announcing import announce
 from models.runtime.facts import fact
 from models.waiting import waits
+from models.waiting.wake import wake_run
 
 BY_LINK = "link"
 """The `by` of a decision whose author is known only as a holder of the link."""
@@ -53,7 +54,7 @@ def decide(question: Question, body: DecisionBody, by: str, shared: Resources) -
         over = waits.decide(
             run.id, wait.id, outcome=judged.outcome, by=by, answer=judged.answer, comment=judged.comment
         ).all(connection)
-        moved = waits.wake(connection, run_state, over)
+        moved = wake_run(connection, run_state, over)
     if not over:
         return False
     announce(shared.bus, run_state, moved)

@@ -28,6 +28,7 @@ from models.runtime.facts import fact
 from models.stored_event import StoredEvent
 from models.waiting import waits
 from models.waiting.waits import WantedPayload
+from models.waiting.wake import wake_run
 
 router = APIRouter(tags=["Runs"])
 
@@ -66,7 +67,7 @@ def send_signal(
         ended = run_state.status in TERMINAL
         if not ended and waits.keep_signal(run, name, payload=payload, sender=body.id).one(connection):
             _check_payload(body.payload, waits.next_for_signal(run, name).one(connection))
-            moved = waits.wake(connection, run_state, waits.deliver(run).all(connection))
+            moved = wake_run(connection, run_state, waits.deliver(run).all(connection))
     if ended:
         raise run_finished(read_detail(caller, run))
     announce(shared.bus, run_state, moved)

@@ -1,7 +1,7 @@
 -- Generated from models/waiting/waits.py; README.md tells how to EXPLAIN a statement.
 
--- knock
--- Lock a run at the beginning of a transaction that touches its waits. Returns no row if it does not exist.
+-- lock_run
+-- Locks the run row and counts its inbox up: a park that has not seen this gives way.
 UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
 RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
     lease_worker, queue;
@@ -82,56 +82,6 @@ AND held.scopes @> ARRAY(SELECT json_array_elements_text(wait.request -> 'scopes
 RETURNING wait.id, wait.key, wait.kind, wait.wake, wait.epoch, wait.outcome, wait.decided_by, wait.comment,
 wait.request ->> 'onDeny' AS on_deny;
 
--- count_down
--- Notes how many waits of the run are still open.
-UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id;
-
--- note
--- One event beside the moves: the decision of a person, or the end of the time for it.
-WITH noted AS (
-    UPDATE run SET seq = seq + 1, updated_at = now()
-        WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
-), said AS (
-    INSERT INTO event (run_id, seq, tenant, at, type, status, data)
-    SELECT noted.id, noted.seq, noted.tenant, noted.updated_at,
-        CASE kind WHEN 'approval' THEN 'run_action' ELSE 'authentication' END, noted.status,
-        CASE kind WHEN 'approval' THEN json_strip_nulls(json_build_object('waitId', wait.id,
-            'decision', CASE WHEN outcome = 'withdrawn' THEN 'withdrawn' WHEN decided_by IS NULL THEN 'expire'
-                WHEN outcome = 'approved' THEN 'approve'
-                WHEN outcome = 'denied' THEN 'deny' ELSE 'answer' END,
-            'choice', answer ->> 'choice', 'by', decided_by, 'comment', comment, 'digest', digest))
-        ELSE json_strip_nulls(json_build_object('waitId', wait.id, 'outcome', outcome, 'provider',
-            request ->> 'provider',
-            'by', decided_by, 'comment', comment)) END
-    FROM noted, wait WHERE wait.id = %(wait)s
-    RETURNING *
-)
-SELECT said.*, noted.queue FROM said, noted;
-
--- tell_others
--- A park has one event, which shows its first question; each further question that it opens gets an event of its own.
-WITH asked AS (
-    SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
-    WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND kind IN ('approval', 'authorization')
-), opened AS (
-    SELECT *, row_number() OVER (ORDER BY place) AS nth FROM asked WHERE place > 1 AND opened_at = now()
-), noted AS (
-    UPDATE run SET seq = seq + (SELECT count(*) FROM opened) WHERE id = %(run)s RETURNING *
-), said AS (
-    INSERT INTO event (run_id, seq, tenant, at, type, status, data)
-    SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
-        CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status,
-        (SELECT json_object_agg(key, value) FROM json_each(json_build_object('waitId', opened.id,
-    'expiresAt', to_char(opened.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'digest', opened.digest,
-        'prompt', opened.request -> 'prompt', 'details', opened.request -> 'details', 'choices',
-        opened.request -> 'choices', 'approvers', opened.request -> 'approvers', 'answer', opened.request -> 'answer',
-        'step', opened.request -> 'step', 'provider', opened.request -> 'provider', 'scopes',
-        opened.request -> 'scopes', 'subject', opened.request -> 'subject')) WHERE value::text <> 'null')
-    FROM noted, opened
-    RETURNING *
-)
-SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq;
-
 -- settled
 -- Reads all outcomes of the run, for its next activation.
 SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, to_char(resolved_at AT TIME ZONE 'UTC',
@@ -163,10 +113,6 @@ WHERE wait.run_id = %(run)s AND outcome <> 'withdrawn'
 -- A run may be parked for its code again and again; every other wait is over for good.
 SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL
     AND kind <> 'code' LIMIT 1;
-
--- hold
--- Locks the run's row, and reads its inbox.
-SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE;
 
 -- next_for_signal
 -- Read the schema of the payload that the next open wait for a signal of this name takes.

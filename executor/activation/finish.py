@@ -37,6 +37,7 @@ from models.runtime.bus import FREED, PROMOTE, Bus
 from models.runtime.facts import fact
 from models.statement import Statement
 from models.waiting import waits
+from models.waiting.park import Park
 
 _TRIES = 100
 """Few are ever needed: each try but the first gives way to a request, or parks under the lock of the run's row."""
@@ -170,7 +171,7 @@ def _move(fence: Fence, outcome: Outcome, active_ms: int, inbox: int, *, again: 
             )
         case Parked(_, verb, reason, opened, wake, behind_lock):
             park = moves.park(verb, *at, inbox=inbox, active_ms=active_ms, reason=reason, waits=opened, wake=wake)
-            return waits.Park(park, opened, again or behind_lock)
+            return Park(park, opened, again or behind_lock)
         case Paused(window):
             return _pause(fence, active_ms, window)
         case HandedBack(reason, in_flight):

@@ -22,6 +22,7 @@ from models.runs.enqueue import enqueue
 from models.stored_event import StoredEvent
 from models.waiting import waits
 from models.waiting.run_state import ResolvedWait, RunState
+from models.waiting.wake import wake_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def resume(connection: psycopg.Connection[Any], run: UUID, tenant: str, *, by: s
         return CommandResult([event] if event else [], taken_back, run_state)
     over = _end_pauses(connection, run_state, by)
     return CommandResult(
-        waits.wake(connection, run_state, over, reason=Reason.BY_USER, by=by), taken_back, run_state, over
+        wake_run(connection, run_state, over, reason=Reason.BY_USER, by=by), taken_back, run_state, over
     )
 
 

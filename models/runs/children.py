@@ -23,6 +23,7 @@ from models.sql.locking import locked_first
 from models.statement import Statement
 from models.stored_event import StoredEvent, Written
 from models.waiting import waits
+from models.waiting.wake import wake_run
 
 RESERVED = "taxiway."
 """Prefix of the signal names that no user may send."""
@@ -129,7 +130,7 @@ def hear(connection: psycopg.Connection[Any], parent: Target, rows: Sequence[Out
     assert run_state is not None, "its row is locked"
     Statement(_KEEP_ENDS, {"run": parent.id, "rows": [row.id for row in rows]}).all(connection)
     over = waits.deliver(parent.id).all(connection)
-    return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))
+    return EffectResult.of_waits(run_state, over, wake_run(connection, run_state, over))
 
 
 def cancel(

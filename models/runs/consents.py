@@ -7,6 +7,7 @@ import psycopg
 
 from models.runs.effects import EffectResult, OutboxRow, Target
 from models.waiting import waits
+from models.waiting.wake import wake_run
 
 
 def hear(connection: psycopg.Connection[Any], run: Target, _: Sequence[OutboxRow]) -> EffectResult:
@@ -19,4 +20,4 @@ def hear(connection: psycopg.Connection[Any], run: Target, _: Sequence[OutboxRow
     run_state = waits.lock_run(run.id, run.tenant).one(connection)
     assert run_state is not None, "its row is locked"
     over = waits.authorize(run.id).all(connection)
-    return EffectResult.of_waits(run_state, over, waits.wake(connection, run_state, over))
+    return EffectResult.of_waits(run_state, over, wake_run(connection, run_state, over))

@@ -22,6 +22,7 @@ from models.statement import Statement
 from models.stored_event import StoredEvent
 from models.waiting import waits
 from models.waiting.run_state import ResolvedWait, RunState
+from models.waiting.wake import wake_run
 
 # Waits of a run are inserted by its own activation alone, one item after another: which keys are known may be read here.
 # `NOT IN` is one look at all keys of the run, however many are asked for.
@@ -138,7 +139,7 @@ class Opening:
         events = self._asked(connection, opened)
         # A grant may also end a wait that people had been asked for before.
         known = [wait for wait in over if wait.id not in opened.opened]
-        events += waits.wake(connection, opened.run_state, known)
+        events += wake_run(connection, opened.run_state, known)
         return replace(opened, events=events, over=bool(over) or opened.over)
 
     def _over(self, connection: psycopg.Connection[Any], run_state: RunState) -> list[ResolvedWait]:

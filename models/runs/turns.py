@@ -17,6 +17,7 @@ from models.statement import Statement
 from models.stored_event import StoredEvent, Written
 from models.waiting import waits
 from models.waiting.run_state import RunState
+from models.waiting.wake import wake_run
 
 _TURN = f"""
     WITH fenced AS (
@@ -73,4 +74,4 @@ class GivingUp:
         return None if run_state is None else Written(self._given_up(connection, run_state))
 
     def _given_up(self, connection: psycopg.Connection[Any], run_state: RunState) -> list[StoredEvent]:
-        return waits.wake(connection, run_state, waits.withdraw(run_state.id, self.gone).all(connection))
+        return wake_run(connection, run_state, waits.withdraw(run_state.id, self.gone).all(connection))

@@ -4,31 +4,25 @@ A transaction that touches waits or signals first updates the run row (`inbox + 
 or resolves waits; a park is guarded on the inbox that its activation saw. Whichever transaction gets the lock second sees the
 other's change, so no wake-up is lost.
 
-`wake` decides what follows from an outcome: the run continues, or a refusal ends it immediately.
+`models.waiting.wake` decides what follows from an outcome: the run continues, or a refusal ends it immediately.
 
 The outcomes of one run have an order, by which `first` names the same winner in every activation. It is that of their
 statements, all of which hold the run's row by then; the moments at which their transactions began may be in another order.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from models import control_requests, idle_ends, moves
 from models.authorization import grants
 from models.ids import new_id
-from models.lifecycle import Reason
-from models.moves import NewWait
-from models.sql.events import question_json, rfc3339
+from models.sql.events import rfc3339
 from models.statement import Statement
-from models.stored_event import StoredEvent, Written
 from models.waiting.run_state import ResolvedWait, RunState
 
-_KNOCK = """
+# Locks the run row and counts its inbox up: a park that has not seen this gives way.
+_LOCK_RUN = """
     UPDATE run SET inbox = inbox + (finished_at IS NULL)::int WHERE id = %(run)s AND tenant = %(tenant)s
     RETURNING id, tenant, status, pause_kind, reason, epoch, pending_waits, control_request, control_by, control_reason,
         lease_worker, queue
@@ -95,47 +89,6 @@ _AUTHORIZE = f"""
         AND {grants.SATISFIES}
     RETURNING {_OVER}
     """
-# Notes how many waits of the run are still open.
-_COUNT_DOWN = "UPDATE run SET pending_waits = %(left)s WHERE id = %(run)s RETURNING id"
-# One event beside the moves: the decision of a person, or the end of the time for it.
-_NOTE = """
-    WITH noted AS (
-        UPDATE run SET seq = seq + 1, updated_at = now() WHERE id = %(run)s RETURNING id, tenant, seq, status, queue, updated_at
-    ), said AS (
-        INSERT INTO event (run_id, seq, tenant, at, type, status, data)
-        SELECT noted.id, noted.seq, noted.tenant, noted.updated_at,
-            CASE kind WHEN 'approval' THEN 'run_action' ELSE 'authentication' END, noted.status,
-            CASE kind WHEN 'approval' THEN json_strip_nulls(json_build_object('waitId', wait.id,
-                'decision', CASE WHEN outcome = 'withdrawn' THEN 'withdrawn' WHEN decided_by IS NULL THEN 'expire'
-                    WHEN outcome = 'approved' THEN 'approve'
-                    WHEN outcome = 'denied' THEN 'deny' ELSE 'answer' END,
-                'choice', answer ->> 'choice', 'by', decided_by, 'comment', comment, 'digest', digest))
-            ELSE json_strip_nulls(json_build_object('waitId', wait.id, 'outcome', outcome, 'provider', request ->> 'provider',
-                'by', decided_by, 'comment', comment)) END
-        FROM noted, wait WHERE wait.id = %(wait)s
-        RETURNING *
-    )
-    SELECT said.*, noted.queue FROM said, noted
-    """
-# A park has one event, which shows its first question; each further question that it opens gets an event of its own.
-_TELL_OTHERS = f"""
-    WITH asked AS (
-        SELECT *, row_number() OVER (ORDER BY kind = %(shown)s DESC, id) AS place FROM wait
-        WHERE run_id = %(run)s AND resolved_at IS NULL AND epoch = %(epoch)s AND kind IN ('approval', 'authorization')
-    ), opened AS (
-        SELECT *, row_number() OVER (ORDER BY place) AS nth FROM asked WHERE place > 1 AND opened_at = now()
-    ), noted AS (
-        UPDATE run SET seq = seq + (SELECT count(*) FROM opened) WHERE id = %(run)s RETURNING *
-    ), said AS (
-        INSERT INTO event (run_id, seq, tenant, at, type, status, data)
-        SELECT noted.id, noted.seq - (SELECT count(*) FROM opened) + nth, noted.tenant, noted.updated_at,
-            CASE opened.kind WHEN 'approval' THEN 'run_approval' ELSE 'authentication' END, noted.status,
-            {question_json("opened")}
-        FROM noted, opened
-        RETURNING *
-    )
-    SELECT said.*, noted.queue FROM said, noted ORDER BY said.seq
-    """
 # The agent's next activation gets what is over, in the order in which it came; what is open is named.
 _SETTLED = f"""
     SELECT wait.key, wait.kind, outcome, decided_by AS by, comment, {rfc3339("resolved_at")} AS at,
@@ -155,18 +108,12 @@ SETTLED_SINCE = f"""{_SETTLED} AND outcome <> 'withdrawn'
 OVER = """
     SELECT key FROM wait WHERE run_id = %(run)s AND key = ANY(%(keys)s) AND resolved_at IS NOT NULL AND kind <> 'code' LIMIT 1
     """
-# Locks the run's row, and reads its inbox.
-_HOLD = "SELECT inbox FROM run WHERE id = %(run)s FOR UPDATE"
 _NEXT_FOR_SIGNAL = f"""
     SELECT request -> 'schema' AS schema
     FROM wait JOIN run ON run.id = wait.run_id
     WHERE run_id = %(run)s AND kind = 'signal' AND request ->> 'signal' = %(name)s AND resolved_at IS NULL AND {_AWAITED}
     ORDER BY opened_at, wait.id LIMIT 1
     """
-_REASONS = {
-    "approved": Reason.APPROVED, "denied": Reason.DENIED, "answered": Reason.ANSWERED, "authorized": Reason.AUTHORIZED,
-    "timeout": Reason.TIMEOUT, "expired": Reason.TIMEOUT, "failed": Reason.AUTHORIZATION_FAILED,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +125,7 @@ class WantedPayload:
 
 def lock_run(run: UUID, tenant: str) -> Statement[RunState]:
     """Lock a run at the beginning of a transaction that touches its waits. Returns no row if it does not exist."""
-    return Statement(_KNOCK, {"run": run, "tenant": tenant}, RunState)
+    return Statement(_LOCK_RUN, {"run": run, "tenant": tenant}, RunState)
 
 
 def resolve(run: UUID, epoch: int, kinds: Sequence[str], *, outcome: str, by: str | None) -> Statement[ResolvedWait]:
@@ -234,125 +181,3 @@ def deliver(run: UUID) -> Statement[ResolvedWait]:
 def authorize(run: UUID) -> Statement[ResolvedWait]:
     """Resolve the run's open waits for authorizations that a stored grant satisfies, with all scopes that they ask for."""
     return Statement(_AUTHORIZE, {"run": run}, ResolvedWait)
-
-
-def wake(
-    connection: psycopg.Connection[Any],
-    run_state: RunState,
-    over: Sequence[ResolvedWait],
-    *,
-    reason: Reason | None = None,
-    by: str | None = None,
-) -> list[StoredEvent]:
-    """Apply what follows from waits that are over. Return the events, in their order.
-
-    `run_state` is the run's row as this transaction locked or parked it, `over` are the waits resolved since. A parked run
-    continues when its waits are over, or ends when a person refused what it needs. One that a user wants paused is paused
-    instead. A run that is not parked keeps its status: the worker that executes it fetches the outcome (see
-    `models.runs.announcing`), or its next activation reads it. Then its host acts on a refusal that ends the run.
-    """
-    events = [_note(run_state, wait).one(connection) for wait in over if wait.kind in ("approval", "authorization")]
-    awaited = [wait for wait in over if wait.epoch == run_state.epoch]
-    if awaited and run_state.status in ("PAUSED", "AUTH_REQUIRED") and run_state.pause_kind != "user":
-        events += _moved(connection, run_state, awaited, reason, by)
-    return [event for event in events if event]
-
-
-def _moved(
-    connection: psycopg.Connection[Any],
-    run_state: RunState,
-    awaited: Sequence[ResolvedWait],
-    reason: Reason | None,
-    by: str | None,
-) -> list[StoredEvent | None]:
-    # Of several that are over together, only the first counts for a run that any of them wakes.
-    counting = awaited[:1] if awaited[0].wake == "any" else awaited
-    for wait in counting:
-        if (end := _end(connection, run_state, wait)) is not None:
-            return [end]
-    left = run_state.pending_waits - len(awaited)  # one for a run that any of its waits wakes
-    if left > 0:
-        Statement(_COUNT_DOWN, {"run": run_state.id, "left": left}, UUID).one(connection)
-        return []
-    why, who = reason or _why(counting[-1]), by or counting[-1].decided_by
-    asked = control_requests.take_pause_back(run_state.id).one(connection)
-    events = [moves.resume(run_state.id, reason=why, by=who).one(connection)]
-    if asked:
-        pausing = moves.pause_idle(run_state.id, by=run_state.control_by, comment=run_state.control_reason)
-        events.append(pausing.one(connection))
-    return events
-
-
-def _end(connection: psycopg.Connection[Any], run_state: RunState, wait: ResolvedWait) -> StoredEvent | None:
-    """End the run if the outcome of this wait demands it: immediately, also if a pause is recorded."""
-    if wait.outcome not in ("denied", "failed") or wait.on_deny not in ("cancel", "fail"):
-        return None
-    who = {"by": wait.decided_by, "comment": wait.comment}
-    reason = Reason.TIMEOUT if wait.decided_by is None else Reason.DENIED
-    if wait.on_deny == "cancel":
-        return idle_ends.cancel_idle(connection, run_state.id, run_state.tenant, reason=reason, **who)
-    approval = wait.kind == "approval"
-    error = {
-        "code": reason if approval else Reason.AUTHORIZATION_FAILED,
-        "type": "ApprovalDenied" if approval else "AuthorizationFailed",
-        "message": wait.comment or ("the approval was denied" if approval else "the authorization was not given"),
-    }
-    why = reason if approval else Reason.AUTHORIZATION_FAILED
-    return idle_ends.fail_idle(connection, run_state.id, reason=why, error=json.dumps(error), **who)
-
-
-def _why(wait: ResolvedWait) -> Reason:
-    late = wait.outcome == "denied" and wait.decided_by is None
-    return Reason.TIMEOUT if late else _REASONS.get(wait.outcome, Reason.WAIT_OVER)
-
-
-def _note(run_state: RunState, wait: ResolvedWait) -> Statement[StoredEvent]:
-    return Statement(_NOTE, {"run": run_state.id, "wait": wait.id}, StoredEvent)
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """A park, and what follows in its transaction: events of further questions, and signals that came before and end its waits.
-
-    A park that was overtaken is tried `again`, behind the lock of the run's row, where no transaction overtakes it. A run whose
-    children end fast gets news all the time; without the lock, a moment without news may never come.
-    """
-
-    statement: Statement[StoredEvent]
-    waits: Sequence[NewWait] = ()
-    again: bool = False
-
-    def one(self, connection: psycopg.Connection[Any]) -> Written | None:
-        """Execute it in the caller's transaction. The first event is the park's; the others are those of what followed."""
-        parked = self._locked(connection) if self.again else self.statement.one(connection)
-        if parked is None:
-            return None
-        questions = sum(wait.kind in ("approval", "authorization") for wait in self.waits)
-        shown = "authorization" if parked.status == "AUTH_REQUIRED" else "approval"
-        asked = {"run": parked.run_id, "epoch": parked.epoch, "shown": shown}
-        more = Statement(_TELL_OTHERS, asked, StoredEvent).all(connection) if questions > 1 else []
-        over = deliver(parked.run_id).all(connection) + self._granted(parked.run_id, connection)
-        run_state = RunState(
-            parked.run_id,
-            parked.tenant,
-            parked.status,
-            None,
-            parked.epoch,
-            pending_waits=self.statement.params["pending"],
-        )
-        return Written([parked, *more, *wake(connection, run_state, over)])
-
-    def _locked(self, connection: psycopg.Connection[Any]) -> StoredEvent | None:
-        """Lock the run and park it with its inbox as it is now, unless a wait that it would park for is over."""
-        at, keys = self.statement.params, [wait.key for wait in self.waits]
-        held = Statement(_HOLD, at).one(connection)
-        if held is None or are_over(at["run"], keys).one(connection):
-            return None
-        return replace(self.statement, params={**at, **held}).one(connection)
-
-    def _granted(self, run: UUID, connection: psycopg.Connection[Any]) -> list[ResolvedWait]:
-        """Resolve waits by grants that were given since the agent asked: behind their locks, now that the waits are open."""
-        keys = sorted({wait.grant_key for wait in self.waits if wait.grant_key})
-        for key in keys:
-            grants.lock(key).one(connection)
-        return authorize(run).all(connection) if keys else []

@@ -18,11 +18,11 @@ from models import control_requests, idle_ends, moves
 from models.operations import bulk, schedules
 from models.promotion import conflicts, place_limits, places, tickets
 from models.runs import children, deletion, holding, opening, recording, turns
-from models.waiting import waits
+from models.waiting import park, waits, wake
 
 MODULES = (
     bulk, children, conflicts, control_requests, deletion, holding, idle_ends, moves, opening, place_limits, places, recording,
-    schedules, tickets, turns, waits,
+    park, schedules, tickets, turns, waits, wake,
 )  # fmt: skip
 
 WIDTH = 120

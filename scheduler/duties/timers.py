@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from models.runtime.database import Connection
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from scheduler.duty import Done, Duty
 
 TICK_SECONDS = 0.25
@@ -25,7 +26,7 @@ class Timers(Duty):
             with connection.transaction():
                 run_state = waits.lock_run(run, tenant).one(connection)
                 over = waits.resolve_due(run).all(connection)
-                events = waits.wake(connection, run_state, over) if run_state else []
+                events = wake_run(connection, run_state, over) if run_state else []
             if run_state and over:
                 yield Done.of_waits(run_state, events)
         yield Done(0.0 if len(due) == BATCH else TICK_SECONDS)

@@ -11,6 +11,7 @@ from models.runtime.database import Connection
 from models.stored_event import StoredEvent
 from models.waiting import waits
 from models.waiting.run_state import RunState
+from models.waiting.wake import wake_run
 from scheduler.duty import Done, Duty, Fact
 from scheduler.promotion.gates import GateReader, Gates
 
@@ -61,4 +62,4 @@ class Closing(Duty):
     def _wake(connection: Connection, run_state: RunState) -> list[StoredEvent]:
         """End the run's wait for a window that is open or was deleted."""
         over = waits.resolve(run_state.id, run_state.epoch, ("window",), outcome="opened", by=None).all(connection)
-        return waits.wake(connection, run_state, over, reason=Reason.WINDOW_OPENED)
+        return wake_run(connection, run_state, over, reason=Reason.WINDOW_OPENED)

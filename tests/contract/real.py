@@ -21,6 +21,7 @@ from models.lifecycle import TERMINAL, Reason
 from models.runs.enqueue import NewRun, enqueue
 from models.runtime.bus import PROMOTE
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.contract.scenarios import Scenario, Seen
 from tests.postgres.factory import World
 from tests.processes.fleet import TENANT, Fleet
@@ -120,7 +121,7 @@ class Real:
             assert run_state is not None
             payload = json.dumps(given.payload)  # type: ignore[attr-defined]
             waits.keep_signal(played.run, given.pattern, payload=payload, sender=None).one(self._fleet.database)
-            waits.wake(self._fleet.database, run_state, waits.deliver(played.run).all(self._fleet.database))
+            wake_run(self._fleet.database, run_state, waits.deliver(played.run).all(self._fleet.database))
             self._fleet.broker.publish(PROMOTE, "")
 
     def _consent(self, run: UUID, request: dict[str, Any], token: str) -> None:
@@ -134,7 +135,7 @@ class Real:
             assert run_state is not None
             grants.store(holder, given, World(self._fleet.database).provider(holder.provider)).one(self._fleet.database)
             grants.lock(holder.key).one(self._fleet.database)
-            waits.wake(self._fleet.database, run_state, waits.authorize(run).all(self._fleet.database))
+            wake_run(self._fleet.database, run_state, waits.authorize(run).all(self._fleet.database))
         self._fleet.broker.publish(PROMOTE, "default")
 
     def _end(self, run: UUID, wait: UUID, told: Answer) -> None:
@@ -146,7 +147,7 @@ class Real:
             assert told.outcome is not None
             said: dict[str, Any] = {"by": told.by or "test", "answer": told.text, "comment": told.comment}
             over = waits.decide(run, wait, outcome=told.outcome, **said).all(self._fleet.database)
-            waits.wake(self._fleet.database, run_state, over)
+            wake_run(self._fleet.database, run_state, over)
         self._fleet.broker.publish(PROMOTE, "default")
 
     def _seen(self, played: Played) -> Seen:

@@ -10,7 +10,9 @@ from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.waiting import waits
+from models.waiting.park import Park
 from models.waiting.questions import question
+from models.waiting.wake import wake_run
 from tests.postgres.calls import TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
@@ -57,7 +59,7 @@ def sends(made: Made, payload: object = 1) -> Callable[[Connection], list[Any]]:
         assert run_state is not None
         assert waits.keep_signal(made.id, "word", payload=json.dumps(payload), sender=None).one(connection)
         over = waits.deliver(made.id).all(connection)
-        waits.wake(connection, run_state, over)
+        wake_run(connection, run_state, over)
         return over
 
     return send
@@ -68,7 +70,7 @@ def decides(made: Made, wait: NewWait, outcome: str = "approved") -> Callable[[C
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
         over = waits.decide(made.id, wait.id, outcome=outcome, by=f"by {outcome}").all(connection)
-        waits.wake(connection, run_state, over)
+        wake_run(connection, run_state, over)
         return over
 
     return decide
@@ -81,7 +83,7 @@ def parks(made: Made, wait: NewWait, inbox: int) -> Callable[[Connection], list[
     )  # fmt: skip
 
     def park(connection: Connection) -> list[Any]:
-        row = waits.Park(move, [wait]).one(connection)
+        row = Park(move, [wait]).one(connection)
         return [row] if row else []
 
     return park

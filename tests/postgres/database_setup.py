@@ -19,6 +19,7 @@ from models.moves import NewWait
 from models.promotion.tickets import Ticket
 from models.runs.enqueue import NewRun, enqueue
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from scheduler.duties.expiry import Expiry
 from scheduler.duties.place_assignment import Places
 from scheduler.duties.timed_release import Lifting
@@ -131,7 +132,7 @@ class DatabaseSetup:
             run_state = waits.lock_run(run, self.world.row(run)["tenant"]).one(self.connection)
             assert run_state
             over = waits.resolve(run, run_state.epoch, ("signal",), outcome="received", by=None).all(self.connection)
-            assert waits.wake(self.connection, run_state, over)
+            assert wake_run(self.connection, run_state, over)
 
     def cancel(self, run: UUID) -> None:
         """Cancel a run that no worker executes."""

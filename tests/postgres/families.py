@@ -11,7 +11,7 @@ from models.moves import NewWait
 from models.runs import children
 from models.runs.effects import Target
 from models.runtime.database import Row
-from models.waiting import waits
+from models.waiting.park import Park
 from scheduler.duties.outbox import Outbox
 from scheduler.duty import Done
 from tests.postgres.duel import Connection
@@ -41,10 +41,10 @@ def waits_for(world: World, *keys: str, wake: str = "all") -> Made:
     return made
 
 
-def park(made: Made, opened: list[NewWait], wake: str = "all", inbox: int = 0) -> waits.Park:
+def park(made: Made, opened: list[NewWait], wake: str = "all", inbox: int = 0) -> Park:
     """Return the park of an executing run for these waits."""
     at = (made.id, made.epoch, made.worker)
-    return waits.Park(
+    return Park(
         moves.park(Verb.PAUSE_BY_AGENT, *at, inbox=inbox, active_ms=1, reason=Reason.WAITING, waits=opened, wake=wake)
     )
 

@@ -24,7 +24,9 @@ from models.runs.recording import Fence
 from models.statement import Statement
 from models.stored_event import StoredEvent, Written
 from models.waiting import waits
+from models.waiting.park import Park
 from models.waiting.run_state import RunState
+from models.waiting.wake import wake_run
 from tests.postgres.factory import AGENT, TENANT, Made
 from tests.postgres.lanes import Act, Connection, Stopping
 from tests.postgres.opening import open_waits
@@ -98,7 +100,7 @@ def answer(scene: Scene, outcome: str, by: str = "ann") -> Act:
     def act(connection: Connection) -> str:
         def decide(run_state: RunState) -> str:
             over = waits.decide(scene.run, scene.question.id, outcome=outcome, by=by).all(connection)
-            waits.wake(connection, run_state, over)
+            wake_run(connection, run_state, over)
             return outcome if over else "no: not open"
 
         return _knocked(connection, scene, decide)
@@ -159,7 +161,7 @@ def signal(scene: Scene, name: str = "word") -> Act:
         def decide(run_state: RunState) -> str:
             assert waits.keep_signal(scene.run, name, payload="1", sender=None).one(connection)
             over = waits.deliver(scene.run).all(connection)
-            waits.wake(connection, run_state, over)
+            wake_run(connection, run_state, over)
             return "received" if over else "kept"
 
         return _knocked(connection, scene, decide)
@@ -176,7 +178,7 @@ def expire(scene: Scene) -> Act:
             late = "UPDATE wait SET due_at = now() - interval '1 s' WHERE id = %s AND resolved_at IS NULL"
             connection.execute(late, [scene.question.id])
             over = waits.resolve_due(scene.run).all(connection)
-            waits.wake(connection, run_state, over)
+            wake_run(connection, run_state, over)
             return "expired" if over else "no: not open"
 
         return _knocked(connection, scene, decide)
@@ -208,7 +210,7 @@ def reopen(scene: Scene) -> Act:
     def act(connection: Connection) -> str:
         def decide(run_state: RunState) -> str:
             over = waits.resolve(scene.run, run_state.epoch, ("window",), outcome="opened", by=None).all(connection)
-            waits.wake(connection, run_state, over, reason=Reason.WINDOW_OPENED)
+            wake_run(connection, run_state, over, reason=Reason.WINDOW_OPENED)
             return "opened" if over else "no: waits for no window"
 
         transaction(connection, lambda: forget(connection))
@@ -290,7 +292,7 @@ def open_by_park(connection: Connection, scene: Scene) -> None:
         waits=wish.waits, wake=wish.wake,
     )  # fmt: skip
     with connection.transaction():
-        assert waits.Park(statement, wish.waits).one(connection) is not None
+        assert Park(statement, wish.waits).one(connection) is not None
 
 
 def open_while_executing(connection: Connection, scene: Scene) -> None:

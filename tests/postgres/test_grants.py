@@ -15,7 +15,9 @@ from models.moves import NewWait
 from models.runs import consents
 from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.park import Park
 from models.waiting.questions import authorization
+from models.waiting.wake import wake_run
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import TENANT, Made, World
 from tests.postgres.families import effects_on, target
@@ -37,12 +39,12 @@ def _wait(holder: Holder, *scopes: str, key: str = "a", on_deny: str = "fail") -
     return authorization(key, request, 60_000, "timeout", holder)
 
 
-def _park(made: Made, *opened: NewWait) -> waits.Park:
+def _park(made: Made, *opened: NewWait) -> Park:
     move = moves.park(
         Verb.REQUIRE_AUTHORIZATION, made.id, made.epoch, made.worker, inbox=0, active_ms=1,
         reason=Reason.AUTHORIZATION_NEEDED, waits=opened,
     )  # fmt: skip
-    return waits.Park(move, opened)
+    return Park(move, opened)
 
 
 def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) -> list[StoredEvent]:
@@ -52,7 +54,7 @@ def _consent(connection: Connection, asked: UUID, holder: Holder, *scopes: str) 
     grants.store(holder, _given(*scopes), World(connection).provider(holder.provider)).one(connection)
     grants.lock(holder.key).one(connection)
     grants.tell_others(connection, holder, asked)
-    return waits.wake(connection, run_state, waits.authorize(asked).all(connection))
+    return wake_run(connection, run_state, waits.authorize(asked).all(connection))
 
 
 def _fold(world: World, run: UUID) -> list[StoredEvent]:

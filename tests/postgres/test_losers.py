@@ -12,6 +12,7 @@ from models import control_requests, moves
 from models.lifecycle import Reason
 from models.moves import NewWait
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.postgres.factory import TENANT, World
 from tests.postgres.lanes import Connection
 from tests.postgres.run_actions import Scene, activate, answer, approval, end, expire, open_by_park, park, signal, word
@@ -41,7 +42,7 @@ def _tick(world: World, scene: Scene) -> None:
     with world.connection.transaction():
         run_state = waits.lock_run(scene.run, TENANT).one(world.connection)
         assert run_state is not None
-        waits.wake(world.connection, run_state, waits.resolve_due(scene.run).all(world.connection))
+        wake_run(world.connection, run_state, waits.resolve_due(scene.run).all(world.connection))
 
 
 def _outcomes(world: World, scene: Scene) -> dict[str, str | None]:

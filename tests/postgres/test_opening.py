@@ -23,8 +23,10 @@ from models.runs.recording import Limits
 from models.runtime.database import Row
 from models.statement import Statement
 from models.waiting import waits
+from models.waiting.park import Park
 from models.waiting.questions import authorization, question
 from models.waiting.run_state import ResolvedWait
+from models.waiting.wake import wake_run
 from tests.postgres.calls import LIMITS, TENANT, fence
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import Made, World
@@ -89,7 +91,7 @@ def _decide(connection: Connection, made: Made, wait: UUID, outcome: str = "appr
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
         over = waits.decide(made.id, wait, outcome=outcome, by="ann").all(connection)
-        waits.wake(connection, run_state, over)
+        wake_run(connection, run_state, over)
     return over
 
 
@@ -274,7 +276,7 @@ def test_a_park_takes_over_what_was_opened_and_tells_only_what_is_new(world: Wor
         waits=[replace(asked, id=new_id()), new], wake="all",
     )  # fmt: skip
     with world.connection.transaction():
-        row = waits.Park(park, [asked, new]).one(world.connection)
+        row = Park(park, [asked, new]).one(world.connection)
     assert row is not None
     told = _said(world, made)
     assert [wait for _, _, wait in told] == [str(asked.id), str(new.id)]

@@ -13,6 +13,7 @@ from models.moves import NewWait
 from models.runs import recording
 from models.statement import Statement
 from models.waiting import waits
+from models.waiting.park import Park
 from tests.postgres.duel import Connection, Waiting, until_blocked
 from tests.postgres.factory import AGENT, World
 from tests.postgres.run_actions import Office, Scene, activate, open_by_park, signal, word
@@ -44,7 +45,7 @@ def _scene(world: World) -> Scene:
     return Scene(world.run("executing"), wait, (wait,))
 
 
-def _again(scene: Scene, *opened: NewWait) -> waits.Park:
+def _again(scene: Scene, *opened: NewWait) -> Park:
     """Request a park whose inbox was read long ago."""
     made = scene.made
     statement = moves.park(
@@ -57,7 +58,7 @@ def _again(scene: Scene, *opened: NewWait) -> waits.Park:
         reason=Reason.WAITING,
         waits=opened,
     )
-    return waits.Park(statement, opened, again=True)
+    return Park(statement, opened, again=True)
 
 
 def test_news_without_end_keep_no_run_from_parking(world: World) -> None:

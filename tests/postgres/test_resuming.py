@@ -12,6 +12,7 @@ from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.operations import commands
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.postgres.database_setup import DatabaseSetup
 from tests.postgres.factory import TENANT
 
@@ -33,7 +34,7 @@ def run(setup: DatabaseSetup) -> UUID:
         run_state = waits.lock_run(run, TENANT).one(setup.connection)
         assert run_state
         over = waits.decide(run, QUESTION.id, outcome="approved", by="ann").all(setup.connection)
-        assert waits.wake(setup.connection, run_state, over)
+        assert wake_run(setup.connection, run_state, over)
     assert setup.turn() == [run]
     setup.begin(run)
     return run

@@ -14,6 +14,8 @@ from models.moves import NewWait
 from models.runtime.database import set_up
 from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.park import Park
+from models.waiting.wake import wake_run
 from scheduler.duties import timers
 from scheduler.duties.timers import Timers
 from tests.postgres.calls import TENANT
@@ -28,8 +30,8 @@ def _word(key: str, name: str = "word", due_ms: int | None = None) -> NewWait:
     return NewWait(key, "signal", {"signal": name}, due_ms, "timeout" if due_ms is not None else None)
 
 
-def _park(made: Made, opened: Sequence[NewWait], wake: str = "all", inbox: int = 0) -> waits.Park:
-    return waits.Park(
+def _park(made: Made, opened: Sequence[NewWait], wake: str = "all", inbox: int = 0) -> Park:
+    return Park(
         moves.park(
             Verb.PAUSE_BY_AGENT, made.id, made.epoch, made.worker, inbox=inbox, active_ms=1, reason=Reason.WAITING,
             waits=opened, wake=wake,
@@ -53,7 +55,7 @@ def _signal(
     assert run_state is not None
     if not waits.keep_signal(run, name, payload=json.dumps(payload), sender=sender).one(connection):
         return []
-    return waits.wake(connection, run_state, waits.deliver(run).all(connection))
+    return wake_run(connection, run_state, waits.deliver(run).all(connection))
 
 
 def _outcomes(world: World, run: UUID) -> dict[str, tuple[str | None, str | None]]:
@@ -155,7 +157,7 @@ def test_a_wait_that_a_signal_and_its_time_reach_at_once_has_one_outcome(
     def expire(connection: Connection) -> list[StoredEvent]:
         run_state = waits.lock_run(made.id, TENANT).one(connection)
         assert run_state is not None
-        return waits.wake(connection, run_state, waits.resolve_due(made.id).all(connection))
+        return wake_run(connection, run_state, waits.resolve_due(made.id).all(connection))
 
     first, second = (sound, expire) if signal_first else (expire, sound)
     holder, other, watcher = connect(), connect(), connect()
@@ -203,7 +205,7 @@ def test_the_clock_takes_the_run_before_its_waits_as_everybody_does(world: World
 
     waiting = Waiting(ticking, tick)
     until_blocked(watcher, waiting.pid, signaling.info.backend_pid)
-    assert len(waits.wake(signaling, run_state, waits.deliver(made.id).all(signaling))) == 1
+    assert len(wake_run(signaling, run_state, waits.deliver(made.id).all(signaling))) == 1
     signaling.execute("COMMIT")
     waiting.rows()
     assert _outcomes(world, made.id) == {"a": ("received", "1")}

@@ -17,9 +17,11 @@ from models.runs.announcing import announce
 from models.runtime.bus import worker_channel
 from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.park import Park
 from models.waiting.questions import authorization
 from models.waiting.run_state import ResolvedWait
 from models.waiting.waits import WantedPayload
+from models.waiting.wake import wake_run
 from scheduler.duties.timers import Timers
 from tests.postgres.awaiting import (
     Connect,
@@ -116,7 +118,7 @@ def test_a_park_that_waits_for_a_decision_is_none_and_tried_again_neither(world:
     again = moves.park(
         Verb.AWAIT_APPROVAL, made.id, made.epoch, made.worker, inbox=1, active_ms=1, reason=Reason.WAITING, waits=[wait]
     )  # fmt: skip
-    assert waits.Park(again, [wait], again=True).one(world.connection) is None, "what it would wait for is over"
+    assert Park(again, [wait], again=True).one(world.connection) is None, "what it would wait for is over"
     assert (outcome_of(world, wait)[0], stands_of(world, made)[0]) == ("approved", "RUNNING")
 
 
@@ -164,7 +166,7 @@ def test_a_wait_of_a_run_that_executes_is_over_by_the_clock_or_by_a_decision(
         assert run_state is not None
         connection.execute("UPDATE wait SET due_at = now() WHERE id = %s AND resolved_at IS NULL", [wait.id])
         over = waits.resolve_due(made.id).all(connection)
-        waits.wake(connection, run_state, over)
+        wake_run(connection, run_state, over)
         return over
 
     order = (expire, decides(made, wait)) if clock_first else (decides(made, wait), expire)

@@ -30,6 +30,7 @@ from models.runs.enqueue import NewRun, enqueue
 from models.runtime.bus import PROMOTE, worker_channel
 from models.runtime.redis_client import open_redis
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests import warm
 from tests.conftest import ROOT, Servers, cloned_database, empty_broker, one_process_at_a_time
 
@@ -201,7 +202,7 @@ class Fleet:
             assert run_state is not None
             kept = waits.keep_signal(run, name, payload=json.dumps(payload), sender=sender).one(self.database)
             if kept:
-                waits.wake(self.database, run_state, waits.deliver(run).all(self.database))
+                wake_run(self.database, run_state, waits.deliver(run).all(self.database))
         self.broker.publish(PROMOTE, "")
 
     def resume(self, run: UUID) -> None:

@@ -20,8 +20,8 @@ from models.runs import recording
 from models.runs.children import CHILD, Spawn
 from models.runs.enqueue import NewRun
 from models.runs.recording import Fence, Limits, StepRecord
+from models.waiting.park import Park
 from models.waiting.questions import question
-from models.waiting.waits import Park
 
 LIMITS = Limits(steps=10_000, recorded_bytes=1 << 26)
 AN_HOUR = 3_600_000

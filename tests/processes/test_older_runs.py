@@ -12,6 +12,7 @@ import pytest
 from models.runs.enqueue import NewRun
 from models.runtime.bus import PROMOTE
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.conftest import Servers
 from tests.processes.fleet import TENANT, Fleet, fleet_of
 from tests.processes.older import OlderWorker, approval_wait, signal_wait, timer_wait, tool_wait
@@ -173,7 +174,7 @@ def _decide(fleet: Fleet, run: UUID, wait: UUID) -> None:
         assert run_state is not None
         over = waits.decide(run, wait, outcome="approved", by="ann").all(fleet.database)
         assert over
-        waits.wake(fleet.database, run_state, over)
+        wake_run(fleet.database, run_state, over)
     fleet.broker.publish(PROMOTE, "")
 
 

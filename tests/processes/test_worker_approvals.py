@@ -13,6 +13,7 @@ import pytest
 from models.runs.enqueue import NewRun
 from models.runtime.bus import PROMOTE, Bus
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.conftest import Servers
 from tests.processes.fleet import TENANT, Fleet, fleet_of
 
@@ -123,7 +124,7 @@ def _decide(
             fleet.database
         )
         assert len(over) == 1
-        waits.wake(fleet.database, run_state, over)
+        wake_run(fleet.database, run_state, over)
     bus = Bus(fleet.redis_url).start()
     bus.wake_up(PROMOTE, "default")
     bus.stop()

@@ -19,6 +19,7 @@ from models.runtime.bus import FREED, PROMOTE
 from models.statement import Statement
 from models.stored_event import StoredEvent
 from models.waiting import waits
+from models.waiting.park import Park
 from tests import rows
 
 FENCE = Fence(UUID(int=1), 3, UUID(int=2))
@@ -40,8 +41,8 @@ class Office:
         return self._answers[statement.sql]
 
     def _write(self, run: UUID, statement: Any, **options: Any) -> StoredEvent | None:
-        self.written.append(statement.statement if isinstance(statement, waits.Park) else statement)
-        assert options["alone"] is isinstance(statement, waits.Park)
+        self.written.append(statement.statement if isinstance(statement, Park) else statement)
+        assert options["alone"] is isinstance(statement, Park)
         if len(self.written) == 1:
             return None
         options["then"]()

@@ -19,7 +19,7 @@ from models.runs.recording import Fence
 from models.runs.turns import GivingUp
 from models.runtime.settings import Settings
 from models.statement import Statement
-from models.waiting.waits import Park
+from models.waiting.park import Park
 from tests import rows
 from tests.rules.test_executor_intake import RUN, BusyHost, Recorded, host, intake, worker
 

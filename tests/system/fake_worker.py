@@ -17,7 +17,7 @@ from models.promotion import tickets
 from models.runs import recording
 from models.runs.opening import opening
 from models.runs.recording import Fence, Limits, LogLine, StepRecord
-from models.waiting.waits import Park
+from models.waiting.park import Park
 
 SCHEMA = {
     "type": "object",

@@ -11,7 +11,7 @@ from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
 from models.runs.children import CHILD
-from models.waiting import waits
+from models.waiting.park import Park
 from models.waiting.questions import question
 from tests.system.fake_worker import INPUT, FakeWorker
 
@@ -36,7 +36,7 @@ def test_of_very_many_waits_some_are_shown_and_those_of_people_first(
         reason=Reason.APPROVAL_NEEDED, waits=opened,
     )  # fmt: skip
     with fake_worker.connection.transaction():
-        assert waits.Park(park, opened).one(fake_worker.connection)
+        assert Park(park, opened).one(fake_worker.connection)
     fake_worker.ask(other, NewWait("b", "signal", {"signal": "paid"}))
 
     shown = {one["runId"]: one["pause"]["waits"] for one in acme.get("/v1/runs").json()["runs"] if one["pause"]}

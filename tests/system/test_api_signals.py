@@ -12,7 +12,7 @@ from taxiway.waits import signal
 from models import moves
 from models.lifecycle import Reason, Verb
 from models.moves import NewWait
-from models.waiting import waits
+from models.waiting.park import Park
 from tests.system.fake_worker import FakeWorker
 
 UNKNOWN = "01a20000-0000-7000-8000-000000000000"
@@ -31,7 +31,7 @@ def _park(fake_worker: FakeWorker, run: str, kind: str = "signal", **request: An
         waits=[NewWait("a", kind, request)],
     )  # fmt: skip
     with fake_worker.connection.transaction():
-        assert waits.Park(park).one(fake_worker.connection)
+        assert Park(park).one(fake_worker.connection)
 
 
 def test_a_signal_wakes_the_run_that_waits_for_it(acme: httpx.Client, fake_worker: FakeWorker, run: str) -> None:

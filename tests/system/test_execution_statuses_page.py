@@ -10,6 +10,7 @@ import pytest
 from models import moves
 from models.lifecycle import MOVES, STATES, TERMINAL, Reason, State, Verb, category, execution_status
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.system.fake_worker import FakeWorker
 from tests.system.people import SETTINGS
 from tests.system.run_states import SITUATIONS
@@ -154,7 +155,7 @@ def test_paused_by_agent_beyond_its_timeout(acme: httpx.Client, fake_worker: Fak
         assert row is not None
         over = waits.resolve_due(run_state.id).all(fake_worker.connection)
         assert [wait.outcome for wait in over] == ["timeout"]
-        waits.wake(fake_worker.connection, row, over)
+        wake_run(fake_worker.connection, row, over)
     fence = fake_worker.take(run_state.run)  # its agent receives the time-out, and does not catch the error
     fake_worker.fail(fence)
     assert acme.get(f"/v1/runs/{run_state.run}").json()["executionStatus"] == "failed"

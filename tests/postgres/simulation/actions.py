@@ -16,6 +16,7 @@ from models.operations import commands
 from models.promotion import tickets
 from models.runs.enqueue import NewRun, enqueue
 from models.waiting import waits
+from models.waiting.wake import wake_run
 from tests.postgres.calls import ERROR
 from tests.postgres.simulation import layout
 from tests.postgres.simulation.field import Field, Row
@@ -83,7 +84,7 @@ def signal(field: Field, run: Row) -> None:
         run_state = waits.lock_run(run["id"], run["tenant"]).one(field.connection)
         over = waits.resolve(run["id"], run["epoch"], ("signal",), outcome="received", by=None).all(field.connection)
         assert run_state
-        waits.wake(field.connection, run_state, over)
+        wake_run(field.connection, run_state, over)
     field.tell("a signal comes for", run["id"])
 
 
