@@ -24,8 +24,8 @@ from executor.activation.supervision import Supervision
 from executor.hosts import HostPool
 from executor.hosts.host import ServedAgent
 from executor.lease import LeaseKeeper
-from executor.older_workers import wait_for_older
 from executor.recorder.recorder import Recorder
+from executor.start_conditions import wait_for_older, wait_for_schema
 from models import moves
 from models.errors import DatabaseAway
 from models.fleet import workers
@@ -78,6 +78,7 @@ class Worker:
         self.bus.start()
         self.recorder.start()
         self._agents = self.pool.start()
+        wait_for_schema(self.read)
         wait_for_older(self.queue, self.read)
         self._register()
         self._keeper.start()

@@ -19,6 +19,7 @@ class StoredEvent:
     """
 
     run_id: UUID
+    tenant: str
     seq: int
     at: datetime | None
     type: str
@@ -27,7 +28,6 @@ class StoredEvent:
     status_was: str | None
     reason: str | None
     data: Any
-    tenant: str = ""
     queue: str = ""
     agent: str = ""
     epoch: int = 0

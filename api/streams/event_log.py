@@ -16,7 +16,17 @@ from models.stored_event import StoredEvent
 from models.tables.event import Event
 from models.tables.log import Log
 
-_COLUMNS = (Event.run_id, Event.seq, Event.at, Event.type, Event.verb, Event.status, Event.status_was, Event.reason)
+_COLUMNS = (
+    Event.run_id,
+    Event.tenant,
+    Event.seq,
+    Event.at,
+    Event.type,
+    Event.verb,
+    Event.status,
+    Event.status_was,
+    Event.reason,
+)
 
 
 def public_object(stored: StoredEvent) -> dict[str, Any]:

@@ -23,14 +23,14 @@ _TAIL = f"""
         octet_length(payload.result::text) > {JOINED_BYTES} AS result_omitted, payload.error::text AS error
     FROM unnest(%(runs)s::uuid[], %(afters)s::int[]) WITH ORDINALITY AS wanted (run, after, n)
     CROSS JOIN LATERAL (
-        SELECT run_id, seq, at, type, verb, status, status_was, reason, event.data::text AS data_text FROM event
+        SELECT run_id, tenant, seq, at, type, verb, status, status_was, reason, event.data::text AS data_text FROM event
         WHERE event.run_id = wanted.run AND event.seq > wanted.after ORDER BY event.seq LIMIT {PAGE}
     ) AS event
     LEFT JOIN payload ON event.type = 'end' AND payload.run_id = event.run_id
     ORDER BY wanted.n, event.seq
     """
 
-_OF_EVENT = ("run_id", "seq", "at", "type", "verb", "status", "status_was", "reason", "data")
+_OF_EVENT = ("run_id", "tenant", "seq", "at", "type", "verb", "status", "status_was", "reason", "data")
 
 
 def tails(places: Sequence[tuple[UUID, int, Caller | None]]) -> list[list[Frame]]:

@@ -32,6 +32,10 @@ WITH fenced AS (
 SELECT new_event.*, CASE WHEN new_event.run_id IS NULL THEN step_was_finished() ELSE TRUE END AS kept
 FROM fenced LEFT JOIN new_event ON TRUE;
 
+-- missing
+-- Reads the name of the function that the statement above calls, if the database does not have it.
+SELECT 'step_was_finished()' AS function WHERE to_regprocedure('step_was_finished()') IS NULL;
+
 -- abandoned
 -- Records that the agent gave the step up, unless it has an outcome. The record may be read here without its lock: only this
 -- activation writes it, and its items are committed in order.

@@ -61,6 +61,7 @@ class Claim:
             return None
         return StoredEvent(
             self.run_id,
+            self.tenant,
             self.seq,
             self.at,
             self.type,
@@ -69,7 +70,6 @@ class Claim:
             self.status_was,
             self.reason,
             self.data,
-            self.tenant,
             self.queue,
             self.agent,
             self.epoch,

@@ -94,6 +94,10 @@ _STEP = f"""
     SELECT new_event.*, CASE WHEN new_event.run_id IS NULL THEN step_was_finished() ELSE TRUE END AS kept
     FROM fenced LEFT JOIN new_event ON TRUE
     """
+# Reads the name of the function that the statement above calls, if the database does not have it.
+_MISSING = """
+    SELECT 'step_was_finished()' AS function WHERE to_regprocedure('step_was_finished()') IS NULL
+    """
 # Records that the agent gave the step up, unless it has an outcome. The record may be read here without its lock: only this
 # activation writes it, and its items are committed in order.
 _ABANDONED = f"""
@@ -174,6 +178,11 @@ class FencedRun:
     def belongs_to(self, fence: Fence) -> bool:
         """Return whether this fence still holds."""
         return (self.epoch, self.lease_worker) == (fence.epoch, fence.worker)
+
+
+def missing_functions() -> Statement[str]:
+    """Read what recording a step needs and the database lacks. Returns no row in a database that is migrated."""
+    return Statement(_MISSING, {}, str)
 
 
 def fenced(run: UUID) -> Statement[FencedRun]:

@@ -75,7 +75,7 @@ class Park:
         """Lock the run and park it with its inbox as it is now, unless a wait that it would park for is over."""
         at, keys = self.statement.params, [wait.key for wait in self.waits]
         held = Statement(_HOLD, at).one(connection)
-        if held is None or are_over(at["run"], keys).one(connection):
+        if held is None or are_over(at["run"], keys).one(connection) is not None:
             return None
         return replace(self.statement, params={**at, **held}).one(connection)
 

@@ -121,6 +121,11 @@ _RUNS = (
 _WORKERS = (
     Fact("worker.started", "info", "worker queue slots agents", "A worker is registered and takes tickets."),
     Fact(
+        "worker.waits_for_schema", "warning", "missing why",
+        "A new worker does not start before the database is migrated. Repeated every ten seconds.",
+        "Run `alembic upgrade head`.",
+    ),
+    Fact(
         "worker.waits_for_older", "warning", "queue workers why",
         "A new worker does not start beside workers of an older record format. Repeated every ten seconds.",
         "Drain the named workers.",

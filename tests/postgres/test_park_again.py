@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+
 from executor.activation.finish import record
 from executor.activation.outcome import parked
 from models import moves
@@ -40,8 +42,8 @@ class Overtaken(Office):
         return rows
 
 
-def _scene(world: World) -> Scene:
-    wait = word()
+def _scene(world: World, key: str = "word") -> Scene:
+    wait = word(key)
     return Scene(world.run("executing"), wait, (wait,))
 
 
@@ -88,8 +90,9 @@ def test_a_park_that_waits_for_the_news_of_others_takes_them_in(world: World, co
     assert world.row(scene.run)["status"] == "RUNNING"
 
 
-def test_a_run_is_not_parked_for_what_is_over(world: World) -> None:
-    scene, other = _scene(world), word("other")
+@pytest.mark.parametrize("key", ["word", ""])
+def test_a_run_is_not_parked_for_what_is_over(world: World, key: str) -> None:
+    scene, other = _scene(world, key), word("other")
     open_by_park(world.connection, scene)
     assert signal(scene)(world.connection) == "received"
     activate(world.connection, scene)

@@ -1,4 +1,4 @@
-"""A worker of this version starts on a queue once no worker that does not know its records serves it any more."""
+"""A worker starts once the database is migrated, and once no worker that does not know its records serves its queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from executor.older_workers import wait_for_older
+from executor.start_conditions import wait_for_older, wait_for_schema
 from models.fleet import workers
 from models.ids import liveness_key
 from models.statement import Statement
@@ -73,3 +73,29 @@ def test_a_worker_registers_as_one_that_knows_its_own_records(world: World) -> N
     ).one(world.connection)
     row = world.connection.execute("SELECT records FROM worker WHERE id = %s", [worker]).fetchone()
     assert row == {"records": workers.RECORDS}
+
+
+def test_it_waits_until_the_database_has_what_its_statements_call(
+    own_world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    definition = own_world.connection.execute(
+        "SELECT pg_get_functiondef(to_regprocedure('step_was_finished()')) AS sql"
+    ).fetchone()
+    assert definition
+    own_world.connection.execute("DROP FUNCTION step_was_finished()")
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == 2:
+            own_world.connection.execute(definition["sql"])
+
+    wait_for_schema(lambda statement: statement.all(own_world.connection), pause)
+    assert len(paused) == 2
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("worker.waits_for_schema") == 1
+    assert "alembic upgrade head" in said.out + said.err
+
+
+def test_it_waits_for_no_schema_that_is_there(world: World) -> None:
+    wait_for_schema(lambda statement: statement.all(world.connection), lambda _: pytest.fail("it waits"))

@@ -1,4 +1,4 @@
-"""Beside workers of the previous version, one of this version waits: it names them, takes nothing, and ends on a signal."""
+"""A worker waits beside workers of the previous version, and before the schema: it says why, takes nothing, ends on a signal."""
 
 from __future__ import annotations
 
@@ -67,3 +67,16 @@ def test_it_ends_at_once_while_it_waits(fleet: Fleet) -> None:
     assert time.monotonic() - began < 10
     assert "Traceback" not in worker.said()
     fleet.until(lambda: not any(host.is_running() and host.status() != "zombie" for host in hosts), "its hosts end too")
+
+
+def test_it_begins_when_the_database_is_migrated(fleet: Fleet) -> None:
+    definition = fleet.one("SELECT pg_get_functiondef(to_regprocedure('step_was_finished()')) AS sql")["sql"]
+    fleet.database.execute("DROP FUNCTION step_was_finished()")
+    worker = fleet.start("early", *fleet.worker_command("early", 1, "default"), TAXIWAY_WORKER_NAME="early")
+    fleet.until(lambda: "worker.waits_for_schema" in worker.said(), "it waits")
+    assert "alembic upgrade head" in worker.said()
+    assert fleet.one("SELECT count(*) AS n FROM worker WHERE name LIKE 'early%%'")["n"] == 0
+    fleet.scheduler()
+    run = fleet.enqueue("echo", n=5)
+    fleet.database.execute(definition)
+    assert fleet.result(run) == 5
