@@ -78,8 +78,8 @@ class Worker:
         self.bus.start()
         self.recorder.start()
         self._agents = self.pool.start()
+        wait_for_older(self.queue, self.read)  # in a database without tables it ends the worker, with a sentence
         wait_for_schema(self.read)
-        wait_for_older(self.queue, self.read)
         self._register()
         self._keeper.start()
         self._listener.start()

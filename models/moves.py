@@ -6,6 +6,8 @@ nothing. It returns no row if another transaction decided first: read the run ag
 
 A guard reads only columns of the run row that it updates. A statement that waited for the row's lock still sees its old
 snapshot of every other table, so a guard on another table would miss what was committed while it waited.
+
+All moves stay in one file, in the order of a run's life, so that a reader sees every way in which a status changes.
 """
 
 import json

@@ -32,39 +32,16 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", HOST_READ_TIMEOUT_S, 0))
     key = secrets.token_bytes(KEY_BYTES)
     key_pipe = _pipe_with(key)
-    command = [
-        settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(theirs.fileno()),
-        "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),
-        "--agents", ",".join(settings.agent_specs), "--key-fd", str(key_pipe),
-        *(() if settings.host_confined else ("--unconfined",)),
-    ]  # fmt: skip
     try:
-        process = subprocess.Popen(
-            command,
-            pass_fds=(theirs.fileno(), key_pipe),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=room.environment(environment),
-            start_new_session=True,
-            **room.identity(),
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        process = _execute(_command(settings, theirs.fileno(), key_pipe), (theirs.fileno(), key_pipe), environment, room)
+    except CannotServe:
         ours.close()
-        raise CannotServe(
-            f"no agent host can be started with {command[0]}: {error}; check TAXIWAY_AGENT_PYTHON and TAXIWAY_HOST_USER."
-        ) from error
+        raise
     finally:
         theirs.close()
         os.close(key_pipe)
     host = Host(process, FrameSocket(ours), drain=drain, key=key, room=room)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    printed: list[str] = []
-    host.on_output = lambda _, line: printed.append(line)
-    for pipe, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
-        drain.watch(os.dup(pipe.fileno()), stream, host.output)
-        pipe.close()
+    printed = _watch_output(host, process, drain)
     try:
         return _greeted(host)
     except HostGone as error:
@@ -74,6 +51,47 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
         raise CannotServe(f"{error}.{hint}") from error
     finally:
         host.on_output = None
+
+
+def _command(settings: Settings, channel: int, key_pipe: int) -> list[str]:
+    return [
+        settings.agent_python or sys.executable, "-I", "-m", "taxiway.host", "--fd", str(channel),
+        "--lease-ms", str(int(settings.lease_seconds * 1000)), "--parent", str(os.getpid()),
+        "--agents", ",".join(settings.agent_specs), "--key-fd", str(key_pipe),
+        *(() if settings.host_confined else ("--unconfined",)),
+    ]  # fmt: skip
+
+
+def _execute(
+    command: list[str], descriptors: tuple[int, ...], environment: Mapping[str, str], room: Room
+) -> subprocess.Popen[bytes]:
+    """Start the process with these descriptors open; raise CannotServe."""
+    try:
+        return subprocess.Popen(
+            command,
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=room.environment(environment),
+            start_new_session=True,
+            **room.identity(),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CannotServe(
+            f"no agent host can be started with {command[0]}: {error}; check TAXIWAY_AGENT_PYTHON and TAXIWAY_HOST_USER."
+        ) from error
+
+
+def _watch_output(host: Host, process: subprocess.Popen[bytes], drain: OutputDrain) -> list[str]:
+    """Drain both outputs; return the list that gets each line until `host.on_output` is replaced."""
+    printed: list[str] = []
+    host.on_output = lambda _, line: printed.append(line)
+    for pipe, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+        assert pipe is not None  # `_execute` opens both
+        drain.watch(os.dup(pipe.fileno()), stream, host.output)
+        pipe.close()
+    return printed
 
 
 def _pipe_with(data: bytes) -> int:

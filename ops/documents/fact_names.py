@@ -1,6 +1,7 @@
 """Registry of the log facts: the name, the levels and the fields of each, when it is written and what to do about it.
 
 Names and fields are part of the operator's interface. A test compares this table with every call of `fact` in the server.
+It is one table, with an entry for each fact, grouped by the process that writes it.
 """
 
 from __future__ import annotations

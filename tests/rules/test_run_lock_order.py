@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("api", "scheduler", "executor", "models")
-BEHIND_A_KNOCK = {
+BEHIND_THE_LOCK = {
     "resolve",
     "decide",
     "resolve_due",
@@ -30,14 +30,14 @@ def _calls(function: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
 
 
-def _knocks_late(function: ast.FunctionDef) -> bool:
+def _locks_late(function: ast.FunctionDef) -> bool:
     """Return whether a function locks the run too late; one that takes `run_state` has a caller that locked it."""
     if "run_state" in {argument.arg for argument in function.args.args}:
         return False
     calls = sorted(_calls(function))
-    touching = [line for line, name in calls if name in BEHIND_A_KNOCK]
-    knocks = [line for line, name in calls if name == "lock_run"]
-    return bool(touching) and (not knocks or min(knocks) > min(touching))
+    touching = [line for line, name in calls if name in BEHIND_THE_LOCK]
+    locks = [line for line, name in calls if name == "lock_run"]
+    return bool(touching) and (not locks or min(locks) > min(touching))
 
 
 def _functions() -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -49,7 +49,7 @@ def _functions() -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def test_everybody_takes_the_run_before_its_waits() -> None:
-    assert [name for name, function in _functions() if _knocks_late(function)] == []
+    assert [name for name, function in _functions() if _locks_late(function)] == []
 
 
 def _named(function: ast.AST) -> set[str]:
@@ -61,8 +61,8 @@ def _named(function: ast.AST) -> set[str]:
 
 def _wakes_no_worker(function: ast.AST) -> bool:
     """A function of the law returns what its caller must publish."""
-    knocks = any(name == "lock_run" for _, name in _calls(function))
-    return knocks and not _named(function) & {"announce", "of_waits", "CommandResult"}
+    locks = any(name == "lock_run" for _, name in _calls(function))
+    return locks and not _named(function) & {"announce", "of_waits", "CommandResult"}
 
 
 def test_every_lock_of_a_run_for_its_waits_is_announced_to_the_worker_that_executes_it() -> None:
@@ -83,7 +83,7 @@ def test_a_lock_that_is_not_announced_is_seen(body: str, silent: bool) -> None:
 
 
 def test_those_who_touch_waits_are_found() -> None:
-    touching = {name for name, function in _functions() if {call for _, call in _calls(function)} & BEHIND_A_KNOCK}
+    touching = {name for name, function in _functions() if {call for _, call in _calls(function)} & BEHIND_THE_LOCK}
     assert {
         "scheduler/duties/timers.py:step",
         "api/runs/signals.py:send_signal",
@@ -103,4 +103,4 @@ def test_those_who_touch_waits_are_found() -> None:
 def test_the_wrong_order_is_seen(body: str, late: bool) -> None:
     function = ast.parse(f"def f():\n  {body}").body[0]
     assert isinstance(function, ast.FunctionDef)
-    assert _knocks_late(function) is late
+    assert _locks_late(function) is late

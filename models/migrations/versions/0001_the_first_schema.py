@@ -1,4 +1,4 @@
-"""The first schema."""
+"""The first schema: a function for each table, as long as its columns are many. It never changes."""
 
 import sqlalchemy as sa
 from alembic import op
