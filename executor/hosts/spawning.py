@@ -33,7 +33,9 @@ def spawn(settings: Settings, environment: Mapping[str, str], drain: OutputDrain
     key = secrets.token_bytes(KEY_BYTES)
     key_pipe = _pipe_with(key)
     try:
-        process = _execute(_command(settings, theirs.fileno(), key_pipe), (theirs.fileno(), key_pipe), environment, room)
+        process = _execute(
+            _command(settings, theirs.fileno(), key_pipe), (theirs.fileno(), key_pipe), environment, room
+        )
     except CannotServe:
         ours.close()
         raise
