@@ -101,8 +101,8 @@ TICKETS: dict[str, Call] = {
 APART = {"republish", "lift", "next_lift", "withdraw", "ask_for_windows", "take_windows_back"}
 
 
-READS = {"claimed", "fenced"}
-"""These read what a worker may not know, and change nothing."""
+READS = {"claimed", "fenced", "missing_functions"}
+"""These read what a worker may not know or lacks, and change nothing."""
 
 
 def functions(module: ModuleType) -> dict[str, Callable[..., Statement]]:
