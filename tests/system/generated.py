@@ -21,6 +21,9 @@ from tests.system import documented, formats
 SECRET = "x-api-key"
 _UNKNOWN_HEADER = "in header - object with unexpected properties"
 """No server refuses a header that it does not know. The generator knows that, but not beside the headers that we send along."""
+_NOTHING_INVALID = "Invalid component: positive test case"
+"""The generator was to break the document and did not, as it says itself; such a request is rightly accepted."""
+_NO_FAILURES = (_UNKNOWN_HEADER, _NOTHING_INVALID)
 Change = Callable[[schemathesis.Case], None]
 
 
@@ -39,8 +42,10 @@ class Found:
             if met is not None and met.response is not None:
                 self.answers[case.operation.label, met.response.status_code] += 1
             for check in checks:
-                if check.status is Status.FAILURE and _UNKNOWN_HEADER not in check.failure_info.failure.message:
-                    failure = check.failure_info.failure
+                if check.status is not Status.FAILURE:
+                    continue
+                failure = check.failure_info.failure
+                if not any(said in failure.message for said in _NO_FAILURES):
                     said = met.response.text[:600] if met is not None and met.response is not None else ""
                     name = (check.name, case.operation.label, failure.title + _field(said))
                     self.failures.setdefault(name, f"{failure.message}\n{said}\n{check.failure_info.code_sample}")
